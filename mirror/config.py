@@ -1,0 +1,433 @@
+"""`mirror.toml` -> one frozen `Config`. Unknown keys and literal secrets are errors."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import string
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from mirror.model import Address, looks_secret, without_secrets
+from mirror.sources import Locator, Source, canonical
+
+CONFIG_NAME = "mirror.toml"
+DEFAULT_KEY = "{sha256:.2}/{sha256}{ext}"
+KEY_FIELDS = ("sha256", "ext", "source", "path", "stem", "name")
+
+T = TypeVar("T")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names the file, the key and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Posts:
+    paths: tuple[Path, ...]
+    include: tuple[str, ...] = ("**/*.md", "**/*.markdown", "**/*.mdx")
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One `[[destination]]`. `key` is one template for all: the manifest has one key an asset."""
+
+    name: str
+    url: str
+    public_url: str | None = None
+    key: str = DEFAULT_KEY
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    provider: str = "auto"
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    concurrency: int = 16
+    timeout_s: float = 30.0
+    retries: int = 4
+    max_bytes: int = 64 * 2**20
+    max_pixels: int = 100_000_000
+    allow_private_hosts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything a run depends on. Paths are absolute; `root` is the folder of the file."""
+
+    root: Path
+    posts: Posts
+    sources: tuple[Source, ...] = ()
+    destinations: tuple[Destination, ...] = ()
+    archive: Path = field(default=Path("archive"))
+    manifest: Path = field(default=Path("manifests"))
+    dedupe: Literal["perceptual", "exact", "off"] = "perceptual"
+    ignored: Mapping[Address, str] = field(default_factory=dict)
+    fetch: Fetch = field(default=Fetch())
+
+    @property
+    def state(self) -> Path:
+        """Journal, lock, caches and logs: may be deleted at any time."""
+        return self.root / ".mirror"
+
+    def locator(self) -> Locator:
+        return Locator(self.sources)
+
+
+def find_config(explicit: Path | None, environ: Mapping[str, str], start: Path) -> Path:
+    """Return the file to use: `explicit`, `$MIRROR_CONFIG`, then upward to the repository root."""
+    if explicit is None and (named := environ.get("MIRROR_CONFIG")):
+        explicit = Path(named)
+    if explicit is not None:
+        if not explicit.is_file():
+            raise ConfigError(f"{explicit}: no such configuration file")
+        return explicit
+    for folder in (start, *start.parents):
+        if (candidate := folder / CONFIG_NAME).is_file():
+            return candidate
+        if (folder / ".git").exists():
+            break
+    raise ConfigError(
+        f"no {CONFIG_NAME} in {start} or a parent folder up to the repository root; "
+        f"`mirror init` writes one from your posts, `--config FILE` names another"
+    )
+
+
+def load_config(path: Path) -> Config:
+    """Read and check `path`; raise `ConfigError` that names the file and the key."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        raw = tomllib.loads(text)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    return parse_config(raw, path.absolute().parent, str(path))
+
+
+def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) -> Config:
+    """Check a parsed document. `root` is what relative paths are relative to."""
+    top = _Table(raw, "", name)
+    top.choice("version", (1,), 1)
+    sources = tuple(_source(table) for table in top.tables("source"))
+    _distinct(name, "source", [source.name for source in sources])
+    destinations = tuple(_destination(table) for table in top.tables("destination"))
+    _distinct(name, "destination", [destination.name for destination in destinations])
+    if len({destination.key for destination in destinations}) > 1:
+        raise ConfigError(
+            f"{name}: destinations differ in `key`; the manifest has one key for an image, "
+            f"so give every destination the same template"
+        )
+    try:
+        locator = Locator(sources)
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
+    config = Config(
+        root=root,
+        posts=_posts(top.table("posts"), root),
+        sources=sources,
+        destinations=destinations,
+        archive=root / _only(top.table("archive"), "path", "archive"),
+        manifest=root / _only(top.table("manifest"), "path", "manifests"),
+        dedupe=_dedupe(top.table("dedupe")),
+        ignored=dict(_ignored(table, locator) for table in top.tables("ignore")),
+        fetch=_fetch(top.table("fetch")),
+    )
+    top.finish()
+    return config
+
+
+def request_headers(source: Source, environ: Mapping[str, str]) -> dict[str, str]:
+    """The headers `source` is asked with; `"${NAME}"` is taken from the environment now."""
+    headers = {}
+    for name, value in source.headers:
+        if variable := _VARIABLE.fullmatch(value):
+            if variable[1] not in environ:
+                raise ConfigError(
+                    f"source {source.name!r}: header {name} needs the environment variable "
+                    f"{variable[1]}, which is not set"
+                )
+            value = environ[variable[1]]
+        headers[name] = value
+    return headers
+
+
+# --- The tables -------------------------------------------------------------------------------
+
+
+def _posts(table: _Table, root: Path) -> Posts:
+    default = Posts(())
+    posts = Posts(
+        tuple(root / path for path in table.texts("paths", (".",))),
+        table.texts("include", default.include),
+        table.texts("exclude", default.exclude),
+    )
+    table.finish()
+    return posts
+
+
+def _source(table: _Table) -> Source:
+    fetch = table.optional_text("fetch")
+    if fetch is not None and not re.match(r"(?:https?|s3)://[^/]", fetch):
+        raise table.error("fetch", f"expected http://…, https://… or s3://bucket, got {fetch!r}")
+    source = Source(
+        name=table.text("name"),
+        match=table.texts("match"),
+        fetch=fetch,
+        headers=tuple(table.headers("headers")),
+        variants=table.choice("variants", ("rendition", "original"), "rendition"),
+        trust_svg=table.flag("trust_svg", False),
+        endpoint_url=table.optional_text("endpoint_url"),
+        region=table.optional_text("region"),
+        profile=table.optional_text("profile"),
+    )
+    table.finish()
+    if not source.match:
+        raise table.error("match", "expected at least one URL prefix, got an empty list")
+    return source
+
+
+def _destination(table: _Table) -> Destination:
+    url = table.text("url")
+    if not re.match(r"s3://[^/]|file:.", url):
+        raise table.error("url", f'expected "s3://bucket/prefix" or "file:folder", got {url!r}')
+    public = table.optional_text("public_url")
+    if public is not None and not re.fullmatch(
+        r"(?:https?:/|)/[^\s?#<>\"'`\\^{}|]*|\.\.?(?:/\S*)?", public
+    ):
+        raise table.error(
+            "public_url", f"expected https://… or a path such as /images, got {public!r}"
+        )
+    destination = Destination(
+        name=table.text("name", url),
+        url=url,
+        public_url=public.rstrip("/") if public is not None else None,
+        key=_key_template(table),
+        endpoint_url=table.optional_text("endpoint_url"),
+        region=table.optional_text("region"),
+        profile=table.optional_text("profile"),
+        provider=table.text("provider", "auto"),
+        addressing=table.choice("addressing", ("auto", "path", "virtual"), "auto"),
+    )
+    table.finish()
+    return destination
+
+
+def _key_template(table: _Table) -> str:
+    template = table.text("key", DEFAULT_KEY)
+    fields = set()
+    try:
+        for literal, name, spec, conversion in string.Formatter().parse(template):
+            if re.search(r"(?:^|/)\.\.?(?:/|$)|\\|[\x00-\x1f]", literal):
+                raise table.error("key", f"{template!r} would leave the prefix")
+            if name is None:
+                continue
+            if name not in KEY_FIELDS or conversion or not re.fullmatch(r"(?:\.\d+)?", spec or ""):
+                known = ", ".join(f"{{{field}}}" for field in KEY_FIELDS)
+                raise table.error(
+                    "key", f"{{{name}}} is no field; known are {known}, cut as {{sha256:.2}}"
+                )
+            fields.add(name)
+    except ValueError as error:
+        raise table.error("key", f"{template!r}: {error}") from error
+    if template.startswith("/") or template.endswith("/") or "//" in template:
+        raise table.error("key", f"{template!r} is no relative path")
+    if not fields & {"sha256", "path", "stem", "name"}:
+        raise table.error("key", f"{template!r} gives every image one key; use {{sha256}}")
+    return template
+
+
+def _only(table: _Table, key: str, default: str) -> str:
+    value = table.text(key, default)
+    table.finish()
+    return value
+
+
+def _dedupe(table: _Table) -> Literal["perceptual", "exact", "off"]:
+    mode: Literal["perceptual", "exact", "off"] = table.choice(
+        "mode", ("perceptual", "exact", "off"), "perceptual"
+    )
+    table.finish()
+    return mode
+
+
+def _ignored(table: _Table, locator: Locator) -> tuple[Address, str]:
+    url = table.text("url")
+    if canonical(url) is None or (address := locator.known(url)) is None:
+        raise table.error("url", f"expected a URL, got {without_secrets(url)!r}")
+    reason = table.text("reason")
+    table.finish()
+    return address, reason
+
+
+def _fetch(table: _Table) -> Fetch:
+    default = Fetch()
+    fetch = Fetch(
+        concurrency=table.integer("concurrency", default.concurrency, 1, 256),
+        timeout_s=table.number("timeout_s", default.timeout_s),
+        retries=table.integer("retries", default.retries, 0, 20),
+        max_bytes=table.size("max_bytes", default.max_bytes),
+        max_pixels=table.integer("max_pixels", default.max_pixels, 1, 10**10),
+        allow_private_hosts=table.flag("allow_private_hosts", default.allow_private_hosts),
+    )
+    table.finish()
+    return fetch
+
+
+def _distinct(name: str, kind: str, names: Sequence[str]) -> None:
+    for one in names:
+        if names.count(one) > 1:
+            raise ConfigError(f"{name}: two [[{kind}]] are called {one!r}; names must differ")
+
+
+# --- Reading one table ------------------------------------------------------------------------
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)", re.I)
+_UNITS = {"": 1, "b": 1} | {
+    f"{letter}{rest}": (1024 if rest.startswith("i") else 1000) ** power
+    for power, letter in enumerate("kmgt", 1)
+    for rest in ("", "b", "i", "ib")
+}
+_SECRET_KEY = re.compile(r"secret|password|passwd|token|access_?key|api_?key|credential", re.I)
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_SECRET_HEADER = re.compile(r"authorization|cookie|token|api-?key|secret", re.I)
+
+
+class _Table:
+    """One TOML table: typed access that remembers what was asked for, so the rest is unknown."""
+
+    def __init__(self, raw: object, where: str, file: str) -> None:
+        self._where = where
+        self._file = file
+        self._known: set[str] = set()
+        if not isinstance(raw, Mapping):
+            raise ConfigError(f"{file}: {where}: expected a table, got {raw!r}")
+        self._raw = raw
+
+    def error(self, key: str, message: str) -> ConfigError:
+        return ConfigError(f"{self._file}: {self._path(key)}: {message}")
+
+    def _path(self, key: str) -> str:
+        return f"{self._where}.{key}" if self._where else key
+
+    def _take(self, key: str, kind: type[T] | tuple[type[T], ...], what: str, default: Any) -> T:
+        self._known.add(key)
+        value = self._raw.get(key, default)
+        if value is _REQUIRED:
+            raise self.error(key, f"missing; expected {what}")
+        if key in self._raw and (
+            not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
+        ):
+            raise self.error(key, f"expected {what}, got {value!r}")
+        return value  # type: ignore[no-any-return]
+
+    def text(self, key: str, default: Any = None) -> str:
+        value = self._take(key, str, "a string", _REQUIRED if default is None else default)
+        return self._without_secret(key, value)
+
+    def optional_text(self, key: str) -> str | None:
+        return self.text(key) if key in self._raw else self._take(key, str, "a string", None)
+
+    def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        values = self._take(
+            key, list, "a list of strings", _REQUIRED if default is None else default
+        )
+        for value in values:
+            if not isinstance(value, str):
+                raise self.error(key, f"expected a list of strings, got {value!r} in it")
+            self._without_secret(key, value)
+        return tuple(values)
+
+    def flag(self, key: str, default: bool) -> bool:
+        return self._take(key, bool, "true or false", default)
+
+    def integer(self, key: str, default: int, low: int, high: int) -> int:
+        value = self._take(key, int, f"a whole number from {low} to {high}", default)
+        if not low <= value <= high:
+            raise self.error(key, f"expected a whole number from {low} to {high}, got {value}")
+        return value
+
+    def number(self, key: str, default: float) -> float:
+        value = float(self._take(key, (int, float), "a number of seconds", default))
+        if not 0 < value < 1e6:
+            raise self.error(key, f"expected a number of seconds above 0, got {value}")
+        return value
+
+    def size(self, key: str, default: int) -> int:
+        value: object = self._take(key, (int, str), 'bytes, such as "64MiB"', default)
+        match = _SIZE.fullmatch(str(value).strip())
+        if match is None or match[2].lower() not in _UNITS:
+            raise self.error(key, f'expected bytes, such as "64MiB", got {value!r}')
+        size = int(float(match[1]) * _UNITS[match[2].lower()])
+        if size < 1:
+            raise self.error(key, f"expected more than no bytes, got {value!r}")
+        return size
+
+    def choice(self, key: str, choices: Sequence[Any], default: Any) -> Any:
+        self._known.add(key)
+        value = self._raw.get(key, default)
+        if value not in choices or isinstance(value, bool):
+            raise self.error(key, f"expected one of {', '.join(map(repr, choices))}, got {value!r}")
+        return value
+
+    def headers(self, key: str) -> list[tuple[str, str]]:
+        headers = []
+        for name, value in self._take(key, dict, "a table of strings", {}).items():
+            if not isinstance(value, str) or re.search(r"[\r\n\0]", name + value):
+                raise self.error(f"{key}.{name}", f"expected a string of one line, got {value!r}")
+            if not _VARIABLE.fullmatch(value) and (
+                _SECRET_HEADER.search(name) or looks_secret(value)
+            ):
+                raise self.error(
+                    f"{key}.{name}",
+                    "a secret does not belong in this file; "
+                    f'set an environment variable and write "${{{_variable(name)}}}"',
+                )
+            headers.append((name, value))
+        return headers
+
+    def table(self, key: str) -> _Table:
+        self._known.add(key)
+        return _Table(self._raw.get(key, {}), f"[{key}]", self._file)
+
+    def tables(self, key: str) -> list[_Table]:
+        values = self._take(key, list, f"[[{key}]] tables", [])
+        return [_Table(value, f"[[{key}]] {n}", self._file) for n, value in enumerate(values, 1)]
+
+    def finish(self) -> None:
+        """Raise for every key nobody asked for."""
+        for key in self._raw:
+            if key in self._known:
+                continue
+            if _SECRET_KEY.search(key):
+                raise self.error(key, f"a secret does not belong in this file; {_CREDENTIALS}")
+            near = difflib.get_close_matches(key, self._known, 1, 0)
+            raise self.error(
+                key, f"unknown key; did you mean {near[0]!r}?" if near else "unknown key"
+            )
+
+    def _without_secret(self, key: str, value: str) -> str:
+        if looks_secret(value) or without_secrets(value) != value:
+            raise self.error(
+                key, f"holds a secret, which does not belong in this file; {_CREDENTIALS}"
+            )
+        return value
+
+
+_REQUIRED: Any = object()
+_CREDENTIALS = (
+    "credentials come from a profile of ~/.aws/credentials (`profile = …`), from AWS_ACCESS_KEY_ID "
+    "and AWS_SECRET_ACCESS_KEY in the environment, or from the machine's role"
+)
+
+
+def _variable(header: str) -> str:
+    return "MIRROR_" + re.sub(r"\W", "_", header.upper())

@@ -1,0 +1,54 @@
+"""How jobs run: one after the other, or in threads. A job takes one item and returns one value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Engine(Protocol):
+    """Runs jobs over items. Every implementation passes one contract suite."""
+
+    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+        """Yield `job(item)` for every item, in any order, each as it finishes.
+
+        Lazy and bounded: at most `2 * workers` items are taken and not yet yielded, so maps can be
+        chained into overlapping stages. An exception out of a job ends the map; closing it early
+        lets the jobs in hand finish and starts no other.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """One job at a time, in the caller's thread, in order."""
+
+    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int = 1) -> Iterator[R]:
+        for item in items:
+            yield job(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """`workers` threads a map: for jobs that wait, or that leave the interpreter lock."""
+
+    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+        todo = iter(items)
+        with ThreadPoolExecutor(workers) as pool:
+            running: set[Future[R]] = set()
+            try:
+                running |= {pool.submit(job, item) for item in islice(todo, 2 * workers)}
+                while running:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    running |= {pool.submit(job, item) for item in islice(todo, len(done))}
+                    for future in done:
+                        yield future.result()
+            finally:
+                for future in running:
+                    future.cancel()

@@ -1,0 +1,116 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.manifest import HEADER, Manifest, ManifestError, dumps, loads, with_sources
+from mirror.model import EXTENSIONS, Address, Asset, Blob, Digest, Fingerprint, Key
+
+hexes = st.text("0123456789abcdef", min_size=64, max_size=64)
+blobs = st.builds(
+    Blob,
+    digest=st.builds(Digest, hexes),
+    md5=hexes.map(lambda text: text[:32]),
+    size=st.integers(0, 2**40),
+    media_type=st.sampled_from(list(EXTENSIONS)),
+    width=st.none() | st.integers(1, 10**6),
+    height=st.none() | st.integers(1, 10**6),
+    fingerprint=st.none() | st.builds(Fingerprint.parse, hexes),
+)
+
+
+@st.composite
+def manifests(draw):
+    kept = draw(st.lists(blobs, max_size=6, unique_by=lambda blob: blob.digest))
+    assets = {}
+    for number, blob in enumerate(kept):
+        # Line separators that str.splitlines would split at must survive in a key.
+        key = Key(f"{blob.digest.hex[:2]}/{blob.digest.hex}\u2028{number}.png")
+        sources = tuple(Address(f"https://h.example/{number}/{n}.png") for n in range(number % 3))
+        alias = kept[0].digest if number and draw(st.booleans()) else None
+        assets[blob.digest] = Asset(blob, sources, key, alias)
+    return Manifest(assets)
+
+
+@given(manifests())
+def test_what_is_written_is_read_back_and_equal_contents_are_equal_bytes(manifest):
+    text = dumps(manifest)
+    again = loads(text)
+    assert again.assets == manifest.assets
+    shuffled = Manifest(dict(reversed(manifest.assets.items())))
+    assert dumps(shuffled) == text
+
+
+def line(**changes):
+    raw = {
+        "sha256": "a" * 64,
+        "md5": "b" * 32,
+        "size": 3,
+        "media_type": "image/png",
+        "width": 1,
+        "height": 2,
+        "fingerprint": "c" * 64,
+        "key": "aa/a.png",
+        "sources": ["https://h.example/a.png"],
+    }
+    return json.dumps({k: v for k, v in (raw | changes).items() if v is not ...})
+
+
+def test_a_line_has_its_members_in_the_documented_order():
+    text = (
+        json.dumps(HEADER) + "\n" + line(alias_of=None, key=...).replace(', "alias_of": null', "")
+    )
+    assert dumps(loads(text)) == text + "\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        pytest.param([], "line 1: expected", id="empty"),
+        pytest.param(
+            ['{"format": "mirror-manifest", "version": 2}'], "line 1: expected", id="version"
+        ),
+        pytest.param([HEADER, "<<<<<<< HEAD"], "line 2: merge conflict marker", id="conflict"),
+        pytest.param([HEADER, "not json"], "line 2: expected a JSON object", id="no json"),
+        pytest.param([HEADER, "[]"], "line 2: expected a JSON object", id="no object"),
+        pytest.param([HEADER, "[" * 10**5], "line 2: expected a JSON object", id="deep"),
+        pytest.param([HEADER, line(), line()], "line 3: a+ stands on line 2 already", id="twice"),
+        pytest.param(
+            [HEADER, line(), line(sha256="d" * 64, key="k")],
+            "line 3: source .* line 2",
+            id="source",
+        ),
+        pytest.param(
+            [HEADER, line(), line(sha256="d" * 64, sources=[])], "line 3: key .* line 2", id="key"
+        ),
+        pytest.param([HEADER, line(size="3")], "line 2: size: expected", id="size"),
+        pytest.param([HEADER, line(size=True)], "line 2: size: expected", id="bool"),
+        pytest.param(
+            [HEADER, line(sha256="A" * 64)], "line 2: expected 64 lower-case", id="digest"
+        ),
+        pytest.param([HEADER, line(md5=...)], "line 2: 'md5' is missing", id="missing"),
+        pytest.param([HEADER, line(extra=1)], "line 2: unknown member 'extra'", id="unknown"),
+        pytest.param([HEADER, line(media_type="text/html")], "line 2: media_type", id="type"),
+        pytest.param([HEADER, line(key="../a.png")], "line 2: key: expected a relative", id="dots"),
+        pytest.param(
+            [HEADER, line(key="/a.png")], "line 2: key: expected a relative", id="absolute"
+        ),
+        pytest.param([HEADER, line(sources=["a.png"])], "line 2: sources: expected", id="no url"),
+        pytest.param(
+            [HEADER, line(alias_of="d" * 64)], "line 2: alias_of d+ is no line", id="dangling"
+        ),
+    ],
+)
+def test_a_line_that_is_wrong_is_named_with_what_was_expected(lines, message):
+    text = "\n".join(part if isinstance(part, str) else json.dumps(part) for part in lines)
+    with pytest.raises(ManifestError, match=message):
+        loads(text)
+
+
+def test_sources_are_only_ever_added_and_http_is_no_second_one():
+    asset = next(iter(loads(json.dumps(HEADER) + "\n" + line()).assets.values()))
+    more = with_sources(
+        asset, [Address("http://h.example/a.png"), Address("https://h.example/b.png")]
+    )
+    assert more.sources == ("https://h.example/a.png", "https://h.example/b.png")
