@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+Results: TypeAlias = Generator[R, None, None]
 
 
 class Engine(Protocol):
     """Runs jobs over items. Every implementation passes one contract suite."""
 
-    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         """Yield `job(item)` for every item, in any order, each as it finishes.
 
         Lazy and bounded: at most `2 * workers` items are taken and not yet yielded, so maps can be
@@ -29,7 +31,7 @@ class Engine(Protocol):
 class Serial:
     """One job at a time, in the caller's thread, in order."""
 
-    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int = 1) -> Iterator[R]:
+    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int = 1) -> Results[R]:
         for item in items:
             yield job(item)
 
@@ -38,7 +40,7 @@ class Serial:
 class Threads:
     """`workers` threads a map: for jobs that wait, or that leave the interpreter lock."""
 
-    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
+    def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         todo = iter(items)
         with ThreadPoolExecutor(workers) as pool:
             running: set[Future[R]] = set()

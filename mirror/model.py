@@ -85,6 +85,14 @@ def _is_secret(pair: str, names: set[str]) -> bool:
     )
 
 
+_ANY_URL = re.compile(r"(?:https?:)?//[^\s\"'<>]+")
+
+
+def hide_secrets(text: str) -> str:
+    """`text`, such as a traceback, without the secrets of any URL in it."""
+    return _SECRET_VALUE.sub("…", _ANY_URL.sub(lambda m: without_secrets(m[0]), text))
+
+
 def printable(text: str) -> str:
     """Return `text` with control, bidi and blank-like characters escaped, plain blanks kept."""
     return _UNPRINTABLE.sub(lambda m: m[0].encode("unicode_escape").decode(), text)
@@ -153,14 +161,15 @@ class Quoting(Enum):
 
     BARE = "markdown destination"
     ANGLE = "markdown destination in angle brackets"
-    CELL = "markdown destination in a table cell"
-    HTML_DOUBLE = 'html attribute in "'
-    HTML_SINGLE = "html attribute in '"
+    HTML = "html attribute in quotes"
     HTML_BARE = "html attribute without quotes"
+    SRCSET = "candidate in srcset"
+    STYLE = "css url() in a style attribute"
     YAML_PLAIN = "yaml plain scalar"
+    YAML_FLOW = "yaml plain scalar inside [ ] or { }"
     SINGLE = "string whose quote is doubled"
     ESCAPED = "string with backslash escapes"
-    LITERAL = "string without escapes"
+    LITERAL = "string or word without escapes"
     TEXT = "plain text"
 
 
@@ -314,6 +323,8 @@ class Rule(Enum):
     NOT_REVERTED = "M107", "reference-not-reverted", Outcome.FAILURE
     FRONT_MATTER_BROKEN = "M108", "front-matter-unparsed", Outcome.WARNING
     HEADING_ANCHOR = "M109", "heading-anchor-changes", Outcome.WARNING
+    NOT_REPOINTED = "M110", "reference-not-repointed", Outcome.WARNING
+    NOT_PROVEN = "M111", "object-not-proven", Outcome.FAILURE
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE
@@ -324,7 +335,7 @@ class Rule(Enum):
     KEY_TAKEN = "M208", "key-taken", Outcome.FAILURE
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
-    OBJECT_EXTRA = "M303", "object-extra", Outcome.WARNING
+    OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE
     OBJECT_UNCHECKED = "M304", "object-not-checked", Outcome.UNCHECKED
     NOT_STORED = "M305", "object-not-stored", Outcome.FAILURE
     DESTINATION_UNREACHABLE = "M306", "destination-not-reachable", Outcome.UNCHECKED

@@ -179,6 +179,11 @@ class Locator:
         located = self.locate(Url(text))
         return located.address if located else canonical(text)
 
+    def source_of(self, address: Address) -> Source | None:
+        """The source that a recorded address belongs to, as long as the configuration has it."""
+        located = self.locate(Url(address))
+        return located.source if located else None
+
     def _locate(self, raw: str) -> Located | None:
         if (parts := _parse(raw)) is None:
             return None

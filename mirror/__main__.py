@@ -1,0 +1,5 @@
+"""`python -m mirror`."""
+
+from mirror.main import main
+
+main()

@@ -1,0 +1,352 @@
+"""The main job: scan, sync, rewrite, verify."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mirror.cli.common import (
+    EXIT_FOUND,
+    EXIT_OK,
+    ConfigPath,
+    DryRun,
+    Json,
+    Paths,
+    Quiet,
+    closing_bar,
+    exit_code,
+    finish,
+    load,
+    load_or_default,
+    open_site,
+    output_to,
+    progress_for,
+    scan_posts,
+)
+from mirror.config import Config, ConfigError
+from mirror.console import Style, count_text, for_log, print_json, say, size_text
+
+if TYPE_CHECKING:
+    from mirror.pipeline.rewrite import ByManifest, PostEdit
+    from mirror.pipeline.scan import HostRow, Scanned
+    from mirror.pipeline.site import Site
+
+
+def scan(
+    paths: Paths = None,
+    config: ConfigPath = None,
+    as_json: Json = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what stands in code and comments.")
+    ] = False,
+    by_host: Annotated[bool, typer.Option("--hosts", help="Sum up by host.")] = False,
+) -> None:
+    """List every image reference: post, line, column, form, URL, source."""
+    from mirror.pipeline.scan import host_table
+
+    settings = load_or_default(config)
+    locator = settings.locator()
+    scanned = scan_posts(settings, paths)
+    if by_host:
+        rows = host_table(scanned, locator)
+        for row in rows:
+            if as_json:
+                print_json(row.as_json())
+        if not as_json:
+            _print_hosts(rows)
+    else:
+        for post, ref in scanned.references(quoted=everything):
+            located = locator.locate(ref.url)
+            source = located.source.name if located else None
+            if as_json:
+                print_json(
+                    {
+                        "post": post.name,
+                        "line": ref.line,
+                        "column": ref.column,
+                        "start": ref.span.start,
+                        "end": ref.span.stop,
+                        "url": ref.url.public,
+                        "form": ref.form.value,
+                        "source": source,
+                    }
+                )
+            else:
+                place = f"{post.name}:{ref.line}:{ref.column}"
+                say(f"{for_log(place)}  {ref.form.value}  {ref.url}  {source or '-'}")
+    for finding in scanned.findings:
+        say(Style.of(sys.stderr).finding(finding), sys.stderr)
+    if not as_json:
+        say(_scan_summary(scanned, everything))
+    raise typer.Exit(exit_code(scanned.findings))
+
+
+def _print_hosts(rows: Sequence[HostRow]) -> None:
+    width = max((len(row.name) for row in rows), default=4)
+    say(f"{'host':<{width}}  {'images':>7}  {'shown':>7}  {'posts':>7}  source")
+    for row in rows:
+        counts = f"{row.images:>7,}  {row.references:>7,}  {row.posts:>7,}"
+        say(f"{row.name:<{width}}  {counts}  {row.source or '-'}")
+
+
+def _scan_summary(scanned: Scanned, everything: bool) -> str:
+    shown = sum(1 for _ in scanned.references())
+    quoted = sum(1 for _ in scanned.references(quoted=True)) - shown
+    posts = count_text(len(scanned.posts), "post")
+    text = f"{count_text(shown, 'image reference')} in {posts}"
+    if quoted:
+        hint = "" if everything else "; --all lists them"
+        text += f"; {quoted:,} in code or comments left alone{hint}"
+    return text
+
+
+def sync(
+    paths: Paths = None,
+    config: ConfigPath = None,
+    dry_run: DryRun = False,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Ask the hosts whether known images changed.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=0, help="Fetch at most so many images.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Back up: fetch new images, keep the originals, store them in every destination."""
+    from mirror.engine import Threads
+    from mirror.pipeline.sync import SyncOptions
+    from mirror.pipeline.sync import sync as run_sync
+
+    settings = load(config)
+    _need_sources(settings)
+    site = open_site(settings)
+    wanted = SyncOptions(tuple(paths or ()), dry_run, refresh, limit)
+    progress = progress_for(as_json, quiet)
+    with nullcontext() if dry_run else site.lock("mirror sync"), closing_bar(progress):
+        result = run_sync(site, Threads(), wanted, progress)
+    lines = _sync_lines(result.summary, settings, dry_run, result.planned)
+    code = exit_code(result.findings)
+    finish(lines, result.summary, result.findings, as_json, code)
+    raise typer.Exit(code)
+
+
+def _need_sources(settings: Config) -> None:
+    if not settings.sources:
+        raise ConfigError(
+            f"{settings.root}: the configuration has no [[source]], so no image is yours to mirror;"
+            " `mirror scan --hosts` lists the hosts in your posts"
+        )
+
+
+def _sync_lines(
+    summary: Mapping[str, int | float], settings: Config, dry_run: bool, planned: Sequence[str]
+) -> list[str]:
+    posts = count_text(int(summary["posts"]), "post")
+    references = count_text(int(summary["references"]), "reference")
+    lines = [
+        f"{count_text(int(summary['urls']), 'image')} of your sources in {posts} ({references})"
+    ]
+    if dry_run:
+        lines += [f"would fetch {for_log(address)}" for address in planned]
+        return [*lines, f"{len(planned):,} to fetch, {summary['reused']:,} known already"]
+    parts = [f"fetched {summary['fetched']:,} ({size_text(summary['bytes'])})"]
+    parts.append(f"{summary['reused']:,} known already")
+    if summary.get("ignored"):
+        parts.append(f"{summary['ignored']:,} ignored")
+    if summary.get("postponed"):
+        parts.append(f"{summary['postponed']:,} left for the next run")
+    if summary["failed"]:
+        parts.append(f"{summary['failed']:,} failed")
+    lines.append(", ".join(parts))
+    names = ", ".join(destination.name for destination in settings.destinations)
+    stored = f"stored {count_text(int(summary['stored']), 'new object')}"
+    repeats = f"; {summary['repeats']:,} are repeats of another" if summary["repeats"] else ""
+    lines.append((f"{stored} in {names}" if names else "no destination is configured") + repeats)
+    lines.append(f"done in {summary['seconds']:.1f} s")
+    return lines
+
+
+def rewrite(
+    paths: Paths = None,
+    config: ConfigPath = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Print a unified diff; write nothing.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a post would change.")
+    ] = False,
+    back: Annotated[bool, typer.Option("--revert", help="Go back to the source URLs.")] = False,
+    urls: Annotated[
+        Path | None,
+        typer.Option("--map", help="A JSON object of old URL -> new URL, instead of the manifest."),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Repoint the posts at the mirrored images: the bytes of URLs, and nothing else."""
+    from mirror.pipeline import rewrite as pipeline
+
+    if urls is not None and back:
+        raise ConfigError("--map and --revert exclude each other: a reversed map is a map too")
+    progress = progress_for(as_json, quiet)
+    writes = not (dry_run or check)
+    mapping = None if urls is None else _read_map(urls)
+    settings = load(config) if mapping is None else load_or_default(config)
+    site = open_site(settings)
+    locked = writes and mapping is None
+    with site.lock("mirror rewrite") if locked else nullcontext(), closing_bar(progress):
+        scanned = scan_posts(settings, paths)
+        if back:
+            result = pipeline.revert(pipeline.Context(scanned, progress, writes), site)
+        elif mapping is not None:
+            context = pipeline.Context(scanned, progress, writes)
+            result = pipeline.rewrite(context, pipeline.by_map(mapping))
+        else:
+            context = pipeline.Context(scanned, progress, writes, site)
+            result = pipeline.rewrite(context, _resolver(site))
+    if dry_run and not as_json:
+        for change in result.changed:
+            sys.stdout.write(_diff_text(pipeline.diff(change)))
+    code = exit_code(result.findings)
+    if check and result.changed and code == EXIT_OK:
+        code = EXIT_FOUND
+    lines = _rewrite_lines(result.changed, writes, back)
+    if dry_run and not as_json:  # stdout is the diff
+        for line in lines:
+            say(line, sys.stderr)
+        lines = []
+    finish(lines, result.summary, result.findings, as_json, code)
+    raise typer.Exit(code)
+
+
+def _read_map(path: Path) -> dict[str, str]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                raise ConfigError(f"{path}: {for_log(key)} is mapped {count} times")
+        return dict(pairs)
+
+    try:
+        mapping = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=unique)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: expected a JSON object of old URL -> new URL: {error}"
+        ) from error
+    if not isinstance(mapping, dict) or not all(isinstance(v, str) for v in mapping.values()):
+        raise ConfigError(f"{path}: expected a JSON object of old URL -> new URL, both strings")
+    return mapping
+
+
+def _resolver(site: Site) -> ByManifest:
+    from mirror.pipeline.rewrite import ByManifest, Proof
+
+    if not site.targets:
+        raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
+    target = site.targets[0]
+    if target.settings.public_url is None:
+        raise ConfigError(
+            f"destination {target.name!r} has no `public_url`: what posts are to be pointed at, "
+            "such as https://img.example.com/blog, or /images for a folder of the site"
+        )
+    manifest, _ = site.load_manifest()
+    return ByManifest(site, manifest, target, Proof(target))
+
+
+def _diff_text(text: str) -> str:
+    """As it is, for `git apply`; made safe where a terminal or a CI log reads it."""
+    return for_log(text) if sys.stdout.isatty() or os.environ.get("CI") else text
+
+
+def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:
+    verb = ("pointed back" if back else "rewrote") if writes else "would change"
+    lines = [
+        f"{verb} {for_log(change.scanned.post.name)}: {count_text(len(change.edits), 'reference')}"
+        for change in changed
+    ]
+    if not changed:
+        lines.append("nothing to change")
+    elif writes and not back:
+        lines.append("`mirror rewrite --revert` goes back to the source URLs")
+    return lines
+
+
+class Format(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+def verify(
+    paths: Paths = None,
+    config: ConfigPath = None,
+    posts: Annotated[bool, typer.Option("--posts", help="Also compare with the posts.")] = False,
+    archive: Annotated[bool, typer.Option("--archive", help="Also read the archive.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every object back and hash it.")
+    ] = False,
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", metavar="N/M", help="Only the n-th of m equal slices is read."),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Without access to any destination.")
+    ] = False,
+    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to a file instead of stdout.")
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Prove that manifest, destinations and posts agree; exit 1 if they do not."""
+    from mirror.engine import Threads
+    from mirror.pipeline.verify import ALL, Slice, VerifyOptions
+    from mirror.pipeline.verify import verify as run_verify
+
+    try:
+        part = ALL if sample is None else Slice.parse(sample)
+    except ValueError as error:
+        raise ConfigError(f"--sample: {error}") from error
+    settings = load(config)
+    wanted = VerifyOptions(
+        tuple(paths or ()), posts or offline or bool(paths), archive, not offline, deep, part
+    )
+    as_json = as_json or form is Format.JSON
+    progress = progress_for(as_json, quiet)
+    with output_to(output), closing_bar(progress):
+        result = run_verify(open_site(settings), Threads(), wanted, progress)
+        code = exit_code(result.findings, checks=True)
+        lines = _verify_lines(result.summary, settings, wanted.destinations, code)
+        finish(lines, result.summary, result.findings, as_json, code)
+    raise typer.Exit(code)
+
+
+def _verify_lines(
+    summary: Mapping[str, int | float], settings: Config, destinations: bool, code: int
+) -> list[str]:
+    parts = [f"{count_text(int(summary['assets']), 'image')} in the manifest"]
+    if destinations and settings.destinations:
+        names = ", ".join(destination.name for destination in settings.destinations)
+        parts.append(f"{count_text(int(summary['objects']), 'object')} checked in {names}")
+    if summary["read"]:
+        parts.append(f"{summary['read']:,} read back")
+    if summary["posts"]:
+        parts.append(f"{count_text(int(summary['references']), 'reference')} in the posts")
+    parts += [
+        f"{summary[name]:,} {name}" for name in ("missing", "different", "extra") if summary[name]
+    ]
+    verdict = {EXIT_OK: "all agree", EXIT_FOUND: "they differ"}.get(
+        code, "could not check everything"
+    )
+    return [f"{', '.join(parts)}: {verdict}"]

@@ -1,0 +1,158 @@
+"""What the commands share: options, opening a site, progress, findings, exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirror.config import Config, ConfigError, Posts, find_config, load_config
+from mirror.console import Bar, JsonLines, Lines, Style, print_json, say
+from mirror.model import Finding, Outcome, Rule
+
+if TYPE_CHECKING:
+    from mirror.pipeline.progress import Progress
+    from mirror.pipeline.scan import Scanned
+    from mirror.pipeline.site import Site
+
+EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_FAILED, EXIT_REFUSED = range(5)
+_SHOWN = 50
+
+Paths = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Posts or folders of posts, instead of [posts].paths.", show_default=False),
+]
+ConfigPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        help="The configuration; else $MIRROR_CONFIG, else mirror.toml here or in a parent folder.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", "-n", help="Say what would be done; do nothing.")
+]
+
+
+def exit_code(findings: Iterable[Finding], *, checks: bool = False) -> int:
+    """The one place where findings become an exit code.
+
+    A command that `checks` exits with 1 for what it found; for one that acts, the same is work
+    that was not done.
+    """
+    outcomes = {finding.rule.outcome for finding in findings}
+    if Outcome.REFUSED in outcomes:
+        return EXIT_REFUSED
+    if checks and Outcome.DIFFERENCE in outcomes:
+        return EXIT_FOUND
+    if outcomes & {Outcome.FAILURE, Outcome.UNCHECKED, Outcome.DIFFERENCE}:
+        return EXIT_FAILED
+    return EXIT_OK
+
+
+# --- Shared -----------------------------------------------------------------------------------
+
+
+def progress_for(as_json: bool, quiet: bool) -> Progress:
+    if as_json:
+        return JsonLines()
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or os.environ.get("CI"):
+        return Lines(quiet)
+    return Bar()
+
+
+def load(config: Path | None) -> Config:
+    return load_config(find_config(config, os.environ, Path.cwd()))
+
+
+def load_or_default(config: Path | None) -> Config:
+    """The configuration, or one without sources where there is none to be found."""
+    try:
+        path = find_config(config, os.environ, Path.cwd())
+    except ConfigError:
+        if config is not None or "MIRROR_CONFIG" in os.environ:
+            raise
+        return Config(Path.cwd(), Posts((Path.cwd(),)))
+    return load_config(path)
+
+
+def open_site(config: Config) -> Site:
+    from mirror.pipeline.site import Site
+
+    return Site(config)
+
+
+def scan_posts(config: Config, paths: Sequence[Path] | None) -> Scanned:
+    from mirror.pipeline.scan import scan
+
+    return scan(*open_site(config).posts(paths or ()))
+
+
+def finish(
+    result_lines: Sequence[str],
+    summary: Mapping[str, object],
+    findings: Sequence[Finding],
+    as_json: bool,
+    code: int,
+) -> None:
+    """Print the end of a run."""
+    if as_json:
+        print_json({"type": "summary", **summary, "exit_code": code})
+        return
+    show_findings(findings)
+    for line in result_lines:
+        say(line)
+
+
+def show_findings(findings: Sequence[Finding]) -> None:
+    """All of them; of a kind that is only worth knowing, the first few and a count."""
+    style = Style.of(sys.stdout)
+    shown: Counter[Rule] = Counter()
+    for finding in findings:
+        shown[finding.rule] += 1
+        if finding.rule.outcome is not Outcome.WARNING or shown[finding.rule] <= _SHOWN:
+            say(style.finding(finding))
+    for rule, count in shown.items():
+        if rule.outcome is Outcome.WARNING and count > _SHOWN:
+            say(f"  and {count - _SHOWN:,} more like the {rule.slug} above; --json lists all")
+
+
+@contextmanager
+def output_to(path: Path | None) -> Iterator[None]:
+    """Results go to `path` instead, whole once the command has ended."""
+    if path is None:
+        yield
+        return
+    from mirror.files import write_whole
+
+    buffer = StringIO()
+    with redirect_stdout(buffer):
+        yield
+    try:
+        write_whole(path, buffer.getvalue().encode("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+class closing_bar:  # noqa: N801  (reads as a word in a `with`)
+    """Takes a bar off the screen, whatever happens."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None:
+        if isinstance(self._progress, Bar):
+            self._progress.close()

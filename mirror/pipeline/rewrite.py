@@ -1,0 +1,426 @@
+"""Repoint posts, or point them back: bytes of URLs change, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import unified_diff
+from hashlib import sha256
+from time import monotonic
+
+from mirror.files import ChangedError, write_whole
+from mirror.manifest import Manifest
+from mirror.markdown import find_references, spell, splice
+from mirror.model import Asset, Blob, Finding, Key, Reference, Rule, Span, Url
+from mirror.pipeline.progress import Findings, Progress, summary
+from mirror.pipeline.scan import Scanned, ScannedPost
+from mirror.pipeline.site import Site, Target
+from mirror.rewrites import Occurrence, Rewrite, occurrence, recall, updated
+from mirror.store import ObjectInfo, StoreError
+
+Resolve = Callable[[Reference], "str | Finding | None"]
+"""The URL to write in place of a reference's; why not; or nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One reference and what is written in its place, spelled for where it stands."""
+
+    reference: Reference
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostEdit:
+    """A post before and after."""
+
+    scanned: ScannedPost
+    before: bytes = field(repr=False)
+    after: bytes = field(repr=False)
+    edits: tuple[Edit, ...]
+
+
+@dataclass(slots=True)
+class RewriteResult:
+    """`changed` are the posts that were, or with `check` or `dry_run` would be, changed."""
+
+    changed: Sequence[PostEdit]
+    summary: dict[str, int | float]
+    findings: Sequence[Finding]
+
+
+# --- What a reference becomes -----------------------------------------------------------------
+
+
+def by_map(urls: Mapping[str, str]) -> Resolve:
+    """Look a URL up exactly as decoded."""
+    return lambda reference: urls.get(reference.url.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class ByManifest:
+    """The mirrored picture of a source, or the better one that stands for a mirrored one.
+
+    A reference is only repointed at an object that `proof` saw.
+    """
+
+    site: Site
+    manifest: Manifest
+    target: Target
+    proof: Proof
+
+    def __call__(self, reference: Reference) -> str | Finding | None:
+        url = reference.url
+        located = self.site.locator.locate(url)
+        if located is not None:
+            asset = self.manifest.find(located.address)
+            if asset is None:
+                if located.address in self.site.config.ignored:
+                    return None
+                return Finding(
+                    Rule.NOT_REPOINTED, str(url), "is not mirrored yet; `mirror sync` fetches it"
+                )
+        elif (key := self.target.key_of(url.raw)) is None or not (
+            asset := self.manifest.by_key.get(key)
+        ):
+            return None
+        shown = self.manifest.shown_for(asset)
+        if shown is asset and located is None:
+            return None
+        if shown.key is None or (new := self.target.public_url(shown.key)) is None:
+            return None
+        if (trouble := self.proof.trouble(shown)) is not None:
+            return Finding(Rule.NOT_PROVEN, str(url), trouble)
+        return new + url.fragment
+
+
+class Proof:
+    """Which objects a destination really holds, by one listing; read back where that is not
+    enough."""
+
+    def __init__(self, target: Target) -> None:
+        """Raise `StoreError` if the destination cannot be listed."""
+        self._target = target
+        self._listing: dict[Key, ObjectInfo] = {info.key: info for info in target.store.list()}
+        self._seen: dict[Key, str | None] = {}
+
+    def trouble(self, asset: Asset) -> str | None:
+        """Why nobody may be pointed at this object; `None` when it is there, byte for byte."""
+        assert asset.key is not None  # noqa: S101  (callers ask for objects only)
+        if asset.key not in self._seen:
+            self._seen[asset.key] = self._look(asset.key, asset.blob)
+        return self._seen[asset.key]
+
+    def _look(self, key: Key, blob: Blob) -> str | None:
+        where = f"{self._target.name}: {key}"
+        info = self._listing.get(key)
+        if info is None:
+            return f"stays as it is: {where} is missing; run `mirror sync`"
+        if info.md5 is not None:
+            same = (info.size, info.md5) == (blob.size, blob.md5)
+        else:
+            try:
+                same = sha256(self._target.store.get(key)).hexdigest() == blob.digest.hex
+            except StoreError as error:
+                return f"stays as it is: {error}"
+        return None if same else f"stays as it is: {where} holds other bytes; run `mirror repair`"
+
+
+# --- Editing a post ---------------------------------------------------------------------------
+
+
+def edit_post(
+    scanned: ScannedPost, data: bytes, edits: Sequence[Edit]
+) -> PostEdit | Finding | None:
+    """Splice `edits` into a post and prove the result by scanning it again.
+
+    `None` when nothing changes; a finding, and no change, when the proof fails.
+    """
+    after = splice(data, scanned.encoding, [(edit.reference.span, edit.text) for edit in edits])
+    if after == data:
+        return None
+    new = {edit.reference.span: edit.url for edit in edits}
+    expected = [new.get(ref.span, ref.url.raw) for ref in scanned.references]
+    name = scanned.post.name
+    if [ref.url.raw for ref in find_references(after, name).references] != expected:
+        message = "was left as it is: the rewritten post does not read back as intended"
+        return Finding(Rule.POST_NOT_WRITTEN, name, message, name)
+    return PostEdit(scanned, data, after, tuple(edits))
+
+
+def repoint(scanned: Scanned, one: ScannedPost, resolve: Resolve) -> Iterator[Edit | Finding]:
+    """What `resolve` has a new URL for, spelled for where it stands."""
+    for ref in one.references:
+        if not ref.form.is_rewritten or not scanned.counts(ref):
+            continue
+        new = resolve(ref)
+        if isinstance(new, str) and new != ref.url.raw:
+            try:
+                yield Edit(ref, spell(new, ref.quoting), new)
+            except ValueError as error:
+                message = f"{Url(new)} cannot be written here: {error}"
+                new = Finding(Rule.POST_NOT_WRITTEN, str(ref.url), message)
+        if isinstance(new, Finding):
+            place = (one.post.name, ref.line, ref.column)
+            yield Finding(new.rule, new.subject, new.message, *place)
+
+
+def write_post(edit: PostEdit) -> Finding | None:
+    """Replace the post, whole, unless it changed since it was read."""
+    post = edit.scanned.post
+    try:
+        write_whole(post.path, edit.after, expected=edit.before)
+    except ChangedError:
+        message = "was changed by someone else meanwhile and was left as it is; run again"
+        return Finding(Rule.POST_CHANGED, post.name, message, post.name)
+    except OSError as error:
+        message = f"cannot be written: {error.strerror}; it is as it was"
+        return Finding(Rule.POST_NOT_WRITTEN, post.name, message, post.name)
+    return None
+
+
+def diff(edit: PostEdit) -> str:
+    """A unified diff of the post; signatures in old URLs are cut out of it."""
+    one = edit.scanned
+    secret = [
+        (ref.span, spell(ref.url.public, ref.quoting))
+        for ref in one.references
+        if ref.url.raw != ref.url.public
+    ]
+    before = splice(edit.before, one.encoding, secret)
+    old, new = (data.decode(one.encoding).split("\n") for data in (before, edit.after))
+    name = one.post.name
+    lines = unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+    return "".join(f"{line}\n" for line in lines)
+
+
+# --- The commands -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What both directions share. Without a `site` (`--map`) nothing is remembered."""
+
+    scanned: Scanned
+    progress: Progress
+    write: bool
+    site: Site | None = None
+
+
+def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
+    """Repoint every post that `resolve` has a new URL for.
+
+    What stood there is remembered on disk before the first post is written, so that a run killed
+    at any moment can be reverted.
+    """
+    started = monotonic()
+    findings = Findings(context.progress.finding, context.scanned.findings)
+    changes: list[PostEdit] = []
+    for one, data in _read(context.scanned, findings):
+        edits = list(findings.sift(repoint(context.scanned, one, resolve)))
+        changes += findings.sift(_present(edit_post(one, data, edits)))
+    if context.write and context.site is not None:
+        Memory(context.site).remember(changes)
+    return _write(context, changes, findings, started)
+
+
+def revert(context: Context, site: Site) -> RewriteResult:
+    """Give each mirrored reference its own URL back; what cannot be told is left, and said."""
+    started = monotonic()
+    findings = Findings(context.progress.finding, context.scanned.findings)
+    memory = Memory(site)
+    changes: list[PostEdit] = []
+    for one, data in _read(context.scanned, findings):
+        told = memory.tell(one, data)
+        findings.extend(memory.untold(one, told))
+        change = edit_post(one, data, _as_it_was(told))
+        if isinstance(change, Finding):  # the reference was moved into another syntax meanwhile
+            change = edit_post(one, data, _as_it_is_spelled(told))
+        changes += findings.sift(_present(change))
+    result = _write(context, changes, findings, started)
+    if context.write:
+        memory.forget(result.changed)
+    return result
+
+
+def _as_it_was(told: Mapping[Reference, Rewrite]) -> list[Edit]:
+    return [Edit(ref, one.spelling or one.source, one.source) for ref, one in told.items()]
+
+
+def _as_it_is_spelled(told: Mapping[Reference, Rewrite]) -> list[Edit]:
+    return [Edit(ref, spell(one.source, ref.quoting), one.source) for ref, one in told.items()]
+
+
+def _present(change: PostEdit | Finding | None) -> Iterator[PostEdit | Finding]:
+    if change is not None:
+        yield change
+
+
+def _read(scanned: Scanned, findings: Findings) -> Iterator[tuple[ScannedPost, bytes]]:
+    """Yield the posts with the bytes they were scanned from."""
+    for one in scanned.posts:
+        data = one.post.read()
+        if isinstance(data, Finding):
+            findings.append(data)
+        elif sha256(data).digest() != one.digest:
+            message = "was changed by someone else meanwhile and was left as it is; run again"
+            findings.append(Finding(Rule.POST_CHANGED, one.post.name, message, one.post.name))
+        else:
+            yield one, data
+
+
+def _write(
+    context: Context, changes: Sequence[PostEdit], findings: Findings, started: float
+) -> RewriteResult:
+    changed = []
+    context.progress.stage("rewrite", len(changes), "posts")
+    for change in changes:
+        trouble = write_post(change) if context.write else None
+        context.progress.advance(failed=trouble is not None)
+        if trouble is not None:
+            findings.append(trouble)
+            continue
+        changed.append(change)
+        kind = "rewritten" if context.write else "would-rewrite"
+        context.progress.event(kind, post=change.scanned.post.name, references=len(change.edits))
+    counts = {
+        "posts": len(context.scanned.posts),
+        "references": sum(1 for _ in context.scanned.references()),
+        "rewritten_posts": len(changed),
+        "rewritten_references": sum(len(change.edits) for change in changed),
+    }
+    return RewriteResult(changed, summary(counts, findings, started), findings)
+
+
+# --- What stood there -------------------------------------------------------------------------
+
+
+class Memory:
+    """`rewrites.jsonl`: which URL stood at each rewritten occurrence."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._lines, self._old = site.load_rewrites()
+        self._manifest, _ = site.load_manifest()
+        self._by_target: dict[str, set[tuple[str, str]]] = {}
+        for line in self._lines:
+            self._by_target.setdefault(line.target, set()).add((line.source, line.spelling))
+
+    def tell(self, one: ScannedPost, data: bytes) -> dict[Reference, Rewrite]:
+        """What stood at each mirrored reference of a post, as far as it can be told."""
+        found = self._occurrences(one, data)
+        lines = [line for line in self._lines if line.post == one.post.name]
+        told = recall(lines, list(found.values()))
+        return {
+            ref: line
+            for ref, here in found.items()
+            if (line := told.get(here) or self._only_candidate(one, here)) is not None
+        }
+
+    def untold(self, one: ScannedPost, told: Mapping[Reference, Rewrite]) -> Iterator[Finding]:
+        for ref in one.references:
+            if ref not in told and self._is_mirrored(ref):
+                sources = sorted({source for source, _ in self._candidates(ref.url.raw)})
+                known = f"one of {', '.join(sources)}" if sources else "no source is known"
+                yield Finding(
+                    Rule.NOT_REVERTED,
+                    str(ref.url),
+                    f"stays as it is: what stood here cannot be told ({known}); edit it by hand",
+                    one.post.name,
+                    ref.line,
+                    ref.column,
+                )
+
+    def remember(self, changes: Iterable[PostEdit]) -> None:
+        """Record what stood where, before any post is written."""
+        lines = self._lines
+        for change in changes:
+            name = change.scanned.post.name
+            old = self.tell(change.scanned, change.before)
+            new = {edit.reference: edit for edit in change.edits}
+            shifted = _shifted(change)
+            now = []
+            for ref in change.scanned.references:
+                if ref not in new and ref not in old:
+                    continue
+                target = new[ref].url if ref in new else ref.url.raw
+                here = occurrence(change.after, shifted[ref], target)
+                source, spelling = _source_of(ref) if ref not in old else _kept(old[ref])
+                now.append(Rewrite(name, target, source, here.before, here.after, spelling))
+            lines = updated(lines, name, now, old.values())
+        self._save(lines)
+
+    def forget(self, changes: Iterable[PostEdit]) -> None:
+        """Drop what was put back."""
+        lines = self._lines
+        for change in changes:
+            told = self.tell(change.scanned, change.before)
+            lines = updated(lines, change.scanned.post.name, (), told.values())
+        self._save(lines)
+
+    def _save(self, lines: Sequence[Rewrite]) -> None:
+        if lines or self._old is not None:
+            self._site.save_rewrites(lines, self._old)
+
+    def _occurrences(self, one: ScannedPost, data: bytes) -> dict[Reference, Occurrence]:
+        return {
+            ref: occurrence(data, ref.span, ref.url.raw)
+            for ref in one.references
+            if self._is_mirrored(ref)
+        }
+
+    def _is_mirrored(self, ref: Reference) -> bool:
+        url = ref.url.raw
+        return ref.form.is_rewritten and (url in self._by_target or self._asset(url) is not None)
+
+    def _asset(self, url: str) -> Asset | None:
+        keys = (target.key_of(url) for target in self._site.targets)
+        return next((a for key in keys if key and (a := self._manifest.by_key.get(key))), None)
+
+    def _candidates(self, url: str) -> set[tuple[str, str]]:
+        """What may have stood at a mirrored URL anywhere, as source and spelling."""
+        if found := self._by_target.get(url):
+            return found
+        if (asset := self._asset(url)) is None:
+            return set()
+        shown = (
+            source
+            for other in self._manifest.assets.values()
+            if self._manifest.shown_for(other).digest == asset.digest
+            for source in other.sources
+        )
+        return {(source + Url(url).fragment, "") for source in shown}
+
+    def _only_candidate(self, one: ScannedPost, here: Occurrence) -> Rewrite | None:
+        """For a post that was renamed, or a reference copied from another."""
+        candidates = self._candidates(here.target)
+        if len(candidates) != 1:
+            return None
+        ((source, spelling),) = candidates
+        return Rewrite(one.post.name, here.target, source, here.before, here.after, spelling)
+
+
+def _shifted(change: PostEdit) -> dict[Reference, Span]:
+    """Where each reference stands after the edits."""
+    added = {
+        edit.reference: len(edit.text.encode(change.scanned.encoding)) for edit in change.edits
+    }
+    spans = {}
+    shift = 0
+    for ref in change.scanned.references:
+        size = added.get(ref, ref.span.stop - ref.span.start)
+        spans[ref] = Span(ref.span.start + shift, ref.span.start + shift + size)
+        shift += size - (ref.span.stop - ref.span.start)
+    return spans
+
+
+def _source_of(ref: Reference) -> tuple[str, str]:
+    """The URL without secrets, and its spelling where that is something else."""
+    source = ref.url.public
+    spelling = ref.spelling if source == ref.url.raw else spell(source, ref.quoting)
+    return source, spelling if spelling != source else ""
+
+
+def _kept(line: Rewrite) -> tuple[str, str]:
+    return line.source, line.spelling

@@ -1,0 +1,162 @@
+"""posts -> references, and which of them are images to mirror. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from mirror.markdown import find_references, is_image_link
+from mirror.model import Finding, Form, Reference, Rule, Url
+from mirror.posts import Post
+from mirror.sources import Located, Locator, canonical, identity
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedPost:
+    """A post's references, and the digest of the bytes they were found in."""
+
+    post: Post
+    encoding: str
+    digest: bytes
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image is shown."""
+
+    post: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One image of a source, and where the posts show it; the first place first."""
+
+    located: Located
+    places: tuple[Place, ...]
+
+
+@dataclass(slots=True)
+class Scanned:
+    """All posts, in the order of their names."""
+
+    posts: list[ScannedPost] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    _images: set[str] = field(default_factory=set)
+
+    def add(self, post: Post, data: bytes) -> None:
+        scan = find_references(data, post.name)
+        self.findings += scan.findings
+        self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), scan.references))
+        self._images |= {_identity(ref.url) for ref in scan.references if _is_image(ref)}
+
+    def references(self, *, quoted: bool = False) -> Iterator[tuple[Post, Reference]]:
+        """Yield what counts as an image reference, in document order.
+
+        A link or a bare URL counts when its path ends in an image extension, or when the same URL
+        stands anywhere in the posts as an image. `quoted` adds code and comments.
+        """
+        for scanned in self.posts:
+            for reference in scanned.references:
+                if self.counts(reference) and (quoted or reference.form.is_rendered):
+                    yield scanned.post, reference
+
+    def counts(self, reference: Reference) -> bool:
+        return (
+            reference.form not in (Form.LINK, Form.AUTOLINK)
+            or is_image_link(reference.url)
+            or _identity(reference.url) in self._images
+        )
+
+    def wanted(self, locator: Locator) -> list[Wanted]:
+        """The images of the sources, each once, in the order in which the posts show them."""
+        places: dict[str, list[Place]] = {}
+        located: dict[str, Located] = {}
+        for post, reference in self.references():
+            if (found := locator.locate(reference.url)) is not None:
+                name = identity(found.address)
+                located.setdefault(name, found)
+                place = Place(post.name, reference.line, reference.column)
+                places.setdefault(name, []).append(place)
+        return [Wanted(located[name], tuple(places[name])) for name in located]
+
+
+def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
+    """Read and scan `posts`; what cannot be read or is no text is a finding."""
+    scanned = Scanned(findings=list(findings))
+    for post in posts:
+        data = post.read()
+        if isinstance(data, Finding):
+            scanned.findings.append(data)
+        else:
+            scanned.add(post, data)
+    return scanned
+
+
+def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:
+    """Posts that publish a signature or a key together with an image of a source."""
+    for post, ref in scanned.references():
+        if ref.url.raw != ref.url.public and locator.locate(ref.url) is not None:
+            yield Finding(
+                Rule.SECRET_IN_POST,
+                str(ref.url),
+                "the post publishes a signature or a key with this URL; the mirror keeps no part "
+                "of it, and a rewritten post is free of it",
+                post.name,
+                ref.line,
+                ref.column,
+            )
+
+
+@dataclass(slots=True)
+class HostRow:
+    """What the posts show of one host; `(local)` for what is no web address."""
+
+    name: str
+    references: int = 0
+    addresses: set[str] = field(default_factory=set)
+    post_names: set[str] = field(default_factory=set)
+    sources: set[str] = field(default_factory=set)
+
+    @property
+    def images(self) -> int:
+        return len(self.addresses)
+
+    @property
+    def posts(self) -> int:
+        return len(self.post_names)
+
+    @property
+    def source(self) -> str:
+        return ", ".join(sorted(self.sources))
+
+    def as_json(self) -> dict[str, object]:
+        counts = {"images": self.images, "references": self.references, "posts": self.posts}
+        return {"host": self.name, **counts, "sources": sorted(self.sources)}
+
+
+def host_table(scanned: Scanned, locator: Locator) -> list[HostRow]:
+    """Hosts, the one with most images first; local images last."""
+    rows: dict[str, HostRow] = {}
+    for post, ref in scanned.references():
+        address = canonical(ref.url.raw)
+        name = identity(address).partition("/")[0] if address else "(local)"
+        row = rows.setdefault(name, HostRow(name))
+        row.references += 1
+        row.addresses.add(identity(address) if address else ref.url.raw)
+        row.post_names.add(post.name)
+        if (located := locator.locate(ref.url)) is not None:
+            row.sources.add(located.source.name)
+    return sorted(rows.values(), key=lambda r: (r.name == "(local)", -r.images, r.name))
+
+
+def _is_image(reference: Reference) -> bool:
+    return reference.form.is_rendered and reference.form not in (Form.LINK, Form.AUTOLINK)
+
+
+def _identity(url: Url) -> str:
+    address = canonical(url.raw)
+    return identity(address) if address else url.raw

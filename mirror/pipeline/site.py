@@ -1,0 +1,249 @@
+"""What a run works on, opened from a `Config`: posts, manifest, archive, destinations, state."""
+
+from __future__ import annotations
+
+import json
+import os
+import string
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock as Mutex
+from typing import Any
+from urllib.parse import quote, unquote
+
+from mirror import manifest as manifests
+from mirror import rewrites
+from mirror.archive import Archive
+from mirror.config import DEFAULT_KEY, Config, Destination
+from mirror.files import ChangedError, Lock, create_whole, sweep, write_whole
+from mirror.manifest import Manifest, ManifestError, dump_blob, load_blob
+from mirror.model import EXTENSIONS, Address, Asset, Blob, Finding, Key
+from mirror.posts import Post, find_posts
+from mirror.rewrites import Rewrite, RewritesError
+from mirror.sources import Locator, Source
+from mirror.store import ObjectInfo, S3Settings, Store, open_store
+
+
+class StateError(Exception):
+    """A file of ours cannot be read or written: which one, why, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A destination and the store behind it."""
+
+    settings: Destination
+    store: Store
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    def public_url(self, key: Key) -> str | None:
+        """What posts are pointed at; ASCII, the same spelling in every syntax."""
+        base = self.settings.public_url
+        return None if base is None else f"{base}/{quote(key, safe='/-._~=,')}"
+
+    def key_of(self, url: str) -> Key | None:
+        """The key behind a mirrored URL, or `None` for any other URL."""
+        base = self.settings.public_url
+        if base is None or not url.startswith(f"{base}/"):
+            return None
+        return Key(unquote(url[len(base) + 1 :].partition("#")[0]))
+
+
+class Site:
+    """The parts of a site, opened when they are first needed."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.locator: Locator = config.locator()
+        self.archive = Archive(config.archive)
+        self.manifest_path = config.manifest / manifests.FILE_NAME
+        self.journal = Journal(config.state / "journal.jsonl")
+        self.targets: tuple[Target, ...] = tuple(map(self._target, config.destinations))
+
+    def posts(self, paths: Sequence[Path] = ()) -> tuple[list[Post], list[Finding]]:
+        """The posts, without what lies in our own folders. Raise `ConfigError` for a wrong path."""
+        config = self.config
+        ours = [config.archive, config.state, config.manifest]
+        ours += [config.root / d.url.removeprefix("file:") for d in config.destinations]
+        return find_posts(config.posts, config.root, paths, ours)
+
+    def load_manifest(self) -> tuple[Manifest, bytes | None]:
+        """The manifest and the bytes it was read from; empty and `None` before the first sync."""
+        try:
+            data = self.manifest_path.read_bytes()
+        except FileNotFoundError:
+            return Manifest(), None
+        except OSError as error:
+            raise ManifestError(
+                f"{self.manifest_path}: cannot be read: {error.strerror}"
+            ) from error
+        try:
+            return manifests.loads(data.decode("utf-8")), data
+        except (ManifestError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{self.manifest_path}: {error}") from error
+
+    def save_manifest(self, manifest: Manifest, old: bytes | None) -> None:
+        """Write it whole unless it is the same; raise `StateError` if somebody else wrote it."""
+        self._save(self.manifest_path, manifests.dumps(manifest).encode("utf-8"), old)
+
+    def load_rewrites(self) -> tuple[list[Rewrite], bytes | None]:
+        """What stood where before posts were rewritten, and the bytes that was read from."""
+        path = self.config.manifest / rewrites.FILE_NAME
+        try:
+            data = path.read_bytes()
+            return rewrites.loads(data.decode("utf-8")), data
+        except FileNotFoundError:
+            return [], None
+        except OSError as error:
+            raise StateError(f"{path}: cannot be read: {error.strerror}") from error
+        except (RewritesError, UnicodeDecodeError) as error:
+            raise ManifestError(f"{path}: {error}") from error
+
+    def save_rewrites(self, lines: Iterable[Rewrite], old: bytes | None) -> None:
+        path = self.config.manifest / rewrites.FILE_NAME
+        self._save(path, rewrites.dumps(lines).encode("utf-8"), old)
+
+    def _save(self, path: Path, data: bytes, old: bytes | None) -> None:
+        if data == old:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data, expected=old)
+        except ChangedError as error:
+            raise StateError(
+                f"{path}: was changed by someone else during this run; run again, "
+                "what was fetched is kept and not fetched twice"
+            ) from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+    def lock(self, command: str) -> AbstractContextManager[object]:
+        """One run at a time; raise `HeldError` that names the other. Stray temporaries go first."""
+        state = self.config.state
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            create_whole(state / ".gitignore", b"*\n")
+        except OSError as error:
+            raise _unwritable(state, error) from error
+        return _Locked(Lock(state / "lock", command), (state, self.config.manifest))
+
+    @property
+    def key_template(self) -> str:
+        """One for all destinations."""
+        return next((t.settings.key for t in self.targets), DEFAULT_KEY)
+
+    def source_store(self, source: Source) -> Store:
+        """The bucket behind `fetch = "s3://…"`, for reading."""
+        bucket = (source.fetch or "").removeprefix("s3://").partition("/")[0]
+        settings = S3Settings(
+            endpoint_url=source.endpoint_url,
+            region=source.region,
+            profile=source.profile,
+            workers=self.config.fetch.concurrency,
+        )
+        return open_store(source.name, f"s3://{bucket}", self.config.root, settings)
+
+    def _target(self, destination: Destination) -> Target:
+        settings = S3Settings(
+            endpoint_url=destination.endpoint_url,
+            region=destination.region,
+            profile=destination.profile,
+            provider=destination.provider,
+            addressing=destination.addressing,
+        )
+        store = open_store(destination.name, destination.url, self.config.root, settings)
+        return Target(destination, store)
+
+
+@dataclass(frozen=True, slots=True)
+class _Locked:
+    lock: Lock
+    folders: tuple[Path, ...]
+
+    def __enter__(self) -> None:
+        self.lock.__enter__()
+        for folder in self.folders:
+            sweep(folder)
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.__exit__(None, None, None)
+
+
+@dataclass(slots=True)
+class Journal:
+    """What was fetched since the manifest was last written: one line an image, appended.
+
+    The archive holds the bytes before the line is written, so a killed run fetches again only
+    what was in flight.
+    """
+
+    path: Path
+    _mutex: Mutex = field(default_factory=Mutex)
+
+    def read(self) -> Iterator[tuple[Address, Blob]]:
+        """Yield what was recorded; a line torn by a kill, or of another version, is passed over."""
+        for raw in json_lines(self.path):
+            with suppress(KeyError, TypeError, ValueError):
+                yield Address(raw["source"]), load_blob(raw["blob"])
+
+    def append(self, addresses: Iterable[Address], blob: Blob) -> None:
+        lines = [json.dumps({"source": url, "blob": dump_blob(blob)}) + "\n" for url in addresses]
+        try:
+            with self._mutex, self.path.open("a", encoding="utf-8") as file:
+                file.write("".join(lines))
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def clear(self) -> None:
+        """Its contents are in the manifest now."""
+        self.path.unlink(missing_ok=True)
+
+
+def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        text = path.read_bytes().decode("utf-8", "replace")
+    except OSError:
+        return
+    for line in text.split("\n"):
+        with suppress(ValueError):
+            yield json.loads(line)
+
+
+def _unwritable(path: Path, error: OSError) -> StateError:
+    reason = os.strerror(error.errno or 0)
+    return StateError(f"{path}: cannot be written: {reason}; make room or grant access, run again")
+
+
+def object_key(template: str, blob: Blob, source: str, address: Address | None) -> str:
+    """Fill a key template. `address` gives `{path}`, `{stem}` and `{name}`, decoded."""
+    path = unquote((address or "").partition("//")[2].partition("?")[0].partition("/")[2])
+    name = path.rpartition("/")[2]
+    values = {
+        "sha256": blob.digest.hex,
+        "ext": EXTENSIONS[blob.media_type],
+        "source": source,
+        "path": path,
+        "name": name,
+        "stem": name.rpartition(".")[0] or name,
+    }
+    return string.Formatter().vformat(template, (), values)
+
+
+def is_trusted_svg(asset: Asset, locator: Locator) -> bool:
+    """Whether every source of an SVG is declared trusted, so that it may be shown as a page."""
+    owners = [locator.source_of(address) for address in asset.sources]
+    return bool(owners) and all(owner is not None and owner.trust_svg for owner in owners)
+
+
+def differs(blob: Blob, info: ObjectInfo) -> str | None:
+    """What is wrong with an object, as far as a listing can tell; `None` when nothing is."""
+    if info.size != blob.size:
+        return f"expected {blob.size} bytes, found {info.size}"
+    if info.md5 is not None and info.md5 != blob.md5:
+        return f"expected MD5 {blob.md5}, found {info.md5}"
+    return None

@@ -1,0 +1,619 @@
+"""The backup: scan, fetch, inspect, choose, store, record. Never deletes, never overwrites."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+
+from mirror.archive import ArchiveError
+from mirror.config import request_headers
+from mirror.engine import Engine
+from mirror.fetch import Fetcher, FetchError, Kind, Validators
+from mirror.fetch import Limits as FetchLimits
+from mirror.files import write_whole
+from mirror.fingerprint import ImageError, ImageTooLargeError, inspect
+from mirror.fingerprint import Limits as ImageLimits
+from mirror.manifest import Manifest, with_sources
+from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule, Url
+from mirror.pipeline.progress import Findings, Progress, summary
+from mirror.pipeline.scan import Wanted, scan, signatures
+from mirror.pipeline.site import Site, Target, differs, is_trusted_svg, json_lines, object_key
+from mirror.sources import Located, Source, identity
+from mirror.store import (
+    AccessError,
+    CredentialsError,
+    ExistsError,
+    NoBucketError,
+    ObjectInfo,
+    Store,
+    StoreError,
+    UnreachableError,
+    check_key,
+)
+
+_SVG = "image/svg+xml"
+_STORE_WORKERS = 8
+# As many decoders as cores, and one more to work while another waits for the disk.
+_DECODE_WORKERS = (os.cpu_count() or 1) + 1
+_NOTICE_URLS, _NOTICE_SHARE = 20, 0.05
+_RULE_OF_KIND = {
+    Kind.REFUSED: Rule.ADDRESS_REFUSED,
+    Kind.TOO_LARGE: Rule.TOO_LARGE,
+    Kind.CONTENT: Rule.NOT_AN_IMAGE,
+}
+# What ends the work on a destination: the next object would meet the same.
+_FATAL = (AccessError, CredentialsError, NoBucketError, UnreachableError)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    paths: tuple[Path, ...] = ()
+    dry_run: bool = False
+    refresh: bool = False
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One object to fetch, every address it serves, and where it is shown first."""
+
+    located: Located
+    addresses: tuple[Address, ...]
+    wanted: Wanted
+    is_original: bool = False
+    validators: Validators | None = None
+
+    def finding(self, rule: Rule, message: str) -> Finding:
+        place = self.wanted.places[0]
+        shown = len(self.wanted.places)
+        also = f" (shown {shown} times)" if shown > 1 else ""
+        return Finding(
+            rule, str(self.addresses[0]), message + also, place.post, place.line, place.column
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The bytes of a request, not looked at yet."""
+
+    request: Request
+    data: bytes = field(repr=False)
+    validators: Validators
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a request gave: the facts; the bytes are in the archive."""
+
+    request: Request
+    blob: Blob
+    validators: Validators
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """The host says that what we have is still so."""
+
+    request: Request
+
+
+@dataclass(slots=True)
+class SyncResult:
+    """`planned` are the addresses that a dry run would fetch."""
+
+    summary: dict[str, int | float]
+    findings: Sequence[Finding]
+    planned: Sequence[Address] = ()
+
+
+# --- Jobs -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FetchJob:
+    """Request in, bytes out."""
+
+    fetcher: Fetcher
+    headers: Mapping[str, Mapping[str, str]]
+    buckets: Mapping[str, Store]
+    max_bytes: int
+
+    def __call__(self, request: Request) -> Received | Unchanged | Finding:
+        located = request.located
+        try:
+            if located.bucket_key is not None:
+                data = self.buckets[located.source.name].get(Key(located.bucket_key))
+                if len(data) > self.max_bytes:
+                    raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
+                return Received(request, data, Validators())
+            headers = self.headers[located.source.name]
+            body = self.fetcher.fetch(located.request, headers, request.validators)
+        except FetchError as error:
+            return _not_fetched(
+                request, _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED), str(error)
+            )
+        except StoreError as error:
+            return _not_fetched(request, Rule.NOT_FETCHED, str(error))
+        return Unchanged(request) if body is None else Received(request, body.data, body.validators)
+
+
+@dataclass(frozen=True, slots=True)
+class InspectJob:
+    """Bytes in, facts out; the bytes are in the archive and the journal says so."""
+
+    site: Site
+    limits: ImageLimits
+
+    def __call__(self, received: Received | Unchanged | Finding) -> Kept | Unchanged | Finding:
+        if not isinstance(received, Received):
+            return received
+        request = received.request
+        try:
+            blob = inspect(received.data, self.limits)
+            self.site.archive.put(blob, received.data)
+        except ImageTooLargeError as error:
+            return _not_fetched(request, Rule.TOO_LARGE, str(error))
+        except ImageError as error:
+            return _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
+        self.site.journal.append(request.addresses, blob)
+        return Kept(request, blob, received.validators)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreJob:
+    """Asset in, object in the store; the bytes come from the archive, checked."""
+
+    site: Site
+    store: Store
+
+    def __call__(self, asset: Asset) -> Asset | Finding | StoreError:
+        assert asset.key is not None  # noqa: S101  (chosen by `_missing`)
+        blob = asset.blob
+        try:
+            data = self.site.archive.get(blob.digest, blob.media_type)
+            inline = blob.media_type != _SVG or is_trusted_svg(asset, self.site.locator)
+            self.store.put(asset.key, data, blob.media_type, inline=inline, absent=True)
+        except ArchiveError as error:
+            message = (
+                f"not in {self.store.name} and not in the archive ({error}); run `mirror repair`"
+            )
+            return Finding(Rule.NOT_STORED, asset.key, message)
+        except ExistsError as error:
+            return Finding(Rule.OBJECT_DIFFERENT, asset.key, str(error))
+        except _FATAL as error:
+            return error
+        except StoreError as error:
+            return Finding(Rule.NOT_STORED, asset.key, str(error))
+        return asset
+
+
+def _not_fetched(request: Request, rule: Rule, message: str) -> Finding:
+    if request.is_original:
+        return request.finding(
+            Rule.ORIGINAL_UNREADABLE,
+            f"what the post shows is mirrored, its unprocessed original is not: {message}",
+        )
+    return request.finding(rule, message)
+
+
+# --- The stages -------------------------------------------------------------------------------
+
+
+def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
+    """Bring archive, destinations and manifest up to what the posts show.
+
+    Raise `ConfigError`, `ManifestError`, `ArchiveError` or `StateError` for what stops a run as a
+    whole; whatever concerns one image, one post or one destination is a finding.
+    """
+    started = monotonic()
+    scanned = scan(*site.posts(options.paths))
+    findings = Findings(progress.finding, scanned.findings)
+    findings.extend(signatures(scanned, site.locator))
+    manifest, old = site.load_manifest()
+    wanted = scanned.wanted(site.locator)
+    todo = plan(wanted, Known.load(site, manifest), site.config.ignored, options)
+    counts = todo.counts
+    counts |= {"posts": len(scanned.posts), "references": sum(1 for _ in scanned.references())}
+    if options.dry_run:
+        planned = [url for request in todo.requests for url in request.addresses]
+        for url in planned:
+            progress.event("would-fetch", source=url)
+        return SyncResult(summary(counts, findings, started), findings, planned)
+
+    listings = _list_targets(site.targets, findings)
+    kept = _fetch(site, engine, todo.requests, findings, progress)
+    findings.extend(_changed_sources(manifest, kept))
+    manifest = adopt(manifest, [*todo.known, *_addressed(kept)])
+    findings.extend(suspect_notices(wanted, manifest))
+    manifest = choose(site, engine, manifest, progress)
+    manifest, clashes = settle(manifest, site)
+    findings.extend(clashes)
+    counts["stored"] = _store(site, engine, manifest, listings, findings, progress)
+    site.save_manifest(manifest, old)
+    ValidatorCache(site).add(kept)
+    site.journal.clear()
+    counts |= {
+        "fetched": len(kept),
+        "bytes": sum(item.blob.size for item in kept),
+        "repeats": _repeats(wanted, manifest),
+    }
+    return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What needs no request: the manifest, and what a killed run left in journal and archive."""
+
+    blobs: Mapping[str, Blob]  # by identity of the address
+    asked: Mapping[str, Blob]  # by what one request is made for
+    unrecorded: Sequence[tuple[Address, Blob]]
+    validators: Mapping[Address, Validators]
+
+    @classmethod
+    def load(cls, site: Site, manifest: Manifest) -> Known:
+        recorded = {url: asset.blob for asset in manifest.assets.values() for url in asset.sources}
+        unrecorded = [
+            (url, blob)
+            for url, blob in site.journal.read()
+            if manifest.find(url) is None and site.archive.has(blob)
+        ]
+        every = recorded | dict(unrecorded)
+        located = ((site.locator.locate(Url(url)), blob) for url, blob in every.items())
+        return cls(
+            {identity(url): blob for url, blob in every.items()},
+            {found.asked: blob for found, blob in located if found is not None},
+            unrecorded,
+            ValidatorCache(site).load(),
+        )
+
+    def find(self, located: Located) -> Blob | None:
+        """The blob of an address, also when its object is known under another address only."""
+        return self.blobs.get(identity(located.address)) or self.asked.get(located.asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to ask for, each object once, and what is known without asking."""
+
+    requests: Sequence[Request]
+    known: Sequence[tuple[Address, Blob]]
+    counts: Counter[str]
+
+
+def plan(
+    wanted: Sequence[Wanted],
+    known: Known,
+    ignored: Collection[Address],
+    options: SyncOptions,
+) -> Plan:
+    """Decide what to fetch, in the order in which posts show it.
+
+    The counts are `urls`, `reused`, `ignored` and `postponed` (over the limit).
+    """
+    gone = {identity(address) for address in ignored}
+    counts = Counter(urls=len(wanted), reused=0, ignored=0, postponed=0)
+    found = list(known.unrecorded)
+    groups: dict[str, list[tuple[Located, Wanted, bool]]] = {}
+    for item in wanted:
+        if identity(item.located.address) in gone:
+            counts["ignored"] += 1
+            continue
+        originals = [item.located.original] if item.located.original else []
+        for located, is_original in [(item.located, False), *((o, True) for o in originals)]:
+            blob = known.find(located)
+            if blob is not None:
+                found.append((located.address, blob))
+                counts["reused"] += not is_original
+            if (blob is None or options.refresh) and identity(located.address) not in gone:
+                groups.setdefault(located.asked, []).append((located, item, is_original))
+    requests = [_request(group, known.validators) for group in groups.values()]
+    kept = requests if options.limit is None else requests[: options.limit]
+    counts["postponed"] = len(requests) - len(kept)
+    return Plan(kept, found, counts)
+
+
+def _request(
+    group: Sequence[tuple[Located, Wanted, bool]], validators: Mapping[Address, Validators]
+) -> Request:
+    located, wanted, _ = group[0]
+    addresses = tuple(dict.fromkeys(one.address for one, _, _ in group))
+    known = next((validators[url] for url in addresses if url in validators), None)
+    return Request(located, addresses, wanted, all(extra for *_, extra in group), known)
+
+
+def _fetch(
+    site: Site,
+    engine: Engine,
+    requests: Sequence[Request],
+    findings: Findings,
+    progress: Progress,
+) -> list[Kept]:
+    """Fetch, decode and archive, overlapping; return what was kept in the order of `requests`.
+
+    Only facts wait for their turn, never bytes, so one slow host holds up nobody else.
+    """
+    if not requests:
+        return []
+    progress.stage("fetch", len(requests), "images")
+    order = {id(request): number for number, request in enumerate(requests)}
+    kept: list[Kept] = []
+    with _fetcher(site) as fetcher:
+        download = FetchJob(
+            fetcher,
+            {s.name: request_headers(s, os.environ) for s in site.config.sources},
+            {s.name: site.source_store(s) for s in site.config.sources if _is_bucket(s)},
+            site.config.fetch.max_bytes,
+        )
+        look = InspectJob(site, ImageLimits(max_pixels=site.config.fetch.max_pixels))
+        received = engine.map(download, requests, site.config.fetch.concurrency)
+        try:
+            for result in engine.map(look, received, _DECODE_WORKERS):
+                if isinstance(result, Finding):
+                    findings.append(result)
+                    progress.advance(failed=1)
+                elif isinstance(result, Kept):
+                    kept.append(result)
+                    progress.advance(size=result.blob.size)
+                    _report_kept(result, progress)
+                else:
+                    progress.advance()
+        finally:
+            site.archive.seal()
+    return sorted(kept, key=lambda item: order[id(item.request)])
+
+
+def _fetcher(site: Site) -> Fetcher:
+    fetch = site.config.fetch
+    limits = FetchLimits(
+        concurrency=fetch.concurrency,
+        timeout_s=fetch.timeout_s,
+        retries=fetch.retries,
+        max_bytes=fetch.max_bytes,
+        allow_private_hosts=fetch.allow_private_hosts,
+    )
+    named = (source.fetch for source in site.config.sources if source.fetch is not None)
+    return Fetcher(limits, exempt_hosts=[identity(url).partition("/")[0].lower() for url in named])
+
+
+def _is_bucket(source: Source) -> bool:
+    return source.fetch is not None and source.fetch.startswith("s3://")
+
+
+def _report_kept(item: Kept, progress: Progress) -> None:
+    for url in item.request.addresses:
+        progress.event("fetched", source=url, sha256=item.blob.digest.hex, size=item.blob.size)
+
+
+def _addressed(kept: Iterable[Kept]) -> Iterator[tuple[Address, Blob]]:
+    return ((url, item.blob) for item in kept for url in item.request.addresses)
+
+
+def _changed_sources(manifest: Manifest, kept: Iterable[Kept]) -> Iterator[Finding]:
+    for item in kept:
+        before = manifest.find(item.request.addresses[0])
+        if before is not None and before.digest != item.blob.digest:
+            yield item.request.finding(
+                Rule.SOURCE_CHANGED,
+                f"the host serves another picture now: {item.blob.digest} instead of "
+                f"{before.digest}; both are kept, rewritten posts go on showing the old one",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorCache:
+    """What hosts call the versions we have, for `--refresh`: without it, all is fetched again."""
+
+    site: Site
+
+    @property
+    def path(self) -> Path:
+        return self.site.config.state / "validators.jsonl"
+
+    def load(self) -> dict[Address, Validators]:
+        found: dict[Address, Validators] = {}
+        for raw in json_lines(self.path):
+            with suppress(KeyError, TypeError):
+                found[Address(raw["source"])] = Validators(raw["etag"], raw["last_modified"])
+        return found
+
+    def add(self, kept: Iterable[Kept]) -> None:
+        more = {url: item.validators for item in kept for url in item.request.addresses}
+        if not more:
+            return
+        lines = [
+            json.dumps({"source": url, "etag": v.etag, "last_modified": v.last_modified}) + "\n"
+            for url, v in sorted((self.load() | more).items())
+        ]
+        with suppress(OSError):  # only speed is lost
+            write_whole(self.path, "".join(lines).encode())
+
+
+# --- Decisions --------------------------------------------------------------------------------
+
+
+def adopt(manifest: Manifest, found: Iterable[tuple[Address, Blob]]) -> Manifest:
+    """`manifest` with blobs and their sources added; nothing is dropped.
+
+    A source that gives other bytes now moves to the new asset; the old one keeps its line.
+    """
+    assets = dict(manifest.assets)
+    owners = {identity(url): asset.digest for asset in assets.values() for url in asset.sources}
+    for address, blob in found:
+        owner = owners.get(identity(address))
+        if owner == blob.digest:
+            continue
+        if owner is not None:
+            old = assets[owner]
+            left = tuple(url for url in old.sources if identity(url) != identity(address))
+            assets[owner] = replace(old, sources=left)
+        owners[identity(address)] = blob.digest
+        assets[blob.digest] = with_sources(assets.get(blob.digest, Asset(blob)), [address])
+    return Manifest(assets)
+
+
+def choose(site: Site, engine: Engine, manifest: Manifest, progress: Progress) -> Manifest:
+    return manifest
+
+
+def suspect_notices(wanted: Iterable[Wanted], manifest: Manifest) -> Iterator[Finding]:
+    """Pictures behind so many URLs of one host that they may be a notice against hot-linking."""
+    by_host: dict[str, dict[Digest, list[Wanted]]] = {}
+    for item in wanted:
+        if (asset := manifest.find(item.located.address)) is not None:
+            host = identity(item.located.address).partition("/")[0]
+            by_host.setdefault(host, {}).setdefault(asset.digest, []).append(item)
+    for host, pictures in by_host.items():
+        urls = sum(map(len, pictures.values()))
+        for digest, items in pictures.items():
+            if len(items) > max(_NOTICE_URLS, _NOTICE_SHARE * urls):
+                place = items[0].places[0]
+                yield Finding(
+                    Rule.SUSPECT_NOTICE,
+                    str(items[0].located.address),
+                    f"{len(items)} of {urls} URLs of {host} give one picture ({digest}); look at "
+                    "it: a host that refuses hot links may send a notice instead of the image. "
+                    "A `Referer` under `headers` of the source may help",
+                    place.post,
+                    place.line,
+                    place.column,
+                )
+
+
+def settle(manifest: Manifest, site: Site) -> tuple[Manifest, list[Finding]]:
+    """Give every asset that needs an object of its own a key; a key that is there never moves."""
+    template = site.key_template
+    taken = {key: asset.digest for key, asset in manifest.by_key.items()}
+    assets = dict(manifest.assets)
+    findings = []
+    for digest in sorted(assets):
+        asset = assets[digest]
+        if asset.key is not None or asset.alias_of is not None:
+            continue
+        address = asset.sources[0] if asset.sources else None
+        source = site.locator.source_of(address) if address else None
+        text = object_key(template, asset.blob, source.name if source else "", address)
+        try:
+            key = check_key(text)
+        except StoreError as error:
+            findings.append(Finding(Rule.KEY_TAKEN, str(address or digest), str(error)))
+            continue
+        if taken.setdefault(key, digest) != digest:
+            findings.append(
+                Finding(
+                    Rule.KEY_TAKEN,
+                    str(address or digest),
+                    f"key {key!r} is that of another picture ({taken[key]}) already; "
+                    "put {sha256} into `key` so that names differ",
+                )
+            )
+            continue
+        assets[digest] = replace(asset, key=key)
+    return Manifest(assets), findings
+
+
+# --- Destinations -----------------------------------------------------------------------------
+
+Listing = Mapping[Key, ObjectInfo]
+
+
+def _list_targets(targets: Iterable[Target], findings: Findings) -> dict[str, Listing]:
+    """What each destination holds; one that cannot be asked is named and left out."""
+    listings: dict[str, Listing] = {}
+    for target in targets:
+        try:
+            listings[target.name] = {info.key: info for info in target.store.list()}
+        except StoreError as error:
+            findings.append(Finding(Rule.DESTINATION_UNREACHABLE, target.name, str(error)))
+    return listings
+
+
+def _store(
+    site: Site,
+    engine: Engine,
+    manifest: Manifest,
+    listings: Mapping[str, Listing],
+    findings: Findings,
+    progress: Progress,
+) -> int:
+    """Create what the destinations lack; return how many objects that were."""
+    stored = 0
+    for target in site.targets:
+        if target.name in listings:
+            missing, different = compare_listing(manifest, listings[target.name], target.name)
+            findings.extend(different)
+            stored += _store_in(site, engine, target, missing, findings, progress)
+    return stored
+
+
+def compare_listing(
+    manifest: Manifest, listing: Listing, name: str
+) -> tuple[list[Asset], list[Finding]]:
+    """Assets that `listing` lacks, and objects that are there with other bytes."""
+    missing = []
+    different = []
+    for key, asset in sorted(manifest.by_key.items()):
+        if (info := listing.get(key)) is None:
+            missing.append(asset)
+        elif difference := differs(asset.blob, info):
+            message = f"{name}: {difference}; it was left as it is, `mirror repair` puts it right"
+            different.append(Finding(Rule.OBJECT_DIFFERENT, key, message))
+    return missing, different
+
+
+def _store_in(
+    site: Site,
+    engine: Engine,
+    target: Target,
+    missing: Sequence[Asset],
+    findings: Findings,
+    progress: Progress,
+) -> int:
+    if not missing:
+        return 0
+    progress.stage(f"store in {target.name}", len(missing), "objects")
+    stored = 0
+    with closing(engine.map(StoreJob(site, target.store), missing, _STORE_WORKERS)) as results:
+        for result in results:
+            if isinstance(result, StoreError):
+                message = f"{result}; {len(missing) - stored} objects were not stored there"
+                findings.append(Finding(Rule.DESTINATION_UNREACHABLE, target.name, message))
+                break
+            if isinstance(result, Finding):
+                findings.append(result)
+                progress.advance(failed=1)
+                continue
+            stored += 1
+            progress.advance(size=result.blob.size)
+            progress.event("stored", destination=target.name, key=result.key, size=result.blob.size)
+            findings.extend(_svg_warning(result, site))
+    return stored
+
+
+def _svg_warning(asset: Asset, site: Site) -> Iterator[Finding]:
+    if asset.blob.media_type == _SVG and not is_trusted_svg(asset, site.locator):
+        yield Finding(
+            Rule.SVG_STORED,
+            asset.sources[0] if asset.sources else asset.digest.hex,
+            "an SVG can hold scripts; it is stored so that a browser saves it instead of running "
+            "it as a page (it shows in posts all the same). `trust_svg = true` lifts that",
+        )
+
+
+# --- The end ----------------------------------------------------------------------------------
+
+
+def _repeats(wanted: Iterable[Wanted], manifest: Manifest) -> int:
+    """How many of the wanted URLs show a picture that another of them shows already."""
+    assets = [asset for item in wanted if (asset := manifest.find(item.located.address))]
+    return len(assets) - len({manifest.shown_for(asset).digest for asset in assets})
+
+
+def _post_order(finding: Finding) -> tuple[str, int, int, str, str]:
+    place = (finding.post or "", finding.line or 0, finding.column or 0)
+    return (*place, finding.rule.id, finding.subject)

@@ -1,0 +1,107 @@
+"""Which files are posts, and reading them. Links that lead elsewhere are not followed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.config import ConfigError
+from mirror.config import Posts as PostsConfig
+from mirror.model import Finding, Rule
+
+_SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
+_MAX_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Post:
+    """A Markdown file. `name` is relative to the folder of `mirror.toml`, with `/`."""
+
+    name: str
+    path: Path
+
+    def read(self) -> bytes | Finding:
+        """The bytes, or why they cannot be had."""
+        try:
+            if (size := self.path.stat().st_size) > _MAX_BYTES:
+                return self._unreadable(f"expected a post, found a file of {size} bytes")
+            return self.path.read_bytes()
+        except OSError as error:
+            return self._unreadable(f"cannot be read: {error.strerror}")
+
+    def _unreadable(self, message: str) -> Finding:
+        return Finding(Rule.POST_UNREADABLE, self.name, message, self.name)
+
+
+def find_posts(
+    posts: PostsConfig, root: Path, paths: Sequence[Path] = (), skip: Collection[Path] = ()
+) -> tuple[list[Post], list[Finding]]:
+    """Return the posts below `paths` (or the configured ones), sorted by name, each once.
+
+    A file that is named is a post whatever it is called. Folders in `skip` (archive, state,
+    destinations), hidden ones and links are left out; a link is a finding, since what it leads to
+    would otherwise be missing without a word. Raise `ConfigError` for a path that does not exist.
+    """
+    include = [_glob(pattern) for pattern in posts.include]
+    exclude = [_glob(pattern) for pattern in posts.exclude]
+    found: dict[str, Post] = {}
+    findings: list[Finding] = []
+    skipped = {str(path) for path in skip}
+    for start in paths or posts.paths:
+        start = Path(os.path.abspath(start))  # noqa: PTH100  (`resolve` would follow links)
+        if not start.exists():
+            where = "PATHS" if paths else "[posts].paths"
+            raise ConfigError(f"{start}: no such file or folder (named in {where})")
+        if start.is_file() and start.resolve().is_relative_to(root.resolve()):
+            start = start.resolve()  # a link that was named, to a post of this tree
+        for path in [start] if start.is_file() else _walk(start, skipped):
+            name = _name(path, root)
+            below = path.relative_to(start).as_posix() if path != start else path.name
+            is_folder = path.is_dir()
+            wanted = path == start or is_folder or any(p.fullmatch(below) for p in include)
+            if not wanted or any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
+                continue
+            if path.is_symlink():
+                findings += _link(path, name, root if path == start else start)
+            else:
+                found[name] = Post(name, path)
+    return sorted(found.values()), findings
+
+
+def _walk(start: Path, skipped: Collection[str]) -> Iterator[Path]:
+    """Yield files, and folders that are links (whose contents are not walked)."""
+    for folder, folders, files in os.walk(start):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in _SKIPPED_FOLDERS
+            and os.path.join(folder, name) not in skipped  # noqa: PTH118  (a hot loop)
+        )
+        paths = [Path(folder, name) for name in folders]
+        yield from (path for path in paths if path.is_symlink())
+        yield from (Path(folder, name) for name in sorted(files))
+
+
+def _link(path: Path, name: str, start: Path) -> Iterator[Finding]:
+    """A link inside the tree is silent: what it leads to is found by itself."""
+    target = path.resolve()
+    if not target.is_relative_to(start.resolve()):
+        message = (
+            f"is a link to {target}, outside {start}; name that folder in [posts].paths instead"
+        )
+        yield Finding(Rule.POST_IS_LINK, name, message, name)
+
+
+def _name(path: Path, root: Path) -> str:
+    return Path(os.path.relpath(path, root)).as_posix()
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    """`**/` is any number of folders, `*` and `?` stay inside one name."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.lstrip("/"))
+    special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.DOTALL)
