@@ -232,9 +232,7 @@ def _key_template(table: _Table) -> str:
                 continue
             if name not in KEY_FIELDS or conversion or not re.fullmatch(r"(?:\.\d+)?", spec or ""):
                 known = ", ".join(f"{{{field}}}" for field in KEY_FIELDS)
-                raise table.error(
-                    "key", f"{{{name}}} is no field; known are {known}, cut as {{sha256:.2}}"
-                )
+                raise table.error("key", f"{template!r}: fields are {known}, cut as {{sha256:.2}}")
             fields.add(name)
     except ValueError as error:
         raise table.error("key", f"{template!r}: {error}") from error

@@ -1,0 +1,144 @@
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from mirror.config import (
+    ConfigError,
+    Destination,
+    Fetch,
+    Posts,
+    find_config,
+    load_config,
+    parse_config,
+    request_headers,
+)
+from mirror.sources import Source
+
+EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
+SOURCE = {"name": "s", "match": ["https://h.example/"]}
+TARGET = {"name": "d", "url": "s3://bucket/prefix"}
+
+
+def test_the_example_loads_and_shows_every_key():
+    config = load_config(EXAMPLE)
+    assert config.root == EXAMPLE.parent
+    shown = tomllib.loads(EXAMPLE.read_text(encoding="utf-8"))
+    assert config.destinations[0].public_url == "https://img.example.com/blog"
+    assert config.fetch.max_bytes == 64 * 2**20
+    for table, names in {
+        "posts": set(Posts.__dataclass_fields__),
+        "fetch": set(Fetch.__dataclass_fields__),
+    }.items():
+        assert set(shown[table]) == names
+    assert set(shown["source"][0]) == set(Source.__dataclass_fields__)
+    assert set(shown["destination"][0]) == set(Destination.__dataclass_fields__)
+
+
+def source(**keys):
+    return {"source": [SOURCE | keys]}
+
+
+def target(**keys):
+    return {"destination": [TARGET | keys]}
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        pytest.param({"post": {}}, "post: unknown key; did you mean 'posts'", id="table"),
+        pytest.param({"posts": {"pth": []}}, r"\[posts\]\.pth: .*'paths'", id="key"),
+        pytest.param({"posts": 3}, r"\[posts\]: expected a table", id="no table"),
+        pytest.param({"posts": {"paths": "a"}}, "expected a list of strings, got 'a'", id="list"),
+        pytest.param({"source": [{}]}, r"\[\[source\]\] 1\.name: missing", id="missing"),
+        pytest.param(source(match=[]), "at least one URL prefix", id="match"),
+        pytest.param(source(match=["note/"]), "'note/' is not a URL", id="url"),
+        pytest.param({"source": [SOURCE, SOURCE]}, "two .*source.* called 's'", id="twice"),
+        pytest.param(source(fetch="ftp://x"), "expected http://", id="fetch"),
+        pytest.param(source(variants="x"), "'rendition', 'original'", id="choice"),
+        pytest.param(target(url="bucket"), "s3://bucket/prefix", id="destination"),
+        pytest.param(target(key="../{sha256}"), "leave the prefix", id="dots"),
+        pytest.param(target(key="/{sha256}"), "no relative path", id="absolute"),
+        pytest.param(target(key="{digest}"), "fields are", id="field"),
+        pytest.param(target(key="{sha256!r}"), "fields are", id="conversion"),
+        pytest.param(target(key="{sha256.x}"), "fields are", id="attribute"),
+        pytest.param(target(key="{sha256"), "key: ", id="brace"),
+        pytest.param(target(key="a{ext}"), "every image one key", id="one key"),
+        pytest.param(target(public_url="x y"), "public_url", id="public"),
+        pytest.param(target(secret_access_key="x"), "a secret does not", id="secret key"),
+        pytest.param(
+            {"destination": [TARGET, {"name": "e", "url": "file:x", "key": "{name}"}]},
+            "differ in `key`",
+            id="two keys",
+        ),
+        pytest.param(
+            source(headers={"Authorization": "Basic x"}),
+            r'write "\$\{MIRROR_AUTHORIZATION\}"',
+            id="secret header",
+        ),
+        pytest.param(source(headers={"X": "a\r\nb"}), "of one line", id="header lines"),
+        pytest.param(source(fetch="https://u:p@h.example/"), "holds a secret", id="userinfo"),
+        pytest.param({"fetch": {"max_bytes": "64 apples"}}, '"64MiB"', id="size"),
+        pytest.param({"fetch": {"max_bytes": "0"}}, "more than no bytes", id="no size"),
+        pytest.param({"fetch": {"retries": True}}, "from 0 to 20, got True", id="bool"),
+        pytest.param({"fetch": {"concurrency": 0}}, "from 1 to 256", id="range"),
+        pytest.param({"fetch": {"timeout_s": 0}}, "above 0", id="timeout"),
+        pytest.param({"ignore": [{"url": "x", "reason": "y"}]}, "expected a URL", id="ignore"),
+        pytest.param({"ignore": [{"url": "https://h/a"}]}, "reason: missing", id="reason"),
+        pytest.param({"version": 2}, "version: expected one of 1", id="version"),
+    ],
+)
+def test_what_is_wrong_is_named_with_what_was_expected(raw, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        parse_config(raw, Path("/site"))
+    assert str(error.value).startswith("mirror.toml: ")
+
+
+def test_a_secret_is_never_repeated_in_the_message():
+    with pytest.raises(ConfigError) as error:
+        parse_config(source(fetch="https://u:planted@h.example/"), Path("/"))
+    assert "planted" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("64MiB", 64 * 2**20), ("1 kB", 1000), ("1.5K", 1500), (7, 7), ("7", 7)]
+)
+def test_sizes_have_units(text, size):
+    assert parse_config({"fetch": {"max_bytes": text}}, Path("/")).fetch.max_bytes == size
+
+
+def test_a_header_comes_from_the_environment_when_it_is_needed():
+    config = parse_config(source(headers={"Cookie": "${C}"}), Path("/"))
+    assert request_headers(config.sources[0], {"C": "v"}) == {"Cookie": "v"}
+    with pytest.raises(ConfigError, match="environment variable C, which is not set"):
+        request_headers(config.sources[0], {})
+
+
+def test_an_ignored_url_is_known_by_its_address():
+    raw = {"source": [SOURCE], "ignore": [{"url": "http://H.example/a%2e", "reason": "gone"}]}
+    assert parse_config(raw, Path("/")).ignored == {"https://h.example/a.": "gone"}
+
+
+def test_the_file_is_searched_upward_to_the_root_of_the_repository(tmp_path):
+    below = tmp_path / "site" / "content"
+    below.mkdir(parents=True)
+    (tmp_path / "mirror.toml").write_text("")
+    (tmp_path / "site" / ".git").mkdir()
+    with pytest.raises(ConfigError, match="mirror init"):
+        find_config(None, {}, below)
+    (tmp_path / "site" / "mirror.toml").write_text("")
+    assert find_config(None, {}, below) == tmp_path / "site" / "mirror.toml"
+    named = {"MIRROR_CONFIG": str(tmp_path / "mirror.toml")}
+    assert find_config(None, named, below) == tmp_path / "mirror.toml"
+    assert find_config(EXAMPLE, named, below) == EXAMPLE
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"\xff", "not UTF-8"), (b"x = ", "not valid TOML"), (None, "cannot be read: Is a directory")],
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, data, message):
+    path = tmp_path / "mirror.toml"
+    path.mkdir() if data is None else path.write_bytes(data)
+    with pytest.raises(ConfigError, match=message):
+        load_config(path)
