@@ -11,15 +11,18 @@ from time import monotonic
 from mirror.files import ChangedError, write_whole
 from mirror.manifest import Manifest
 from mirror.markdown import find_references, spell, splice
-from mirror.model import Asset, Blob, Finding, Key, Reference, Rule, Span, Url
+from mirror.model import Address, Asset, Blob, Finding, Key, Reference, Rule, Span, Url
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.pipeline.site import Site, Target
 from mirror.rewrites import Occurrence, Rewrite, occurrence, recall, updated
 from mirror.store import ObjectInfo, StoreError
 
-Resolve = Callable[[Reference], "str | Finding | None"]
-"""The URL to write in place of a reference's; why not; or nothing to say."""
+Resolve = Callable[[Reference, "Url | None"], "str | Finding | None"]
+"""The URL to write in place of a reference's; why not; or nothing to say.
+
+The second argument is the source that stood there before, where a mirrored URL stands now.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class RewriteResult:
 
 def by_map(urls: Mapping[str, str]) -> Resolve:
     """Look a URL up exactly as decoded."""
-    return lambda reference: urls.get(reference.url.raw)
+    return lambda reference, _: urls.get(reference.url.raw)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +73,31 @@ class ByManifest:
     target: Target
     proof: Proof
 
-    def __call__(self, reference: Reference) -> str | Finding | None:
-        url = reference.url
+    def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
+        url = before or reference.url
         located = self.site.locator.locate(url)
         if located is not None:
             asset = self.manifest.find(located.address)
             if asset is None:
-                if located.address in self.site.config.ignored:
-                    return None
-                return Finding(
-                    Rule.NOT_REPOINTED, str(url), "is not mirrored yet; `mirror sync` fetches it"
-                )
+                return self._not_mirrored(located.address)
         elif (key := self.target.key_of(url.raw)) is None or not (
             asset := self.manifest.by_key.get(key)
         ):
             return None
         shown = self.manifest.shown_for(asset)
-        if shown is asset and located is None:
-            return None
         if shown.key is None or (new := self.target.public_url(shown.key)) is None:
+            return None
+        new += url.fragment
+        if new == reference.url.raw:
             return None
         if (trouble := self.proof.trouble(shown)) is not None:
             return Finding(Rule.NOT_PROVEN, str(url), trouble)
-        return new + url.fragment
+        return new
+
+    def _not_mirrored(self, address: Address) -> Finding | None:
+        if address in self.site.config.ignored:
+            return None
+        return Finding(Rule.NOT_REPOINTED, address, "is not mirrored yet; `mirror sync` fetches it")
 
 
 class Proof:
@@ -149,12 +154,14 @@ def edit_post(
     return PostEdit(scanned, data, after, tuple(edits))
 
 
-def repoint(scanned: Scanned, one: ScannedPost, resolve: Resolve) -> Iterator[Edit | Finding]:
+def repoint(
+    scanned: Scanned, one: ScannedPost, told: Mapping[Reference, Rewrite], resolve: Resolve
+) -> Iterator[Edit | Finding]:
     """What `resolve` has a new URL for, spelled for where it stands."""
     for ref in one.references:
         if not ref.form.is_rewritten or not scanned.counts(ref):
             continue
-        new = resolve(ref)
+        new = resolve(ref, Url(told[ref].source) if ref in told else None)
         if isinstance(new, str) and new != ref.url.raw:
             try:
                 yield Edit(ref, spell(new, ref.quoting), new)
@@ -216,12 +223,14 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
     """
     started = monotonic()
     findings = Findings(context.progress.finding, context.scanned.findings)
+    memory = Memory(context.site) if context.site is not None else None
     changes: list[PostEdit] = []
     for one, data in _read(context.scanned, findings):
-        edits = list(findings.sift(repoint(context.scanned, one, resolve)))
+        told = memory.tell(one, data) if memory is not None else {}
+        edits = list(findings.sift(repoint(context.scanned, one, told, resolve)))
         changes += findings.sift(_present(edit_post(one, data, edits)))
-    if context.write and context.site is not None:
-        Memory(context.site).remember(changes)
+    if context.write and memory is not None:
+        memory.remember(changes)
     return _write(context, changes, findings, started)
 
 

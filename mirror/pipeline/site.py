@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock as Mutex
+from types import EllipsisType
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -112,15 +113,12 @@ class Site:
         if data == old:
             return
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, data, expected=old)
+            write_text(path, data.decode("utf-8"), expected=old)
         except ChangedError as error:
             raise StateError(
                 f"{path}: was changed by someone else during this run; run again, "
                 "what was fetched is kept and not fetched twice"
             ) from error
-        except OSError as error:
-            raise _unwritable(path, error) from error
 
     def lock(self, command: str) -> AbstractContextManager[object]:
         """One run at a time; raise `HeldError` that names the other. Stray temporaries go first."""
@@ -202,6 +200,15 @@ class Journal:
     def clear(self) -> None:
         """Its contents are in the manifest now."""
         self.path.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, expected: bytes | EllipsisType | None = ...) -> None:
+    """Write a file of ours, whole. Raise `StateError`, or `ChangedError` if not as `expected`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.encode("utf-8"), expected=expected)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,7 @@ from mirror.fingerprint import Limits as ImageLimits
 from mirror.manifest import Manifest, with_sources
 from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule, Url
 from mirror.pipeline.progress import Findings, Progress, summary
+from mirror.pipeline.repeats import choose
 from mirror.pipeline.scan import Wanted, scan, signatures
 from mirror.pipeline.site import Site, Target, differs, is_trusted_svg, json_lines, object_key
 from mirror.sources import Located, Source, identity
@@ -215,9 +216,9 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     scanned = scan(*site.posts(options.paths))
     findings = Findings(progress.finding, scanned.findings)
     findings.extend(signatures(scanned, site.locator))
-    manifest, old = site.load_manifest()
+    settled, old = site.load_manifest()
     wanted = scanned.wanted(site.locator)
-    todo = plan(wanted, Known.load(site, manifest), site.config.ignored, options)
+    todo = plan(wanted, Known.load(site, settled), site.config.ignored, options)
     counts = todo.counts
     counts |= {"posts": len(scanned.posts), "references": sum(1 for _ in scanned.references())}
     if options.dry_run:
@@ -228,10 +229,10 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
 
     listings = _list_targets(site.targets, findings)
     kept = _fetch(site, engine, todo.requests, findings, progress)
-    findings.extend(_changed_sources(manifest, kept))
-    manifest = adopt(manifest, [*todo.known, *_addressed(kept)])
+    findings.extend(_changed_sources(settled, kept))
+    manifest = adopt(settled, [*todo.known, *_addressed(kept)])
     findings.extend(suspect_notices(wanted, manifest))
-    manifest = choose(site, engine, manifest, progress)
+    manifest = choose(site, engine, settled, manifest, progress)
     manifest, clashes = settle(manifest, site)
     findings.extend(clashes)
     counts["stored"] = _store(site, engine, manifest, listings, findings, progress)
@@ -457,10 +458,6 @@ def adopt(manifest: Manifest, found: Iterable[tuple[Address, Blob]]) -> Manifest
     return Manifest(assets)
 
 
-def choose(site: Site, engine: Engine, manifest: Manifest, progress: Progress) -> Manifest:
-    return manifest
-
-
 def suspect_notices(wanted: Iterable[Wanted], manifest: Manifest) -> Iterator[Finding]:
     """Pictures behind so many URLs of one host that they may be a notice against hot-linking."""
     by_host: dict[str, dict[Digest, list[Wanted]]] = {}
@@ -514,6 +511,9 @@ def settle(manifest: Manifest, site: Site) -> tuple[Manifest, list[Finding]]:
             )
             continue
         assets[digest] = replace(asset, key=key)
+    for digest, asset in assets.items():
+        if asset.alias_of is not None and assets[asset.alias_of].key is None:
+            assets[digest] = replace(asset, alias_of=None)  # nothing there to show
     return Manifest(assets), findings
 
 

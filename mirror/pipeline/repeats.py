@@ -1,0 +1,219 @@
+"""Which pictures are repeats of another: candidates, evidence, reviews, and the ledger of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from os import cpu_count
+from pathlib import Path
+
+from mirror.archive import ArchiveError
+from mirror.dedupe import (
+    Evidence,
+    LedgerError,
+    Mode,
+    Pair,
+    Proposal,
+    Refusal,
+    ReviewError,
+    Reviews,
+    dumps_evidence,
+    loads_ledger,
+    loads_reviews,
+    run,
+)
+from mirror.dedupe import choose as choose_canonical
+from mirror.engine import Engine
+from mirror.fingerprint import ImageError, Limits, compare, proposals
+from mirror.manifest import Manifest, ManifestError
+from mirror.model import Asset, Digest, Url
+from mirror.pipeline.progress import Progress
+from mirror.pipeline.site import Site, write_text
+
+LEDGER = "ledger.jsonl"
+REVIEWS = "reviews.txt"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Evidence on every pair that was ever judged, so that no pair is judged twice."""
+
+    path: Path
+    known: dict[Pair, Evidence] = field(default_factory=dict)
+    _new: list[Evidence] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, site: Site) -> Ledger:
+        path = site.config.manifest / LEDGER
+        try:
+            return cls(path, loads_ledger(_text(path)))
+        except LedgerError as error:
+            hint = "delete the line: the pair is judged again"
+            raise ManifestError(f"{path}: {error}; {hint}") from error
+
+    def add(self, evidence: Evidence) -> None:
+        """Remember; what could not be read is asked again next time."""
+        self.known[evidence.pair] = evidence
+        if evidence.refusal is not Refusal.UNREADABLE:
+            self._new.append(evidence)
+
+    def save(self) -> None:
+        """Append what is new, in the order of pairs."""
+        if not self._new:
+            return
+        lines = map(dumps_evidence, sorted(self._new, key=lambda one: one.pair))
+        text = _text(self.path)
+        kept = text[: text.rfind("\n") + 1]  # without a line that a kill left unfinished
+        write_text(self.path, kept + "".join(lines))
+        self._new.clear()
+
+
+def load_reviews(site: Site) -> Reviews:
+    """What people decided; raise `ManifestError` that names the line."""
+    path = site.config.manifest / REVIEWS
+    try:
+        return loads_reviews(_text(path))
+    except ReviewError as error:
+        raise ManifestError(f"{path}: {error}") from error
+
+
+def add_review(site: Site, line: str) -> Path:
+    """Append a decision to the reviews, comments and all kept; return the file."""
+    path = site.config.manifest / REVIEWS
+    text = _text(path)
+    if text and not text.endswith("\n"):
+        text += "\n"
+    write_text(path, f"{text}{line}\n")
+    return path
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: cannot be read as text: {error}") from error
+
+
+def choose(
+    site: Site,
+    engine: Engine,
+    before: Manifest,
+    manifest: Manifest,
+    progress: Progress,
+) -> Manifest:
+    """`manifest` with `alias_of` where another picture stands for one; `before` is settled."""
+    ledger = Ledger.load(site)
+    new = [asset.blob for digest, asset in manifest.assets.items() if digest not in before.assets]
+    settled = [asset for digest, asset in manifest.assets.items() if digest in before.assets]
+    mode = Mode(site.config.dedupe)
+    reviews = load_reviews(site)
+    found = proposals(new, [asset.blob for asset in settled]) if mode is not Mode.OFF else []
+    judge = _Judge(site, engine, manifest, ledger, progress)
+    apart = _own_originals(site, manifest)
+    waves = choose_canonical(new, found, settled=settled, apart=apart, reviews=reviews, mode=mode)
+    try:
+        chosen = run(waves, judge)
+    finally:
+        ledger.save()
+    assets = {
+        digest: _standing_for(asset, chosen[digest]) for digest, asset in manifest.assets.items()
+    }
+    for digest, asset in assets.items():
+        if asset.alias_of is not None and asset.alias_of != manifest.assets[digest].alias_of:
+            progress.event("repeat", sha256=digest.hex, of=asset.alias_of.hex)
+    return Manifest(assets)
+
+
+def _standing_for(asset: Asset, chosen: Digest) -> Asset:
+    return replace(asset, alias_of=chosen if chosen != asset.digest else None)
+
+
+def _own_originals(site: Site, manifest: Manifest) -> set[Pair]:
+    """A rendition and the original it was made from: two pictures, by the user's own choice."""
+    pairs = set()
+    for asset in manifest.assets.values():
+        for address in asset.sources:
+            located = site.locator.locate(Url(address))
+            if located is None or located.original is None:
+                continue
+            original = manifest.find(located.original.address)
+            if original is not None and original.digest != asset.digest:
+                pairs.add(Pair.of(asset.digest, original.digest))
+    return pairs
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Answers a wave of pairs from the ledger, and the rest by looking, all cores at once."""
+
+    site: Site
+    engine: Engine
+    manifest: Manifest
+    ledger: Ledger
+    progress: Progress
+
+    def __call__(self, asked: Sequence[Proposal]) -> list[Evidence]:
+        open_ = [proposal for proposal in asked if proposal.pair not in self.ledger.known]
+        if open_:
+            self.progress.stage("compare", len(open_), "pairs")
+        look = partial(_look, self.site, self.manifest)
+        for evidence in self.engine.map(look, open_, cpu_count() or 1):
+            self.ledger.add(evidence)
+            self.progress.advance()
+        return [self.ledger.known[proposal.pair] for proposal in asked]
+
+
+def _look(site: Site, manifest: Manifest, proposal: Proposal) -> Evidence:
+    pair = proposal.pair
+    limits = Limits(max_pixels=site.config.fetch.max_pixels)
+    try:
+        first, second = (
+            site.archive.get(digest, manifest.assets[digest].blob.media_type)
+            for digest in (pair.first, pair.second)
+        )
+        return compare(first, second, proposal.distance, limits)
+    except (ArchiveError, ImageError):
+        return Evidence(pair, proposal.distance, refusal=Refusal.UNREADABLE)
+
+
+# --- Looking at groups ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One picture and its repeats; each with the evidence, `None` where a person decided."""
+
+    kept: Asset
+    members: tuple[tuple[Asset, Evidence | None], ...]
+
+
+def groups(manifest: Manifest, evidence: Iterable[Evidence]) -> list[Group]:
+    """Every group of repeats, largest first."""
+    by_pair = {one.pair: one for one in evidence}
+    members: dict[Digest, list[Asset]] = {}
+    for asset in manifest.assets.values():
+        if asset.alias_of is not None:
+            members.setdefault(asset.alias_of, []).append(asset)
+    found = [
+        Group(
+            manifest.assets[kept],
+            tuple((one, by_pair.get(Pair.of(kept, one.digest))) for one in aliases),
+        )
+        for kept, aliases in members.items()
+    ]
+    return sorted(found, key=lambda group: (-len(group.members), group.kept.digest))
+
+
+def refused(ledger: Ledger, manifest: Manifest) -> list[Evidence]:
+    """Pairs that look alike and were kept apart, nearest first."""
+    return sorted(
+        (
+            one
+            for one in ledger.known.values()
+            if not one.same and {one.pair.first, one.pair.second} <= manifest.assets.keys()
+        ),
+        key=lambda one: (one.distance, one.pair),
+    )
