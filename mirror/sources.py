@@ -95,6 +95,12 @@ def _query(query: str) -> str:
     return quote(kept.encode("utf-8", "surrogatepass"), safe=_QUERY)
 
 
+def is_processed(text: str) -> bool:
+    """Whether a URL or request path asks for image processing: what comes is made on the fly."""
+    path, _, query = text.partition("?")
+    return any(map(_PROCESS.match, query.split("&"))) or bool(_STYLE.search(path))
+
+
 def canonical(text: str) -> Address | None:
     """Return the address of an absolute or `//` URL (as https), or `None` for anything else."""
     parts = _parse(text)

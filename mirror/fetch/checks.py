@@ -1,0 +1,182 @@
+"""What a host declares about a body, and whether the body agrees. Pure; fastcrc only here."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import hashlib
+import re
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fastcrc import crc64 as _crc64
+
+from mirror.fetch.errors import FetchError, Kind
+
+_PLAIN_MD5 = re.compile(r'"?([0-9a-fA-F]{32})"?')
+_NUMBER = re.compile(r"[0-9]{1,20}")  # Python refuses to read a number of thousands of digits
+_HEAD = 4096
+
+
+def crc64(data: bytes) -> int:
+    """CRC-64/XZ, what OSS and COS call crc64ecma."""
+    return _crc64.xz(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """Length and checksums of a body as the answer's headers give them."""
+
+    length: int | None = None
+    content_md5: str | None = None
+    crc64: int | None = None
+    etag_md5: str | None = None
+    encoding: str = "identity"
+
+    @classmethod
+    def parse(cls, headers: Mapping[str, str], *, made_on_the_fly: bool = False) -> Declared:
+        """Read lower-case `headers`.
+
+        An ETag of 32 hex digits counts as MD5 unless the answer says otherwise: an object that was
+        appended, uploaded in parts or encrypted has a tag of another make. A picture processed
+        while it is sent (`made_on_the_fly`) may come with the checksums of the stored original,
+        so none counts (aliyun/aliyun-oss-go-sdk#168 stopped checking them for that reason).
+        """
+        length = _number(headers.get("content-length"))
+        encoding = headers.get("content-encoding", "identity").strip().lower() or "identity"
+        if made_on_the_fly:
+            return cls(length, encoding=encoding)
+        crc = headers.get("x-oss-hash-crc64ecma") or headers.get("x-cos-hash-crc64ecma")
+        tag = _PLAIN_MD5.fullmatch(headers.get("etag", ""))
+        is_md5 = tag and not _has_other_tags(headers)
+        return cls(
+            length,
+            headers.get("content-md5"),
+            _number(crc),
+            tag[1].lower() if tag and is_md5 else None,
+            encoding,
+        )
+
+    def check(self, body: bytes) -> None:
+        """Raise `FetchError` when `body` is not what was declared.
+
+        A Content-MD5 or CRC that agrees outweighs an ETag that does not: an ETag is opaque by
+        standard, and a picture that is proven whole must not be lost to one.
+        """
+        if self.length is not None and len(body) != self.length:
+            raise _mismatch("Content-Length", f"{self.length} bytes", f"{len(body)} bytes")
+        proven = False
+        if self.crc64 is not None:
+            if (found := crc64(body)) != self.crc64:
+                raise _mismatch("CRC-64", str(self.crc64), str(found))
+            proven = True
+        if self.content_md5 is None and (self.etag_md5 is None or proven):
+            return
+        md5 = hashlib.md5(body, usedforsecurity=False)
+        if self.content_md5 is not None:
+            digest = base64.b64encode(md5.digest()).decode()
+            if self.content_md5.strip() != digest:
+                raise _mismatch("Content-MD5", self.content_md5.strip()[:40], digest)
+        elif md5.hexdigest() != self.etag_md5:
+            raise _mismatch("MD5 in ETag", str(self.etag_md5), md5.hexdigest())
+
+    def decoded(self, body: bytes, max_bytes: int) -> bytes:
+        """Undo a Content-Encoding that nobody asked for, within `max_bytes`."""
+        if self.encoding == "identity":
+            return body
+        if self.encoding not in ("gzip", "x-gzip", "deflate"):
+            raise FetchError(
+                f"expected the picture as it is, found Content-Encoding {self.encoding[:20]!r}",
+                Kind.CONTENT,
+            )
+        inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, told from the first bytes
+        try:
+            data = inflater.decompress(body, max_bytes + 1)
+        except zlib.error:
+            raise FetchError(
+                f"expected {self.encoding} data as Content-Encoding says, found other bytes",
+                Kind.CONTENT,
+            ) from None
+        if len(data) > max_bytes:
+            raise too_large(max_bytes, f"more than that behind {len(body)} compressed bytes")
+        if not inflater.eof:
+            raise FetchError(
+                f"expected whole {self.encoding} data, found its beginning", Kind.TRANSIENT
+            )
+        return data
+
+
+def too_large(max_bytes: int, found: str) -> FetchError:
+    """The error for a body over the limit."""
+    return FetchError(
+        f"expected at most {max_bytes} bytes, found {found}; raise max_bytes to fetch it",
+        Kind.TOO_LARGE,
+    )
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and _NUMBER.fullmatch(text) else None
+
+
+def _has_other_tags(headers: Mapping[str, str]) -> bool:
+    kind = headers.get("x-oss-object-type", "Normal")
+    encryption = (
+        headers.get("x-amz-server-side-encryption", "")
+        + headers.get("x-oss-server-side-encryption", "")
+        + headers.get("x-cos-server-side-encryption", "")
+    )
+    customer_key = any("server-side-encryption-customer" in name for name in headers)
+    return kind != "Normal" or "kms" in encryption.lower() or customer_key
+
+
+def _mismatch(what: str, expected: str, found: str) -> FetchError:
+    return FetchError(
+        f"expected a body with the {what} that the host declares, {expected}, found {found}",
+        Kind.CONTENT,
+        again=True,
+    )
+
+
+# --- What arrived instead of a picture --------------------------------------------------------
+
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_PREAMBLE = re.compile(
+    r"\s*(?:<\?.*?\?>|<!--.*?-->|<!doctype\s[^>\[]*(?:\[.*?\]\s*)?>)", re.S | re.I
+)
+_ELEMENT = re.compile(r"\s*<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)", re.IGNORECASE)
+_CODE = re.compile(rb"<Code>\s*([A-Z][A-Za-z]{2,63}(?:\.[A-Za-z]{1,63})?)\s*</Code>")
+
+
+def error_code(body: bytes) -> str | None:
+    """`Code` of an XML error document of OSS, S3, COS and their kin."""
+    match = _CODE.search(body, 0, _HEAD)
+    return match[1].decode() if match else None
+
+
+def describe_document(body: bytes) -> str | None:
+    """Name the document that `body` is instead of a picture; `None` for anything else.
+
+    SVG is a picture. What is neither is told by decoding it, elsewhere.
+    """
+    if not body:
+        return "nothing: the body is empty"
+    start = body[:_HEAD].lstrip(b" \t\r\n")
+    if not start and len(body) <= _HEAD:
+        return "only blanks"
+    if not start.startswith((b"<", b"{", b"[", *_BYTE_ORDER_MARKS)):
+        return None
+    wide = start.startswith(_BYTE_ORDER_MARKS[1:])
+    text = start.decode("utf-16" if wide else "utf-8", "replace").lstrip("\ufeff")
+    if text.lstrip()[:1] in ("{", "["):
+        return "JSON"
+    if re.match(r"\s*<!doctype\s+html\b", text, re.IGNORECASE):
+        return "an HTML page"
+    while match := _PREAMBLE.match(text):
+        text = text[match.end() :]
+    element = _ELEMENT.match(text)
+    if element is None or element[1].lower() == "svg":
+        return None
+    if element[1].lower() in ("html", "head", "body", "script", "title", "meta", "center"):
+        return "an HTML page"
+    return "an XML document"
