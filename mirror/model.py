@@ -7,7 +7,7 @@ should be told on the way is a `Finding`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, NewType, Self
@@ -263,6 +263,16 @@ class Blob:
         return (self.width or 0) * (self.height or 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A small picture of a picture, for people to look at."""
+
+    data: bytes = field(repr=False)
+    media_type: str
+    width: int
+    height: int
+
+
 EXTENSIONS = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -333,6 +343,8 @@ class Rule(Enum):
     ARCHIVE_MISSING = "M206", "archive-missing", Outcome.DIFFERENCE
     ARCHIVE_DAMAGED = "M207", "archive-damaged", Outcome.DIFFERENCE
     KEY_TAKEN = "M208", "key-taken", Outcome.FAILURE
+    NOT_RESTORED = "M209", "image-not-restored", Outcome.FAILURE
+    REPEAT_RESTORED = "M210", "restored-from-its-repeat", Outcome.WARNING
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE
@@ -340,15 +352,18 @@ class Rule(Enum):
     NOT_STORED = "M305", "object-not-stored", Outcome.FAILURE
     DESTINATION_UNREACHABLE = "M306", "destination-not-reachable", Outcome.UNCHECKED
     NOT_REPAIRED = "M307", "object-not-repaired", Outcome.FAILURE
+    NOT_DELETED = "M308", "object-not-deleted", Outcome.FAILURE
     PUBLIC_DIFFERENT = "M401", "public-url-different", Outcome.DIFFERENCE
     PUBLIC_MISSING = "M402", "public-url-missing", Outcome.DIFFERENCE
     PUBLIC_ATTACHMENT = "M403", "public-url-downloads", Outcome.DIFFERENCE
     PUBLIC_UNCHECKED = "M404", "public-url-not-checked", Outcome.UNCHECKED
+    PUBLIC_REFERER = "M405", "public-url-needs-referer", Outcome.WARNING
     POST_IS_LINK = "M501", "post-is-a-link", Outcome.FAILURE
     ADDRESS_REFUSED = "M502", "address-refused", Outcome.FAILURE
     TOO_LARGE = "M503", "over-a-limit", Outcome.FAILURE
     SVG_STORED = "M504", "svg-can-run-script", Outcome.WARNING
     SECRET_IN_POST = "M505", "signature-in-post", Outcome.WARNING
+    PRUNE_REFUSED = "M506", "prune-refused", Outcome.REFUSED
 
     def __init__(self, id: str, slug: str, outcome: Outcome) -> None:
         self.id = id
@@ -379,7 +394,7 @@ class Finding:
     def place(self) -> str:
         """`post:line:column` as far as known, or the subject."""
         parts = [p for p in (self.post, self.line, self.column) if p is not None]
-        return ":".join(map(str, parts)) if parts else self.subject
+        return printable(":".join(map(str, parts))) if parts else self.subject
 
     def as_json(self) -> dict[str, Any]:
         """A JSON object without empty members."""
@@ -394,3 +409,16 @@ class Finding:
         for name in ("post", "line", "column"):
             if (value := getattr(self, name)) is not None:
                 yield name, value
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One thing a check compared with the manifest: the posts, the archive, a destination.
+
+    `subjects` are the posts, keys or digests that were looked at; what `findings` does not
+    mention was found right.
+    """
+
+    name: str
+    subjects: Collection[str]
+    findings: Sequence[Finding]

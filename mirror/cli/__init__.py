@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import backup, repeats
+from mirror.cli import backup, repeats, start
 from mirror.cli.common import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE
 from mirror.config import ConfigError
 from mirror.console import print_json, say
@@ -24,7 +24,15 @@ app = typer.Typer(
 )
 
 
-for _command in (backup.scan, backup.sync, backup.rewrite, backup.verify, repeats.dupes):
+for _command in (
+    start.init,
+    backup.scan,
+    backup.sync,
+    backup.rewrite,
+    backup.verify,
+    repeats.dupes,
+    start.demo,
+):
     app.command()(_command)
 
 

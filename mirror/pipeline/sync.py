@@ -14,7 +14,7 @@ from time import monotonic
 from mirror.archive import ArchiveError
 from mirror.config import request_headers
 from mirror.engine import Engine
-from mirror.fetch import Fetcher, FetchError, Kind, Validators
+from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
 from mirror.fetch import Limits as FetchLimits
 from mirror.files import write_whole
 from mirror.fingerprint import ImageError, ImageTooLargeError, inspect
@@ -25,7 +25,7 @@ from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.repeats import choose
 from mirror.pipeline.scan import Wanted, scan, signatures
 from mirror.pipeline.site import Site, Target, differs, is_trusted_svg, json_lines, object_key
-from mirror.sources import Located, Source, identity
+from mirror.sources import Located, Source, canonical, identity
 from mirror.store import (
     AccessError,
     CredentialsError,
@@ -125,16 +125,30 @@ class FetchJob:
     buckets: Mapping[str, Store]
     max_bytes: int
 
-    def __call__(self, request: Request) -> Received | Unchanged | Finding:
-        located = request.located
-        try:
-            if located.bucket_key is not None:
-                data = self.buckets[located.source.name].get(Key(located.bucket_key))
-                if len(data) > self.max_bytes:
-                    raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
-                return Received(request, data, Validators())
+    @classmethod
+    def of(cls, site: Site, fetcher: Fetcher) -> FetchJob:
+        """Reads every source of `site` as its configuration says."""
+        sources = site.config.sources
+        return cls(
+            fetcher,
+            {source.name: request_headers(source, os.environ) for source in sources},
+            {source.name: site.source_store(source) for source in sources if _is_bucket(source)},
+            site.config.fetch.max_bytes,
+        )
+
+    def read(self, located: Located, validators: Validators | None = None) -> Body | None:
+        """The bytes, or `None` when `validators` hold. Raise `FetchError` or `StoreError`."""
+        if located.bucket_key is None:
             headers = self.headers[located.source.name]
-            body = self.fetcher.fetch(located.request, headers, request.validators)
+            return self.fetcher.fetch(located.request, headers, validators)
+        data = self.buckets[located.source.name].get(Key(located.bucket_key))
+        if len(data) > self.max_bytes:
+            raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
+        return Body(data, Validators(), 1)
+
+    def __call__(self, request: Request) -> Received | Unchanged | Finding:
+        try:
+            body = self.read(request.located, request.validators)
         except FetchError as error:
             return _not_fetched(
                 request, _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED), str(error)
@@ -344,13 +358,8 @@ def _fetch(
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
     kept: list[Kept] = []
-    with _fetcher(site) as fetcher:
-        download = FetchJob(
-            fetcher,
-            {s.name: request_headers(s, os.environ) for s in site.config.sources},
-            {s.name: site.source_store(s) for s in site.config.sources if _is_bucket(s)},
-            site.config.fetch.max_bytes,
-        )
+    with open_fetcher(site) as fetcher:
+        download = FetchJob.of(site, fetcher)
         look = InspectJob(site, ImageLimits(max_pixels=site.config.fetch.max_pixels))
         received = engine.map(download, requests, site.config.fetch.concurrency)
         try:
@@ -369,7 +378,8 @@ def _fetch(
     return sorted(kept, key=lambda item: order[id(item.request)])
 
 
-def _fetcher(site: Site) -> Fetcher:
+def open_fetcher(site: Site) -> Fetcher:
+    """One that keeps the limits of `[fetch]` and knows which hosts may be private."""
     fetch = site.config.fetch
     limits = FetchLimits(
         concurrency=fetch.concurrency,
@@ -378,8 +388,9 @@ def _fetcher(site: Site) -> Fetcher:
         max_bytes=fetch.max_bytes,
         allow_private_hosts=fetch.allow_private_hosts,
     )
-    named = (source.fetch for source in site.config.sources if source.fetch is not None)
-    return Fetcher(limits, exempt_hosts=[identity(url).partition("/")[0].lower() for url in named])
+    named = [canonical(s.fetch) for s in site.config.sources if s.fetch and not _is_bucket(s)]
+    hosts = [identity(address).partition("/")[0] for address in named if address]
+    return Fetcher(limits, exempt_hosts=hosts)
 
 
 def _is_bucket(source: Source) -> bool:

@@ -1,0 +1,127 @@
+"""`mirror demo`: the real commands, on a small generated blog and a local image host.
+
+Nothing is pretended: every step is the installed command in a process of its own, reading posts
+from a folder and images from a socket.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from time import monotonic
+
+from mirror.demo.blog import BUCKET, dead_url, objects, posts
+from mirror.host import ImageHost
+
+Say = Callable[[str], None]
+
+
+def run_demo(folder: Path | None, say: Say) -> int:
+    """Run the whole cycle in `folder`, which must be new or empty; return 0 if all went as told."""
+    started = monotonic()
+    with ExitStack() as stack:
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mirror-demo-")))
+        elif folder.exists() and any(folder.iterdir()):
+            say(f"{folder} is not empty; name a new folder")
+            return 4
+        for name, text in posts().items():
+            path = folder / "content" / "posts" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text)
+        host = stack.enter_context(ImageHost(objects()))
+        return _Tour(folder, host, say).run(started)
+
+
+class _Tour:
+    """The steps, each with what it shows and the exit code it must have."""
+
+    def __init__(self, folder: Path, host: ImageHost, say: Say) -> None:
+        self._folder = folder
+        self._host = host
+        self._say = say
+        self._wrong: list[str] = []
+
+    def run(self, started: float) -> int:
+        say = self._say
+        say(f"A blog of {len(posts())} posts; its images are at {BUCKET}")
+        say(f"(played by a host on this machine: {self._host.base_url})")
+        self._step(
+            "Which images are there? `init` looks, and writes a configuration.",
+            ["init", "content/posts", "--fetch", self._host.base_url],
+        )
+        self._step(
+            "The backup. One image is gone for good: it is named, the rest goes on.", ["sync"], 3
+        )
+        self._ignore_the_dead_one()
+        self._step("Again: nothing to do, and nobody is asked.", ["sync"])
+        self._step("Which pictures are repeats, and how we know.", ["dupes"])
+        before = self._posts()
+        self._step("What would change in the posts?", ["rewrite", "--dry-run"], lines=14)
+        self._step("Repoint them.", ["rewrite"])
+        self._step(
+            "The CI job: manifest, destination and posts agree.", ["verify", "--posts", "--deep"]
+        )
+        self._damage()
+        self._step("An object rots on the disk. `verify` sees it:", ["verify", "--deep"], 1)
+        self._step("`repair` puts it right from the archive.", ["repair"])
+        self._step("All is well again.", ["verify", "--posts", "--deep"])
+        self._step("And back: every reference gets its own URL again.", ["rewrite", "--revert"])
+        same = self._posts() == before
+        say(f"\nThe posts are {'byte for byte' if same else 'NOT'} what they were.")
+        if not same:
+            self._wrong.append("rewrite --revert")
+        for what in self._wrong:
+            say(f"not as expected: {what}")
+        say(f"The whole cycle took {monotonic() - started:.1f} s.")
+        return 1 if self._wrong else 0
+
+    def _step(self, why: str, arguments: list[str], expected: int = 0, lines: int = 24) -> None:
+        command = " ".join(["mirror", *arguments])
+        self._say(f"\n# {why}\n$ {command}")
+        done = subprocess.run(  # noqa: S603  (our own program, our own arguments)
+            [sys.executable, "-m", "mirror", *arguments],
+            cwd=self._folder,
+            env=_environment(os.environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        output = done.stdout.decode("utf-8", "replace").rstrip("\n").split("\n")
+        for line in output[:lines]:
+            self._say(f"  {line}")
+        if len(output) > lines:
+            self._say(f"  … {len(output) - lines} more lines")
+        if done.returncode != 0:
+            self._say(f"  (exit code {done.returncode})")
+        if done.returncode != expected:
+            self._wrong.append(f"`{command}` ended with {done.returncode}, not {expected}")
+
+    def _ignore_the_dead_one(self) -> None:
+        lines = f'\n[[ignore]]\nurl = "{dead_url()}"\nreason = "lost with an old account"\n'
+        with (self._folder / "mirror.toml").open("a", encoding="utf-8") as file:
+            file.write(lines)
+        self._say("\n# It will not come back, so it is written down in mirror.toml:")
+        for line in lines.strip().split("\n"):
+            self._say(f"  {line}")
+
+    def _damage(self) -> None:
+        path = min((self._folder / "static").rglob("*.png"))
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(data)
+
+    def _posts(self) -> dict[str, bytes]:
+        found = (self._folder / "content").rglob("*.md")
+        return {path.name: path.read_bytes() for path in found}
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Ours, without what would point the commands at another configuration or at a terminal."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("MIRROR_")}
+    return kept | {"PYTHONUTF8": "1", "NO_COLOR": "1"}
