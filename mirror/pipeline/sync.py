@@ -12,20 +12,20 @@ from pathlib import Path
 from time import monotonic
 
 from mirror.archive import ArchiveError
-from mirror.config import request_headers
 from mirror.engine import Engine
-from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
-from mirror.fetch import Limits as FetchLimits
+from mirror.fetch import FetchError, Kind, Validators
 from mirror.files import write_whole
 from mirror.fingerprint import ImageError, ImageTooLargeError, inspect
 from mirror.fingerprint import Limits as ImageLimits
 from mirror.manifest import Manifest, with_sources
 from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule, Url
+from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.repeats import choose
 from mirror.pipeline.scan import Wanted, scan, signatures
 from mirror.pipeline.site import Site, Target, differs, is_trusted_svg, json_lines, object_key
-from mirror.sources import Located, Source, canonical, identity
+from mirror.posts import sweep_beside
+from mirror.sources import Located, identity
 from mirror.store import (
     AccessError,
     CredentialsError,
@@ -120,35 +120,11 @@ class SyncResult:
 class FetchJob:
     """Request in, bytes out."""
 
-    fetcher: Fetcher
-    headers: Mapping[str, Mapping[str, str]]
-    buckets: Mapping[str, Store]
-    max_bytes: int
-
-    @classmethod
-    def of(cls, site: Site, fetcher: Fetcher) -> FetchJob:
-        """Reads every source of `site` as its configuration says."""
-        sources = site.config.sources
-        return cls(
-            fetcher,
-            {source.name: request_headers(source, os.environ) for source in sources},
-            {source.name: site.source_store(source) for source in sources if _is_bucket(source)},
-            site.config.fetch.max_bytes,
-        )
-
-    def read(self, located: Located, validators: Validators | None = None) -> Body | None:
-        """The bytes, or `None` when `validators` hold. Raise `FetchError` or `StoreError`."""
-        if located.bucket_key is None:
-            headers = self.headers[located.source.name]
-            return self.fetcher.fetch(located.request, headers, validators)
-        data = self.buckets[located.source.name].get(Key(located.bucket_key))
-        if len(data) > self.max_bytes:
-            raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
-        return Body(data, Validators(), 1)
+    origins: Origins
 
     def __call__(self, request: Request) -> Received | Unchanged | Finding:
         try:
-            body = self.read(request.located, request.validators)
+            body = self.origins.read(request.located, request.validators)
         except FetchError as error:
             return _not_fetched(
                 request, _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED), str(error)
@@ -193,7 +169,10 @@ class StoreJob:
         try:
             data = self.site.archive.get(blob.digest, blob.media_type)
             inline = blob.media_type != _SVG or is_trusted_svg(asset, self.site.locator)
-            self.store.put(asset.key, data, blob.media_type, inline=inline, absent=True)
+            # A key that holds the digest can only be taken by the same bytes. Under any other,
+            # somebody else may have stored since the listing.
+            absent = blob.digest.hex in asset.key
+            self.store.put(asset.key, data, blob.media_type, inline=inline, absent=absent)
         except ArchiveError as error:
             message = (
                 f"not in {self.store.name} and not in the archive ({error}); run `mirror repair`"
@@ -232,8 +211,9 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings.extend(signatures(scanned, site.locator))
     settled, old = site.load_manifest()
     wanted = scanned.wanted(site.locator)
-    todo = plan(wanted, Known.load(site, settled), site.config.ignored, options)
-    counts = todo.counts
+    known = Known.load(site, settled)
+    todo = plan(wanted, known, site.config.ignored, options)
+    counts: dict[str, int] = dict(todo.counts)
     counts |= {"posts": len(scanned.posts), "references": sum(1 for _ in scanned.references())}
     if options.dry_run:
         planned = [url for request in todo.requests for url in request.addresses]
@@ -241,8 +221,16 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
             progress.event("would-fetch", source=url)
         return SyncResult(summary(counts, findings, started), findings, planned)
 
+    sweep_beside(one.post for one in scanned.posts)
     listings = _list_targets(site.targets, findings)
-    kept = _fetch(site, engine, todo.requests, findings, progress)
+    try:
+        kept = _fetch(site, engine, todo.requests, findings, progress)
+    except BaseException:
+        with suppress(ArchiveError):  # what ended the run says more
+            site.archive.seal()
+        raise
+    if todo.requests or known.unrecorded:  # these a killed run left out of the bag's lists
+        site.archive.seal()
     findings.extend(_changed_sources(settled, kept))
     manifest = adopt(settled, [*todo.known, *_addressed(kept)])
     findings.extend(suspect_notices(wanted, manifest))
@@ -358,43 +346,21 @@ def _fetch(
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
     kept: list[Kept] = []
-    with open_fetcher(site) as fetcher:
-        download = FetchJob.of(site, fetcher)
+    with open_origins(site) as origins:
+        download = FetchJob(origins)
         look = InspectJob(site, ImageLimits(max_pixels=site.config.fetch.max_pixels))
         received = engine.map(download, requests, site.config.fetch.concurrency)
-        try:
-            for result in engine.map(look, received, _DECODE_WORKERS):
-                if isinstance(result, Finding):
-                    findings.append(result)
-                    progress.advance(failed=1)
-                elif isinstance(result, Kept):
-                    kept.append(result)
-                    progress.advance(size=result.blob.size)
-                    _report_kept(result, progress)
-                else:
-                    progress.advance()
-        finally:
-            site.archive.seal()
+        for result in engine.map(look, received, _DECODE_WORKERS):
+            if isinstance(result, Finding):
+                findings.append(result)
+                progress.advance(failed=1)
+            elif isinstance(result, Kept):
+                kept.append(result)
+                progress.advance(size=result.blob.size)
+                _report_kept(result, progress)
+            else:
+                progress.advance()
     return sorted(kept, key=lambda item: order[id(item.request)])
-
-
-def open_fetcher(site: Site) -> Fetcher:
-    """One that keeps the limits of `[fetch]` and knows which hosts may be private."""
-    fetch = site.config.fetch
-    limits = FetchLimits(
-        concurrency=fetch.concurrency,
-        timeout_s=fetch.timeout_s,
-        retries=fetch.retries,
-        max_bytes=fetch.max_bytes,
-        allow_private_hosts=fetch.allow_private_hosts,
-    )
-    named = [canonical(s.fetch) for s in site.config.sources if s.fetch and not _is_bucket(s)]
-    hosts = [identity(address).partition("/")[0] for address in named if address]
-    return Fetcher(limits, exempt_hosts=hosts)
-
-
-def _is_bucket(source: Source) -> bool:
-    return source.fetch is not None and source.fetch.startswith("s3://")
 
 
 def _report_kept(item: Kept, progress: Progress) -> None:

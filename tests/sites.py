@@ -1,0 +1,129 @@
+"""A site in a folder with its posts, an image host, and the pipeline run in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mirror.config import Config, load_config
+from mirror.engine import Engine, Threads
+from mirror.host import ImageHost
+from mirror.model import Finding
+from mirror.pipeline import rewrite as rewriting
+from mirror.pipeline.scan import scan
+from mirror.pipeline.site import Site
+from mirror.pipeline.sync import SyncOptions, SyncResult, sync
+from mirror.pipeline.verify import VerifyOptions, VerifyResult, verify
+
+BUCKET = "https://blog.oss-cn-beijing.aliyuncs.com/"
+CONFIG = """
+[posts]
+paths = ["posts"]
+[[source]]
+name = "blog"
+match = ["{bucket}"]
+fetch = "{fetch}"
+{source}
+[[destination]]
+name = "site"
+url = "file:static/images"
+public_url = "/images"
+{destination}
+{more}
+"""
+
+
+@dataclass
+class Recorder:
+    """A `Progress` that remembers."""
+
+    events: list[tuple[str, Mapping[str, object]]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    def stage(self, name: str, total: int | None, unit: str) -> None: ...
+    def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None: ...
+
+    def event(self, type: str, **members: object) -> None:
+        self.events.append((type, members))
+
+    def finding(self, finding: Finding) -> None:
+        self.findings.append(finding)
+
+
+@dataclass
+class Blog:
+    """What a test works on: write posts, put images on the host, run a command, look."""
+
+    root: Path
+    host: ImageHost
+    progress: Recorder = field(default_factory=Recorder)
+
+    def configure(self, source: str = "", destination: str = "", more: str = "") -> None:
+        values = {"source": source, "destination": destination, "more": more}
+        text = CONFIG.format(bucket=BUCKET, fetch=self.host.base_url, **values)
+        (self.root / "mirror.toml").write_text(text, encoding="utf-8")
+
+    def write(self, name: str, text: str | bytes) -> Path:
+        path = self.root / "posts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = text.replace("BUCKET/", BUCKET).encode() if isinstance(text, str) else text
+        path.write_bytes(data)
+        return path
+
+    def read(self, name: str) -> str:
+        return (self.root / "posts" / name).read_bytes().decode()
+
+    @property
+    def config(self) -> Config:
+        return load_config(self.root / "mirror.toml")
+
+    @property
+    def site(self) -> Site:
+        return Site(self.config)
+
+    def sync(self, engine: Engine | None = None, **options: Any) -> SyncResult:
+        site = self.site
+        with site.lock("test"):
+            return sync(site, engine or Threads(), SyncOptions(**options), self.progress)
+
+    def rewrite(self, write: bool = True) -> rewriting.RewriteResult:
+        site = self.site
+        manifest, _ = site.load_manifest()
+        target = site.targets[0]
+        resolve = rewriting.ByManifest(site, manifest, target, rewriting.Proof(target))
+        return rewriting.rewrite(self._context(site, write), resolve)
+
+    def revert(self) -> rewriting.RewriteResult:
+        site = self.site
+        return rewriting.revert(self._context(site, True), site)
+
+    def _context(self, site: Site, write: bool) -> rewriting.Context:
+        return rewriting.Context(scan(*site.posts()), self.progress, write, site)
+
+    def verify(self, **options: Any) -> VerifyResult:
+        return verify(self.site, Threads(), VerifyOptions(**options), self.progress)
+
+    @property
+    def assets(self) -> list[dict[str, Any]]:
+        """The lines of the manifest, read without the program."""
+        text = (self.root / "manifests" / "images.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()[1:]]
+
+    def asset(self, name: str) -> dict[str, Any]:
+        """The line that lists the bucket's `name` as a source."""
+        (found,) = [one for one in self.assets if BUCKET + name in one["sources"]]
+        return found
+
+    def objects(self) -> dict[str, bytes]:
+        """What the directory destination holds."""
+        folder = self.root / "static" / "images"
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+    @property
+    def asked(self) -> int:
+        """Requests that the image host has had."""
+        return self.host.requests.total()

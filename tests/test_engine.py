@@ -1,0 +1,65 @@
+import threading
+from itertools import count, islice
+
+import pytest
+
+from mirror.engine import Engine, Serial, Threads
+
+
+@pytest.fixture(params=[Serial(), Threads()], ids=["serial", "threads"])
+def engine(request) -> Engine:
+    return request.param
+
+
+def test_every_item_is_worked_on_once(engine):
+    assert sorted(engine.map(lambda n: n * n, range(50), 4)) == [n * n for n in range(50)]
+
+
+def test_maps_chain_and_are_lazy(engine):
+    taken = []
+
+    def endless():
+        for n in count():
+            taken.append(n)
+            yield n
+
+    doubled = engine.map(lambda n: 2 * n, endless(), 3)
+    results = engine.map(lambda n: n + 1, doubled, 2)
+    assert len(list(islice(results, 10))) == 10
+    results.close()
+    # Ten were yielded; at most twice the workers of both stages wait, or are in hand.
+    assert len(taken) <= 10 + 2 * (3 + 2) + 2
+
+
+def test_no_more_than_so_many_jobs_run_at_once():
+    lock = threading.Lock()
+    running = peak = 0
+    full = threading.Event()
+
+    def job(_):
+        nonlocal running, peak
+        with lock:
+            running += 1
+            peak = max(peak, running)
+            if running == 3:
+                full.set()
+        full.wait(5)
+        with lock:
+            running -= 1
+
+    list(Threads().map(job, range(12), 3))
+    assert peak == 3
+
+
+def test_a_bug_in_a_job_ends_the_map_and_starts_no_other(engine):
+    started = []
+
+    def job(n):
+        started.append(n)
+        if n == 3:
+            raise ZeroDivisionError
+        return n
+
+    with pytest.raises(ZeroDivisionError):
+        list(engine.map(job, range(1000), 2))
+    assert len(started) < 20

@@ -1,0 +1,267 @@
+"""Repointing posts and pointing them back, on a site in a folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+import slides
+from hypothesis import given
+from hypothesis import strategies as st
+from sites import BUCKET
+
+from mirror.model import Rule, Span
+from mirror.pipeline.rewrite import diff
+from mirror.rewrites import HEADER, Rewrite, RewritesError, dumps, loads, occurrence, recall
+
+DECK = [slides.encode(page.draw()) for page in slides.deck(4)]
+
+
+@pytest.fixture
+def mirrored(blog):
+    """Four pictures on the host, `a.png` and `again.png` the same, and a post of each kind."""
+    for name, data in zip(("a.png", "b.png", "c.png", "d.png"), DECK, strict=True):
+        blog.host.put(name, data)
+    blog.host.put("again.png", DECK[0])
+    return blog
+
+
+def rules(result):
+    return [finding.rule for finding in result.findings]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(f"![x]({BUCKET}a.png)", id="no final newline"),
+        pytest.param(f"a\r\n![x]({BUCKET}a.png 't')  \r\n\nmixed ends\n", id="line ends"),
+        pytest.param(f"\ufeff![x]({BUCKET}a.png)\n", id="byte order mark"),
+        pytest.param(f"![x][1]\n\n[1]:{BUCKET}a.png\n", id="reference"),
+        pytest.param(f"<img src='{BUCKET}a.png'\n  width=3>\n", id="html"),
+        pytest.param(f"---\ncover: {BUCKET}a.png\n---\n", id="front matter"),
+        pytest.param(f"[![]({BUCKET}a.png)]({BUCKET}b.png)\n", id="linked image"),
+        pytest.param(f"![]({BUCKET}a.png#pic_center)\n", id="fragment"),
+        pytest.param(f"![]({BUCKET}%61.png) ![](HTTP{BUCKET[5:]}a.png)\n", id="spellings"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_only_urls_change_and_all_of_it_can_be_undone(mirrored, text, encoding):
+    if encoding == "gb18030":
+        text = "旧文：" + text.replace("\ufeff", "") if text[0] != "-" else text + "正文"
+    data = text.encode(encoding)
+    path = mirrored.write("post.md", data)
+    path.chmod(0o640)
+    mirrored.sync()
+    result = mirrored.rewrite()
+    assert not result.findings
+    after = path.read_bytes()
+    assert BUCKET.encode() not in after
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    outside = after.decode(encoding)
+    for asset in mirrored.assets:
+        outside = outside.replace("/images/" + asset.get("key", "-"), "@")
+    for name in ("a.png", "b.png", "%61.png"):
+        text = text.replace(BUCKET + name, "@").replace("HTTP" + BUCKET[5:] + name, "@")
+    assert outside == text
+    assert mirrored.rewrite().changed == []
+    assert not mirrored.revert().findings
+    assert path.read_bytes() == data
+
+
+def test_code_comments_and_visible_text_stay(mirrored):
+    text = (
+        f"`![]({BUCKET}a.png)`\n\n    ![]({BUCKET}a.png)\n\n```\n![]({BUCKET}a.png)\n```\n\n"
+        f"<!-- ![]({BUCKET}a.png) -->\n\n<{BUCKET}a.png> {BUCKET}a.png\n"
+    )
+    mirrored.write("post.md", text)
+    mirrored.write("shown.md", f"![]({BUCKET}a.png)")
+    mirrored.sync()
+    mirrored.rewrite()
+    assert mirrored.read("post.md") == text
+
+
+def test_sources_of_one_target_are_told_apart_when_the_post_was_edited_in_between(mirrored):
+    text = f"one\n\n![]({BUCKET}a.png)\n\ntwo\n\n![]({BUCKET}again.png)\n\nthree\n"
+    path = mirrored.write("post.md", text)
+    mirrored.sync()
+    mirrored.rewrite()
+    shown = mirrored.read("post.md")
+    assert shown.count(mirrored.asset("a.png")["key"]) == 2
+    path.write_text("# New title\n\n" + shown.replace("\ntwo", "\nnew paragraph\n\ntwo"))
+    assert not mirrored.revert().findings
+    expected = "# New title\n\n" + text.replace("\ntwo", "\nnew paragraph\n\ntwo")
+    assert mirrored.read("post.md") == expected
+
+
+def test_what_cannot_be_told_apart_is_left_and_said(mirrored):
+    lines = [f"![]({BUCKET}a.png)\n\n![]({BUCKET}again.png)\n"]
+    path = mirrored.write("post.md", lines[0])
+    mirrored.sync()
+    mirrored.rewrite()
+    one = mirrored.read("post.md").split("\n")[0]
+    path.write_text(f"all new words around {one} that nobody has seen\n")
+    result = mirrored.revert()
+    assert rules(result) == [Rule.NOT_REVERTED]
+    assert "a.png" in result.findings[0].message
+    assert one in mirrored.read("post.md")
+
+
+def test_a_renamed_post_is_reverted_by_what_is_known_of_its_targets(mirrored):
+    path = mirrored.write("post.md", f"![]({BUCKET}b.png)\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    path.rename(path.with_name("renamed.md"))
+    assert not mirrored.revert().findings
+    assert mirrored.read("renamed.md") == f"![]({BUCKET}b.png)\n"
+
+
+def test_new_images_of_a_rewritten_post_join_what_is_remembered(mirrored):
+    path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    with path.open("a") as file:
+        file.write(f"\n![]({BUCKET}again.png)\n\n![]({BUCKET}b.png)\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    mirrored.revert()
+    expected = "\n\n".join(f"![]({BUCKET}{name})" for name in ("a.png", "again.png", "b.png"))
+    assert mirrored.read("post.md") == expected + "\n"
+
+
+def test_a_run_killed_before_the_posts_were_written_leaves_nothing_to_mend(mirrored, monkeypatch):
+    path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    with monkeypatch.context() as patch:
+        patch.setattr("mirror.pipeline.rewrite.write_post", lambda edit: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            mirrored.rewrite()
+    assert path.read_text() == f"![]({BUCKET}a.png)\n"
+    mirrored.rewrite()
+    mirrored.revert()
+    assert path.read_text() == f"![]({BUCKET}a.png)\n"
+    remembered = (mirrored.root / "manifests" / "rewrites.jsonl").read_text()
+    assert loads(remembered) == []
+
+
+def test_a_post_that_changed_since_it_was_read_is_not_written(mirrored, monkeypatch):
+    path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    from mirror.pipeline import rewrite
+
+    real = rewrite.write_post
+
+    def edited_meanwhile(edit):
+        path.write_text("an editor saved this\n")
+        return real(edit)
+
+    monkeypatch.setattr("mirror.pipeline.rewrite.write_post", edited_meanwhile)
+    result = mirrored.rewrite()
+    assert rules(result) == [Rule.POST_CHANGED]
+    assert path.read_text() == "an editor saved this\n"
+
+
+def test_a_read_only_folder_is_said_and_the_post_is_as_it_was(mirrored):
+    path = mirrored.write("deep/post.md", f"![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    path.parent.chmod(0o500)
+    try:
+        if os.access(path.parent, os.W_OK):
+            pytest.skip("this user may write anywhere")
+        result = mirrored.rewrite()
+    finally:
+        path.parent.chmod(0o700)
+    assert rules(result) == [Rule.POST_NOT_WRITTEN]
+    assert path.read_text() == f"![]({BUCKET}a.png)\n"
+
+
+@pytest.mark.parametrize("damage", ["missing", "different"])
+def test_a_post_is_only_pointed_at_an_object_that_was_seen_with_the_right_bytes(mirrored, damage):
+    mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    (path,) = (mirrored.root / "static").rglob("*.png")
+    path.unlink() if damage == "missing" else path.write_bytes(DECK[1])
+    result = mirrored.rewrite()
+    assert rules(result) == [Rule.NOT_PROVEN]
+    assert mirrored.read("post.md") == f"![]({BUCKET}a.png)\n"
+
+
+def test_an_image_that_is_not_mirrored_stays_and_is_named(mirrored):
+    mirrored.write("post.md", f"![]({BUCKET}lost.png) ![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    result = mirrored.rewrite()
+    assert rules(result) == [Rule.NOT_REPOINTED]
+    assert mirrored.read("post.md").startswith(f"![]({BUCKET}lost.png) ![](/images/")
+
+
+def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):
+    text = f"before\n![]({BUCKET}a.png?Signature=planted&Expires=1)\n"
+    mirrored.write("post.md", text)
+    mirrored.sync()
+    result = mirrored.rewrite(write=False)
+    shown = diff(result.changed[0])
+    assert shown.startswith("--- a/posts/post.md\n+++ b/posts/post.md\n@@ -1,3 +1,3 @@\n before\n")
+    assert f"-![]({BUCKET}a.png)\n" in shown
+    assert "planted" not in shown
+    assert mirrored.read("post.md") == text
+
+
+def test_a_split_picture_gets_its_own_object_and_its_posts_move_back_to_it(mirrored):
+    page = slides.deck(1)[0].draw()
+    mirrored.host.put("copy.jpg", slides.encode(page, "JPEG", quality=75))
+    mirrored.write("post.md", f"![]({BUCKET}a.png)\n\n![]({BUCKET}copy.jpg)\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    copy = mirrored.asset("copy.jpg")
+    assert copy["alias_of"] == mirrored.asset("a.png")["sha256"]
+    (mirrored.root / "manifests" / "reviews.txt").write_text(f"split {copy['sha256']}\n")
+    mirrored.sync()
+    copy = mirrored.asset("copy.jpg")
+    assert "alias_of" not in copy
+    mirrored.rewrite()
+    assert copy["key"] in mirrored.read("post.md").split("\n")[2]
+    mirrored.revert()
+    assert mirrored.read("post.md") == f"![]({BUCKET}a.png)\n\n![]({BUCKET}copy.jpg)\n"
+
+
+# --- What is remembered -----------------------------------------------------------------------
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
+lines = st.builds(Rewrite, texts, texts, texts, texts, texts, st.just("") | texts)
+
+
+@given(st.lists(lines, max_size=6))
+def test_what_is_written_is_read_back(rewrites):
+    assert loads(dumps(rewrites)) == sorted(rewrites, key=lambda one: one.post)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{}", "line 1: expected"), (dumps([]) + "[]", "line 2: expected the strings"),
+     (dumps([]) + "<<<<<<< HEAD", "line 2: .* markers"), (dumps([]) + '{"post": 1}', "line 2")],
+)  # fmt: skip
+def test_a_line_that_is_wrong_is_named(text, message):
+    with pytest.raises(RewritesError, match=message):
+        loads(text)
+    assert HEADER["version"] == 1
+
+
+def in_text(text: str, sources: list[str]) -> tuple[list, list]:
+    """The occurrences of `@` in a text, and the memory of a post that looked like that."""
+    data = text.encode()
+    places = [n for n, byte in enumerate(data) if byte == ord("@")]
+    found = [occurrence(data, Span(n, n + 1), "@") for n in places]
+    memory = [
+        Rewrite("post", "@", source, one.before, one.after)
+        for source, one in zip(sources, found, strict=True)
+    ]
+    return found, memory
+
+
+@given(st.lists(st.sampled_from(["one", "two", "\n", "and"]), max_size=20))
+def test_an_unedited_post_is_told_exactly(words):
+    text = "@".join(words)
+    sources = [str(n) for n in range(text.count("@"))]
+    found, memory = in_text(text, sources)
+    told = recall(memory, found)
+    assert [told[one].source for one in found] == sources

@@ -1,0 +1,371 @@
+"""The backup, on a site in a folder and a host on a socket."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from hashlib import md5, sha256
+
+import pytest
+import slides
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from sites import BUCKET
+
+from mirror.engine import Serial
+from mirror.manifest import Manifest
+from mirror.model import Address, Asset, Blob, Digest, Key, Rule
+from mirror.pipeline.sync import adopt
+
+DECK = [slides.encode(page.draw()) for page in slides.deck(6)]
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect/></svg>'
+
+
+def images(*names: str) -> str:
+    return "".join(f"![]({BUCKET}{name})\n\n" for name in names)
+
+
+def fill(blog, **objects):
+    for name, data in objects.items():
+        blog.host.put(name.replace("_", "."), data)
+
+
+def rules(result):
+    return [finding.rule for finding in result.findings]
+
+
+def test_what_posts_show_is_archived_stored_and_recorded(blog):
+    fill(blog, a_png=DECK[0], b_png=DECK[1])
+    blog.write("post.md", images("a.png", "b.png", "a.png"))
+    result = blog.sync()
+    assert not result.findings
+    counts = {name: result.summary[name] for name in ("posts", "references", "urls", "fetched")}
+    assert counts == {"posts": 1, "references": 3, "urls": 2, "fetched": 2}
+    for name, data in (("a.png", DECK[0]), ("b.png", DECK[1])):
+        asset = blog.asset(name)
+        digest = sha256(data).hexdigest()
+        assert asset["sha256"] == digest
+        assert asset["md5"] == md5(data, usedforsecurity=False).hexdigest()
+        assert (asset["size"], asset["width"], asset["height"]) == (len(data), 1280, 720)
+        assert blog.objects()[asset["key"]] == data
+        assert (blog.root / f"archive/data/{digest[:2]}/{digest}.png").read_bytes() == data
+
+
+def test_a_second_run_asks_nobody_and_writes_nothing(blog):
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    blog.sync()
+    manifest = blog.root / "manifests" / "images.jsonl"
+    before = manifest.stat().st_mtime_ns
+    asked = blog.asked
+    result = blog.sync()
+    assert (result.summary["fetched"], result.summary["reused"]) == (0, 1)
+    assert blog.asked == asked
+    assert manifest.stat().st_mtime_ns == before
+
+
+def test_each_distinct_url_is_asked_for_once_however_it_is_spelled(blog):
+    fill(blog, **{"图_png": DECK[0]})
+    spellings = ["图.png", "%E5%9B%BE.png", "%e5%9b%be.png#pic_center"]
+    blog.write("post.md", images(*spellings) + f"![](//{BUCKET.partition('//')[2]}图.png)\n")
+    result = blog.sync()
+    assert (result.summary["urls"], blog.asked) == (1, 1)
+
+
+def test_the_same_manifest_comes_from_any_engine_any_order_and_any_number_of_runs(blog):
+    names = [f"{n}.png" for n in range(len(DECK))]
+    for name, data in zip(names, DECK, strict=True):
+        blog.host.put(name, data)
+    blog.host.put("copy.jpg", slides.encode(slides.deck(1)[0].draw(), "JPEG", quality=80))
+    blog.host.put("again.png", DECK[3])
+    blog.write("a.md", images(*names))
+    blog.write("b.md", images("copy.jpg", "again.png"))
+    path = blog.root / "manifests" / "images.jsonl"
+    texts = set()
+    for run in ("threads", "serial", "reversed", "one by one"):
+        for folder in ("manifests", "archive", "static", ".mirror"):
+            _remove(blog.root / folder)
+        if run == "reversed":
+            blog.write("a.md", images("copy.jpg", "again.png"))
+            blog.write("b.md", images(*reversed(names)))
+        if run == "one by one":
+            while blog.sync(limit=1).summary["postponed"]:
+                pass
+        else:
+            blog.sync(Serial() if run == "serial" else None)
+        texts.add(_without_keys_of_aliases(path.read_text(encoding="utf-8")))
+    assert len(texts) == 1
+
+
+def _remove(path):
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def _without_keys_of_aliases(text: str) -> str:
+    """What a run of its own had stored before the better copy came keeps its object."""
+    lines = [json.loads(line) for line in text.splitlines()[1:]]
+    for line in lines:
+        if "alias_of" in line:
+            line.pop("key", None)
+    return json.dumps(lines)
+
+
+def test_repeats_are_stored_once_and_the_slide_is_the_one_kept(blog):
+    page = slides.deck(1)[0].draw()
+    fill(blog, slide_png=slides.encode(page), again_png=slides.encode(page))
+    fill(blog, copy_jpg=slides.encode(page, "JPEG", quality=75))
+    fill(blog, lossless_png=slides.encode(page, optimize=True, compress_level=1))
+    blog.write("post.md", images("copy.jpg", "slide.png", "again.png", "lossless.png"))
+    result = blog.sync()
+    assert result.summary["stored"] == len(blog.objects()) == 1
+    assert result.summary["repeats"] == 3
+    kept = next(asset for asset in blog.assets if "key" in asset)
+    assert kept["media_type"] == "image/png"
+    assert blog.asset("copy.jpg")["alias_of"] == kept["sha256"]
+
+
+def test_two_slides_that_differ_in_a_digit_are_two_pictures(blog):
+    page = next(one for one in slides.deck(6) if one.table)
+    fill(blog, a_png=slides.encode(page.draw()))
+    fill(blog, b_png=slides.encode(slides.with_digit_changed(page).draw()))
+    blog.write("post.md", images("a.png", "b.png"))
+    assert blog.sync().summary["repeats"] == 0
+    assert len(blog.objects()) == 2
+
+
+def test_a_better_copy_that_comes_later_moves_the_posts_and_no_object(blog):
+    page = slides.deck(1)[0].draw()
+    fill(blog, small_png=slides.encode(page.resize((640, 360), Image.Resampling.BOX)))
+    blog.write("post.md", images("small.png"))
+    blog.sync()
+    small = blog.asset("small.png")
+    blog.rewrite()
+    fill(blog, large_png=slides.encode(page))
+    blog.write("other.md", images("large.png"))
+    blog.sync()
+    assert blog.asset("small.png") == small | {"alias_of": blog.asset("large.png")["sha256"]}
+    assert small["key"] in blog.objects()
+    blog.rewrite()
+    assert blog.read("post.md") == blog.read("other.md")
+    blog.revert()
+    assert blog.read("post.md") == images("small.png")
+
+
+@pytest.mark.parametrize(
+    ("body", "rule", "message"),
+    [
+        pytest.param(None, Rule.NOT_FETCHED, "404", id="missing"),
+        pytest.param(b"<html><title>403</title></html>", Rule.NOT_AN_IMAGE, "HTML", id="html"),
+        pytest.param(b"", Rule.NOT_AN_IMAGE, "empty", id="empty"),
+        pytest.param(DECK[0][:5000], Rule.NOT_AN_IMAGE, "", id="cut short"),
+        pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(500), Rule.NOT_AN_IMAGE, "", id="damaged"),
+    ],
+)
+def test_what_is_no_picture_is_named_with_its_place_and_kept_out(blog, body, rule, message):
+    fill(blog, good_png=DECK[0])
+    if body is not None:
+        blog.host.put("bad.png", body)
+    blog.write("post.md", "text\n\n" + images("bad.png", "good.png"))
+    result = blog.sync()
+    (finding,) = result.findings
+    assert finding.rule is rule
+    assert message in finding.message
+    assert (finding.post, finding.line, finding.column) == ("posts/post.md", 3, 5)
+    assert finding.subject == BUCKET + "bad.png"
+    assert [asset["sources"] for asset in blog.assets] == [[BUCKET + "good.png"]]
+    assert len(list((blog.root / "archive" / "data").rglob("*.png"))) == 1
+    assert result.summary["failed"] == 1
+
+
+def test_an_ignored_image_is_no_failure_and_no_request(blog):
+    blog.configure(more=f'[[ignore]]\nurl = "{BUCKET}lost.png"\nreason = "gone"')
+    blog.write("post.md", images("lost.png"))
+    result = blog.sync()
+    assert (result.findings, result.summary["ignored"], blog.asked) == ([], 1, 0)
+
+
+def test_a_rendition_is_what_posts_show_and_its_original_is_archived_too(blog):
+    style = "a.png?x-oss-process=image/resize,w_640"
+    blog.host.put("a.png", DECK[0])
+    blog.write("post.md", images(style))
+    blog.sync()
+    assert {url for asset in blog.assets for url in asset["sources"]} == {
+        BUCKET + style,
+        BUCKET + "a.png",
+    }
+
+
+def test_a_missing_original_is_worth_a_word_and_no_failure(blog):
+    blog.host.put("a.png!small", DECK[0])
+    blog.write("post.md", images("a.png!small"))
+    result = blog.sync()
+    assert rules(result) == [Rule.ORIGINAL_UNREADABLE]
+    assert result.summary["failed"] == 0
+
+
+def test_variants_original_points_every_rendition_at_one_original(blog):
+    blog.configure(source='variants = "original"')
+    blog.host.put("a.png", DECK[0])
+    blog.write("post.md", images("a.png?x-oss-process=image/resize,w_9", "a.png!small", "a.png"))
+    result = blog.sync()
+    assert (result.summary["urls"], blog.asked) == (1, 1)
+    blog.rewrite()
+    assert len(set(blog.read("post.md").split())) == 1
+
+
+def test_a_changed_source_is_a_finding_and_a_new_asset_and_overwrites_nothing(blog):
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    blog.sync()
+    old = blog.asset("a.png")
+    assert rules(blog.sync(refresh=True)) == []
+    fill(blog, a_png=DECK[1])
+    result = blog.sync(refresh=True)
+    assert rules(result) == [Rule.SOURCE_CHANGED]
+    assert blog.asset("a.png")["sha256"] == sha256(DECK[1]).hexdigest()
+    assert old | {"sources": []} in blog.assets
+    assert sorted(map(len, blog.objects().values())) == sorted(map(len, DECK[:2]))
+
+
+def test_refresh_asks_conditionally(blog):
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    blog.sync()
+    blog.sync(refresh=True)
+    assert "if-none-match" in blog.host.received[-1].headers
+
+
+def test_an_object_with_other_bytes_stays_and_is_a_finding(blog):
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    key = f"{sha256(DECK[0]).hexdigest()[:2]}/{sha256(DECK[0]).hexdigest()}.png"
+    path = blog.root / "static" / "images" / key
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"somebody else's")
+    result = blog.sync()
+    assert rules(result) == [Rule.OBJECT_DIFFERENT]
+    assert path.read_bytes() == b"somebody else's"
+    assert blog.rewrite().findings[0].rule is Rule.NOT_PROVEN
+    assert blog.read("post.md") == images("a.png")
+
+
+def test_a_hole_in_the_destination_is_filled_from_the_archive(blog):
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    blog.sync()
+    (path,) = (blog.root / "static").rglob("*.png")
+    path.unlink()
+    asked = blog.asked
+    assert blog.sync().summary["stored"] == 1
+    assert path.read_bytes() == DECK[0]
+    assert blog.asked == asked
+
+
+def test_the_key_template_names_objects_and_a_clash_is_said(blog):
+    blog.configure(destination='key = "{source}/{stem}{ext}"')
+    blog.host.put("x/a.png", DECK[0])
+    blog.host.put("y/a.png", DECK[1])
+    blog.write("post.md", images("x/a.png", "y/a.png"))
+    result = blog.sync()
+    assert list(blog.objects()) == ["blog/a.png"]
+    assert rules(result) == [Rule.KEY_TAKEN]
+    assert "{sha256}" in result.findings[0].message
+
+
+def test_an_svg_is_stored_with_a_warning_unless_its_source_is_trusted(blog):
+    fill(blog, a_svg=SVG)
+    blog.write("post.md", images("a.svg"))
+    assert rules(blog.sync()) == [Rule.SVG_STORED]
+    assert (blog.asset("a.svg")["width"], blog.asset("a.svg")["fingerprint"]) == (None, None)
+    _remove(blog.root / "static")
+    blog.configure(source="trust_svg = true")
+    assert rules(blog.sync()) == []
+
+
+def test_one_picture_behind_very_many_urls_may_be_a_notice(blog):
+    names = [f"{n}.png" for n in range(21)]
+    for name in names:
+        blog.host.put(name, DECK[0])
+    blog.write("post.md", images(*names))
+    result = blog.sync()
+    assert rules(result) == [Rule.SUSPECT_NOTICE]
+    assert len(blog.objects()) == 1
+
+
+def test_a_signature_in_a_post_is_used_and_recorded_nowhere(blog):
+    blog.configure()
+    fill(blog, a_png=DECK[0])
+    query = "?Expires=1&OSSAccessKeyId=LTAIplantedplanted&Signature=planted"
+    blog.write("post.md", images("a.png" + query))
+    result = blog.sync()
+    assert rules(result) == [Rule.SECRET_IN_POST]
+    assert blog.asset("a.png")["sources"] == [BUCKET + "a.png"]
+    for path in blog.root.rglob("*"):
+        if path.is_file() and "posts" not in path.parts:
+            assert b"planted" not in path.read_bytes(), path
+
+
+def test_a_killed_run_goes_on_from_its_journal(blog):
+    fill(blog, a_png=DECK[0], b_png=DECK[1])
+    blog.write("post.md", images("a.png", "b.png"))
+    blog.sync(limit=1)
+    asset = blog.assets[0]
+    # As after a kill between fetching and recording: archive and journal are there, no manifest.
+    (blog.root / "manifests" / "images.jsonl").unlink()
+    blob = {name: asset[name] for name in list(asset)[:7]}
+    journal = blog.root / ".mirror" / "journal.jsonl"
+    record = json.dumps({"source": asset["sources"][0], "blob": blob})
+    journal.write_text(f"{record}\n{record[:40]}", encoding="utf-8")
+    asked = blog.asked
+    result = blog.sync()
+    assert result.summary["reused"] == 1
+    assert blog.asked == asked + 1
+    assert len(blog.assets) == 2
+    assert not journal.exists()
+
+
+def test_sync_goes_on_where_one_destination_is_down(blog):
+    blog.configure(
+        more='[[destination]]\nname = "down"\nurl = "s3://nowhere"\n'
+        'endpoint_url = "http://127.0.0.1:9"\nregion = "r"'
+    )
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    result = blog.sync()
+    assert rules(result) == [Rule.DESTINATION_UNREACHABLE]
+    assert result.findings[0].subject == "down"
+    assert len(blog.objects()) == 1
+
+
+def test_a_dry_run_says_what_it_would_fetch_and_leaves_no_trace(blog):
+    blog.write("post.md", images("a.png"))
+    before = sorted(blog.root.rglob("*"))
+    result = blog.sync(dry_run=True)
+    assert result.planned == [BUCKET + "a.png"]
+    assert blog.asked == 0
+    left = [path for path in blog.root.rglob("*") if ".mirror" not in path.parts]
+    assert sorted(left) == before
+
+
+def blob(number: int) -> Blob:
+    digest = f"{number:064x}"
+    return Blob(Digest(digest), digest[:32], number, "image/png", 1, 1, None)
+
+
+addresses = st.integers(0, 5).map(lambda n: Address(f"https://h.example/{n}.png"))
+
+
+@given(st.lists(st.tuples(addresses, st.integers(1, 4).map(blob)), max_size=12))
+def test_adopting_keeps_every_line_and_gives_each_source_one_asset(found):
+    settled = Asset(blob(9), (Address("https://h.example/0.png"),), Key("k"))
+    manifest = adopt(Manifest({settled.digest: settled}), found)
+    assert manifest.assets[settled.digest].key == "k"
+    assert {item.digest for _, item in found} <= set(manifest.assets)
+    listed = [url for asset in manifest.assets.values() for url in asset.sources]
+    assert len(listed) == len(set(listed))
+    last = dict(found)
+    for url, item in last.items():
+        assert manifest.find(url) == replace(manifest.assets[item.digest])
