@@ -1,0 +1,135 @@
+"""The archive: every original under its SHA-256, in a folder that is a valid BagIt bag.
+
+BagIt (RFC 8493) is what libraries use: a folder `data` and beside it lists of checksums, so that
+in ten years `sha256sum -c manifest-sha256.txt` is all it takes to know that nothing is lost.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+
+from mirror.files import Tree, explain, sweep
+from mirror.model import EXTENSIONS, Blob, Digest, printable
+
+_BAG = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+_ORIGINAL = re.compile(r"data/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z]+")
+_DISPUTED = re.compile(r"[%\r\n\ud800-\udfff]")
+
+
+class ArchiveError(Exception):
+    """An original is missing or damaged, or the archive cannot be read or written."""
+
+
+class Archive:
+    """Originals by digest, as files `data/ab/ab….png` beneath `root`. Safe to use from threads."""
+
+    def __init__(self, root: Path) -> None:
+        self._tree = Tree(root)
+
+    @property
+    def root(self) -> Path:
+        return self._tree.root
+
+    def put(self, blob: Blob, data: bytes) -> None:
+        """Keep an original. One that is there stays, unless it is damaged: then `data` heals it."""
+        if sha256(data).hexdigest() != blob.digest.hex:
+            raise ArchiveError(f"{blob.digest}: the bytes to keep have another SHA-256")
+        name = _name(blob.digest, blob.media_type)
+        with self._errors(name):
+            if not self._tree.create(name, data) and self._tree.read(name) != data:
+                self._tree.replace(name, data)
+
+    def get(self, digest: Digest, media_type: str) -> bytes:
+        """Return the original. Raise `ArchiveError` unless its bytes are the right ones."""
+        name = _name(digest, media_type)
+        with self._errors(name):
+            data = self._tree.read(name)
+        if sha256(data).hexdigest() != digest.hex:
+            raise ArchiveError(f"{self.root / name} is damaged: its SHA-256 is not its name")
+        return data
+
+    def has(self, blob: Blob) -> bool:
+        """Whether the original is there, with the right size; `get` reads it."""
+        name = _name(blob.digest, blob.media_type)
+        with self._errors(name):
+            return self._tree.size(name) == blob.size
+
+    def digests(self) -> Iterator[Digest]:
+        """Yield what is kept, sorted."""
+        with self._errors("data"):
+            for name, _ in self._tree.walk("data/"):
+                if found := _ORIGINAL.fullmatch(name):
+                    yield Digest(found[2])
+
+    def history(self) -> Iterator[tuple[float, int]]:
+        """Yield when each original was kept, as its file says, and its size."""
+        with self._errors("data"):
+            for name, found in self._tree.walk("data/"):
+                if _ORIGINAL.fullmatch(name):
+                    yield found.st_mtime, found.st_size
+
+    def seal(self) -> None:
+        """Make the folder a valid bag again: bring its lists of checksums up to date.
+
+        An original is listed under the digest it is named by, so that damage shows; a file that
+        someone else put into `data` under the one it has. Files that are right stay untouched.
+        Raise `ArchiveError` for what no bag can hold.
+        """
+        with self._errors("data"):
+            sweep(self.root)
+            (self.root / "data").mkdir(parents=True, exist_ok=True)
+            manifest, size, count = self._payload()
+            tags = {
+                "bag-info.txt": f"Payload-Oxum: {size}.{count}\n".encode(),
+                "bagit.txt": _BAG.encode(),
+                "manifest-sha256.txt": manifest,
+            }
+            lines = (f"{sha256(data).hexdigest()}  {name}\n" for name, data in tags.items())
+            # Last, because it vouches for the others.
+            for name, data in (*tags.items(), ("tagmanifest-sha256.txt", "".join(lines).encode())):
+                with suppress(FileNotFoundError):
+                    if self._tree.read(name) == data:
+                        continue
+                self._tree.replace(name, data)
+
+    def _payload(self) -> tuple[bytes, int, int]:
+        """The manifest, and the size and number of the files in it."""
+        lines = BytesIO()
+        size = count = 0
+        for name, found in self._tree.walk("data/"):
+            if not stat.S_ISREG(found.st_mode):
+                raise ArchiveError(f"{self._place(name)} is not a plain file; move it elsewhere")
+            if _DISPUTED.search(name):
+                raise ArchiveError(
+                    f"{self._place(name)}: readers of bags do not agree on `%`, line breaks "
+                    "and bytes that are not UTF-8 in a name; rename it"
+                )
+            original = _ORIGINAL.fullmatch(name)
+            digest = original[2] if original else sha256(self._tree.read(name)).hexdigest()
+            lines.write(f"{digest}  {name}\n".encode())
+            size += found.st_size
+            count += 1
+        return lines.getvalue(), size, count
+
+    def _place(self, name: str) -> str:
+        return printable(str(self.root / name))
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        place = self._place(name)
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise ArchiveError(f"{place} is missing") from error
+        except OSError as error:
+            raise ArchiveError(f"{place}: {explain(error)}") from error
+
+
+def _name(digest: Digest, media_type: str) -> str:
+    return f"data/{digest.hex[:2]}/{digest.hex}{EXTENSIONS[media_type]}"

@@ -1,0 +1,131 @@
+"""What is known about S3 providers, as data. A provider is told by its endpoint, or named."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+
+class CreateOnly(Enum):
+    """What a provider does with `If-None-Match: *` on a PUT."""
+
+    HONOURED = "honoured"
+    IGNORED = "ignored"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One provider's ways.
+
+    `hosts` matches its endpoints; a group `region` in it says where the region stands.
+    `key_env` are the provider's own names for key, secret and session token.
+    """
+
+    name: str
+    hosts: str = ""
+    addressing: str = "path"
+    create_only: CreateOnly = CreateOnly.UNKNOWN
+    region: str | None = "us-east-1"
+    key_env: tuple[str, ...] = ()
+
+    @property
+    def is_aws(self) -> bool:
+        return self.name == "aws"
+
+
+_REGION = r"(?P<region>[a-z0-9-]+)"
+
+PROFILES = (
+    Profile(
+        "aws",
+        rf"(?:.+\.)?s3[.-](?:(?:fips|dualstack)[.-])*(?:{_REGION}\.)?amazonaws\.com(?:\.cn)?",
+        addressing="auto",
+        create_only=CreateOnly.HONOURED,
+        region=None,
+    ),
+    Profile(
+        "aliyun-oss",
+        r"(?:s3\.)?oss-(?P<region>[a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com",
+        addressing="virtual",
+        key_env=("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"),
+    ),
+    Profile(
+        "tencent-cos",
+        rf"cos\.{_REGION}\.(?:myqcloud\.com|tencentcos\.cn)",
+        addressing="virtual",
+        key_env=("COS_SECRET_ID", "COS_SECRET_KEY", "COS_TOKEN"),
+    ),
+    Profile(
+        "qiniu",
+        rf"s3[.-]{_REGION}\.qiniucs\.com",
+        addressing="virtual",
+        key_env=("QINIU_ACCESS_KEY", "QINIU_SECRET_KEY"),
+    ),
+    Profile("huawei-obs", rf"obs\.{_REGION}\.myhuaweicloud\.com", addressing="virtual"),
+    Profile("volcengine-tos", rf"tos-s3-{_REGION}\.(?:i?volces\.com)", addressing="virtual"),
+    Profile(
+        "cloudflare-r2",
+        r"[0-9a-f]+\.(?:(?:eu|fedramp)\.)?r2\.cloudflarestorage\.com",
+        create_only=CreateOnly.HONOURED,
+        region="auto",
+    ),
+    Profile(
+        "backblaze-b2",
+        rf"s3\.{_REGION}\.backblazeb2\.com",
+        key_env=("B2_APPLICATION_KEY_ID", "B2_APPLICATION_KEY"),
+    ),
+    Profile("minio", r"(?:.+\.)?(?:min\.io|minio(?:\..+)?)"),
+    Profile("ceph", create_only=CreateOnly.HONOURED),
+    Profile("rclone", create_only=CreateOnly.IGNORED),
+    Profile("generic"),
+)
+"""Told by host where `hosts` says how, else by name; `generic` is the rest."""
+
+GENERIC = PROFILES[-1]
+NAMES = ("auto", *(profile.name for profile in PROFILES))
+
+
+def profile_of(endpoint_url: str | None, provider: str = "auto") -> Profile:
+    """Return the profile named `provider`, or for "auto" the endpoint's; without one, AWS.
+
+    Raise `ValueError` for a name that is none of `NAMES`.
+    """
+    if provider != "auto":
+        for profile in PROFILES:
+            if profile.name == provider:
+                return profile
+        raise ValueError(f"provider is one of {', '.join(NAMES)}; got {provider!r}")
+    if endpoint_url is None:
+        return PROFILES[0]
+    host = urlsplit(endpoint_url).hostname or ""
+    return next((p for p in PROFILES if p.hosts and re.fullmatch(p.hosts, host)), GENERIC)
+
+
+def region_of(profile: Profile, endpoint_url: str | None) -> str | None:
+    """Return the region that the endpoint's name says, or the profile's usual one."""
+    if endpoint_url and profile.hosts:
+        found = re.fullmatch(profile.hosts, urlsplit(endpoint_url).hostname or "")
+        if found and (region := found.groupdict().get("region")):
+            return region
+    return profile.region
+
+
+def addressing_of(profile: Profile, endpoint_url: str | None, wanted: str = "auto") -> str:
+    """Return where the bucket's name goes: "virtual" (in the host), "path", or boto's "auto"."""
+    if wanted != "auto":
+        return wanted
+    return "path" if endpoint_url and _is_local(endpoint_url) else profile.addressing
+
+
+def _is_local(endpoint_url: str) -> bool:
+    """Whether the host is an address or this machine, where no `bucket.` can stand before it."""
+    host = urlsplit(endpoint_url).hostname or ""
+    try:
+        ip_address(host)
+    except ValueError:
+        return host == "localhost" or "." not in host
+    return True

@@ -1,0 +1,67 @@
+"""Fixtures that more than one test module uses."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from servers import Server, Servers
+from sites import Blog
+
+from mirror.host import ImageHost
+
+# A busy machine is no failure.
+settings.register_profile("mirror", deadline=None)
+settings.load_profile("mirror")
+
+
+@pytest.fixture(autouse=True)
+def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the settings and credentials of whoever runs the tests out of them."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """S3 servers by name, each started when a test first asks for it."""
+    with ExitStack() as stack:
+        yield Servers(tmp_path_factory.mktemp("servers"), stack)
+
+
+@pytest.fixture(params=Servers.NAMES)
+def server(
+    request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> Server:
+    """Each server in turn, its credentials in the environment."""
+    return use(servers[request.param], monkeypatch)
+
+
+@pytest.fixture
+def rclone(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """The server whose objects are plain files."""
+    return use(servers["rclone"], monkeypatch)
+
+
+def use(server: Server, monkeypatch: pytest.MonkeyPatch) -> Server:
+    """Let boto find what the server's user would have in the environment."""
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    return server
+
+
+@pytest.fixture
+def blog(tmp_path: Path) -> Iterator[Blog]:
+    """An empty blog, configured with a directory as destination, and its image host."""
+    with ImageHost({}) as host:
+        blog = Blog(tmp_path, host)
+        blog.configure()
+        yield blog

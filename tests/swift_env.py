@@ -1,0 +1,33 @@
+"""Where the tests' OpenStack Swift is installed: an environment of its own, beside this one's.
+
+`python -m tests.swift_env` builds it. Without it the tests that need Swift are skipped.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+# Pinned: the launcher reaches for a name that is private to Swift.
+REQUIREMENT = "swift==2.38.3"
+FOLDER = Path(__file__).parents[1] / ".venv" / "swift"
+PYTHON = FOLDER / "bin" / "python"
+STAMP = FOLDER / f"{REQUIREMENT}.installed"
+
+
+def main() -> int:
+    if STAMP.exists():
+        return 0
+    venv.create(FOLDER, with_pip=True, clear=True)
+    installed = subprocess.run(
+        [PYTHON, "-m", "pip", "install", "--quiet", REQUIREMENT], check=False
+    )
+    if installed.returncode == 0:
+        STAMP.touch()
+    return installed.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
