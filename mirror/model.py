@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, NewType, Self
+from urllib.parse import unquote
 
 Key = NewType("Key", str)
 """Name of an object in a store: a relative POSIX path."""
@@ -30,6 +31,9 @@ _SECRET_NAMES = frozenset(
     "authorization awsaccesskeyid credential expires googleaccessid jwt key-pair-id ossaccesskeyid "
     "password passwd policy secret security-token session sig sign signature token".split()
 )
+_SECRET_ENDS = re.compile(
+    r".*(?:token|secret|signature|password|passwd|credential|access_?key(?:_?id)?|api_?key)"
+)
 _PUBLIC_NAMES = frozenset({"x-oss-process"})
 _SECRET_VALUE = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{13,}"
@@ -40,7 +44,12 @@ _COMPANIONS = {
     "e": "token",
     **dict.fromkeys("se sp sv sr st spr ss srt skoid sktid".split(), "sig"),
 }
-_USERINFO = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)[^/?#@]*@")
+# Browsers take `\` for `/`, and what stands before the last `@` for the password.
+_USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
+# A parameter of a URL that is itself the value of a parameter, as image proxies take it.
+_NESTED = re.compile(
+    r"(?:%(?:25)*3F|%(?:25)*26)(?P<name>[\w.-]+)%(?:25)*3D(?:(?!%(?:25)*(?:26|23)).)*", re.I
+)
 # Control, format (bidi) and line-separator characters must never reach a terminal raw.
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -54,17 +63,22 @@ def without_secrets(text: str) -> str:
     Everything else comes back as it was, in its order, so a URL without secrets is unchanged.
     """
     text = _USERINFO.sub(r"\1", text)
-    head, mark, rest = text.partition("?")
-    if not mark:
-        return text
-    query, hash_, fragment = rest.partition("#")
+    rest, hash_, fragment = text.partition("#")
+    head, mark, query = rest.partition("?")
+    return head + _without_secret_pairs(mark, query) + _without_secret_pairs(hash_, fragment)
+
+
+def _without_secret_pairs(mark: str, query: str) -> str:
+    """`mark` and what is left of the parameters behind it; nothing when nothing is left."""
     separator = "&amp;" if "&amp;" in query else "&"
     pairs = query.split(separator)
-    names = {pair.partition("=")[0].lower() for pair in pairs}
-    kept = [pair for pair in pairs if not _is_secret(pair, names)]
-    if len(kept) == len(pairs):
-        return text
-    return head + ("?" + separator.join(kept) if kept else "") + hash_ + fragment
+    names = {_parameter(pair) for pair in pairs}
+    kept = [_NESTED.sub(_kept_nested, pair) for pair in pairs if not _is_secret(pair, names)]
+    return mark + separator.join(kept) if kept else ""
+
+
+def _kept_nested(match: re.Match[str]) -> str:
+    return "" if _is_secret_name(match["name"].lower()) else match[0]
 
 
 def looks_secret(text: str) -> bool:
@@ -73,15 +87,22 @@ def looks_secret(text: str) -> bool:
 
 
 def _is_secret(pair: str, names: set[str]) -> bool:
-    name, _, value = pair.partition("=")
-    name = name.lower()
+    name = _parameter(pair)
+    return _is_secret_name(name) or _COMPANIONS.get(name) in names or looks_secret(pair)
+
+
+def _parameter(pair: str) -> str:
+    return unquote(pair.partition("=")[0]).lower()
+
+
+def _is_secret_name(name: str) -> bool:
+    """Whether a parameter of that name grants access; lower case."""
     if name in _PUBLIC_NAMES:
-        return looks_secret(value)
+        return False
     return (
         name in _SECRET_NAMES
         or name.startswith(_SECRET_PREFIXES)
-        or _COMPANIONS.get(name) in names
-        or looks_secret(value)
+        or _SECRET_ENDS.fullmatch(name) is not None
     )
 
 

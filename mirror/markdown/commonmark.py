@@ -1,0 +1,252 @@
+"""URLs in CommonMark: images, links, definitions, autolinks, code; and the HTML handed on.
+
+The parser reports what the address of an image is and where the whole image stands, not where the
+address stands in it. That is worked out here, and believed only if the bytes found there read as
+the address reported.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pyromark
+
+from mirror.markdown import html
+from mirror.markdown.found import Findings, Found, Pieces, Problem
+from mirror.markdown.spell import read
+from mirror.markdown.urls import bare_urls, is_absolute
+from mirror.model import Form, Quoting, Rule
+
+# Front matter is cut off before: the parser's own option takes any pair of `---` lines anywhere
+# for metadata. Footnotes and tables are on because they decide what is an image; mathematics and
+# the like would only hide text.
+_PARSER = pyromark.Markdown(
+    options=pyromark.Options.ENABLE_TABLES
+    | pyromark.Options.ENABLE_FOOTNOTES
+    | pyromark.Options.ENABLE_STRIKETHROUGH
+    | pyromark.Options.ENABLE_TASKLISTS
+)
+
+# Blanks before a destination; behind a line end also the prefix of a quote.
+_GAP = re.compile(rb"[ \t]*(?:(?:\r\n|\n|\r)[ \t]*(?:>[ \t]*)*)*")
+_ANGLE = re.compile(rb"<([^<>\\\r\n]*(?:\\[^\r\n][^<>\\\r\n]*)*)>")
+_BARE = re.compile(rb"[^\\()\x00-\x20\x7f]+|\\[!-/:-@\[-`{-~]|[\\()]")
+_LABEL = re.compile(rb"\[[^\[\]\\]*(?:\\.[^\[\]\\]*)*\]:", re.S)
+# A destination that cannot be mistaken: nothing in it could end it, or belong to a title.
+_PLAIN_URL = re.compile(r"[^\s\"'()<>\[\]\\&|\x00-\x1f]+")
+_TEMPLATE = re.compile(r"\{[{%]")
+
+_INLINE = frozenset({"Emphasis", "Strong", "Strikethrough", "Superscript", "Subscript"})
+_REFERENCE_TYPES = frozenset({"Reference", "Collapsed", "Shortcut"})
+
+
+class ParserError(Exception):
+    """The parser itself failed on this text."""
+
+
+def find(body: bytes) -> Findings:
+    """Find URLs in Markdown without front matter.
+
+    `masks` are the ranges of code, comments and verbatim HTML.
+    """
+    text = body.decode()
+    walker = _Walker(body)
+    try:
+        events = _PARSER.events_with_range(text, merge_text=True)
+        definitions = _PARSER.reference_definitions(text) if b"]:" in body else {}
+        walker.run(events)
+    except BaseException as error:
+        # A panic in the parser is no `Exception`, and a post must not stop the run.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ParserError(str(error)) from error
+    walker.definitions(definitions)
+    return walker.result
+
+
+class _Walker:
+    """One pass over the events of a post."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.result = Findings()
+        self.open: list[tuple[str, dict[str, Any], dict[str, int]]] = []  # images and links
+        self.used: dict[str, Form] = {}  # labels, folded
+        self.html: list[tuple[int, int]] = []  # lines of the HTML block
+        self.tags: list[tuple[int, int]] = []  # inline HTML of the paragraph
+        self.in_code = False
+        self.images = 0  # that are open: an alt text shows no HTML
+        self.tables = 0
+        self.heading: dict[str, int] | None = None
+        self.last: dict[str, int] = {}
+
+    def run(self, events: Any) -> None:
+        for event, place in events:
+            if not isinstance(event, str):
+                kind, value = event.popitem()  # its only member
+                if kind == "Text":
+                    if "//" in value and not self.in_code:
+                        self.text(place["start"], place["end"])
+                elif kind == "Start":
+                    self.start(value, place)
+                elif kind == "End":
+                    self.end(value, place)
+                elif kind == "Html":
+                    self.html.append((place["start"], place["end"]))
+                elif kind == "InlineHtml":
+                    if not self.images:
+                        self.tags += _lines(self.body, value, place["start"], place["end"])
+                elif kind == "Code":
+                    self.result.quote(self.body, place["start"], place["end"], Form.CODE)
+            self.last = place
+
+    def start(self, value: Any, place: dict[str, int]) -> None:
+        if isinstance(value, str):
+            if value not in _INLINE:
+                self.finish_paragraph()
+            return
+        name, data = value.popitem()
+        if name in ("Image", "Link"):
+            self.open.append((name, data, place))
+            self.images += name == "Image"
+            return
+        self.finish_paragraph()
+        if name == "CodeBlock":
+            self.in_code = True
+        elif name == "Table":
+            self.tables += 1
+        elif name == "Heading":
+            self.heading = place
+
+    def end(self, value: Any, place: dict[str, int]) -> None:
+        if value in ("Image", "Link"):
+            self.link(*self.open.pop())
+            self.images -= value == "Image"
+        elif not isinstance(value, str) or value not in _INLINE:
+            self.finish_paragraph()
+            if value == "CodeBlock":
+                self.in_code = False
+                self.result.quote(self.body, place["start"], place["end"], Form.CODE)
+            elif value == "HtmlBlock":
+                self.finish_html()
+            elif value == "Table":
+                self.tables -= 1
+            elif not isinstance(value, str) and "Heading" in value:
+                self.heading = None
+
+    # --- images and links ---------------------------------------------------------------------
+
+    def link(self, name: str, data: dict[str, Any], place: dict[str, int]) -> None:
+        form = Form.INLINE if name == "Image" else Form.LINK
+        kind, url = data["link_type"], data["dest_url"]
+        start, stop = place["start"], place["end"]
+        if kind == "Inline":
+            content = start + (2 if name == "Image" else 1)
+            if self.last is not place:
+                content = max(content, self.last["end"])
+            self.destination(url, form, start, content, stop)
+            if self.heading and form is Form.INLINE and is_absolute(url):
+                self.in_heading(self.heading, start)
+        elif kind in _REFERENCE_TYPES:
+            label = _fold(data["id"])
+            if name == "Image" or label not in self.used:
+                self.used[label] = Form.REFERENCE if name == "Image" else Form.LINK
+        elif kind == "Autolink":
+            self.result.add(self.body, start + 1, stop - 1, Form.AUTOLINK, Quoting.TEXT)
+
+    def destination(self, url: str, form: Form, start: int, content: int, stop: int) -> None:
+        if not url or _TEMPLATE.search(url):
+            return
+        if _PLAIN_URL.fullmatch(url):
+            spelled = url.encode()
+            if self.body.endswith(b"](" + spelled + b")", content, stop):
+                first = stop - 1 - len(spelled)
+                self.result.found.append(Found(first, stop - 1, url, form, Quoting.BARE))
+                return
+        bracket = self.body.find(b"](", content, stop)
+        self.locate(url, form, bracket + 2 if bracket >= 0 else stop, stop, start)
+
+    def locate(self, url: str, form: Form, at: int, stop: int, subject: int) -> None:
+        """Find the destination from `at` on, or report the trouble at `subject`."""
+        if span := _destination(self.body, at, stop):
+            first, last, quoting = span
+            spelled = self.body[first:last].decode()
+            # In a cell `\|` is `|` before anything else is read.
+            in_cell = self.tables and read(spelled.replace("\\|", "|"), quoting) == url
+            if in_cell or read(spelled, quoting) == url:
+                self.result.found.append(Found(first, last, url, form, quoting))
+                return
+        message = "the address that the parser reports could not be located, so it stays"
+        self.result.problems.append(Problem(subject, message))
+
+    def in_heading(self, heading: dict[str, int], start: int) -> None:
+        if self.body.find(b"{#", heading["start"], heading["end"]) < 0:
+            message = (
+                "stands in a heading: a generator that makes the heading's anchor from its text "
+                "(Hugo) makes another one from a new address; give the heading an {#id} to keep it"
+            )
+            self.result.problems.append(Problem(start, message, Rule.HEADING_ANCHOR))
+
+    def definitions(self, definitions: dict[str, Any]) -> None:
+        """Definitions, each once. The first of a label counts; one that nobody uses is a link."""
+        for label, definition in definitions.items():
+            start, stop = definition["span"]["start"], definition["span"]["end"]
+            url = definition["dest"]
+            if not url or label.startswith("^") or _TEMPLATE.search(url):
+                continue
+            match = _LABEL.match(self.body, start, stop)
+            form = self.used.get(_fold(label), Form.LINK)
+            self.locate(url, form, match.end() if match else stop, stop, start)
+
+    # --- text, code, HTML ---------------------------------------------------------------------
+
+    def text(self, start: int, stop: int) -> None:
+        for first, last in bare_urls(self.body, start, stop):
+            self.result.add(self.body, first, last, Form.AUTOLINK, Quoting.BARE)
+
+    def finish_html(self) -> None:
+        if self.html:
+            self.result.take(html.find(Pieces(self.body, self.html), self.body, is_block=True))
+            self.html = []
+
+    def finish_paragraph(self) -> None:
+        if self.tags:
+            self.result.take(html.find(Pieces(self.body, self.tags), self.body, is_block=False))
+            self.tags = []
+
+
+def _fold(label: str) -> str:
+    """Labels match without regard to case and the amount of blanks."""
+    return " ".join(label.split()).casefold()
+
+
+def _destination(body: bytes, at: int, stop: int) -> tuple[int, int, Quoting] | None:
+    gap = _GAP.match(body, at, stop)
+    at = gap.end() if gap else at
+    if angle := _ANGLE.match(body, at, stop):
+        # A title needs a blank before it; this parser does without, and others see no image.
+        is_whole = angle.end() == stop or body[angle.end()] in b" \t\r\n)"
+        return (angle.start(1), angle.end(1), Quoting.ANGLE) if is_whole else None
+    depth, end = 0, at
+    while token := _BARE.match(body, end, stop):
+        depth += {b"(": 1, b")": -1}.get(token[0], 0)
+        if depth < 0:
+            break
+        end = token.end()
+    return (at, end, Quoting.BARE) if end > at else None
+
+
+def _lines(body: bytes, tag: str, start: int, stop: int) -> list[tuple[int, int]]:
+    """Where the lines of an inline tag stand; containers' prefixes between them are no part."""
+    value = tag.encode()
+    if stop - start == len(value):
+        return [(start, stop)]
+    spans = []
+    for line in value.splitlines(keepends=True):
+        start = body.find(line, start, stop)
+        if start < 0:
+            return []
+        spans.append((start, start + len(line)))
+        start += len(line)
+    return spans

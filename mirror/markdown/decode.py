@@ -1,0 +1,134 @@
+"""Bytes of a file <-> text: an encoding that gives the same bytes back, and where things stand.
+
+Everything inside this package works on UTF-8 and its byte offsets, which is what the parsers
+give. Places in the file are worked out at the end, in one walk from front to back.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mirror.model import Span
+
+_BOM = "\ufeff"
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+
+
+class NotTextError(ValueError):
+    """The bytes are no post; says what was found. `line` and `column` where that has a meaning."""
+
+    def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A post as UTF-8 without its byte order mark; `bom_size` is the mark's length in the file."""
+
+    utf8: bytes
+    encoding: str
+    bom_size: int = 0
+
+
+def decode(data: bytes) -> Source:
+    """Raise `NotTextError` unless an encoding is found that gives exactly `data` back."""
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
+    if encoding is None:
+        encoding = "utf-8" if _decodes(data, "utf-8") else "gb18030"
+    try:
+        text = data.decode(encoding)
+        same = text.encode(encoding) == data
+    except UnicodeError as error:
+        raise _not_text(data) from error
+    if not same or (encoding == "gb18030" and _is_damaged_utf8(data)):
+        raise _not_text(data)
+    body = text.removeprefix(_BOM)
+    source = Source(body.encode(), encoding, len(data) - len(body.encode(encoding)))
+    if (nul := source.utf8.find(b"\0")) >= 0:
+        _, line, column = Walk(source).advance(nul)
+        raise NotTextError("holds a NUL character, so it is no text", line, column)
+    return source
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeError:
+        return False
+    return True
+
+
+def _is_damaged_utf8(data: bytes) -> bool:
+    # Valid sequences of three bytes hardly ever occur in GB18030, and fill a damaged UTF-8 file.
+    text = data.decode(errors="replace")
+    return len(re.findall(r"[\u0800-\ufffc]", text)) > text.count("\ufffd")
+
+
+def _not_text(data: bytes) -> NotTextError:
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(encoding, errors="replace").removeprefix(_BOM)
+        _, line, column = Walk(Source(before.encode(), "utf-8")).advance(len(before.encode()))
+        found = f"byte 0x{data[error.start]:02x} at offset {error.start}"
+        names = encoding.upper() + (" nor GB18030" if encoding == "utf-8" else "")
+        return NotTextError(f"is neither {names}: {found}", line, column)
+    return NotTextError(f"does not survive decoding and encoding as {encoding}")
+
+
+class Walk:
+    """Turns ascending UTF-8 offsets into places in the file. Linear over all calls together."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._offset = 0
+        self._place = source.bom_size
+        self._line = 1
+        self._column = 1
+
+    def advance(self, offset: int) -> tuple[int, int, int]:
+        """Return file offset, line and column of `offset`, which never goes back.
+
+        Lines and columns count from 1, columns in characters.
+        """
+        piece = self._source.utf8[self._offset : offset]
+        last_break = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+        if last_break >= 0:
+            self._line += piece.count(b"\n") + piece.count(b"\r") - piece.count(b"\r\n")
+            self._column = 1
+        self._column += len(piece[last_break + 1 :].decode())
+        if self._source.encoding == "utf-8":
+            self._place += len(piece)
+        else:
+            self._place += len(piece.decode().encode(self._source.encoding))
+        self._offset = offset
+        return self._place, self._line, self._column
+
+
+def splice(data: bytes, encoding: str, edits: Iterable[tuple[Span, str]]) -> bytes:
+    """Return `data` with each span replaced by its text in `encoding`.
+
+    Every byte outside the spans comes back unchanged. Spans that overlap, run backwards, are out
+    of order or leave the file are a `ValueError`, as is text the encoding cannot spell.
+    """
+    pieces: list[bytes] = []
+    done = 0
+    for span, text in edits:
+        if not done <= span.start <= span.stop <= len(data):
+            raise ValueError(
+                f"expected an edit within bytes {done} to {len(data)}, "
+                f"got {span.start} to {span.stop}"
+            )
+        pieces += data[done : span.start], text.encode(encoding)
+        done = span.stop
+    return b"".join((*pieces, data[done:]))

@@ -1,0 +1,268 @@
+"""URLs in HTML tags, as the WHATWG tokenizer sees them: attributes, `srcset`, `style`, comments.
+
+Works on `Pieces`, because the HTML of a block or a paragraph comes in parts.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from mirror.markdown.found import Findings, Pieces, Problem
+from mirror.markdown.spell import read
+from mirror.markdown.urls import (
+    bare_urls,
+    form_by_name,
+    has_image_path,
+    is_absolute,
+)
+from mirror.model import Form, Quoting
+
+_OPENING = re.compile(rb"<(?:(!--)|(!\[CDATA\[)|([!?])|(/?)([A-Za-z][^\s/>]*))")
+_COMMENT_END = re.compile(rb"--!?>")
+_ATTRIBUTE = re.compile(
+    rb"[\s/]*(?:(>)|([^\s/>][^\s/>=]*)"
+    rb"(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([\"'])|([^\s>\"'][^\s>]*)))?)"
+)
+_WORTH_READING = re.compile(
+    rb"(?i)src|href|poster|style|background|//"
+    rb"|<(?:!--|pre|code|s(?:amp|cript|tyle)|t(?:extarea|emplate|itle)|xmp|listing|iframe|nof|noe)"
+)
+_BLANKS = b" \t\n\f\r\v"
+
+# Elements whose content is shown as it is written, or not at all: an image in there is no image.
+_RAW_TEXT = frozenset(b"script style textarea title xmp iframe noembed noframes".split())
+_VERBATIM = _RAW_TEXT | frozenset(b"pre code samp listing template".split())
+
+_IMAGE_ATTRIBUTES = frozenset(
+    b"src data-src data-original data-lazy-src xlink:href href".split()
+)  # of <img> and <image>
+_SRCSETS = frozenset(b"srcset data-srcset".split())
+_SOMETIMES_IMAGES = frozenset({(b"source", b"src"), (b"input", b"src"), (b"embed", b"src")})
+_LINKS = frozenset({(b"a", b"href"), (b"area", b"href")})
+_CSS_URL = re.compile(
+    rb"url\(\s*(?:\"([^\"]*)\"|'([^']*)'"
+    rb"|(?:&quot;|&#34;|&#39;|&apos;)([^\s\"'()&]*(?:&(?!quot;|#34;|#39;|apos;)[^\s\"'()&]*)*)"
+    rb"(?:&quot;|&#34;|&#39;|&apos;)|([^\s\"'()&]*(?:&(?!quot;|#34;|#39;|apos;)[^\s\"'()&]*)*))"
+    rb"\s*\)",
+    re.I,
+)
+_SRCSET_URL = re.compile(rb"[\s,]*([^\s,]\S*)")
+_DESCRIPTORS = re.compile(rb"[^,(]*(?:\([^)]*\)?[^,(]*)*")
+
+
+class Attribute(NamedTuple):
+    """Name in lower case, and the range of the raw value without its quotes."""
+
+    name: bytes
+    start: int
+    stop: int
+    quoted: bool
+
+
+class Tag(NamedTuple):
+    """One token `<…>`; `name` as written, empty for comments and declarations."""
+
+    start: int
+    stop: int
+    name: bytes
+    closes: bool
+    attributes: tuple[Attribute, ...]
+
+
+def tags(text: bytes, *, is_block: bool = True) -> Iterator[Tag]:
+    """Tokenize; the content of raw text elements holds no tags. What is never closed is dropped.
+
+    A CDATA section is taken whole, as Markdown does; to a browser it ends at the first `>`.
+
+    Outside a block a raw text element that stays open is taken for a word that looks like one.
+    """
+    at = 0
+    never_closed: set[bytes] = set()
+    while opening := _OPENING.search(text, at):
+        comment, cdata, declaration, slash, name = opening.groups()
+        attributes: tuple[Attribute, ...] = ()
+        if comment:
+            at = _comment_end(text, opening.end())
+        elif cdata:
+            at = _after(text, b"]]>", opening.end())
+        elif declaration:
+            at = _after(text, b">", opening.end())
+        else:
+            at, attributes = _attributes(text, opening.end())
+            if at < 0:
+                return
+        yield Tag(opening.start(), at, name or b"", bool(slash), attributes)
+        if name and not slash and (lower := name.lower()) in _RAW_TEXT - never_closed:
+            if closing := re.compile(rb"(?i)</" + lower + rb"(?=[\s/>])").search(text, at):
+                at = closing.start()
+            elif is_block:
+                return
+            else:
+                never_closed.add(lower)
+
+
+def _comment_end(text: bytes, at: int) -> int:
+    if text.startswith((b">", b"->"), at):
+        return text.index(b">", at) + 1
+    end = _COMMENT_END.search(text, at)
+    return end.end() if end else len(text)
+
+
+def _after(text: bytes, mark: bytes, at: int) -> int:
+    found = text.find(mark, at)
+    return found + len(mark) if found >= 0 else len(text)
+
+
+def _attributes(text: bytes, at: int) -> tuple[int, tuple[Attribute, ...]]:
+    """Return where the tag ends, or -1, and its attributes; of two with one name the first."""
+    found: dict[bytes, Attribute] = {}
+    while match := _ATTRIBUTE.match(text, at):
+        at = match.end()
+        closes, name, double, single, unclosed, _ = match.groups()
+        if closes:
+            return at, tuple(found.values())
+        if unclosed:
+            break
+        lower = name.lower()
+        group = match.lastindex or 2
+        start, stop = match.span(group) if group > 2 else (at, at)
+        quoted = double is not None or single is not None
+        found.setdefault(lower, Attribute(lower, start, stop, quoted))
+    return -1, ()
+
+
+def find(pieces: Pieces, source: bytes, *, is_block: bool) -> Findings:
+    """Find URLs in the tags of one HTML block, or in all the inline tags of one paragraph.
+
+    `masks` are the source ranges of comments and of verbatim elements, which end at their first
+    closing tag. One that stays open is verbatim to the end of a block; in a paragraph it is not.
+    """
+    if not _WORTH_READING.search(pieces.text):
+        return Findings()
+    return _Scan(pieces, source, is_block).run()
+
+
+class _Scan:
+    def __init__(self, pieces: Pieces, source: bytes, is_block: bool) -> None:
+        self.pieces = pieces
+        self.source = source
+        self.is_block = is_block
+        self.result = Findings()
+
+    def run(self) -> Findings:
+        text = self.pieces.text
+        all_tags = list(tags(text, is_block=self.is_block))
+        closing: dict[bytes, list[int]] = {}
+        for tag in all_tags:
+            if tag.closes:
+                closing.setdefault(tag.name.lower(), []).append(tag.start)
+        done = 0
+        for tag in all_tags:
+            if tag.start < done:
+                continue
+            self.visible(done, tag.start)
+            done = tag.stop
+            name = tag.name.lower()
+            if not name:
+                self.quote(tag.start, tag.stop, Form.COMMENT)
+            elif not tag.closes and name in _VERBATIM:
+                done = self.verbatim(tag, closing.get(name, []))
+            elif not tag.closes:
+                self.attributes(tag)
+        self.visible(done, len(text))
+        return self.result
+
+    def verbatim(self, tag: Tag, closing: list[int]) -> int:
+        """Quote the content; return where it ends."""
+        index = bisect_left(closing, tag.stop)
+        if index == len(closing) and not self.is_block:
+            return tag.stop
+        stop = closing[index] if index < len(closing) else len(self.pieces.text)
+        self.quote(tag.start, stop, Form.CODE)
+        return stop
+
+    def quote(self, start: int, stop: int, form: Form) -> None:
+        origin = self.pieces.origin
+        self.result.quote(self.source, origin(start), origin(stop), form)
+
+    def visible(self, start: int, stop: int) -> None:
+        """Text between the tags of a block; that of a paragraph is not in the pieces."""
+        if self.is_block:
+            for first, last in bare_urls(self.pieces.text, start, stop):
+                self.add(first, last, Form.AUTOLINK, Quoting.HTML)
+
+    def add(self, start: int, stop: int, form: Form, quoting: Quoting) -> None:
+        if span := self.pieces.span(start, stop):
+            self.result.add(self.source, *span, form, quoting)
+        else:
+            message = "the URL runs over a line break inside a quote or a list"
+            self.result.problems.append(Problem(self.pieces.origin(start), message))
+
+    def attributes(self, tag: Tag) -> None:
+        for attribute in tag.attributes:
+            if attribute.name == b"style":
+                self.style(attribute)
+            elif attribute.name in _SRCSETS:
+                self.srcset(attribute)
+            else:
+                start, stop = stripped(self.pieces.text, attribute.start, attribute.stop)
+                quoting = Quoting.HTML if attribute.quoted else Quoting.HTML_BARE
+                url = read(self.pieces.text[start:stop].decode(), quoting)
+                if form := form_of(tag.name, attribute.name, url):
+                    self.add(start, stop, form, quoting)
+
+    def style(self, attribute: Attribute) -> None:
+        for match in _CSS_URL.finditer(self.pieces.text, attribute.start, attribute.stop):
+            start, stop = match.span(match.lastindex or 0)
+            if stop > start:
+                self.add(start, stop, Form.STYLE, Quoting.STYLE)
+
+    def srcset(self, attribute: Attribute) -> None:
+        for start, stop in srcset_urls(self.pieces.text, attribute.start, attribute.stop):
+            self.add(start, stop, Form.SRCSET, Quoting.SRCSET)
+
+
+def stripped(text: bytes, start: int, stop: int) -> tuple[int, int]:
+    """The range without the blanks at its ends, which browsers ignore in URLs."""
+    value = text[start:stop]
+    return start + len(value) - len(value.lstrip(_BLANKS)), start + len(value.rstrip(_BLANKS))
+
+
+def srcset_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Ranges of the URLs of image candidates. They may hold commas, but not end in one."""
+    while match := _SRCSET_URL.match(text, start, stop):
+        first, last = match.span(1)
+        start = last
+        last = first + len(match[1].rstrip(b","))
+        if last == start and (descriptors := _DESCRIPTORS.match(text, start, stop)):
+            start = descriptors.end()
+        yield first, last
+
+
+def form_of(tag: bytes, attribute: bytes, url: str) -> Form | None:
+    """What a URL is under this attribute; None: no image, no link, or not known to be a URL."""
+    name = tag.lower()
+    if not url:
+        return None
+    if (name, attribute) in _LINKS:
+        return Form.LINK
+    if name in (b"img", b"image") and attribute in _IMAGE_ATTRIBUTES:
+        return Form.HTML
+    if attribute in (b"poster", b"background") and not _is_component(tag):
+        return Form.HTML
+    if (name, attribute) in _SOMETIMES_IMAGES:
+        return Form.HTML if has_image_path(url) else None
+    if _is_component(tag):
+        return form_by_name(Form.HTML, url, tag.decode(), attribute.decode())
+    if attribute.startswith(b"data-") and is_absolute(url):
+        form = form_by_name(Form.HTML, url, attribute.decode())
+        return form if form is Form.HTML else None
+    return None
+
+
+def _is_component(tag: bytes) -> bool:
+    """`<Card>`, `<my-card>`, `<Ui.Card>`: not HTML's own."""
+    return b"-" in tag or b"." in tag or (tag[:1].isupper() and not tag.isupper())

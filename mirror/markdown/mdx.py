@@ -1,0 +1,213 @@
+"""MDX: Markdown inside JSX, no indented code, no HTML; braces hold JavaScript.
+
+The JavaScript and the tags are read here and then blanked out, together with all indentation,
+which means nothing in MDX but nesting of lists. What is left is Markdown for the usual parser.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mirror.markdown import commonmark
+from mirror.markdown.found import Findings, Pieces, is_within, merged
+from mirror.markdown.html import form_of, srcset_urls, stripped
+from mirror.markdown.spell import read
+from mirror.markdown.urls import form_by_name, is_absolute
+from mirror.model import Form, Quoting
+
+_FENCE = re.compile(rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`\r\n]*\r?$)|~{3,})", re.M)
+_TICKS = re.compile(rb"`+")
+_BLANK_LINE = re.compile(rb"\n[ \t]*+\r?\n")
+_ESM = re.compile(rb"(?:^|(?<=\n))(?:import|export)\b(?:(?!\n[ \t]*+\r?\n).)*+", re.S)
+_MARKUP = re.compile(rb"\\.|\{|<!--|<(/?)([A-Za-z][\w.:\-]*|(?=>))", re.S)
+_TAG_PART = re.compile(
+    rb"\s*(?:(/?>)|(\{)|([^\s/>={}\"'<]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|(\{)))?|/)"
+)
+_JS_TOKEN = re.compile(
+    rb"\"((?:[^\"\\\r\n]|\\.)*)\"|'((?:[^'\\\r\n]|\\.)*)'|`((?:[^`\\]|\\.)*)`"
+    rb"|/\*.*?\*/|//[^\r\n]*|[{}]",
+    re.S,
+)
+_INDENT = re.compile(rb"^[ \t]+", re.M)
+
+
+def find(body: bytes) -> Findings:
+    """Find URLs in MDX without front matter."""
+    scan = _Scan(body)
+    scan.run()
+    markdown, pieces = scan.markdown()
+    inner = commonmark.find(markdown)
+    for item in inner.found:
+        # Lines lost their indentation and nothing else, so a URL is in one piece.
+        if span := pieces.span(item.start, item.stop):
+            scan.result.found.append(item._replace(start=span[0], stop=span[1]))
+    for problem in inner.problems:
+        scan.result.problems.append(problem._replace(start=pieces.origin(problem.start)))
+    for start, stop in inner.masks:
+        scan.result.masks.append((pieces.origin(start), pieces.origin(stop)))
+    return scan.result
+
+
+class _Scan:
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+        self.result = Findings()
+        self.code = merged(_code(body))
+        self.blanked: list[tuple[int, int]] = []
+
+    def run(self) -> None:
+        for esm in _ESM.finditer(self.body):
+            if not is_within(esm.start(), self.code):
+                self.strings(esm.start(), esm.end())
+                self.blanked.append(esm.span())
+        at = 0
+        programs = merged(self.blanked)
+        while markup := _MARKUP.search(self.body, at):
+            at = markup.end()
+            start = markup.start()
+            if markup[0].startswith(b"\\") or is_within(start, self.code):
+                continue
+            if is_within(start, programs):
+                continue
+            stop = self.markup(markup)
+            if stop < 0:
+                return  # no valid MDX from here on: what is left is plain Markdown
+            self.blanked.append((start, stop))
+            at = stop
+
+    def markup(self, markup: re.Match[bytes]) -> int:
+        """Read a tag, an expression or a comment; return where it ends, or -1 if it never does."""
+        start = markup.start()
+        if markup[0] == b"{":
+            stop = _expression_end(self.body, markup.end())
+            if self.body[start:stop].startswith(b"{/*"):
+                self.result.quote(self.body, start, stop, Form.COMMENT)
+            elif stop >= 0:
+                self.strings(start, stop)
+            return stop
+        if markup[0] == b"<!--":
+            end = self.body.find(b"-->", start)
+            if end >= 0:
+                self.result.quote(self.body, start, end + 3, Form.COMMENT)
+            return end + 3 if end >= 0 else -1
+        return self.tag(markup[2], markup.end())
+
+    def tag(self, tag: bytes, at: int) -> int:
+        while part := _TAG_PART.match(self.body, at):
+            at = part.end()
+            closes, spread, name, double, single, expression = part.groups()
+            if closes:
+                return at
+            if spread or expression:
+                stop = _expression_end(self.body, at)
+                if stop < 0:
+                    return -1
+                self.expression(tag, name or b"", at, stop - 1)
+                at = stop
+            elif double is not None or single is not None:
+                self.attribute(tag, name, *part.span(part.lastindex or 0))
+        return -1
+
+    def attribute(self, tag: bytes, name: bytes, start: int, stop: int) -> None:
+        if name.lower() == b"srcset":
+            for first, last in srcset_urls(self.body, start, stop):
+                self.result.add(self.body, first, last, Form.SRCSET, Quoting.SRCSET)
+            return
+        start, stop = stripped(self.body, start, stop)
+        url = read(self.body[start:stop].decode(), Quoting.HTML)
+        if form := form_of(tag, name.lower(), url):
+            form = Form.JSX if form is Form.HTML else form
+            self.result.add(self.body, start, stop, form, Quoting.HTML)
+
+    def expression(self, tag: bytes, name: bytes, start: int, stop: int) -> None:
+        """`src={"u"}` is an attribute like any other; within more, only sure images count."""
+        start, stop = stripped(self.body, start, stop)
+        literal = _JS_TOKEN.fullmatch(self.body, start, stop)
+        group = literal.lastindex if literal else None
+        if literal is None or group is None:
+            self.strings(start, stop)
+        elif not (group == 3 and b"${" in literal[3]):
+            url = read(literal[group].decode(), Quoting.ESCAPED)
+            if form := form_of(tag, name.lower(), url):
+                form = Form.JSX if form is Form.HTML else form
+                self.result.add(self.body, *literal.span(group), form, Quoting.ESCAPED)
+
+    def strings(self, start: int, stop: int) -> None:
+        """String literals that are an image's absolute URL as a whole."""
+        if self.body.find(b"//", start, stop) < 0:
+            return
+        for token in _JS_TOKEN.finditer(self.body, start, stop):
+            if group := token.lastindex:
+                url = token[group].decode()
+                # JSX within the expression has strings too, with other escapes than JavaScript's.
+                if "\\" in url or "&" in url or "${" in url or not is_absolute(url):
+                    continue
+                if form_by_name(Form.JSX, url, "") is Form.JSX:
+                    self.result.add(self.body, *token.span(group), Form.JSX, Quoting.ESCAPED)
+
+    def markdown(self) -> tuple[bytes, Pieces]:
+        """The text without tags, programs and indentation, and where its lines stand."""
+        text = bytearray(self.body)
+        for start, stop in self.blanked:
+            text[start:stop] = re.sub(rb"[^\r\n]", b" ", self.body[start:stop])
+        blanked = bytes(text)
+        kept, done = [], 0
+        for indent in _INDENT.finditer(blanked):
+            kept.append((done, indent.start()))
+            done = indent.end()
+        kept.append((done, len(blanked)))
+        pieces = Pieces(blanked, kept)
+        return pieces.text, pieces
+
+
+def _code(body: bytes) -> Iterator[tuple[int, int]]:
+    """Ranges of fenced code and code spans: braces and tags in there are text."""
+    done = 0
+    for start, stop in _fences(body):
+        yield from _code_spans(body, done, start)
+        yield start, stop
+        done = stop
+    yield from _code_spans(body, done, len(body))
+
+
+def _fences(body: bytes) -> Iterator[tuple[int, int]]:
+    at = 0
+    while fence := _FENCE.search(body, at):
+        mark = re.escape(fence[1][:1])
+        closing = re.compile(rb"^[ \t>]*" + mark + rb"{%d,}[ \t]*\r?$" % len(fence[1]), re.M)
+        end = closing.search(body, fence.end())
+        at = end.end() if end else len(body)
+        yield fence.start(), at
+
+
+def _code_spans(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Runs of backticks and the next run of the same length in the same paragraph."""
+    while start < stop:
+        blank = _BLANK_LINE.search(body, start, stop)
+        end = blank.end() if blank else stop
+        runs = [run.span() for run in _TICKS.finditer(body, start, end)]
+        where: dict[int, list[int]] = {}
+        for index, (first, last) in reversed(list(enumerate(runs))):
+            where.setdefault(last - first, []).append(index)
+        index = 0
+        while index < len(runs):
+            first, last = runs[index]
+            same = where[last - first]
+            while same and same[-1] <= index:
+                same.pop()
+            if same:
+                index = same[-1]
+                yield first, runs[index][1]
+            index += 1
+        start = end
+
+
+def _expression_end(body: bytes, at: int) -> int:
+    """Where the braces balance, strings and comments left out; -1 if they never do."""
+    depth = 1
+    for token in _JS_TOKEN.finditer(body, at):
+        depth += {b"{": 1, b"}": -1}.get(token[0], 0)
+        if not depth:
+            return token.end()
+    return -1
