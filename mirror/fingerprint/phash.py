@@ -1,0 +1,92 @@
+"""Decoded picture -> 256-bit fingerprint, equal to imagehash's and several times as fast.
+
+`imagehash.phash(image, hash_size=16)` spends nine tenths of its time in the horizontal pass of one
+LANCZOS resize to 64 x 64. That pass is done here as a banded matrix product; all else is left to
+Pillow and imagehash.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import imagehash
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mirror.model import Fingerprint
+
+_SIDE = 64  # imagehash: hash_size 16 times highfreq_factor 4
+_LOBES = 3.0  # support of LANCZOS
+_PRECISION = 22  # Pillow: weights are integers of 32 - 8 - 2 bits
+_SPLIT = 128
+# A product of a byte with a half weight, summed over the taps, stays below 2**24 up to this width:
+# float32 then holds every partial sum exactly, in any order. Below the other, Pillow is as fast.
+_WIDTHS = range(256, 10_000)
+_BANDS = 8
+_CELLS = 120_000  # worked on at a time: few enough for BLAS to stay in the calling thread
+
+
+def fingerprint(grey: Image.Image) -> Fingerprint:
+    """Fingerprint of a picture in mode L.
+
+    The bits are imagehash's, row by row from the lowest frequencies, the first one on top: the hex
+    digits are those of `str(imagehash.phash(image, hash_size=16))`.
+    """
+    small = shrink(grey)
+    return Fingerprint(int(str(imagehash.phash(small, hash_size=16)), 16))
+
+
+def shrink(grey: Image.Image) -> Image.Image:
+    """Exactly `grey.resize((64, 64), LANCZOS)`, bit for bit, for a picture in mode L."""
+    if grey.width in _WIDTHS:
+        grey = Image.fromarray(_narrow(np.asarray(grey)))
+    return grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+
+
+def _narrow(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The horizontal pass: 64 columns, rounded to bytes as Pillow rounds between its passes."""
+    height, width = pixels.shape
+    bands = _weights(width)
+    columns = _SIDE // _BANDS
+    sums = np.empty((_BANDS, height, 2 * columns), np.float32)
+    step = _CELLS // width
+    for top in range(0, height, step):
+        rows = pixels[top : top + step].astype(np.float32)
+        for band, (start, stop, weights) in enumerate(bands):
+            np.matmul(rows[:, start:stop], weights, out=sums[band, top : top + step])
+    total = sums[:, :, :columns].astype(np.int32)
+    total *= _SPLIT
+    total += sums[:, :, columns:].astype(np.int32)
+    total += 1 << (_PRECISION - 1)
+    total >>= _PRECISION
+    narrow = np.clip(total, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(narrow.transpose(1, 0, 2)).reshape(height, _SIDE)
+
+
+@lru_cache(maxsize=32)
+def _weights(width: int) -> tuple[tuple[int, int, NDArray[np.float32]], ...]:
+    """Pillow's integer weights for `width` -> 64, a band of columns at a time.
+
+    Each band is (first input, past the last input, matrix of high halves beside low halves).
+    """
+    scale = width / _SIDE
+    centre = (np.arange(_SIDE) + 0.5) * scale
+    first = np.maximum((centre - _LOBES * scale + 0.5).astype(int), 0)
+    last = np.minimum((centre + _LOBES * scale + 0.5).astype(int), width)
+    at = first[:, None] + np.arange((last - first).max())
+    x = (at - centre[:, None] + 0.5) / scale
+    taps = np.where(at < last[:, None], np.sinc(x) * np.sinc(x / _LOBES), 0.0)
+    real = np.zeros((width, _SIDE))
+    column, tap = np.nonzero(at < last[:, None])
+    real[at[column, tap], column] = (taps / taps.sum(axis=1, keepdims=True))[column, tap]
+    whole = np.trunc(real * (1 << _PRECISION) + np.copysign(0.5, real))
+    high = np.round(whole / _SPLIT)
+    low = whole - high * _SPLIT
+    bands = []
+    for left in range(0, _SIDE, _SIDE // _BANDS):
+        right = left + _SIDE // _BANDS
+        start, stop = int(first[left]), int(last[right - 1])
+        both = np.hstack([high[start:stop, left:right], low[start:stop, left:right]])
+        bands.append((start, stop, np.ascontiguousarray(both, np.float32)))
+    return tuple(bands)

@@ -1,0 +1,451 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.dedupe import (
+    RULE,
+    STATISTICS,
+    Evidence,
+    LedgerError,
+    Mode,
+    Pair,
+    Proposal,
+    Refusal,
+    ReviewError,
+    Reviews,
+    Tier,
+    choose,
+    dumps_evidence,
+    dumps_reviews,
+    loads_ledger,
+    loads_reviews,
+    plausible,
+    run,
+)
+from mirror.model import Asset, Blob, Digest, Fingerprint, Key
+
+
+def sha(name: str | int) -> Digest:
+    return Digest(f"{name:0>64}" if isinstance(name, int) else name.encode().hex().rjust(64, "0"))
+
+
+def blob(
+    name: str | int,
+    width: int = 1280,
+    height: int = 720,
+    media_type: str = "image/png",
+    size: int = 1000,
+    bits: int = 0,
+) -> Blob:
+    fingerprint = Fingerprint(bits)
+    return Blob(sha(name), "0" * 32, size, media_type, width, height, fingerprint)
+
+
+def stored(picture: Blob, alias_of: Blob | None = None, *, key: bool = True) -> Asset:
+    return Asset(
+        picture,
+        key=Key(f"{picture.digest}.png") if key else None,
+        alias_of=None if alias_of is None else alias_of.digest,
+    )
+
+
+def near(*pictures: Blob) -> list[Proposal]:
+    return [
+        Proposal(Pair.of(a.digest, b.digest), 4)
+        for a, b in combinations(pictures, 2)
+        if a.digest != b.digest
+    ]
+
+
+@dataclass
+class Judge:
+    """Says of each pair what `same` says, and remembers what it was asked."""
+
+    same: Callable[[Pair], bool]
+    tier: Tier = Tier.REPRODUCED
+
+    def __post_init__(self) -> None:
+        self.asked: list[Pair] = []
+
+    def __call__(self, proposals: Sequence[Proposal]) -> list[Evidence]:
+        self.asked += [proposal.pair for proposal in proposals]
+        return [
+            Evidence(p.pair, p.distance, tier=self.tier)
+            if self.same(p.pair)
+            else Evidence(p.pair, p.distance, refusal=Refusal.PIXELS)
+            for p in proposals
+        ]
+
+
+def everything(_: Pair) -> bool:
+    return True
+
+
+def only(*pairs: tuple[Blob, Blob]) -> Callable[[Pair], bool]:
+    allowed = {Pair.of(a.digest, b.digest) for a, b in pairs}
+    return lambda pair: pair in allowed
+
+
+BIG = blob("big", 2560, 1440)
+SLIDE = blob("slide")
+JPEG = blob("jpeg", media_type="image/jpeg", size=400)
+SMALL = blob("small", 640, 360)
+
+
+def test_importing_dedupe_loads_no_third_party():
+    heavy = {"numpy", "PIL", "imagehash", "scipy", "boto3", "httpx"}
+    code = f"import sys, mirror.dedupe; print({heavy} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "set()\n"
+
+
+# --- Which picture is kept ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("better", "worse"),
+    [
+        pytest.param(BIG, SLIDE, id="most pixels"),
+        pytest.param(BIG, replace(SLIDE, size=10**9), id="pixels before bytes"),
+        pytest.param(SLIDE, JPEG, id="lossless"),
+        pytest.param(SLIDE, replace(JPEG, size=10**9), id="lossless before bytes"),
+        pytest.param(SLIDE, replace(SLIDE, digest=sha("a"), media_type="image/webp"), id="WebP"),
+        pytest.param(replace(JPEG, digest=sha("z"), size=900), JPEG, id="larger file"),
+        pytest.param(replace(SLIDE, digest=sha(1)), replace(SLIDE, digest=sha(2)), id="digest"),
+    ],
+)
+def test_the_better_picture_is_kept(better, worse):
+    for blobs in ([better, worse], [worse, better]):
+        chosen = run(choose(blobs, near(*blobs)), Judge(everything))
+        assert chosen == {better.digest: better.digest, worse.digest: better.digest}
+
+
+def test_similarity_does_not_drift_along_a_chain():
+    blobs = [SLIDE, JPEG, SMALL]
+    judge = Judge(only((SLIDE, JPEG), (JPEG, SMALL)))
+    chosen = run(choose(blobs, near(*blobs)), judge)
+    assert chosen[JPEG.digest] == SLIDE.digest
+    assert chosen[SMALL.digest] == SMALL.digest
+    assert Pair.of(JPEG.digest, SMALL.digest) not in judge.asked
+
+
+def test_pictures_without_a_proposal_are_never_asked_about():
+    judge = Judge(everything)
+    assert run(choose([SLIDE, JPEG], []), judge)[JPEG.digest] == JPEG.digest
+    assert judge.asked == []
+
+
+def test_a_pair_that_could_not_be_read_is_kept_apart():
+    def unreadable(asked: Sequence[Proposal]) -> list[Evidence]:
+        return [Evidence(p.pair, p.distance, refusal=Refusal.UNREADABLE) for p in asked]
+
+    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG)), unreadable)
+    assert chosen[JPEG.digest] == JPEG.digest
+
+
+def test_an_answer_about_another_pair_is_a_bug_and_not_a_merge():
+    wrong = Evidence(Pair.of(sha(1), sha(2)), 0, tier=Tier.REPRODUCED)
+    with pytest.raises(ValueError, match="asked about"):
+        run(choose([SLIDE, JPEG], near(SLIDE, JPEG)), lambda _: [wrong])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (SLIDE, JPEG, True),
+        (SLIDE, SMALL, True),
+        (blob(1, 12, 12), blob(2, 12, 12), True),
+        (blob(1, 12, 12), blob(2, 24, 24), False),
+        (SLIDE, blob(1, 1280, 715), False),
+        (SLIDE, blob(1, 640, 361), True),
+        (SLIDE, replace(SLIDE, digest=sha(1), width=None, height=None), False),
+    ],
+)
+def test_plausible_tells_by_the_sizes_alone(one, other, expected):
+    assert plausible(one, other) is plausible(other, one) is expected
+
+
+# --- Modes, reviews, pairs that stay apart ------------------------------------------------------
+
+
+def test_mode_off_asks_nothing_and_merges_nothing():
+    judge = Judge(everything)
+    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG), mode=Mode.OFF), judge)
+    assert chosen == {d: d for d in chosen}
+    assert judge.asked == []
+
+
+def test_mode_exact_asks_about_equal_sizes_and_fingerprints_and_takes_equal_pixels_only():
+    twin = replace(SLIDE, digest=sha("twin"))
+    exact = [Proposal(Pair.of(SLIDE.digest, twin.digest), 0)]
+    proposed = [*exact, Proposal(Pair.of(SLIDE.digest, BIG.digest), 0), *near(SLIDE, JPEG)]
+    blobs = [SLIDE, twin, BIG, JPEG]
+    judge = Judge(everything, tier=Tier.PIXELS)
+    chosen = run(choose(blobs, proposed, mode=Mode.EXACT), judge)
+    assert judge.asked == [exact[0].pair]
+    assert chosen[SLIDE.digest] == chosen[twin.digest]
+    chosen = run(choose(blobs, proposed, mode=Mode.EXACT), Judge(everything, tier=Tier.REPRODUCED))
+    assert chosen == {d: d for d in chosen}
+
+
+def test_pairs_kept_apart_are_not_merged_not_even_by_a_review():
+    pair = Pair.of(SLIDE.digest, JPEG.digest)
+    judge = Judge(everything)
+    reviews = Reviews(merged=frozenset({pair}))
+    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG), apart={pair}, reviews=reviews), judge)
+    assert chosen[JPEG.digest] == JPEG.digest
+    assert judge.asked == []
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_reviewed_merge_needs_no_evidence_and_keeps_the_larger(mode):
+    pair = Pair.of(SMALL.digest, SLIDE.digest)
+    judge = Judge(everything)
+    chosen = run(choose([SMALL, SLIDE], [], reviews=Reviews().merging(pair), mode=mode), judge)
+    assert chosen[SMALL.digest] == SLIDE.digest
+    assert judge.asked == []
+
+
+def test_reviewed_merges_are_taken_together():
+    reviews = Reviews().merging(Pair.of(BIG.digest, SLIDE.digest))
+    reviews = reviews.merging(Pair.of(SLIDE.digest, SMALL.digest))
+    chosen = run(choose([BIG, SLIDE, SMALL], [], reviews=reviews), Judge(everything))
+    assert set(chosen.values()) == {BIG.digest}
+
+
+@pytest.mark.parametrize("alone", [SLIDE, JPEG])
+def test_a_split_picture_stands_alone_on_either_side(alone):
+    judge = Judge(everything)
+    reviews = Reviews().splitting(alone.digest)
+    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG), reviews=reviews), judge)
+    assert chosen == {SLIDE.digest: SLIDE.digest, JPEG.digest: JPEG.digest}
+
+
+# --- What is settled ----------------------------------------------------------------------------
+
+
+def test_a_recorded_alias_stands_without_being_asked_about():
+    judge = Judge(lambda _: False)
+    settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
+    chosen = run(choose([JPEG], near(SLIDE, JPEG), settled=settled, mode=Mode.OFF), judge)
+    assert chosen[JPEG.digest] == SLIDE.digest
+    assert judge.asked == []
+
+
+@pytest.mark.parametrize("split", [SLIDE, JPEG])
+def test_a_review_splits_a_recorded_alias(split):
+    settled = [stored(SLIDE), stored(JPEG, SLIDE)]
+    reviews = Reviews().splitting(split.digest)
+    chosen = run(choose([], near(SLIDE, JPEG), settled=settled, reviews=reviews), Judge(everything))
+    assert chosen[JPEG.digest] == JPEG.digest
+
+
+def test_a_stored_picture_gives_way_to_a_better_one_and_not_to_one_as_good():
+    as_good = replace(SLIDE, digest=sha("a"), size=10**6)
+    chosen = run(
+        choose([as_good], near(SLIDE, as_good), settled=[stored(SLIDE)]), Judge(everything)
+    )
+    assert set(chosen.values()) == {SLIDE.digest}
+    chosen = run(choose([BIG], near(SLIDE, BIG), settled=[stored(SLIDE)]), Judge(everything))
+    assert set(chosen.values()) == {BIG.digest}
+
+
+@pytest.mark.parametrize("follows", [True, False])
+def test_aliases_follow_to_a_better_picture_only_on_their_own_evidence(follows):
+    settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
+    pairs = [(BIG, SLIDE), (BIG, JPEG)] if follows else [(BIG, SLIDE)]
+    judge = Judge(only(*pairs))
+    chosen = run(choose([BIG], near(BIG, SLIDE), settled=settled), judge)
+    assert chosen[SLIDE.digest] == BIG.digest
+    assert chosen[JPEG.digest] == (BIG.digest if follows else SLIDE.digest)
+    assert Pair.of(BIG.digest, JPEG.digest) in judge.asked
+
+
+def test_running_again_on_what_was_recorded_changes_nothing():
+    judge = Judge(only((BIG, SLIDE)))
+    settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
+    first = run(choose([BIG], near(BIG, SLIDE, JPEG), settled=settled), judge)
+    recorded = [stored(BIG), stored(SLIDE, BIG), stored(JPEG, SLIDE, key=False)]
+    assert run(choose([], near(BIG, SLIDE, JPEG), settled=recorded), judge) == first
+
+
+def test_an_alias_of_an_unknown_picture_is_free_again():
+    chosen = run(choose([], [], settled=[stored(JPEG, SLIDE)]), Judge(everything))
+    assert chosen == {JPEG.digest: JPEG.digest}
+
+
+# --- Promises -----------------------------------------------------------------------------------
+
+SIZES = st.sampled_from([(1280, 720), (1280, 720), (640, 360), (2560, 1440), (400, 225)])
+
+
+@st.composite
+def sites(draw: st.DrawFn) -> tuple[list[Blob], list[Proposal], set[Pair]]:
+    """Some blobs, some of their pairs proposed, and the pairs that are the same picture."""
+    media_types = st.sampled_from(["image/png", "image/jpeg"])
+    blobs = [
+        blob(n, *draw(SIZES), draw(media_types), draw(st.integers(1, 3)))
+        for n in range(draw(st.integers(0, 9)))
+    ]
+    pairs = [Pair.of(a.digest, b.digest) for a, b in combinations(blobs, 2)]
+    proposed = draw(st.sets(st.sampled_from(pairs))) if pairs else set()
+    same = draw(st.sets(st.sampled_from(sorted(proposed)))) if proposed else set()
+    return blobs, [Proposal(pair, 3) for pair in proposed], same
+
+
+def one_by_one(
+    blobs: Sequence[Blob], proposals: Sequence[Proposal], same: set[Pair]
+) -> tuple[dict[Digest, Digest], set[Pair]]:
+    """The rule as one plain loop: the choice, and the pairs it had to look at."""
+    proposed = {proposal.pair for proposal in proposals}
+    kept: list[Blob] = []
+    chosen: dict[Digest, Digest] = {}
+    looked: set[Pair] = set()
+
+    def best_first(b: Blob) -> tuple[object, ...]:
+        return -b.pixels, b.media_type != "image/png", -b.size, b.digest
+
+    for picture in sorted(blobs, key=best_first):
+        chosen[picture.digest] = picture.digest
+        for candidate in kept:
+            pair = Pair.of(candidate.digest, picture.digest)
+            if pair in proposed:
+                looked.add(pair)
+                if pair in same:
+                    chosen[picture.digest] = candidate.digest
+                    break
+        else:
+            kept.append(picture)
+    return chosen, looked
+
+
+@given(sites())
+def test_waves_choose_and_ask_what_one_loop_would(site):
+    blobs, proposals, same = site
+    judge = Judge(lambda pair: pair in same)
+    chosen = run(choose(blobs, proposals), judge)
+    expected, looked = one_by_one(blobs, proposals, same)
+    assert chosen == expected
+    assert sorted(judge.asked) == sorted(looked)
+
+
+@given(sites(), st.randoms(use_true_random=False))
+def test_shuffling_the_input_changes_nothing(site, random):
+    blobs, proposals, same = site
+    judge = Judge(lambda pair: pair in same)
+    before = run(choose(blobs, proposals), judge)
+    random.shuffle(blobs)
+    random.shuffle(proposals)
+    assert run(choose(blobs, proposals), judge) == before
+
+
+@given(sites())
+def test_a_canonical_stands_for_itself_and_has_as_many_pixels(site):
+    blobs, proposals, same = site
+    chosen = run(choose(blobs, proposals), Judge(lambda pair: pair in same))
+    pixels = {b.digest: b.pixels for b in blobs}
+    assert set(chosen) == set(pixels)
+    for digest, canonical in chosen.items():
+        assert chosen[canonical] == canonical
+        assert pixels[canonical] >= pixels[digest]
+        assert digest == canonical or Pair.of(digest, canonical) in same
+
+
+@given(sites())
+def test_recording_a_choice_and_running_again_keeps_it(site):
+    blobs, proposals, same = site
+    judge = Judge(lambda pair: pair in same)
+    first = run(choose(blobs, proposals), judge)
+    settled = [
+        Asset(b, key=Key("k"))
+        if first[b.digest] == b.digest
+        else Asset(b, alias_of=first[b.digest])
+        for b in blobs
+    ]
+    assert run(choose(blobs, proposals, settled=settled), judge) == first
+
+
+# --- Ledger -------------------------------------------------------------------------------------
+
+DIGESTS = st.integers(0, 2**256 - 1).map(lambda n: Digest(f"{n:064x}"))
+PAIRS = st.tuples(DIGESTS, DIGESTS).filter(lambda p: p[0] != p[1]).map(lambda p: Pair.of(*p))
+VALUES = st.one_of(
+    st.just(()), st.tuples(*[st.floats(0, 255).map(lambda x: round(x, 4))] * len(STATISTICS))
+)
+EVIDENCE = st.one_of(
+    st.builds(Evidence, PAIRS, st.integers(0, 24), tier=st.sampled_from(Tier), statistics=VALUES),
+    st.builds(Evidence, PAIRS, st.integers(0, 24), refusal=st.sampled_from(Refusal)),
+)
+
+
+@given(st.lists(EVIDENCE, unique_by=lambda e: e.pair))
+def test_the_ledger_gives_back_what_was_written(evidence):
+    text = "".join(map(dumps_evidence, evidence))
+    assert loads_ledger(text) == {e.pair: e for e in evidence}
+
+
+def test_the_last_line_about_a_pair_counts_and_a_torn_one_does_not():
+    pair = Pair.of(sha(1), sha(2))
+    old, new = Evidence(pair, 3, tier=Tier.REPRODUCED), Evidence(pair, 3, refusal=Refusal.PIXELS)
+    text = dumps_evidence(old) + dumps_evidence(new)
+    assert loads_ledger(text) == {pair: new}
+    assert loads_ledger(text + dumps_evidence(old)[:-5]) == {pair: new}
+
+
+def test_evidence_of_another_version_of_the_rule_is_asked_for_again():
+    line = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
+    assert loads_ledger(line.replace(f'"rule": {RULE}', f'"rule": {RULE + 1}')) == {}
+
+
+@pytest.mark.parametrize("line", ["", "[]", "{}", '{"rule": 1, "pair": ["a"]}', "nonsense"])
+def test_a_line_that_is_no_evidence_is_named(line):
+    good = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
+    with pytest.raises(LedgerError, match=r"^line 2: expected evidence"):
+        loads_ledger(f"{good}{line}\n")
+
+
+# --- Reviews ------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.one_of(DIGESTS, PAIRS), max_size=6))
+def test_reviews_give_back_what_was_written(decisions):
+    reviews = Reviews()
+    for decision in decisions:
+        if isinstance(decision, Digest):
+            reviews = reviews.splitting(decision)
+        else:
+            reviews = reviews.merging(decision)
+    assert loads_reviews(dumps_reviews(reviews)) == reviews
+
+
+def test_comments_and_blank_lines_are_left_out_and_a_later_line_wins():
+    one, other = sha(1), sha(2)
+    text = f"# looked at on Monday\n\nmerge {one} {other}  # one photo\nsplit {one}\r\n"
+    assert loads_reviews(text) == Reviews(split=frozenset({one}))
+    again = loads_reviews(text + f"merge {other} {one}\n")
+    assert again == Reviews(merged=frozenset({Pair.of(one, other)}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "split",
+        "split abc",
+        f"split {sha(1)} {sha(2)}",
+        f"merge {sha(1)}",
+        f"merge {sha(1)} {sha(1)}",
+        f"merge {sha(1)} {str(sha('xyz')).upper()}",
+        f"join {sha(1)} {sha(2)}",
+    ],
+)
+def test_a_line_that_says_nothing_known_is_named(line):
+    with pytest.raises(ReviewError, match=r"^line 3: "):
+        loads_reviews(f"# reviewed\nsplit {sha(9)}\n{line}\n")
