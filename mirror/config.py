@@ -108,7 +108,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number too long is no TOMLDecodeError
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     return parse_config(raw, path.absolute().parent, str(path))
 
@@ -309,6 +309,9 @@ class _Table:
         if not isinstance(raw, Mapping):
             raise ConfigError(f"{file}: {where}: expected a table, got {raw!r}")
         self._raw = raw
+        for key, value in raw.items():
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise self.error(key, "expected a number of 64 bits, got a longer one")
 
     def error(self, key: str, message: str) -> ConfigError:
         return ConfigError(f"{self._file}: {self._path(key)}: {message}")
@@ -364,10 +367,12 @@ class _Table:
         match = _SIZE.fullmatch(str(value).strip())
         if match is None or match[2].lower() not in _UNITS:
             raise self.error(key, f'expected bytes, such as "64MiB", got {value!r}')
-        size = int(float(match[1]) * _UNITS[match[2].lower()])
+        size = float(match[1]) * _UNITS[match[2].lower()]
         if size < 1:
             raise self.error(key, f"expected more than no bytes, got {value!r}")
-        return size
+        if size >= 2**63:
+            raise self.error(key, f"expected fewer bytes, got {match[0]:.40}")
+        return int(size)
 
     def choice(self, key: str, choices: Sequence[Any], default: Any) -> Any:
         self._known.add(key)
@@ -413,6 +418,8 @@ class _Table:
             )
 
     def _without_secret(self, key: str, value: str) -> str:
+        if re.search(r"[\x00-\x1f\x7f]", value):
+            raise self.error(key, f"expected text without control characters, got {value!r}")
         if looks_secret(value) or without_secrets(value) != value:
             raise self.error(
                 key, f"holds a secret, which does not belong in this file; {_CREDENTIALS}"

@@ -40,6 +40,10 @@ class Interrupted(BaseException):
         self.signal = number
 
 
+class OutputError(Exception):
+    """Results cannot be printed: the disk behind stdout is full, or broken."""
+
+
 def size_text(size: float) -> str:
     """`48.2 MB`, in powers of 1000."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -75,20 +79,37 @@ class Style:
         if self.colour:
             mark = f"\x1b[{_COLOURS.get(outcome, _RED)}m{mark}\x1b[0m"
         subject = "" if finding.place == finding.subject else f" {finding.subject}"
-        return f"{mark} {finding.place}{subject}: {finding.message} [{finding.rule.id}]"
+        text = f"{finding.place}{subject}: {finding.message} [{finding.rule.id}]"
+        return f"{mark} {for_log(text)}"
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
     """Print a line; what the stream's encoding lacks is escaped.
 
-    Raise `Interrupted` when nobody reads any more.
+    Raise `Interrupted` when nobody reads any more, `OutputError` when it cannot be written.
     """
     stream = stream or sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    except BrokenPipeError:
-        raise Interrupted(signal.SIGPIPE) from None
+    except OSError as error:
+        raise _unsaid(stream, error) from None
+
+
+def flush() -> None:
+    """Write out what was printed; raise as `say` does."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        raise _unsaid(sys.stdout, error) from None
+
+
+def _unsaid(stream: TextIO, error: OSError) -> Interrupted | OutputError:
+    # The interpreter would try again at exit, complain, and exit with a code of its own.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    if isinstance(error, BrokenPipeError):
+        return Interrupted(signal.SIGPIPE)
+    return OutputError(f"the output cannot be written: {error.strerror}")
 
 
 class JsonLines:
@@ -106,7 +127,8 @@ class JsonLines:
 
 def print_json(members: Mapping[str, Any]) -> None:
     # ASCII, so that the line is right in any locale and safe in any terminal.
-    say(json.dumps(members))
+    # `##[` in it would be a command to the runners of GitHub and Azure.
+    say(json.dumps(members).replace("##", "#\\u0023"))
 
 
 @dataclass(slots=True)

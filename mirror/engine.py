@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeAlias, TypeVar
@@ -22,7 +22,8 @@ class Engine(Protocol):
 
         Lazy and bounded: at most `2 * workers` items are taken and not yet yielded, so maps can be
         chained into overlapping stages. An exception out of a job ends the map; closing it early
-        lets the jobs in hand finish and starts no other.
+        lets the jobs in hand finish and starts no other. Ctrl-C (what is no `Exception`) does not
+        wait for them.
         """
         ...
 
@@ -42,15 +43,18 @@ class Threads:
 
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         todo = iter(items)
-        with ThreadPoolExecutor(workers) as pool:
-            running: set[Future[R]] = set()
-            try:
-                running |= {pool.submit(job, item) for item in islice(todo, 2 * workers)}
-                while running:
-                    done, running = wait(running, return_when=FIRST_COMPLETED)
-                    running |= {pool.submit(job, item) for item in islice(todo, len(done))}
-                    for future in done:
-                        yield future.result()
-            finally:
-                for future in running:
-                    future.cancel()
+        pool = ThreadPoolExecutor(workers)
+        waits = True
+        try:
+            running = {pool.submit(job, item) for item in islice(todo, 2 * workers)}
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+                    running |= {pool.submit(job, item) for item in islice(todo, 1)}
+        except BaseException as error:
+            # After Ctrl-C a job that waits for a slow host must not hold up the end.
+            waits = isinstance(error, Exception | GeneratorExit)
+            raise
+        finally:
+            pool.shutdown(waits, cancel_futures=True)

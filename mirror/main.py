@@ -7,9 +7,10 @@ import signal
 import sys
 import tempfile
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from mirror.console import Interrupted
 
@@ -20,18 +21,19 @@ def main() -> NoReturn:
     """Run the command line of `sys.argv` and exit."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, _interrupt)
+    sys.stdout = sys.stdout or _nowhere()  # started with `>&-`
+    sys.stderr = sys.stderr or _nowhere()
     try:
         from mirror.cli import run
 
         code: int = run()
-        sys.stdout.flush()
-    except (Interrupted, BrokenPipeError) as error:
-        number = error.signal if isinstance(error, Interrupted) else int(signal.SIGPIPE)
-        if number == signal.SIGPIPE:  # no more can be said; the interpreter must not try at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        else:
-            sys.stderr.write("\ninterrupted; what was done is kept, run again to go on\n")
-        code = 128 + number
+    except Interrupted as error:
+        with suppress(OSError):
+            if error.signal != signal.SIGPIPE:
+                sys.stderr.write("\ninterrupted; what was done is kept, run again to go on\n")
+            sys.stdout.flush()
+        # At once: a thread that waits for a slow host holds nothing that could be lost.
+        os._exit(128 + error.signal)
     except Exception as error:  # noqa: BLE001  (the last resort, and it says so)
         code = EXIT_BUG
         sys.stderr.write(f"mirror: a bug: {type(error).__name__}; details are in {_log()}\n")
@@ -42,6 +44,10 @@ def _interrupt(number: int, _: FrameType | None) -> None:
     for each in (signal.SIGINT, signal.SIGTERM):  # a second one ends the process at once
         signal.signal(each, signal.SIG_DFL)
     raise Interrupted(number)
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  (open to the end)
 
 
 def _log() -> str:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from mirror.model import EXTENSIONS, Address, Asset, Blob, Digest, Fingerprint, Key
-from mirror.sources import canonical, identity
+from mirror.model import EXTENSIONS, Address, Asset, Blob, Digest, Fingerprint, Key, hide_secrets
+from mirror.sources import identity, is_canonical
 
 HEADER = {"format": "mirror-manifest", "version": 1}
 FILE_NAME = "images.jsonl"
@@ -132,7 +132,7 @@ def load_blob(raw: Mapping[str, Any]) -> Blob:
         raise ValueError(f"md5: expected 32 lower-case hex digits, got {raw['md5']!r}")
     if type(raw["size"]) is not int or raw["size"] < 0:
         raise ValueError(f"size: expected a number of bytes, got {raw['size']!r}")
-    if raw["media_type"] not in EXTENSIONS:
+    if not isinstance(raw["media_type"], str) or raw["media_type"] not in EXTENSIONS:
         known = ", ".join(EXTENSIONS)
         raise ValueError(f"media_type: expected one of {known}, got {raw['media_type']!r}")
     for name in ("width", "height"):
@@ -157,7 +157,7 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
         sources = raw["sources"]
         key = raw.get("key")
         alias = raw.get("alias_of")
-        if not isinstance(sources, list) or not all(map(_is_address, sources)):
+        if not isinstance(sources, list) or not all(map(is_address, sources)):
             raise ValueError(f"sources: expected a list of canonical URLs, got {sources!r}")
         if key is not None and (not isinstance(key, str) or not is_safe_key(key)):
             raise ValueError(f"key: expected a relative path without `..`, got {key!r}")
@@ -175,11 +175,14 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
 
 def is_safe_key(key: str) -> bool:
     """Whether `key` is a relative path that stays where it is put. The manifest is input too."""
-    return bool(key) and not re.search(r"^/|/$|//|\\|(?:^|/)\.\.?(?:/|$)|[\x00-\x1f\x7f]", key)
+    return bool(key) and not re.search(
+        r"^/|/$|//|\\|(?:^|/)\.\.?(?:/|$)|[\x00-\x1f\x7f\ud800-\udfff]", key
+    )
 
 
-def _is_address(url: object) -> bool:
-    return isinstance(url, str) and canonical(url) == url
+def is_address(url: object) -> bool:
+    """Whether `url` is an `Address`, and not just any text."""
+    return isinstance(url, str) and is_canonical(url)
 
 
 def _load_object(number: int, line: str) -> dict[str, Any]:
@@ -199,7 +202,8 @@ def _load_object(number: int, line: str) -> dict[str, Any]:
 
 
 def _error(number: int, message: str) -> ManifestError:
-    return ManifestError(f"line {number}: {message}")
+    # What stands on the line is quoted, and somebody may have put a signed URL there by hand.
+    return ManifestError(hide_secrets(f"line {number}: {message}"))
 
 
 def with_sources(asset: Asset, more: Iterable[Address]) -> Asset:

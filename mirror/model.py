@@ -222,6 +222,9 @@ class Reference:
 # --- Pictures ---------------------------------------------------------------------------------
 
 
+_HEX_64 = re.compile(r"[0-9a-f]{64}")
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
     """SHA-256 of some bytes, 64 lower-case hex digits."""
@@ -231,7 +234,7 @@ class Digest:
     @classmethod
     def parse(cls, text: object) -> Self:
         """Raise `ValueError` for anything but 64 lower-case hex digits."""
-        if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{64}", text):
+        if not isinstance(text, str) or not _HEX_64.fullmatch(text):
             raise ValueError(f"expected 64 lower-case hex digits (SHA-256), got {text!r}")
         return cls(text)
 
@@ -248,7 +251,7 @@ class Fingerprint:
     @classmethod
     def parse(cls, text: object) -> Self:
         """Raise `ValueError` for anything but 64 lower-case hex digits."""
-        if not isinstance(text, str) or not re.fullmatch(r"[0-9a-f]{64}", text):
+        if not isinstance(text, str) or not _HEX_64.fullmatch(text):
             raise ValueError(
                 f"expected 64 lower-case hex digits (256-bit fingerprint), got {text!r}"
             )

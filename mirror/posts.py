@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+import stat
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.config import ConfigError
 from mirror.config import Posts as PostsConfig
+from mirror.files import sweep
 from mirror.model import Finding, Rule
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
@@ -26,8 +28,11 @@ class Post:
     def read(self) -> bytes | Finding:
         """The bytes, or why they cannot be had."""
         try:
-            if (size := self.path.stat().st_size) > _MAX_BYTES:
-                return self._unreadable(f"expected a post, found a file of {size} bytes")
+            found = self.path.stat()
+            if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for its writer
+                return self._unreadable("expected a post, found no plain file")
+            if found.st_size > _MAX_BYTES:
+                return self._unreadable(f"expected a post, found a file of {found.st_size} bytes")
             return self.path.read_bytes()
         except OSError as error:
             return self._unreadable(f"cannot be read: {error.strerror}")
@@ -69,6 +74,12 @@ def find_posts(
             else:
                 found[name] = Post(name, path)
     return sorted(found.values()), findings
+
+
+def sweep_beside(posts: Iterable[Post]) -> None:
+    """Remove the temporary files that killed runs left in the folders of `posts`."""
+    for folder in {post.path.parent for post in posts}:
+        sweep(folder, deep=False)
 
 
 def _walk(start: Path, skipped: Collection[str]) -> Iterator[Path]:

@@ -107,8 +107,13 @@ def _is_rewrite(raw: object) -> bool:
     return (
         isinstance(raw, dict)
         and _REQUIRED <= raw.keys() <= _REQUIRED | {"spelling"}
-        and all(isinstance(value, str) for value in raw.values())
+        and all(isinstance(value, str) and _is_text(value) for value in raw.values())
     )
+
+
+def _is_text(value: str) -> bool:
+    """Whether it can be written; JSON can spell half a character."""
+    return not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def recall(

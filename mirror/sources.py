@@ -23,6 +23,11 @@ _URL = re.compile(
 _PORTS = {"http": "80", "https": "443"}
 _SEGMENT = "-._~!$&'()*+,;=:@"  # RFC 3986 pchar: what may stand unescaped in a path segment
 _QUERY = _SEGMENT + "/?%|"  # `%` stays: a query is compared as its host wrote it
+# Most addresses, which need no taking apart to see that they are canonical: a manifest has millions.
+_PLAIN = re.compile(
+    r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
+    r"(?:/(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9._~-]++|%(?:20|[89A-F][0-9A-F]))++)+"
+)
 
 # Image processing. Aliyun OSS `x-oss-process=image/resize,w_800`; Qiniu and Tencent COS
 # `imageView2/2/w/800`, `imageMogr2/thumbnail/…`, `imageslim`; named styles behind the name.
@@ -105,6 +110,11 @@ def canonical(text: str) -> Address | None:
     """Return the address of an absolute or `//` URL (as https), or `None` for anything else."""
     parts = _parse(text)
     return parts.address(parts.scheme or "https") if parts else None
+
+
+def is_canonical(text: str) -> bool:
+    """Whether `text` is an `Address`, spelled as `canonical` would spell it."""
+    return bool(_PLAIN.fullmatch(text)) or canonical(text) == text
 
 
 def identity(address: str) -> str:

@@ -265,3 +265,10 @@ def test_an_unedited_post_is_told_exactly(words):
     found, memory = in_text(text, sources)
     told = recall(memory, found)
     assert [told[one].source for one in found] == sources
+
+
+def test_an_anchor_that_moves_with_its_heading_is_said_only_when_it_does(mirrored):
+    mirrored.write("post.md", f"# ![]({BUCKET}a.png)\n")
+    assert rules(mirrored.sync()) == []
+    assert rules(mirrored.rewrite()) == [Rule.HEADING_ANCHOR]
+    assert rules(mirrored.rewrite()) == []

@@ -369,3 +369,27 @@ def test_adopting_keeps_every_line_and_gives_each_source_one_asset(found):
     last = dict(found)
     for url, item in last.items():
         assert manifest.find(url) == replace(manifest.assets[item.digest])
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+def test_a_lost_manifest_is_made_again_although_the_hosts_were_asked_before(blog, refresh):
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    blog.sync()
+    path = blog.root / "manifests" / "images.jsonl"
+    before = path.read_bytes()
+    path.unlink()
+    assert blog.sync(refresh=refresh).summary["fetched"] == 1
+    assert path.read_bytes() == before
+
+
+def test_refresh_asks_about_the_version_the_manifest_has(blog):
+    fill(blog, a_png=DECK[0])
+    blog.write("post.md", images("a.png"))
+    blog.sync()
+    path = blog.root / "manifests" / "images.jsonl"
+    old = path.read_bytes()
+    fill(blog, a_png=DECK[1])
+    blog.sync(refresh=True)
+    path.write_bytes(old)  # as after a checkout of an older commit
+    assert rules(blog.sync(refresh=True)) == [Rule.SOURCE_CHANGED]

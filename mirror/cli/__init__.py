@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
 
 from mirror import __version__
-from mirror.cli import backup, repeats, start
+from mirror.cli import backup, care, check, repeats, show, start
 from mirror.cli.common import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE
 from mirror.config import ConfigError
-from mirror.console import print_json, say
+from mirror.console import OutputError, flush, for_log, print_json, say
 
 app = typer.Typer(
     name="mirror",
@@ -29,8 +31,12 @@ for _command in (
     backup.scan,
     backup.sync,
     backup.rewrite,
-    backup.verify,
+    check.verify,
+    care.repair,
+    care.restore,
+    care.prune,
     repeats.dupes,
+    show.report,
     start.demo,
 ):
     app.command()(_command)
@@ -55,19 +61,33 @@ def options(
 def run() -> int:
     """Run the command line and return the exit code; errors of setup end here, with one line."""
     try:
+        code = _run()
+        flush()
+    except Exception as error:
+        failed = _setup_error(error)
+        if failed is None:
+            raise
+        code, message = failed, for_log(str(error))
+        if _wants_json(sys.argv):
+            print_json({"type": "error", "message": message, "exit_code": code})
+        say(f"mirror: {message}", sys.stderr)
+    return code
+
+
+def _run() -> int:
+    try:
         app(prog_name="mirror")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else EXIT_USAGE
-    except Exception as error:
-        if (code := _setup_error(error)) is None:
-            raise
-        message = str(error)
-    else:
-        return EXIT_OK
-    if "--json" in sys.argv:
-        print_json({"type": "error", "message": message, "exit_code": code})
-    say(f"mirror: {message}", sys.stderr)
-    return code
+    return EXIT_OK
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    return (
+        "--json" in arguments
+        or "--format=json" in arguments
+        or ("--format", "json") in pairwise(arguments)
+    )
 
 
 def _setup_error(error: Exception) -> int | None:
@@ -80,6 +100,6 @@ def _setup_error(error: Exception) -> int | None:
 
     if isinstance(error, ConfigError | ManifestError):
         return EXIT_USAGE
-    if isinstance(error, ArchiveError | StateError | StoreError):
+    if isinstance(error, ArchiveError | OutputError | StateError | StoreError):
         return EXIT_FAILED
     return EXIT_REFUSED if isinstance(error, HeldError) else None

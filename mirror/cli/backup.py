@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,7 +27,6 @@ from mirror.cli.common import (
     load,
     load_or_default,
     open_site,
-    output_to,
     progress_for,
     scan_posts,
 )
@@ -124,6 +122,7 @@ def sync(
 ) -> None:
     """Back up: fetch new images, keep the originals, store them in every destination."""
     from mirror.engine import Threads
+    from mirror.pipeline import last_sync
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run_sync
 
@@ -134,6 +133,8 @@ def sync(
     progress = progress_for(as_json, quiet)
     with nullcontext() if dry_run else site.lock("mirror sync"), closing_bar(progress):
         result = run_sync(site, Threads(), wanted, progress)
+        if not dry_run:
+            last_sync.save(site, result.summary, result.findings)
     lines = _sync_lines(result.summary, settings, dry_run, result.planned)
     code = exit_code(result.findings)
     finish(lines, result.summary, result.findings, as_json, code)
@@ -153,9 +154,10 @@ def _sync_lines(
 ) -> list[str]:
     posts = count_text(int(summary["posts"]), "post")
     references = count_text(int(summary["references"]), "reference")
-    lines = [
-        f"{count_text(int(summary['urls']), 'image')} of your sources in {posts} ({references})"
-    ]
+    mirrored = summary["mirrored"]
+    already = f"; {mirrored:,} more point at the mirror already" if mirrored else ""
+    images = count_text(int(summary["urls"]), "image")
+    lines = [f"{images} of your sources in {posts} ({references}){already}"]
     if dry_run:
         lines += [f"would fetch {for_log(address)}" for address in planned]
         return [*lines, f"{len(planned):,} to fetch, {summary['reused']:,} known already"]
@@ -216,11 +218,13 @@ def rewrite(
             result = pipeline.rewrite(context, _resolver(site))
     if dry_run and not as_json:
         for change in result.changed:
-            sys.stdout.write(_diff_text(pipeline.diff(change)))
+            say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
     code = exit_code(result.findings)
     if check and result.changed and code == EXIT_OK:
         code = EXIT_FOUND
     lines = _rewrite_lines(result.changed, writes, back)
+    if result.changed and writes and not back and mapping is None:
+        lines.append("`mirror rewrite --revert` goes back to the source URLs")
     if dry_run and not as_json:  # stdout is the diff
         for line in lines:
             say(line, sys.stderr)
@@ -277,76 +281,4 @@ def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> lis
     ]
     if not changed:
         lines.append("nothing to change")
-    elif writes and not back:
-        lines.append("`mirror rewrite --revert` goes back to the source URLs")
     return lines
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-
-
-def verify(
-    paths: Paths = None,
-    config: ConfigPath = None,
-    posts: Annotated[bool, typer.Option("--posts", help="Also compare with the posts.")] = False,
-    archive: Annotated[bool, typer.Option("--archive", help="Also read the archive.")] = False,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Read every object back and hash it.")
-    ] = False,
-    sample: Annotated[
-        str | None,
-        typer.Option("--sample", metavar="N/M", help="Only the n-th of m equal slices is read."),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Without access to any destination.")
-    ] = False,
-    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to a file instead of stdout.")
-    ] = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Prove that manifest, destinations and posts agree; exit 1 if they do not."""
-    from mirror.engine import Threads
-    from mirror.pipeline.verify import ALL, Slice, VerifyOptions
-    from mirror.pipeline.verify import verify as run_verify
-
-    try:
-        part = ALL if sample is None else Slice.parse(sample)
-    except ValueError as error:
-        raise ConfigError(f"--sample: {error}") from error
-    settings = load(config)
-    wanted = VerifyOptions(
-        tuple(paths or ()), posts or offline or bool(paths), archive, not offline, deep, part
-    )
-    as_json = as_json or form is Format.JSON
-    progress = progress_for(as_json, quiet)
-    with output_to(output), closing_bar(progress):
-        result = run_verify(open_site(settings), Threads(), wanted, progress)
-        code = exit_code(result.findings, checks=True)
-        lines = _verify_lines(result.summary, settings, wanted.destinations, code)
-        finish(lines, result.summary, result.findings, as_json, code)
-    raise typer.Exit(code)
-
-
-def _verify_lines(
-    summary: Mapping[str, int | float], settings: Config, destinations: bool, code: int
-) -> list[str]:
-    parts = [f"{count_text(int(summary['assets']), 'image')} in the manifest"]
-    if destinations and settings.destinations:
-        names = ", ".join(destination.name for destination in settings.destinations)
-        parts.append(f"{count_text(int(summary['objects']), 'object')} checked in {names}")
-    if summary["read"]:
-        parts.append(f"{summary['read']:,} read back")
-    if summary["posts"]:
-        parts.append(f"{count_text(int(summary['references']), 'reference')} in the posts")
-    parts += [
-        f"{summary[name]:,} {name}" for name in ("missing", "different", "extra") if summary[name]
-    ]
-    verdict = {EXIT_OK: "all agree", EXIT_FOUND: "they differ"}.get(
-        code, "could not check everything"
-    )
-    return [f"{', '.join(parts)}: {verdict}"]

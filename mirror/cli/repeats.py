@@ -124,19 +124,10 @@ def _why(evidence: Evidence | None) -> dict[str, object]:
     }
 
 
-_TIERS = {
-    "X3": "the same pixels",
-    "T0": "reproduced exactly from it",
-    "T1": "reproduced from it but for the traces of another resizer or coder",
-    "T2J": "the same size, saved as JPEG",
-    "T2": "the same size, saved as lossy WebP or AVIF",
-}
-
-
 def _reason(evidence: Evidence | None) -> str:
     if evidence is None:
         return "merged by a person"
-    what = _TIERS.get(evidence.tier or "", "") or str(evidence.refusal)
+    what = evidence.tier.meaning if evidence.tier else str(evidence.refusal)
     parts = [evidence.tier or "apart", f"{evidence.distance} bits"]
     parts += [f"{name} {value:g}" for name, value in _why(evidence).items() if type(value) is float]
     return f"{what} ({', '.join(parts)})"

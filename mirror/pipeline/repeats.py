@@ -25,6 +25,7 @@ from mirror.dedupe import (
 )
 from mirror.dedupe import choose as choose_canonical
 from mirror.engine import Engine
+from mirror.files import read_whole
 from mirror.fingerprint import ImageError, Limits, compare, proposals
 from mirror.manifest import Manifest, ManifestError
 from mirror.model import Asset, Digest, Url
@@ -90,7 +91,7 @@ def add_review(site: Site, line: str) -> Path:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_whole(path).decode("utf-8")
     except FileNotFoundError:
         return ""
     except (OSError, UnicodeDecodeError) as error:

@@ -11,10 +11,22 @@ from time import monotonic
 from mirror.files import ChangedError, write_whole
 from mirror.manifest import Manifest
 from mirror.markdown import find_references, spell, splice
-from mirror.model import Address, Asset, Blob, Finding, Key, Reference, Rule, Span, Url
+from mirror.model import (
+    Address,
+    Asset,
+    Blob,
+    Finding,
+    Key,
+    Reference,
+    Rule,
+    Span,
+    Url,
+    hide_secrets,
+)
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.pipeline.site import Site, Target
+from mirror.posts import sweep_beside
 from mirror.rewrites import Occurrence, Rewrite, occurrence, recall, updated
 from mirror.store import ObjectInfo, StoreError
 
@@ -75,15 +87,12 @@ class ByManifest:
 
     def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
         url = before or reference.url
-        located = self.site.locator.locate(url)
-        if located is not None:
-            asset = self.manifest.find(located.address)
-            if asset is None:
+        asset = self.site.mirrored(self.manifest, url)
+        if asset is None:
+            if (located := self.site.locator.locate(url)) is None:
+                return None
+            if (asset := self.manifest.find(located.address)) is None:
                 return self._not_mirrored(located.address)
-        elif (key := self.target.key_of(url.raw)) is None or not (
-            asset := self.manifest.by_key.get(key)
-        ):
-            return None
         shown = self.manifest.shown_for(asset)
         if shown.key is None or (new := self.target.public_url(shown.key)) is None:
             return None
@@ -188,17 +197,23 @@ def write_post(edit: PostEdit) -> Finding | None:
 
 
 def diff(edit: PostEdit) -> str:
-    """A unified diff of the post; signatures in old URLs are cut out of it."""
+    """A unified diff of the post, without the secrets that stand in it, changed or not."""
     one = edit.scanned
-    secret = [
-        (ref.span, spell(ref.url.public, ref.quoting))
+    old = {
+        ref.span: spell(ref.url.public, ref.quoting)
         for ref in one.references
         if ref.url.raw != ref.url.public
-    ]
-    before = splice(edit.before, one.encoding, secret)
-    old, new = (data.decode(one.encoding).split("\n") for data in (before, edit.after))
+    }
+    new = old | {each.reference.span: each.text for each in edit.edits}
+    before, after = (
+        # What is no reference, such as a link to a file, may be signed as well.
+        hide_secrets(splice(edit.before, one.encoding, sorted(texts.items())).decode(one.encoding))
+        for texts in (old, new)
+    )
     name = one.post.name
-    lines = unified_diff(old, new, f"a/{name}", f"b/{name}", lineterm="")
+    lines = unified_diff(
+        before.split("\n"), after.split("\n"), f"a/{name}", f"b/{name}", lineterm=""
+    )
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -229,9 +244,15 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
         told = memory.tell(one, data) if memory is not None else {}
         edits = list(findings.sift(repoint(context.scanned, one, told, resolve)))
         changes += findings.sift(_present(edit_post(one, data, edits)))
+    findings.extend(_moved_anchors(context.scanned, changes))
     if context.write and memory is not None:
         memory.remember(changes)
     return _write(context, changes, findings, started)
+
+
+def _moved_anchors(scanned: Scanned, changes: Iterable[PostEdit]) -> Iterator[Finding]:
+    lines = {(c.scanned.post.name, e.reference.line) for c in changes for e in c.edits}
+    return (finding for finding in scanned.anchors if (finding.post, finding.line) in lines)
 
 
 def revert(context: Context, site: Site) -> RewriteResult:
@@ -283,6 +304,8 @@ def _write(
     context: Context, changes: Sequence[PostEdit], findings: Findings, started: float
 ) -> RewriteResult:
     changed = []
+    if context.write:
+        sweep_beside(one.post for one in context.scanned.posts)
     context.progress.stage("rewrite", len(changes), "posts")
     for change in changes:
         trouble = write_post(change) if context.write else None
@@ -381,17 +404,15 @@ class Memory:
 
     def _is_mirrored(self, ref: Reference) -> bool:
         url = ref.url.raw
-        return ref.form.is_rewritten and (url in self._by_target or self._asset(url) is not None)
-
-    def _asset(self, url: str) -> Asset | None:
-        keys = (target.key_of(url) for target in self._site.targets)
-        return next((a for key in keys if key and (a := self._manifest.by_key.get(key))), None)
+        if not ref.form.is_rewritten:
+            return False
+        return url in self._by_target or self._site.mirrored(self._manifest, ref.url) is not None
 
     def _candidates(self, url: str) -> set[tuple[str, str]]:
         """What may have stood at a mirrored URL anywhere, as source and spelling."""
         if found := self._by_target.get(url):
             return found
-        if (asset := self._asset(url)) is None:
+        if (asset := self._site.mirrored(self._manifest, Url(url))) is None:
             return set()
         shown = (
             source

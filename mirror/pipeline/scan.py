@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -45,11 +45,14 @@ class Scanned:
 
     posts: list[ScannedPost] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    anchors: list[Finding] = field(default_factory=list)  # matter once a URL in a heading changes
     _images: set[str] = field(default_factory=set)
 
     def add(self, post: Post, data: bytes) -> None:
         scan = find_references(data, post.name)
-        self.findings += scan.findings
+        for finding in scan.findings:
+            kept = self.anchors if finding.rule is Rule.HEADING_ANCHOR else self.findings
+            kept.append(finding)
         self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), scan.references))
         self._images |= {_identity(ref.url) for ref in scan.references if _is_image(ref)}
 
@@ -71,12 +74,18 @@ class Scanned:
             or _identity(reference.url) in self._images
         )
 
-    def wanted(self, locator: Locator) -> list[Wanted]:
-        """The images of the sources, each once, in the order in which the posts show them."""
+    def wanted(
+        self, locator: Locator, is_mirrored: Callable[[Url], bool] = lambda _: False
+    ) -> list[Wanted]:
+        """The images of the sources, each once, in the order in which the posts show them.
+
+        A mirrored URL is no source, also where bucket and mirror share a domain.
+        """
         places: dict[str, list[Place]] = {}
         located: dict[str, Located] = {}
         for post, reference in self.references():
-            if (found := locator.locate(reference.url)) is not None:
+            found = locator.locate(reference.url)
+            if found is not None and not is_mirrored(reference.url):
                 name = identity(found.address)
                 located.setdefault(name, found)
                 place = Place(post.name, reference.line, reference.column)

@@ -17,14 +17,14 @@ from urllib.parse import quote, unquote
 from mirror import manifest as manifests
 from mirror import rewrites
 from mirror.archive import Archive
-from mirror.config import DEFAULT_KEY, Config, Destination
-from mirror.files import ChangedError, Lock, create_whole, sweep, write_whole
-from mirror.manifest import Manifest, ManifestError, dump_blob, load_blob
-from mirror.model import EXTENSIONS, Address, Asset, Blob, Finding, Key
+from mirror.config import DEFAULT_KEY, Config, ConfigError, Destination
+from mirror.files import ChangedError, Lock, create_whole, explain, read_whole, sweep, write_whole
+from mirror.manifest import Manifest, ManifestError, dump_blob, is_address, load_blob
+from mirror.model import EXTENSIONS, Address, Asset, Blob, Finding, Key, Url
 from mirror.posts import Post, find_posts
 from mirror.rewrites import Rewrite, RewritesError
 from mirror.sources import Locator, Source
-from mirror.store import ObjectInfo, S3Settings, Store, open_store
+from mirror.store import DirectoryStore, ObjectInfo, S3Settings, Store, StoreError, open_store
 
 
 class StateError(Exception):
@@ -76,12 +76,12 @@ class Site:
     def load_manifest(self) -> tuple[Manifest, bytes | None]:
         """The manifest and the bytes it was read from; empty and `None` before the first sync."""
         try:
-            data = self.manifest_path.read_bytes()
+            data = read_whole(self.manifest_path)
         except FileNotFoundError:
             return Manifest(), None
         except OSError as error:
             raise ManifestError(
-                f"{self.manifest_path}: cannot be read: {error.strerror}"
+                f"{self.manifest_path}: cannot be read: {explain(error)}"
             ) from error
         try:
             return manifests.loads(data.decode("utf-8")), data
@@ -96,12 +96,12 @@ class Site:
         """What stood where before posts were rewritten, and the bytes that was read from."""
         path = self.config.manifest / rewrites.FILE_NAME
         try:
-            data = path.read_bytes()
+            data = read_whole(path)
             return rewrites.loads(data.decode("utf-8")), data
         except FileNotFoundError:
             return [], None
         except OSError as error:
-            raise StateError(f"{path}: cannot be read: {error.strerror}") from error
+            raise StateError(f"{path}: cannot be read: {explain(error)}") from error
         except (RewritesError, UnicodeDecodeError) as error:
             raise ManifestError(f"{path}: {error}") from error
 
@@ -128,7 +128,14 @@ class Site:
             create_whole(state / ".gitignore", b"*\n")
         except OSError as error:
             raise _unwritable(state, error) from error
-        return _Locked(Lock(state / "lock", command), (state, self.config.manifest))
+        stores = (target.store for target in self.targets)
+        roots = (store.root for store in stores if isinstance(store, DirectoryStore))
+        return _Locked(Lock(state / "lock", command), (state, self.config.manifest, *roots))
+
+    def mirrored(self, manifest: Manifest, url: Url) -> Asset | None:
+        """The asset that a URL in a post shows, if it is one of ours."""
+        keys = (target.key_of(url.raw) for target in self.targets)
+        return next((a for key in keys if key and (a := manifest.by_key.get(key))), None)
 
     @property
     def key_template(self) -> str:
@@ -147,14 +154,17 @@ class Site:
         return open_store(source.name, f"s3://{bucket}", self.config.root, settings)
 
     def _target(self, destination: Destination) -> Target:
-        settings = S3Settings(
-            endpoint_url=destination.endpoint_url,
-            region=destination.region,
-            profile=destination.profile,
-            provider=destination.provider,
-            addressing=destination.addressing,
-        )
-        store = open_store(destination.name, destination.url, self.config.root, settings)
+        try:
+            settings = S3Settings(
+                endpoint_url=destination.endpoint_url,
+                region=destination.region,
+                profile=destination.profile,
+                provider=destination.provider,
+                addressing=destination.addressing,
+            )
+            store = open_store(destination.name, destination.url, self.config.root, settings)
+        except StoreError as error:  # nobody was asked yet
+            raise ConfigError(f"destination {destination.name!r}: {error}") from error
         return Target(destination, store)
 
 
@@ -164,7 +174,10 @@ class _Locked:
     folders: tuple[Path, ...]
 
     def __enter__(self) -> None:
-        self.lock.__enter__()
+        try:
+            self.lock.__enter__()
+        except OSError as error:
+            raise _unwritable(self.lock.path, error) from error
         for folder in self.folders:
             sweep(folder)
 
@@ -187,13 +200,16 @@ class Journal:
         """Yield what was recorded; a line torn by a kill, or of another version, is passed over."""
         for raw in json_lines(self.path):
             with suppress(KeyError, TypeError, ValueError):
-                yield Address(raw["source"]), load_blob(raw["blob"])
+                if is_address(raw["source"]):
+                    yield Address(raw["source"]), load_blob(raw["blob"])
 
     def append(self, addresses: Iterable[Address], blob: Blob) -> None:
-        lines = [json.dumps({"source": url, "blob": dump_blob(blob)}) + "\n" for url in addresses]
+        # The line end comes first: a line that a kill or a full disk tore must not take this along.
+        lines = ["\n" + json.dumps({"source": url, "blob": dump_blob(blob)}) for url in addresses]
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with self._mutex, self.path.open("a", encoding="utf-8") as file:
-                file.write("".join(lines))
+            with self._mutex, open(os.open(self.path, flags, 0o666), "wb") as file:  # noqa: PTH123
+                file.write("".join(lines).encode())
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
@@ -213,11 +229,11 @@ def write_text(path: Path, text: str, expected: bytes | EllipsisType | None = ..
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        text = path.read_bytes().decode("utf-8", "replace")
+        text = read_whole(path).decode("utf-8", "replace")
     except OSError:
         return
     for line in text.split("\n"):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             yield json.loads(line)
 
 

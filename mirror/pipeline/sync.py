@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
@@ -210,11 +210,16 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings = Findings(progress.finding, scanned.findings)
     findings.extend(signatures(scanned, site.locator))
     settled, old = site.load_manifest()
-    wanted = scanned.wanted(site.locator)
+    mirrored = {ref.url for _, ref in scanned.references() if site.mirrored(settled, ref.url)}
+    wanted = scanned.wanted(site.locator, mirrored.__contains__)
     known = Known.load(site, settled)
     todo = plan(wanted, known, site.config.ignored, options)
     counts: dict[str, int] = dict(todo.counts)
-    counts |= {"posts": len(scanned.posts), "references": sum(1 for _ in scanned.references())}
+    counts |= {
+        "posts": len(scanned.posts),
+        "references": sum(1 for _ in scanned.references()),
+        "mirrored": len(mirrored),
+    }
     if options.dry_run:
         planned = [url for request in todo.requests for url in request.addresses]
         for url in planned:
@@ -256,7 +261,7 @@ class Known:
     blobs: Mapping[str, Blob]  # by identity of the address
     asked: Mapping[str, Blob]  # by what one request is made for
     unrecorded: Sequence[tuple[Address, Blob]]
-    validators: Mapping[Address, Validators]
+    validators: Mapping[Address, tuple[str, Validators]]
 
     @classmethod
     def load(cls, site: Site, manifest: Manifest) -> Known:
@@ -278,6 +283,14 @@ class Known:
     def find(self, located: Located) -> Blob | None:
         """The blob of an address, also when its object is known under another address only."""
         return self.blobs.get(identity(located.address)) or self.asked.get(located.asked)
+
+    def validators_of(self, address: Address, blob: Blob | None) -> Validators | None:
+        """What the host called just these bytes; nothing when it spoke of others, or we lost them.
+
+        A host that is asked whether *another* version changed answers about that one.
+        """
+        digest, validators = self.validators.get(address, ("", None))
+        return validators if blob is not None and digest == blob.digest.hex else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,7 +315,7 @@ def plan(
     gone = {identity(address) for address in ignored}
     counts = Counter(urls=len(wanted), reused=0, ignored=0, postponed=0)
     found = list(known.unrecorded)
-    groups: dict[str, list[tuple[Located, Wanted, bool]]] = {}
+    groups: dict[str, list[Request]] = {}
     for item in wanted:
         if identity(item.located.address) in gone:
             counts["ignored"] += 1
@@ -314,20 +327,22 @@ def plan(
                 found.append((located.address, blob))
                 counts["reused"] += not is_original
             if (blob is None or options.refresh) and identity(located.address) not in gone:
-                groups.setdefault(located.asked, []).append((located, item, is_original))
-    requests = [_request(group, known.validators) for group in groups.values()]
+                validators = known.validators_of(located.address, blob)
+                request = Request(located, (located.address,), item, is_original, validators)
+                groups.setdefault(located.asked, []).append(request)
+    requests = [_joined(group) for group in groups.values()]
     kept = requests if options.limit is None else requests[: options.limit]
     counts["postponed"] = len(requests) - len(kept)
     return Plan(kept, found, counts)
 
 
-def _request(
-    group: Sequence[tuple[Located, Wanted, bool]], validators: Mapping[Address, Validators]
-) -> Request:
-    located, wanted, _ = group[0]
-    addresses = tuple(dict.fromkeys(one.address for one, _, _ in group))
-    known = next((validators[url] for url in addresses if url in validators), None)
-    return Request(located, addresses, wanted, all(extra for *_, extra in group), known)
+def _joined(group: Sequence[Request]) -> Request:
+    """One request for all addresses of one object."""
+    return replace(
+        group[0],
+        addresses=tuple(dict.fromkeys(url for one in group for url in one.addresses)),
+        is_original=all(one.is_original for one in group),
+    )
 
 
 def _fetch(
@@ -393,20 +408,26 @@ class ValidatorCache:
     def path(self) -> Path:
         return self.site.config.state / "validators.jsonl"
 
-    def load(self) -> dict[Address, Validators]:
-        found: dict[Address, Validators] = {}
+    def load(self) -> dict[Address, tuple[str, Validators]]:
+        """By address: the SHA-256 of what came, and what the host said of it."""
+        found: dict[Address, tuple[str, Validators]] = {}
         for raw in json_lines(self.path):
             with suppress(KeyError, TypeError):
-                found[Address(raw["source"])] = Validators(raw["etag"], raw["last_modified"])
+                said = Validators(raw["etag"], raw["last_modified"])
+                found[Address(raw["source"])] = (str(raw["sha256"]), said)
         return found
 
     def add(self, kept: Iterable[Kept]) -> None:
-        more = {url: item.validators for item in kept for url in item.request.addresses}
+        more = {
+            url: (item.blob.digest.hex, item.validators)
+            for item in kept
+            for url in item.request.addresses
+        }
         if not more:
             return
         lines = [
-            json.dumps({"source": url, "etag": v.etag, "last_modified": v.last_modified}) + "\n"
-            for url, v in sorted((self.load() | more).items())
+            json.dumps({"source": url, "sha256": digest, **asdict(said)}) + "\n"
+            for url, (digest, said) in sorted((self.load() | more).items())
         ]
         with suppress(OSError):  # only speed is lost
             write_whole(self.path, "".join(lines).encode())

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import Enum
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -11,14 +14,24 @@ from time import monotonic
 
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
-from mirror.manifest import Manifest
-from mirror.model import Asset, Digest, Finding, Key, Rule
+from mirror.manifest import Manifest, parse
+from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.progress import Findings, Progress, summary
+from mirror.pipeline.public import verify_public
 from mirror.pipeline.scan import Scanned, scan
-from mirror.pipeline.site import Site, Target, differs
-from mirror.store import NotFoundError, StoreError
+from mirror.pipeline.site import Site, Target
+from mirror.store import (
+    CredentialsError,
+    NoBucketError,
+    NotFoundError,
+    ObjectInfo,
+    StoreError,
+    UnreachableError,
+)
 
 _READERS = 16
+# What ends the reading of a destination: the next object would meet the same.
+_FATAL = (CredentialsError, NoBucketError, UnreachableError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +44,10 @@ class Slice:
     @classmethod
     def parse(cls, text: str) -> Slice:
         """Raise `ValueError` for anything but `n/m` with 1 <= n <= m."""
-        number, _, count = text.partition("/")
-        if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text, re.ASCII)
+        if match is None or not 1 <= int(match[1]) <= int(match[2]):
             raise ValueError(f"expected n/m with n from 1 to m, such as 3/30, got {text!r}")
-        return cls(int(number), int(count))
+        return cls(int(match[1]), int(match[2]))
 
     def __contains__(self, digest: Digest) -> bool:
         return int(digest.hex[:15], 16) % self.count == self.number - 1
@@ -45,20 +58,30 @@ ALL = Slice(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What is compared with the manifest. `paths` and `posts`: images the posts show."""
+    """What is compared with the manifest. `paths` and `posts`: images the posts show.
+
+    `sample` is the part of the images whose bytes are read, wherever bytes are read.
+    """
 
     paths: tuple[Path, ...] = ()
     posts: bool = False
     archive: bool = False
     destinations: bool = True
+    public: bool = False
     deep: bool = False
     sample: Slice = ALL
 
 
 @dataclass(slots=True)
 class VerifyResult:
+    """What was compared, layer by layer."""
+
     summary: dict[str, int | float]
-    findings: Sequence[Finding]
+    layers: Sequence[Layer]
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [finding for layer in self.layers for finding in layer.findings]
 
 
 def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progress) -> VerifyResult:
@@ -68,113 +91,200 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     is neither fine nor a difference.
     """
     started = monotonic()
-    findings = Findings(progress.finding)
     manifest, _ = site.load_manifest()
-    counts = {"assets": len(manifest.assets), "objects": 0, "read": 0}
+    counts = {"assets": len(manifest.assets), "objects": 0, "read": 0, "asked": 0}
+    layers = []
     if options.destinations:
         for target in site.targets:
-            checked, read = _verify_target(target, manifest, engine, options, findings, progress)
-            counts["objects"] += checked
-            counts["read"] += read
+            held = examine(target, manifest, engine, options, progress)
+            layers.append(_destination_layer(target, manifest, held, progress))
+            counts["objects"] += held.compared
+            counts["read"] += held.read
+    sampled = [asset for asset in manifest.assets.values() if asset.digest in options.sample]
     if options.archive:
-        findings.extend(_verify_archive(site, engine, manifest, options, progress))
+        layers.append(_archive_layer(site, engine, sampled, progress))
+    if options.public:
+        layers.append(verify_public(site, engine, sampled, progress))
+        counts["asked"] = len(layers[-1].subjects)
     if options.posts:
         scanned = scan(*site.posts(options.paths))
-        findings.extend(scanned.findings)
-        findings.extend(verify_posts(site, manifest, scanned))
+        layers.append(_posts_layer(site, manifest, scanned, progress))
         counts["posts"] = len(scanned.posts)
         counts["references"] = sum(1 for _ in scanned.references())
+    result = VerifyResult({}, layers)
+    findings = result.findings
     for rule, name in (
         (Rule.OBJECT_MISSING, "missing"),
         (Rule.OBJECT_DIFFERENT, "different"),
         (Rule.OBJECT_EXTRA, "extra"),
     ):
         counts[name] = sum(finding.rule is rule for finding in findings)
-    return VerifyResult(summary(counts, findings, started), findings)
+    counts["unchecked"] = sum(f.rule.outcome is Outcome.UNCHECKED for f in findings)
+    result.summary = summary(counts, findings, started)
+    return result
+
+
+def manifest_lines(site: Site, findings: Sequence[Finding]) -> dict[str, int]:
+    """The line of the manifest that says what a finding is about, by key and by digest."""
+    subjects = {finding.subject for finding in findings if finding.post is None}
+    lines: dict[str, int] = {}
+    if subjects and site.manifest_path.exists():
+        with site.manifest_path.open(encoding="utf-8", newline="\n") as file:
+            for number, asset in parse(file):
+                known = {asset.key or "", asset.digest.hex} & subjects
+                lines |= dict.fromkeys(known, number)
+    return lines
 
 
 # --- Destinations -----------------------------------------------------------------------------
 
 
-def _verify_target(
-    target: Target,
-    manifest: Manifest,
-    engine: Engine,
-    options: VerifyOptions,
-    findings: Findings,
-    progress: Progress,
-) -> tuple[int, int]:
-    """Return how many objects were looked at, and how many of them were read back."""
+class State(Enum):
+    """How an object is not as the manifest says."""
+
+    MISSING = Rule.OBJECT_MISSING
+    DIFFERENT = Rule.OBJECT_DIFFERENT
+    EXTRA = Rule.OBJECT_EXTRA
+    UNCHECKED = Rule.OBJECT_UNCHECKED
+
+
+@dataclass(frozen=True, slots=True)
+class Deviation:
+    """An object that is not as the manifest says, and how that shows."""
+
+    state: State
+    key: Key
+    message: str
+
+
+@dataclass(slots=True)
+class Held:
+    """What a destination holds, against the manifest.
+
+    `compared` objects of the manifest were looked up, `read` of them read back. With `trouble`
+    the destination could not be asked, or not to the end; what is in `deviations` stands.
+    """
+
+    deviations: list[Deviation] = field(default_factory=list)
+    compared: int = 0
+    read: int = 0
+    trouble: StoreError | None = None
+
+
+def examine(
+    target: Target, manifest: Manifest, engine: Engine, options: VerifyOptions, progress: Progress
+) -> Held:
+    """Compare a destination with the manifest, by one listing as far as that tells.
+
+    Read back is what comes without a checksum or with `deep`, within `sample`, and whatever has
+    another checksum: where a bucket encrypts with KMS, an ETag only looks like an MD5.
+    """
+    held = Held()
     progress.stage(f"list {target.name}", None, "objects")
     missing = dict(manifest.by_key)
     to_read: list[Asset] = []
     try:
         for info in target.store.list():
             progress.advance()
-            asset = missing.pop(info.key, None)
-            if asset is None:
-                findings.append(_extra(target, info.key))
-            elif (difference := differs(asset.blob, info)) is not None:
-                findings.append(_different(target, info.key, difference))
-            elif (options.deep or info.md5 is None) and asset.digest in options.sample:
+            if (asset := missing.pop(info.key, None)) is None:
+                held.deviations.append(Deviation(State.EXTRA, info.key, f"{info.size} bytes"))
+            elif info.size != asset.blob.size:
+                message = f"expected {asset.blob.size} bytes, found {info.size}"
+                held.deviations.append(Deviation(State.DIFFERENT, info.key, message))
+            elif _is_read(asset, info, options):
                 to_read.append(asset)
     except StoreError as error:
-        findings.append(Finding(Rule.DESTINATION_UNREACHABLE, target.name, str(error)))
-        return 0, 0
-    for key in sorted(missing):
-        message = f"missing in {target.name}; `mirror sync` or `mirror repair` puts it back"
-        findings.append(Finding(Rule.OBJECT_MISSING, key, message))
+        held.trouble = error
+        return held
+    held.compared = len(manifest.by_key)
+    held.deviations += [Deviation(State.MISSING, key, "missing") for key in sorted(missing)]
     if to_read:
-        progress.stage(f"read {target.name}", len(to_read), "objects")
-        for finding in engine.map(partial(_read_back, target), to_read, _READERS):
-            progress.advance(failed=finding is not None)
-            findings.extend(() if finding is None else (finding,))
-    return len(manifest.by_key), len(to_read)
+        _read_all(target, to_read, held, engine, progress)
+    return held
 
 
-def _read_back(target: Target, asset: Asset) -> Finding | None:
+def _is_read(asset: Asset, info: ObjectInfo, options: VerifyOptions) -> bool:
+    if info.md5 not in (None, asset.blob.md5):
+        return True
+    return (options.deep or info.md5 is None) and asset.digest in options.sample
+
+
+def _read_all(
+    target: Target, assets: Sequence[Asset], held: Held, engine: Engine, progress: Progress
+) -> None:
+    progress.stage(f"read {target.name}", len(assets), "objects")
+    with closing(engine.map(partial(_read_back, target), assets, _READERS)) as results:
+        for result in results:
+            if isinstance(result, StoreError):
+                held.trouble = result
+                return
+            held.read += 1
+            progress.advance(failed=result is not None)
+            held.deviations += [result] if result is not None else []
+
+
+def _read_back(target: Target, asset: Asset) -> Deviation | StoreError | None:
     """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
     assert asset.key is not None  # noqa: S101  (only objects are read)
     try:
         digest = sha256(target.store.get(asset.key)).hexdigest()
     except NotFoundError:
-        return Finding(Rule.OBJECT_MISSING, asset.key, f"listed in {target.name}, but not there")
+        return Deviation(State.MISSING, asset.key, "listed, but not there")
+    except _FATAL as error:
+        return error
     except StoreError as error:
-        return Finding(Rule.OBJECT_UNCHECKED, asset.key, str(error))
+        return Deviation(State.UNCHECKED, asset.key, str(error))
     if digest != asset.digest.hex:
-        return _different(target, asset.key, f"expected SHA-256 {asset.digest}, found {digest}")
+        message = f"expected SHA-256 {asset.digest}, found {digest}"
+        return Deviation(State.DIFFERENT, asset.key, message)
     return None
 
 
-def _different(target: Target, key: Key, difference: str) -> Finding:
-    message = f"{target.name}: {difference}; `mirror repair` puts it right"
-    return Finding(Rule.OBJECT_DIFFERENT, key, message)
+_REMEDIES = {
+    State.MISSING: "{message} in {name}; `mirror sync` or `mirror repair` puts it back",
+    State.DIFFERENT: "{name}: {message}; `mirror repair` puts it right",
+    State.EXTRA: "in {name}, but in no line of the manifest; `mirror prune` lists such objects",
+    State.UNCHECKED: "{message}",
+}
 
 
-def _extra(target: Target, key: Key) -> Finding:
-    message = f"in {target.name}, but in no line of the manifest; `mirror prune` lists such objects"
-    return Finding(Rule.OBJECT_EXTRA, key, message)
+def _destination_layer(target: Target, manifest: Manifest, held: Held, progress: Progress) -> Layer:
+    findings = Findings(progress.finding)
+    for one in held.deviations:
+        message = _REMEDIES[one.state].format(name=target.name, message=one.message)
+        findings.append(Finding(one.state.value, one.key, message))
+    subjects: Collection[str] = manifest.by_key
+    if held.trouble is not None:
+        findings.append(unreachable(target, held.trouble))
+        subjects = ()
+    return Layer(f"destination {target.name}", subjects, findings)
+
+
+def unreachable(target: Target, error: StoreError) -> Finding:
+    """The finding for a destination that cannot be asked."""
+    return Finding(Rule.DESTINATION_UNREACHABLE, target.name, str(error))
 
 
 # --- Archive ----------------------------------------------------------------------------------
 
 
-def _verify_archive(
-    site: Site, engine: Engine, manifest: Manifest, options: VerifyOptions, progress: Progress
-) -> Iterator[Finding]:
-    assets = [asset for asset in manifest.assets.values() if asset.digest in options.sample]
+def _archive_layer(
+    site: Site, engine: Engine, assets: Sequence[Asset], progress: Progress
+) -> Layer:
     progress.stage("read the archive", len(assets), "originals")
-    for finding in engine.map(partial(_original, site), assets, _READERS):
+    findings = Findings(progress.finding)
+    for finding in engine.map(partial(verify_original, site), assets, _READERS):
         progress.advance(failed=finding is not None)
-        if finding is not None:
-            yield finding
+        findings.extend(() if finding is None else (finding,))
+    return Layer("archive", [asset.digest.hex for asset in assets], findings)
 
 
-def _original(site: Site, asset: Asset) -> Finding | None:
-    if not site.archive.has(asset.blob):
-        message = "is not in the archive with its size; `mirror repair` fetches it from elsewhere"
-        return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
+def verify_original(site: Site, asset: Asset) -> Finding | None:
+    """What is wrong with an original in the archive; `None` when nothing is."""
     try:
+        if not site.archive.has(asset.blob):
+            message = "is not in the archive with its size; `mirror repair` fetches it"
+            return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
         site.archive.get(asset.digest, asset.blob.media_type)
     except ArchiveError as error:
         return Finding(Rule.ARCHIVE_DAMAGED, asset.digest.hex, f"{error}; `mirror repair` heals it")
@@ -184,18 +294,24 @@ def _original(site: Site, asset: Asset) -> Finding | None:
 # --- Posts ------------------------------------------------------------------------------------
 
 
+def _posts_layer(site: Site, manifest: Manifest, scanned: Scanned, progress: Progress) -> Layer:
+    findings = Findings(progress.finding, scanned.findings)
+    findings.extend(verify_posts(site, manifest, scanned))
+    return Layer("posts", [one.post.name for one in scanned.posts], findings)
+
+
 def verify_posts(site: Site, manifest: Manifest, scanned: Scanned) -> Iterator[Finding]:
     """Images of our sources that are not mirrored, and mirrored URLs that lead nowhere."""
     ignored: Collection[str] = site.config.ignored
     for post, ref in scanned.references():
+        if site.mirrored(manifest, ref.url) is not None:
+            continue
         place = (post.name, ref.line, ref.column)
         located = site.locator.locate(ref.url)
         if located is not None:
             if manifest.find(located.address) is None and located.address not in ignored:
                 message = "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
-            continue
-        keys = [key for target in site.targets if (key := target.key_of(ref.url.raw))]
-        if keys and not any(key in manifest.by_key for key in keys):
+        elif any(target.key_of(ref.url.raw) for target in site.targets):
             message = "looks mirrored, but no line of the manifest has this key"
             yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)

@@ -132,10 +132,14 @@ class S3Store:
         proven = absent or self._create_only is CreateOnly.HONOURED
         if not proven and self._holds(key, data):
             return
-        for _ in range(3):  # again only if the object that was in the way is gone a moment later
+        # Again if what was in the way is gone a moment later, or what was sent did not arrive.
+        for _ in range(3):
             if self._upload(key, data, media_type, inline) or self._holds(key, data):
                 return
-        raise StoreError(f"{self._place}: {printable(key)!r} comes and goes; is another run at it?")
+        raise StoreError(
+            f"{self._place}: {printable(key)!r} was sent three times, and is not there; does "
+            "another run remove it, or is endpoint_url no S3 server's?"
+        )
 
     def replace(
         self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
@@ -211,7 +215,7 @@ class S3Store:
         return self._learned
 
     def _upload(self, key: Key, data: bytes, media_type: str, inline: bool) -> bool:
-        """Send the object; `False` if the server says that one is there."""
+        """Send the object; `False` if one is there already, or if it may not have arrived."""
         from botocore.exceptions import ClientError
 
         request = self._request(key, data, media_type, inline)
@@ -228,6 +232,8 @@ class S3Store:
                     raise
                 self._learned = CreateOnly.IGNORED
                 return self._holds(key, data) or self._upload(key, data, media_type, inline)
+            if not reply.get("ETag"):  # no S3 server says so: the login page of some network does
+                return False
             self._check_stored(key, request, reply)
             self._learn(request)
         return True
@@ -270,8 +276,8 @@ class S3Store:
 
     def _check_stored(self, key: Key, sent: dict[str, Any], reply: dict[str, Any]) -> None:
         """Raise `StoreError` unless the server has what was sent: by its word, or by its bytes."""
-        vouched = _vouched(reply)
-        if vouched in (None, b64decode(sent["ContentMD5"]).hex()) or self.get(key) == sent["Body"]:
+        told = "ETag" in reply and _vouched(reply) in (None, b64decode(sent["ContentMD5"]).hex())
+        if told or self.get(key) == sent["Body"]:
             return
         raise StoreError(
             f"{self._place}: {printable(key)!r} was sent, and other bytes are there; "

@@ -1,0 +1,98 @@
+"""Groups of repeats, their evidence, and what people decide of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import slides
+from typer.testing import CliRunner
+
+from mirror.cli import app
+from mirror.pipeline.repeats import Ledger
+
+
+@pytest.fixture
+def repeated(blog, monkeypatch):
+    """Two slides of one template, one of them saved again as JPEG."""
+    one, two = (page.draw() for page in slides.deck(2))
+    blog.host.put("one.png", slides.encode(one))
+    blog.host.put("two.png", slides.encode(two))
+    blog.host.put("one.jpg", slides.encode(one, "JPEG", quality=70))
+    images = "![](BUCKET/one.png) ![](BUCKET/two.png) ![](BUCKET/one.jpg)\n"
+    blog.write("post.md", images)
+    blog.sync()
+    monkeypatch.chdir(blog.root)
+    return blog
+
+
+def dupes(*arguments):
+    result = CliRunner().invoke(app, ["dupes", *arguments])
+    return result.exit_code, result.stdout
+
+
+def test_a_group_names_the_kept_picture_its_repeats_and_why(repeated):
+    code, out = dupes("--json")
+    group, summary = map(json.loads, out.splitlines())
+    assert code == 0
+    assert group["kept"]["sha256"] == repeated.asset("one.png")["sha256"]
+    (repeat,) = group["repeats"]
+    assert repeat["sha256"] == repeated.asset("one.jpg")["sha256"]
+    assert (repeat["tier"], repeat["refusal"]) == ("T0", None)
+    assert repeat["luma"] <= 1.5
+    assert (summary["groups"], summary["repeats"]) == (1, 1)
+    assert "one is made from the other" in dupes()[1]
+
+
+def test_the_evidence_is_kept_and_no_pair_is_judged_twice(repeated, monkeypatch):
+    ledger = repeated.root / "manifests" / "ledger.jsonl"
+    before = ledger.read_bytes()
+    monkeypatch.setattr("mirror.pipeline.repeats.compare", lambda *_: 1 / 0)
+    (repeated.root / "manifests" / "images.jsonl").unlink()
+    repeated.sync()
+    assert ledger.read_bytes() == before
+    assert repeated.asset("one.jpg")["alias_of"]
+
+
+def test_a_split_is_obeyed_and_a_merge_takes_it_back(repeated):
+    copy, slide = repeated.asset("one.jpg")["sha256"], repeated.asset("one.png")["sha256"]
+    reviews = repeated.root / "manifests" / "reviews.txt"
+    reviews.write_text("# looked at on the wall\n")
+    assert dupes("--split", copy[:10])[0] == 0
+    assert reviews.read_text() == f"# looked at on the wall\nsplit {copy}\n"
+    repeated.sync()
+    assert "alias_of" not in repeated.asset("one.jpg")
+    assert dupes("--merge", copy, slide)[0] == 0
+    repeated.sync()
+    assert repeated.asset("one.jpg")["alias_of"] == slide
+    assert repeated.asset("one.jpg")["key"] in repeated.objects()
+
+
+def test_an_unknown_picture_cannot_be_decided_on(repeated):
+    with pytest.raises(Exception, match="no image in the manifest"):
+        CliRunner().invoke(app, ["dupes", "--split", "0" * 64], catch_exceptions=False)
+
+
+def test_a_broken_review_is_named_with_its_line(repeated):
+    (repeated.root / "manifests" / "reviews.txt").write_text("split x\n")
+    with pytest.raises(Exception, match=r"reviews\.txt: line 1"):
+        repeated.sync()
+
+
+def test_a_line_that_a_kill_tore_is_left_behind(repeated):
+    ledger = repeated.root / "manifests" / "ledger.jsonl"
+    whole = ledger.read_text()
+    ledger.write_text(whole + '{"rule": 1, "pa')
+    assert len(Ledger.load(repeated.site).known) == whole.count("\n")
+
+
+def test_near_lists_what_was_proposed_and_refused(repeated):
+    page = slides.deck(6)[2]
+    assert page.table
+    for name, slide in (("t1.png", page), ("t2.png", slides.with_digit_changed(page))):
+        repeated.host.put(name, slides.encode(slide.draw()))
+    repeated.write("more.md", "![](BUCKET/t1.png) ![](BUCKET/t2.png)")
+    repeated.sync()
+    (near,) = map(json.loads, dupes("--near", "--json")[1].splitlines())
+    assert near["refusal"] == "same size and coding, other pixels"
+    assert {repeated.asset(f"t{n}.png")["sha256"] for n in (1, 2)} == set(near["pair"])
