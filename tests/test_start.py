@@ -84,7 +84,7 @@ def test_storage_hosts_come_before_the_most_used_one():
     assert next(host.name for host in owned.sources) == "i.example"
 
 
-@pytest.mark.parametrize("name", ['we"ird', "a\nb", "图"])
+@pytest.mark.parametrize("name", ['we"ird', "back\\slash", "图"])
 def test_a_hostile_path_cannot_break_out_of_its_string(name, tmp_path):
     text = configuration(propose([Host("i.example", 1), Host("i.other", 1)]), [name], "s", "/s")
     (tmp_path / "mirror.toml").write_text(text, encoding="utf-8")
