@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
-from mirror.fetch import FetchError, Kind, Validators
-from mirror.files import write_whole
-from mirror.fingerprint import ImageError, ImageTooLargeError, inspect
-from mirror.fingerprint import Limits as ImageLimits
 from mirror.manifest import Manifest, with_sources
-from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule, Url
-from mirror.pipeline.origins import Origins, open_origins
+from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule
+from mirror.pipeline.download import Kept, Known, ValidatorCache, download, plan
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.repeats import choose
 from mirror.pipeline.scan import Wanted, scan, signatures
-from mirror.pipeline.site import Site, Target, differs, is_trusted_svg, json_lines, object_key
+from mirror.pipeline.site import Site, Target, differs, is_trusted_svg, object_key
 from mirror.posts import sweep_beside
-from mirror.sources import Located, identity
+from mirror.sources import identity
 from mirror.store import (
     AccessError,
     CredentialsError,
@@ -40,14 +33,7 @@ from mirror.store import (
 
 _SVG = "image/svg+xml"
 _STORE_WORKERS = 8
-# As many decoders as cores, and one more to work while another waits for the disk.
-_DECODE_WORKERS = (os.cpu_count() or 1) + 1
 _NOTICE_URLS, _NOTICE_SHARE = 20, 0.05
-_RULE_OF_KIND = {
-    Kind.REFUSED: Rule.ADDRESS_REFUSED,
-    Kind.TOO_LARGE: Rule.TOO_LARGE,
-    Kind.CONTENT: Rule.NOT_AN_IMAGE,
-}
 # What ends the work on a destination: the next object would meet the same.
 _FATAL = (AccessError, CredentialsError, NoBucketError, UnreachableError)
 
@@ -60,50 +46,6 @@ class SyncOptions:
     limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One object to fetch, every address it serves, and where it is shown first."""
-
-    located: Located
-    addresses: tuple[Address, ...]
-    wanted: Wanted
-    is_original: bool = False
-    validators: Validators | None = None
-
-    def finding(self, rule: Rule, message: str) -> Finding:
-        place = self.wanted.places[0]
-        shown = len(self.wanted.places)
-        also = f" (shown {shown} times)" if shown > 1 else ""
-        return Finding(
-            rule, str(self.addresses[0]), message + also, place.post, place.line, place.column
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """The bytes of a request, not looked at yet."""
-
-    request: Request
-    data: bytes = field(repr=False)
-    validators: Validators
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a request gave: the facts; the bytes are in the archive."""
-
-    request: Request
-    blob: Blob
-    validators: Validators
-
-
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """The host says that what we have is still so."""
-
-    request: Request
-
-
 @dataclass(slots=True)
 class SyncResult:
     """`planned` are the addresses that a dry run would fetch."""
@@ -111,49 +53,6 @@ class SyncResult:
     summary: dict[str, int | float]
     findings: Sequence[Finding]
     planned: Sequence[Address] = ()
-
-
-# --- Jobs -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class FetchJob:
-    """Request in, bytes out."""
-
-    origins: Origins
-
-    def __call__(self, request: Request) -> Received | Unchanged | Finding:
-        try:
-            body = self.origins.read(request.located, request.validators)
-        except FetchError as error:
-            return _not_fetched(
-                request, _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED), str(error)
-            )
-        except StoreError as error:
-            return _not_fetched(request, Rule.NOT_FETCHED, str(error))
-        return Unchanged(request) if body is None else Received(request, body.data, body.validators)
-
-
-@dataclass(frozen=True, slots=True)
-class InspectJob:
-    """Bytes in, facts out; the bytes are in the archive and the journal says so."""
-
-    site: Site
-    limits: ImageLimits
-
-    def __call__(self, received: Received | Unchanged | Finding) -> Kept | Unchanged | Finding:
-        if not isinstance(received, Received):
-            return received
-        request = received.request
-        try:
-            blob = inspect(received.data, self.limits)
-            self.site.archive.put(blob, received.data)
-        except ImageTooLargeError as error:
-            return _not_fetched(request, Rule.TOO_LARGE, str(error))
-        except ImageError as error:
-            return _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
-        self.site.journal.append(request.addresses, blob)
-        return Kept(request, blob, received.validators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,15 +86,6 @@ class StoreJob:
         return asset
 
 
-def _not_fetched(request: Request, rule: Rule, message: str) -> Finding:
-    if request.is_original:
-        return request.finding(
-            Rule.ORIGINAL_UNREADABLE,
-            f"what the post shows is mirrored, its unprocessed original is not: {message}",
-        )
-    return request.finding(rule, message)
-
-
 # --- The stages -------------------------------------------------------------------------------
 
 
@@ -213,7 +103,8 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     mirrored = {ref.url for _, ref in scanned.references() if site.mirrored(settled, ref.url)}
     wanted = scanned.wanted(site.locator, mirrored.__contains__)
     known = Known.load(site, settled)
-    todo = plan(wanted, known, site.config.ignored, options)
+    ignored, limit = site.config.ignored, options.limit
+    todo = plan(wanted, known, ignored, refresh=options.refresh, limit=limit)
     counts: dict[str, int] = dict(todo.counts)
     counts |= {
         "posts": len(scanned.posts),
@@ -229,7 +120,7 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     sweep_beside(one.post for one in scanned.posts)
     listings = _list_targets(site.targets, findings)
     try:
-        kept = _fetch(site, engine, todo.requests, findings, progress)
+        kept = download(site, engine, todo.requests, findings, progress)
     except BaseException:
         with suppress(ArchiveError):  # what ended the run says more
             site.archive.seal()
@@ -254,135 +145,6 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What needs no request: the manifest, and what a killed run left in journal and archive."""
-
-    blobs: Mapping[str, Blob]  # by identity of the address
-    asked: Mapping[str, Blob]  # by what one request is made for
-    unrecorded: Sequence[tuple[Address, Blob]]
-    validators: Mapping[Address, tuple[str, Validators]]
-
-    @classmethod
-    def load(cls, site: Site, manifest: Manifest) -> Known:
-        recorded = {url: asset.blob for asset in manifest.assets.values() for url in asset.sources}
-        unrecorded = [
-            (url, blob)
-            for url, blob in site.journal.read()
-            if manifest.find(url) is None and site.archive.has(blob)
-        ]
-        every = recorded | dict(unrecorded)
-        located = ((site.locator.locate(Url(url)), blob) for url, blob in every.items())
-        return cls(
-            {identity(url): blob for url, blob in every.items()},
-            {found.asked: blob for found, blob in located if found is not None},
-            unrecorded,
-            ValidatorCache(site).load(),
-        )
-
-    def find(self, located: Located) -> Blob | None:
-        """The blob of an address, also when its object is known under another address only."""
-        return self.blobs.get(identity(located.address)) or self.asked.get(located.asked)
-
-    def validators_of(self, address: Address, blob: Blob | None) -> Validators | None:
-        """What the host called just these bytes; nothing when it spoke of others, or we lost them.
-
-        A host that is asked whether *another* version changed answers about that one.
-        """
-        digest, validators = self.validators.get(address, ("", None))
-        return validators if blob is not None and digest == blob.digest.hex else None
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to ask for, each object once, and what is known without asking."""
-
-    requests: Sequence[Request]
-    known: Sequence[tuple[Address, Blob]]
-    counts: Counter[str]
-
-
-def plan(
-    wanted: Sequence[Wanted],
-    known: Known,
-    ignored: Collection[Address],
-    options: SyncOptions,
-) -> Plan:
-    """Decide what to fetch, in the order in which posts show it.
-
-    The counts are `urls`, `reused`, `ignored` and `postponed` (over the limit).
-    """
-    gone = {identity(address) for address in ignored}
-    counts = Counter(urls=len(wanted), reused=0, ignored=0, postponed=0)
-    found = list(known.unrecorded)
-    groups: dict[str, list[Request]] = {}
-    for item in wanted:
-        if identity(item.located.address) in gone:
-            counts["ignored"] += 1
-            continue
-        originals = [item.located.original] if item.located.original else []
-        for located, is_original in [(item.located, False), *((o, True) for o in originals)]:
-            blob = known.find(located)
-            if blob is not None:
-                found.append((located.address, blob))
-                counts["reused"] += not is_original
-            if (blob is None or options.refresh) and identity(located.address) not in gone:
-                validators = known.validators_of(located.address, blob)
-                request = Request(located, (located.address,), item, is_original, validators)
-                groups.setdefault(located.asked, []).append(request)
-    requests = [_joined(group) for group in groups.values()]
-    kept = requests if options.limit is None else requests[: options.limit]
-    counts["postponed"] = len(requests) - len(kept)
-    return Plan(kept, found, counts)
-
-
-def _joined(group: Sequence[Request]) -> Request:
-    """One request for all addresses of one object."""
-    return replace(
-        group[0],
-        addresses=tuple(dict.fromkeys(url for one in group for url in one.addresses)),
-        is_original=all(one.is_original for one in group),
-    )
-
-
-def _fetch(
-    site: Site,
-    engine: Engine,
-    requests: Sequence[Request],
-    findings: Findings,
-    progress: Progress,
-) -> list[Kept]:
-    """Fetch, decode and archive, overlapping; return what was kept in the order of `requests`.
-
-    Only facts wait for their turn, never bytes, so one slow host holds up nobody else.
-    """
-    if not requests:
-        return []
-    progress.stage("fetch", len(requests), "images")
-    order = {id(request): number for number, request in enumerate(requests)}
-    kept: list[Kept] = []
-    with open_origins(site) as origins:
-        download = FetchJob(origins)
-        look = InspectJob(site, ImageLimits(max_pixels=site.config.fetch.max_pixels))
-        received = engine.map(download, requests, site.config.fetch.concurrency)
-        for result in engine.map(look, received, _DECODE_WORKERS):
-            if isinstance(result, Finding):
-                findings.append(result)
-                progress.advance(failed=1)
-            elif isinstance(result, Kept):
-                kept.append(result)
-                progress.advance(size=result.blob.size)
-                _report_kept(result, progress)
-            else:
-                progress.advance()
-    return sorted(kept, key=lambda item: order[id(item.request)])
-
-
-def _report_kept(item: Kept, progress: Progress) -> None:
-    for url in item.request.addresses:
-        progress.event("fetched", source=url, sha256=item.blob.digest.hex, size=item.blob.size)
-
-
 def _addressed(kept: Iterable[Kept]) -> Iterator[tuple[Address, Blob]]:
     return ((url, item.blob) for item in kept for url in item.request.addresses)
 
@@ -396,41 +158,6 @@ def _changed_sources(manifest: Manifest, kept: Iterable[Kept]) -> Iterator[Findi
                 f"the host serves another picture now: {item.blob.digest} instead of "
                 f"{before.digest}; both are kept, rewritten posts go on showing the old one",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatorCache:
-    """What hosts call the versions we have, for `--refresh`: without it, all is fetched again."""
-
-    site: Site
-
-    @property
-    def path(self) -> Path:
-        return self.site.config.state / "validators.jsonl"
-
-    def load(self) -> dict[Address, tuple[str, Validators]]:
-        """By address: the SHA-256 of what came, and what the host said of it."""
-        found: dict[Address, tuple[str, Validators]] = {}
-        for raw in json_lines(self.path):
-            with suppress(KeyError, TypeError):
-                said = Validators(raw["etag"], raw["last_modified"])
-                found[Address(raw["source"])] = (str(raw["sha256"]), said)
-        return found
-
-    def add(self, kept: Iterable[Kept]) -> None:
-        more = {
-            url: (item.blob.digest.hex, item.validators)
-            for item in kept
-            for url in item.request.addresses
-        }
-        if not more:
-            return
-        lines = [
-            json.dumps({"source": url, "sha256": digest, **asdict(said)}) + "\n"
-            for url, (digest, said) in sorted((self.load() | more).items())
-        ]
-        with suppress(OSError):  # only speed is lost
-            write_whole(self.path, "".join(lines).encode())
 
 
 # --- Decisions --------------------------------------------------------------------------------

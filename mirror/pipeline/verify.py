@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from time import monotonic
 
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
-from mirror.manifest import Manifest, parse
+from mirror.manifest import Manifest, Object, Objects, key_bytes, parse
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.public import verify_public
@@ -91,13 +92,18 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     is neither fine nor a difference.
     """
     started = monotonic()
-    manifest, _ = site.load_manifest()
-    counts = {"assets": len(manifest.assets), "objects": 0, "read": 0, "asked": 0}
+    if options.archive or options.public or options.posts:
+        manifest, _ = site.load_manifest()
+        objects, assets = manifest.objects, len(manifest.assets)
+    else:
+        manifest = Manifest()  # not needed, and it may be of a million lines
+        objects, assets = site.load_objects()
+    counts = {"assets": assets, "objects": 0, "read": 0, "asked": 0}
     layers = []
     if options.destinations:
         for target in site.targets:
-            held = examine(target, manifest, engine, options, progress)
-            layers.append(_destination_layer(target, manifest, held, progress))
+            held = examine(target, objects, engine, options, progress)
+            layers.append(_destination_layer(target, objects, held, progress))
             counts["objects"] += held.compared
             counts["read"] += held.read
     sampled = [asset for asset in manifest.assets.values() if asset.digest in options.sample]
@@ -172,7 +178,7 @@ class Held:
 
 
 def examine(
-    target: Target, manifest: Manifest, engine: Engine, options: VerifyOptions, progress: Progress
+    target: Target, objects: Objects, engine: Engine, options: VerifyOptions, progress: Progress
 ) -> Held:
     """Compare a destination with the manifest, by one listing as far as that tells.
 
@@ -181,39 +187,53 @@ def examine(
     """
     held = Held()
     progress.stage(f"list {target.name}", None, "objects")
-    missing = dict(manifest.by_key)
-    to_read: list[Asset] = []
+    missing: list[Key] = []
+    to_read = array("Q")
+    number = 0  # both sides are in the order of keys; of ours, those before have been met
     try:
         for info in target.store.list():
             progress.advance()
-            if (asset := missing.pop(info.key, None)) is None:
+            here = key_bytes(info.key)
+            while number < len(objects) and key_bytes((wanted := objects.at(number)).key) < here:
+                missing.append(wanted.key)
+                number += 1
+            if number == len(objects) or wanted.key != info.key:
                 held.deviations.append(Deviation(State.EXTRA, info.key, f"{info.size} bytes"))
-            elif info.size != asset.blob.size:
-                message = f"expected {asset.blob.size} bytes, found {info.size}"
+                continue
+            if info.size != wanted.size:
+                message = f"expected {wanted.size} bytes, found {info.size}"
                 held.deviations.append(Deviation(State.DIFFERENT, info.key, message))
-            elif _is_read(asset, info, options):
-                to_read.append(asset)
+            elif _is_read(wanted, info, options):
+                to_read.append(number)
+            number += 1
     except StoreError as error:
         held.trouble = error
         return held
-    held.compared = len(manifest.by_key)
-    held.deviations += [Deviation(State.MISSING, key, "missing") for key in sorted(missing)]
+    missing += [objects.at(rest).key for rest in range(number, len(objects))]
+    held.compared = len(objects)
+    held.deviations += [Deviation(State.MISSING, key, "missing") for key in missing]
     if to_read:
-        _read_all(target, to_read, held, engine, progress)
+        _read_all(target, objects, to_read, held, engine, progress)
     return held
 
 
-def _is_read(asset: Asset, info: ObjectInfo, options: VerifyOptions) -> bool:
-    if info.md5 not in (None, asset.blob.md5):
+def _is_read(wanted: Object, info: ObjectInfo, options: VerifyOptions) -> bool:
+    if info.md5 not in (None, wanted.md5):
         return True
-    return (options.deep or info.md5 is None) and asset.digest in options.sample
+    return (options.deep or info.md5 is None) and wanted.digest in options.sample
 
 
 def _read_all(
-    target: Target, assets: Sequence[Asset], held: Held, engine: Engine, progress: Progress
+    target: Target,
+    objects: Objects,
+    numbers: Collection[int],
+    held: Held,
+    engine: Engine,
+    progress: Progress,
 ) -> None:
-    progress.stage(f"read {target.name}", len(assets), "objects")
-    with closing(engine.map(partial(_read_back, target), assets, _READERS)) as results:
+    progress.stage(f"read {target.name}", len(numbers), "objects")
+    wanted = map(objects.at, numbers)
+    with closing(engine.map(partial(_read_back, target), wanted, _READERS)) as results:
         for result in results:
             if isinstance(result, StoreError):
                 held.trouble = result
@@ -223,20 +243,19 @@ def _read_all(
             held.deviations += [result] if result is not None else []
 
 
-def _read_back(target: Target, asset: Asset) -> Deviation | StoreError | None:
+def _read_back(target: Target, wanted: Object) -> Deviation | StoreError | None:
     """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
-    assert asset.key is not None  # noqa: S101  (only objects are read)
     try:
-        digest = sha256(target.store.get(asset.key)).hexdigest()
+        digest = sha256(target.store.get(wanted.key)).hexdigest()
     except NotFoundError:
-        return Deviation(State.MISSING, asset.key, "listed, but not there")
+        return Deviation(State.MISSING, wanted.key, "listed, but not there")
     except _FATAL as error:
         return error
     except StoreError as error:
-        return Deviation(State.UNCHECKED, asset.key, str(error))
-    if digest != asset.digest.hex:
-        message = f"expected SHA-256 {asset.digest}, found {digest}"
-        return Deviation(State.DIFFERENT, asset.key, message)
+        return Deviation(State.UNCHECKED, wanted.key, str(error))
+    if digest != wanted.digest.hex:
+        message = f"expected SHA-256 {wanted.digest}, found {digest}"
+        return Deviation(State.DIFFERENT, wanted.key, message)
     return None
 
 
@@ -248,12 +267,12 @@ _REMEDIES = {
 }
 
 
-def _destination_layer(target: Target, manifest: Manifest, held: Held, progress: Progress) -> Layer:
+def _destination_layer(target: Target, objects: Objects, held: Held, progress: Progress) -> Layer:
     findings = Findings(progress.finding)
     for one in held.deviations:
         message = _REMEDIES[one.state].format(name=target.name, message=one.message)
         findings.append(Finding(one.state.value, one.key, message))
-    subjects: Collection[str] = manifest.by_key
+    subjects: Collection[str] = objects
     if held.trouble is not None:
         findings.append(unreachable(target, held.trouble))
         subjects = ()

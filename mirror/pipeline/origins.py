@@ -1,0 +1,66 @@
+"""Where pictures come from: each source is read as its configuration says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mirror.config import Fetch, request_headers
+from mirror.fetch import Body, Fetcher, FetchError, Kind, Limits, Validators
+from mirror.model import Key
+from mirror.pipeline.site import Site
+from mirror.sources import Located, Source, canonical, identity
+from mirror.store import Store
+
+
+def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
+    """One that keeps the limits of `[fetch]`; hosts of the URLs in `private` may be private."""
+    limits = Limits(
+        concurrency=fetch.concurrency,
+        timeout_s=fetch.timeout_s,
+        retries=fetch.retries,
+        max_bytes=fetch.max_bytes,
+        allow_private_hosts=fetch.allow_private_hosts,
+    )
+    addresses = [address for url in private if (address := canonical(url)) is not None]
+    return Fetcher(limits, exempt_hosts=[identity(one).partition("/")[0] for one in addresses])
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Reads the sources of a site: over HTTP, or from the bucket behind them."""
+
+    fetcher: Fetcher
+    headers: Mapping[str, Mapping[str, str]]
+    buckets: Mapping[str, Store]
+    max_bytes: int
+
+    def read(self, located: Located, validators: Validators | None = None) -> Body | None:
+        """The bytes, or `None` when `validators` hold. Raise `FetchError` or `StoreError`."""
+        if located.bucket_key is None:
+            headers = self.headers[located.source.name]
+            return self.fetcher.fetch(located.request, headers, validators)
+        data = self.buckets[located.source.name].get(Key(located.bucket_key))
+        if len(data) > self.max_bytes:
+            raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
+        return Body(data, Validators(), 1)
+
+
+@contextmanager
+def open_origins(site: Site) -> Iterator[Origins]:
+    """Raise `ConfigError` for a header whose environment variable is not set."""
+    sources, fetch = site.config.sources, site.config.fetch
+    named = [source.fetch for source in sources if source.fetch and not _is_bucket(source)]
+    with open_fetcher(fetch, named) as fetcher:
+        yield Origins(
+            fetcher,
+            {source.name: request_headers(source, os.environ) for source in sources},
+            {source.name: site.source_store(source) for source in sources if _is_bucket(source)},
+            fetch.max_bytes,
+        )
+
+
+def _is_bucket(source: Source) -> bool:
+    return source.fetch is not None and source.fetch.startswith("s3://")

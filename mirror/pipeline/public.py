@@ -1,0 +1,181 @@
+"""Mirrored images as a reader gets them: by their public URL, without credentials."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from mirror.engine import Engine
+from mirror.fetch import Body, Fetcher, FetchError, Kind
+from mirror.model import Asset, Finding, Layer, Rule, Url
+from mirror.pipeline.origins import open_fetcher
+from mirror.pipeline.progress import Findings, Progress
+from mirror.pipeline.site import Site, Target, is_trusted_svg
+
+_SVG = "image/svg+xml"
+# Other names of one media type, which every browser shows alike.
+_SAME_TYPE = {
+    "image/vnd.microsoft.icon": "image/x-icon",
+    "image/jpg": "image/jpeg",
+    "image/x-ms-bmp": "image/bmp",
+}
+_REFUSED = (Kind.BLOCKED, Kind.AUTHENTICATION)
+_CHECKS_FAILED = (Kind.CONTENT, Kind.TOO_LARGE)
+
+
+def verify_public(site: Site, engine: Engine, assets: Sequence[Asset], progress: Progress) -> Layer:
+    """Ask for the objects among `assets` at the first destination's `public_url`.
+
+    Each is asked for as its posts do, with the site's Referer if the configuration names one; the
+    first also without, because rules against hot-linking hold for a host as a whole.
+    """
+    findings = Findings(progress.finding)
+    if not site.targets:
+        findings.append(Finding(Rule.PUBLIC_UNCHECKED, "public_url", "there is no [[destination]]"))
+        return Layer("public", (), findings)
+    target = site.targets[0]
+    if (trouble := _unaskable(target)) is not None:
+        findings.append(Finding(Rule.PUBLIC_UNCHECKED, target.name, trouble))
+        return Layer("public", (), findings)
+    objects = [asset for asset in assets if asset.key is not None]
+    progress.stage(f"ask {target.name}", len(objects), "URLs")
+    base = target.settings.public_url or ""
+    with open_fetcher(site.config.fetch, [base]) as fetcher:
+        ask = AskJob(site, target, fetcher, _referer(site))
+        if objects and ask.referer:
+            findings.extend(ask.without_referer(objects[0]))
+        for found in engine.map(ask, objects, site.config.fetch.concurrency):
+            progress.advance(failed=bool(found))
+            findings.extend(found)
+    return Layer("public", [asset.key for asset in objects if asset.key is not None], findings)
+
+
+def _unaskable(target: Target) -> str | None:
+    """Why nobody can be asked; `None` when somebody can."""
+    base = target.settings.public_url
+    if base is None:
+        return "has no `public_url`, so there is no address a reader would ask for"
+    if not re.match(r"https?://", base):
+        return (
+            f"its public_url {base!r} is relative: it means something only on the published site. "
+            "Give the whole address to have it checked, such as https://example.com/images"
+        )
+    return None
+
+
+def _referer(site: Site) -> str | None:
+    """The address of the user's own site, as far as a source is asked with it."""
+    headers = (header for source in site.config.sources for header in source.headers)
+    return next((value for name, value in headers if name.lower() == "referer"), None)
+
+
+@dataclass(frozen=True, slots=True)
+class AskJob:
+    """Asset in, what a reader would have to complain about out."""
+
+    site: Site
+    target: Target
+    fetcher: Fetcher
+    referer: str | None
+
+    def __call__(self, asset: Asset) -> list[Finding]:
+        url = self._url(asset)
+        try:
+            body = self._get(url, self.referer)
+        except FetchError as error:
+            return [self._failed(url, error)]
+        return list(self._differences(asset, url, body))
+
+    def without_referer(self, asset: Asset) -> Iterator[Finding]:
+        """Whether the host wants a Referer that feed readers and private browsers do not send."""
+        url = self._url(asset)
+        try:
+            self._get(url, self.referer)
+        except FetchError:  # it is asked for again, and then said
+            return
+        try:
+            self._get(url, None)
+        except FetchError as error:
+            if error.kind in _REFUSED:
+                yield Finding(
+                    Rule.PUBLIC_REFERER,
+                    url,
+                    f"is served to readers who come from {self.referer} and refused to those who "
+                    f"send no Referer (HTTP {error.status}): feed readers and private browsers "
+                    "show no image. Allow an empty Referer in the host's rules",
+                )
+
+    def _url(self, asset: Asset) -> str:
+        url = self.target.public_url(asset.key) if asset.key is not None else None
+        assert url is not None  # noqa: S101  (only objects with an address are asked for)
+        return url
+
+    def _get(self, url: str, referer: str | None) -> Body:
+        headers: Mapping[str, str] = {"Referer": referer} if referer else {}
+        body = self.fetcher.fetch(Url(url), headers)
+        assert body is not None  # noqa: S101  (no validators were sent)
+        return body
+
+    def _failed(self, url: str, error: FetchError) -> Finding:
+        if error.kind in _CHECKS_FAILED:
+            return Finding(Rule.PUBLIC_DIFFERENT, url, str(error))
+        if error.kind in _REFUSED:
+            message = f"{self._refused(url)} (HTTP {error.status}); let everybody read the objects"
+            return Finding(Rule.PUBLIC_MISSING, url, message)
+        if error.status in (404, 410):
+            message = (
+                f"readers get HTTP {error.status}; if the object is in the destination, correct "
+                "`public_url` or what serves it, else `mirror sync` or `mirror repair` stores it"
+            )
+            return Finding(Rule.PUBLIC_MISSING, url, message)
+        return Finding(Rule.PUBLIC_UNCHECKED, url, str(error))
+
+    def _refused(self, url: str) -> str:
+        """Whom the host refuses."""
+        if self.referer is None:
+            return "is refused to readers"
+        try:
+            self._get(url, None)
+        except FetchError:
+            return "is refused to readers, whether they come from the site or not"
+        return f"is refused to readers who come from {self.referer}, and served to others"
+
+    def _differences(self, asset: Asset, url: str, body: Body) -> Iterator[Finding]:
+        expected, found = asset.blob.media_type, _media_type(body.headers)
+        if found != expected:
+            message = (
+                f"expected Content-Type {expected}, found {found or 'none'}: a browser may save it "
+                "instead of showing it. Store the object with its type, or correct the host's rules"
+            )
+            yield Finding(Rule.PUBLIC_DIFFERENT, url, message)
+        if _is_attachment(body.headers) and not self._is_meant_to_download(asset):
+            message = (
+                "is sent with Content-Disposition: attachment, so a browser that opens it saves "
+                "it. The default domains of some providers do that; use a domain of your own"
+            )
+            yield Finding(Rule.PUBLIC_ATTACHMENT, url, message)
+        digest = sha256(body.data).hexdigest()
+        if digest != asset.digest.hex:
+            what = (
+                f"{asset.blob.size} bytes, found {len(body.data)}"
+                if len(body.data) != asset.blob.size
+                else f"SHA-256 {asset.digest}, found {digest}"
+            )
+            message = f"expected {what}; does an image service or an old cache stand in between?"
+            yield Finding(Rule.PUBLIC_DIFFERENT, url, message)
+
+    def _is_meant_to_download(self, asset: Asset) -> bool:
+        """An SVG is stored so, unless its source is trusted: it may hold scripts."""
+        return asset.blob.media_type == _SVG and not is_trusted_svg(asset, self.site.locator)
+
+
+def _media_type(headers: Mapping[str, str]) -> str:
+    name = headers.get("content-type", "").partition(";")[0].strip().lower()
+    return _SAME_TYPE.get(name, name)
+
+
+def _is_attachment(headers: Mapping[str, str]) -> bool:
+    disposition = headers.get("content-disposition", "")
+    return disposition.partition(";")[0].strip().lower() == "attachment"

@@ -1,0 +1,85 @@
+"""Help for the tests of what follows a backup: the command in this process, pictures, buckets."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from PIL import Image
+from servers import BUCKET as SERVER_BUCKET
+from servers import Server
+from sites import BUCKET, Blog
+
+from mirror.cli import run as run_cli
+
+__all__ = ["BUCKET", "Ran", "filled", "picture", "run", "s3"]
+_prefixes = count()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        (last,) = [one for one in self.events if one["type"] == "summary"]
+        assert last == self.events[-1]
+        return last
+
+    @property
+    def rules(self) -> list[str]:
+        return [one["rule"] for one in self.events if one["type"] == "finding"]
+
+
+def run(blog: Blog, *arguments: str | Path) -> Ran:
+    """`mirror ARGUMENTS` in the folder of the blog."""
+    before, out, err = sys.argv, StringIO(), StringIO()
+    sys.argv = ["mirror", *map(str, arguments)]
+    try:
+        with chdir(blog.root), redirect_stdout(out), redirect_stderr(err):
+            code = run_cli()
+    finally:
+        sys.argv = before
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def picture(seed: int, kind: str = "PNG") -> bytes:
+    """Noise that no other seed looks like."""
+    file = BytesIO()
+    Image.frombytes("RGB", (24, 24), Random(seed).randbytes(24 * 24 * 3)).save(file, kind)
+    return file.getvalue()
+
+
+def filled(blog: Blog, *names: str) -> None:
+    """A post with so many different images of the source, and a backup of it."""
+    for seed, name in enumerate(names):
+        blog.host.put(name, picture(seed))
+    blog.write("post.md", "".join(f"![](<{BUCKET}{name}>)\n\n" for name in names))
+    assert not blog.sync().findings
+
+
+def s3(server: Server, name: str = "bucket", **changes: str) -> str:
+    """A destination in the server's bucket, beneath a prefix of its own."""
+    values = {
+        "name": name,
+        "url": f"s3://{SERVER_BUCKET}/care{next(_prefixes)}",
+        "endpoint_url": server.endpoint_url,
+        "region": "us-east-1",
+    } | changes
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(["[[destination]]", *lines, ""])

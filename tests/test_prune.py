@@ -1,0 +1,304 @@
+"""What no line of the manifest names: listed, kept, deleted, refused. On real servers and files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import care
+import pytest
+from care import BUCKET, filled, run
+from conftest import use
+from hypothesis import given
+from hypothesis import strategies as st
+from servers import Server, Servers
+from sites import Blog
+
+from mirror.config import Destination
+from mirror.model import Key
+from mirror.pipeline.prune import MaxDelete, mentions
+from mirror.pipeline.site import Target
+from mirror.store import MemoryStore, Store
+
+NAMES = tuple(f"{number}.png" for number in range(4))
+STRAY = Key("ab/" + "ab" * 32 + ".png")
+
+
+@pytest.fixture(params=["directory", "rclone", "moto"])
+def stray(
+    request: pytest.FixtureRequest, blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> Store:
+    """A destination with four images, and one object that nobody knows."""
+    if request.param != "directory":
+        blog.configure(more=care.s3(use(servers[request.param], monkeypatch)))
+    filled(blog, *NAMES)
+    store = blog.site.targets[-1].store
+    store.put(STRAY, b"stray")
+    return store
+
+
+@pytest.fixture
+def local(blog: Blog) -> Store:
+    """The same in a folder, for what no destination decides."""
+    filled(blog, *NAMES)
+    store = blog.site.targets[0].store
+    store.put(STRAY, b"stray")
+    return store
+
+
+def keys(store: Store) -> set[str]:
+    return {info.key for info in store.list()}
+
+
+def test_extra_objects_are_listed_and_nothing_more(blog: Blog, stray: Store) -> None:
+    before = keys(stray)
+    ran = run(blog, "prune", "--max-delete", "1")
+    assert ran.code == 0
+    assert f"{stray.name}: {STRAY} (5 B)" in ran.out
+    assert ran.out.endswith("1 in no line of the manifest (5 B); --yes deletes them\n")
+    assert keys(stray) == before
+
+
+def test_with_yes_they_go_and_nothing_else(blog: Blog, stray: Store) -> None:
+    before = keys(stray)
+    ran = run(blog, "prune", "--yes", "--max-delete", "20%", "--json")
+    assert ran.code == 0
+    (event, summary) = ran.events
+    assert event == {"type": "deleted", "destination": stray.name, "key": STRAY, "size": 5}
+    assert (summary["extra"], summary["kept"], summary["deleted"]) == (1, 0, 1)
+    assert keys(stray) == before - {STRAY}
+    assert run(blog, "verify").code == 0
+    ran = run(blog, "prune", "--yes")
+    assert (ran.code, ran.out.endswith("0 deleted (0 B)\n")) == (0, True)
+
+
+def test_no_other_prefix_of_the_bucket_is_touched(blog: Blog, rclone: Server) -> None:
+    blog.configure(more=care.s3(rclone))
+    filled(blog, *NAMES)
+    other = rclone.store()
+    other.put(STRAY, b"theirs")
+    ran = run(blog, "prune", "--yes", "--max-delete", "100%")
+    assert ran.code == 0
+    assert other.get(STRAY) == b"theirs"
+
+
+# --- Too much ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", ["0", "10%", "19%", "19.9%"])
+def test_above_the_limit_nothing_goes(blog: Blog, stray: Store, limit: str) -> None:
+    before = keys(stray)
+    for more in ([], ["--yes"]):
+        ran = run(blog, "prune", "--max-delete", limit, *more)
+        assert ran.code == 4
+        assert f"1 of 5 objects would go, more than --max-delete {limit};" in ran.out
+        assert "[M506]" in ran.out
+        assert ran.out.endswith(": nothing was deleted\n")
+    assert keys(stray) == before
+
+
+def test_the_limit_of_one_destination_holds_for_all(blog: Blog, rclone: Server) -> None:
+    blog.configure(more=care.s3(rclone))
+    filled(blog, *NAMES)
+    site, bucket = (target.store for target in blog.site.targets)
+    site.put(STRAY, b"1")
+    for number in range(3):
+        bucket.put(Key(f"stray{number}.png"), b"1")
+    ran = run(blog, "prune", "--yes", "--max-delete", "2")
+    assert ran.code == 4
+    assert STRAY in keys(site)
+    assert len(keys(bucket)) == 7
+
+
+@given(count=st.integers(0, 1000), total=st.integers(1, 1000), percent=st.integers(0, 100))
+def test_a_share_is_of_all_that_is_there(count: int, total: int, percent: int) -> None:
+    assert MaxDelete.parse(f"{percent}%").allows(count, total) == (count / total <= percent / 100)
+    assert MaxDelete.parse(f"{percent}").allows(count, total) == (count <= percent)
+
+
+@pytest.mark.parametrize("text", ["", "%", "ten", "-1", "101%", "1.5", "10 %%", "1e3", "٣"])
+def test_a_limit_that_is_none_is_said(blog: Blog, text: str) -> None:
+    ran = run(blog, "prune", f"--max-delete={text}")
+    assert ran.code == 2
+    assert "--max-delete: expected a number such as 25" in ran.err
+
+
+# --- In doubt ---------------------------------------------------------------------------------
+
+
+def _unreadable_post(blog: Blog) -> None:
+    blog.write("odd.md", b"\x81\xff\x00 no encoding \xff\xfe\x00")
+
+
+def _linked_post(blog: Blog) -> None:
+    (blog.root / "posts" / "link.md").symlink_to("/etc/hostname")
+
+
+def _no_posts(blog: Blog) -> None:
+    for path in (blog.root / "posts").iterdir():
+        path.unlink()
+
+
+def _no_manifest(blog: Blog) -> None:
+    (blog.root / "manifests" / "images.jsonl").unlink()
+
+
+def _empty_manifest(blog: Blog) -> None:
+    path = blog.root / "manifests" / "images.jsonl"
+    path.write_text(path.read_text().partition("\n")[0] + "\n")
+
+
+@pytest.mark.parametrize(
+    ("doubt", "words"),
+    [
+        (_unreadable_post, "odd.md could not be scanned"),
+        (_linked_post, "link.md could not be scanned"),
+        (_no_posts, "the posts: there is none"),
+        (_no_manifest, "the manifest: names no object"),
+        (_empty_manifest, "the manifest: names no object"),
+    ],
+)
+def test_in_doubt_nothing_goes(
+    blog: Blog, local: Store, doubt: Callable[[Blog], None], words: str
+) -> None:
+    doubt(blog)
+    before = keys(local)
+    for more in ([], ["--yes"]):
+        ran = run(blog, "prune", "--max-delete", "100%", *more)
+        assert ran.code == 4
+        assert words in ran.out
+        assert keys(local) == before
+
+
+def test_a_destination_that_is_down_does_not_stop_the_others(
+    blog: Blog, local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    path = blog.root / "mirror.toml"
+    down = '[[destination]]\nname = "down"\nurl = "s3://b"\nendpoint_url = "http://127.0.0.1:9"\n'
+    path.write_text(path.read_text() + down)
+    ran = run(blog, "prune", "--yes", "--max-delete", "1", "--json")
+    assert (ran.code, ran.rules) == (3, ["M306"])
+    assert STRAY not in keys(local)
+
+
+def test_deleting_takes_the_lock_and_listing_does_not(blog: Blog, local: Store) -> None:
+    with blog.site.lock("mirror sync"):
+        assert run(blog, "prune", "--max-delete", "1").code == 0
+        ran = run(blog, "prune", "--max-delete", "1", "--yes")
+        assert ran.code == 4
+        assert f"process {os.getpid()}" in ran.err
+    assert STRAY in keys(local)
+
+
+def test_what_cannot_be_deleted_is_said(
+    blog: Blog, local: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "unlink", refuse)
+    ran = run(blog, "prune", "--yes", "--max-delete", "1", "--json")
+    assert (ran.code, ran.rules, ran.summary["deleted"]) == (3, ["M308"], 0)
+    assert STRAY in keys(local)
+
+
+def test_odd_names_are_shown_on_one_line(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    folder = blog.root / "static" / "images"
+    (folder / "ab").mkdir(exist_ok=True)
+    (folder / "ab" / "x\\..\\..\\y\n.png").write_bytes(b"odd")
+    ran = run(blog, "prune", "--yes", "--max-delete", "1")
+    assert ran.code == 0
+    assert r"ab/x\..\..\y\n.png" in ran.out
+    assert keys(blog.site.targets[0].store) == {blog.asset(name)["key"] for name in NAMES}
+
+
+# --- What posts still show --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"![](/images/{STRAY})",
+        f"`![](/images/{STRAY})`",
+        f"```\n/images/{STRAY}\n```",
+        f"<!-- <img src=/images/{STRAY}> -->",
+        f"    indented /images/{STRAY}",
+        f"see /images/{STRAY}。",
+        f"[x]: /images/{STRAY}#anchor",
+        f"---\ncover: /images/{STRAY}\n---\n",
+        f'{{"a":"\\/images\\/{STRAY.replace("/", chr(92) + "/")}"}}',
+    ],
+)
+def test_an_object_that_a_post_shows_in_any_way_is_kept(
+    blog: Blog, local: Store, text: str
+) -> None:
+    blog.write("later.md", text)
+    ran = run(blog, "prune", "--yes", "--max-delete", "100%", "--json")
+    assert ran.code == 0
+    (event, summary) = ran.events
+    assert (event["type"], event["key"], event["post"]) == ("kept", STRAY, "posts/later.md")
+    assert (summary["kept"], summary["deleted"]) == (1, 0)
+    assert STRAY in keys(local)
+    assert f"{STRAY} (5 B), shown by posts/later.md" in run(blog, "prune").out
+
+
+def found(text: str, key: str, base: str = "https://img.example/blog") -> bool:
+    target = Target(Destination("r2", "file:x", base), MemoryStore())
+    others = {"other.png", f"{key}.bak", key[:-1]} - {""}
+    told = mentions([("a.md", text)], [target], {key, *others})
+    return told.get(key) == "a.md"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("https://img.example/blog/a.png", "a.png"),
+        ("http://img.example/blog/a.png", "a.png"),
+        ("//img.example/blog/a.png", "a.png"),
+        ("HTTPS://IMG.EXAMPLE/blog/a.png", "a.png"),
+        ("(https://img.example/blog/a.png)![](x)", "a.png"),
+        ("https://img.example/blog/b.pnghttps://img.example/blog/a.png", "a.png"),
+        ("https://img.example/blog/%E5%9B%BE%201.png", "图 1.png"),
+        ("<https://img.example/blog/图 1.png>", "图 1.png"),
+        ("https://img.example/blog/a&amp;b.png", "a&b.png"),
+        ("https://img.example/blog/a%26b.png", "a&b.png"),
+        ("https://img.example/blog/100%25.png", "100%.png"),
+        (r"https:\/\/img.example\/blog\/x\/a.png", "x/a.png"),
+        ("https://img.example/blog/a.png?v=2", "a.png"),
+    ],
+)
+def test_a_public_url_is_seen_however_it_is_spelled(text: str, key: str) -> None:
+    assert found(text, key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a.png",
+        "https://img.example/a.png",
+        "https://img.example/blog/\na.png",
+        "other/blog/a.png",
+    ],
+)
+def test_what_is_no_public_url_is_none(text: str) -> None:
+    assert not found(text, "a.png")
+
+
+@given(
+    key=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20),
+    before=st.text(max_size=20),
+    after=st.text(max_size=20),
+)
+def test_what_posts_are_pointed_at_is_always_seen(key: str, before: str, after: str) -> None:
+    target = Target(Destination("r2", "file:x", "https://img.example/blog"), MemoryStore())
+    url = target.public_url(Key(key))
+    assert mentions([("a.md", f"{before}{url}{after}")], [target], {key}) == {key: "a.md"}
+
+
+def test_what_was_repointed_at_another_is_free_to_go(blog: Blog, local: Store) -> None:
+    blog.write("later.md", f"![]({BUCKET}0.png) {STRAY}\n")
+    ran = run(blog, "prune", "--json", "--max-delete", "1")
+    assert [one["type"] for one in ran.events] == ["would-delete", "summary"]

@@ -1,0 +1,259 @@
+"""Mirrored images as a reader gets them: from a host that serves the destination's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+from care import filled, picture, run
+from sites import Blog
+
+from mirror.host import ImageHost, Request, Response
+
+NAMES = ("a.png", "b.png", "c.png")
+SITE = "https://70data.net/"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect/></svg>'
+Spoil = Callable[[Request, Response], Response]
+
+
+class Cdn(ImageHost):
+    """Serves the folder of the destination as it is by now; `spoil` changes answers."""
+
+    def __init__(self, blog: Blog) -> None:
+        self.spoil: Spoil = lambda request, response: response
+        self._blog = blog
+        super().__init__({})
+
+    def answer(self, request: Request) -> Response:
+        for name, data in self._blog.objects().items():
+            self.put(f"blog/{name}", data)
+        return self.spoil(request, super().answer(request))
+
+
+@pytest.fixture
+def cdn(blog: Blog) -> Iterator[Cdn]:
+    """The blog's destination has a public address at this host."""
+    with Cdn(blog) as host:
+        configure(blog, f"{host.base_url}blog")
+        yield host
+
+
+def configure(blog: Blog, public_url: str | None, source: str = "", fetch: str = "") -> None:
+    blog.configure(source=source, more=f"[fetch]\nretries = 0\n{fetch}")
+    path = blog.root / "mirror.toml"
+    line = f'public_url = "{public_url}"' if public_url else ""
+    path.write_text(path.read_text().replace('public_url = "/images"', line))
+
+
+def verify(blog: Blog) -> tuple[int, list[tuple[str, str]]]:
+    """The exit code, and rule and message of each finding."""
+    ran = run(blog, "verify", "--public", "--json")
+    events = [one for one in ran.events if one["type"] == "finding"]
+    return ran.code, [(one["rule"], f"{one['subject']}: {one['message']}") for one in events]
+
+
+def headers(**more: str) -> Spoil:
+    named = {name.replace("_", "-"): text for name, text in more.items()}
+    return lambda request, response: replace(response, headers={**response.headers, **named})
+
+
+def without(*names: str) -> Spoil:
+    def spoil(request: Request, response: Response) -> Response:
+        kept = {name: text for name, text in response.headers.items() if name not in names}
+        return replace(response, headers=kept)
+
+    return spoil
+
+
+def body(data: bytes, media_type: str = "image/png", status: int = 200) -> Spoil:
+    return lambda request, response: Response(status, {"Content-Type": media_type}, data)
+
+
+def test_what_readers_get_agrees(blog: Blog, cdn: Cdn) -> None:
+    filled(blog, *NAMES)
+    ran = run(blog, "verify", "--public")
+    assert ran.code == 0
+    assert "3 public URLs asked" in ran.out
+    keys = [blog.asset(name)["key"] for name in NAMES]
+    assert cdn.requests == {f"GET blog/{key}": 1 for key in keys}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "rule", "words"),
+    [
+        pytest.param(
+            headers(Content_Type="application/octet-stream"),
+            "M401",
+            "expected Content-Type image/png, found application/octet-stream",
+            id="octets",
+        ),
+        pytest.param(without("Content-Type"), "M401", "found none", id="no media type"),
+        pytest.param(
+            headers(Content_Disposition='Attachment; filename="x.png"'),
+            "M403",
+            "use a domain of your own",
+            id="as the default domains of OSS do",
+        ),
+        pytest.param(body(picture(99)), "M401", "expected", id="another picture"),
+        pytest.param(body(picture(0)[:-1]), "M401", "bytes, found", id="cut"),
+        pytest.param(body(b"<html>Sorry</html>"), "M401", "an HTML page", id="page as a picture"),
+        pytest.param(body(b""), "M401", "the body is empty", id="nothing"),
+        pytest.param(body(b"gone", "text/plain", 404), "M402", "HTTP 404", id="not there"),
+        pytest.param(body(b"gone", "text/plain", 410), "M402", "HTTP 410", id="gone"),
+        pytest.param(body(b"no", "text/plain", 403), "M402", "is refused to readers", id="refused"),
+        pytest.param(body(b"", "text/plain", 401), "M402", "is refused to readers", id="login"),
+        pytest.param(body(b"", "text/plain", 503), "M404", "HTTP 503", id="busy"),
+        pytest.param(headers(Content_MD5="AAAA"), "M401", "Content-MD5", id="checksum"),
+    ],
+)
+def test_what_readers_would_complain_about_is_found(
+    blog: Blog, cdn: Cdn, spoil: Spoil, rule: str, words: str
+) -> None:
+    filled(blog, "a.png")
+    cdn.spoil = spoil
+    code, ((found, message),) = verify(blog)
+    assert (code, found) == (3 if rule == "M404" else 1, rule)
+    assert words in message
+    assert message.startswith(f"{cdn.base_url}blog/{blog.asset('a.png')['key']}: ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "spelling"),
+    [
+        ("ICO", "image/vnd.microsoft.icon"),
+        ("BMP", "image/x-ms-bmp; charset=binary"),
+        ("PNG", "IMAGE/PNG"),
+    ],
+)
+def test_other_names_of_one_media_type_are_fine(
+    blog: Blog, cdn: Cdn, kind: str, spelling: str
+) -> None:
+    blog.host.put("a", picture(1, kind))
+    blog.write("post.md", "![](BUCKET/a)\n")
+    assert not blog.sync().findings
+    cdn.spoil = headers(Content_Type=spelling)
+    assert verify(blog) == (0, [])
+
+
+@pytest.mark.parametrize(("trusted", "expected"), [(False, []), (True, ["M403"])])
+def test_an_svg_is_meant_to_be_saved_unless_its_source_is_trusted(
+    blog: Blog, cdn: Cdn, trusted: bool, expected: list[str]
+) -> None:
+    configure(blog, f"{cdn.base_url}blog", "trust_svg = true" if trusted else "")
+    blog.host.put("a.svg", SVG)
+    blog.write("post.md", "![](BUCKET/a.svg)\n")
+    blog.sync()
+    cdn.spoil = headers(Content_Disposition="attachment")
+    _, found = verify(blog)
+    assert [rule for rule, _ in found] == expected
+
+
+def test_redirects_are_followed(blog: Blog, cdn: Cdn) -> None:
+    filled(blog, *NAMES)
+    configure(blog, f"{cdn.base_url}moved")
+    cdn.spoil = lambda request, response: (
+        Response(302, {"Location": request.target.replace("/moved/", "/blog/")})
+        if request.target.startswith("/moved/")
+        else response
+    )
+    assert verify(blog) == (0, [])
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_redirect_to_another_private_host_is_followed_only_where_that_is_allowed(
+    blog: Blog, cdn: Cdn, allowed: bool
+) -> None:
+    filled(blog, "a.png")
+    fetch = "allow_private_hosts = true" if allowed else ""
+    with ImageHost({blog.asset("a.png")["key"]: picture(0)}) as intranet:
+        configure(blog, f"{cdn.base_url}blog", fetch=fetch)
+        cdn.spoil = lambda request, response: Response(
+            302, {"Location": intranet.base_url + request.key.removeprefix("blog/")}
+        )
+        code, found = verify(blog)
+        assert intranet.requests.total() == allowed
+    assert code == (0 if allowed else 3)
+    assert [rule for rule, _ in found] == ([] if allowed else ["M404"])
+
+
+def test_a_host_that_is_down_is_no_difference(blog: Blog) -> None:
+    configure(blog, "http://127.0.0.1:9/blog")
+    filled(blog, *NAMES)
+    code, found = verify(blog)
+    assert (code, [rule for rule, _ in found]) == (3, ["M404"] * 3)
+
+
+@pytest.mark.parametrize(("public_url", "words"), [("/images", "relative"), (None, "has no")])
+def test_an_address_that_means_nothing_here_is_said_once(
+    blog: Blog, public_url: str | None, words: str
+) -> None:
+    configure(blog, public_url)
+    filled(blog, *NAMES)
+    code, ((rule, message),) = verify(blog)
+    assert (code, rule) == (3, "M404")
+    assert words in message
+
+
+def test_without_a_destination_there_is_nobody_to_ask(blog: Blog) -> None:
+    text = (blog.root / "mirror.toml").read_text()
+    (blog.root / "mirror.toml").write_text(text.partition("[[destination]]")[0])
+    code, ((rule, message),) = verify(blog)
+    assert (code, rule) == (3, "M404")
+    assert "there is no [[destination]]" in message
+
+
+# --- Rules against hot-linking ----------------------------------------------------------------
+
+
+@pytest.fixture
+def site(blog: Blog, cdn: Cdn) -> Blog:
+    """A blog whose source is asked with the Referer of the site."""
+    configure(blog, f"{cdn.base_url}blog", f'headers = {{ Referer = "{SITE}" }}')
+    filled(blog, *NAMES)
+    return blog
+
+
+def only(allowed: Callable[[str | None], bool]) -> Spoil:
+    refused = Response(403, {"Content-Type": "text/plain"}, b"referer")
+    return lambda request, response: (
+        response if allowed(request.headers.get("referer")) else refused
+    )
+
+
+def test_pictures_are_asked_for_with_the_sites_referer_and_the_first_also_without(
+    site: Blog, cdn: Cdn
+) -> None:
+    assert verify(site) == (0, [])
+    asked = [request.headers.get("referer") for request in cdn.received]
+    assert sorted(asked, key=str) == [None, SITE, SITE, SITE, SITE]
+
+
+def test_a_host_that_wants_a_referer_is_a_warning(site: Blog, cdn: Cdn) -> None:
+    cdn.spoil = only(lambda referer: referer is not None)
+    code, ((rule, message),) = verify(site)
+    assert (code, rule) == (0, "M405")
+    assert "Allow an empty Referer" in message
+
+
+def test_a_host_that_refuses_the_site_itself_is_a_difference(site: Blog, cdn: Cdn) -> None:
+    cdn.spoil = only(lambda referer: referer is None)
+    code, found = verify(site)
+    assert (code, [rule for rule, _ in found]) == (1, ["M402"] * 3)
+    assert all(f"who come from {SITE}, and served to others" in message for _, message in found)
+
+
+def test_a_host_that_refuses_everybody_is_a_difference(site: Blog, cdn: Cdn) -> None:
+    cdn.spoil = only(lambda referer: False)
+    code, found = verify(site)
+    assert (code, [rule for rule, _ in found]) == (1, ["M402"] * 3)
+    assert all("whether they come from the site or not" in message for _, message in found)
+
+
+def test_a_sample_bounds_what_is_asked_for(site: Blog, cdn: Cdn) -> None:
+    digests = [int(sha256(picture(n)).hexdigest()[:15], 16) % 2 for n in range(len(NAMES))]
+    for number in (1, 2):
+        ran = run(site, "verify", "--public", "--sample", f"{number}/2", "--json")
+        assert ran.code == 0
+        assert ran.summary["asked"] == digests.count(number - 1)

@@ -1,0 +1,275 @@
+"""Broken copies put back from good ones, on real servers and files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import bagit
+import care
+import pytest
+from care import BUCKET, filled, picture, run
+from conftest import use
+from servers import BUCKET as SERVER_BUCKET
+from servers import Server, Servers
+from sites import Blog
+
+from mirror.model import Key
+from mirror.store import S3Store, Store
+
+NAMES = ("a.png", "b.png", "c.png")
+NOWHERE = "http://127.0.0.1:9"
+FETCH = "[fetch]\nretries = 0\n"
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+@pytest.fixture(params=["rclone", "moto"])
+def bucket(
+    request: pytest.FixtureRequest, blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> S3Store:
+    """The second destination of a blog with three images; the first is a folder."""
+    server = use(servers[request.param], monkeypatch)
+    blog.configure(more=care.s3(server) + FETCH)
+    filled(blog, *NAMES)
+    store = blog.site.targets[-1].store
+    assert isinstance(store, S3Store)
+    return store
+
+
+def folder(blog: Blog) -> Store:
+    return blog.site.targets[0].store
+
+
+def key(blog: Blog, name: str) -> Key:
+    return Key(blog.asset(name)["key"])
+
+
+def original(blog: Blog, name: str) -> Path:
+    digest = blog.asset(name)["sha256"]
+    return blog.root / "archive" / "data" / digest[:2] / f"{digest}.png"
+
+
+def remove(store: Store, key: Key) -> None:
+    store.delete(key)
+
+
+def spoil(store: Store, key: Key) -> None:
+    store.replace(key, store.get(key)[::-1], "image/png")
+
+
+def cut(store: Store, key: Key) -> None:
+    store.replace(key, store.get(key)[:10], "image/png")
+
+
+def contents(blog: Blog) -> dict[str, list[bytes]]:
+    """What every destination holds."""
+    stores = [target.store for target in blog.site.targets]
+    return {store.name: [store.get(info.key) for info in store.list()] for store in stores}
+
+
+@pytest.mark.parametrize("damage", [remove, spoil, cut])
+def test_each_damage_is_repaired_everywhere(
+    blog: Blog, bucket: S3Store, damage: Callable[[Store, Key], None]
+) -> None:
+    before = contents(blog)
+    asked = blog.asked
+    damage(bucket, key(blog, "a.png"))
+    damage(folder(blog), key(blog, "a.png"))
+    damage(folder(blog), key(blog, "b.png"))
+    ran = run(blog, "repair")
+    assert ran.code == 0
+    assert ran.out.endswith("repaired 3 of 3 broken copies\n")
+    assert f"repaired {key(blog, 'b.png')} in site, from the archive" in ran.out
+    assert contents(blog) == before
+    assert run(blog, "verify", "--deep", "--archive").code == 0
+    assert blog.asked == asked
+
+
+def test_what_was_repaired_is_stored_as_sync_stores_it(
+    blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = use(servers["moto"], monkeypatch)
+    blog.configure(more=care.s3(server))
+    blog.host.put("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    blog.write("post.md", f"![]({BUCKET}a.svg)\n")
+    blog.sync()
+    store = blog.site.targets[-1].store
+    assert isinstance(store, S3Store)
+    place = {"Bucket": SERVER_BUCKET, "Key": f"{store.settings.prefix}/{key(blog, 'a.svg')}"}
+
+    def facts() -> list[object]:
+        head = server.client().head_object(**place)
+        names = ("ContentType", "ContentDisposition", "CacheControl", "Metadata", "ETag")
+        return [head[name] for name in names]
+
+    before = facts()
+    for damage in (remove, spoil):
+        damage(store, key(blog, "a.svg"))
+        assert run(blog, "repair").code == 0
+        assert facts() == before
+
+
+def test_nothing_broken_nothing_done(blog: Blog, bucket: S3Store) -> None:
+    before = bucket.requests.copy()
+    ran = run(blog, "repair")
+    assert ran.code == 0
+    assert ran.out == "looked at 3 images and 6 objects: nothing is broken\n"
+    assert bucket.requests == before
+    assert run(blog, "repair").out == ran.out
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(blog: Blog, bucket: S3Store) -> None:
+    spoil(bucket, key(blog, "a.png"))
+    original(blog, "b.png").unlink()
+    before = contents(blog)
+    ran = run(blog, "repair", "--dry-run", "--json")
+    assert ran.code == 0
+    found = {(one["place"], one["from"]) for one in ran.events[:-1]}
+    assert found == {("bucket", "the archive"), ("the archive", "site")}
+    assert {one["type"] for one in ran.events[:-1]} == {"would-repair"}
+    assert ran.summary["broken"] == ran.summary["repaired"] == 2
+    assert contents(blog) == before
+    assert not original(blog, "b.png").exists()
+    assert run(blog, "repair", "-n").out.count("would repair") == 3
+
+
+# --- Where good bytes come from ---------------------------------------------------------------
+
+
+def test_a_destination_serves_where_the_archive_does_not(blog: Blog, bucket: S3Store) -> None:
+    before = contents(blog)
+    asked = blog.asked
+    for name in NAMES:
+        original(blog, name).write_bytes(b"rot")
+    remove(bucket, key(blog, "a.png"))
+    spoil(folder(blog), key(blog, "b.png"))
+    ran = run(blog, "repair", "--json")
+    assert ran.code == 0
+    repairs = {(one["place"], one["subject"]): one["from"] for one in ran.events[:-1]}
+    a, b, c = (key(blog, name) for name in NAMES)
+    assert repairs == {
+        ("the archive", a): "site",
+        ("bucket", a): "site",
+        ("the archive", b): "bucket",
+        ("site", b): "bucket",
+        ("the archive", c): "site",
+    }
+    assert contents(blog) == before
+    assert blog.asked == asked
+    bagit.Bag(str(blog.root / "archive")).validate()
+
+
+def test_the_source_is_asked_last_and_believed_only_for_the_same_bytes(
+    blog: Blog, bucket: S3Store
+) -> None:
+    before = contents(blog)
+    for name in ("a.png", "b.png"):
+        original(blog, name).unlink()
+        spoil(bucket, key(blog, name))
+        remove(folder(blog), key(blog, name))
+    spoiled = bucket.get(key(blog, "b.png"))
+    blog.host.put("b.png", picture(77))
+    ran = run(blog, "repair", "--json")
+    assert ran.code == 3
+    assert {one["from"] for one in ran.events if one["type"] == "repaired"} == {BUCKET + "a.png"}
+    (finding,) = [one for one in ran.events if one["type"] == "finding"]
+    assert (finding["rule"], finding["subject"]) == ("M307", key(blog, "b.png"))
+    for words in ("b.png: gives another picture now", "is missing", "in the archive, site, bucket"):
+        assert words in finding["message"]
+    assert bucket.get(key(blog, "b.png")) == spoiled  # nothing is overwritten for nothing
+    assert bucket.get(key(blog, "a.png")) in before["bucket"]
+    assert sha256(original(blog, "a.png").read_bytes()).hexdigest() == original(blog, "a.png").stem
+
+
+def test_a_host_that_is_gone_is_one_reason_of_several(blog: Blog) -> None:
+    blog.configure(more=FETCH)
+    filled(blog, *NAMES)
+    original(blog, "a.png").unlink()
+    remove(folder(blog), key(blog, "a.png"))
+    blog.host.remove("a.png")
+    ran = run(blog, "repair")
+    assert ran.code == 3
+    assert re.search(r"cannot be put back in the archive, site: .*HTTP 404.* \[M307\]", ran.out)
+    assert ran.out.endswith("repaired 0 of 2 broken copies\n")
+
+
+def test_a_source_that_is_configured_no_more_is_not_asked(blog: Blog) -> None:
+    filled(blog, "a.png")
+    original(blog, "a.png").unlink()
+    remove(folder(blog), key(blog, "a.png"))
+    path = blog.root / "mirror.toml"
+    path.write_text(path.read_text().replace(BUCKET, "https://elsewhere.example/"))
+    asked = blog.asked
+    ran = run(blog, "repair")
+    assert ran.code == 3
+    assert "no [[source]] matches it" in ran.out
+    assert blog.asked == asked
+
+
+def test_an_original_without_an_object_is_healed_from_its_source(blog: Blog) -> None:
+    filled(blog, "a.png", "b.png")
+    data = picture(0, "BMP")  # the same pixels: a repeat, which has no object of its own
+    blog.host.put("a.bmp", data)
+    blog.write("other.md", f"![]({BUCKET}a.bmp)\n")
+    blog.sync()
+    asset = blog.asset("a.bmp")
+    assert "key" not in asset
+    path = blog.root / "archive" / "data" / asset["sha256"][:2] / f"{asset['sha256']}.bmp"
+    path.unlink()
+    ran = run(blog, "repair", "--json")
+    assert ran.code == 0
+    assert ran.events[0]["subject"] == asset["sha256"]
+    assert path.read_bytes() == data
+
+
+# --- Who cannot be asked, and what is not ours ------------------------------------------------
+
+
+def test_a_destination_that_is_down_does_not_stop_the_others(
+    blog: Blog, bucket: S3Store, servers: Servers
+) -> None:
+    text = (blog.root / "mirror.toml").read_text()
+    down = '[[destination]]\nname = "down"\nurl = "s3://b"\nendpoint_url = "' + NOWHERE + '"\n'
+    (blog.root / "mirror.toml").write_text(text + down)
+    remove(bucket, key(blog, "a.png"))
+    ran = run(blog, "repair", "--json")
+    assert ran.code == 3
+    assert ran.rules == ["M306"]
+    assert ran.summary["repaired"] == 1
+    assert bucket.get(key(blog, "a.png"))
+
+
+def test_what_the_manifest_does_not_name_is_not_touched(blog: Blog, bucket: S3Store) -> None:
+    bucket.put(Key("stray.png"), b"stray")
+    folder(blog).put(Key("stray.png"), b"stray")
+    assert run(blog, "repair").code == 0
+    assert bucket.get(Key("stray.png")) == folder(blog).get(Key("stray.png")) == b"stray"
+
+
+def test_a_repair_waits_for_nobody(blog: Blog, rclone: Server) -> None:
+    filled(blog, "a.png")
+    remove(folder(blog), key(blog, "a.png"))
+    with blog.site.lock("mirror sync"):
+        ran = run(blog, "repair")
+        assert ran.code == 4
+        assert f"process {os.getpid()}" in ran.err
+        assert run(blog, "repair", "--dry-run").code == 0
+    assert run(blog, "repair").code == 0
+
+
+def test_a_folder_that_cannot_be_written_is_a_finding(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    path = blog.root / "static" / "images" / key(blog, "a.png")
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("a file where a folder is needed")
+    ran = run(blog, "repair", "--json")
+    assert ran.code == 3
+    assert ran.rules == ["M307"]

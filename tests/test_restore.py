@@ -1,0 +1,350 @@
+"""Images back under their original paths: by the command, and by the documented shell."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from urllib.parse import quote
+
+import care
+import pytest
+from care import BUCKET, filled, picture, run
+from hypothesis import given
+from hypothesis import strategies as st
+from servers import Server
+from sites import Blog
+
+from mirror import manifest as manifests
+from mirror.host import ImageHost
+from mirror.model import Address, Asset, Key
+from mirror.pipeline.restore import file_name
+from mirror.sources import canonical
+
+HOST = BUCKET.removeprefix("https://").rstrip("/")
+DOCS = Path(__file__).parent.parent / "docs" / "restore.md"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+# --- Names ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://h.example/a/b.png", "h.example/a/b.png"),
+        ("http://h.example:8080/a.png", "h.example%3A8080/a.png"),
+        ("https://[::1]/a.png", "%5B%3A%3A1%5D/a.png"),
+        ("https://h/%E5%9B%BE%201.png", "h/图 1.png"),
+        ("https://h/（图）、《书》.png", "h/（图）、《书》.png"),
+        ("https://h/%D6%D0.png", "h/%D6%D0.png"),
+        ("https://h/100%25.png", "h/100%25.png"),
+        ("https://h/a%2Fb.png", "h/a%2Fb.png"),
+        ("https://h/a%5Cb.png", "h/a%5Cb.png"),
+        ("https://h/..%2F..%2Fetc", "h/..%2F..%2Fetc"),
+        ("https://h/%2e%2e/%2e%2e/etc/passwd", "h/etc/passwd"),
+        ("https://h/a%00b%0A%1b.png", "h/a%00b%0A%1B.png"),
+        ("https://h/a%E2%80%AEgnp.exe", "h/a%E2%80%AEgnp.exe"),
+        ('https://h/<a>"|?.png', "h/%3Ca%3E%22%7C%3F.png"),
+        ("https://h/a:b*c.png", "h/a%3Ab%2Ac.png"),
+        ("https://h/CON", "h/%43ON"),
+        ("https://h/nul.tar.gz", "h/%6Eul.tar.gz"),
+        ("https://h/com1/console.png", "h/%63om1/console.png"),
+        ("https://h/a./b%20/c.", "h/a%2E/b%20/c%2E"),
+        ("https://h/...", "h/..%2E"),
+        ("https://h/a//b.png", "h/a/%2F/b.png"),
+        ("https://h/", "h/%2F"),
+        ("https://h/?img=1", "h/%3Fimg=1"),
+        ("https://h/a.png?w=1", "h/a%3Fw=1.png"),
+        ("https://h/a?u=b.png", "h/a%3Fu=b.png"),
+        (
+            "https://h/a.png?x-oss-process=image/resize,w_800",
+            "h/a%3Fx-oss-process=image%2Fresize,w_800.png",
+        ),
+        ("https://h/a.jpg!small", "h/a.jpg!small"),
+        ("https://h/.hidden.png", "h/.hidden.png"),
+    ],
+)
+def test_a_url_has_one_name(url: str, name: str) -> None:
+    address = canonical(url)
+    assert address is not None
+    assert file_name(address) == name
+
+
+def test_names_that_are_too_long_are_cut_and_stay_apart() -> None:
+    names = {
+        file_name(Address(f"https://h/{quote('图' * 200)}{end}.png")) for end in ("", "a", "b")
+    }
+    assert len(names) == 3
+    for name in names:
+        assert re.fullmatch(r"h/图+~[0-9a-f]{16}\.png", name)
+        assert 240 < len(name.partition("/")[2].encode()) <= 255
+    deep = file_name(Address("https://h/" + "abcdefgh/" * 300 + "x.png"))
+    assert re.fullmatch(r"h/~[0-9a-f]{16}\.png", deep)
+
+
+paths = st.text(max_size=40).map(lambda text: canonical(f"https://h.example/{text}"))
+
+
+@given(first=paths, second=paths)
+def test_no_name_leads_out_and_two_urls_have_two(
+    first: Address | None, second: Address | None
+) -> None:
+    for address in (first, second):
+        if address is None:
+            continue
+        host, *parts = file_name(address).split("/")
+        assert host == "h.example"
+        assert {"", ".", ".."}.isdisjoint(parts)
+        for part in parts:
+            assert len(part.encode()) <= 255
+            assert part.rstrip(". ") == part
+            assert not re.search(r'[\x00-\x1f\x7f<>:"\\|?*]', part)
+    if first and second and "?" not in first + second and "//" not in (first + second)[8:]:
+        assert (file_name(first) == file_name(second)) == (first == second)
+
+
+# --- The command ------------------------------------------------------------------------------
+
+NAMES = ("a.png", "sub/图 1.png", "sub/b.png")
+
+
+def test_every_image_comes_back_under_its_path(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    shutil.rmtree(blog.root / "static")
+    ran = run(blog, "restore", "out")
+    assert ran.code == 0
+    assert ran.out.startswith("restored 3 files (")
+    assert tree(blog.root / "out") == {
+        f"{HOST}/{name}": picture(seed) for seed, name in enumerate(NAMES)
+    }
+    assert blog.asked == 3  # by the backup
+
+
+def test_a_restore_can_be_run_again_and_goes_on(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    run(blog, "restore", "out")
+    (blog.root / "out" / HOST / "a.png").unlink()
+    ran = run(blog, "restore", "out", "--json")
+    assert (ran.summary["restored"], ran.summary["unchanged"]) == (1, 2)
+    assert [(one["path"], one["from"]) for one in ran.events[:-1]] == [
+        (f"{HOST}/a.png", "the archive")
+    ]
+    assert run(blog, "restore", "out").out.endswith(", 3 were there already\n")
+
+
+def test_a_bucket_serves_where_the_archive_does_not(blog: Blog, rclone: Server) -> None:
+    blog.configure(more=care.s3(rclone))
+    filled(blog, *NAMES)
+    site, bucket = (target.store for target in blog.site.targets)
+    a, b, c = (Key(blog.asset(quote(name))["key"]) for name in NAMES)
+    shutil.rmtree(blog.root / "archive")
+    site.delete(a)
+    site.replace(b, b"rot")
+    bucket.replace(c, b"rot")
+    ran = run(blog, "restore", "out", "--json")
+    assert ran.code == 0
+    assert {one["path"]: one["from"] for one in ran.events[:-1]} == {
+        f"{HOST}/a.png": "bucket",
+        f"{HOST}/sub/图 1.png": "bucket",
+        f"{HOST}/sub/b.png": "site",
+    }
+    assert set(tree(blog.root / "out").values()) == {picture(n) for n in range(3)}
+    bucket.delete(c)
+    site.delete(c)
+    ran = run(blog, "restore", "again")
+    assert ran.code == 3
+    assert "no copy has SHA-256" in ran.out
+    assert "[M209]" in ran.out
+    assert len(tree(blog.root / "again")) == 2
+
+
+def test_names_are_utf_8_whatever_the_locale(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    plain = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    mirror = Path(sys.executable).with_name("mirror")
+    for restored in (3, 0):
+        done = subprocess.run(
+            [mirror, "restore", "out", "--json"],
+            cwd=blog.root,
+            env=plain,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert json.loads(done.stdout.splitlines()[-1])["restored"] == restored
+    assert f"{HOST}/sub/图 1.png" in tree(blog.root / "out")
+
+
+def test_other_bytes_are_never_overwritten(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    mine = blog.root / "out" / HOST / "a.png"
+    mine.parent.mkdir(parents=True)
+    mine.write_bytes(b"mine")
+    ran = run(blog, "restore", "out", "--json")
+    assert (ran.code, ran.rules, ran.summary["restored"]) == (3, ["M209"], 2)
+    assert mine.read_bytes() == b"mine"
+
+
+def test_no_link_is_followed(blog: Blog, tmp_path_factory: pytest.TempPathFactory) -> None:
+    filled(blog, *NAMES)
+    outside = tmp_path_factory.mktemp("outside")
+    out = blog.root / "out" / HOST
+    out.mkdir(parents=True)
+    (out / "sub").symlink_to(outside)
+    (out / "a.png").symlink_to(outside / "planted.png")
+    ran = run(blog, "restore", "out", "--json")
+    assert (ran.code, ran.rules) == (3, ["M209"] * 3)
+    assert list(outside.iterdir()) == []
+
+
+def write(blog: Blog, *assets: Asset) -> None:
+    path = blog.root / "manifests" / manifests.FILE_NAME
+    text = manifests.dumps(manifests.Manifest({asset.digest: asset for asset in assets}))
+    path.write_text(text, encoding="utf-8")
+
+
+def test_two_images_of_one_name_are_both_named_and_neither_is_written(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    manifest, _ = blog.site.load_manifest()
+    first, second, third = manifest.assets.values()
+    one, other = "https://h/a.png?x=1", "https://h/a%3Fx=1.png"
+    write(
+        blog,
+        replace(first, sources=(Address(one), Address("https://h/b.png"))),
+        replace(second, sources=(Address(other), Address("https://h/b.png/c.png"))),
+        replace(third, sources=(Address("https://h/d.png"),)),
+    )
+    ran = run(blog, "restore", "out", "--json")
+    assert ran.code == 3
+    found = {one["subject"]: one["message"] for one in ran.events if one["type"] == "finding"}
+    assert other in found.get(one, "") or one in found.get(other, "")
+    assert "https://h/b.png/c.png" in found["https://h/b.png"]
+    assert tree(blog.root / "out").keys() == {"h/d.png", "h/b.png/c.png"}
+
+
+def test_a_repeat_gets_its_own_bytes_or_the_picture_that_stands_for_it(blog: Blog) -> None:
+    filled(blog, "a.png")
+    blog.host.put("a.bmp", picture(0, "BMP"))
+    blog.write("other.md", f"![]({BUCKET}a.bmp)\n")
+    blog.sync()
+    digest = blog.asset("a.bmp")["sha256"]
+    assert run(blog, "restore", "out").code == 0
+    assert tree(blog.root / "out")[f"{HOST}/a.bmp"] == picture(0, "BMP")
+
+    (blog.root / "archive" / "data" / digest[:2] / f"{digest}.bmp").unlink()
+    ran = run(blog, "restore", "again", "--json")
+    assert (ran.code, ran.rules) == (0, ["M210"])
+    assert tree(blog.root / "again")[f"{HOST}/a.bmp"] == picture(0)
+    ran = run(blog, "restore", "again", "--json")
+    assert (ran.rules, ran.summary["unchanged"]) == (["M210"], 2)
+
+
+@pytest.mark.parametrize(
+    "folder", ["archive", "archive/x", "static/images", ".mirror", "manifests"]
+)
+def test_no_folder_of_ours_is_restored_into(blog: Blog, folder: str) -> None:
+    filled(blog, "a.png")
+    ran = run(blog, "restore", folder)
+    assert ran.code == 2
+    assert "restore into another folder" in ran.err
+
+
+def test_a_file_is_no_folder(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert "is no folder" in run(blog, "restore", "mirror.toml").err
+
+
+# --- The documented shell ---------------------------------------------------------------------
+
+
+def script(name: str) -> str:
+    text = DOCS.read_text(encoding="utf-8")
+    match = re.search(rf"^```bash {name}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    assert match
+    return match[1]
+
+
+def shell(code: str, *arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+    command = ["bash", "-c", code, "restore.sh", *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+NEEDS = pytest.mark.skipif(
+    not all(map(shutil.which, ("bash", "curl", "sha256sum"))),
+    reason="bash, curl and sha256sum are not all here",
+)
+
+
+@NEEDS
+def test_the_archive_is_checked_as_documented(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    assert shell(script("archive"), cwd=blog.root / "archive").returncode == 0
+    digest = sha256(picture(0)).hexdigest()
+    (blog.root / "archive" / "data" / digest[:2] / f"{digest}.png").write_bytes(b"rot")
+    done = shell(script("archive"), cwd=blog.root / "archive")
+    assert done.returncode == 1
+    assert f"{digest}.png: FAILED" in done.stdout
+
+
+SHELL_NAMES = (
+    "a.png",
+    "sub/图 1.png",
+    "sub/b.png",
+    "a%2Fb.png",
+    "x/100%25:*.png",
+    "(1)'&$~;=@!,+.png",
+    "no-extension",
+    "r.png?x-oss-process=image/resize,w_800",
+    "dir.d/q?img=1",
+)
+
+
+@NEEDS
+def test_the_documented_shell_restores_what_the_command_does(blog: Blog) -> None:
+    filled(blog, "plain.png")
+    manifest, _ = blog.site.load_manifest()
+    (asset,) = manifest.assets.values()
+    sources = [canonical(f"http://h.example:81/{name}") for name in SHELL_NAMES]
+    repeat = replace(
+        asset,
+        blob=replace(asset.blob, digest=type(asset.digest)("0" * 64)),
+        key=None,
+        alias_of=asset.digest,
+        sources=(Address("https://h.example/repeat.jpg"),),
+    )
+    write(blog, replace(asset, sources=tuple(s for s in sources if s)), repeat)
+    assert run(blog, "restore", "ours").code == 0
+    with ImageHost({f"blog/{name}": data for name, data in blog.objects().items()}) as host:
+        place = ("manifests/images.jsonl", f"{host.base_url}blog", "theirs")
+        done = shell(script("bucket"), *place, cwd=blog.root)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert tree(blog.root / "theirs") == tree(blog.root / "ours")
+        assert len(tree(blog.root / "ours")) == len(SHELL_NAMES) + 1
+        asked = host.requests.total()
+        assert shell(script("bucket"), *place, cwd=blog.root).returncode == 0
+        assert host.requests.total() == asked
+
+
+@NEEDS
+def test_the_documented_shell_takes_no_other_bytes(blog: Blog) -> None:
+    filled(blog, "a.png")
+    with ImageHost({f"blog/{name}": b"other" for name in blog.objects()}) as host:
+        place = ("manifests/images.jsonl", f"{host.base_url}blog", "theirs")
+        done = shell(script("bucket"), *place, cwd=blog.root)
+    assert done.returncode != 0
+    assert "other bytes than the manifest says" in done.stderr
+    assert [name for name in tree(blog.root / "theirs") if not name.endswith(".part")] == []

@@ -1,0 +1,424 @@
+"""The difference between manifest, destinations, archive and posts, on real servers and files."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import md5, sha256
+from pathlib import Path
+
+import care
+import pytest
+from care import BUCKET, filled, picture, run
+from conftest import use
+from hypothesis import given
+from hypothesis import strategies as st
+from servers import Server, Servers
+from sites import Blog, Recorder
+
+from mirror import manifest as manifests
+from mirror.config import Destination
+from mirror.engine import Serial, Threads
+from mirror.manifest import Manifest
+from mirror.model import Asset, Blob, Digest, Key, Rule
+from mirror.pipeline.site import Target
+from mirror.pipeline.verify import Slice, State, VerifyOptions, examine
+from mirror.store import MemoryStore, ObjectInfo, S3Store, Store, UnreachableError
+
+NAMES = ("a.png", "b.png", "c.png")
+NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who does not answer once does not answer."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+# --- Destinations -----------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["directory", "rclone", "moto"])
+def stored(
+    request: pytest.FixtureRequest,
+    blog: Blog,
+    servers: Servers,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Store:
+    """Where three images were stored."""
+    if request.param != "directory":
+        server = use(servers[request.param], monkeypatch)
+        blog.configure(more=care.s3(server))
+    filled(blog, *NAMES)
+    return blog.site.targets[-1].store
+
+
+def test_what_a_backup_has_made_agrees(blog: Blog, stored: Store) -> None:
+    ran = run(blog, "verify", "--posts", "--archive", "--deep")
+    assert ran.code == 0
+    assert ran.out.endswith(": all agree\n")
+    assert "3 images in the manifest" in ran.out
+    assert "3 references in the posts" in ran.out
+
+
+def _delete(store: Store, key: Key) -> None:
+    store.delete(key)
+
+
+def _cut(store: Store, key: Key) -> None:
+    store.replace(key, store.get(key)[:-1])
+
+
+def _flip(store: Store, key: Key) -> None:
+    data = store.get(key)
+    store.replace(key, data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def _add(store: Store, key: Key) -> None:
+    store.put(Key("other/stray.png"), b"who put this here?")
+
+
+@pytest.mark.parametrize(
+    ("damage", "rule"),
+    [
+        (_delete, Rule.OBJECT_MISSING),
+        (_cut, Rule.OBJECT_DIFFERENT),
+        (_flip, Rule.OBJECT_DIFFERENT),
+        (_add, Rule.OBJECT_EXTRA),
+    ],
+)
+def test_each_difference_is_found_and_named(
+    blog: Blog, stored: Store, damage: Callable[[Store, Key], None], rule: Rule
+) -> None:
+    key = Key(blog.asset("b.png")["key"])
+    damage(stored, key)
+    ran = run(blog, "verify")
+    assert ran.code == 1
+    (line,) = [line for line in ran.out.splitlines() if line.endswith(f"[{rule.id}]")]
+    assert stored.name in line
+    assert ("other/stray.png" if rule is Rule.OBJECT_EXTRA else key) in line
+    assert ran.out.endswith(": they differ\n")
+
+
+def test_a_listing_is_all_it_takes_where_etags_are_md5(
+    blog: Blog, rclone: Server, tmp_path: Path
+) -> None:
+    server = rclone
+    blog.configure(more=care.s3(server))
+    assets = {}
+    folder = server.folder
+    assert folder
+    site = blog.site
+    store = site.targets[-1].store
+    assert isinstance(store, S3Store)
+    for number in range(1003):
+        asset = made(str(number).encode())
+        assets[asset.digest] = asset
+        path = folder / store.settings.prefix / str(asset.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(str(number).encode())
+    write_manifest(blog, Manifest(assets))
+    found = examine(
+        site.targets[-1], Manifest(assets).objects, Threads(), VerifyOptions(), Recorder()
+    )
+    assert (found.compared, found.read, found.deviations) == (1003, 0, [])
+    assert store.requests == {"ListObjectsV2": 2}
+
+
+def made(data: bytes) -> Asset:
+    """An asset that holds `data`, under its default key."""
+    digest = sha256(data).hexdigest()
+    checksum = md5(data, usedforsecurity=False).hexdigest()
+    blob = Blob(Digest(digest), checksum, len(data), "image/png", 1, 1, None)
+    return Asset(blob, (), Key(f"{digest[:2]}/{digest}.png"))
+
+
+def write_manifest(blog: Blog, manifest: Manifest) -> None:
+    path = blog.root / "manifests" / manifests.FILE_NAME
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(manifests.dumps(manifest), encoding="utf-8")
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_an_object_uploaded_in_parts_is_read_back(
+    blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
+) -> None:
+    server = use(servers["moto"], monkeypatch)
+    blog.configure(more=care.s3(server))
+    filled(blog, *NAMES)
+    store = blog.site.targets[-1].store
+    assert isinstance(store, S3Store)
+    key = blog.asset("a.png")["key"]
+    data = store.get(key)
+    client = server.client()
+    place = {"Bucket": store.settings.bucket, "Key": f"{store.settings.prefix}/{key}"}
+    upload = client.create_multipart_upload(**place)["UploadId"]
+    body = data[::-1] if is_damaged else data
+    part = client.upload_part(**place, UploadId=upload, PartNumber=1, Body=body)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    client.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)
+    info = store.stat(key)
+    assert info is not None
+    assert info.md5 is None
+    ran = run(blog, "verify", "--json")
+    assert ran.rules == (["M302"] if is_damaged else [])
+    assert ran.summary["read"] == 3 + 1  # the directory vouches for no checksum
+
+
+class Encrypted(MemoryStore):
+    """As a bucket with KMS: its ETags look like MD5 and are none."""
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        for info in super().list(prefix):
+            yield replace(info, md5="0" * 32)
+
+
+class Rotten(MemoryStore):
+    """Lists what was stored, and gives back something else of the same size."""
+
+    def get(self, key: Key) -> bytes:
+        return super().get(key)[::-1]
+
+
+class Dying(Encrypted):
+    """Answers to the listing and to nothing afterwards."""
+
+    def get(self, key: Key) -> bytes:
+        raise UnreachableError("dying: no answer")
+
+
+ASSETS = {asset.digest: asset for asset in (made(b"one"), made(b"two"), made(b"three"))}
+
+
+def held_by(store: Store, **options: bool | Slice) -> tuple[list[State], int, bool]:
+    for asset in ASSETS.values():
+        assert asset.key is not None
+        data = next(d for d in (b"one", b"two", b"three") if made(d) == asset)
+        store.put(asset.key, data)
+    target = Target(Destination(store.name, "file:x"), store)
+    wanted = VerifyOptions(**options)  # type: ignore[arg-type]
+    held = examine(target, Manifest(ASSETS).objects, Serial(), wanted, Recorder())
+    return [one.state for one in held.deviations], held.read, held.trouble is not None
+
+
+def test_a_checksum_that_does_not_agree_is_looked_into_before_it_is_believed() -> None:
+    assert held_by(Encrypted()) == ([], 3, False)
+    assert held_by(Encrypted(), sample=Slice(1, 10**9)) == ([], 3, False)
+
+
+def test_only_reading_sees_rot_on_the_servers_disk() -> None:
+    assert held_by(Rotten()) == ([], 0, False)
+    assert held_by(Rotten(), deep=True) == ([State.DIFFERENT] * 3, 3, False)
+
+
+def test_a_destination_that_dies_meanwhile_is_asked_no_more() -> None:
+    assert held_by(Dying()) == ([], 0, True)
+
+
+def test_a_destination_that_cannot_be_asked_is_neither_fine_nor_different(
+    blog: Blog, rclone: Server
+) -> None:
+    blog.configure(more=care.s3(rclone, "r2") + care.s3(rclone, "down", endpoint_url=NOWHERE))
+    for seed, name in enumerate(NAMES):
+        blog.host.put(name, picture(seed))
+    blog.write("post.md", "".join(f"![]({BUCKET}{name})\n" for name in NAMES))
+
+    ran = run(blog, "sync", "--json")
+    assert ran.code == 3
+    assert ran.rules == ["M306"]  # the one that is down is named, the others are filled
+    assert ran.summary["stored"] == 6
+
+    ran = run(blog, "verify")
+    assert ran.code == 3
+    assert re.search(r"^\? down: .*no answer.*\[M306\]$", ran.out, re.MULTILINE)
+    assert ran.out.endswith(": could not check everything\n")
+    assert ran.out.count("[M") == 1
+    assert NOWHERE in ran.out
+
+    blog.site.targets[1].store.delete(Key(blog.asset("a.png")["key"]))
+    ran = run(blog, "verify", "--json")
+    assert (ran.code, ran.rules) == (1, ["M301", "M306"])
+
+
+def test_no_other_prefix_of_the_bucket_is_looked_at(blog: Blog, rclone: Server) -> None:
+    blog.configure(more=care.s3(rclone))
+    filled(blog, *NAMES)
+    rclone.store().put(Key("theirs.png"), b"1")
+    assert run(blog, "verify").code == 0
+
+
+# --- Samples ----------------------------------------------------------------------------------
+
+
+@given(
+    digest=st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex())),
+    count=st.integers(1, 60),
+)
+def test_so_many_slices_cover_every_image_once(digest: Digest, count: int) -> None:
+    assert sum(digest in Slice(number, count) for number in range(1, count + 1)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1", "0/3", "4/3", "1/0", "-1/3", "1/3/5", "a/b", "1.0/2", "١/٣"]
+)
+def test_a_slice_that_is_none_is_said(blog: Blog, text: str) -> None:
+    ran = run(blog, "verify", "--sample", text)
+    assert ran.code == 2
+    assert "such as 3/30" in ran.err
+
+
+def test_slices_are_read_and_together_read_everything(
+    blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = use(servers["moto"], monkeypatch)
+    blog.configure(more=care.s3(server))
+    filled(blog, *NAMES)
+    read = [
+        run(blog, "verify", "--json", "--sample", f"{number}/2").summary["read"]
+        for number in (1, 2)
+    ]
+    assert sum(read) == 2 * len(NAMES)
+
+
+# --- Posts, archive, offline ------------------------------------------------------------------
+
+
+def test_posts_are_compared_at_line_and_column(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    gone = "/images/ab/" + "ab" * 32 + ".png"
+    blog.write("later.md", f"text\n\n![]({BUCKET}new.png)\n\nsee ![]({gone})\n")
+    assert run(blog, "verify").code == 0
+    ran = run(blog, "verify", "--posts", "--json")
+    assert ran.code == 1
+    found = [one for one in ran.events if one["type"] == "finding"]
+    assert [(one["rule"], one["line"], one["column"]) for one in found] == [
+        ("M105", 3, 5),
+        ("M106", 5, 9),
+    ]
+    assert {one["post"] for one in found} == {"posts/later.md"}
+
+
+def test_paths_mean_posts(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    path = blog.write("later.md", f"![]({BUCKET}new.png)\n")
+    assert run(blog, "verify", path).code == 1
+    assert run(blog, "verify", blog.root / "posts" / "post.md").code == 0
+
+
+def test_what_is_ignored_is_not_missed(blog: Blog) -> None:
+    ignored = f'[[ignore]]\nurl = "{BUCKET}lost.png"\nreason = "gone in 2019"\n'
+    blog.configure(more=ignored)
+    filled(blog, *NAMES)
+    blog.write("later.md", f"![]({BUCKET}lost.png)\n")
+    assert run(blog, "verify", "--posts").code == 0
+
+
+def test_offline_nobody_is_asked(blog: Blog, rclone: Server) -> None:
+    filled(blog, *NAMES)
+    blog.configure(more=care.s3(rclone, "down", endpoint_url=NOWHERE))
+    asked = blog.asked
+    assert run(blog, "verify").code == 3
+    assert run(blog, "verify", "--offline").code == 0
+    blog.write("later.md", f"![]({BUCKET}new.png)\n")
+    ran = run(blog, "verify", "--offline", "--json")
+    assert (ran.code, ran.rules, ran.summary["objects"]) == (1, ["M105"], 0)
+    assert blog.asked == asked
+
+
+def _rot(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[::-1])
+
+
+@pytest.mark.parametrize(("damage", "rule"), [(Path.unlink, "M206"), (_rot, "M207")])
+def test_originals_that_are_gone_or_damaged_are_found(
+    blog: Blog, damage: Callable[[Path], None], rule: str
+) -> None:
+    filled(blog, *NAMES)
+    digest = blog.asset("b.png")["sha256"]
+    damage(blog.root / "archive" / "data" / digest[:2] / f"{digest}.png")
+    assert run(blog, "verify").code == 0
+    ran = run(blog, "verify", "--archive", "--json")
+    assert (ran.code, ran.rules) == (1, [rule])
+    assert [one["subject"] for one in ran.events if one["type"] == "finding"] == [digest]
+
+
+# --- The command ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--offline", "--deep"], "--deep exclude each other"),
+        (["--offline", "--public"], "--public exclude each other"),
+        (["--json", "--format", "junit"], "--format junit exclude each other"),
+        (["--format", "xml"], "xml"),
+        (["--output", "no/such/folder/x"], "cannot be written"),
+        (["no-such-post.md"], "no such file or folder"),
+    ],
+)
+def test_usage_errors_say_what_is_wrong(blog: Blog, arguments: list[str], words: str) -> None:
+    ran = run(blog, "verify", *arguments)
+    assert ran.code == 2
+    assert words in ran.err
+    assert "Traceback" not in ran.err
+
+
+MARKERS = '<<<<<<< HEAD\n{"sha256": "a"}\n=======\n>>>>>>> main\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "line 1: expected"),
+        ('{"format": "mirror-manifest", "version": 2}\n', "another version needs another mirror"),
+        ('{"format": "mirror-manifest", "version": 1}\n' + MARKERS, "line 2: merge conflict"),
+        ('{"format": "mirror-manifest", "version": 1}\n[]\n', "line 2: expected a JSON object"),
+        ('{"format": "mirror-manifest", "version": 1}\n{}\n', "is missing"),
+        ("\udcff\udcfe", "images.jsonl"),
+    ],
+)
+@pytest.mark.parametrize("command", ["verify", "repair", "restore out", "prune"])
+def test_a_manifest_that_was_edited_by_hand_is_an_error_with_its_line(
+    blog: Blog, command: str, text: str, words: str
+) -> None:
+    path = blog.root / "manifests" / manifests.FILE_NAME
+    path.parent.mkdir()
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+    ran = run(blog, *command.split(), "--json")
+    assert ran.code == 2
+    assert words in ran.err
+    assert [one["type"] for one in ran.events] == ["error"]
+    assert ran.events[0]["exit_code"] == 2
+
+
+def test_json_ends_with_an_error_object_however_it_was_asked_for(blog: Blog) -> None:
+    (blog.root / "mirror.toml").write_text("nonsense")
+    for arguments in (["--json"], ["--format", "json"], ["--format=json"]):
+        ran = run(blog, "verify", *arguments)
+        assert [one["type"] for one in ran.events] == ["error"]
+
+
+def test_a_result_can_go_to_a_file(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    ran = run(blog, "verify", "--format", "json", "--output", "result.jsonl")
+    assert (ran.code, ran.out) == (0, "")
+    assert "all agree; see result.jsonl" in ran.err
+    lines = (blog.root / "result.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["type"] == "summary"
+
+
+# --- The documentation ------------------------------------------------------------------------
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_the_table_of_rules_is_the_one_the_program_has() -> None:
+    text = (DOCS / "verify.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (M\d{3}) \| `([a-z-]+)` \| ([a-z ]+) \| (.+) \|$", text, re.MULTILINE)
+    assert [row[:3] for row in rows] == [
+        (rule.id, rule.slug, rule.outcome.value) for rule in sorted(Rule, key=lambda r: r.id)
+    ]
+    assert len({rule.id for rule in Rule}) == len(Rule)
+    assert all(len(meaning) > 20 for *_, meaning in rows)
