@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ def mirror(*arguments, cwd):
     done = subprocess.run(
         [sys.executable, "-m", "mirror", *map(str, arguments)],
         cwd=cwd,
+        env=os.environ | {"HOME": str(cwd)},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -56,6 +58,26 @@ def test_init_writes_a_configuration_that_works_at_once(tmp_path):
     code, out, _ = mirror("sync", "--dry-run", cwd=tmp_path)
     assert code == 0
     assert "2 to fetch" in out
+
+
+def test_init_asks_the_albums_of_upload_tools_which_hosts_are_yours(tmp_path):
+    (tmp_path / "post.md").write_text("![](https://i.example/a.png) ![](https://j.example/b.png)")
+    album = tmp_path / "export.json"
+    album.write_text('[{"imgUrl": "https://j.example/b.png", "token": "planted"}]')
+    code, out, _ = mirror("init", "--from", album, cwd=tmp_path)
+    assert code == 0
+    assert "uploads to j.example" in out
+    assert "planted" not in out + (tmp_path / "mirror.toml").read_text()
+    (source,) = load_config(tmp_path / "mirror.toml").sources
+    assert source.match == ("https://j.example/",)
+
+
+def test_init_names_an_album_it_cannot_read(tmp_path):
+    (tmp_path / "post.md").write_text("![](https://i.example/a.png)")
+    code, _, err = mirror("init", "--from", "nowhere.json", cwd=tmp_path)
+    assert code == 2
+    assert "nowhere.json: cannot be read" in err
+    assert "Traceback" not in err
 
 
 def test_init_never_overwrites(tmp_path):

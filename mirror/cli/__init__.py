@@ -37,6 +37,7 @@ for _command in (
     care.prune,
     repeats.dupes,
     show.report,
+    show.doctor,
     start.demo,
 ):
     app.command()(_command)

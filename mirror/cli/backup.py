@@ -80,7 +80,7 @@ def scan(
                 )
             else:
                 place = f"{post.name}:{ref.line}:{ref.column}"
-                say(f"{for_log(place)}  {ref.form.value}  {ref.url}  {source or '-'}")
+                say(for_log(f"{place}  {ref.form.value}  {ref.url}  {source or '-'}"))
     for finding in scanned.findings:
         say(Style.of(sys.stderr).finding(finding), sys.stderr)
     if not as_json:

@@ -100,6 +100,7 @@ def verify(
         sample=part,
     )
     site = open_site(settings)
+    _need_something_to_compare(site, wanted)
     progress = progress_for(as_json, quiet)
     with output_to(output), closing_bar(progress):
         result = run_verify(site, Threads(), wanted, progress)
@@ -112,6 +113,21 @@ def verify(
     if output is not None and not quiet:
         say(f"{verdict}; see {output}", sys.stderr)
     raise typer.Exit(code)
+
+
+def _need_something_to_compare(site: Site, wanted: VerifyOptions) -> None:
+    """A check that looked at nothing must not pass for one that found nothing."""
+    if not site.manifest_path.exists():
+        raise ConfigError(
+            f"{site.manifest_path}: there is no manifest to verify; "
+            "`mirror sync` writes it, and it belongs into version control"
+        )
+    destinations = wanted.destinations and site.targets
+    if not (destinations or wanted.posts or wanted.archive or wanted.public):
+        raise ConfigError(
+            "there is nothing to compare the manifest with: the configuration has no "
+            "[[destination]]; `--posts` compares with the posts, `--archive` with the archive"
+        )
 
 
 def _verdict(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, scan_posts
-from mirror.config import CONFIG_NAME, Config, Posts
-from mirror.console import count_text, say
+from mirror.config import CONFIG_NAME, Config, ConfigError, Posts
+from mirror.console import count_text, for_log, say
 
 if TYPE_CHECKING:
     from mirror.initial import Host
@@ -32,6 +33,15 @@ def init(
             show_default=False,
         ),
     ] = None,
+    albums: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from",
+            help="What an upload tool keeps (PicGo, PicList, Elog) or exported; its usual places "
+            "are looked at anyway.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
     from mirror.initial import configuration, propose
@@ -48,10 +58,13 @@ def init(
     if not hosts:
         say(f"no image with a web address in {posts}; name the folder: `mirror init content/posts`")
         raise typer.Exit(EXIT_USAGE)
-    proposal = propose(hosts)
+    used = list(_used_by_tools(albums or [], root))
+    proposal = propose(hosts, {name for _, name in used})
     folder = next((name for name in _STATIC if (root / name).is_dir()), "static")
     text = configuration(proposal, starts, f"{folder}/{_FOLDER}", f"/{_FOLDER}", fetch)
     target.write_text(text, encoding="utf-8")
+    for place, name in used:
+        say(f"{for_log(str(place))} uploads to {name}")
     say(f"{posts} with images of {count_text(len(hosts), 'host')}:")
     width = max(len(host.name) for host in hosts)
     for host in (*proposal.sources, *proposal.others):
@@ -59,6 +72,27 @@ def init(
         say(f"  {host.name:<{width}}  {host.images:>6,}  {what}")
     say(f"wrote {CONFIG_NAME}: images go to {folder}/{_FOLDER}, originals to archive/")
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
+
+
+def _used_by_tools(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str]]:
+    """Hosts that an upload tool's files name, each with the file. Keys in them are not read."""
+    from mirror.adopt import AdoptError, places, propose
+    from mirror.sources import canonical, identity
+
+    for place in dict.fromkeys([*named, *map(Path, places(Path.home(), root))]):
+        try:
+            found = propose(place.read_bytes(), place.name)
+        except OSError as error:
+            if place in named:
+                raise ConfigError(f"{place}: cannot be read: {error.strerror}") from error
+            continue
+        except AdoptError as error:
+            if place in named:
+                raise ConfigError(f"{place}: {error}") from error
+            continue
+        addresses = (canonical(proposal.match) for proposal in found)
+        names = (identity(address).partition("/")[0] for address in addresses if address)
+        yield from ((place, name) for name in dict.fromkeys(names))
 
 
 def _relative(path: Path, root: Path) -> str:

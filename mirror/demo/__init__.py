@@ -87,7 +87,7 @@ class _Tour:
         done = subprocess.run(  # noqa: S603  (our own program, our own arguments)
             [sys.executable, "-m", "mirror", *arguments],
             cwd=self._folder,
-            env=_environment(os.environ),
+            env=_environment(os.environ, self._folder),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             check=False,
@@ -121,7 +121,7 @@ class _Tour:
         return {path.name: path.read_bytes() for path in found}
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Ours, without what would point the commands at another configuration or at a terminal."""
+def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
+    """Ours, without what leads to the user's own files and settings, or to a terminal."""
     kept = {name: value for name, value in environ.items() if not name.startswith("MIRROR_")}
-    return kept | {"PYTHONUTF8": "1", "NO_COLOR": "1"}
+    return kept | {"HOME": str(home), "PYTHONUTF8": "1", "NO_COLOR": "1"}

@@ -1,0 +1,65 @@
+"""Building HTML so that text cannot become markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+from typing import TypeAlias
+
+from mirror.model import printable
+
+_VOID = frozenset({"img", "input", "link", "meta"})
+_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]*")
+_LINKS = ("https://", "http://", "#", "data:image/webp;base64,")
+
+
+class Html(str):
+    """Markup. Whatever text is in it was escaped when it was put in."""
+
+    __slots__ = ()
+
+
+Child: TypeAlias = "Html | str | int | Iterable[Child] | None"
+
+
+def tag(element: str, /, *children: Child, **attributes: str | int | bool | None) -> Html:
+    """One element. Text is escaped, also in attributes; `None` and `False` are left out.
+
+    `class_` is `class`, and `aria_label` is `aria-label`. Raise `ValueError` for an attribute that
+    runs or styles, and for a link to anything but a web page, a place on this page or a picture
+    in it.
+    """
+    head = element + "".join(_attribute(key, value) for key, value in attributes.items())
+    return Html(f"<{head}>" if element in _VOID else f"<{head}>{join(children)}</{element}>")
+
+
+def join(children: Iterable[Child]) -> Html:
+    return Html("".join(map(_text, children)))
+
+
+def _text(child: Child) -> str:
+    match child:
+        case None:
+            return ""
+        case Html():
+            return child
+        case str():
+            return escape(printable(child), quote=False)
+        case int():
+            return f"{child:,}"
+    return join(child)
+
+
+def _attribute(key: str, value: str | int | bool | None) -> str:
+    if value is None or value is False:
+        return ""
+    name = key.rstrip("_").replace("_", "-")
+    if not _NAME.fullmatch(name) or name == "style" or name.startswith("on"):
+        raise ValueError(f"{name!r} is no attribute of a page that runs nothing it was given")
+    if value is True:
+        return f" {name}"
+    text = str(value)
+    if name in ("href", "src") and not text.startswith(_LINKS):
+        raise ValueError(f"{name} leads neither to the web nor into the page: {printable(text)!r}")
+    return f' {name}="{escape(printable(text))}"'

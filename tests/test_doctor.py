@@ -1,0 +1,453 @@
+"""Each provider's ways, as switches of a server, and what the doctor says of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import use
+from PIL import Image
+from quirks import BUCKET, PROVIDERS, QuirkyServer, quirky
+from servers import Server, Servers
+from typer.testing import CliRunner
+
+from mirror.cli import app
+from mirror.config import load_config
+from mirror.host import ImageHost
+from mirror.model import Key
+from mirror.pipeline.doctor import doctor
+from mirror.pipeline.site import Site
+from mirror.store import DirectoryStore, ExistsError, S3Settings, S3Store, Store
+from mirror.store.probe import PICTURE, Check, Health, examine, passed
+from mirror.store.profiles import PROFILES, CreateOnly
+
+NAMED_ONLY = ("ceph", "rclone", "generic")  # no host name tells them
+
+
+def store_for(
+    server: QuirkyServer, provider: str, monkeypatch: pytest.MonkeyPatch, **settings: Any
+) -> S3Store:
+    for name, value in server.environment().items():
+        monkeypatch.setenv(name, value)
+    named = {"provider": provider} if provider in NAMED_ONLY else {}
+    known = S3Settings(bucket=BUCKET, prefix="blog", endpoint_url=server.endpoint_url)
+    changed = {name: getattr(known, name) for name in ("bucket", "prefix", "endpoint_url")}
+    return S3Store("r2", S3Settings(**(changed | named | settings)))
+
+
+def checked(store: Store, **options: Any) -> dict[str, Check]:
+    found = list(examine(store, **options))
+    assert len({check.name for check in found}) == len(found)
+    return {check.name: check for check in found}
+
+
+def bad(found: dict[str, Check]) -> list[str]:
+    return [name for name, check in found.items() if check.health is not Health.PASSED]
+
+
+# --- Providers ----------------------------------------------------------------------------------
+
+
+def test_every_profile_has_its_quirks() -> None:
+    assert set(PROVIDERS) == {profile.name for profile in PROFILES}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_every_provider_passes_with_its_own_profile(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with quirky(provider) as server:
+        store = store_for(server, provider, monkeypatch)
+        found = checked(store)
+        assert bad(found) == []
+        assert found.keys() >= {
+            "credentials", "addressing", "round trip", "names", "clock", "media type", "paging",
+            "Content-MD5", "checksum headers", "create only", "ETag",
+        }  # fmt: skip
+        assert server.objects == {}
+        create_only = found["create only"].message
+        words = {"honoured": "is honoured", "ignored": "is ignored", "501": "is refused"}
+        assert words[server.quirks.create_only] in create_only
+        assert ("in capitals" in found["ETag"].message) == server.quirks.upper_case_etags
+        assert ("is refused" in found["checksum headers"].message) == (
+            server.quirks.refuses_checksums
+        )
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_store_keeps_its_promises_at_every_provider(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with quirky(provider) as server:
+        store = store_for(server, provider, monkeypatch)
+        key = Key("ab/a.png")
+        store.put(key, b"one", "image/png")
+        store.put(key, b"one", "image/png")
+        with pytest.raises(ExistsError):
+            store.put(key, b"two", "image/png")
+        assert store.get(key) == b"one"
+        [info] = store.list()
+        assert (info.key, info.size) == (key, 3)
+        assert server.objects["blog/ab/a.png"].headers["Content-Type"] == "image/png"
+
+
+@pytest.mark.parametrize(
+    ("provider", "quirks", "settings", "check", "says"),
+    [
+        pytest.param(
+            "aliyun-oss", {}, {"addressing": "path"}, "addressing", 'set `addressing = "virtual"`',
+            id="path style is refused",
+        ),
+        pytest.param(
+            "aliyun-oss",
+            {"refuses_path_style": False, "refuses_virtual_style": True},
+            {},
+            "addressing",
+            'set `addressing = "path"`',
+            id="virtual style is refused",
+        ),
+        pytest.param(
+            "cloudflare-r2", {"create_only": "ignored"}, {}, "create only",
+            'set `provider = "generic"`', id="less than the profile promises",
+        ),
+        pytest.param(
+            "minio", {"skew_s": 1000}, {}, "clock", "set this machine's clock", id="a slow clock",
+        ),
+        pytest.param(
+            "minio", {"skew_s": -600}, {}, "clock", "10 minutes ahead of", id="a fast clock",
+        ),
+        pytest.param(
+            "minio", {"etag": "other md5"}, {}, "ETag", "looks like an MD5",
+            id="an ETag that only looks like an MD5",
+        ),
+        pytest.param(
+            "generic", {"ignores_content_md5": True}, {}, "Content-MD5", "mirror verify --deep",
+            id="nobody checks an upload",
+        ),
+        pytest.param(
+            "minio", {"forgets_types": True}, {}, "media type", "told as binary/octet-stream",
+            id="types are lost",
+        ),
+        pytest.param(
+            "minio", {"cuts_lists": True}, {}, "paging", "gave 1", id="a list is cut",
+        ),
+        pytest.param(
+            "minio", {"changes_names": True}, {}, "names", "keep to the usual `key",
+            id="names are changed",
+        ),
+        pytest.param(
+            "minio", {"denies": "PUT"}, {}, "round trip", "read and write its objects",
+            id="may not write",
+        ),
+        pytest.param(
+            "minio", {}, {"bucket": "other-bucket"}, "list", "create the bucket",
+            id="no such bucket",
+        ),
+        pytest.param(
+            "minio", {"denies": "DELETE"}, {}, "clean-up", "remove .mirror-probe/ by hand",
+            id="may not delete",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_found_and_the_remedy_said(
+    provider: str,
+    quirks: dict[str, Any],
+    settings: dict[str, Any],
+    check: str,
+    says: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with quirky(provider, **quirks) as server:
+        found = checked(store_for(server, provider, monkeypatch, **settings))
+    assert found[check].health is Health.FAILED
+    assert says in f"{found[check].message} {found[check].remedy}"
+
+
+def test_no_and_wrong_credentials_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    with quirky("aliyun-oss") as server:
+        store = store_for(server, "aliyun-oss", monkeypatch)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody-else")
+        found = checked(store)
+        assert found["credentials"].health is Health.PASSED
+        assert "check which credentials" in found["list"].message
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        found = checked(store_for_nobody(server))
+        assert found["credentials"].health is Health.FAILED
+        assert "OSS_ACCESS_KEY_ID" in found["credentials"].remedy
+        monkeypatch.setenv("OSS_ACCESS_KEY_ID", "quirkykey")
+        monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", "quirkysecret")
+        found = checked(store_for_nobody(server))
+        assert bad(found) == []
+        found = checked(store_for(server, "aliyun-oss", monkeypatch, profile="nobody"))
+        assert bad(found) == ["list"]
+        assert "nobody" in found["list"].message
+        assert "quirkysecret" not in str(found)
+        assert "quirkykey" not in str(found)
+
+
+def store_for_nobody(server: QuirkyServer) -> S3Store:
+    return S3Store("oss", S3Settings(bucket=BUCKET, endpoint_url=server.endpoint_url))
+
+
+def test_amazons_checksums_forced_on_another_provider_are_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
+    with quirky("backblaze-b2") as server:
+        found = checked(store_for(server, "backblaze-b2", monkeypatch))
+    assert "unset AWS_REQUEST_CHECKSUM_CALCULATION" in found["round trip"].remedy
+
+
+def test_trailers_over_tls_are_named(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real server that refuses what boto would send by itself."""
+    server = use(servers["rclone-tls"], monkeypatch)
+    assert bad(checked(server.store())) == []
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
+    found = checked(server.store())
+    assert bad(found) == ["round trip"]
+    assert "unset AWS_REQUEST_CHECKSUM_CALCULATION" in found["round trip"].remedy
+
+
+def test_real_servers_pass_and_are_left_as_they_were(server: Server) -> None:
+    store = server.store()
+    store.put(Key("kept.png"), PICTURE, "image/png")
+    found = checked(store)
+    assert bad(found) == []
+    honoured = "is honoured" in found["create only"].message
+    assert honoured == server.creates_only
+    assert [info.key for info in store.list()] == ["kept.png"]
+
+
+def test_a_server_that_is_not_there_is_one_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    with quirky("minio") as server:
+        store = store_for(server, "minio", monkeypatch, endpoint_url="http://127.0.0.1:9")
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        found = checked(store)
+    assert bad(found) == ["list"]
+    assert "check endpoint_url" in found["list"].message
+
+
+def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
+    store = DirectoryStore("public", tmp_path / "public")
+    seen = []
+
+    def published(key: Key) -> Iterator[Check]:
+        seen.append(store.get(key))
+        yield passed("seen", "there")
+
+    found = checked(store, published=published)
+    assert bad(found) == []
+    assert seen == [PICTURE]
+    assert list((tmp_path / "public").iterdir()) == []
+
+
+def test_the_probe_is_removed_when_nobody_listens_to_the_end(tmp_path: Path) -> None:
+    store = DirectoryStore("public", tmp_path)
+    checks = examine(store)
+    next(checks)
+    checks.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_profiles_say_of_create_only_what_their_servers_do() -> None:
+    for profile in PROFILES:
+        _, quirks = PROVIDERS[profile.name]
+        if profile.create_only is CreateOnly.HONOURED:
+            assert quirks.create_only == "honoured"
+        if profile.create_only is CreateOnly.IGNORED:
+            assert quirks.create_only == "ignored"
+
+
+# --- A site -------------------------------------------------------------------------------------
+
+
+def png(colour: str) -> bytes:
+    stream = BytesIO()
+    Image.new("RGB", (40, 30), colour).save(stream, "PNG")
+    return stream.getvalue()
+
+
+class NoticeHost(ImageHost):
+    """Sends another picture to those who come without its own Referer, as some hosts do."""
+
+    def answer(self, request: Any) -> Any:
+        if not request.headers.get("referer", "").startswith(self.base_url):
+            request = type(request)(request.method, "/notice.png", request.headers)
+        return super().answer(request)
+
+
+def site_with(root: Path, host: ImageHost, headers: str = "", destination: str = "") -> Path:
+    (root / "posts").mkdir()
+    (root / "posts" / "a.md").write_text(f"![x]({host.base_url}a.png)\n")
+    config = root / "mirror.toml"
+    config.write_text(
+        f'[posts]\npaths = ["posts"]\n[[source]]\nname = "old"\nmatch = ["{host.base_url}"]\n'
+        f'fetch = "{host.base_url}"\n{headers}\n'
+        + (destination or '[[destination]]\nname = "public"\nurl = "file:public"\npublic_url="/i"')
+    )
+    return config
+
+
+def of_source(config: Path) -> dict[str, Check]:
+    found = doctor(Site(load_config(config)))
+    return {check.name: check for patient, check in found if patient.kind == "source"}
+
+
+def of_destination(config: Path) -> dict[str, Check]:
+    found = doctor(Site(load_config(config)))
+    return {check.name: check for patient, check in found if patient.kind == "destination"}
+
+
+def test_a_source_without_rules_passes(tmp_path: Path) -> None:
+    with ImageHost({"a.png": png("red")}) as host:
+        found = of_source(site_with(tmp_path, host))
+    assert bad(found) == []
+    assert "asks for no Referer" in found["hot links"].message
+
+
+def test_a_source_that_wants_its_referer_gets_the_line_to_write(tmp_path: Path) -> None:
+    host = ImageHost({"a.png": png("red")}, referer="http://127.0.0.1")
+    with host:
+        config = site_with(tmp_path, host)
+        found = of_source(config)
+        assert found["read"].health is Health.FAILED
+        line = f'headers = {{ Referer = "{host.base_url}" }}'
+        assert line in found["read"].remedy
+        config.write_text(config.read_text().replace("[[destination]]", f"{line}\n[[destination]]"))
+        found = of_source(config)
+    assert bad(found) == []
+    assert "wants a Referer" in found["hot links"].message
+
+
+def test_a_notice_in_place_of_the_picture_is_seen(tmp_path: Path) -> None:
+    with NoticeHost({"a.png": png("red"), "notice.png": png("blue")}) as host:
+        found = of_source(site_with(tmp_path, host))
+    assert "another picture" in found["hot links"].message
+    assert found["hot links"].health is Health.FAILED
+
+
+def test_a_source_nobody_shows_cannot_be_checked(tmp_path: Path) -> None:
+    with ImageHost({}) as host:
+        config = site_with(tmp_path, host)
+        (tmp_path / "posts" / "a.md").write_text("no image")
+        found = of_source(config)
+    assert found["read"].health is Health.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("headers", "health", "says"),
+    [
+        pytest.param({}, Health.PASSED, "nosniff", id="fine, and could be finer"),
+        pytest.param({"X-Content-Type-Options": "nosniff"}, Health.PASSED, "never", id="fine"),
+        pytest.param(
+            {"Content-Disposition": "attachment"}, Health.FAILED, "domain of your own", id="saves"
+        ),
+        pytest.param({"Content-Type": "text/plain"}, Health.FAILED, "text/plain", id="wrong type"),
+    ],
+)
+def test_the_public_address_is_asked_as_a_reader_would(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    headers: dict[str, str],
+    health: Health,
+    says: str,
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host, quirky("minio") as server:
+        server.public_headers = headers
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        found = of_destination(
+            site_with(
+                tmp_path,
+                host,
+                destination=f'[[destination]]\nname = "m"\nurl = "s3://{BUCKET}/blog"\n'
+                f'endpoint_url = "{server.endpoint_url}"\npublic_url = "{server.address}/blog"\n',
+            )
+        )
+        assert server.objects == {}
+    assert found["public URL"].health is Health.PASSED
+    assert found["public headers"].health is health
+    assert says in f"{found['public headers'].message} {found['public headers'].remedy}"
+
+
+def test_a_public_address_that_leads_elsewhere_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host, quirky("minio") as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        destination = (
+            f'[[destination]]\nname = "m"\nurl = "s3://{BUCKET}"\n'
+            f'endpoint_url = "{server.endpoint_url}"\npublic_url = "{server.address}/blog"\n'
+        )
+        found = of_destination(site_with(tmp_path, host, destination=destination))
+    assert found["public URL"].health is Health.FAILED
+    assert "public_url" in found["public URL"].remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "text"),
+    [
+        pytest.param("manifest", "manifests/images.jsonl", "<<<<<<< ours\n", id="a merge conflict"),
+        pytest.param("posts", "posts/a.md", "no image", id="no image of a source"),
+        pytest.param("posts", "posts/a.md", None, id="no post"),
+    ],
+)
+def test_what_is_wrong_at_home_is_found_first(
+    tmp_path: Path, name: str, path: str, text: str | None
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host:
+        config = site_with(tmp_path, host)
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        if text is None:
+            (tmp_path / path).unlink()
+        else:
+            (tmp_path / path).write_text(text)
+        found = [(patient.kind, check) for patient, check in doctor(Site(load_config(config)))]
+    assert [check.name for kind, check in found if check.health is Health.FAILED] == [name]
+    kinds = [kind for kind, _ in found]
+    assert kinds == sorted(kinds, key=["site", "destination", "source"].index)
+
+
+# --- The command --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("post", "code", "says"),
+    [
+        pytest.param("![x]({}a.png)", 0, "0 failed, 0 unknown", id="all passed"),
+        pytest.param("![x]({}gone.png)", 1, "1 failed", id="something failed"),
+    ],
+)
+def test_the_exit_code_says_the_worst(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, post: str, code: int, says: str
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host:
+        site_with(tmp_path, host)
+        (tmp_path / "posts" / "a.md").write_text(post.format(host.base_url))
+        monkeypatch.chdir(tmp_path)
+        done = CliRunner().invoke(app, ["doctor"])
+        assert done.exit_code == code, done.output
+        assert says in done.stdout
+        told = CliRunner().invoke(app, ["doctor", "--json"])
+    lines = [json.loads(line) for line in told.stdout.splitlines()]
+    assert {line["type"] for line in lines[:-1]} == {"check"}
+    assert lines[-1]["type"] == "summary"
+    assert lines[-1]["exit_code"] == code
+    assert {"about", "name", "check", "result", "message", "remedy"} <= lines[0].keys()
+
+
+def test_what_could_only_not_be_checked_is_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host:
+        site_with(tmp_path, host, destination='[[destination]]\nurl = "file:public"\n')
+        monkeypatch.chdir(tmp_path)
+        done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 3, done.output
+    assert "set `public_url`" in done.stdout
