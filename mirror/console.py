@@ -221,11 +221,12 @@ class Bar:
 def for_log(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Text from a post, safe for a terminal and for a CI log that obeys what it reads.
 
-    GitHub's runner takes a line that starts with `::`, or holds `##[`, for a command.
+    GitHub's runner takes a line that starts with `::`, or holds `##[`, for a command; Azure's one
+    that holds `##vso[`.
     """
     text = "\n".join(
         "\t".join(printable(part) for part in line.split("\t")) for line in text.split("\n")
     )
-    if not environ.get("GITHUB_ACTIONS"):
+    if not environ.get("GITHUB_ACTIONS") and not environ.get("TF_BUILD"):
         return text
-    return re.sub(r"(?m)^([-+ ]?\s*:)(?=:)|#(?=#\[)", "\\g<0>\u200b", text)
+    return re.sub(r"(?m)^([-+ ]?\s*:)(?=:)|#(?=#\w*\[)", "\\g<0>\u200b", text)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_GRACE_S = 2.0
 
 Results: TypeAlias = Generator[R, None, None]
 
@@ -22,8 +24,8 @@ class Engine(Protocol):
 
         Lazy and bounded: at most `2 * workers` items are taken and not yet yielded, so maps can be
         chained into overlapping stages. An exception out of a job ends the map; closing it early
-        lets the jobs in hand finish and starts no other. Ctrl-C (what is no `Exception`) does not
-        wait for them.
+        lets the jobs in hand finish and starts no other. After Ctrl-C (what is no `Exception`) they
+        have two seconds: one that waits for a slow host must not hold up the end.
         """
         ...
 
@@ -44,17 +46,19 @@ class Threads:
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         todo = iter(items)
         pool = ThreadPoolExecutor(workers)
+        running: set[Future[R]] = set()
         waits = True
         try:
-            running = {pool.submit(job, item) for item in islice(todo, 2 * workers)}
+            running |= {pool.submit(job, item) for item in islice(todo, 2 * workers)}
             while running:
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()
                     running |= {pool.submit(job, item) for item in islice(todo, 1)}
         except BaseException as error:
-            # After Ctrl-C a job that waits for a slow host must not hold up the end.
             waits = isinstance(error, Exception | GeneratorExit)
             raise
         finally:
             pool.shutdown(waits, cancel_futures=True)
+            if not waits:
+                wait([future for future in running if future.running()], _GRACE_S)

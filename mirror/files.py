@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import EllipsisType, TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _UNLINKABLE = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
@@ -67,13 +67,21 @@ def read_whole(path: Path) -> bytes:
 
     A file of ours that a link replaced would show, in an error, what the link leads to.
     """
+    with opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Like `read_whole`, for a file that is read a part at a time."""
     with _opened(path.parent) as folder:
-        data = _contents(folder, path.name)
-        if data is None and _lstat(folder, path.name):
-            raise OSError(errno.EINVAL, "is no plain file", path.name)
-    if data is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path.name)
-    return data
+        file = _plain(folder, path.name)
+        if file is None:
+            code = errno.EINVAL if _lstat(folder, path.name) else errno.ENOENT
+            text = "is no plain file" if code == errno.EINVAL else os.strerror(code)
+            raise OSError(code, text, path.name)
+    with file:
+        yield file
 
 
 def write_whole(
@@ -211,6 +219,15 @@ def _lstat(folder: int, name: str) -> os.stat_result | None:
 
 def _contents(folder: int, name: str) -> bytes | None:
     """What the regular file `name` holds, or `None` if there is none."""
+    file = _plain(folder, name)
+    if file is None:
+        return None
+    with file:
+        return file.read()
+
+
+def _plain(folder: int, name: str) -> BinaryIO | None:
+    """The regular file `name`, opened for reading, or `None` if there is none."""
     # Without O_NONBLOCK, opening a pipe would wait for its writer.
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
@@ -221,8 +238,10 @@ def _contents(folder: int, name: str) -> bytes | None:
         if error.errno == errno.ELOOP:
             raise OutsideError(errno.ELOOP, "is a symbolic link", name) from error
         raise
-    with os.fdopen(file, "rb") as stream:
-        return stream.read() if stat.S_ISREG(os.fstat(file).st_mode) else None
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        return None
+    return os.fdopen(file, "rb")
 
 
 @contextmanager

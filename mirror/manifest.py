@@ -19,8 +19,10 @@ from mirror.sources import identity, is_canonical
 HEADER = {"format": "mirror-manifest", "version": 1}
 FILE_NAME = "images.jsonl"
 _MD5 = re.compile(r"[0-9a-f]{32}")
+_UNSAFE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
 _CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
-_KEYS = "sha256 md5 size media_type width height fingerprint key alias_of sources".split()
+_MEMBERS = "sha256 md5 size media_type width height fingerprint key alias_of sources".split()
+_KNOWN = frozenset(_MEMBERS)
 
 
 class ManifestError(Exception):
@@ -56,6 +58,11 @@ class Manifest:
         return self.by_source.get(identity(address))
 
 
+def key_bytes(key: str) -> bytes:
+    """What a key is ordered by; in a folder there may be names that are no UTF-8."""
+    return key.encode("utf-8", "surrogateescape")
+
+
 class Object(NamedTuple):
     """What a destination should hold under a key."""
 
@@ -73,17 +80,21 @@ class Objects(Mapping[Key, Object]):
 
     def __init__(self, assets: Iterable[Asset]) -> None:
         self._rows = bytearray()
-        self._starts = array("Q")
+        self._starts = array("Q")  # a row ends where the next one starts
+        last = b""
+        is_sorted = True  # with keys that begin with the digest
         for asset in assets:
             if asset.key is not None:
+                blob, name = asset.blob, key_bytes(asset.key)
                 self._starts.append(len(self._rows))
-                blob = asset.blob
                 digests = bytes.fromhex(blob.md5 + blob.digest.hex)
-                self._rows += _ROW.pack(blob.size, digests) + asset.key.encode()
-        # Where a row ends follows from where the next one starts, so the rows themselves are moved
-        # when they are not in order: with keys that begin with the digest they are.
-        if not self._is_sorted():
+                self._rows += _ROW.pack(blob.size, digests) + name
+                is_sorted = is_sorted and last < name
+                last = name
+        if not is_sorted:
             self._sort()
+        self.has_double_keys = not is_sorted and self._find_double_key()
+        """Whether two assets claim one key, which a mapping cannot show."""
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -92,7 +103,7 @@ class Objects(Mapping[Key, Object]):
         return (Key(self._key(number).decode()) for number in range(len(self)))
 
     def __getitem__(self, key: Key) -> Object:
-        wanted = key.encode("utf-8", "surrogateescape")
+        wanted = key_bytes(key)
         number = bisect_left(range(len(self)), wanted, key=self._key)
         if number == len(self) or self._key(number) != wanted:
             raise KeyError(key)
@@ -105,11 +116,6 @@ class Objects(Mapping[Key, Object]):
         text: str = digests.hex()
         return Object(Key(row[_ROW.size :].decode()), size, text[:32], Digest(text[32:]))
 
-    @property
-    def has_double_keys(self) -> bool:
-        """Whether two assets claim one key, which a mapping cannot show."""
-        return any(one == other for one, other in pairwise(map(self._key, range(len(self)))))
-
     def _row(self, number: int) -> bytes:
         stop = self._starts[number + 1] if number + 1 < len(self) else len(self._rows)
         return bytes(self._rows[self._starts[number] : stop])
@@ -117,8 +123,8 @@ class Objects(Mapping[Key, Object]):
     def _key(self, number: int) -> bytes:
         return self._row(number)[_ROW.size :]
 
-    def _is_sorted(self) -> bool:
-        return all(one <= other for one, other in pairwise(map(self._key, range(len(self)))))
+    def _find_double_key(self) -> bool:
+        return any(one == other for one, other in pairwise(map(self._key, range(len(self)))))
 
     def _sort(self) -> None:
         order = sorted(range(len(self)), key=self._key)
@@ -178,7 +184,7 @@ class UnusualError(Exception):
 
 @dataclass(slots=True)
 class Lines:
-    """A manifest read once, a line at a time, and not kept: only what ties lines together is.
+    """A manifest read once, a line at a time, and not kept; `assets` counts them.
 
     Iterating yields the assets. At the end it raises `UnusualError` unless `loads` would accept
     the same lines; hashes of 64 bits stand for what must differ, so it may rarely be overcautious.
@@ -206,6 +212,18 @@ class Lines:
         shown.difference_update(owners)
         if shown or any(one == other for one, other in pairwise(sorted(sources))):
             raise UnusualError
+
+
+def load_objects(lines: Iterable[str]) -> tuple[Objects, int]:
+    """What destinations should hold, and the number of assets, in little memory.
+
+    Raise `ManifestError` for a line that is wrong, and `UnusualError` where it takes `loads`.
+    """
+    found = Lines(lines)
+    objects = Objects(found)
+    if objects.has_double_keys:
+        raise UnusualError
+    return objects, found.assets
 
 
 def parse(lines: Iterable[str]) -> Iterator[tuple[int, Asset]]:
@@ -252,7 +270,7 @@ def load_blob(raw: Mapping[str, Any]) -> Blob:
     fingerprint = raw["fingerprint"]
     if not isinstance(raw["md5"], str) or not _MD5.fullmatch(raw["md5"]):
         raise ValueError(f"md5: expected 32 lower-case hex digits, got {raw['md5']!r}")
-    if type(raw["size"]) is not int or raw["size"] < 0:
+    if type(raw["size"]) is not int or not 0 <= raw["size"] < 2**63:
         raise ValueError(f"size: expected a number of bytes, got {raw['size']!r}")
     if not isinstance(raw["media_type"], str) or raw["media_type"] not in EXTENSIONS:
         known = ", ".join(EXTENSIONS)
@@ -272,8 +290,9 @@ def load_blob(raw: Mapping[str, Any]) -> Blob:
 
 
 def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
-    if unknown := raw.keys() - set(_KEYS):
-        raise _error(number, f"unknown member {sorted(unknown)[0]!r}; expected {', '.join(_KEYS)}")
+    if not raw.keys() <= _KNOWN:
+        unknown = min(raw.keys() - _KNOWN)
+        raise _error(number, f"unknown member {unknown!r}; expected {', '.join(_MEMBERS)}")
     try:
         blob = load_blob(raw)
         sources = raw["sources"]
@@ -297,9 +316,7 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
 
 def is_safe_key(key: str) -> bool:
     """Whether `key` is a relative path that stays where it is put. The manifest is input too."""
-    return bool(key) and not re.search(
-        r"^/|/$|//|\\|(?:^|/)\.\.?(?:/|$)|[\x00-\x1f\x7f\ud800-\udfff]", key
-    )
+    return {"", ".", ".."}.isdisjoint(key.split("/")) and not _UNSAFE.search(key)
 
 
 def is_address(url: object) -> bool:

@@ -71,9 +71,9 @@ def without_secrets(text: str) -> str:
 def _without_secret_pairs(mark: str, query: str) -> str:
     """`mark` and what is left of the parameters behind it; nothing when nothing is left."""
     separator = "&amp;" if "&amp;" in query else "&"
-    pairs = query.split(separator)
+    pairs = [_NESTED.sub(_kept_nested, pair) for pair in query.split(separator)]
     names = {_parameter(pair) for pair in pairs}
-    kept = [_NESTED.sub(_kept_nested, pair) for pair in pairs if not _is_secret(pair, names)]
+    kept = [pair for pair in pairs if not _is_secret(pair, names)]
     return mark + separator.join(kept) if kept else ""
 
 
@@ -136,8 +136,8 @@ class Url:
 
     @property
     def fragment(self) -> str:
-        """`#…`, or nothing: not part of the address, kept behind a new one."""
-        _, mark, rest = self.raw.partition("#")
+        """`#…` without secrets, or nothing: no part of the address, kept behind a new one."""
+        _, mark, rest = self.public.partition("#")
         return mark + rest
 
     def __str__(self) -> str:
@@ -359,6 +359,7 @@ class Rule(Enum):
     HEADING_ANCHOR = "M109", "heading-anchor-changes", Outcome.WARNING
     NOT_REPOINTED = "M110", "reference-not-repointed", Outcome.WARNING
     NOT_PROVEN = "M111", "object-not-proven", Outcome.FAILURE
+    NO_POSTS = "M112", "no-posts", Outcome.WARNING
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE

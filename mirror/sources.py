@@ -16,14 +16,14 @@ from urllib.parse import quote, unquote_to_bytes
 from mirror.model import Address, Url, without_secrets
 
 _URL = re.compile(
-    r"(?:(?P<scheme>https?):)?//(?:[^/?#@]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#:@\[\]\s\\]+)"
+    r"(?:(?P<scheme>https?):)?//(?:[^/?#]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#:@\[\]\s\\]+)"
     r"(?::(?P<port>\d{0,5}))?(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?",
     re.IGNORECASE | re.DOTALL,
 )
 _PORTS = {"http": "80", "https": "443"}
 _SEGMENT = "-._~!$&'()*+,;=:@"  # RFC 3986 pchar: what may stand unescaped in a path segment
 _QUERY = _SEGMENT + "/?%|"  # `%` stays: a query is compared as its host wrote it
-# Most addresses, which need no taking apart to see that they are canonical: a manifest has millions.
+# Most addresses: seen to be canonical without taking them apart. A manifest may have millions.
 _PLAIN = re.compile(
     r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
     r"(?:/(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9._~-]++|%(?:20|[89A-F][0-9A-F]))++)+"

@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.manifest import HEADER, Manifest, ManifestError, dumps, loads, with_sources
+from mirror.manifest import (
+    HEADER,
+    Manifest,
+    ManifestError,
+    Object,
+    UnusualError,
+    dumps,
+    load_objects,
+    loads,
+    with_sources,
+)
 from mirror.model import EXTENSIONS, Address, Asset, Blob, Digest, Fingerprint, Key
 
 hexes = st.text("0123456789abcdef", min_size=64, max_size=64)
@@ -57,6 +67,10 @@ def line(**changes):
     return json.dumps({k: v for k, v in (raw | changes).items() if v is not ...})
 
 
+def as_text(lines):
+    return "\n".join(part if isinstance(part, str) else json.dumps(part) for part in lines)
+
+
 def test_a_line_has_its_members_in_the_documented_order():
     text = (
         json.dumps(HEADER) + "\n" + line(alias_of=None, key=...).replace(', "alias_of": null', "")
@@ -64,48 +78,75 @@ def test_a_line_has_its_members_in_the_documented_order():
     assert dumps(loads(text)) == text + "\n"
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        pytest.param([], "line 1: expected", id="empty"),
-        pytest.param(
-            ['{"format": "mirror-manifest", "version": 2}'], "line 1: expected", id="version"
-        ),
-        pytest.param([HEADER, "<<<<<<< HEAD"], "line 2: merge conflict marker", id="conflict"),
-        pytest.param([HEADER, "not json"], "line 2: expected a JSON object", id="no json"),
-        pytest.param([HEADER, "[]"], "line 2: expected a JSON object", id="no object"),
-        pytest.param([HEADER, "[" * 10**5], "line 2: expected a JSON object", id="deep"),
-        pytest.param([HEADER, line(), line()], "line 3: a+ stands on line 2 already", id="twice"),
-        pytest.param(
-            [HEADER, line(), line(sha256="d" * 64, key="k")],
-            "line 3: source .* line 2",
-            id="source",
-        ),
-        pytest.param(
-            [HEADER, line(), line(sha256="d" * 64, sources=[])], "line 3: key .* line 2", id="key"
-        ),
-        pytest.param([HEADER, line(size="3")], "line 2: size: expected", id="size"),
-        pytest.param([HEADER, line(size=True)], "line 2: size: expected", id="bool"),
-        pytest.param(
-            [HEADER, line(sha256="A" * 64)], "line 2: expected 64 lower-case", id="digest"
-        ),
-        pytest.param([HEADER, line(md5=...)], "line 2: 'md5' is missing", id="missing"),
-        pytest.param([HEADER, line(extra=1)], "line 2: unknown member 'extra'", id="unknown"),
-        pytest.param([HEADER, line(media_type="text/html")], "line 2: media_type", id="type"),
-        pytest.param([HEADER, line(key="../a.png")], "line 2: key: expected a relative", id="dots"),
-        pytest.param(
-            [HEADER, line(key="/a.png")], "line 2: key: expected a relative", id="absolute"
-        ),
-        pytest.param([HEADER, line(sources=["a.png"])], "line 2: sources: expected", id="no url"),
-        pytest.param(
-            [HEADER, line(alias_of="d" * 64)], "line 2: alias_of d+ is no line", id="dangling"
-        ),
-    ],
-)
+WRONG = [
+    pytest.param([], "line 1: expected", id="empty"),
+    pytest.param(['{"format": "mirror-manifest", "version": 2}'], "line 1: expected", id="version"),
+    pytest.param([HEADER, "<<<<<<< HEAD"], "line 2: merge conflict marker", id="conflict"),
+    pytest.param([HEADER, "not json"], "line 2: expected a JSON object", id="no json"),
+    pytest.param([HEADER, "[]"], "line 2: expected a JSON object", id="no object"),
+    pytest.param([HEADER, "[" * 10**5], "line 2: expected a JSON object", id="deep"),
+    pytest.param([HEADER, line(), line()], "line 3: a+ stands on line 2 already", id="twice"),
+    pytest.param(
+        [HEADER, line(), line(sha256="d" * 64, key="k")],
+        "line 3: source .* line 2",
+        id="source",
+    ),
+    pytest.param(
+        [HEADER, line(), line(sha256="d" * 64, sources=[])], "line 3: key .* line 2", id="key"
+    ),
+    pytest.param([HEADER, line(size="3")], "line 2: size: expected", id="size"),
+    pytest.param([HEADER, line(size=2**64)], "line 2: size: expected", id="huge"),
+    pytest.param([HEADER, line(size=True)], "line 2: size: expected", id="bool"),
+    pytest.param([HEADER, line(sha256="A" * 64)], "line 2: expected 64 lower-case", id="digest"),
+    pytest.param([HEADER, line(md5=...)], "line 2: 'md5' is missing", id="missing"),
+    pytest.param([HEADER, line(extra=1)], "line 2: unknown member 'extra'", id="unknown"),
+    pytest.param([HEADER, line(media_type="text/html")], "line 2: media_type", id="type"),
+    pytest.param([HEADER, line(key="../a.png")], "line 2: key: expected a relative", id="dots"),
+    pytest.param([HEADER, line(key="/a.png")], "line 2: key: expected a relative", id="absolute"),
+    pytest.param([HEADER, line(sources=["a.png"])], "line 2: sources: expected", id="no url"),
+    pytest.param(
+        [HEADER, line(alias_of="d" * 64)], "line 2: alias_of d+ is no line", id="dangling"
+    ),
+]
+
+
+@pytest.mark.parametrize(("lines", "message"), WRONG)
 def test_a_line_that_is_wrong_is_named_with_what_was_expected(lines, message):
-    text = "\n".join(part if isinstance(part, str) else json.dumps(part) for part in lines)
     with pytest.raises(ManifestError, match=message):
-        loads(text)
+        loads(as_text(lines))
+
+
+@pytest.mark.parametrize(("lines", "message"), WRONG)
+def test_what_destinations_should_hold_is_not_read_from_a_manifest_that_is_wrong(lines, message):
+    with pytest.raises((ManifestError, UnusualError)):
+        load_objects(as_text(lines).split("\n"))
+
+
+@given(manifests())
+def test_what_destinations_should_hold_is_packed_in_the_order_of_keys(manifest):
+    packed = manifest.objects
+    expected = {
+        key: Object(key, asset.blob.size, asset.blob.md5, asset.digest)
+        for key, asset in manifest.by_key.items()
+    }
+    assert dict(packed) == expected
+    assert list(packed) == sorted(expected, key=str.encode)
+    assert [packed.at(number).key for number in range(len(packed))] == list(packed)
+    assert "no such key" not in packed
+
+
+@given(manifests())
+def test_a_manifest_read_line_by_line_gives_the_same_objects(manifest):
+    packed, assets = load_objects(dumps(manifest).split("\n"))
+    assert dict(packed) == dict(manifest.objects)
+    assert assets == len(manifest.assets)
+
+
+def test_a_manifest_out_of_order_is_left_to_the_thorough_reader():
+    swapped = [HEADER, line(sha256="d" * 64), line(key="k", sources=[])]
+    assert len(loads(as_text(swapped)).assets) == 2
+    with pytest.raises(UnusualError):
+        load_objects(as_text(swapped).split("\n"))
 
 
 def test_sources_are_only_ever_added_and_http_is_no_second_one():

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.model import Url
-from mirror.sources import Locator, Source, canonical, identity
+from mirror.sources import Locator, Source, canonical, identity, is_canonical
 
 BUCKET = "https://70data.oss-cn-beijing.aliyuncs.com/"
 
@@ -88,6 +88,15 @@ def test_an_address_is_its_own_address_and_printable_ascii(tail):
     assert address.isascii()
     assert address.isprintable()
     assert " " not in address
+
+
+@given(
+    st.sampled_from(["https://h.example/", "http://h.example", "https://H.example/", "//h/"]),
+    st.text(alphabet="aZ09/%2EeF.-_~图+?#", max_size=12),
+)
+def test_whether_an_address_is_spelled_as_it_should_be_is_known_without_spelling_it(host, tail):
+    text = host + tail
+    assert is_canonical(text) == (canonical(text) == text)
 
 
 @pytest.fixture

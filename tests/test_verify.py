@@ -359,10 +359,26 @@ def test_originals_that_are_gone_or_damaged_are_found(
     ],
 )
 def test_usage_errors_say_what_is_wrong(blog: Blog, arguments: list[str], words: str) -> None:
+    blog.sync()
     ran = run(blog, "verify", *arguments)
     assert ran.code == 2
     assert words in ran.err
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [((), "no manifest to verify"), (("--deep",), "nothing to compare the manifest with")],
+)
+def test_a_check_that_looks_at_nothing_does_not_pass(
+    blog: Blog, arguments: list[str], words: str
+) -> None:
+    if arguments:
+        blog.sync()
+        text = (blog.root / "mirror.toml").read_text()
+        (blog.root / "mirror.toml").write_text(text.partition("[[destination]]")[0])
+    ran = run(blog, "verify", *arguments)
+    assert (ran.code, words in ran.err) == (2, True)
 
 
 MARKERS = '<<<<<<< HEAD\n{"sha256": "a"}\n=======\n>>>>>>> main\n'

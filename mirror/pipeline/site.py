@@ -8,6 +8,7 @@ import string
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
+from io import TextIOWrapper
 from pathlib import Path
 from threading import Lock as Mutex
 from types import EllipsisType
@@ -18,9 +19,26 @@ from mirror import manifest as manifests
 from mirror import rewrites
 from mirror.archive import Archive
 from mirror.config import DEFAULT_KEY, Config, ConfigError, Destination
-from mirror.files import ChangedError, Lock, create_whole, explain, read_whole, sweep, write_whole
-from mirror.manifest import Manifest, ManifestError, dump_blob, is_address, load_blob
-from mirror.model import EXTENSIONS, Address, Asset, Blob, Finding, Key, Url
+from mirror.files import (
+    ChangedError,
+    Lock,
+    create_whole,
+    explain,
+    opened,
+    read_whole,
+    sweep,
+    write_whole,
+)
+from mirror.manifest import (
+    Manifest,
+    ManifestError,
+    Objects,
+    UnusualError,
+    dump_blob,
+    is_address,
+    load_blob,
+)
+from mirror.model import EXTENSIONS, Address, Asset, Blob, Finding, Key, Rule, Url
 from mirror.posts import Post, find_posts
 from mirror.rewrites import Rewrite, RewritesError
 from mirror.sources import Locator, Source
@@ -71,7 +89,12 @@ class Site:
         config = self.config
         ours = [config.archive, config.state, config.manifest]
         ours += [config.root / d.url.removeprefix("file:") for d in config.destinations]
-        return find_posts(config.posts, config.root, paths, ours)
+        found, findings = find_posts(config.posts, config.root, paths, ours)
+        if not found:
+            where = ", ".join(str(path) for path in paths or config.posts.paths)
+            message = f"no post in {where}: check `paths`, `include` and `exclude` of [posts]"
+            findings.append(Finding(Rule.NO_POSTS, "[posts]", message))
+        return found, findings
 
     def load_manifest(self) -> tuple[Manifest, bytes | None]:
         """The manifest and the bytes it was read from; empty and `None` before the first sync."""
@@ -87,6 +110,16 @@ class Site:
             return manifests.loads(data.decode("utf-8")), data
         except (ManifestError, UnicodeDecodeError) as error:
             raise ManifestError(f"{self.manifest_path}: {error}") from error
+
+    def load_objects(self) -> tuple[Objects, int]:
+        """What destinations should hold, and the number of assets; in little memory, if it can."""
+        try:
+            with opened(self.manifest_path) as file:
+                lines = TextIOWrapper(file, "utf-8", newline="\n")
+                return manifests.load_objects(line.rstrip("\n") for line in lines)
+        except (OSError, ManifestError, UnicodeDecodeError, UnusualError):
+            manifest, _ = self.load_manifest()  # says what is wrong, if anything is
+            return manifest.objects, len(manifest.assets)
 
     def save_manifest(self, manifest: Manifest, old: bytes | None) -> None:
         """Write it whole unless it is the same; raise `StateError` if somebody else wrote it."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Protocol
 
-from mirror.files import Tree, explain, sweep
+from mirror.files import Tree, explain, is_temporary, sweep
 from mirror.model import OCTETS, Key, printable
 
 
@@ -134,6 +134,8 @@ def _trouble(key: str) -> str | None:
         return "has a control character"
     if unicodedata.normalize("NFC", key) != key:
         return "is not in Unicode normal form C"
+    if any(map(is_temporary, parts)):
+        return "has a part that looks like one of our unfinished files"
     if any(len(part.encode()) > 255 for part in parts):
         return "has a part longer than 255 bytes"
     if len(key.encode()) > 1024:

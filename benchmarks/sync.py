@@ -1,0 +1,299 @@
+"""The backup of 1,000 slides from loopback to a directory and to S3, cold and with nothing to do.
+
+    python -m benchmarks sync [--folder PICTURES] [--count N] [--runs N]
+
+Beside it in the same rounds: the bound (decode, SHA-256 and imagehash of the same pictures on all
+cores, no network) and what a user would do otherwise (`rclone copyurl`, `findimagedupes`,
+`rclone copy` to S3). Every piece of work is a process, timed from its start to its end.
+"""
+
+from __future__ import annotations
+
+import shutil
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
+from itertools import count, cycle
+from os import cpu_count
+from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from PIL import Image, ImageChops, ImageOps
+from slides import THEMES, deck, encode
+
+from benchmarks.common import (
+    BUCKET,
+    BenchError,
+    Helper,
+    Run,
+    cpu_ratio,
+    helper,
+    measured,
+    median,
+    ratio,
+    rclone,
+    rclone_s3,
+    run,
+    s3_server,
+    seconds,
+    several,
+    table,
+)
+
+SIZE = (1280, 720)
+REPEATS = 5  # of so many pictures one is a copy of another, in the corpus with repeats
+STAGES = {"FetchJob": "fetch", "InspectJob": "decode", "_look": "compare", "StoreJob": "store"}
+OTHERWISE = ("rclone copyurl", "findimagedupes", "rclone copy to S3")
+ADDRESS = "https://slides.example.com/"
+CONFIG = """
+[posts]
+paths = ["posts"]
+[[source]]
+name = "slides"
+match = ["{address}"]
+fetch = "{host}"
+[[destination]]
+name = "copy"
+{destination}
+"""
+
+_prefixes = count(1)  # each upload has its own, so that nothing has to be removed
+
+
+# --- Pictures -----------------------------------------------------------------------------------
+
+
+def drawn(many: int) -> Iterator[Image.Image]:
+    """Slides of three decks, each of one template."""
+    share = -(-many // len(THEMES))
+    slides = [deck(share, seed=seed, theme=theme) for seed, theme in enumerate(THEMES)]
+    for number in range(many):
+        yield slides[number % len(THEMES)][number // len(THEMES)].draw()
+
+
+def taken(folder: Path, many: int) -> Iterator[Image.Image]:
+    """The pictures of a folder at our size; where there are too few, again and moved aside."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file())
+    for number in range(many):
+        times, which = divmod(number, len(paths))
+        with Image.open(paths[which]) as image:
+            fitted = ImageOps.fit(image.convert("RGB"), SIZE)
+        yield ImageChops.offset(fitted, 97 * times, 61 * times)
+
+
+def write_pictures(pictures: Iterator[Image.Image], folder: Path) -> None:
+    """Half PNG, half JPEG 85."""
+    folder.mkdir()
+    for number, image in enumerate(pictures):
+        name = folder / f"{number:06}"
+        if number % 2:
+            name.with_suffix(".jpg").write_bytes(encode(image, "JPEG", quality=85))
+        else:
+            name.with_suffix(".png").write_bytes(encode(image, "PNG"))
+
+
+def write_repeats(pictures: Path, folder: Path) -> None:
+    """The same pictures, each fifth replaced by a copy of the one before it: see `COPIES`."""
+    folder.mkdir()
+    copies = cycle(COPIES)
+    before = Path()
+    for number, path in enumerate(sorted(pictures.iterdir())):
+        if number % REPEATS == REPEATS - 1:
+            data = next(copies)(before.read_bytes())
+            (folder / f"{path.stem}.copy").write_bytes(data)
+        else:
+            (folder / path.name).hardlink_to(path)
+            before = path
+
+
+def _recoded(data: bytes) -> bytes:
+    return encode(Image.open(BytesIO(data)).convert("RGB"), "JPEG", quality=75)
+
+
+def _smaller(data: bytes) -> bytes:
+    image = Image.open(BytesIO(data)).convert("RGB")
+    return encode(image.resize((960, 540), Image.Resampling.LANCZOS), "JPEG", quality=85)
+
+
+COPIES: tuple[Callable[[bytes], bytes], ...] = (bytes, _recoded, _smaller)
+"""Repeats as they come: the same bytes, as a JPEG 75, at three quarters of the size."""
+
+
+# --- Work ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where one round's work is done, and from where and to where."""
+
+    pictures: Path
+    scratch: Path
+    host: Helper
+    s3_url: str
+
+    @property
+    def names(self) -> list[str]:
+        return sorted(path.name for path in self.pictures.iterdir())
+
+    def site(self, name: str, destination: str) -> Path:
+        """A new site that shows every picture, fifty a post; return its configuration."""
+        root = self.scratch / "sites" / name
+        shutil.rmtree(root, ignore_errors=True)
+        (root / "posts").mkdir(parents=True)
+        names = self.names
+        for start in range(0, len(names), 50):
+            lines = (f"![]({ADDRESS}{name})\n\n" for name in names[start : start + 50])
+            (root / "posts" / f"{start:06}.md").write_text("".join(lines))
+        config = root / "mirror.toml"
+        config.write_text(
+            CONFIG.format(address=ADDRESS, host=self.host.url, destination=destination)
+        )
+        return config
+
+    def cold(self, name: str, destination: str) -> Run:
+        return self.sync(self.site(name, destination))
+
+    def cold_to_s3(self, name: str) -> Run:
+        url = f"s3://{BUCKET}/{next(_prefixes)}"
+        destination = f'url = "{url}"\nendpoint_url = "{self.s3_url}"\nregion = "us-east-1"'
+        return self.cold(name, destination)
+
+    def again(self, name: str) -> Run:
+        return self.sync(self.scratch / "sites" / name / "mirror.toml")
+
+    def sync(self, config: Path) -> Run:
+        self.host.requests()
+        done = measured("sync", config)
+        if done.facts["findings"]:
+            raise BenchError(f"sync found {done.facts['findings']}")
+        done.facts["asked"] = self.host.requests()
+        return done
+
+    def rclone_fetch(self) -> Run:
+        copies = self.scratch / "copies"
+        shutil.rmtree(copies, ignore_errors=True)
+        urls = self.scratch / "urls.csv"
+        urls.write_text("".join(f"{self.host.url}{name},{name}\n" for name in self.names))
+        return run([rclone(), "copyurl", "--urls", urls, copies, "--transfers", "16"])
+
+    def find_repeats(self) -> Run:
+        return run(["findimagedupes", "-R", "--", self.scratch / "copies"])
+
+    def rclone_store(self) -> Run:
+        to = f":s3:{BUCKET}/{next(_prefixes)}"
+        options = ["--transfers", "16", *rclone_s3(self.s3_url)]
+        return run([rclone(), "copy", self.scratch / "copies", to, *options])
+
+
+def main() -> None:
+    parser = ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--folder", type=Path, help="pictures to take instead of drawn slides")
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    with TemporaryDirectory(prefix="bench-sync-") as text, ExitStack() as stack:
+        scratch = Path(text)
+        source = partial(taken, options.folder) if options.folder else drawn
+        write_pictures(source(options.count), scratch / "plain")
+        write_repeats(scratch / "plain", scratch / "repeats")
+        s3_url = stack.enter_context(s3_server(scratch / "s3"))
+
+        def bench(name: str) -> Bench:
+            host = stack.enter_context(helper("host", scratch / name))
+            return Bench(scratch / name, scratch, host, s3_url)
+
+        what = f"pictures of {options.folder.name}" if options.folder else "drawn slides"
+        plain, repeats = bench("plain"), bench("repeats")
+        _say_corpus(plain, what)
+        done = several(options.runs, _works(plain, repeats), OTHERWISE)
+        _report(options.count, done)
+
+
+def _works(plain: Bench, repeats: Bench) -> dict[str, Callable[[], Run]]:
+    works: dict[str, Callable[[], Run]] = {
+        "bound": lambda: measured("bound", plain.pictures),
+        "directory": lambda: plain.cold("directory", 'url = "file:images"'),
+        "directory again": lambda: plain.again("directory"),
+        "s3": lambda: plain.cold_to_s3("s3"),
+        "s3 again": lambda: plain.again("s3"),
+        "repeats": lambda: repeats.cold("repeats", 'url = "file:images"'),
+        "rclone copyurl": plain.rclone_fetch,
+    }
+    if which("findimagedupes"):
+        works["findimagedupes"] = plain.find_repeats
+    else:
+        print("findimagedupes (a Debian package) is not installed: left out")
+    return works | {"rclone copy to S3": plain.rclone_store}
+
+
+def _say_corpus(bench: Bench, what: str) -> None:
+    sizes = [path.stat().st_size for path in bench.pictures.iterdir()]
+    print(
+        f"{len(sizes):,} {what} of {SIZE[0]}x{SIZE[1]}, half PNG, half JPEG 85, "
+        f"{sum(sizes) / 1e6:.0f} MB; {cpu_count()} cores"
+    )
+
+
+def _report(many: int, done: dict[str, list[Run]]) -> None:
+    table(("what", "s", "images/s", "CPU s"), (_row(many, *item) for item in done.items()))
+    others = [name for name in done if name in OTHERWISE]
+    mine = {"directory": others[:-1], "s3": others}
+    table(
+        ("cold sync to", "times the bound", "in CPU time", "of what a user would do otherwise"),
+        (
+            (
+                name,
+                ratio(done[name], done["bound"]),
+                cpu_ratio(done[name], done["bound"]),
+                f"{ratio(done[name], _added(done[one] for one in instead)):.2f} "
+                f"({' + '.join(instead)})",
+            )
+            for name, instead in mine.items()
+        ),
+    )
+    times, cpu_times = (
+        measure(done["repeats"], done["directory"]) for measure in (ratio, cpu_ratio)
+    )
+    print(f"one repeat in {REPEATS}: {times:.2f} times one without, in CPU time {cpu_times:.2f}")
+    names = ("directory", "directory again", "s3", "s3 again", "repeats")
+    table(
+        ("sync", "peak MB", "image host requests", "bucket requests", "stored", "repeats"),
+        (_counts(name, done[name][-1].facts) for name in names),
+    )
+    table(
+        ("CPU ms an image", *STAGES.values(), "all else"),
+        (_stages(many, name, done[name]) for name in ("directory", "s3", "repeats")),
+    )
+
+
+def _added(steps: Iterable[Sequence[Run]]) -> list[Run]:
+    """One run after the other, as one."""
+    return [
+        Run(sum(one.seconds for one in each), sum(one.cpu_s for one in each), "")
+        for each in zip(*steps, strict=True)
+    ]
+
+
+def _row(many: int, name: str, runs: Sequence[Run]) -> tuple[object, ...]:
+    taken_s = seconds(runs)
+    return name, taken_s, round(many / taken_s), median(run.cpu_s for run in runs)
+
+
+def _counts(name: str, facts: dict[str, Any]) -> tuple[object, ...]:
+    summary = facts["summary"]
+    peak = round(facts["peak_mb"])
+    return name, peak, facts["asked"], facts["requests"], summary["stored"], summary["repeats"]
+
+
+def _stages(many: int, name: str, runs: Sequence[Run]) -> tuple[object, ...]:
+    """The CPU time of each stage's jobs; all else is the process without them."""
+    spent = [
+        median(1000 * run.facts["cpu_s"].get(job, 0.0) / many for run in runs) for job in STAGES
+    ]
+    process = median(1000 * run.facts["process_cpu_s"] / many for run in runs)
+    return name, *spent, process - sum(spent)
