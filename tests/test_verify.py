@@ -359,6 +359,7 @@ def test_originals_that_are_gone_or_damaged_are_found(
     ],
 )
 def test_usage_errors_say_what_is_wrong(blog: Blog, arguments: list[str], words: str) -> None:
+    blog.write("post.md", "no image")
     blog.sync()
     ran = run(blog, "verify", *arguments)
     assert ran.code == 2
@@ -374,6 +375,7 @@ def test_a_check_that_looks_at_nothing_does_not_pass(
     blog: Blog, arguments: list[str], words: str
 ) -> None:
     if arguments:
+        blog.write("post.md", "no image")
         blog.sync()
         text = (blog.root / "mirror.toml").read_text()
         (blog.root / "mirror.toml").write_text(text.partition("[[destination]]")[0])
