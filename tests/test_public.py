@@ -197,6 +197,7 @@ def test_an_address_that_means_nothing_here_is_said_once(
 
 
 def test_without_a_destination_there_is_nobody_to_ask(blog: Blog) -> None:
+    filled(blog, *NAMES)
     text = (blog.root / "mirror.toml").read_text()
     (blog.root / "mirror.toml").write_text(text.partition("[[destination]]")[0])
     code, ((rule, message),) = verify(blog)
