@@ -14,8 +14,7 @@ from mirror.manifest import Manifest
 from mirror.model import Finding, Outcome, Rule
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.scan import Scanned, scan
-from mirror.pipeline.site import Site, Target
-from mirror.pipeline.verify import unreachable
+from mirror.pipeline.site import Site, Target, unreachable
 from mirror.store import ObjectInfo, StoreError
 
 _WORKERS = 8

@@ -20,13 +20,12 @@ from mirror.model import Address, Asset, Finding, Rule, Url
 from mirror.pipeline.copies import ARCHIVE, Found, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.progress import Findings, Progress, summary
-from mirror.pipeline.site import Site, Target, is_trusted_svg
+from mirror.pipeline.site import Site, Target, is_trusted_svg, unreachable
 from mirror.pipeline.verify import (
     Held,
     State,
     VerifyOptions,
     examine,
-    unreachable,
     verify_original,
 )
 from mirror.sources import Locator

@@ -303,3 +303,9 @@ def differs(blob: Blob, info: ObjectInfo) -> str | None:
     if info.md5 is not None and info.md5 != blob.md5:
         return f"expected MD5 {blob.md5}, found {info.md5}"
     return None
+
+
+def unreachable(target: Target, error: StoreError, then: str = "") -> Finding:
+    """The finding for a destination that cannot be asked; `then` says what was not done there."""
+    message = str(error).removeprefix(f"{target.name}: ") + then
+    return Finding(Rule.DESTINATION_UNREACHABLE, target.name, message)

@@ -16,7 +16,14 @@ from mirror.pipeline.download import Kept, Known, ValidatorCache, download, plan
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.repeats import choose
 from mirror.pipeline.scan import Wanted, scan, signatures
-from mirror.pipeline.site import Site, Target, differs, is_trusted_svg, object_key
+from mirror.pipeline.site import (
+    Site,
+    Target,
+    differs,
+    is_trusted_svg,
+    object_key,
+    unreachable,
+)
 from mirror.posts import sweep_beside
 from mirror.sources import identity
 from mirror.store import (
@@ -254,7 +261,7 @@ def _list_targets(targets: Iterable[Target], findings: Findings) -> dict[str, Li
         try:
             listings[target.name] = {info.key: info for info in target.store.list()}
         except StoreError as error:
-            findings.append(Finding(Rule.DESTINATION_UNREACHABLE, target.name, str(error)))
+            findings.append(unreachable(target, error))
     return listings
 
 
@@ -306,8 +313,8 @@ def _store_in(
     with closing(engine.map(StoreJob(site, target.store), missing, _STORE_WORKERS)) as results:
         for result in results:
             if isinstance(result, StoreError):
-                message = f"{result}; {len(missing) - stored} objects were not stored there"
-                findings.append(Finding(Rule.DESTINATION_UNREACHABLE, target.name, message))
+                left = f"; {len(missing) - stored} objects were not stored there"
+                findings.append(unreachable(target, result, left))
                 break
             if isinstance(result, Finding):
                 findings.append(result)

@@ -20,7 +20,7 @@ from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.public import verify_public
 from mirror.pipeline.scan import Scanned, scan
-from mirror.pipeline.site import Site, Target
+from mirror.pipeline.site import Site, Target, unreachable
 from mirror.store import (
     CredentialsError,
     NoBucketError,
@@ -277,11 +277,6 @@ def _destination_layer(target: Target, objects: Objects, held: Held, progress: P
         findings.append(unreachable(target, held.trouble))
         subjects = ()
     return Layer(f"destination {target.name}", subjects, findings)
-
-
-def unreachable(target: Target, error: StoreError) -> Finding:
-    """The finding for a destination that cannot be asked."""
-    return Finding(Rule.DESTINATION_UNREACHABLE, target.name, str(error))
 
 
 # --- Archive ----------------------------------------------------------------------------------
