@@ -223,9 +223,9 @@ def _is_private_name(host: str) -> bool:
 
 
 def _refusal(host: str, address: str) -> FetchError:
-    found = host if host == address else f"{host} is {address}"
+    found = host if host == address else f"{host} at {address}"
     return FetchError(
-        f"refused to connect: expected a host on the public internet, but {found}, "
+        f"refused to connect: expected a host on the public internet, found {found}, "
         "a private or reserved address. If it is yours, name it in `fetch` of a [[source]] "
         "or set allow_private_hosts",
         Kind.REFUSED,

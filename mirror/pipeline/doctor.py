@@ -57,7 +57,8 @@ def doctor(site: Site, now: Callable[[], float] = time.time) -> Iterator[tuple[P
 
 def _site(site: Site, scanned: Scanned) -> Iterator[Check]:
     ours = len(scanned.wanted(site.locator))
-    text = f"{len(scanned.posts):,} posts, {ours:,} images of {len(site.config.sources)} sources"
+    posts, sources = len(scanned.posts), len(site.config.sources)
+    text = f"posts: {posts:,}, sources: {sources:,}, images of theirs: {ours:,}"
     if not scanned.posts:
         yield failed("posts", "there is none", "correct [posts] `paths` and `include`")
     elif not ours:
