@@ -68,7 +68,7 @@ PLANTED = {
 }
 
 
-def test_a_planted_secret_is_in_no_output(site: Blog) -> None:
+def test_a_secret_in_a_post_is_in_no_output(site: Blog) -> None:
     """Neither printed nor written anywhere but in the post that published it."""
     lines = [f"![{name}]({url})\n" for name, url in PLANTED.items()]
     lines += [f"[{name}]({url}) and <{url}>\n" for name, url in PLANTED.items()]
@@ -88,7 +88,15 @@ def test_a_planted_secret_is_in_no_output(site: Blog) -> None:
         ["verify", "--posts", "--archive", "--json"],
         ["rewrite"],
         ["verify", "--posts"],
+        ["verify", "--public", "--json"],
         ["rewrite", "--revert", "--dry-run"],
+        ["doctor"],
+        ["doctor", "--json"],
+        ["dupes", "--json"],
+        ["prune", "--json"],
+        ["repair", "--deep", "--json"],
+        ["restore", "restored"],
+        ["report", "--output", "report.html"],
     ]
     for command in commands:
         ended = site.run(*command)
