@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
+from queue import SimpleQueue
 from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -47,14 +48,23 @@ class Threads:
         todo = iter(items)
         pool = ThreadPoolExecutor(workers)
         running: set[Future[R]] = set()
+        # A finished job says so itself: asking all that run who is done costs more than the rest.
+        done: SimpleQueue[Future[R]] = SimpleQueue()
         waits = True
+
+        def start(count: int) -> None:
+            for item in islice(todo, count):
+                future = pool.submit(job, item)
+                running.add(future)
+                future.add_done_callback(done.put)
+
         try:
-            running |= {pool.submit(job, item) for item in islice(todo, 2 * workers)}
+            start(2 * workers)
             while running:
-                done, running = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-                    running |= {pool.submit(job, item) for item in islice(todo, 1)}
+                future = done.get()
+                running.remove(future)
+                yield future.result()
+                start(1)
         except BaseException as error:
             waits = isinstance(error, Exception | GeneratorExit)
             raise
