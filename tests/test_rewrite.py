@@ -10,7 +10,9 @@ import slides
 from hypothesis import given
 from hypothesis import strategies as st
 from sites import BUCKET
+from typer.testing import CliRunner
 
+from mirror.cli import app
 from mirror.model import Rule, Span
 from mirror.pipeline.rewrite import diff
 from mirror.rewrites import HEADER, Rewrite, RewritesError, dumps, loads, occurrence, recall
@@ -272,3 +274,14 @@ def test_an_anchor_that_moves_with_its_heading_is_said_only_when_it_does(mirrore
     assert rules(mirrored.sync()) == []
     assert rules(mirrored.rewrite()) == [Rule.HEADING_ANCHOR]
     assert rules(mirrored.rewrite()) == []
+
+
+def test_a_check_that_would_change_a_post_exits_1_whatever_else_it_met(mirrored, monkeypatch):
+    mirrored.write("post.md", f"![]({BUCKET}a.png) ![]({BUCKET}b.png)\n")
+    mirrored.sync()
+    next((mirrored.root / "static").rglob("*.png")).unlink()
+    monkeypatch.chdir(mirrored.root)
+    runner = CliRunner()
+    assert runner.invoke(app, ["rewrite", "--check"]).exit_code == 1
+    assert runner.invoke(app, ["rewrite"]).exit_code == 3
+    assert runner.invoke(app, ["rewrite", "--check"]).exit_code == 3

@@ -15,7 +15,6 @@ import typer
 
 from mirror.cli.common import (
     EXIT_FOUND,
-    EXIT_OK,
     ConfigPath,
     DryRun,
     Json,
@@ -220,7 +219,7 @@ def rewrite(
         for change in result.changed:
             say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
     code = exit_code(result.findings)
-    if check and result.changed and code == EXIT_OK:
+    if check and result.changed:  # as with verify, what was found outweighs what could not be done
         code = EXIT_FOUND
     lines = _rewrite_lines(result.changed, writes, back)
     if result.changed and writes and not back and mapping is None:
