@@ -12,9 +12,8 @@ from mirror.fetch import Body, Fetcher, FetchError, Kind
 from mirror.model import Asset, Finding, Layer, Rule, Url
 from mirror.pipeline.origins import open_fetcher
 from mirror.pipeline.progress import Findings, Progress
-from mirror.pipeline.site import Site, Target, is_trusted_svg
+from mirror.pipeline.site import Site, Target, may_run_scripts
 
-_SVG = "image/svg+xml"
 # Other names of one media type, which every browser shows alike.
 _SAME_TYPE = {
     "image/vnd.microsoft.icon": "image/x-icon",
@@ -168,7 +167,7 @@ class AskJob:
 
     def _is_meant_to_download(self, asset: Asset) -> bool:
         """An SVG is stored so, unless its source is trusted: it may hold scripts."""
-        return asset.blob.media_type == _SVG and not is_trusted_svg(asset, self.site.locator)
+        return may_run_scripts(asset, self.site.locator)
 
 
 def _media_type(headers: Mapping[str, str]) -> str:

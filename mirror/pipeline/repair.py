@@ -20,7 +20,7 @@ from mirror.model import Address, Asset, Finding, Rule, Url
 from mirror.pipeline.copies import ARCHIVE, Found, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.progress import Findings, Progress, summary
-from mirror.pipeline.site import Site, Target, is_trusted_svg, unreachable
+from mirror.pipeline.site import Site, Target, may_run_scripts, unreachable
 from mirror.pipeline.verify import (
     Held,
     State,
@@ -31,7 +31,6 @@ from mirror.pipeline.verify import (
 from mirror.sources import Locator
 from mirror.store import StoreError
 
-_SVG = "image/svg+xml"
 _WORKERS = 8
 
 
@@ -260,7 +259,7 @@ class MendJob:
         blob = asset.blob
         if broken.in_archive:
             yield ARCHIVE, partial(self.site.archive.put, blob, data)
-        inline = blob.media_type != _SVG or is_trusted_svg(asset, self.site.locator)
+        inline = not may_run_scripts(asset, self.site.locator)
         for target, state in broken.targets:
             assert asset.key is not None  # noqa: S101  (only objects are in destinations)
             put = target.store.replace if state is State.DIFFERENT else target.store.put

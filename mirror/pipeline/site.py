@@ -290,19 +290,31 @@ def object_key(template: str, blob: Blob, source: str, address: Address | None) 
     return string.Formatter().vformat(template, (), values)
 
 
-def is_trusted_svg(asset: Asset, locator: Locator) -> bool:
-    """Whether every source of an SVG is declared trusted, so that it may be shown as a page."""
+def may_run_scripts(asset: Asset, locator: Locator) -> bool:
+    """Whether it is an SVG of which not every source is declared trusted.
+
+    Such an object is stored so that a browser saves it instead of showing it as a page.
+    """
+    if asset.blob.media_type != "image/svg+xml":
+        return False
     owners = [locator.source_of(address) for address in asset.sources]
-    return bool(owners) and all(owner is not None and owner.trust_svg for owner in owners)
+    return not owners or not all(owner is not None and owner.trust_svg for owner in owners)
 
 
-def differs(blob: Blob, info: ObjectInfo) -> str | None:
-    """What is wrong with an object, as far as a listing can tell; `None` when nothing is."""
+def differs(target: Target, blob: Blob, info: ObjectInfo) -> str | None:
+    """What is wrong with a listed object; `None` when nothing is, as far as the server vouches.
+
+    Raise `StoreError`: an MD5 that disagrees at equal size is asked for once more, since a listing
+    cannot tell that an ETag only looks like one (KMS).
+    """
     if info.size != blob.size:
         return f"expected {blob.size} bytes, found {info.size}"
-    if info.md5 is not None and info.md5 != blob.md5:
-        return f"expected MD5 {blob.md5}, found {info.md5}"
-    return None
+    if info.md5 in (None, blob.md5):
+        return None
+    again = target.store.stat(info.key)
+    if again is not None and again.md5 in (None, blob.md5):
+        return None
+    return f"expected MD5 {blob.md5}, found {info.md5}"
 
 
 def unreachable(target: Target, error: StoreError, then: str = "") -> Finding:

@@ -20,7 +20,7 @@ from mirror.pipeline.site import (
     Site,
     Target,
     differs,
-    is_trusted_svg,
+    may_run_scripts,
     object_key,
     unreachable,
 )
@@ -38,7 +38,6 @@ from mirror.store import (
     check_key,
 )
 
-_SVG = "image/svg+xml"
 _STORE_WORKERS = 8
 _NOTICE_URLS, _NOTICE_SHARE = 20, 0.05
 # What ends the work on a destination: the next object would meet the same.
@@ -74,7 +73,7 @@ class StoreJob:
         blob = asset.blob
         try:
             data = self.site.archive.get(blob.digest, blob.media_type)
-            inline = blob.media_type != _SVG or is_trusted_svg(asset, self.site.locator)
+            inline = not may_run_scripts(asset, self.site.locator)
             # A key that holds the digest can only be taken by the same bytes. Under any other,
             # somebody else may have stored since the listing.
             absent = blob.digest.hex in asset.key
@@ -277,14 +276,14 @@ def _store(
     stored = 0
     for target in site.targets:
         if target.name in listings:
-            missing, different = compare_listing(manifest, listings[target.name], target.name)
+            missing, different = compare_listing(manifest, listings[target.name], target)
             findings.extend(different)
             stored += _store_in(site, engine, target, missing, findings, progress)
     return stored
 
 
 def compare_listing(
-    manifest: Manifest, listing: Listing, name: str
+    manifest: Manifest, listing: Listing, target: Target
 ) -> tuple[list[Asset], list[Finding]]:
     """Assets that `listing` lacks, and objects that are there with other bytes."""
     missing = []
@@ -292,8 +291,15 @@ def compare_listing(
     for key, asset in sorted(manifest.by_key.items()):
         if (info := listing.get(key)) is None:
             missing.append(asset)
-        elif difference := differs(asset.blob, info):
-            message = f"{name}: {difference}; it was left as it is, `mirror repair` puts it right"
+            continue
+        try:
+            difference = differs(target, asset.blob, info)
+        except StoreError as error:
+            different.append(Finding(Rule.OBJECT_UNCHECKED, key, str(error)))
+            continue
+        if difference is not None:
+            remedy = "it was left as it is, `mirror repair` puts it right"
+            message = f"{target.name}: {difference}; {remedy}"
             different.append(Finding(Rule.OBJECT_DIFFERENT, key, message))
     return missing, different
 
@@ -328,7 +334,7 @@ def _store_in(
 
 
 def _svg_warning(asset: Asset, site: Site) -> Iterator[Finding]:
-    if asset.blob.media_type == _SVG and not is_trusted_svg(asset, site.locator):
+    if may_run_scripts(asset, site.locator):
         yield Finding(
             Rule.SVG_STORED,
             asset.sources[0] if asset.sources else asset.digest.hex,
