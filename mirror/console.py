@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
+from mirror.amounts import size_text
 from mirror.model import Finding, Outcome, printable
 
 if TYPE_CHECKING:
@@ -42,20 +43,6 @@ class Interrupted(BaseException):
 
 class OutputError(Exception):
     """Results cannot be printed: the disk behind stdout is full, or broken."""
-
-
-def size_text(size: float) -> str:
-    """`48.2 MB`, in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def count_text(count: int, one: str, many: str | None = None) -> str:
-    """`1 post`, `2,000 posts`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 @dataclass(slots=True)

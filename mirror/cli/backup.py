@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mirror.amounts import count_text, size_text
 from mirror.cli.common import (
     EXIT_FOUND,
     ConfigPath,
@@ -30,7 +31,7 @@ from mirror.cli.common import (
     scan_posts,
 )
 from mirror.config import Config, ConfigError
-from mirror.console import Style, count_text, for_log, print_json, say, size_text
+from mirror.console import Style, for_log, print_json, say
 
 if TYPE_CHECKING:
     from mirror.pipeline.rewrite import ByManifest, PostEdit

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.amounts import count_text, size_text
 from mirror.cli.common import (
     ConfigPath,
     DryRun,
@@ -22,7 +23,7 @@ from mirror.cli.common import (
     progress_for,
 )
 from mirror.config import ConfigError
-from mirror.console import count_text, for_log, size_text
+from mirror.console import for_log
 from mirror.model import Outcome, printable
 
 if TYPE_CHECKING:

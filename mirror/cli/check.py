@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.amounts import count_text
 from mirror.cli.common import (
     EXIT_FOUND,
     EXIT_OK,
@@ -28,7 +29,7 @@ from mirror.cli.common import (
     show_findings,
 )
 from mirror.config import Config, ConfigError
-from mirror.console import count_text, for_log, say
+from mirror.console import for_log, say
 
 if TYPE_CHECKING:
     from mirror.formats import Report

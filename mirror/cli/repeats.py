@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.amounts import count_text
 from mirror.cli.common import ConfigPath, Json, load, open_site
 from mirror.config import ConfigError
-from mirror.console import count_text, print_json, say
+from mirror.console import print_json, say
 from mirror.model import Asset, Digest
 
 if TYPE_CHECKING:

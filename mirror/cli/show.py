@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.amounts import count_text, size_text
 from mirror.cli.common import (
     EXIT_FAILED,
     EXIT_FOUND,
@@ -24,7 +25,7 @@ from mirror.cli.common import (
     progress_for,
 )
 from mirror.config import ConfigError
-from mirror.console import Style, count_text, for_log, print_json, say, size_text
+from mirror.console import Style, for_log, print_json, say
 
 if TYPE_CHECKING:
     from mirror.store.probe import Check

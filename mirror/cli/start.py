@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.amounts import count_text
 from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, scan_posts
 from mirror.config import CONFIG_NAME, Config, ConfigError, Posts
-from mirror.console import count_text, for_log, say
+from mirror.console import for_log, say
 
 if TYPE_CHECKING:
     from mirror.initial import Host

@@ -7,17 +7,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from urllib.parse import unquote
 
+from mirror.amounts import count_text, size_text
 from mirror.dedupe import Evidence
 from mirror.model import Finding, Outcome, Rule
 from mirror.report.html import Html, join, tag
 from mirror.report.values import Apart, Group, Growth, Host, Picture, Place, Repeat, Report
 from mirror.report.words import (
     OUTCOMES,
-    count_text,
     facts,
     figures,
     shortened,
-    size_text,
     title,
     verdict,
 )

@@ -1,9 +1,10 @@
-"""Values -> words: sizes, counts, and what evidence means."""
+"""Values -> words: pictures, rules, and what evidence means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mirror.amounts import size_text
 from mirror.dedupe import STATISTICS, Evidence, Refusal
 from mirror.model import Blob, Outcome, Rule
 
@@ -38,19 +39,6 @@ OUTCOMES = {
     Outcome.WARNING: "worth knowing",
 }
 """Outcomes, the gravest first."""
-
-
-def size_text(size: float) -> str:
-    """`48.2 kB`, in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 999.95:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
-def count_text(count: int, one: str) -> str:
-    return f"{count:,} {one if count == 1 else one + 's'}"
 
 
 def title(rule: Rule) -> str:
