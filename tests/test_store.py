@@ -703,6 +703,16 @@ def test_each_provider_is_spoken_to_in_its_way(
         assert not [name for name in headers if "checksum" in name]
 
 
+@pytest.mark.parametrize(("size", "asks"), [(1_000_000, False), (1_000_001, True)])
+def test_only_for_much_the_server_is_asked_whether_it_may_come(
+    played: Played, size: int, asks: bool
+) -> None:
+    data = bytes(size)
+    played.answers = [stored(data), error(412, "PreconditionFailed")]
+    s3(played.url).put(Key("k"), data, absent=True)
+    assert ("expect" in played.seen[0][2]) is asks
+
+
 def test_no_endpoint_means_amazon_unless_the_environment_says_otherwise(
     played: Played, monkeypatch: pytest.MonkeyPatch
 ) -> None:

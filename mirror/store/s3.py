@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 FOREVER = "public, max-age=31536000, immutable"
 """An object's key comes from its bytes, so what a browser keeps never goes stale."""
 
+_SMALL = 1_000_000  # bytes
 _READS = 3  # how often one object is asked for when the connection breaks in its middle
 
 
@@ -358,6 +359,7 @@ class S3Store:
             **self._credentials(profile),
         )
         client.meta.events.register("before-send.s3", self._count)
+        client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
         # Under this name it comes before botocore's own, which read the page too.
         client.meta.events.register("before-parse.*.*", _set_contents_aside)
         return client
@@ -425,6 +427,17 @@ def _md5(etag: str) -> str | None:
     """The ETag, where it is an MD5: not that of an upload in parts. OSS writes it upper-case."""
     etag = etag.strip('"').lower()
     return etag if len(etag) == 32 and not etag.strip("0123456789abcdef") else None
+
+
+def _send_at_once(request: Any, **_: Any) -> None:
+    """Send a small object right behind its headers.
+
+    botocore asks first whether it may come, which is a round trip for each and only pays where
+    much would be sent in vain.
+    """
+    behind = request.headers.get("X-Amz-Decoded-Content-Length")  # with a checksum at its end
+    if int(behind or request.data.getbuffer().nbytes) <= _SMALL:
+        del request.headers["Expect"]
 
 
 # --- listings -----------------------------------------------------------------------------------
