@@ -1,6 +1,6 @@
 """Bytes -> `Blob`; two pictures -> the same or not; many fingerprints -> pairs worth a look.
 
-Loads Pillow, numpy and imagehash (with its scipy): import it where pictures are really read.
+Loads Pillow and numpy: import it where pictures are really read.
 """
 
 from __future__ import annotations

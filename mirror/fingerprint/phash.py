@@ -1,22 +1,26 @@
 """Decoded picture -> 256-bit fingerprint, equal to imagehash's and several times as fast.
 
 `imagehash.phash(image, hash_size=16)` spends nine tenths of its time in the horizontal pass of one
-LANCZOS resize to 64 x 64. That pass is done here as a banded matrix product; all else is left to
-Pillow and imagehash.
+LANCZOS resize to 64 x 64. That pass is done here as a banded matrix product; the other is left to
+Pillow. Loading imagehash's scipy takes as long as thirty pictures, so it is asked only where a bit
+hangs by the rounding of its transform: for blank and strictly regular pictures.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
-import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from mirror.model import Fingerprint
 
-_SIDE = 64  # imagehash: hash_size 16 times highfreq_factor 4
+_HASH_SIDE = 16
+_SIDE = 64  # imagehash: hash_size times highfreq_factor, which is 4
+# Two sums of 64 x 64 products up to 1020, made in another order, differ by less than 1e-6: each of
+# the 8192 roundings is off by at most 2**-53 of a sum below 5e6.
+_DOUBT = 1e-4
 _LOBES = 3.0  # support of LANCZOS
 _PRECISION = 22  # Pillow: weights are integers of 32 - 8 - 2 bits
 _SPLIT = 128
@@ -34,7 +38,20 @@ def fingerprint(grey: Image.Image) -> Fingerprint:
     digits are those of `str(imagehash.phash(image, hash_size=16))`.
     """
     small = shrink(grey)
-    return Fingerprint(int(str(imagehash.phash(small, hash_size=16)), 16))
+    waves = _cosines() @ np.asarray(small, np.float64) @ _cosines().T
+    above = waves - np.median(waves)
+    if np.abs(above).min() < _DOUBT:
+        import imagehash
+
+        return Fingerprint(int(str(imagehash.phash(small, hash_size=16)), 16))
+    return Fingerprint(int.from_bytes(np.packbits(above > 0).tobytes(), "big"))
+
+
+@cache
+def _cosines() -> NDArray[np.float64]:
+    """The 16 lowest waves of the discrete cosine transform (type II) over 64 samples."""
+    wave, sample = np.arange(_HASH_SIDE)[:, None], np.arange(_SIDE)
+    return 2.0 * np.cos(np.pi * wave * (2 * sample + 1) / (2 * _SIDE))
 
 
 def shrink(grey: Image.Image) -> Image.Image:
