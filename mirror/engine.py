@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, repeat
 from queue import SimpleQueue
+from threading import Event, Thread
+from time import monotonic
 from typing import Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
@@ -45,30 +46,56 @@ class Threads:
     """`workers` threads a map: for jobs that wait, or that leave the interpreter lock."""
 
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
-        todo = iter(items)
-        pool = ThreadPoolExecutor(workers)
-        running: set[Future[R]] = set()
-        # A finished job says so itself: asking all that run who is done costs more than the rest.
-        done: SimpleQueue[Future[R]] = SimpleQueue()
+        # Two queues and no futures: those take locks enough to cost more than small jobs do.
+        todo: SimpleQueue[T | _End] = SimpleQueue()
+        done: SimpleQueue[R | _Raised] = SimpleQueue()
+        ended = Event()
         waits = True
 
-        def start(count: int) -> None:
-            for item in islice(todo, count):
-                future = pool.submit(job, item)
-                running.add(future)
-                future.add_done_callback(done.put)
+        def work() -> None:
+            while not isinstance(item := todo.get(), _End):
+                if not ended.is_set():
+                    try:
+                        done.put(job(item))
+                    except BaseException as error:  # noqa: BLE001  (raised again by the map)
+                        done.put(_Raised(error))
 
+        threads = [Thread(target=work, daemon=True) for _ in range(workers)]
+        for thread in threads:
+            thread.start()
+        source = iter(items)
         try:
-            start(2 * workers)
+            running = _put(islice(source, 2 * workers), todo)
             while running:
-                future = done.get()
-                running.remove(future)
-                yield future.result()
-                start(1)
+                result = done.get()
+                if isinstance(result, _Raised):
+                    raise result.error
+                yield result
+                running += _put(islice(source, 1), todo) - 1
         except BaseException as error:
             waits = isinstance(error, Exception | GeneratorExit)
             raise
         finally:
-            pool.shutdown(waits, cancel_futures=True)
-            if not waits:
-                wait([future for future in running if future.running()], _GRACE_S)
+            ended.set()
+            _put(repeat(_End(), workers), todo)
+            until = monotonic() + _GRACE_S
+            for thread in threads:
+                thread.join(None if waits else max(until - monotonic(), 0))
+
+
+class _End:
+    """Behind the last item: a worker that meets it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    error: BaseException
+
+
+def _put(items: Iterable[T], queue: SimpleQueue[T]) -> int:
+    """Return how many that were."""
+    count = 0
+    for item in items:
+        queue.put(item)
+        count += 1
+    return count
