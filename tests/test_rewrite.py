@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import stat
 
 import pytest
@@ -202,10 +203,38 @@ def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):
     mirrored.sync()
     result = mirrored.rewrite(write=False)
     shown = diff(result.changed[0])
-    assert shown.startswith("--- a/posts/post.md\n+++ b/posts/post.md\n@@ -1,3 +1,3 @@\n before\n")
+    assert shown.startswith("--- a/posts/post.md\n+++ b/posts/post.md\n@@ -1,2 +1,2 @@\n before\n")
     assert f"-![]({BUCKET}a.png)\n" in shown
     assert "planted" not in shown
     assert mirrored.read("post.md") == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\n\n![a](@)\n",
+        "![a](@)",
+        "\n![a](@)\n\n\n",
+        "one\r\n![a](@)\r\ntwo\r\n",
+        "one\r![a](@)\rtwo",
+        "\ufeffbom\n![图](@)\n",
+        "first ![](@)\n" + "between\n" * 20 + "last ![](@)",
+        "form\x0cfeed \u2028 \x85\n![](@)\n\x0b\n",
+    ],
+)
+def test_git_applies_the_diff_of_a_dry_run(mirrored, text):
+    before = text.replace("@", f"{BUCKET}a.png").encode()
+    path = mirrored.write("my post, 一.md", "")
+    path.write_bytes(before)
+    mirrored.sync()
+    shown = diff(mirrored.rewrite(write=False).changed[0])
+    git = ["git", "-C", str(mirrored.root), "apply"]
+    subprocess.run([*git, "-"], input=shown.encode(), check=True)
+    by_git = path.read_bytes()
+    assert by_git != before
+    path.write_bytes(before)
+    mirrored.rewrite()
+    assert path.read_bytes() == by_git
 
 
 def test_a_split_picture_gets_its_own_object_and_its_posts_move_back_to_it(mirrored):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
@@ -196,7 +197,10 @@ def write_post(edit: PostEdit) -> Finding | None:
 
 
 def diff(edit: PostEdit) -> str:
-    """A unified diff of the post, without the secrets that stand in it, changed or not."""
+    """A unified diff of the post, without the secrets that stand in it, changed or not.
+
+    `git apply` takes it, from the folder of the configuration, for a post in UTF-8 without secrets.
+    """
     one = edit.scanned
     old = {
         ref.span: spell(ref.url.public, ref.quoting)
@@ -210,10 +214,15 @@ def diff(edit: PostEdit) -> str:
         for texts in (old, new)
     )
     name = one.post.name
-    lines = unified_diff(
-        before.split("\n"), after.split("\n"), f"a/{name}", f"b/{name}", lineterm=""
+    lines = unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}")
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
-    return "".join(f"{line}\n" for line in lines)
+
+
+def _lines(text: str) -> list[str]:
+    """Split behind line feeds only, as `diff` and `git` do: a CR belongs to its line."""
+    return re.findall(r"[^\n]*\n|[^\n]+", text)
 
 
 # --- The commands -----------------------------------------------------------------------------
