@@ -68,6 +68,22 @@ def test_a_split_is_obeyed_and_a_merge_takes_it_back(repeated):
     assert repeated.asset("one.jpg")["key"] in repeated.objects()
 
 
+def test_a_decision_is_json_where_json_was_asked_for(repeated):
+    copy, slide = repeated.asset("one.jpg")["sha256"], repeated.asset("one.png")["sha256"]
+    code, out = dupes("--split", copy, "--merge", copy, slide, "--json")
+    assert code == 0
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [line["line"] for line in lines] == [f"split {copy}", f"merge {copy} {slide}"]
+    assert {line["type"] for line in lines} == {"review"}
+
+
+def test_a_picture_is_not_merged_with_itself(repeated):
+    slide = repeated.asset("one.png")["sha256"]
+    with pytest.raises(Exception, match="takes two pictures"):
+        CliRunner().invoke(app, ["dupes", "--merge", slide, slide[:12]], catch_exceptions=False)
+    assert not (repeated.root / "manifests" / "reviews.txt").exists()
+
+
 def test_an_unknown_picture_cannot_be_decided_on(repeated):
     with pytest.raises(Exception, match="no image in the manifest"):
         CliRunner().invoke(app, ["dupes", "--split", "0" * 64], catch_exceptions=False)

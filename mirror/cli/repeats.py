@@ -42,13 +42,20 @@ def dupes(
     site = open_site(load(config))
     manifest, _ = site.load_manifest()
     load_reviews(site)  # a broken file is said before anything is added to it
-    lines = [f"split {_find(manifest, sha)}" for sha in split or ()]
+    lines = [f"split {_find(manifest, sha)}" for sha in dict.fromkeys(split or ())]
     if merge is not None:
-        lines.append("merge " + " ".join(str(_find(manifest, sha)) for sha in merge))
+        first, second = (_find(manifest, sha) for sha in merge)
+        if first == second:
+            raise ConfigError(f"--merge takes two pictures; both are {first}")
+        lines.append(f"merge {first} {second}")
     if lines:
         with site.lock("mirror dupes"):
             for line in lines:
                 path = add_review(site, line)
+        if as_json:
+            for line in lines:
+                print_json({"type": "review", "line": line, "file": str(path)})
+            return
         say(f"recorded in {path}; `mirror sync` obeys it, then `mirror rewrite` moves the posts")
         return
     ledger = Ledger.load(site)
