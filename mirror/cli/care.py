@@ -24,7 +24,7 @@ from mirror.cli.common import (
 )
 from mirror.config import ConfigError
 from mirror.console import for_log
-from mirror.model import Outcome, printable
+from mirror.model import printable
 
 if TYPE_CHECKING:
     from mirror.pipeline.prune import Extra, PruneOptions, PruneResult
@@ -136,14 +136,18 @@ def prune(
 
 
 def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
-    refused = any(finding.rule.outcome is Outcome.REFUSED for finding in result.findings)
-    verb = "extra in" if refused else "deleted from" if options.yes else "would delete from"
+    verb = "extra in" if result.doubts else "deleted from" if options.yes else "would delete from"
     lines = [f"kept in {_named(one)}, shown by {_one_line(one.post or '')}" for one in result.kept]
     lines += [f"{verb} {_named(one)}" for one in result.doomed]
     objects = count_text(int(result.summary["objects"]), "object")
     total = size_text(sum(one.info.size for one in result.doomed))
     end = f"{objects}, {len(result.doomed):,} in no line of the manifest ({total})"
-    if refused:
+    if result.doubts:
+        if not options.yes:
+            lines += [
+                f"--yes would be refused: {for_log(one.subject)}: {for_log(one.message)}"
+                for one in result.doubts
+            ]
         return [*lines, f"{end}: nothing was deleted"]
     if options.yes:
         return [*lines, f"{objects}, {len(result.doomed):,} deleted ({total})"]

@@ -61,12 +61,16 @@ class Extra:
 
 @dataclass(slots=True)
 class PruneResult:
-    """`doomed` were deleted or would be; `kept` are extra too, and a post still names them."""
+    """`doomed` were deleted or would be; `kept` are extra too, and a post still names them.
+
+    `doubts` are why nothing may be deleted. They are findings only where that was asked for.
+    """
 
     summary: dict[str, int | float]
     findings: Sequence[Finding]
     doomed: Sequence[Extra]
     kept: Sequence[Extra]
+    doubts: Sequence[Finding]
 
 
 def prune(site: Site, engine: Engine, options: PruneOptions, progress: Progress) -> PruneResult:
@@ -79,27 +83,31 @@ def prune(site: Site, engine: Engine, options: PruneOptions, progress: Progress)
     manifest, _ = site.load_manifest()
     scanned = scan(*site.posts())
     findings = Findings(progress.finding, scanned.findings)
-    extras, total = _list(site, manifest, scanned, options, findings, progress)
-    findings.extend(_doubts(manifest, scanned, findings))
+    extras, totals = _list(site, manifest, scanned, findings, progress)
+    doubts = [
+        *_doubts(manifest, scanned, findings),
+        *_too_many(site.targets, extras, totals, options.max_delete),
+    ]
     doomed = [extra for extra in extras if extra.post is None]
     kept = [extra for extra in extras if extra.post is not None]
     for extra in kept:
         progress.event("kept", **_members(extra), post=extra.post)
-    refused = any(finding.rule.outcome is Outcome.REFUSED for finding in findings)
-    if options.yes and not refused:
+    if options.yes:
+        findings.extend(doubts)
+    if options.yes and not doubts:
         doomed = _delete(engine, doomed, findings, progress)
     else:
         for extra in doomed:
-            progress.event("extra" if refused else "would-delete", **_members(extra))
+            progress.event("extra" if doubts else "would-delete", **_members(extra))
     counts = {
         "posts": len(scanned.posts),
         "assets": len(manifest.assets),
-        "objects": total,
+        "objects": sum(totals.values()),
         "extra": len(extras),
         "kept": len(kept),
-        "deleted": len(doomed) if options.yes and not refused else 0,
+        "deleted": len(doomed) if options.yes and not doubts else 0,
     }
-    return PruneResult(summary(counts, findings, started), findings, doomed, kept)
+    return PruneResult(summary(counts, findings, started), findings, doomed, kept, doubts)
 
 
 def _members(extra: Extra) -> dict[str, object]:
@@ -126,11 +134,10 @@ def _list(
     site: Site,
     manifest: Manifest,
     scanned: Scanned,
-    options: PruneOptions,
     findings: Findings,
     progress: Progress,
-) -> tuple[list[Extra], int]:
-    """What is extra in each destination, and how many objects there are in all."""
+) -> tuple[list[Extra], dict[str, int]]:
+    """What is extra in each destination, and how many objects each holds."""
     found: list[tuple[Target, ObjectInfo]] = []
     totals: dict[str, int] = {}
     for target in site.targets:
@@ -149,21 +156,21 @@ def _list(
         found += [(target, info) for info in infos]
     texts = findings.sift(_texts(scanned))
     shown = mentions(texts, site.targets, {info.key for _, info in found})
-    extras = [Extra(target, info, shown.get(info.key)) for target, info in found]
-    for target in site.targets:
+    return [Extra(target, info, shown.get(info.key)) for target, info in found], totals
+
+
+def _too_many(
+    targets: Iterable[Target], extras: Sequence[Extra], totals: Mapping[str, int], limit: MaxDelete
+) -> Iterator[Finding]:
+    for target in targets:
         count = sum(one.target is target and one.post is None for one in extras)
         total = totals.get(target.name, 0)
-        if not options.max_delete.allows(count, total):
-            findings.append(_too_many(target, count, total, options.max_delete))
-    return extras, sum(totals.values())
-
-
-def _too_many(target: Target, count: int, total: int, limit: MaxDelete) -> Finding:
-    message = (
-        f"{count} of {total} objects would go, more than --max-delete {limit.text}; look at the "
-        f"list, and if it is right run again with --max-delete {count}"
-    )
-    return Finding(Rule.PRUNE_REFUSED, target.name, message)
+        if not limit.allows(count, total):
+            message = (
+                f"{count} of {total} objects would go, more than --max-delete {limit.text}; look "
+                f"at the list, and if it is right run again with --max-delete {count}"
+            )
+            yield Finding(Rule.PRUNE_REFUSED, target.name, message)
 
 
 def _delete(
