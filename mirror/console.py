@@ -10,7 +10,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
@@ -81,6 +81,15 @@ def say(text: str, stream: TextIO | None = None) -> None:
         stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     except OSError as error:
         raise _unsaid(stream, error) from None
+
+
+def send(pieces: Iterable[bytes]) -> None:
+    """Write to stdout as it is; raise as `say` does."""
+    try:
+        sys.stdout.buffer.writelines(pieces)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise _unsaid(sys.stdout, error) from None
 
 
 def flush() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -100,6 +101,33 @@ def test_bad_usage_is_named(site: Blog, args: list[str], words: str) -> None:
     if "-o" in args:
         assert site.run("sync").code == 0
     ends(site.run(*args), 2, words)
+
+
+@pytest.mark.parametrize("command", [["verify", "--format", "json"], ["report"]])
+def test_an_output_that_is_no_file_gets_the_bytes_and_stays(site: Blog, command: list[str]) -> None:
+    assert site.run("sync").code == 0
+    pipe = site.root / "pipe"
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        ended = site.run(*command, "--quiet", "--output", "pipe")
+        assert ended.code == 0, ended.text
+        assert reader.stdout is not None
+        received = reader.stdout.read()
+    assert pipe.is_fifo()
+    assert received.rstrip().endswith((b"}", b"</html>"))
+
+
+def test_an_output_through_a_link_and_to_stdout(site: Blog) -> None:
+    assert site.run("sync").code == 0
+    (site.root / "link").symlink_to("real")
+    assert site.run("verify", "--json", "--quiet", "-o", "link").code == 0
+    assert (site.root / "link").is_symlink()
+    written = [json.loads(line) for line in (site.root / "real").read_text().splitlines()]
+    printed = site.run("verify", "--json", "--quiet", "-o", "-")
+    assert [json.loads(line)["type"] for line in printed.out.splitlines()] == ["summary"]
+    assert written[-1]["exit_code"] == 0
+    assert not (site.root / "-").exists()
 
 
 @pytest.mark.parametrize(

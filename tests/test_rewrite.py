@@ -202,6 +202,8 @@ def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):
     mirrored.write("post.md", text)
     mirrored.sync()
     result = mirrored.rewrite(write=False)
+    assert rules(result) == [Rule.SECRET_IN_POST]
+    assert "gives it back without" in result.findings[0].message
     shown = diff(result.changed[0])
     assert shown.startswith("--- a/posts/post.md\n+++ b/posts/post.md\n@@ -1,2 +1,2 @@\n before\n")
     assert f"-![]({BUCKET}a.png)\n" in shown

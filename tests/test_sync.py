@@ -279,7 +279,9 @@ def test_the_key_template_names_objects_and_a_clash_is_said(blog):
 def test_an_svg_is_stored_with_a_warning_unless_its_source_is_trusted(blog):
     fill(blog, a_svg=SVG)
     blog.write("post.md", images("a.svg"))
-    assert rules(blog.sync()) == [Rule.SVG_STORED]
+    result = blog.sync()
+    assert rules(result) == [Rule.SVG_STORED]
+    assert "let the web server add" in result.findings[0].message
     assert (blog.asset("a.svg")["width"], blog.asset("a.svg")["fingerprint"]) == (None, None)
     _remove(blog.root / "static")
     blog.configure(source="trust_svg = true")

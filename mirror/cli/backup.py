@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,10 +28,12 @@ from mirror.cli.common import (
     load_or_default,
     open_site,
     progress_for,
+    reached_of,
     scan_posts,
 )
 from mirror.config import Config, ConfigError
 from mirror.console import Style, for_log, print_json, say
+from mirror.model import Finding, Rule
 
 if TYPE_CHECKING:
     from mirror.pipeline.rewrite import ByManifest, PostEdit
@@ -135,7 +137,7 @@ def sync(
         result = run_sync(site, Threads(), wanted, progress)
         if not dry_run:
             last_sync.save(site, result.summary, result.findings)
-    lines = _sync_lines(result.summary, settings, dry_run, result.planned)
+    lines = _sync_lines(result.summary, settings, dry_run, result.planned, result.findings)
     code = exit_code(result.findings)
     finish(lines, result.summary, result.findings, as_json, code)
     raise typer.Exit(code)
@@ -149,8 +151,16 @@ def _need_sources(settings: Config) -> None:
         )
 
 
+# The pictures that a run asked for and has not got.
+_NOT_FETCHED = {Rule.NOT_FETCHED, Rule.NOT_AN_IMAGE, Rule.TOO_LARGE, Rule.ADDRESS_REFUSED}
+
+
 def _sync_lines(
-    summary: Mapping[str, int | float], settings: Config, dry_run: bool, planned: Sequence[str]
+    summary: Mapping[str, int | float],
+    settings: Config,
+    dry_run: bool,
+    planned: Sequence[str],
+    findings: Iterable[Finding],
 ) -> list[str]:
     posts = count_text(int(summary["posts"]), "post")
     references = count_text(int(summary["references"]), "reference")
@@ -167,13 +177,19 @@ def _sync_lines(
         parts.append(f"{summary['ignored']:,} ignored")
     if summary.get("postponed"):
         parts.append(f"{summary['postponed']:,} left for the next run")
-    if summary["failed"]:
-        parts.append(f"{summary['failed']:,} failed")
+    unfetched = sum(one.rule in _NOT_FETCHED for one in findings)
+    if unfetched:
+        parts.append(f"{unfetched:,} failed")
     lines.append(", ".join(parts))
-    names = ", ".join(destination.name for destination in settings.destinations)
+    reached = reached_of(settings, findings)
     stored = f"stored {count_text(int(summary['stored']), 'new object')}"
     repeats = f"; {summary['repeats']:,} are repeats of another" if summary["repeats"] else ""
-    lines.append((f"{stored} in {names}" if names else "no destination is configured") + repeats)
+    if reached:
+        lines.append(f"{stored} in {', '.join(reached)}{repeats}")
+    else:
+        lines.append(
+            f"no destination {'answers' if settings.destinations else 'is configured'}{repeats}"
+        )
     lines.append(f"done in {summary['seconds']:.1f} s")
     return lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,13 +22,15 @@ from mirror.cli.common import (
     closing_bar,
     exit_code,
     finish,
+    is_stdout,
     load,
     open_site,
     output_to,
     progress_for,
+    reached_of,
     show_findings,
 )
-from mirror.config import Config, ConfigError
+from mirror.config import ConfigError
 from mirror.console import for_log, say
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def verify(
     ] = False,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to a file instead of stdout.")
+        Path | None, typer.Option("--output", "-o", help="Write to a file; `-` is stdout.")
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -106,12 +108,13 @@ def verify(
     with output_to(output), closing_bar(progress):
         result = run_verify(site, Threads(), wanted, progress)
         code = exit_code(result.findings, checks=True)
-        verdict = _verdict(result.summary, settings, wanted, code)
+        reached = reached_of(settings, result.findings)
+        verdict = _verdict(result.summary, reached, wanted, code)
         if form in (Format.TEXT, Format.JSON):
             finish([verdict], result.summary, result.findings, as_json, code)
         else:
             _print_as(form, _report(site, result, verdict, code))
-    if output is not None and not quiet:
+    if output is not None and not is_stdout(output) and not quiet:
         say(f"{verdict}; see {output}", sys.stderr)
     raise typer.Exit(code)
 
@@ -132,12 +135,12 @@ def _need_something_to_compare(site: Site, wanted: VerifyOptions) -> None:
 
 
 def _verdict(
-    summary: Mapping[str, int | float], settings: Config, wanted: VerifyOptions, code: int
+    summary: Mapping[str, int | float], reached: Sequence[str], wanted: VerifyOptions, code: int
 ) -> str:
     parts = [f"{count_text(int(summary['assets']), 'image')} in the manifest"]
-    if wanted.destinations and settings.destinations:
-        names = ", ".join(destination.name for destination in settings.destinations)
-        parts.append(f"{count_text(int(summary['objects']), 'object')} checked in {names}")
+    if wanted.destinations and reached:
+        objects = count_text(int(summary["objects"]), "object")
+        parts.append(f"{objects} checked in {', '.join(reached)}")
     if summary["read"]:
         parts.append(f"{summary['read']:,} read back")
     if wanted.public:

@@ -99,6 +99,12 @@ def scan_posts(config: Config, paths: Sequence[Path] | None) -> Scanned:
     return scan(*open_site(config).posts(paths or ()))
 
 
+def reached_of(config: Config, findings: Iterable[Finding]) -> list[str]:
+    """The destinations that answered to the end."""
+    down = {one.subject for one in findings if one.rule is Rule.DESTINATION_UNREACHABLE}
+    return [one.name for one in config.destinations if one.name not in down]
+
+
 def finish(
     result_lines: Sequence[str],
     summary: Mapping[str, object],
@@ -130,17 +136,34 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 @contextmanager
 def output_to(path: Path | None) -> Iterator[None]:
-    """Results go to `path` instead, whole once the command has ended."""
-    if path is None:
+    """Results go to `path` instead, whole once the command has ended; `-` is stdout."""
+    if path is None or is_stdout(path):
         yield
         return
-    from mirror.files import write_whole
-
     buffer = StringIO()
     with redirect_stdout(buffer):
         yield
+    write_output(path, buffer.getvalue().encode("utf-8"))
+
+
+def is_stdout(path: Path) -> bool:
+    return str(path) == "-"
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Make `data` the contents of the file that the user named, or send it there.
+
+    A file is written whole, also through a link. A pipe or a device is what it is: it gets the
+    bytes and is never replaced.
+    """
+    from mirror.files import write_whole
+
     try:
-        write_whole(path, buffer.getvalue().encode("utf-8"))
+        if path.exists() and not path.is_file():
+            with path.open("wb") as there:
+                there.write(data)
+        else:
+            write_whole(path.resolve(), data)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -20,12 +20,14 @@ from mirror.cli.common import (
     Paths,
     Quiet,
     closing_bar,
+    is_stdout,
     load,
     open_site,
     progress_for,
+    write_output,
 )
 from mirror.config import ConfigError
-from mirror.console import Style, for_log, print_json, say
+from mirror.console import Style, for_log, print_json, say, send
 
 if TYPE_CHECKING:
     from mirror.store.probe import Check
@@ -42,24 +44,20 @@ def report(
 ) -> None:
     """Write one HTML page: totals, every image, the groups of repeats side by side, failures."""
     from mirror.engine import Threads
-    from mirror.files import write_whole
     from mirror.pipeline.report import report as collect
     from mirror.report import page
 
-    to_stdout = str(output) == "-"
+    to_stdout = is_stdout(output)
     if to_stdout and as_json:
         raise ConfigError("--json and --output - both want stdout; leave one out")
     progress = progress_for(as_json, quiet)
     with closing_bar(progress):
         found = collect(open_site(load(config)), Threads(), paths or (), progress, _now())
     if to_stdout:
-        sys.stdout.buffer.writelines(piece.encode("utf-8") for piece in page(found))
+        send(piece.encode("utf-8") for piece in page(found))
         return
     data = "".join(page(found)).encode("utf-8")
-    try:
-        write_whole(output, data)
-    except OSError as error:
-        raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
+    write_output(output, data)
     totals = found.totals
     if as_json:
         counts = {"pictures": totals.pictures, "repeats": totals.repeats, "missing": totals.missing}

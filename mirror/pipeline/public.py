@@ -48,7 +48,7 @@ def verify_public(site: Site, engine: Engine, assets: Sequence[Asset], progress:
         for found in engine.map(ask, objects, site.config.fetch.concurrency):
             progress.advance(failed=bool(found))
             findings.extend(found)
-    return Layer("public", [asset.key for asset in objects if asset.key is not None], findings)
+    return Layer("public", list(map(ask.url, objects)), findings)
 
 
 def _unaskable(target: Target) -> str | None:
@@ -80,7 +80,7 @@ class AskJob:
     referer: str | None
 
     def __call__(self, asset: Asset) -> list[Finding]:
-        url = self._url(asset)
+        url = self.url(asset)
         try:
             body = self._get(url, self.referer)
         except FetchError as error:
@@ -89,7 +89,7 @@ class AskJob:
 
     def without_referer(self, asset: Asset) -> Iterator[Finding]:
         """Whether the host wants a Referer that feed readers and private browsers do not send."""
-        url = self._url(asset)
+        url = self.url(asset)
         try:
             self._get(url, self.referer)
         except FetchError:  # it is asked for again, and then said
@@ -106,7 +106,7 @@ class AskJob:
                     "show no image. Allow an empty Referer in the host's rules",
                 )
 
-    def _url(self, asset: Asset) -> str:
+    def url(self, asset: Asset) -> str:
         url = self.target.public_url(asset.key) if asset.key is not None else None
         assert url is not None  # noqa: S101  (only objects with an address are asked for)
         return url

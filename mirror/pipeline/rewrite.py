@@ -253,6 +253,7 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
         edits = list(findings.sift(repoint(context.scanned, one, told, resolve)))
         changes += findings.sift(_present(edit_post(one, data, edits)))
     findings.extend(_moved_anchors(context.scanned, changes))
+    findings.extend(_unsigned(changes))
     if context.write and memory is not None:
         memory.remember(changes)
     return _write(context, changes, findings, started)
@@ -261,6 +262,17 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
 def _moved_anchors(scanned: Scanned, changes: Iterable[PostEdit]) -> Iterator[Finding]:
     lines = {(c.scanned.post.name, e.reference.line) for c in changes for e in c.edits}
     return (finding for finding in scanned.anchors if (finding.post, finding.line) in lines)
+
+
+def _unsigned(changes: Iterable[PostEdit]) -> Iterator[Finding]:
+    for change in changes:
+        for ref in (edit.reference for edit in change.edits):
+            if ref.url.raw != ref.url.public:
+                message = "its signature or key is kept nowhere: `--revert` gives it back without"
+                post = change.scanned.post.name
+                yield Finding(
+                    Rule.SECRET_IN_POST, str(ref.url), message, post, ref.line, ref.column
+                )
 
 
 def revert(context: Context, site: Site) -> RewriteResult:

@@ -29,6 +29,7 @@ from mirror.sources import identity
 from mirror.store import (
     AccessError,
     CredentialsError,
+    DirectoryStore,
     ExistsError,
     NoBucketError,
     ObjectInfo,
@@ -329,18 +330,26 @@ def _store_in(
             stored += 1
             progress.advance(size=result.blob.size)
             progress.event("stored", destination=target.name, key=result.key, size=result.blob.size)
-            findings.extend(_svg_warning(result, site))
+            findings.extend(_svg_warning(result, site, target.store))
     return stored
 
 
-def _svg_warning(asset: Asset, site: Site) -> Iterator[Finding]:
+def _svg_warning(asset: Asset, site: Site, store: Store) -> Iterator[Finding]:
     if may_run_scripts(asset, site.locator):
-        yield Finding(
-            Rule.SVG_STORED,
-            asset.sources[0] if asset.sources else asset.digest.hex,
-            "an SVG can hold scripts; it is stored so that a browser saves it instead of running "
-            "it as a page (it shows in posts all the same). `trust_svg = true` lifts that",
-        )
+        subject = asset.sources[0] if asset.sources else asset.digest.hex
+        if isinstance(store, DirectoryStore):
+            message = (
+                f"an SVG can hold scripts, and a folder ({store.name}) cannot say that a browser "
+                "is to save it instead of running it as a page: let the web server add "
+                "`Content-Disposition: attachment`, or set `trust_svg = true` if it is your own"
+            )
+        else:
+            message = (
+                f"an SVG can hold scripts; {store.name} serves it so that a browser saves it "
+                "instead of running it as a page (it shows in posts all the same). "
+                "`trust_svg = true` lifts that"
+            )
+        yield Finding(Rule.SVG_STORED, subject, message)
 
 
 # --- The end ----------------------------------------------------------------------------------
