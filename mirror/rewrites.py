@@ -175,5 +175,6 @@ def updated(
     `forgotten` are the lines that `now` replaces, or that were reverted.
     """
     gone = Counter(forgotten) + Counter(now)
-    kept = [one for one in remembered if one.post != post or not _take(gone, one)]
+    posts = {post} | {one.post for one in gone}  # a post that was moved had another name
+    kept = [one for one in remembered if one.post not in posts or not _take(gone, one)]
     return [*kept, *now]

@@ -119,6 +119,28 @@ def test_a_renamed_post_is_reverted_by_what_is_known_of_its_targets(mirrored):
     assert mirrored.read("renamed.md") == f"![]({BUCKET}b.png)\n"
 
 
+def test_a_moved_post_is_told_by_what_surrounds_its_images(mirrored):
+    """Two posts spell one address in two ways; only what stands around tells which was which."""
+    texts = {
+        "a.md": f"first ![]({BUCKET}a.png)\n",
+        "b.md": f"second ![]({BUCKET.replace('https', 'http')}a.png)\n",
+    }
+    for name, text in texts.items():
+        mirrored.write(name, text)
+    mirrored.sync()
+    for _ in range(2):
+        mirrored.rewrite()
+        folder = mirrored.root / "posts"
+        (folder / "b").mkdir(exist_ok=True)
+        (folder / "b.md").rename(folder / "b" / "index.md")
+        assert not mirrored.revert().findings
+        assert mirrored.read("a.md") == texts["a.md"]
+        assert mirrored.read("b/index.md") == texts["b.md"]
+        memory = (mirrored.root / "manifests" / "rewrites.jsonl").read_text()
+        assert len(memory.splitlines()) == 1, "nothing is left of what was put back"
+        (folder / "b" / "index.md").rename(folder / "b.md")
+
+
 def test_new_images_of_a_rewritten_post_join_what_is_remembered(mirrored):
     path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
     mirrored.sync()

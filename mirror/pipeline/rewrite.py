@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
+from functools import cached_property
 from hashlib import sha256
+from itertools import chain
 from time import monotonic
 
 from mirror.files import ChangedError, write_whole
@@ -356,19 +359,29 @@ class Memory:
         self._lines, self._old = site.load_rewrites()
         self._manifest, _ = site.load_manifest()
         self._by_target: dict[str, set[tuple[str, str]]] = {}
+        self._of_post: dict[str, list[Rewrite]] = {}
         for line in self._lines:
             self._by_target.setdefault(line.target, set()).add((line.source, line.spelling))
+            self._of_post.setdefault(line.post, []).append(line)
 
     def tell(self, one: ScannedPost, data: bytes) -> dict[Reference, Rewrite]:
         """What stood at each mirrored reference of a post, as far as it can be told."""
         found = self._occurrences(one, data)
-        lines = [line for line in self._lines if line.post == one.post.name]
+        lines = self._of_post.get(one.post.name) or (self._of_gone_posts if found else ())
         told = recall(lines, list(found.values()))
         return {
             ref: line
             for ref, here in found.items()
             if (line := told.get(here) or self._only_candidate(one, here)) is not None
         }
+
+    @cached_property
+    def _of_gone_posts(self) -> list[Rewrite]:
+        """The lines of posts that are gone: one without lines of its own may be one of them."""
+        root = self._site.config.root
+        posts = self._of_post.items()
+        gone = (lines for name, lines in posts if not os.path.exists(root / name))  # noqa: PTH110
+        return list(chain.from_iterable(gone))
 
     def untold(self, one: ScannedPost, told: Mapping[Reference, Rewrite]) -> Iterator[Finding]:
         for ref in one.references:
@@ -443,11 +456,13 @@ class Memory:
         return {(source + Url(url).fragment, "") for source in shown}
 
     def _only_candidate(self, one: ScannedPost, here: Occurrence) -> Rewrite | None:
-        """For a post that was renamed, or a reference copied from another."""
+        """For a reference that was copied from another post, or that no memory knows."""
         candidates = self._candidates(here.target)
-        if len(candidates) != 1:
+        if len({source for source, _ in candidates}) != 1:
             return None
-        ((source, spelling),) = candidates
+        source, spelling = min(candidates)
+        if len(candidates) > 1:
+            spelling = ""
         return Rewrite(one.post.name, here.target, source, here.before, here.after, spelling)
 
 
