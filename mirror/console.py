@@ -109,16 +109,18 @@ def _unsaid(stream: TextIO, error: OSError) -> Interrupted | OutputError:
 
 
 class JsonLines:
-    """One object an event on stdout, and nothing else."""
+    """One object an event on stdout, at once, and nothing else."""
 
     def stage(self, name: str, total: int | None, unit: str) -> None: ...
     def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None: ...
 
     def event(self, type: str, **members: object) -> None:
         print_json({"type": type, **members})
+        flush()
 
     def finding(self, finding: Finding) -> None:
         print_json({"type": "finding", **finding.as_json()})
+        flush()
 
 
 def print_json(members: Mapping[str, Any]) -> None:
