@@ -190,6 +190,43 @@ def test_an_address_that_cannot_be_located_is_told_and_left() -> None:
     assert (finding.rule, finding.line) == (Rule.SPAN_UNVERIFIED, 2)
 
 
+UNLOCATED = [
+    pytest.param("---\ncover: >-\n  //h/a\n  b.png\n---\n", "a.md", 2, id="folded block"),
+    pytest.param("---\nx: |\n    //h/a.png\n    //h/b.png\n---\n", "a.md", 2, id="two in a block"),
+    pytest.param("---\nx:\n- //h/a\n  b.png\n---\n", "a.md", 3, id="folded plain scalar"),
+    pytest.param("---\nx: '//h/a.png\n\n  b'\n---\n", "a.md", 2, id="folded quoted scalar"),
+    pytest.param('---\nx: "//h/a.png\\n"\n---\n', "a.md", 2, id="an escape behind it"),
+    pytest.param('+++\nx = """\n//h/a.png\n//h/b.png"""\n+++\n', "a.md", 3, id="TOML"),
+    pytest.param(
+        '+++\nx = """\\\n//h/a.png\\\n"""\n+++\n', "a.md", 3, id="the end of a line in TOML"
+    ),
+    pytest.param('{"x": "//h/a.png\\t//h/b.png"}', "a.md", 1, id="JSON"),
+    pytest.param('<img srcSet={"\\/\\/h/a.png 2x"} />', "a.mdx", 1, id="an escape in srcSet"),
+    pytest.param("<i style={{x: 'url(\\'//h/a.png\\')'}} />", "a.mdx", 1, id="an escape in style"),
+    pytest.param("<i style={{x: 'url(\"//h/a b.png\")'}} />", "a.mdx", 1, id="a blank in style"),
+]
+
+
+@pytest.mark.parametrize(("text", "post", "line"), UNLOCATED)
+def test_what_cannot_be_located_in_a_string_is_told(text: str, post: str, line: int) -> None:
+    scan = find_references(text.encode(), post)
+    assert scan.references == ()
+    assert [(f.rule, f.line) for f in scan.findings] == [(Rule.SPAN_UNVERIFIED, line)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "---\ntext: |\n  see //h/a.png\n  and //h/b.png\n---\n",
+        "---\ntitle: //h/a.png and more\nlink: //h/page with text\nx: a.png b.png\n---\n",
+        "---\nx: >-\n---\n//\n",
+    ],
+)
+def test_text_in_front_matter_is_no_address(text: str) -> None:
+    scan = find_references(text.encode(), "a.md")
+    assert (scan.references, scan.findings) == ((), ())
+
+
 def _calls(data: bytes, post: str) -> int:
     """How many functions a scan calls: its work, whatever the clock says."""
     count = 0

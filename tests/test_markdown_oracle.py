@@ -52,6 +52,8 @@ def rewrite(data: bytes, post: str) -> bytes:
 
 SAMPLE = """---
 cover: https://h/a.png
+thumbnail: >-
+  https://h/b.png
 ---
 # ![https://h/a.png](https://h/a.png)
 
@@ -63,7 +65,7 @@ cover: https://h/a.png
 
 def test_the_oracle_is_silent_on_a_rewrite() -> None:
     after = rewrite(SAMPLE.encode(), "a.md").decode()
-    assert after.count("mirror.test") == 6
+    assert after.count("mirror.test") == 7
     assert list(oracle.differences(SAMPLE, after)) == []
 
 

@@ -245,32 +245,40 @@ def test_what_is_spelled_reads_as_the_url(url: str, quoting: Quoting) -> None:
     assert read(spelled, quoting) == url
 
 
-SETTINGS = {
-    Quoting.BARE: ("![`<a '\"](", ")"),
-    Quoting.ANGLE: ("![`[](<", ">)"),
-    Quoting.HTML: ('`<img src="', '">'),
-    Quoting.HTML_BARE: ("<img src=", " alt='>'>"),
-    Quoting.SRCSET: ("<img srcset='", " 2x, //h/x.png 3x'>"),
-    Quoting.STYLE: ("<p style='background: url(", ") red'>"),
-    Quoting.YAML_PLAIN: ("---\nimage: ", "\nb: 1\n---\n"),
-    Quoting.YAML_FLOW: ("---\nimage: [", ", b]\n---\n"),
-    Quoting.SINGLE: ("---\nimage: '", "'\n---\n"),
-    Quoting.ESCAPED: ('+++\nimage = "', '"\n+++\n'),
-    Quoting.LITERAL: ('{{< img src="', '" >}}'),
-}
+SETTINGS = [
+    (Quoting.BARE, "![`<a '\"](", ")"),
+    (Quoting.ANGLE, "![`[](<", ">)"),
+    (Quoting.HTML, '`<img src="', '">'),
+    (Quoting.HTML_BARE, "<img src=", " alt='>'>"),
+    (Quoting.SRCSET, "<img srcset='", " 2x, //h/x.png 3x'>"),
+    (Quoting.STYLE, "<p style='background: url(", ") red'>"),
+    (Quoting.YAML_PLAIN, "---\nimage: ", "\nb: 1\n---\n"),
+    (Quoting.YAML_FLOW, "---\nimage: [", ", b]\n---\n"),
+    (Quoting.SINGLE, "---\nimage: '", "'\n---\n"),
+    (Quoting.ESCAPED, '+++\nimage = "', '"\n+++\n'),
+    (Quoting.LITERAL, '{{< img src="', '" >}}'),
+    (Quoting.LITERAL, "---\nimage: >-\n  ", "\nb: 1\n---\n"),
+    (Quoting.LITERAL, "---\nimages:\n- |2\n     ", "\n\n# b\n- c\n---\n"),
+    (Quoting.ESCAPED, '---\nimage: "\n  ', '\n"\n---\n'),
+    (Quoting.ESCAPED, '+++\nimage = """\n', '"""\n+++\n'),
+    (Quoting.LITERAL, "+++\nimage = '''\n", "\n'''\n+++\n"),
+]
 
 
-@given(URL_TEXT, st.sampled_from(list(SETTINGS)))
+@given(URL_TEXT, st.sampled_from(SETTINGS))
 @LIGHT
-def test_what_is_spelled_is_found_again_where_it_stands(tail: str, quoting: Quoting) -> None:
+def test_what_is_spelled_is_found_again_where_it_stands(
+    tail: str, setting: tuple[Quoting, str, str]
+) -> None:
+    quoting, head, end = setting
     url = "https://h/" + tail
     try:
         spelled = spell(url, quoting)
     except ValueError:
         return
-    head, end = SETTINGS[quoting]
     post = head + spelled + end
     assume(form_by_name(Form.FRONT_MATTER, url, "image") is not None)
+    assume(not re.search("[\ufffe\uffff]", url))  # YAML has no such characters
     span = Span(len(head.encode()), len((head + spelled).encode()))
     assert (url, span) in [(r.url.raw, r.span) for r in scan(post)]
     assert Form.AUTOLINK not in [r.form for r in scan(post) if r.span == span]

@@ -16,7 +16,7 @@ import yaml
 
 from mirror.markdown.found import Findings, Found, Problem
 from mirror.markdown.spell import read
-from mirror.markdown.urls import form_by_name
+from mirror.markdown.urls import form_by_name, has_image_path, is_absolute
 from mirror.model import Form, Quoting, Rule
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
@@ -36,7 +36,15 @@ _MAX_BYTES = 1 << 18
 _MAX_DEPTH = 100
 _MAX_DOTS = 200  # in a line of TOML; dotted keys cost their parser the square of it
 
-_YAML_STYLES = {"": Quoting.YAML_PLAIN, "'": Quoting.SINGLE, '"': Quoting.ESCAPED}
+_YAML_STYLES = {
+    "": Quoting.YAML_PLAIN,
+    "'": Quoting.SINGLE,
+    '"': Quoting.ESCAPED,
+    "|": Quoting.LITERAL,
+    ">": Quoting.LITERAL,
+}
+# Blanks and line ends around an address in a string; a `\` takes a line end out of it.
+_PADDING = re.compile(rb"(?:\\?[ \t\r\n])*+")
 _YAML_LINE = re.compile(
     rb"^[ \t]*(?:-[ \t]+)?([\w.-]+):[ \t]+"
     rb"(?:\"([^\"\\\r\n]+)\"|'([^'\r\n]+)'|([^\s\"'\[{&*!|>%@`#]\S*))[ \t]*(?:#[^\r\n]*)?\r?$",
@@ -121,13 +129,20 @@ class _Value(NamedTuple):
 
 def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> None:
     for key, value, start, stop, quoting in values:
-        form = form_by_name(Form.FRONT_MATTER, value, key)
+        words = value.split()
+        form = form_by_name(Form.FRONT_MATTER, words[0], key) if words else None
         if form is None:
             continue
-        if read(text[start:stop].decode(), quoting) == value:
-            result.found.append(Found(offset + start, offset + stop, value, form, quoting))
-        else:
+        if padding := _PADDING.match(text, start, stop):
+            start = padding.end()
+        stop = start + len(text[start:stop].rstrip())
+        if len(words) == 1 and read(text[start:stop].decode(), quoting) == words[0]:
+            result.found.append(Found(offset + start, offset + stop, words[0], form, quoting))
+        elif len(words) == 1:
             message = "the address in the front matter could not be located, so it stays"
+            result.problems.append(Problem(offset + start, message))
+        elif is_absolute(words[0]) and (form is not Form.LINK or has_image_path(words[-1])):
+            message = "an address in the front matter is followed by more text, so it stays"
             result.problems.append(Problem(offset + start, message))
 
 
@@ -147,8 +162,7 @@ def _yaml_values(text: bytes) -> Iterator[_Value]:
                 open_.append(_Collection(is_mapping, bool(event.flow_style), key))
             elif isinstance(event, yaml.ScalarEvent) and not is_key:
                 in_flow = bool(open_) and open_[-1].is_flow
-                if value := _yaml_scalar(characters, event, key, in_flow, offsets):
-                    yield value
+                yield _yaml_scalar(characters, event, key, in_flow, offsets)
 
 
 class _Collection:
@@ -183,22 +197,19 @@ class _Offsets:
         return self._bytes
 
 
-def _yaml_scalar(
-    text: str, event: Any, key: str, in_flow: bool, offsets: _Offsets
-) -> _Value | None:
-    quoting = _YAML_STYLES.get(event.style or "")
-    if quoting is None or form_by_name(Form.FRONT_MATTER, event.value, key) is None:
-        return None
+def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offsets) -> _Value:
+    quoting = _YAML_STYLES[event.style or ""]
     if quoting is Quoting.YAML_PLAIN and in_flow:
         quoting = Quoting.YAML_FLOW
-    # The mark is before an anchor or a tag, and behind the blanks that follow a plain scalar.
+    # The mark is before an anchor, a tag or the `>-` of a block, and behind the blanks that follow.
     piece = text[event.start_mark.index : event.end_mark.index].rstrip()
     stop = event.start_mark.index + len(piece)
-    if event.style:
+    if event.style in ("'", '"'):
         start = event.start_mark.index + piece.find(event.style) + 1
         stop -= 1
     else:
-        start = stop - len(event.value)
+        value = event.value.strip()
+        start = stop - len(value) if piece.endswith(value) else event.start_mark.index
     return _Value(key, event.value, offsets(start), offsets(stop), quoting)
 
 
@@ -231,21 +242,23 @@ def _toml_values(text: bytes) -> Iterator[_Value]:
                 word = piece.decode()
             continue
         quoting = Quoting.LITERAL if kind.startswith("raw") else Quoting.ESCAPED
-        value = read(token[kind].decode(), quoting)
+        value = " ".join(read(token[kind].decode(), quoting).split())
         follows = text[token.end() : token.end() + 80].lstrip(b" \t")
         if not in_value or follows.startswith((b"=", b".")):
             word = value
-        elif value in strings:
-            yield _Value(key, value, *token.span(kind), quoting)
+        else:  # what the parser does not know has no place, which is told
+            span = token.span(kind) if value in strings else (token.start(), token.start())
+            yield _Value(key, value, *span, quoting)
 
 
 def _strings_in(value: Any) -> set[str]:
+    """All strings of a document, each blank and line end in them as one blank."""
     strings: set[str] = set()
     todo = [value]
     while todo:
         match todo.pop():
             case str() as text:
-                strings.add(text)
+                strings.add(" ".join(text.split()))
             case dict() as table:
                 todo += table.values()
             case list() as array:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mirror.markdown.found import Findings, Pieces, Problem
@@ -28,7 +29,7 @@ _ATTRIBUTE = re.compile(
 )
 _WORTH_READING = re.compile(
     rb"(?i)src|href|poster|style|background|//"
-    rb"|<(?:!--|pre|code|s(?:amp|cript|tyle)|t(?:extarea|emplate|itle)|xmp|listing|iframe|nof|noe)"
+    rb"|<(?:!--|object|meta|pre|code|s(?:amp|cript|tyle)|t(?:extarea|emplate|itle)|xmp|listing|iframe|nof|noe)"
 )
 _BLANKS = b" \t\n\f\r\v"
 
@@ -40,7 +41,12 @@ _IMAGE_ATTRIBUTES = frozenset(
     b"src data-src data-original data-lazy-src xlink:href href".split()
 )  # of <img> and <image>
 _SRCSETS = frozenset(b"srcset data-srcset".split())
-_SOMETIMES_IMAGES = frozenset({(b"source", b"src"), (b"input", b"src"), (b"embed", b"src")})
+_SOMETIMES_IMAGES = frozenset(
+    {(b"source", b"src"), (b"input", b"src"), (b"embed", b"src"), (b"object", b"data")}
+)
+# What these name is an image when another attribute says so.
+_DECLARED = {(b"object", b"data"): (b"type",), (b"meta", b"content"): (b"property", b"name")}
+_IS_DECLARED = re.compile(rb"image/.+|(?:og|twitter):image(?::(?:src|url|secure_url))?", re.I)
 _LINKS = frozenset({(b"a", b"href"), (b"area", b"href")})
 _CSS_URL = re.compile(
     rb"url\(\s*(?:\"([^\"]*)\"|'([^']*)'"
@@ -202,6 +208,7 @@ class _Scan:
             self.result.problems.append(Problem(self.pieces.origin(start), message))
 
     def attributes(self, tag: Tag) -> None:
+        values = {a.name: self.pieces.text[a.start : a.stop] for a in tag.attributes}
         for attribute in tag.attributes:
             if attribute.name == b"style":
                 self.style(attribute)
@@ -211,14 +218,12 @@ class _Scan:
                 start, stop = stripped(self.pieces.text, attribute.start, attribute.stop)
                 quoting = Quoting.HTML if attribute.quoted else Quoting.HTML_BARE
                 url = read(self.pieces.text[start:stop].decode(), quoting)
-                if form := form_of(tag.name, attribute.name, url):
+                if form := form_of(tag.name, attribute.name, url, values):
                     self.add(start, stop, form, quoting)
 
     def style(self, attribute: Attribute) -> None:
-        for match in _CSS_URL.finditer(self.pieces.text, attribute.start, attribute.stop):
-            start, stop = match.span(match.lastindex or 0)
-            if stop > start:
-                self.add(start, stop, Form.STYLE, Quoting.STYLE)
+        for start, stop in css_urls(self.pieces.text, attribute.start, attribute.stop):
+            self.add(start, stop, Form.STYLE, Quoting.STYLE)
 
     def srcset(self, attribute: Attribute) -> None:
         for start, stop in srcset_urls(self.pieces.text, attribute.start, attribute.stop):
@@ -242,8 +247,21 @@ def srcset_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]
         yield first, last
 
 
-def form_of(tag: bytes, attribute: bytes, url: str) -> Form | None:
-    """What a URL is under this attribute; None: no image, no link, or not known to be a URL."""
+def css_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Ranges of the URLs in `url(…)`."""
+    for match in _CSS_URL.finditer(text, start, stop):
+        first, last = match.span(match.lastindex or 0)
+        if last > first:
+            yield first, last
+
+
+def form_of(
+    tag: bytes, attribute: bytes, url: str, values: Mapping[bytes, bytes] = MappingProxyType({})
+) -> Form | None:
+    """What a URL is under this attribute; None: no image, no link, or not known to be a URL.
+
+    `values` are the tag's attributes as they are written, by names in lower case.
+    """
     name = tag.lower()
     if not url:
         return None
@@ -252,6 +270,9 @@ def form_of(tag: bytes, attribute: bytes, url: str) -> Form | None:
     if name in (b"img", b"image") and attribute in _IMAGE_ATTRIBUTES:
         return Form.HTML
     if attribute in (b"poster", b"background") and not _is_component(tag):
+        return Form.HTML
+    told_by = _DECLARED.get((name, attribute), ())
+    if any(_IS_DECLARED.fullmatch(values.get(other, b"").strip()) for other in told_by):
         return Form.HTML
     if (name, attribute) in _SOMETIMES_IMAGES:
         return Form.HTML if has_image_path(url) else None

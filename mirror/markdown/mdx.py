@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterator
 
 from mirror.markdown import commonmark
-from mirror.markdown.found import Findings, Pieces, is_within, merged
-from mirror.markdown.html import form_of, srcset_urls, stripped
-from mirror.markdown.spell import read
-from mirror.markdown.urls import form_by_name, is_absolute
+from mirror.markdown.found import Findings, Pieces, Problem, is_within, merged
+from mirror.markdown.html import css_urls, form_of, srcset_urls, stripped
+from mirror.markdown.spell import is_word, read
+from mirror.markdown.urls import form_by_name, has_image_path, is_absolute
 from mirror.model import Form, Quoting
 
 _FENCE = re.compile(rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`\r\n]*\r?$)|~{3,})", re.M)
@@ -29,6 +29,11 @@ _JS_TOKEN = re.compile(
     rb"|/\*.*?\*/|//[^\r\n]*|[{}]",
     re.S,
 )
+_LISTS = {
+    b"srcset": (srcset_urls, Form.SRCSET, Quoting.SRCSET),
+    b"style": (css_urls, Form.STYLE, Quoting.STYLE),
+}
+_SRCSET = re.compile(rb"\bsrcset[\"']?\s*[=:]\s*\{?\s*$", re.I)  # before a string
 _INDENT = re.compile(rb"^[ \t]+", re.M)
 
 
@@ -94,10 +99,12 @@ class _Scan:
         return self.tag(markup[2], markup.end())
 
     def tag(self, tag: bytes, at: int) -> int:
+        attributes: dict[bytes, tuple[int, int]] = {}
         while part := _TAG_PART.match(self.body, at):
             at = part.end()
             closes, spread, name, double, single, expression = part.groups()
             if closes:
+                self.attributes(tag, attributes)
                 return at
             if spread or expression:
                 stop = _expression_end(self.body, at)
@@ -106,45 +113,79 @@ class _Scan:
                 self.expression(tag, name or b"", at, stop - 1)
                 at = stop
             elif double is not None or single is not None:
-                self.attribute(tag, name, *part.span(part.lastindex or 0))
+                attributes[name.lower()] = part.span(part.lastindex or 0)
         return -1
 
-    def attribute(self, tag: bytes, name: bytes, start: int, stop: int) -> None:
-        if name.lower() == b"srcset":
-            for first, last in srcset_urls(self.body, start, stop):
-                self.result.add(self.body, first, last, Form.SRCSET, Quoting.SRCSET)
-            return
-        start, stop = stripped(self.body, start, stop)
-        url = read(self.body[start:stop].decode(), Quoting.HTML)
-        if form := form_of(tag, name.lower(), url):
-            form = Form.JSX if form is Form.HTML else form
-            self.result.add(self.body, start, stop, form, Quoting.HTML)
+    def attributes(self, tag: bytes, attributes: dict[bytes, tuple[int, int]]) -> None:
+        """Attributes with strings, which are spelled as in HTML."""
+        values = {name: self.body[start:stop] for name, (start, stop) in attributes.items()}
+        for name, (start, stop) in attributes.items():
+            if name in _LISTS:
+                find, kind, quoting = _LISTS[name]
+                for span in find(self.body, start, stop):
+                    self.result.add(self.body, *span, kind, quoting)
+                continue
+            start, stop = stripped(self.body, start, stop)
+            url = read(self.body[start:stop].decode(), Quoting.HTML)
+            if form := form_of(tag, name, url, values):
+                form = Form.JSX if form is Form.HTML else form
+                self.result.add(self.body, start, stop, form, Quoting.HTML)
 
     def expression(self, tag: bytes, name: bytes, start: int, stop: int) -> None:
         """`src={"u"}` is an attribute like any other; within more, only sure images count."""
         start, stop = stripped(self.body, start, stop)
         literal = _JS_TOKEN.fullmatch(self.body, start, stop)
         group = literal.lastindex if literal else None
-        if literal is None or group is None:
+        lower = name.lower()
+        if lower in _LISTS:
+            for token in _JS_TOKEN.finditer(self.body, start, stop):
+                self.listed(lower, token, is_sure=lower == b"style" or literal is not None)
+        elif literal is None or group is None:
             self.strings(start, stop)
         elif not (group == 3 and b"${" in literal[3]):
             url = read(literal[group].decode(), Quoting.ESCAPED)
-            if form := form_of(tag, name.lower(), url):
+            if form := form_of(tag, lower, url):
                 form = Form.JSX if form is Form.HTML else form
                 self.result.add(self.body, *literal.span(group), form, Quoting.ESCAPED)
 
     def strings(self, start: int, stop: int) -> None:
-        """String literals that are an image's absolute URL as a whole."""
+        """Absolute URLs of images: whole string literals, or within `url(…)` or a `srcset`."""
         if self.body.find(b"//", start, stop) < 0:
             return
         for token in _JS_TOKEN.finditer(self.body, start, stop):
             if group := token.lastindex:
                 url = token[group].decode()
                 # JSX within the expression has strings too, with other escapes than JavaScript's.
-                if "\\" in url or "&" in url or "${" in url or not is_absolute(url):
+                if "\\" in url or "&" in url or "${" in url or "//" not in url:
                     continue
-                if form_by_name(Form.JSX, url, "") is Form.JSX:
+                if _SRCSET.search(self.body, max(start, token.start() - 40), token.start()):
+                    self.listed(b"srcset", token, is_sure=False)
+                elif not is_absolute(url):
+                    self.listed(b"style", token, is_sure=False)
+                elif form_by_name(Form.JSX, url, "") is Form.JSX:
                     self.result.add(self.body, *token.span(group), Form.JSX, Quoting.ESCAPED)
+
+    def listed(self, name: bytes, token: re.Match[bytes], *, is_sure: bool) -> None:
+        """URLs among other text in a string; unless it `is_sure`, one has to look like an image.
+
+        There is no quoting for two grammars at once: a string that needs either's escapes is told.
+        """
+        group = token.lastindex
+        if group is None or b"${" in token[group]:
+            return
+        find, form, _ = _LISTS[name]
+        text = read(token[group].decode(), Quoting.ESCAPED).encode()
+        urls = [text[first:last].decode() for first, last in find(text, 0, len(text))]
+        if not is_sure and not any(is_absolute(url) and has_image_path(url) for url in urls):
+            return
+        spans = list(find(self.body, *token.span(group)))
+        spelled = [self.body[first:last].decode() for first, last in spans]
+        if spelled == urls and all(map(is_word, urls)):
+            for span in spans:
+                self.result.add(self.body, *span, form, Quoting.LITERAL)
+        else:
+            message = "the address in a string could not be located, so it stays"
+            self.result.problems.append(Problem(token.start(group), message))
 
     def markdown(self) -> tuple[bytes, Pieces]:
         """The text without tags, programs and indentation, and where its lines stand."""

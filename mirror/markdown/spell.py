@@ -21,7 +21,8 @@ _ATTRIBUTE_ENTITY = re.compile(
 )
 _CSS_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n\f\r]?|(.))")
 _STRING_ESCAPE = re.compile(
-    r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}|(.))"
+    r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}"
+    r"|\r?\n[ \t]*|(.))"  # at the end of a line the string goes on in the next
 )
 _STRING_LETTERS = {"a": "\a", "b": "\b", "t": "\t", "n": "\n", "v": "\v", "f": "\f", "r": "\r"}
 
@@ -72,7 +73,7 @@ def spell(url: str, quoting: Quoting) -> str:
         case Quoting.YAML_FLOW:
             _require(_is_plain(url) and not _FLOW_INDICATOR.search(url), quoting)
         case Quoting.LITERAL:
-            _require(_LITERAL.fullmatch(url) is not None, quoting)
+            _require(is_word(url), quoting)
         case Quoting.TEXT:
             _require(not re.search(r"[\s<>]", url), quoting)
     return url
@@ -93,6 +94,11 @@ def read(text: str, quoting: Quoting) -> str:
             return text.replace("''", "'")
         case Quoting.YAML_PLAIN | Quoting.YAML_FLOW | Quoting.LITERAL | Quoting.TEXT:
             return text
+
+
+def is_word(url: str) -> bool:
+    """Whether it stays one word, as it is, in every kind of string."""
+    return _LITERAL.fullmatch(url) is not None
 
 
 def _require(holds: bool, quoting: Quoting) -> None:
@@ -163,5 +169,8 @@ def _string_character(match: re.Match[str]) -> str:
     *codes, letter = match.groups()
     if letter:
         return _STRING_LETTERS.get(letter, letter)
-    code = int(next(filter(None, codes)), 16)
+    digits = next(filter(None, codes), None)
+    if digits is None:
+        return ""
+    code = int(digits, 16)
     return chr(code) if code < 0x110000 else "\ufffd"
