@@ -2,6 +2,8 @@
 
     python -m benchmarks              all of them: most of an hour
     python -m benchmarks NAME [...]   one of them; `--help` behind a name shows its options
+    python -m benchmarks heldout FOLDER      the rule for repeats over PDFs and pictures of yours
+    python -m benchmarks lookalikes FOLDER   draws pages that differ in a letter, for `dedupe`
 
 Real posts and slides are taken from `../shared` where that folder is; otherwise the posts are those
 of the tests, and the slides are drawn.
@@ -18,6 +20,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.common import ROOT
 
 NAMES = ("startup", "scan", "manifest", "sync", "verify", "dedupe", "chaos")
+ON_REQUEST = ("heldout", "lookalikes")
 POSTS = ROOT.parent / "shared" / "corpus" / "markdown-blogs.tar.gz"
 PICTURES = ROOT.parent / "shared" / "slides-dev"
 DRAWN = 300
@@ -29,8 +32,8 @@ def main() -> None:
             run_all(Path(folder))
         return
     name = sys.argv[1]
-    if name not in NAMES:
-        sys.exit(f"no benchmark {name!r}; there are {', '.join(NAMES)}")
+    if name not in (*NAMES, *ON_REQUEST):
+        sys.exit(f"no benchmark {name!r}; there are {', '.join((*NAMES, *ON_REQUEST))}")
     sys.argv = [f"python -m benchmarks {name}", *sys.argv[2:]]
     sys.exit(import_module(f"benchmarks.{name}").main())
 

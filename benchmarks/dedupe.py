@@ -1,17 +1,18 @@
 """Run the whole rule for repeats over a folder of pictures and say what it did wrong.
 
-    python benchmarks/dedupe.py FOLDER [--sample N] [--search] [--seed N]
+    python -m benchmarks dedupe FOLDER [--sample N] [--search] [--seed N] [--imagededup PYTHON]
 
 FOLDER holds pictures, in itself or in `images/`, and may hold `labels.tsv`: two file names and
 `identical` or `different` a line. Pictures without a label count as one picture exactly if their
 pixels are equal. Prints wrong merges, recall for each kind of copy, edits that must be told apart,
-cost, and what other programs do with the same folder.
+cost, and what other programs do with the same folder. imagededup brings torch and torchvision, so
+it may live in an environment of its own: PYTHON is that environment's interpreter.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import json
 import resource
 import shutil
 import statistics
@@ -20,8 +21,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
@@ -37,6 +39,7 @@ from slides import encode, turned
 
 from mirror.dedupe import DISTANCE, Evidence, Pair, Proposal, choose, run
 from mirror.fingerprint import compare, inspect, proposals
+from mirror.fingerprint.decode import on_white
 from mirror.fingerprint.search import neighbours
 from mirror.model import Blob, Digest
 
@@ -104,21 +107,30 @@ class Item:
 
     def draw(self) -> Image.Image:
         with Image.open(BytesIO(self.data)) as image:
-            return image.convert("RGB")
+            return on_white(image).convert("RGB")
+
+    def saved(self, data: bytes) -> Item:
+        """The same picture in other bytes."""
+        return replace(self, data=data, blob=inspect(data))
 
 
 def read_folder(folder: Path) -> list[Item]:
     root = folder / "images" if (folder / "images").is_dir() else folder
     seen: dict[bytes, int] = {}
-    items = []
-    for path in sorted(root.iterdir()):
-        if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp", ".gif"}:
-            continue
-        data = path.read_bytes()
-        with Image.open(BytesIO(data)) as image:
-            pixels = repr(image.size).encode() + image.convert("RGBA").tobytes()
-        items.append(Item(path.name, data, inspect(data), seen.setdefault(pixels, len(seen))))
-    return items
+    return [read_item(path, path.name, seen) for path in pictures(root.iterdir())]
+
+
+def pictures(paths: Iterable[Path]) -> list[Path]:
+    endings = {".png", ".jpg", ".jpeg", ".webp", ".gif"}
+    return sorted(path for path in paths if path.suffix.lower() in endings)
+
+
+def read_item(path: Path, name: str, seen: dict[bytes, int]) -> Item:
+    """`seen` numbers the pixels met so far."""
+    data = path.read_bytes()
+    with Image.open(BytesIO(data)) as image:
+        pixels = sha256(repr(image.size).encode() + image.convert("RGBA").tobytes()).digest()
+    return Item(name, data, inspect(data), seen.setdefault(pixels, len(seen)))
 
 
 def read_labels(folder: Path, items: Sequence[Item]) -> list[tuple[Item, Item, bool]]:
@@ -140,20 +152,39 @@ def is_coloured(image: Image.Image) -> bool:
 class Judge:
     """Answers the waves of a choice from bytes held here, and keeps the time of each verdict."""
 
-    def __init__(self) -> None:
-        self.data: dict[Digest, bytes] = {}
+    def __init__(self, items: Sequence[Item] = ()) -> None:
+        self.data = {item.blob.digest: item.data for item in items}
+        self.accepted: dict[Pair, Evidence] = {}
         self.cost_ms: dict[str, list[float]] = {}
 
     def __call__(self, asked: Sequence[Proposal]) -> list[Evidence]:
-        return [self.one(proposal) for proposal in asked]
+        return [
+            self.one(self.data[ask.pair.first], self.data[ask.pair.second], ask.distance)
+            for ask in asked
+        ]
 
-    def one(self, proposal: Proposal) -> Evidence:
-        pair = proposal.pair
+    def one(self, first: bytes, second: bytes, distance: int) -> Evidence:
         began = time.process_time()
-        evidence = compare(self.data[pair.first], self.data[pair.second], proposal.distance)
+        evidence = compare(first, second, distance)
         kind = "accepted" if evidence.same else "refused"
         self.cost_ms.setdefault(kind, []).append((time.process_time() - began) * 1e3)
+        if evidence.same:
+            self.accepted[evidence.pair] = evidence
         return evidence
+
+    def forced(self, first: Item, second: Item) -> Evidence:
+        """The pixels' verdict even where the fingerprints are too far apart to propose the pair."""
+        one, other = first.blob.fingerprint, second.blob.fingerprint
+        if one is None or other is None:
+            raise ValueError("expected pictures with pixels")
+        return self.one(first.data, second.data, min(one.distance(other), DISTANCE))
+
+
+def rule(blobs: Iterable[Blob], judge: Judge) -> tuple[int, dict[Digest, Digest]]:
+    """How many pairs the fingerprints propose, and what the whole rule makes of them."""
+    blobs = list({blob.digest: blob for blob in blobs}.values())
+    proposed = proposals(blobs)
+    return len(proposed), run(choose(blobs, proposed), judge)
 
 
 # --- Originals and their copies -------------------------------------------------------------------
@@ -161,14 +192,12 @@ class Judge:
 
 def originals(items: Sequence[Item], judge: Judge) -> int:
     """Every picture as it is: what is merged without equal pixels is wrong."""
-    blobs = list({item.blob.digest: item.blob for item in items}.values())
     same = {item.blob.digest: item.same for item in items}
-    proposed = proposals(blobs)
-    chosen = run(choose(blobs, proposed), judge)
+    proposed, chosen = rule((item.blob for item in items), judge)
     merged = [(d, to) for d, to in chosen.items() if d != to]
     wrong = [pair for pair in merged if same[pair[0]] != same[pair[1]]]
     print(f"{len(items)} pictures, {len(items) * (len(items) - 1) // 2:,} pairs")
-    print(f"  proposed {len(proposed)}, merged {len(merged)}, wrong merges {len(wrong)}")
+    print(f"  proposed {proposed}, merged {len(merged)}, wrong merges {len(wrong)}")
     if refused := judge.cost_ms.get("refused"):
         print(f"  a refused pair: median {statistics.median(refused):.1f} ms CPU")
     kept = {chosen[d] for d in chosen}
@@ -181,31 +210,35 @@ def labelled(labels: Sequence[tuple[Item, Item, bool]], judge: Judge) -> int:
     wrong = 0
     plain = Counter[tuple[bool, bool]]()
     for one, other, identical in labels:
-        plain[identical, judge_forced(judge, one.data, other.data).same] += 1
+        plain[identical, judge.forced(one, other).same] += 1
     wrong += plain[False, True]
     print(f"labelled identical: {plain[True, True]} merged, {plain[True, False]} missed")
     print(f"labelled different: {plain[False, False]} kept apart, {plain[False, True]} merged")
+    different = [(one, other) for one, other, identical in labels if not identical]
     for name, recode in RECODINGS.items():
-        merged = tried = 0
-        for one, other, identical in labels:
-            if not identical:
-                for left, right in ((one, other), (other, one)):
-                    verdict = judge_forced(judge, left.data, recode(right.draw()))
-                    merged += verdict.same
-                    tried += 1
-        print(f"  with one side as {name}: {tried - merged} kept apart, {merged} merged")
+        merged = 0
+        for one, other, evidence in coded_anew(different, recode, judge):
+            if evidence.same:
+                merged += 1
+                values = evidence.statistics
+                print(f"    WRONG {one.name}, {other.name} as {name}: {evidence.tier} {values}")
+        print(
+            f"  with one side as {name}: {2 * len(different) - merged} kept apart, {merged} merged"
+        )
         wrong += merged
     return wrong
 
 
-def judge_forced(judge: Judge, one: bytes, other: bytes) -> Evidence:
-    """The pixels' verdict even where the fingerprints are too far apart to propose the pair."""
-    first, second = inspect(one), inspect(other)
-    if first.fingerprint is None or second.fingerprint is None:
-        raise ValueError("expected pictures with pixels")
-    judge.data |= {first.digest: one, second.digest: other}
-    distance = min(first.fingerprint.distance(second.fingerprint), DISTANCE)
-    return judge.one(Proposal(Pair.of(first.digest, second.digest), distance))
+def coded_anew(
+    pairs: Iterable[tuple[Item, Item]], recode: Encoder, judge: Judge
+) -> Iterator[tuple[Item, Item, Evidence]]:
+    """Each pair twice, either side coded in another way: the untouched side comes first."""
+    made: dict[str, Item] = {}
+    for pair in pairs:
+        for plain, other in (pair, pair[::-1]):
+            if other.name not in made:
+                made[other.name] = other.saved(recode(other.draw()))
+            yield plain, other, judge.forced(plain, made[other.name])
 
 
 def copies(items: Sequence[Item], sample: Sequence[Item], judge: Judge) -> int:
@@ -226,9 +259,11 @@ def copies(items: Sequence[Item], sample: Sequence[Item], judge: Judge) -> int:
             made[blob.digest] = item
             blobs[blob.digest] = blob
             same[blob.digest] = item.same
+        if not made:
+            continue  # nothing of the sample has colour to lose
         before = {kind: len(times) for kind, times in judge.cost_ms.items()}
-        chosen = run(choose(blobs.values(), proposals(list(blobs.values()))), judge)
-        bad = sum(same[d] != same[to] for d, to in chosen.items())
+        _, chosen = rule(blobs.values(), judge)
+        bad = sum(same[d] != same[to] for d, to in chosen.items() if d in made or to in made)
         found = sum(chosen[d] == chosen[item.blob.digest] for d, item in made.items())
         smaller = sum(blobs[chosen[d]].pixels < blobs[d].pixels for d in chosen)
         times = judge.cost_ms.get("accepted", [])[before.get("accepted", 0) :]
@@ -384,7 +419,7 @@ def edits(sample: Sequence[Item], judge: Judge, random: Random) -> int:
             if not edit(changed, boxes, random):
                 continue
             for coding, code in EDIT_CODINGS.items():
-                evidence = judge_forced(judge, item.data, code(changed))
+                evidence = judge.forced(item, item.saved(code(changed)))
                 merged[coding] += evidence.same
                 count += 1
                 if evidence.same:
@@ -445,7 +480,7 @@ def search_cost() -> None:
 # --- Other programs -------------------------------------------------------------------------------
 
 
-def others(items: Sequence[Item]) -> None:
+def others(items: Sequence[Item], imagededup: Path) -> None:
     print("other programs, originals of the folder as they are (wrong = pixels not equal):")
     for name, side, limits in (("imagehash phash 64", 8, (0, 4, 10)), ("phash 256", 16, (0, 24))):
         hashes = [imagehash.phash(item.draw(), hash_size=side) for item in items]
@@ -461,11 +496,8 @@ def others(items: Sequence[Item]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for item in items:
             (Path(folder) / item.name).write_bytes(item.data)
-        for name, groups in (
-            ("imagededup PHash", _imagededup),
-            ("findimagedupes", _findimagedupes),
-        ):
-            _report_other(name, groups(Path(folder)), items)
+        _report_other("imagededup PHash", _imagededup(Path(folder), imagededup), items)
+        _report_other("findimagedupes", _findimagedupes(Path(folder)), items)
 
 
 def _report_other(name: str, groups: list[set[str]] | None, items: Sequence[Item]) -> None:
@@ -478,12 +510,22 @@ def _report_other(name: str, groups: list[set[str]] | None, items: Sequence[Item
     print(f"  {name}, as it comes: {len(pairs)} pairs, {wrong} wrong")
 
 
-def _imagededup(folder: Path) -> list[set[str]] | None:
-    if importlib.util.find_spec("imagededup") is None:
-        return None
-    from imagededup.methods import PHash
+# Its CNN is left out: the weights are fetched from a hub at the first run.
+_IMAGEDEDUP = """
+import json, sys
+from imagededup.methods import PHash
+json.dump(PHash(verbose=False).find_duplicates(image_dir=sys.argv[1]), sys.stdout)
+"""
 
-    found = PHash(verbose=False).find_duplicates(image_dir=str(folder))
+
+def _imagededup(folder: Path, python: Path) -> list[set[str]] | None:
+    """Pairs at its own threshold, 10 of 64 bits; None where `python` cannot import it."""
+    imports = [str(python), "-c", "import imagededup.methods"]
+    if subprocess.run(imports, capture_output=True, check=False).returncode:
+        return None
+    command = [str(python), "-c", _IMAGEDEDUP, str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = json.loads(ran.stdout)
     return [{name, other} for name, mates in found.items() for other in mates]
 
 
@@ -494,10 +536,10 @@ def _findimagedupes(folder: Path) -> list[set[str]] | None:
     return [{Path(name).name for name in line.split()} for line in ran.stdout.splitlines()]
 
 
-def _spread(items: Sequence[Item], count: int) -> Iterator[Item]:
+def spread(items: Sequence[Item], count: int) -> Iterator[Item]:
     """`count` pictures spread over the folder, no two with equal pixels."""
     distinct = list({item.same: item for item in items}.values())
-    step = max(1, len(distinct) // count)
+    step = max(1, len(distinct) // max(1, count))
     yield from distinct[::step][:count]
 
 
@@ -507,12 +549,14 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=60, help="pictures copied and edited")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--search", action="store_true", help="also time the candidate search")
+    parser.add_argument(
+        "--imagededup", type=Path, default=Path(sys.executable), help="a Python that has it"
+    )
     arguments = parser.parse_args()
     began = time.perf_counter()
     items = read_folder(arguments.folder)
-    sample = list(_spread(items, arguments.sample))
-    judge = Judge()
-    judge.data = {item.blob.digest: item.data for item in items}
+    sample = list(spread(items, arguments.sample))
+    judge = Judge(items)
     wrong = originals(items, judge)
     wrong += labelled(read_labels(arguments.folder, items), judge)
     wrong += copies(items, sample, judge)
@@ -520,7 +564,7 @@ def main() -> int:
     cost(sample, judge)
     if arguments.search:
         search_cost()
-    others(items)
+    others(items, arguments.imagededup)
     print(f"wrong merges in all: {wrong}; {time.perf_counter() - began:.0f} s")
     return 1 if wrong else 0
 

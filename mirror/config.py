@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import string
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from mirror.model import Address, looks_secret, without_secrets
-from mirror.sources import Locator, Source, canonical
+from mirror.sources import Locator, Source, canonical, identity
 
 CONFIG_NAME = "mirror.toml"
 DEFAULT_KEY = "{sha256:.2}/{sha256}{ext}"
@@ -102,10 +103,15 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], start: Path) 
 def load_config(path: Path) -> Config:
     """Read and check `path`; raise `ConfigError` that names the file and the key."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-        raw = tomllib.loads(text)
+        return loads_config(path.read_bytes(), path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def loads_config(data: bytes, path: Path) -> Config:
+    """Check what is in `path`, or will be; raise `ConfigError`."""
+    try:
+        raw = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text at byte {error.start}") from error
     except (ValueError, RecursionError) as error:  # a number too long is no TOMLDecodeError
@@ -126,10 +132,16 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
             f"{name}: destinations differ in `key`; the manifest has one key for an image, "
             f"so give every destination the same template"
         )
+    places = [(one.name, one.url, _place(one, root)) for one in destinations]
+    _apart(f"{name}: destinations", "are both at", places)
     try:
         locator = Locator(sources)
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from error
+    prefixes = [
+        (one.name, text, identity(canonical(text) or "")) for one in sources for text in one.match
+    ]
+    _apart(f"{name}: sources", "both match", prefixes)
     config = Config(
         root=root,
         posts=_posts(top.table("posts"), root),
@@ -146,17 +158,16 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
 
 
 def request_headers(source: Source, environ: Mapping[str, str]) -> dict[str, str]:
-    """The headers `source` is asked with; `"${NAME}"` is taken from the environment now."""
+    """The headers `source` is asked with; each `${NAME}` is taken from the environment now."""
     headers = {}
     for name, value in source.headers:
-        if variable := _VARIABLE.fullmatch(value):
-            if variable[1] not in environ:
+        for variable in _VARIABLE.findall(value):
+            if variable not in environ:
                 raise ConfigError(
                     f"source {source.name!r}: header {name} needs the environment variable "
-                    f"{variable[1]}, which is not set"
+                    f"{variable}, which is not set"
                 )
-            value = environ[variable[1]]
-        headers[name] = value
+        headers[name] = _VARIABLE.sub(lambda found: environ[found[1]], value)
     return headers
 
 
@@ -286,6 +297,22 @@ def _distinct(name: str, kind: str, names: Sequence[str]) -> None:
             raise ConfigError(f"{name}: two [[{kind}]] are called {one!r}; names must differ")
 
 
+def _apart(kind: str, verb: str, claims: Iterable[tuple[str, str, str]]) -> None:
+    """Raise if two names claim one thing: each claim is a name, what was written, what is meant."""
+    first: dict[str, str] = {}
+    for name, written, meant in claims:
+        if (other := first.setdefault(meant, name)) != name:
+            raise ConfigError(f"{kind} {other!r} and {name!r} {verb} {written!r}; drop one of them")
+
+
+def _place(destination: Destination, root: Path) -> str:
+    """Where the objects are, whatever it is called."""
+    scheme, _, rest = destination.url.partition(":")
+    if scheme == "file":
+        return os.path.normpath(root / rest.removeprefix("//"))
+    return f"{rest.rstrip('/')} {(destination.endpoint_url or '').rstrip('/')}"
+
+
 # --- Reading one table ------------------------------------------------------------------------
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B?)", re.I)
@@ -296,6 +323,12 @@ _UNITS = {"": 1, "b": 1} | {
 }
 _SECRET_KEY = re.compile(r"secret|password|passwd|token|access_?key|api_?key|credential", re.I)
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# What belongs to one connection, or to the form of one request: RFC 9110, 7.2, 7.6.1 and 8.6.
+_OWN_HEADERS = frozenset(
+    "connection content-length host keep-alive proxy-connection te trailer transfer-encoding "
+    "upgrade".split()
+)
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|api-?key|secret", re.I)
 
 
@@ -386,9 +419,12 @@ class _Table:
         for name, value in self._take(key, dict, "a table of strings", {}).items():
             if not isinstance(value, str) or re.search(r"[\r\n\0]", name + value):
                 raise self.error(f"{key}.{name}", f"expected a string of one line, got {value!r}")
-            if not _VARIABLE.fullmatch(value) and (
-                _SECRET_HEADER.search(name) or looks_secret(value)
-            ):
+            if not _HEADER_NAME.fullmatch(name):
+                raise self.error(f"{key}.{name}", "no header can have this name")
+            if name.lower() in _OWN_HEADERS:
+                raise self.error(f"{key}.{name}", "each request sets this by itself; leave it out")
+            literal = _VARIABLE.sub("", value)
+            if looks_secret(literal) or (_SECRET_HEADER.search(name) and literal == value):
                 raise self.error(
                     f"{key}.{name}",
                     "a secret does not belong in this file; "

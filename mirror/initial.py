@@ -1,11 +1,13 @@
-"""From the hosts in the posts to a `mirror.toml` that works at once. Pure."""
+"""From the posts' hosts and the site's generator to a `mirror.toml` that works at once. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from mirror.amounts import count_text
 
 # Names under which object storage and image hosting is reached: vendors' documentation.
 _STORAGE = re.compile(
@@ -34,6 +36,113 @@ class Proposal:
     others: tuple[Host, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A folder that a site publishes, and the path under which a reader finds it."""
+
+    generator: str  # "" when nobody knows what makes the site
+    folder: str
+    public_url: str
+    remark: str = ""  # what else is to be known or done
+
+
+_BESIDE_CONFIG = "content archetypes themes layouts templates".split()  # Hugo's and Zola's
+# What each generator publishes as it is, by its documentation. The first that fits counts, so what
+# only says "some JavaScript" comes last. `+`: all of them are there; `:`: and holds this text.
+_GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
+    # https://vuepress.vuejs.org/guide/assets.html#public-files
+    ([".vuepress"], Published("VuePress", ".vuepress/public/mirror", "/mirror")),
+    # https://vitepress.dev/guide/asset-handling#the-public-directory
+    ([".vitepress"], Published("VitePress", "public/mirror", "/mirror")),
+    # https://docusaurus.io/docs/static-assets
+    (["docusaurus.config.*"], Published("Docusaurus", "static/mirror", "/mirror")),
+    # https://quartz.jzhao.xyz/plugins/Assets
+    (["quartz.config.*"], Published("Quartz", "content/mirror", "/mirror")),
+    # https://www.11ty.dev/docs/copy/
+    (
+        [".eleventy.js", "eleventy.config.*"],
+        Published(
+            "Eleventy",
+            "assets/mirror",
+            "/assets/mirror",
+            'Eleventy copies it once its configuration says `addPassthroughCopy("assets/mirror")`',
+        ),
+    ),
+    # https://www.gatsbyjs.com/docs/how-to/images-and-media/static-folder/
+    (["gatsby-config.*"], Published("Gatsby", "static/mirror", "/mirror")),
+    # https://docs.astro.build/en/basics/project-structure/#public
+    (["astro.config.*"], Published("Astro", "public/mirror", "/mirror")),
+    # https://gohugo.io/getting-started/directory-structure/
+    # https://www.getzola.org/documentation/getting-started/directory-structure/
+    (
+        ["hugo.toml", "hugo.y*ml", "hugo.json", "config/_default"]
+        + [
+            f"config.{kind} + {folder}"
+            for kind in ("toml", "y*ml", "json")
+            for folder in _BESIDE_CONFIG
+        ],
+        Published("Hugo or Zola", "static/mirror", "/mirror"),
+    ),
+    # https://hexo.io/docs/setup
+    (
+        ["_config.yml + scaffolds", "_config.yml + source"],
+        Published("Hexo", "source/mirror", "/mirror"),
+    ),
+    # https://jekyllrb.com/docs/structure/: every other folder is copied as it is
+    (
+        ["_config.y*ml", "_config.toml", "_posts"],
+        Published(
+            "Jekyll",
+            "assets/mirror",
+            "/assets/mirror",
+            "Jekyll publishes every folder beside its configuration, archive/ and manifests/ too, "
+            "unless `exclude` there names them",
+        ),
+    ),
+    # https://docs.getpelican.com/en/latest/settings.html: STATIC_PATHS is ["images"], below PATH
+    (
+        ["pelicanconf.py + content"],
+        Published("Pelican", "content/images/mirror", "/images/mirror"),
+    ),
+    (["pelicanconf.py"], Published("Pelican", "images/mirror", "/images/mirror")),
+    # https://github.com/getnikola/nikola/blob/master/nikola/conf.py.in: FILES_FOLDERS
+    (["conf.py:BLOG_TITLE"], Published("Nikola", "files/mirror", "/mirror")),
+    # https://www.mkdocs.org/user-guide/writing-your-docs/#file-layout
+    (["mkdocs.y*ml"], Published("MkDocs", "docs/mirror", "/mirror")),
+    # https://rust-lang.github.io/mdBook/cli/build.html
+    (["book.toml"], Published("mdBook", "src/mirror", "/mirror")),
+    # https://tinydew4.gitbooks.io/gitbook/content/docs/structure.html
+    (
+        ["book.json", "book.js", "SUMMARY.md"],
+        Published(
+            "GitBook",
+            "assets/mirror",
+            "/assets/mirror",
+            "GitBook publishes every folder beside its configuration, archive/ and manifests/ too, "
+            "unless .bookignore names them",
+        ),
+    ),
+    # https://nextjs.org/docs/app/api-reference/file-conventions/public-folder
+    (["next.config.*"], Published("Next.js", "public/mirror", "/mirror")),
+    # https://nuxt.com/docs/guide/directory-structure/public
+    (["nuxt.config.*"], Published("Nuxt", "public/mirror", "/mirror")),
+    # https://svelte.dev/docs/kit/project-structure#Project-files-static
+    (["svelte.config.*"], Published("SvelteKit", "static/mirror", "/mirror")),
+    # https://vite.dev/guide/assets.html#the-public-directory
+    (["vite.config.*"], Published("Vite", "public/mirror", "/mirror")),
+)
+_SITES = ("", "docs/", "website/", "site/")  # where in a repository the site may be
+
+
+def published(there: Callable[[str], bool]) -> Published:
+    """What publishes the images. `there` tells whether a pattern of names fits, see the table."""
+    for marks, found in _GENERATORS:
+        for site in _SITES:
+            if any(all(there(site + part) for part in mark.split(" + ")) for mark in marks):
+                return replace(found, folder=site + found.folder)
+    return Published("", "assets/mirror", "/assets/mirror")
+
+
 def propose(hosts: Iterable[Host], owned: Iterable[str] = ()) -> Proposal:
     """Choose the hosts that look like the writer's own storage; if none does, the most used one.
 
@@ -46,8 +155,14 @@ def propose(hosts: Iterable[Host], owned: Iterable[str] = ()) -> Proposal:
     return Proposal(tuple(ours), tuple(host for host in ranked if host not in ours))
 
 
+WHY_OFF = (
+    "Switched off: a source is what looks like storage of your own, else the host of most images",
+    "To mirror another one too, remove the `# ` in front of its lines",
+)
+
+
 def configuration(
-    proposal: Proposal, paths: Sequence[str], folder: str, public_url: str, fetch: str | None = None
+    proposal: Proposal, paths: Sequence[str], place: Published, fetch: str | None = None
 ) -> str:
     """The text of a `mirror.toml` with a directory as destination."""
     parts = [
@@ -56,14 +171,19 @@ def configuration(
     ]
     names: set[str] = set()
     parts += [_source(host, _name(host, names), fetch) for host in proposal.sources]
+    if proposal.others:
+        parts.append("".join(f"# {line}.\n" for line in WHY_OFF))
     parts += [_switched_off(_source(host, _name(host, names), None)) for host in proposal.others]
     parts.append('[archive]\npath = "archive"   # every original; keep it out of the public site\n')
     parts.append('[manifest]\npath = "manifests" # commit this folder\n')
+    by = f"as {place.generator} does" if place.generator else "CHECK THIS: no site generator known"
     parts.append(
         "[[destination]]\n"
         'name = "site"\n'
-        f"url = {json.dumps('file:' + folder)}\n"
-        f"public_url = {json.dumps(public_url)}   # how the site serves that folder\n"
+        f"url = {json.dumps('file:' + place.folder)}\n"
+        f"# Where readers find that folder on the site ({by}).\n"
+        f"# If the site itself lives below a path, that comes first: /blog{place.public_url}\n"
+        f"public_url = {json.dumps(place.public_url)}\n"
     )
     return "\n".join(parts)
 
@@ -72,7 +192,8 @@ def _source(host: Host, name: str, fetch: str | None) -> str:
     lines = [
         "[[source]]",
         f"name = {json.dumps(name)}",
-        f"match = [{json.dumps(f'{host.scheme}://{host.name}/')}]   # shows {host.images:,} images",
+        f"match = [{json.dumps(f'{host.scheme}://{host.name}/')}]"
+        f"   # {count_text(host.images, 'image')}",
     ]
     if fetch is not None:
         lines.append(f"fetch = {json.dumps(fetch)}")

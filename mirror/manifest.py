@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from io import StringIO
 from itertools import pairwise
+from operator import attrgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
@@ -19,10 +23,12 @@ from mirror.sources import identity, is_canonical
 HEADER = {"format": "mirror-manifest", "version": 1}
 FILE_NAME = "images.jsonl"
 _MD5 = re.compile(r"[0-9a-f]{32}")
-_UNSAFE = re.compile(r"[\\\x00-\x1f\x7f\ud800-\udfff]")
+_UNSAFE_ONES = r"\\\x00-\x1f\x7f\ud800-\udfff"
+_UNSAFE = re.compile(f"[{_UNSAFE_ONES}]")
 _CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _MEMBERS = "sha256 md5 size media_type width height fingerprint key alias_of sources".split()
 _KNOWN = frozenset(_MEMBERS)
+_quote = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class ManifestError(Exception):
@@ -48,7 +54,7 @@ class Manifest:
     @cached_property
     def objects(self) -> Objects:
         """The same, as far as a listing can tell, in the order in which stores list."""
-        return Objects(self.assets.values())
+        return Objects(row for asset in self.assets.values() for row in _rows_of(asset))
 
     def shown_for(self, asset: Asset) -> Asset:
         """The asset posts show in its place; itself when it is no repeat."""
@@ -61,6 +67,9 @@ class Manifest:
 def key_bytes(key: str) -> bytes:
     """What a key is ordered by; in a folder there may be names that are no UTF-8."""
     return key.encode("utf-8", "surrogateescape")
+
+
+_Row = tuple[str, int, bytes]  # key, size, MD5 and SHA-256 in one
 
 
 class Object(NamedTuple):
@@ -78,19 +87,17 @@ class Objects(Mapping[Key, Object]):
     Packed: of a million assets it takes some 150 MB, where they themselves take a gigabyte.
     """
 
-    def __init__(self, assets: Iterable[Asset]) -> None:
+    def __init__(self, rows: Iterable[_Row]) -> None:
         self._rows = bytearray()
         self._starts = array("Q")  # a row ends where the next one starts
         last = b""
         is_sorted = True  # with keys that begin with the digest
-        for asset in assets:
-            if asset.key is not None:
-                blob, name = asset.blob, key_bytes(asset.key)
-                self._starts.append(len(self._rows))
-                digests = bytes.fromhex(blob.md5 + blob.digest.hex)
-                self._rows += _ROW.pack(blob.size, digests) + name
-                is_sorted = is_sorted and last < name
-                last = name
+        for key, size, digests in rows:
+            name = key_bytes(key)
+            self._starts.append(len(self._rows))
+            self._rows += _ROW.pack(size, digests) + name
+            is_sorted = is_sorted and last < name
+            last = name
         if not is_sorted:
             self._sort()
         self.has_double_keys = not is_sorted and self._find_double_key()
@@ -108,6 +115,13 @@ class Objects(Mapping[Key, Object]):
         if number == len(self) or self._key(number) != wanted:
             raise KeyError(key)
         return self.at(number)
+
+    def facts(self) -> Iterator[tuple[bytes, int, str]]:
+        """Key, size and MD5 of each, as a listing has them: all that most of them are asked for."""
+        for number in range(len(self)):
+            row = self._row(number)
+            size, digests = _ROW.unpack_from(row)
+            yield row[_ROW.size :], size, digests[:16].hex()
 
     def at(self, number: int) -> Object:
         """The `number`-th object in order."""
@@ -141,18 +155,62 @@ _ROW = Struct(">Q48s")
 
 def dumps(manifest: Manifest) -> str:
     """One line an asset, in the order of digests, keys in fixed order, sources sorted."""
-    lines = [json.dumps(HEADER)]
-    lines += (_dump(manifest.assets[digest]) for digest in sorted(manifest.assets))
-    return "\n".join(lines) + "\n"
+    in_order = sorted(manifest.assets, key=attrgetter("hex"))
+    text = StringIO(newline="\n")  # a list of a million lines takes as much memory once more
+    text.write(json.dumps(HEADER) + "\n")
+    text.writelines(_dump(manifest.assets[digest]) + "\n" for digest in in_order)
+    return text.getvalue()
 
 
 def loads(text: str) -> Manifest:
     """Parse and check; raise `ManifestError` that names the first line that is wrong."""
+    with suppress(ManifestError, UnusualError), _nothing_collected():
+        return _loads_usual(text)
+    return _loads_any(text)
+
+
+def _loads_usual(text: str) -> Manifest:
+    """Raise `UnusualError` for lines that are wrong, or in no order, when put together."""
+    assets: dict[Digest, Asset] = {}
+    among = _Among()
+    for _, asset in parse(_split(text)):
+        among.add_asset(asset)
+        assets[asset.digest] = asset
+    among.check()
+    keys = [asset.key for asset in assets.values() if asset.key is not None]
+    if len(set(keys)) < len(keys):
+        raise UnusualError
+    return Manifest(assets)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """No search for dead cycles: of millions of objects that stay, none is in one."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _split(text: str) -> Iterator[str]:
+    """The lines one by one: a list of a million takes as much memory as the text."""
+    start = 0
+    while (stop := text.find("\n", start)) >= 0:
+        yield text[start:stop]
+        start = stop + 1
+    yield text[start:]
+
+
+def _loads_any(text: str) -> Manifest:
+    """The same for lines in any order, and it knows which one is wrong."""
     assets: dict[Digest, Asset] = {}
     lines: dict[Digest, int] = {}
     owners: dict[str, int] = {}
     keys: dict[Key, int] = {}
-    for number, asset in parse(text.split("\n")):
+    for number, asset in parse(_split(text)):
         digest = asset.digest
         if digest in assets:
             raise _error(
@@ -182,35 +240,41 @@ class UnusualError(Exception):
     """A manifest that `loads` has to read: it is wrong, or not in the order `dumps` gives it."""
 
 
-@dataclass(slots=True)
-class Lines:
-    """A manifest read once, a line at a time, and not kept; `assets` counts them.
+class _Among:
+    """What has to hold among lines, in little memory.
 
-    Iterating yields the assets. At the end it raises `UnusualError` unless `loads` would accept
-    the same lines; hashes of 64 bits stand for what must differ, so it may rarely be overcautious.
+    Hashes stand for what must differ, so it may, rarely, be overcautious.
     """
 
-    lines: Iterable[str]
-    assets: int = 0
+    def __init__(self) -> None:
+        self.assets = 0
+        self._last = ""
+        self._sources = [array("q") for _ in range(16)]  # in parts: a set of all would be large
+        self._owners = array("q")  # assets with an object of their own
+        self._shown = set[int]()  # what repeats are shown as
 
-    def __iter__(self) -> Iterator[Asset]:
-        last = ""
-        sources = array("q")
-        owners = array("q")  # assets with an object of their own
-        shown = set[int]()  # what repeats are shown as
-        for _, asset in parse(self.lines):
-            if asset.digest.hex <= last:
-                raise UnusualError
-            last = asset.digest.hex
-            self.assets += 1
-            sources.extend(hash(identity(url)) for url in asset.sources)
-            if asset.key is not None:
-                owners.append(hash(last))
-            if asset.alias_of is not None:
-                shown.add(hash(asset.alias_of.hex))
-            yield asset
-        shown.difference_update(owners)
-        if shown or any(one == other for one, other in pairwise(sorted(sources))):
+    def add(self, sha256: str, key: str | None, alias: str | None, urls: Iterable[str]) -> None:
+        """Raise `UnusualError` if this line does not come after the one before."""
+        if sha256 <= self._last:
+            raise UnusualError
+        self._last = sha256
+        self.assets += 1
+        for url in urls:
+            source = hash(identity(url))
+            self._sources[source & 15].append(source)
+        if key is not None:
+            self._owners.append(hash(sha256))
+        if alias is not None:
+            self._shown.add(hash(alias))
+
+    def add_asset(self, asset: Asset) -> None:
+        alias = asset.alias_of.hex if asset.alias_of is not None else None
+        self.add(asset.blob.digest.hex, asset.key, alias, asset.sources)
+
+    def check(self) -> None:
+        """Raise `UnusualError` if a source stands twice, or a repeat is shown as no object."""
+        self._shown.difference_update(self._owners)
+        if self._shown or any(len(set(part)) < len(part) for part in self._sources):
             raise UnusualError
 
 
@@ -219,15 +283,44 @@ def load_objects(lines: Iterable[str]) -> tuple[Objects, int]:
 
     Raise `ManifestError` for a line that is wrong, and `UnusualError` where it takes `loads`.
     """
-    found = Lines(lines)
-    objects = Objects(found)
+    among = _Among()
+    objects = Objects(_rows(lines, among))
+    among.check()
     if objects.has_double_keys:
         raise UnusualError
-    return objects, found.assets
+    return objects, among.assets
+
+
+def _rows(lines: Iterable[str], among: _Among) -> Iterator[_Row]:
+    for number, line in _numbered(lines):
+        if (usual := _read_usual(line)) is not None:
+            digests, sha256, _, size, _, _, _, _, key, alias, urls = usual
+            among.add(sha256, key, alias, urls)
+            if key is not None:
+                yield key, int(size), digests
+        elif line.strip():
+            asset = _parse_asset(number, _load_object(number, line))
+            among.add_asset(asset)
+            yield from _rows_of(asset)
+
+
+def _rows_of(asset: Asset) -> Iterator[_Row]:
+    if asset.key is not None:
+        blob = asset.blob
+        yield asset.key, blob.size, bytes.fromhex(blob.md5 + blob.digest.hex)
 
 
 def parse(lines: Iterable[str]) -> Iterator[tuple[int, Asset]]:
     """Yield line number and asset, a line at a time; checks each line, not lines against others."""
+    for number, line in _numbered(lines):
+        if (usual := _read_usual(line)) is not None:
+            yield number, _usual_asset(usual)
+        elif line.strip():
+            yield number, _parse_asset(number, _load_object(number, line))
+
+
+def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """The lines behind the first, which says what they are, and their numbers."""
     numbered = enumerate(lines, 1)
     _, first = next(numbered, (1, ""))
     if _load_object(1, first) != HEADER:
@@ -235,27 +328,77 @@ def parse(lines: Iterable[str]) -> Iterator[tuple[int, Asset]]:
         raise _error(
             1, f"expected {expected}, got {first[:80]!r}; another version needs another mirror"
         )
-    for number, line in numbered:
-        if line.strip():
-            yield number, _parse_asset(number, _load_object(number, line))
+    return numbered
+
+
+# A line as `dumps` writes it when nothing in it has to be escaped. What is hexadecimal and what is
+# an address is looked at afterwards.
+_USUAL = re.compile(
+    r'\{{"sha256": "([^"]{{64}})", "md5": "([^"]{{32}})", "size": (0|{number}), '
+    r'"media_type": "({types})", "width": (?:null|({number})), "height": (?:null|({number})), '
+    r'"fingerprint": (?:null|"([^"]{{64}})")(?:, "key": "({part}(?:/{part})*+)")?'
+    r'(?:, "alias_of": "([^"]{{64}})")?, "sources": \[(?:"([^"]*(?:", "[^"]*)*)")?\]\}}'.format(
+        number="[1-9][0-9]{0,17}",
+        types="|".join(map(re.escape, EXTENSIONS)),
+        part=rf'(?![./])[^"/{_UNSAFE_ONES}]++',
+    )
+)
+_TYPES = {name: name for name in EXTENSIONS}  # one string for all assets
+# MD5 and SHA-256 in one, SHA-256, MD5, size, type, width, height, fingerprint, key, alias, sources.
+_Usual = tuple[
+    bytes, str, str, str, str, str | None, str | None, str | None, str | None, str | None, list[str]
+]
+
+
+def _read_usual(line: str) -> _Usual | None:
+    """The quick way for most lines; `None` for all others, right or wrong."""
+    if (match := _USUAL.fullmatch(line)) is None:
+        return None
+    sha256, md5, size, media_type, width, height, fingerprint, key, alias, sources = match.groups()
+    digits = md5 + sha256 + (fingerprint or "") + (alias or "")
+    try:
+        digests = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    urls = sources.split('", "') if sources is not None else []
+    if digests.hex() != digits or not all(map(is_canonical, urls)):
+        return None
+    digests = digests[:48]
+    return digests, sha256, md5, size, media_type, width, height, fingerprint, key, alias, urls
+
+
+def _usual_asset(usual: _Usual) -> Asset:
+    _, sha256, md5, size, media_type, width, height, fingerprint, key, alias, urls = usual
+    blob = Blob(
+        Digest(sha256),
+        md5,
+        int(size),
+        _TYPES[media_type],
+        int(width) if width is not None else None,
+        int(height) if height is not None else None,
+        Fingerprint(int(fingerprint, 16)) if fingerprint is not None else None,
+    )
+    return Asset(
+        blob,
+        tuple(map(Address, urls)),
+        Key(key) if key is not None else None,
+        Digest(alias) if alias is not None else None,
+    )
 
 
 def _dump(asset: Asset) -> str:
     blob = asset.blob
-    values = {
-        "sha256": blob.digest.hex,
-        "md5": blob.md5,
-        "size": blob.size,
-        "media_type": blob.media_type,
-        "width": blob.width,
-        "height": blob.height,
-        "fingerprint": str(blob.fingerprint) if blob.fingerprint is not None else None,
-    }
-    if asset.key is not None:
-        values["key"] = asset.key
-    if asset.alias_of is not None:
-        values["alias_of"] = asset.alias_of.hex
-    return json.dumps(values | {"sources": sorted(asset.sources)}, ensure_ascii=False)
+    width = "null" if blob.width is None else blob.width
+    height = "null" if blob.height is None else blob.height
+    fingerprint = f'"{blob.fingerprint}"' if blob.fingerprint is not None else "null"
+    key = f', "key": {_quote(asset.key)}' if asset.key is not None else ""
+    alias = f', "alias_of": "{asset.alias_of}"' if asset.alias_of is not None else ""
+    sources = ", ".join(map(_quote, sorted(asset.sources)))
+    return (
+        f'{{"sha256": "{blob.digest.hex}", "md5": "{blob.md5}", "size": {blob.size}, '
+        f'"media_type": "{blob.media_type}", "width": {width}, "height": {height}, '
+        f'"fingerprint": {fingerprint}{key}{alias}, "sources": [{sources}]}}'
+    )
 
 
 def dump_blob(blob: Blob) -> dict[str, Any]:

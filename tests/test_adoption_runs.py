@@ -602,7 +602,6 @@ def test_what_readers_would_complain_about_is_red(
     assert words in found.text
 
 
-@pytest.mark.xfail(strict=True, reason="what is found about an address has no line yet")
 def test_a_picture_that_readers_do_not_get_turns_its_line_of_the_manifest_red(fresh: Site) -> None:
     key = fresh.asset("b.png")["key"]
     spoil = body(b"gone", "text/plain", 404)
@@ -791,7 +790,6 @@ def test_the_report_of_a_bucket_that_does_not_answer_skips_it(fresh: Site) -> No
     assert [type(one) for one in case.result] == [Skipped]
 
 
-@pytest.mark.xfail(strict=True, reason="a picture that readers do not get is counted twice")
 def test_the_report_counts_a_picture_that_readers_do_not_get_once(fresh: Site) -> None:
     key = fresh.asset("b.png")["key"]
     spoil = body(b"gone", "text/plain", 404)

@@ -2,7 +2,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from mirror.cli import app
 from mirror.config import (
     ConfigError,
     Destination,
@@ -72,11 +74,34 @@ def target(**keys):
             id="two keys",
         ),
         pytest.param(
+            {"destination": [TARGET, TARGET | {"name": "e", "url": "s3://bucket/prefix/"}]},
+            "destinations 'd' and 'e' are both at 's3://bucket/prefix/'",
+            id="one prefix twice",
+        ),
+        pytest.param(
+            {"destination": [{"name": "a", "url": "file:x"}, {"url": "file:///site/y/../x/"}]},
+            "destinations 'a' and 'file:///site/y/../x/' are both at",
+            id="one folder twice",
+        ),
+        pytest.param(
+            {"source": [SOURCE, {"name": "t", "match": ["https://i/", "//H.example:443/"]}]},
+            "sources 's' and 't' both match '//H.example:443/'",
+            id="one match twice",
+        ),
+        pytest.param(
             source(headers={"Authorization": "Basic x"}),
             r'write "\$\{MIRROR_AUTHORIZATION\}"',
             id="secret header",
         ),
         pytest.param(source(headers={"X": "a\r\nb"}), "of one line", id="header lines"),
+        pytest.param(source(headers={"X Y": "a"}), "can have this name", id="header name"),
+        pytest.param(source(headers={"Host": "h"}), "headers.Host: each request sets", id="host"),
+        pytest.param(
+            source(headers={"transfer-encoding": "chunked"}), "sets this by itself", id="hop"
+        ),
+        pytest.param(
+            source(headers={"X": "AKIAIOSFODNN7EXAMPLE ${T}"}), "a secret does not", id="key beside"
+        ),
         pytest.param(source(fetch="https://u:p@h.example/"), "holds a secret", id="userinfo"),
         pytest.param({"fetch": {"max_bytes": "64 apples"}}, '"64MiB"', id="size"),
         pytest.param({"fetch": {"max_bytes": "0"}}, "more than no bytes", id="no size"),
@@ -114,6 +139,25 @@ def test_a_header_comes_from_the_environment_when_it_is_needed():
         request_headers(config.sources[0], {})
 
 
+@pytest.mark.parametrize("name", ["X-Thing", "Authorization"])
+def test_a_secret_may_stand_within_a_header(name):
+    config = parse_config(source(headers={name: "Bearer ${T}, ${U}"}), Path("/"))
+    values = {"T": "$1", "U": "${T}"}  # taken as they are
+    assert request_headers(config.sources[0], values) == {name: "Bearer $1, ${T}"}
+    with pytest.raises(ConfigError, match=f"header {name} needs the environment variable U"):
+        request_headers(config.sources[0], {"T": "v"})
+
+
+def test_places_and_matches_that_only_look_alike_are_two():
+    places = [TARGET, TARGET | {"name": "e", "endpoint_url": "https://s3.example"}]
+    places += [{"name": "f", "url": "s3://bucket/prefix2"}, {"name": "g", "url": "file:bucket"}]
+    prefixes = [SOURCE, {"name": "t", "match": ["https://h.example/a/"]}]
+    config = parse_config({"destination": places, "source": prefixes}, Path("/"))
+    assert len(config.destinations) == 4
+    again = SOURCE | {"match": ["https://h.example/", "http://h.example/"]}
+    assert len(parse_config({"source": [again]}, Path("/")).sources) == 1
+
+
 def test_an_ignored_url_is_known_by_its_address():
     raw = {"source": [SOURCE], "ignore": [{"url": "http://H.example/a%2e", "reason": "gone"}]}
     assert parse_config(raw, Path("/")).ignored == {"https://h.example/a.": "gone"}
@@ -131,6 +175,21 @@ def test_the_file_is_searched_upward_to_the_root_of_the_repository(tmp_path):
     named = {"MIRROR_CONFIG": str(tmp_path / "mirror.toml")}
     assert find_config(None, named, below) == tmp_path / "mirror.toml"
     assert find_config(EXAMPLE, named, below) == EXAMPLE
+
+
+def test_the_file_may_be_named_before_the_command_and_behind_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "other"):
+        (tmp_path / f"{name}.toml").write_text(f'[posts]\npaths = ["{name}"]\n')
+    one, other = ["--config", "one.toml"], ["-c", "other.toml"]
+    for arguments, named in (
+        ([*one, "scan"], "one"),
+        (["scan", *other], "other"),
+        ([*one, "scan", *other], "other"),
+    ):
+        ended = CliRunner().invoke(app, arguments)
+        assert isinstance(ended.exception, ConfigError), ended.output
+        assert f"{tmp_path / named}: no such file or folder" in str(ended.exception)
 
 
 @pytest.mark.parametrize(

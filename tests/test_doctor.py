@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -21,7 +27,16 @@ from mirror.host import ImageHost
 from mirror.model import Key
 from mirror.pipeline.doctor import doctor
 from mirror.pipeline.site import Site
-from mirror.store import DirectoryStore, ExistsError, S3Settings, S3Store, Store
+from mirror.store import (
+    DirectoryStore,
+    ExistsError,
+    MemoryStore,
+    ObjectInfo,
+    S3Settings,
+    S3Store,
+    Store,
+    UnreachableError,
+)
 from mirror.store.probe import PICTURE, Check, Health, examine, passed
 from mirror.store.profiles import PROFILES, CreateOnly
 
@@ -228,8 +243,77 @@ def test_a_server_that_is_not_there_is_one_failure(monkeypatch: pytest.MonkeyPat
         store = store_for(server, "minio", monkeypatch, endpoint_url="http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
         found = checked(store)
-    assert bad(found) == ["list"]
+    assert bad(found) == ["list", "the rest"]
+    assert found["list"].health is Health.FAILED
     assert "check endpoint_url" in found["list"].message
+    assert found["the rest"].health is Health.UNKNOWN
+    assert "not asked" in found["the rest"].message
+
+
+@contextmanager
+def silent() -> Iterator[str]:
+    """A server that takes connections and never answers: its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def test_a_server_that_never_answers_is_asked_once_and_each_line_comes_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with quirky("minio") as server, silent() as address:
+        store = store_for(server, "minio", monkeypatch, endpoint_url=address)
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "9")  # who looks on does not want it here
+        began = monotonic()
+        checks = examine(store, patience_s=0.5)
+        assert next(checks).name == "credentials"
+        assert monotonic() - began < 0.5
+        found = {check.name: check for check in checks}
+        assert monotonic() - began < 5
+    assert list(found) == ["list", "the rest"]
+    assert "no answer (ReadTimeoutError)" in found["list"].message
+
+
+class FallsSilent(MemoryStore):
+    """Answers so many uploads, and nothing after that."""
+
+    def __init__(self, answers: int) -> None:
+        super().__init__("m")
+        self.answers = answers
+        self.asked_in_vain = 0
+
+    def put(self, key: Key, data: bytes, *rest: Any, **options: Any) -> None:
+        self.answers -= 1
+        self._answer()
+        super().put(key, data, *rest, **options)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        self._answer()
+        return super().list(prefix)
+
+    def stat(self, key: Key) -> ObjectInfo | None:
+        self._answer()
+        return super().stat(key)
+
+    def _answer(self) -> None:
+        if self.answers < 0:
+            self.asked_in_vain += 1
+            raise UnreachableError("m: no answer")
+
+
+@pytest.mark.parametrize("answers", [0, 1])
+def test_a_store_that_falls_silent_is_asked_no_more_than_to_clean_up(answers: int) -> None:
+    store = FallsSilent(answers)
+    found = checked(store)
+    assert bad(found) == ["destination", "the rest", "clean-up"]
+    assert found["the rest"].health is Health.UNKNOWN
+    assert store.asked_in_vain == 2
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_the_remedy() -> None:
+    found = checked(DirectoryStore("public", Path("/proc/nowhere/mirror")))
+    assert bad(found) == ["round trip"]
+    assert found["round trip"].message == "/proc/nowhere/mirror cannot be made"
+    assert "correct `url`" in found["round trip"].remedy
 
 
 def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
@@ -388,6 +472,76 @@ def test_a_public_address_that_leads_elsewhere_fails(
         found = of_destination(site_with(tmp_path, host, destination=destination))
     assert found["public URL"].health is Health.FAILED
     assert "public_url" in found["public URL"].remedy
+    assert found["public URL"].message == "HTTP 404 for what is in the bucket"
+
+
+def test_a_folder_that_is_not_published_yet_is_no_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The probe in it cannot be seen on the site, whether it is published or not."""
+    with ImageHost({"a.png": png("red")}) as host:
+        destination = (
+            f'[[destination]]\nname = "p"\nurl = "file:public"\npublic_url = "{host.base_url}i"\n'
+        )
+        site_with(tmp_path, host, destination=destination)
+        monkeypatch.chdir(tmp_path)
+        done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    assert "`mirror verify --public`" in done.stdout
+
+
+def test_the_configuration_of_init_is_a_healthy_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host:
+        (tmp_path / "a.md").write_text("![](https://b.oss-cn-beijing.aliyuncs.com/a.png)")
+        monkeypatch.chdir(tmp_path)
+        assert CliRunner().invoke(app, ["init", "--fetch", host.base_url]).exit_code == 0
+        done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 0, done.output
+    assert "0 failed, 0 unknown" in done.stdout
+    assert "posts: 1 post with 1 image of 1 source" in done.stdout
+    assert "manifest: 0 images" in done.stdout
+
+
+def test_silent_places_take_a_doctor_little_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host, silent() as address:
+        destination = f'[[destination]]\nurl = "s3://b"\nendpoint_url = "{address}"\n'
+        config = site_with(tmp_path, host, destination=destination)
+        text = config.read_text().replace(f'fetch = "{host.base_url}"', f'fetch = "{address}/"')
+        config.write_text(f"{text}[fetch]\ntimeout_s = 0.5\n")
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+        began = monotonic()
+        found = [(patient.kind, check) for patient, check in doctor(Site(load_config(config)))]
+        assert monotonic() - began < 5
+    failures = [(kind, check.name) for kind, check in found if check.health is Health.FAILED]
+    assert failures == [("destination", "list"), ("source", "read")]
+    assert "silent" in found[-1][1].message
+    assert "tried" not in found[-1][1].message
+
+
+def test_each_line_is_printed_when_it_is_known(tmp_path: Path) -> None:
+    """Also into a pipe, whose other end would else see nothing until the end."""
+    with ImageHost({"a.png": png("red")}) as host, silent() as address:
+        destination = f'[[destination]]\nurl = "s3://b"\nendpoint_url = "{address}"\n'
+        site_with(tmp_path, host, destination=destination)
+        with subprocess.Popen(
+            [sys.executable, "-m", "mirror", "doctor"],
+            cwd=tmp_path,
+            env=os.environ | {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as run:
+            assert run.stdout is not None
+            lines: list[str] = []
+            while "credentials" not in "".join(lines):
+                lines.append(run.stdout.readline())
+                assert lines[-1], lines
+            assert run.poll() is None  # it waits for the server, and has said so much
+            run.terminate()
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import chdir, redirect_stdout
+from io import StringIO
+from pathlib import Path
 
 import pytest
 from sites import BUCKET
 
+from mirror.cli.start import init
 from mirror.config import load_config
 from mirror.demo.blog import posts
-from mirror.initial import Host, configuration, propose
+from mirror.initial import Host, Published, configuration, propose
 
 
 def mirror(*arguments, cwd):
@@ -46,6 +50,7 @@ def test_init_writes_a_configuration_that_works_at_once(tmp_path):
     folder = tmp_path / "content"
     folder.mkdir()
     (tmp_path / "source").mkdir()
+    (tmp_path / "_config.yml").touch()
     text = f"![]({BUCKET}a.png) ![]({BUCKET}b.png) ![](https://i.example/c.png) ![](local.png)"
     (folder / "post.md").write_text(text)
     code, out, _ = mirror("init", "content", cwd=tmp_path)
@@ -86,6 +91,125 @@ def test_init_never_overwrites(tmp_path):
     assert (tmp_path / "mirror.toml").read_text() == "# mine\n"
 
 
+def test_init_below_another_configuration_does_not_hide_it(tmp_path):
+    (tmp_path / "mirror.toml").write_text("# mine\n")
+    folder = tmp_path / "content"
+    folder.mkdir()
+    (folder / "post.md").write_text(f"![]({BUCKET}a.png)")
+    code, _, err = mirror("init", cwd=folder)
+    assert code == 2
+    assert f"{tmp_path / 'mirror.toml'} is what commands use here" in err
+    assert not (folder / "mirror.toml").exists()
+    assert mirror("init", "--config", "mirror.toml", cwd=folder)[0] == 0
+    assert load_config(folder / "mirror.toml").posts.paths == (folder,)
+    (folder / "mirror.toml").unlink()
+    (folder / ".git").mkdir()  # a repository of its own: nobody looks further up
+    assert mirror("init", cwd=folder)[0] == 0
+
+
+def test_init_calls_its_arguments_what_they_are(tmp_path):
+    code, _, err = mirror("init", "nowhere", cwd=tmp_path)
+    assert code == 2
+    assert "named in PATHS" in err
+
+
+@pytest.mark.parametrize(
+    ("fetch", "says"),
+    [
+        ("http://user:planted@h/", "holds a secret"),
+        ("ftp://x", "expected http://"),
+        ("127.0.0.1:9000", "expected http://"),
+    ],
+)
+def test_init_writes_nothing_that_commands_would_refuse(fetch, says, tmp_path):
+    (tmp_path / "post.md").write_text(f"![]({BUCKET}a.png)")
+    code, out, err = mirror("init", "--fetch", fetch, cwd=tmp_path)
+    assert code == 2
+    assert f"{tmp_path / 'mirror.toml'}: [[source]] 1.fetch: " in err
+    assert says in err
+    assert "planted" not in out + err
+    assert not (tmp_path / "mirror.toml").exists()
+    assert mirror("init", "--fetch", "s3://bucket", cwd=tmp_path)[0] == 0
+
+
+def test_init_says_why_a_host_is_off_and_how_it_comes_on(tmp_path):
+    (tmp_path / "post.md").write_text(f"![]({BUCKET}a.png) ![](https://i.example/c.png)")
+    code, out, _ = mirror("init", cwd=tmp_path)
+    assert code == 0
+    assert "storage of your own" in out
+    assert "remove the `# `" in out
+    path = tmp_path / "mirror.toml"
+    text = path.read_text()
+    assert "storage of your own" in text
+    off = text.index("# [[source]]")
+    path.write_text(
+        text[:off]
+        + text[off:]
+        .replace("# [[source]]", "[[source]]")
+        .replace("# name", "name")
+        .replace("# match", "match")
+    )
+    assert len(load_config(path).sources) == 2
+
+
+# Where each generator publishes the file that mirror writes, by its documentation.
+@pytest.mark.parametrize(
+    ("tree", "folder", "public_url"),
+    [
+        pytest.param(["_config.yml", "_posts/"], "assets/mirror", "/assets/mirror", id="Jekyll"),
+        pytest.param(
+            ["docs/_config.yml", "static/"], "docs/assets/mirror", "/assets/mirror", id="in docs"
+        ),
+        pytest.param(["_config.yml", "source/_posts/"], "source/mirror", "/mirror", id="Hexo"),
+        pytest.param([".eleventy.js"], "assets/mirror", "/assets/mirror", id="Eleventy"),
+        pytest.param(
+            ["eleventy.config.mjs", "public/"], "assets/mirror", "/assets/mirror", id="11ty 3"
+        ),
+        pytest.param(
+            ["pelicanconf.py", "content/"], "content/images/mirror", "/images/mirror", id="Pelican"
+        ),
+        pytest.param(["pelicanconf.py"], "images/mirror", "/images/mirror", id="Pelican, flat"),
+        pytest.param(["conf.py=BLOG_TITLE = 'x'"], "files/mirror", "/mirror", id="Nikola"),
+        pytest.param(["conf.py=project = 'x'"], "assets/mirror", "/assets/mirror", id="Sphinx"),
+        pytest.param(["quartz.config.ts", "content/"], "content/mirror", "/mirror", id="Quartz"),
+        pytest.param(["SUMMARY.md", "book.json"], "assets/mirror", "/assets/mirror", id="GitBook"),
+        pytest.param(["book.toml", "src/SUMMARY.md"], "src/mirror", "/mirror", id="mdBook"),
+        pytest.param(
+            ["docs/.vuepress/"], "docs/.vuepress/public/mirror", "/mirror", id="VuePress"
+        ),
+        pytest.param(
+            ["docs/.vitepress/", "vite.config.ts"], "docs/public/mirror", "/mirror", id="VitePress"
+        ),
+        pytest.param([".vitepress/", "docs/"], "public/mirror", "/mirror", id="VitePress, root"),
+        pytest.param(["hugo.toml"], "static/mirror", "/mirror", id="Hugo"),
+        pytest.param(["config.toml", "content/"], "static/mirror", "/mirror", id="Zola"),
+        pytest.param(["gatsby-config.js"], "static/mirror", "/mirror", id="Gatsby"),
+        pytest.param(
+            ["website/docusaurus.config.js"], "website/static/mirror", "/mirror", id="Docusaurus"
+        ),
+        pytest.param(["astro.config.mjs", "docs/"], "public/mirror", "/mirror", id="Astro"),
+        pytest.param(["next.config.js", "content/"], "public/mirror", "/mirror", id="Next"),
+        pytest.param(["mkdocs.yml", "docs/"], "docs/mirror", "/mirror", id="MkDocs"),
+        pytest.param(["static/", "docs/"], "assets/mirror", "/assets/mirror", id="nobody knows"),
+    ],
+)  # fmt: skip
+def test_init_puts_the_images_where_the_site_publishes_them(tree, folder, public_url, tmp_path):
+    (tmp_path / "post.md").write_text(f"![]({BUCKET}a.png)")
+    for entry in tree:
+        name, _, text = entry.partition("=")
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.write_text(text)
+    out = StringIO()
+    with chdir(tmp_path), redirect_stdout(out):
+        init([Path("post.md")])
+    (destination,) = load_config(tmp_path / "mirror.toml").destinations
+    assert (destination.url, destination.public_url) == (f"file:{folder}", public_url)
+    known = "CHECK" not in out.getvalue()
+    assert known == ("CHECK THIS" not in (tmp_path / "mirror.toml").read_text())
+    assert known == (tree not in (["static/", "docs/"], ["conf.py=project = 'x'"]))
+
+
 def test_init_says_when_there_is_nothing_to_mirror(tmp_path):
     (tmp_path / "post.md").write_text("no image")
     code, out, _ = mirror("init", cwd=tmp_path)
@@ -108,6 +232,7 @@ def test_storage_hosts_come_before_the_most_used_one():
 
 @pytest.mark.parametrize("name", ['we"ird', "back\\slash", "图"])
 def test_a_hostile_path_cannot_break_out_of_its_string(name, tmp_path):
-    text = configuration(propose([Host("i.example", 1), Host("i.other", 1)]), [name], "s", "/s")
+    hosts = propose([Host("i.example", 1), Host("i.other", 1)])
+    text = configuration(hosts, [name], Published("", "s", "/s"))
     (tmp_path / "mirror.toml").write_text(text, encoding="utf-8")
     assert load_config(tmp_path / "mirror.toml").posts.paths == (tmp_path / name,)

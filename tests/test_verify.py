@@ -214,7 +214,20 @@ def test_only_reading_sees_rot_on_the_servers_disk() -> None:
 
 
 def test_a_destination_that_dies_meanwhile_is_asked_no_more() -> None:
-    assert held_by(Dying()) == ([], 0, True)
+    assert held_by(Dying()) == ([State.UNCHECKED] * 2, 0, True)
+
+
+class Stumbling(Encrypted):
+    """Fails at one object alone."""
+
+    def get(self, key: Key) -> bytes:
+        if key == made(b"two").key:
+            raise UnreachableError("stumbling: GetObject was answered 500")
+        return super().get(key)
+
+
+def test_one_object_that_cannot_be_read_hides_no_other() -> None:
+    assert held_by(Stumbling()) == ([State.UNCHECKED], 2, False)
 
 
 def test_a_destination_that_cannot_be_asked_is_neither_fine_nor_different(

@@ -11,7 +11,7 @@ import typer
 
 from mirror import __version__
 from mirror.cli import backup, care, check, repeats, show, start
-from mirror.cli.common import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE
+from mirror.cli.common import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, ConfigPath
 from mirror.config import ConfigError
 from mirror.console import OutputError, flush, for_log, print_json, say
 
@@ -51,12 +51,16 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
+    config: ConfigPath = None,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
     """Back up the images of Markdown posts, mirror them, repoint the posts, and prove it."""
+    if config is not None and context.invoked_subcommand is not None:  # as if it came behind it
+        context.default_map = {context.invoked_subcommand: {"config": str(config)}}
 
 
 def run() -> int:

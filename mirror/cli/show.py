@@ -27,7 +27,7 @@ from mirror.cli.common import (
     write_output,
 )
 from mirror.config import ConfigError
-from mirror.console import Style, for_log, print_json, say, send
+from mirror.console import Style, flush, for_log, print_json, say, send
 
 if TYPE_CHECKING:
     from mirror.store.probe import Check
@@ -100,12 +100,13 @@ def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
                     "remedy": check.remedy,
                 }
             )
-            continue
-        if patient != shown:
-            place = f" ({patient.place})" if patient.place else ""
-            say(f"{patient.kind} {patient.name}{place}")
-            shown = patient
-        _print_check(check)
+        else:
+            if patient != shown:
+                place = f" ({patient.place})" if patient.place else ""
+                say(f"{patient.kind} {patient.name}{place}")
+                shown = patient
+            _print_check(check)
+        flush()  # the next one may have to wait
     code = EXIT_FOUND if counts[Health.FAILED] else EXIT_OK
     if not code and counts[Health.UNKNOWN]:
         code = EXIT_FAILED

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,17 +14,13 @@ import typer
 
 from mirror.amounts import count_text
 from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, scan_posts
-from mirror.config import CONFIG_NAME, Config, ConfigError, Posts
+from mirror.config import CONFIG_NAME, Config, ConfigError, Posts, find_config, loads_config
 from mirror.console import for_log, say
+from mirror.files import create_whole
 
 if TYPE_CHECKING:
     from mirror.initial import Host
     from mirror.pipeline.scan import Scanned
-
-# Where site generators keep files that are published as they are: Hugo, Docusaurus, Astro and
-# Vite (`public`), Hexo and VuePress (`source`), MkDocs (`docs`).
-_STATIC = ("static", "public", "source", "docs")
-_FOLDER = "mirror"
 
 
 def init(
@@ -43,17 +42,24 @@ def init(
             show_default=False,
         ),
     ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="The file to write; else $MIRROR_CONFIG, else mirror.toml here, unless a parent "
+            "folder has one.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
-    from mirror.initial import configuration, propose
+    from mirror.initial import WHY_OFF, configuration, propose, published
 
-    root = Path.cwd()
-    target = root / CONFIG_NAME
-    if target.exists():
-        say(f"{target} is there already and stays as it is; `mirror scan --hosts` lists the hosts")
-        raise typer.Exit(EXIT_REFUSED)
-    starts = [_relative(path, root) for path in paths or [Path()]]
-    scanned = scan_posts(Config(root, Posts(tuple(root / start for start in starts))), ())
+    target = _target(config)
+    root = target.parent
+    paths = paths or [Path()]
+    scanned = scan_posts(Config(root, Posts(())), paths)
     hosts = _hosts(scanned)
     posts = count_text(len(scanned.posts), "post")
     if not hosts:
@@ -61,18 +67,67 @@ def init(
         raise typer.Exit(EXIT_USAGE)
     used = list(_used_by_tools(albums or [], root))
     proposal = propose(hosts, {name for _, name in used})
-    folder = next((name for name in _STATIC if (root / name).is_dir()), "static")
-    text = configuration(proposal, starts, f"{folder}/{_FOLDER}", f"/{_FOLDER}", fetch)
-    target.write_text(text, encoding="utf-8")
-    for place, name in used:
-        say(f"{for_log(str(place))} uploads to {name}")
+    place = published(partial(_is_there, root))
+    text = configuration(proposal, [_relative(path, root) for path in paths], place, fetch)
+    _write(target, text.encode("utf-8"))
+    for album, name in used:
+        say(f"{for_log(str(album))} uploads to {name}")
     say(f"{posts} with images of {count_text(len(hosts), 'host')}:")
     width = max(len(host.name) for host in hosts)
     for host in (*proposal.sources, *proposal.others):
-        what = "source" if host in proposal.sources else "written down, switched off"
+        what = "source" if host in proposal.sources else "switched off"
         say(f"  {host.name:<{width}}  {host.images:>6,}  {what}")
-    say(f"wrote {CONFIG_NAME}: images go to {folder}/{_FOLDER}, originals to archive/")
+    if proposal.others:
+        say("\n".join(WHY_OFF))
+    say(f"wrote {target.name}: images go to {place.folder}, originals to archive/")
+    if place.generator:
+        say(f"posts will show them as {place.public_url}/…, where {place.generator} puts them")
+    else:
+        say(f"CHECK `public_url` before you rewrite: it says that the site shows {place.folder}")
+        say(f"as {place.public_url}, and no site generator known to mirror was found here")
+    if place.remark:
+        say(place.remark)
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
+
+
+def _target(config: Path | None) -> Path:
+    """The file to write. Raise `ConfigError` where it would hide another from the commands."""
+    if config is None and (named := os.environ.get("MIRROR_CONFIG")):
+        config = Path(named)
+    target = (config or Path(CONFIG_NAME)).absolute()
+    if target.exists():
+        say(f"{target} is there already and stays as it is; `mirror scan --hosts` lists the hosts")
+        raise typer.Exit(EXIT_REFUSED)
+    above = None
+    if config is None:
+        with suppress(ConfigError):
+            above = find_config(None, {}, target.parent)
+    if above is not None:
+        raise ConfigError(
+            f"{above} is what commands use here, and another in {target.parent} would hide it; "
+            f"add to its [posts].paths, or write a second with `mirror init --config {CONFIG_NAME}`"
+        )
+    return target
+
+
+def _write(target: Path, data: bytes) -> None:
+    """Write what commands will accept, or raise `ConfigError` and write nothing."""
+    loads_config(data, target)
+    try:
+        written = create_whole(target, data)
+    except OSError as error:
+        raise ConfigError(f"{target}: cannot be written: {error.strerror}") from error
+    if not written:
+        raise ConfigError(f"{target}: somebody else wrote it meanwhile; it stays as it is")
+
+
+def _is_there(root: Path, mark: str) -> bool:
+    """Whether something has a name that fits, and, behind a `:`, is a file that holds the text."""
+    name, _, text = mark.partition(":")
+    found = root.glob(name)
+    return any(
+        not text or (path.is_file() and text.encode() in path.read_bytes()) for path in found
+    )
 
 
 def _used_by_tools(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str]]:

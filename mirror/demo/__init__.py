@@ -34,6 +34,7 @@ def run_demo(folder: Path | None, say: Say) -> int:
             path = folder / "content" / "posts" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text)
+        (folder / "hugo.toml").write_text('title = "A blog"\n')  # tells `init` what is published
         host = stack.enter_context(ImageHost(objects()))
         return _Tour(folder, host, say).run(started)
 

@@ -10,6 +10,7 @@ from functools import partial
 from hashlib import sha256
 from urllib.parse import urlsplit
 
+from mirror.amounts import count_text
 from mirror.archive import ArchiveError
 from mirror.config import ConfigError, request_headers
 from mirror.fetch import Body, Fetcher, FetchError, Kind
@@ -20,7 +21,16 @@ from mirror.pipeline.scan import Scanned, scan
 from mirror.pipeline.site import Site, Target
 from mirror.sources import Located, Source
 from mirror.store import DirectoryStore, StoreError
-from mirror.store.probe import PICTURE, Check, examine, failed, passed, unknown
+from mirror.store.probe import (
+    PATIENCE_S,
+    PICTURE,
+    Check,
+    examine,
+    failed,
+    impatient,
+    passed,
+    unknown,
+)
 
 _HOTLINK = (Kind.BLOCKED, Kind.AUTHENTICATION)
 
@@ -39,14 +49,16 @@ def doctor(site: Site, now: Callable[[], float] = time.time) -> Iterator[tuple[P
     scanned = scan(*site.posts())
     here = Patient("site", str(site.config.root))
     yield from ((here, check) for check in _site(site, scanned))
-    fetch = replace(site.config.fetch, retries=min(site.config.fetch.retries, 1))
+    patience_s = min(site.config.fetch.timeout_s, PATIENCE_S)
+    fetch = replace(site.config.fetch, retries=0, timeout_s=patience_s)
     named = [source.fetch for source in site.config.sources if source.fetch]
     named += [target.settings.public_url or "" for target in site.targets]
     with open_fetcher(fetch, named) as fetcher:
         for target in site.targets:
             patient = Patient("destination", target.name, target.settings.url)
             published = partial(_published, site, target, fetcher)
-            yield from ((patient, check) for check in examine(target.store, published, now))
+            found = examine(target.store, published, now, patience_s)
+            yield from ((patient, check) for check in found)
         for source in site.config.sources:
             patient = Patient("source", source.name, ", ".join(source.match))
             yield from ((patient, check) for check in _source(site, source, scanned, fetcher))
@@ -57,8 +69,8 @@ def doctor(site: Site, now: Callable[[], float] = time.time) -> Iterator[tuple[P
 
 def _site(site: Site, scanned: Scanned) -> Iterator[Check]:
     ours = len(scanned.wanted(site.locator))
-    posts, sources = len(scanned.posts), len(site.config.sources)
-    text = f"posts: {posts:,}, sources: {sources:,}, images of theirs: {ours:,}"
+    images, sources = count_text(ours, "image"), count_text(len(site.config.sources), "source")
+    text = f"{count_text(len(scanned.posts), 'post')} with {images} of {sources}"
     if not scanned.posts:
         yield failed("posts", "there is none", "correct [posts] `paths` and `include`")
     elif not ours:
@@ -69,11 +81,11 @@ def _site(site: Site, scanned: Scanned) -> Iterator[Check]:
         yield failed("destinations", "there is none", "add a [[destination]]")
     try:
         manifest, _ = site.load_manifest()
-        yield passed("manifest", f"{len(manifest.assets):,} images")
+        yield passed("manifest", count_text(len(manifest.assets), "image"))
     except ManifestError as error:
         yield failed("manifest", str(error))
     try:
-        yield passed("archive", f"{sum(1 for _ in site.archive.digests()):,} originals")
+        yield passed("archive", count_text(sum(1 for _ in site.archive.digests()), "original"))
     except ArchiveError as error:
         yield failed("archive", str(error))
     for name, path in (("archive", site.config.archive), ("manifest", site.config.manifest)):
@@ -108,10 +120,15 @@ def _published(site: Site, target: Target, fetcher: Fetcher, key: Key) -> Iterat
         body = fetcher.fetch(Url(url))
     except FetchError as error:
         if isinstance(target.store, DirectoryStore):
-            yield unknown(name, "what is in a folder shows once the site is published")
+            # A site that was never published is no trouble, and no probe goes there before it is.
+            message = "what is in a folder shows once the site is published"
+            yield passed(name, message, "then `mirror verify --public` asks as a reader would")
             return
         remedy = "let everybody read the bucket, or put the domain that serves it in `public_url`"
-        yield failed(name, str(error), "" if error.kind is Kind.REFUSED else remedy)
+        # The fetcher's own words are for pictures that posts show, and name their remedies.
+        answered = error.status is not None and error.status >= 400
+        message = f"HTTP {error.status} for what is in the bucket" if answered else str(error)
+        yield failed(name, message, "" if error.kind is Kind.REFUSED else remedy)
         return
     if body is None or body.data != PICTURE:
         yield failed(name, "other bytes than are in the bucket", "correct `public_url`")
@@ -154,7 +171,8 @@ def _source(site: Site, source: Source, scanned: Scanned, fetcher: Fetcher) -> I
         return
     try:
         if located.bucket_key is not None:
-            site.source_store(source).get(Key(located.bucket_key))
+            bucket = impatient(site.source_store(source), fetcher.limits.timeout_s)
+            bucket.get(Key(located.bucket_key))
             yield passed("read", f"{located.address} is in the bucket")
             return
         headers = request_headers(source, os.environ)

@@ -12,14 +12,13 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
 from mirror.manifest import Manifest, Object, Objects, key_bytes, parse
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.progress import Findings, Progress, summary
-from mirror.pipeline.public import verify_public
-from mirror.pipeline.scan import Scanned, scan
 from mirror.pipeline.site import Site, Target, unreachable
 from mirror.store import (
     CredentialsError,
@@ -30,9 +29,14 @@ from mirror.store import (
     UnreachableError,
 )
 
+if TYPE_CHECKING:
+    from mirror.pipeline.scan import Scanned
+
 _READERS = 16
+_STEP = 100
 # What ends the reading of a destination: the next object would meet the same.
 _FATAL = (CredentialsError, NoBucketError, UnreachableError)
+_SILENT = 3  # objects in a row; a server can also fail at one object alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,13 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     if options.archive:
         layers.append(_archive_layer(site, engine, sampled, progress))
     if options.public:
+        from mirror.pipeline.public import verify_public  # a web client, for this alone
+
         layers.append(verify_public(site, engine, sampled, progress))
         counts["asked"] = len(layers[-1].subjects)
     if options.posts:
+        from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
+
         scanned = scan(*site.posts(options.paths))
         layers.append(_posts_layer(site, manifest, scanned, progress))
         counts["posts"] = len(scanned.posts)
@@ -131,14 +139,17 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
 
 
 def manifest_lines(site: Site, findings: Sequence[Finding]) -> dict[str, int]:
-    """The line of the manifest that says what a finding is about, by key and by digest."""
+    """The line of the manifest that says what a finding is about: by key, digest or public URL."""
     subjects = {finding.subject for finding in findings if finding.post is None}
     lines: dict[str, int] = {}
     if subjects and site.manifest_path.exists():
         with site.manifest_path.open(encoding="utf-8", newline="\n") as file:
             for number, asset in parse(file):
-                known = {asset.key or "", asset.digest.hex} & subjects
-                lines |= dict.fromkeys(known, number)
+                names = {asset.digest.hex}
+                if asset.key is not None:
+                    urls = (target.public_url(asset.key) for target in site.targets[:1])
+                    names |= {asset.key, *filter(None, urls)}
+                lines |= dict.fromkeys(names & subjects, number)
     return lines
 
 
@@ -187,34 +198,49 @@ def examine(
     """
     held = Held()
     progress.stage(f"list {target.name}", None, "objects")
-    missing: list[Key] = []
+    missing = array("Q")
     to_read = array("Q")
-    number = 0  # both sides are in the order of keys; of ours, those before have been met
+    ours = enumerate(objects.facts())  # both sides are in the order of keys
+    wanted = next(ours, None)
     try:
-        for info in target.store.list():
-            progress.advance()
+        for info in _shown(target.store.list(), progress):
             here = key_bytes(info.key)
-            while number < len(objects) and key_bytes((wanted := objects.at(number)).key) < here:
-                missing.append(wanted.key)
-                number += 1
-            if number == len(objects) or wanted.key != info.key:
+            while wanted is not None and wanted[1][0] < here:
+                missing.append(wanted[0])
+                wanted = next(ours, None)
+            if wanted is None or wanted[1][0] != here:
                 held.deviations.append(Deviation(State.EXTRA, info.key, f"{info.size} bytes"))
                 continue
-            if info.size != wanted.size:
-                message = f"expected {wanted.size} bytes, found {info.size}"
+            number, (_, size, checksum) = wanted
+            wanted = next(ours, None)
+            if info.size != size:
+                message = f"expected {size} bytes, found {info.size}"
                 held.deviations.append(Deviation(State.DIFFERENT, info.key, message))
-            elif _is_read(wanted, info, options):
+            elif (info.md5 != checksum or options.deep) and _is_read(
+                objects.at(number), info, options
+            ):
                 to_read.append(number)
-            number += 1
     except StoreError as error:
         held.trouble = error
         return held
-    missing += [objects.at(rest).key for rest in range(number, len(objects))]
+    if wanted is not None:
+        missing.extend(range(wanted[0], len(objects)))
     held.compared = len(objects)
-    held.deviations += [Deviation(State.MISSING, key, "missing") for key in missing]
+    for number in missing:
+        held.deviations.append(Deviation(State.MISSING, objects.at(number).key, "missing"))
     if to_read:
         _read_all(target, objects, to_read, held, engine, progress)
     return held
+
+
+def _shown(infos: Iterator[ObjectInfo], progress: Progress) -> Iterator[ObjectInfo]:
+    """All of `infos`; progress moves in steps, as a bar takes longer than what it counts."""
+    count = 0
+    for count, info in enumerate(infos, 1):
+        yield info
+        if count % _STEP == 0:
+            progress.advance(_STEP)
+    progress.advance(count % _STEP)
 
 
 def _is_read(wanted: Object, info: ObjectInfo, options: VerifyOptions) -> bool:
@@ -234,23 +260,38 @@ def _read_all(
     progress.stage(f"read {target.name}", len(numbers), "objects")
     wanted = map(objects.at, numbers)
     with closing(engine.map(partial(_read_back, target), wanted, _READERS)) as results:
+        silent = 0
         for result in results:
-            if isinstance(result, StoreError):
-                held.trouble = result
-                return
+            if isinstance(result, _Unread):
+                silent += 1
+                if silent == _SILENT or not isinstance(result.error, UnreachableError):
+                    held.trouble = result.error
+                    return
+                deviation = Deviation(State.UNCHECKED, result.key, str(result.error))
+                held.deviations.append(deviation)
+                continue
+            silent = 0
             held.read += 1
             progress.advance(failed=result is not None)
             held.deviations += [result] if result is not None else []
 
 
-def _read_back(target: Target, wanted: Object) -> Deviation | StoreError | None:
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """What the next object may meet too."""
+
+    key: Key
+    error: StoreError
+
+
+def _read_back(target: Target, wanted: Object) -> Deviation | _Unread | None:
     """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
     try:
         digest = sha256(target.store.get(wanted.key)).hexdigest()
     except NotFoundError:
         return Deviation(State.MISSING, wanted.key, "listed, but not there")
     except _FATAL as error:
-        return error
+        return _Unread(wanted.key, error)
     except StoreError as error:
         return Deviation(State.UNCHECKED, wanted.key, str(error))
     if digest != wanted.digest.hex:

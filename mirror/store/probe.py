@@ -20,7 +20,13 @@ from hashlib import md5, sha256
 from typing import Any
 
 from mirror.model import Key
-from mirror.store.base import DirectoryStore, Store, StoreError
+from mirror.store.base import (
+    DirectoryStore,
+    NotFoundError,
+    Store,
+    StoreError,
+    UnreachableError,
+)
 from mirror.store.profiles import CreateOnly, addressing_of
 from mirror.store.s3 import FOREVER, S3Store
 
@@ -29,6 +35,9 @@ PICTURE = b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mP4DwABAQEAHLCMmQAAAABJRU5ErkJggg=="
 )
 """The smallest PNG there is: one white pixel."""
+
+PATIENCE_S = 10.0
+"""How long one answer may take: somebody is watching."""
 
 _OTHER = PICTURE + b"\0"
 _MAX_SKEW_S = 300  # S3 refuses at 900
@@ -64,22 +73,39 @@ def unknown(name: str, message: str, remedy: str = "") -> Check:
     return Check(name, Health.UNKNOWN, message, remedy)
 
 
+_NOT_ASKED = unknown(
+    "the rest", "not asked after that", "put it right and run `mirror doctor` again"
+)
+
+
+def impatient(store: Store, patience_s: float = PATIENCE_S) -> Store:
+    """The same store, where silence is an error after seconds and not after minutes."""
+    if isinstance(store, S3Store):
+        return S3Store(store.name, replace(store.settings, patience_s=patience_s))
+    return store
+
+
 def examine(
     store: Store,
     published: Callable[[Key], Iterable[Check]] = lambda _: (),
     now: Callable[[], float] = time.time,
+    patience_s: float = PATIENCE_S,
 ) -> Iterator[Check]:
     """Try everything mirror asks of `store`, each check as it is made.
 
     `published` is called while `PICTURE` is an object under the key it is given, with media type
-    `image/png`. Whatever happens, the objects are removed at the end.
+    `image/png`. Whatever happens, the objects are removed at the end. Once there was no answer
+    within `patience_s`, nothing more is asked.
     """
     folder = f"{FOLDER}/{secrets.token_hex(8)}"
+    store = impatient(store, patience_s)
     bucket = _Bucket(store, folder, now) if isinstance(store, S3Store) else None
     if bucket is not None:
-        found = list(bucket.reach())
-        yield from found
-        if any(check.health is Health.FAILED for check in found):
+        reached = True
+        for check in bucket.reach():
+            yield check
+            reached = reached and check.health is Health.PASSED
+        if not reached:
             return
     try:
         yield from _round_trip(store, folder) if bucket is None else bucket.checks()
@@ -87,6 +113,8 @@ def examine(
             yield from published(_key(folder))
     except StoreError as error:
         yield failed("destination", str(error))
+        if isinstance(error, UnreachableError):
+            yield _NOT_ASKED
     finally:
         left = _remove(store, folder)
     if left:
@@ -100,7 +128,13 @@ def _key(folder: str, name: str = "probe.png") -> Key:
 def _round_trip(store: Store, folder: str) -> Iterator[Check]:
     """Write, read, look, list. Raise `StoreError`."""
     key = _key(folder)
-    store.put(key, PICTURE, "image/png")
+    try:
+        store.put(key, PICTURE, "image/png")
+    except NotFoundError:
+        if not isinstance(store, DirectoryStore):
+            raise
+        yield failed("round trip", f"{store.root} cannot be made", "make it, or correct `url`")
+        return
     found = store.stat(key)
     if store.get(key) != PICTURE or found is None or found.size != len(PICTURE):
         yield failed("round trip", "other bytes came back than were written")
@@ -110,6 +144,8 @@ def _round_trip(store: Store, folder: str) -> Iterator[Check]:
     try:
         store.put(odd, PICTURE, "image/png")
         came_back = store.get(odd) == PICTURE
+    except UnreachableError:
+        raise
     except StoreError as error:
         yield failed("names", str(error), _USUAL_KEY)
         return
@@ -146,12 +182,16 @@ class _Bucket:
     def checks(self) -> Iterator[Check]:
         try:
             yield from _round_trip(self.store, self.folder)
+        except UnreachableError:
+            raise  # nothing more is asked
         except StoreError as error:
             yield self._not_stored(error)
             return
         yield from self._answer()
-        yield from (self._paging(), self._content_md5(), self._checksum_header())
-        yield from (self._create_only(), self._etag())
+        for check in (self._paging, self._content_md5, self._checksum_header):
+            yield check()
+        yield self._create_only()
+        yield self._etag()
 
     # --- before anything is stored ---
 
@@ -164,8 +204,11 @@ class _Bucket:
             clock = self._clock(_headers(getattr(error.__cause__, "response", None)))
             if clock is not None and clock.health is Health.FAILED:
                 yield clock
-            yield from self._other_style()
+            if not _is_silence(error):
+                yield from self._other_style()
             yield failed("list", str(error))
+            if isinstance(error, UnreachableError):
+                yield _NOT_ASKED
 
     def _credentials(self) -> Check:
         settings, names = self.store.settings, self.store._profile.key_env[:2]
@@ -337,6 +380,13 @@ class _Bucket:
                     raise
                 return False
         return True
+
+
+def _is_silence(error: StoreError) -> bool:
+    """Whether somebody may be there who does not answer, rather than nobody of that name."""
+    from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+
+    return isinstance(error.__cause__, ConnectTimeoutError | ReadTimeoutError)
 
 
 def _headers(response: Mapping[str, Any] | None) -> Mapping[str, str]:
