@@ -18,7 +18,7 @@ from mirror.model import Asset, Blob, Digest
 DISTANCE = 24
 """Bits two fingerprints may differ by for the pair to be looked at. Never enough to merge."""
 
-RULE = 1
+RULE = 2
 """Version of the rule behind evidence: what another version found is asked for again."""
 
 LONG_SIDE, SHORT_SIDE = 400, 200
@@ -31,6 +31,11 @@ class Mode(StrEnum):
     OFF = "off"
     EXACT = "exact"
     PERCEPTUAL = "perceptual"
+
+    def is_wider_than(self, other: Mode) -> bool:
+        """Whether this mode looks at pairs that the other leaves out."""
+        order = list(Mode)
+        return order.index(self) > order.index(other)
 
 
 class Refusal(StrEnum):
@@ -56,8 +61,6 @@ class Tier(StrEnum):
     PIXELS = "X3"
     REPRODUCED = "T0"
     NEARLY = "T1"
-    SAME_SIZE_JPEG = "T2J"
-    SAME_SIZE_LOSSY = "T2"
 
     @property
     def meaning(self) -> str:
@@ -67,9 +70,7 @@ class Tier(StrEnum):
 _MEANINGS = {
     Tier.PIXELS: "all pixels are equal",
     Tier.REPRODUCED: "one is made from the other with nothing left over",
-    Tier.NEARLY: "one is made from the other but for traces of another resizer or coder",
-    Tier.SAME_SIZE_JPEG: "a JPEG of the other, from another coder",
-    Tier.SAME_SIZE_LOSSY: "a WebP or AVIF of the other",
+    Tier.NEARLY: "one is made from the other but for even traces of another program's resizer",
 }
 
 
@@ -101,7 +102,7 @@ class Evidence:
     """What the pixels of one pair said.
 
     `tier` names what accepted it, otherwise `refusal` what stood against it. `statistics` are the
-    five maxima in the order of `STATISTICS`, of the copy accepted or of the nearest attempt as far
+    numbers in the order of `STATISTICS`, of the copy accepted or of the nearest attempt as far
     as it was measured, which ends where no row of the table can be met; empty behind a guard.
     """
 
@@ -120,7 +121,7 @@ class Evidence:
         return self.tier is Tier.PIXELS
 
 
-STATISTICS = ("luma", "faint", "stroke", "colour", "tint")
+STATISTICS = ("luma", "faint", "stroke", "colour", "tint", "alone")
 
 
 class LedgerError(Exception):
@@ -142,6 +143,17 @@ def dumps_evidence(evidence: Evidence) -> str:
     return json.dumps(record) + "\n"
 
 
+def dumps_mode(mode: Mode) -> str:
+    """The line that says: what is settled was compared as far as `mode` goes."""
+    return json.dumps({"rule": RULE, "mode": mode.value}) + "\n"
+
+
+def loads_mode(text: str) -> Mode:
+    """The mode of the last such line; the default mode has none until it comes after another."""
+    lines = [line for line in text.split("\n")[:-1] if '"mode"' in line]
+    return Mode(json.loads(lines[-1])["mode"]) if lines else Mode.PERCEPTUAL
+
+
 def loads_ledger(text: str) -> dict[Pair, Evidence]:
     """Evidence by pair, the last line of a pair counts; lines of another rule are left out.
 
@@ -151,7 +163,9 @@ def loads_ledger(text: str) -> dict[Pair, Evidence]:
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             record = json.loads(line)
-            if record["rule"] == RULE:
+            if "mode" in record:
+                Mode(record["mode"])
+            elif record["rule"] == RULE:
                 evidence = _evidence(record)
                 found[evidence.pair] = evidence
         except (ValueError, KeyError, TypeError) as error:

@@ -24,8 +24,10 @@ from mirror.dedupe import (
     Tier,
     choose,
     dumps_evidence,
+    dumps_mode,
     dumps_reviews,
     loads_ledger,
+    loads_mode,
     loads_reviews,
     plausible,
     run,
@@ -405,11 +407,37 @@ def test_evidence_of_another_version_of_the_rule_is_asked_for_again():
     assert loads_ledger(line.replace(f'"rule": {RULE}', f'"rule": {RULE + 1}')) == {}
 
 
-@pytest.mark.parametrize("line", ["", "[]", "{}", '{"rule": 1, "pair": ["a"]}', "nonsense"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "[]",
+        "{}",
+        f'{{"rule": {RULE}, "pair": ["a"]}}',
+        f'{{"rule": {RULE}, "mode": "fuzzy"}}',
+        "nonsense",
+    ],
+)
 def test_a_line_that_is_no_evidence_is_named(line):
     good = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
     with pytest.raises(LedgerError, match=r"^line 2: expected evidence"):
         loads_ledger(f"{good}{line}\n")
+
+
+def test_a_ledger_tells_the_last_mode_and_without_one_the_default():
+    line = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
+    assert loads_mode(line) is loads_mode("") is Mode.PERCEPTUAL
+    text = dumps_mode(Mode.OFF) + line + dumps_mode(Mode.EXACT)
+    assert loads_mode(text) is Mode.EXACT
+    assert loads_mode(text + dumps_mode(Mode.PERCEPTUAL)[:-3]) is Mode.EXACT
+    assert loads_ledger(text) == loads_ledger(line)
+
+
+def test_modes_widen_from_equal_bytes_to_copies():
+    order = [Mode.OFF, Mode.EXACT, Mode.PERCEPTUAL]
+    for one in order:
+        for other in order:
+            assert one.is_wider_than(other) is (order.index(one) > order.index(other))
 
 
 # --- Reviews ------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 
 from mirror.cli import app
 from mirror.config import load_config
-from mirror.dedupe import Evidence, Pair, Refusal
+from mirror.dedupe import RULE, Evidence, Pair, Refusal
 from mirror.engine import Threads
 from mirror.fingerprint import ImageError, ImageTooLargeError, Limits, thumbnail
 from mirror.host import ImageHost
@@ -480,7 +480,7 @@ def test_repeats_stand_side_by_side_with_their_evidence(root: Path, host: ImageH
     _, old = site.load_manifest()
     site.save_manifest(replace(manifest, assets=assets), old)
     pair = sorted((kept.digest.hex, copy.digest.hex))
-    line = {"rule": 1, "pair": pair, "distance": 2, "tier": "T0", "luma": 0.5}
+    line = {"rule": RULE, "pair": pair, "distance": 2, "tier": "T0", "luma": 0.5}
     (root / "manifests" / "ledger.jsonl").write_text(json.dumps(line) + "\n")
     report = collected(root)
     [group] = report.groups

@@ -190,6 +190,13 @@ def _sync_lines(
         lines.append(
             f"no destination {'answers' if settings.destinations else 'is configured'}{repeats}"
         )
+    if summary.get("compared_again"):
+        again = count_text(int(summary["compared_again"]), "known image")
+        found = f"{summary['merged_again']:,} turned out to be repeats"
+        lines.append(f"compared {again} again, as `mode` is wider now; {found}")
+    if summary.get("kept_repeats"):
+        kept = count_text(int(summary["kept_repeats"]), "repeat")
+        lines.append(f"{kept} found under a wider `mode` stand; `mirror dupes --split` parts one")
     lines.append(f"done in {summary['seconds']:.1f} s")
     return lines
 

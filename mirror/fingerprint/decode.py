@@ -219,8 +219,8 @@ class Picture:
         return (height, width) if self.orientation >= 5 else (width, height)
 
     @property
-    def byte_count(self) -> int:
-        return len(self._data)
+    def data(self) -> bytes:
+        return self._data
 
     @property
     def colours(self) -> bytes:
@@ -234,11 +234,20 @@ class Picture:
         All that keeps every pixel is one coding, whatever the format.
         """
         if self.media_type == "image/jpeg":
-            tables = getattr(self._file, "quantization", {})
-            return ("jpeg", self.sampling, *(tuple(tables[n]) for n in sorted(tables)))
+            return ("jpeg", self.sampling, *(tuple(self.tables[n]) for n in sorted(self.tables)))
         if self.media_type == "image/avif" or is_lossy_webp(self._data):
             return (self.media_type,)
         return ("palette",) if self.mode in ("P", "PA", "1") else ("exact",)
+
+    @property
+    def is_lossy(self) -> bool:
+        return self.coding[0] not in ("palette", "exact")
+
+    @property
+    def tables(self) -> dict[int, list[int]]:
+        """Quantisation tables of a JPEG; none of anything else."""
+        tables: dict[int, list[int]] = getattr(self._file, "quantization", {})
+        return tables
 
     @property
     def sampling(self) -> int:
@@ -283,26 +292,12 @@ class Picture:
         turn = _TURNS.get(self.orientation)
         return image if turn is None else image.transpose(turn)
 
-    def recoded(self, image: Image.Image) -> Image.Image | None:
-        """Return an upright picture as this one's coding would leave it, as far as that is known.
-
-        A JPEG tells its tables and sampling. Of a lossy WebP or AVIF only the halved chroma can be
-        repeated, which is most of what thin coloured strokes lose. None for other codings, and for
-        a JPEG whose components or tables Pillow cannot write.
-        """
-        options: dict[str, Any]
-        if self.coding[0] in ("image/webp", "image/avif"):
-            mode, options = "RGB", {"quality": 100, "subsampling": 2}
-        elif self.media_type == "image/jpeg" and (self.mode == "L" or self.sampling >= 0):
-            tables = getattr(self._file, "quantization", None)
-            mode, options = self.mode, {"qtables": tables, "subsampling": max(self.sampling, 0)}
-        else:
-            return None
+    def turned_back(self, image: Image.Image, **options: Any) -> Image.Image | None:
+        """Return an upright picture after a way through a JPEG stored as this one is."""
         back = _TURNS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
-        stored = image if image.mode == mode else image.convert(mode)
         stream = BytesIO()
         try:
-            (stored if back is None else stored.transpose(back)).save(stream, "JPEG", **options)
+            (image if back is None else image.transpose(back)).save(stream, "JPEG", **options)
             again = Image.open(stream, formats=("JPEG",))
             again.load()
         except (OSError, ValueError, TypeError):

@@ -1,8 +1,10 @@
-"""The five numbers that say how far one picture is from being another, pixel by pixel.
+"""The six numbers that say how far one picture is from being another, pixel by pixel.
 
-Each is a maximum over the whole picture: means and percentiles cannot see a page number. Luma is
+Five are maxima over the whole picture: means and percentiles cannot see a page number. They are
 weighed against the texture that both pictures have around a place, and only what both have: strokes
 that are new stand on ground that is flat in the other picture, and must not excuse themselves.
+The sixth says how far the worst place stands out: a resizer or a coder leaves its traces all over
+a picture, somebody's change only where it was made.
 
 The filters are sums of shifted slices over strips of rows that stay in the cache; they equal the
 plain `scipy.ndimage` form (kept in the tests) and take a tenth of its time.
@@ -21,21 +23,25 @@ Plane = NDArray[np.float32]
 
 _WEIGHTS = tuple(np.float32(weight) for weight in (0.299, 0.587, 0.114))
 _BLUE, _RED = np.float32(0.564), np.float32(0.713)
-_STRIP = 120  # rows of luma, 60 of chroma
+_STRIP = 128  # rows of luma, 64 of chroma
 _LUMA_MARGIN = 11  # maximum 8, box 2, smoothing 1
 _CHROMA_MARGIN = 9  # maximum 4, box 4, smoothing 1
-_GROUND = np.float32(10)  # levels
+_GROUND = np.float32(5)  # levels
 _GROUND_SQUARED = np.float32(60)
+_TILE = 16  # pixels, 8 of chroma
+_PLACES = 20  # a change of a word or two touches fewer tiles
+_TRACE = 0.5  # levels: what stands out from less than this stands out from nothing
 
 
 class Statistics(NamedTuple):
-    """Maxima over all pixels, in levels of 255 or as a ratio to the texture around."""
+    """Over all pixels, in levels of 255 or as a ratio to the texture around."""
 
-    luma: float  # A: |mean over 5x5| of the luma difference
-    faint: float  # M: the same over the standard deviation around
-    stroke: float  # E3: squared luma difference over the variance around
-    colour: float  # C: squared chroma difference over the chroma variance around
-    tint: float  # Cr: root of the squared chroma difference
+    luma: float  # |mean over 3x3| of the luma difference
+    faint: float  # the same over the standard deviation around
+    stroke: float  # squared luma difference over 5x5 over the variance around
+    colour: float  # |mean over 3x3| of the chroma difference over its standard deviation around
+    tint: float  # |mean over 3x3| of the chroma difference, at half size
+    alone: float  # luma or tint of the worst tile over that of the twentieth
 
     def within(self, limits: Statistics) -> bool:
         return all(value <= limit for value, limit in zip(self, limits, strict=True))
@@ -44,7 +50,7 @@ class Statistics(NamedTuple):
         return Statistics(*map(max, self, other))
 
 
-NOTHING = Statistics(0.0, 0.0, 0.0, 0.0, 0.0)
+NOTHING = Statistics(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 def measure(
@@ -56,24 +62,32 @@ def measure(
     """
     found = NOTHING
     height = first.shape[1]
-    for top in range(0, height, _STRIP):
-        bottom = min(top + _STRIP, height)
-        near = slice(max(top - 3, 0), bottom + 3)
-        if np.array_equal(first[:, near], second[:, near]):
-            continue
-        one, other = (_luma_strip(picture, top, bottom) for picture in (first, second))
-        found = found.merged(_luma(one, other, found))
-        if hopeless(found):
-            return found
-    for top in range(0, height // 2, _STRIP // 2):
-        bottom = min(top + _STRIP // 2, height // 2)
-        near = slice(max(2 * top - 12, 0), 2 * bottom + 12)
-        if np.array_equal(first[:, near], second[:, near]):
-            continue
-        found = found.merged(_chroma(first, second, top, bottom, found))
-        if hopeless(found):
-            return found
+    for part, margin, strip, rows in (
+        (_luma, 3, _STRIP, height),
+        (_chroma, 12, _STRIP // 2, height // 2),
+    ):
+        scale = height // rows
+        worst = [np.zeros(_PLACES, np.float32)]
+        for top in range(0, rows, strip):
+            bottom = min(top + strip, rows)
+            near = slice(max(scale * top - margin, 0), scale * bottom + margin)
+            if np.array_equal(first[:, near], second[:, near]):
+                continue
+            strip_found, difference = part(first, second, top, bottom, found)
+            found = found.merged(strip_found)
+            if hopeless(found):
+                return found
+            worst.append(_tiles(difference, _TILE // scale))
+        common, most = np.sort(np.concatenate(worst))[[-_PLACES, -1]]
+        found = found.merged(NOTHING._replace(alone=float(most) / max(float(common), _TRACE)))
     return found
+
+
+def _tiles(plane: Plane, side: int) -> Plane:
+    """The maximum of each tile."""
+    for _ in range(2):
+        plane = np.maximum.reduceat(plane, range(0, len(plane), side), axis=0).T
+    return plane.ravel()
 
 
 # --- Luma ---------------------------------------------------------------------------------------
@@ -93,18 +107,22 @@ def _weighed(planes: Pixels | Plane) -> Plane:
     return luma
 
 
-def _luma(first: Plane, second: Plane, found: Statistics) -> Statistics:
-    difference = (first - second)[8:-8, 8:-8]
-    mean = np.abs(_box5(difference)) / np.float32(25)
+def _luma(
+    first: Pixels, second: Pixels, top: int, bottom: int, found: Statistics
+) -> tuple[Statistics, Plane]:
+    one, other = (_luma_strip(picture, top, bottom) for picture in (first, second))
+    difference = (one - other)[8:-8, 8:-8]
+    mean: Plane = np.abs(_box3(difference[1:-1, 1:-1]))
+    mean /= np.float32(9)
     square = _box5(difference * difference) / np.float32(25)
-    luma, top = float(mean.max()), float(square.max())
+    luma, most = float(mean.max()), float(square.max())
     # Texture can only make the ratios smaller: without it they may already be below the maxima.
-    if luma / float(_GROUND) <= found.faint and top / float(_GROUND_SQUARED) <= found.stroke:
-        return Statistics(luma, 0.0, 0.0, 0.0, 0.0)
-    texture = np.minimum(_variance5(first), _variance5(second))
-    deviation = np.sqrt(_grow(texture, 8)) + _GROUND
-    near = _grow(texture[5:-5, 5:-5], 3) + _GROUND_SQUARED
-    return Statistics(luma, float((mean / deviation).max()), float((square / near).max()), 0.0, 0.0)
+    if luma / float(_GROUND) <= found.faint and most / float(_GROUND_SQUARED) <= found.stroke:
+        return NOTHING._replace(luma=luma), mean
+    texture = np.minimum(_variance5(one), _variance5(other))
+    faint = mean / (np.sqrt(_grow(texture, 8)) + _GROUND)
+    stroke = square / (_grow(texture[5:-5, 5:-5], 3) + _GROUND_SQUARED)
+    return NOTHING._replace(luma=luma, faint=float(faint.max()), stroke=float(stroke.max())), mean
 
 
 def _variance5(plane: Plane) -> Plane:
@@ -117,15 +135,20 @@ def _variance5(plane: Plane) -> Plane:
 # --- Chroma -------------------------------------------------------------------------------------
 
 
-def _chroma(first: Pixels, second: Pixels, top: int, bottom: int, found: Statistics) -> Statistics:
+def _chroma(
+    first: Pixels, second: Pixels, top: int, bottom: int, found: Statistics
+) -> tuple[Statistics, Plane]:
     (blue, red), (other_blue, other_red) = (
         _chroma_strips(picture, top, bottom) for picture in (first, second)
     )
-    square = (blue - other_blue) ** 2 + (red - other_red) ** 2
-    tint = float(np.sqrt(_box5(square[6:-6, 6:-6]).max() / np.float32(25)))
-    mean = _box8(square[4:-4, 4:-4]) / np.float32(64)
-    if float(mean.max()) / float(_GROUND_SQUARED) <= found.colour:
-        return Statistics(0.0, 0.0, 0.0, 0.0, tint)
+    apart = (
+        _box3((one - other)[7:-7, 7:-7]) for one, other in ((blue, other_blue), (red, other_red))
+    )
+    mean: Plane = np.hypot(*apart)
+    mean /= np.float32(9)
+    tint = float(mean.max())
+    if tint / float(_GROUND) <= found.colour:
+        return NOTHING._replace(tint=tint), mean
     texture = np.minimum(
         _variance8(blue) + _variance8(red), _variance8(other_blue) + _variance8(other_red)
     )
@@ -134,8 +157,8 @@ def _chroma(first: Pixels, second: Pixels, top: int, bottom: int, found: Statist
     texture[: max(4 - top, 0)] = 0
     texture[len(texture) - max(bottom + 4 - height, 0) :] = 0
     texture[:, :4] = texture[:, -4:] = 0
-    ratio = mean / (_grow(texture, 4) + _GROUND_SQUARED)
-    return Statistics(0.0, 0.0, 0.0, float(ratio.max()), tint)
+    ratio = mean / (np.sqrt(_grow(texture, 4)) + _GROUND)
+    return NOTHING._replace(colour=float(ratio.max()), tint=tint), mean
 
 
 def _chroma_strips(picture: Pixels, top: int, bottom: int) -> Iterator[Plane]:
@@ -186,6 +209,15 @@ def _smooth(plane: Plane) -> Plane:
     both += rows[:, 1:-1]
     both += rows[:, 1:-1]
     both *= np.float32(1 / 16)
+    return both
+
+
+def _box3(plane: Plane) -> Plane:
+    """Sum over 3x3."""
+    rows = plane[:-2] + plane[1:-1]
+    rows += plane[2:]
+    both: Plane = rows[:, :-2] + rows[:, 1:-1]
+    both += rows[:, 2:]
     return both
 
 

@@ -19,7 +19,9 @@ from mirror.dedupe import (
     ReviewError,
     Reviews,
     dumps_evidence,
+    dumps_mode,
     loads_ledger,
+    loads_mode,
     loads_reviews,
     run,
 )
@@ -38,17 +40,25 @@ REVIEWS = "reviews.txt"
 
 @dataclass(slots=True)
 class Ledger:
-    """Evidence on every pair that was ever judged, so that no pair is judged twice."""
+    """Evidence on every pair that was ever judged, so that no pair is judged twice.
+
+    `mode` is the one under which all pictures settled so far were compared with each other.
+    """
 
     path: Path
     known: dict[Pair, Evidence] = field(default_factory=dict)
+    mode: Mode = Mode.PERCEPTUAL
+    is_complete: bool = True
+    """Whether all that was asked for could be read."""
     _new: list[Evidence] = field(default_factory=list)
+    _new_mode: Mode | None = None
 
     @classmethod
     def load(cls, site: Site) -> Ledger:
         path = site.config.manifest / LEDGER
         try:
-            return cls(path, loads_ledger(_text(path)))
+            text = _text(path)
+            return cls(path, loads_ledger(text), loads_mode(text))
         except LedgerError as error:
             hint = "delete the line: the pair is judged again"
             raise ManifestError(f"{path}: {error}; {hint}") from error
@@ -56,18 +66,27 @@ class Ledger:
     def add(self, evidence: Evidence) -> None:
         """Remember; what could not be read is asked again next time."""
         self.known[evidence.pair] = evidence
-        if evidence.refusal is not Refusal.UNREADABLE:
+        if evidence.refusal is Refusal.UNREADABLE:
+            self.is_complete = False
+        else:
             self._new.append(evidence)
+
+    def settle(self, mode: Mode) -> None:
+        if mode is not self.mode:
+            self.mode = self._new_mode = mode
 
     def save(self) -> None:
         """Append what is new, in the order of pairs."""
-        if not self._new:
+        if not self._new and self._new_mode is None:
             return
-        lines = map(dumps_evidence, sorted(self._new, key=lambda one: one.pair))
+        lines = list(map(dumps_evidence, sorted(self._new, key=lambda one: one.pair)))
+        if self._new_mode is not None:
+            lines.append(dumps_mode(self._new_mode))
         text = _text(self.path)
         kept = text[: text.rfind("\n") + 1]  # without a line that a kill left unfinished
         write_text(self.path, kept + "".join(lines))
         self._new.clear()
+        self._new_mode = None
 
 
 def load_reviews(site: Site) -> Reviews:
@@ -104,19 +123,32 @@ def choose(
     before: Manifest,
     manifest: Manifest,
     progress: Progress,
-) -> Manifest:
-    """`manifest` with `alias_of` where another picture stands for one; `before` is settled."""
+) -> tuple[Manifest, dict[str, int]]:
+    """`manifest` with `alias_of` where another picture stands for one; `before` is settled.
+
+    New pictures are compared with all. Settled ones with each other only after `[dedupe].mode` was
+    made wider, and then until a run finds nothing more to change: only what a saved manifest holds
+    counts as done. A narrower mode takes nothing back. Return beside it what a change of mode
+    meant: `compared_again`, `merged_again`, `kept_repeats`; nothing where there was none.
+    """
     ledger = Ledger.load(site)
     new = [asset.blob for digest, asset in manifest.assets.items() if digest not in before.assets]
     settled = [asset for digest, asset in manifest.assets.items() if digest in before.assets]
-    mode = Mode(site.config.dedupe)
+    known = [asset.blob for asset in settled]
+    mode, last = Mode(site.config.dedupe), ledger.mode
+    is_wider = mode.is_wider_than(last)
     reviews = load_reviews(site)
-    found = proposals(new, [asset.blob for asset in settled]) if mode is not Mode.OFF else []
+    found = []
+    if mode is not Mode.OFF:
+        found = proposals([*new, *known]) if is_wider else proposals(new, known)
     judge = _Judge(site, engine, manifest, ledger, progress)
     apart = _own_originals(site, manifest)
     waves = choose_canonical(new, found, settled=settled, apart=apart, reviews=reviews, mode=mode)
     try:
         chosen = run(waves, judge)
+        moved = [asset for asset in settled if _standing_for(asset, chosen[asset.digest]) != asset]
+        if not is_wider or (ledger.is_complete and not moved):
+            ledger.settle(mode)
     finally:
         ledger.save()
     assets = {
@@ -125,7 +157,20 @@ def choose(
     for digest, asset in assets.items():
         if asset.alias_of is not None and asset.alias_of != manifest.assets[digest].alias_of:
             progress.event("repeat", sha256=digest.hex, of=asset.alias_of.hex)
-    return Manifest(assets)
+    change: dict[str, int] = {}
+    if mode is not last:
+        change = {"compared_again": len(settled) if is_wider else 0}
+        change |= {"merged_again": len(moved) if is_wider else 0}
+        change["kept_repeats"] = 0 if is_wider else _beyond(mode, assets.values(), ledger)
+        progress.event("mode", before=last.value, now=mode.value, **change)
+    return Manifest(assets), change
+
+
+def _beyond(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:
+    """How many repeats stand that `mode` would not find."""
+    pairs = (Pair.of(one.digest, one.alias_of) for one in assets if one.alias_of is not None)
+    evidence = [ledger.known.get(pair) for pair in pairs]
+    return sum(one is not None and (mode is Mode.OFF or not one.exact) for one in evidence)
 
 
 def _standing_for(asset: Asset, chosen: Digest) -> Asset:

@@ -137,7 +137,8 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings.extend(_changed_sources(settled, kept))
     manifest = adopt(settled, [*todo.known, *_addressed(kept)])
     findings.extend(suspect_notices(wanted, manifest))
-    manifest = choose(site, engine, settled, manifest, progress)
+    manifest, change = choose(site, engine, settled, manifest, progress)
+    counts |= change
     manifest, clashes = settle(manifest, site)
     findings.extend(clashes)
     counts["stored"] = _store(site, engine, manifest, listings, findings, progress)

@@ -11,9 +11,7 @@ from mirror.model import Blob, Outcome, Rule
 _TIERS = {
     "X3": "Every pixel is equal; only the file differs.",
     "T0": "A copy, resized or saved again: a plain resize explains every pixel.",
-    "T1": "A copy made with another program: almost nothing is left unexplained.",
-    "T2J": "The same size, saved as JPEG once more: only coding noise is left.",
-    "T2": "The same size, saved as WebP or AVIF: only coding noise is left.",
+    "T1": "A copy resized by another program: only even traces of that are left unexplained.",
 }
 _REFUSALS = {
     Refusal.DISTANCE: "Their fingerprints are too far apart.",
@@ -61,7 +59,7 @@ def verdict(evidence: Evidence) -> str:
 
 
 def figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """What was measured, named; the last five are the largest differences left anywhere.
+    """What was measured, named; the last are the largest differences left anywhere.
 
     All of them nought means that nothing had to be measured.
     """

@@ -1,0 +1,168 @@
+"""What a change of `[dedupe].mode` means for pictures that are in the manifest already."""
+
+from __future__ import annotations
+
+import pytest
+import slides
+
+from mirror.dedupe import Mode
+from mirror.pipeline import repeats
+from mirror.pipeline.repeats import Ledger
+
+SLIDE = slides.deck(2)[0].draw()
+BETTER = SLIDE.resize((2560, 1440))
+# Each found by one mode and not by the narrower ones; the last two by none.
+PICTURES = {
+    "slide.png": slides.encode(SLIDE),
+    "again.png": slides.encode(SLIDE, compress_level=1),
+    "copy.jpg": slides.encode(SLIDE, "JPEG", quality=80),
+    "other.png": slides.encode(slides.deck(2)[1].draw()),
+}
+
+
+@pytest.fixture
+def shown(blog):
+    for name, data in PICTURES.items():
+        blog.host.put(name, data)
+    blog.write("post.md", " ".join(f"![](BUCKET/{name})" for name in PICTURES))
+    return blog
+
+
+def under(blog, mode: str):
+    """Sync with that mode and return what the change of mode meant."""
+    blog.configure(more=f'[dedupe]\nmode = "{mode}"')
+    blog.progress.events.clear()
+    blog.sync()
+    changes = [members for type, members in blog.progress.events if type == "mode"]
+    return changes[0] if changes else None
+
+
+def groups(blog) -> set[frozenset[str]]:
+    """The names that one picture is shown for, wherever there are several."""
+    found: dict[str, set[str]] = {}
+    for name in (*PICTURES, "better.png"):
+        for asset in blog.assets:
+            if any(url.endswith(name) for url in asset["sources"]):
+                found.setdefault(asset.get("alias_of", asset["sha256"]), set()).add(name)
+    return {frozenset(names) for names in found.values() if len(names) > 1}
+
+
+def state(blog) -> tuple[list, dict, bytes]:
+    ledger = blog.root / "manifests" / "ledger.jsonl"
+    return blog.assets, blog.objects(), ledger.read_bytes() if ledger.exists() else b""
+
+
+PAIR = frozenset({"slide.png", "again.png"})
+ALL = PAIR | {"copy.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "before", "after"),
+    [
+        ("off", "exact", set(), {PAIR}),
+        ("off", "perceptual", set(), {ALL}),
+        ("exact", "perceptual", {PAIR}, {ALL}),
+    ],
+)
+def test_a_wider_mode_looks_again_at_what_is_settled(shown, first, then, before, after):
+    under(shown, first)
+    assert groups(shown) == before
+    keys = {asset["sha256"]: asset["key"] for asset in shown.assets if "key" in asset}
+    stored = shown.objects()
+    change = under(shown, then)
+    assert groups(shown) == after
+    assert (change["before"], change["now"]) == (first, then)
+    assert change["compared_again"] == len(PICTURES)
+    assert change["merged_again"] == len(keys) - sum("alias_of" not in a for a in shown.assets)
+    assert {a["sha256"]: a["key"] for a in shown.assets if "key" in a} == keys
+    assert shown.objects() == stored
+
+
+def test_looking_again_ends_with_what_one_run_in_that_mode_finds(shown):
+    under(shown, "exact")
+    under(shown, "perceptual")
+    kept = {asset["sha256"]: asset.get("alias_of") for asset in shown.assets}
+    (shown.root / "manifests" / "images.jsonl").unlink()
+    under(shown, "perceptual")
+    assert {asset["sha256"]: asset.get("alias_of") for asset in shown.assets} == kept
+
+
+def test_looking_again_is_done_once_a_run_finds_nothing_more(shown, monkeypatch):
+    under(shown, "exact")
+    assert under(shown, "perceptual")["merged_again"] == 1
+    # Only what a saved manifest holds counts: had this run been killed, the next would look too.
+    assert under(shown, "perceptual")["merged_again"] == 0
+    settled = state(shown)
+    monkeypatch.setattr(repeats, "compare", lambda *_: 1 / 0)
+    assert under(shown, "perceptual") is None
+    assert state(shown) == settled
+
+
+def test_a_kill_before_the_manifest_is_saved_loses_no_look(shown):
+    under(shown, "exact")
+    manifest = shown.root / "manifests" / "images.jsonl"
+    before = manifest.read_bytes()
+    under(shown, "perceptual")
+    after = manifest.read_bytes()
+    manifest.write_bytes(before)
+    under(shown, "perceptual")
+    assert manifest.read_bytes() == after
+
+
+def test_what_cannot_be_read_is_looked_at_again_until_it_can(shown):
+    under(shown, "off")
+    (copy,) = (shown.root / "archive").rglob("*.jpg")
+    data = copy.read_bytes()
+    copy.unlink()
+    for merged in (1, 0, 0):
+        assert under(shown, "perceptual")["merged_again"] == merged
+        assert groups(shown) == {PAIR}
+    copy.write_bytes(data)
+    assert under(shown, "perceptual")["merged_again"] == 1
+    assert groups(shown) == {ALL}
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("exact", 1), ("off", 2)])
+def test_a_narrower_mode_takes_nothing_back_and_says_so(shown, mode, kept):
+    under(shown, "perceptual")
+    before = shown.assets, shown.objects()
+    change = under(shown, mode)
+    assert (change["now"], change["kept_repeats"], change["compared_again"]) == (mode, kept, 0)
+    assert (shown.assets, shown.objects()) == before
+    assert under(shown, mode) is None
+    assert (shown.assets, shown.objects()) == before
+
+
+def test_a_new_picture_is_compared_as_the_mode_of_its_run_says_and_again_when_that_widens(shown):
+    under(shown, "perceptual")
+    under(shown, "exact")
+    shown.host.put("better.png", slides.encode(BETTER))
+    shown.write("more.md", "![](BUCKET/better.png)")
+    under(shown, "exact")
+    assert groups(shown) == {ALL}
+    slide = shown.asset("slide.png")
+    under(shown, "perceptual")
+    better = shown.asset("better.png")["sha256"]
+    assert shown.asset("slide.png") == slide | {"alias_of": better}
+    assert shown.asset("again.png")["alias_of"] == better
+    settled = shown.assets
+    under(shown, "perceptual")
+    assert shown.assets == settled
+
+
+def test_the_default_mode_leaves_no_line_until_it_follows_another(shown):
+    ledger = shown.root / "manifests" / "ledger.jsonl"
+    under(shown, "perceptual")
+    assert "mode" not in ledger.read_text()
+    under(shown, "off")
+    under(shown, "perceptual")
+    assert Ledger.load(shown.site).mode is Mode.PERCEPTUAL
+    assert ledger.read_text().count("mode") == 2
+
+
+def test_reviews_stand_whatever_the_mode(shown):
+    under(shown, "off")
+    split = shown.asset("copy.jpg")["sha256"]
+    (shown.root / "manifests" / "reviews.txt").write_text(f"split {split}\n")
+    under(shown, "perceptual")
+    assert groups(shown) == {PAIR}
