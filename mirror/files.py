@@ -312,9 +312,13 @@ class Tree:
         *folders, last = parts = name.split("/")
         if not {"", ".", ".."}.isdisjoint(parts) or "\0" in name:
             raise OutsideError(errno.EINVAL, "is not a name in this folder", name)
-        if make:
+        try:
+            folder = os.open(self.root, _FOLDER)
+        except FileNotFoundError:
+            if not make:
+                raise
             self.root.mkdir(parents=True, exist_ok=True)
-        folder = os.open(self.root, _FOLDER)
+            folder = os.open(self.root, _FOLDER)
         try:
             for part in folders:
                 below = _step(folder, part, make)
@@ -326,12 +330,15 @@ class Tree:
 
 
 def _step(folder: int, part: str, make: bool) -> int:
-    if make:
+    try:
+        return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        if not make:
+            raise
         with suppress(FileExistsError):
             os.mkdir(part, dir_fd=folder)
             os.fsync(folder)
-    try:
-        return os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        return _step(folder, part, make=False)
     except OSError as error:
         found = _lstat(folder, part)
         if found and stat.S_ISLNK(found.st_mode):
