@@ -37,6 +37,7 @@ from scipy import ndimage
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slides import encode, turned
 
+from benchmarks.edits import fine_edits
 from mirror.dedupe import DISTANCE, Evidence, Pair, Proposal, choose, run
 from mirror.fingerprint import compare, inspect, proposals
 from mirror.fingerprint.decode import on_white
@@ -561,6 +562,12 @@ def main() -> int:
     wrong += labelled(read_labels(arguments.folder, items), judge)
     wrong += copies(items, sample, judge)
     wrong += edits(sample, judge, Random(arguments.seed))
+    wrong += fine_edits(
+        ((item.name, item.draw()) for item in sample),
+        lambda one, other: compare(one, other, DISTANCE),
+        EDIT_CODINGS | RECODINGS,
+        Random(arguments.seed),
+    )
     cost(sample, judge)
     if arguments.search:
         search_cost()
