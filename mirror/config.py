@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import string
@@ -448,7 +447,9 @@ class _Table:
                 continue
             if _SECRET_KEY.search(key):
                 raise self.error(key, f"a secret does not belong in this file; {_CREDENTIALS}")
-            near = difflib.get_close_matches(key, self._known, 1, 0)
+            from difflib import get_close_matches  # for a mistake alone
+
+            near = get_close_matches(key, self._known, 1, 0)
             raise self.error(
                 key, f"unknown key; did you mean {near[0]!r}?" if near else "unknown key"
             )
