@@ -323,6 +323,8 @@ def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
     """The lines behind the first, which says what they are, and their numbers."""
     numbered = enumerate(lines, 1)
     _, first = next(numbered, (1, ""))
+    if first.startswith("\ufeff"):
+        raise _error(1, "starts with a byte order mark; save the file as UTF-8 without one")
     if _load_object(1, first) != HEADER:
         expected = json.dumps(HEADER)
         raise _error(

@@ -314,6 +314,11 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
         DirectoryStore("copy", root).put(Key("mirror.png"), b"1")
 
 
+def test_a_folder_that_cannot_be_made_is_said() -> None:
+    with pytest.raises(AccessError, match="/proc/none/such: cannot be made; name another folder"):
+        DirectoryStore("copy", Path("/proc/none/such")).put(Key("a.png"), b"1")
+
+
 def test_a_full_disk_is_said_and_leaves_nothing(
     directory: DirectoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

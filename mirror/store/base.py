@@ -239,7 +239,7 @@ class DirectoryStore:
     ) -> None:
         check_key(key)
         self._sweep_once()
-        with self._errors(key):
+        with self._errors(key, writing=True):
             if not self._tree.create(key, data) and self._tree.read(key) != data:
                 raise exists(self.name, key)
 
@@ -247,7 +247,7 @@ class DirectoryStore:
         self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
     ) -> None:
         check_key(key)
-        with self._errors(key):
+        with self._errors(key, writing=True):
             self._tree.replace(key, data)
 
     def get(self, key: Key) -> bytes:
@@ -278,11 +278,14 @@ class DirectoryStore:
                 self._swept = True
 
     @contextmanager
-    def _errors(self, key: Key) -> Iterator[None]:
+    def _errors(self, key: Key, *, writing: bool = False) -> Iterator[None]:
         try:
             yield
         except FileNotFoundError as error:
-            raise not_found(self.name, key) from error
+            if not writing:
+                raise not_found(self.name, key) from error
+            text = f"{self.name}: {self.root}: cannot be made; name another folder"
+            raise AccessError(printable(text)) from error
         except OSError as error:
             kind = AccessError if error.errno in _DENIED else StoreError
             place = printable(f"{self.name}: {self.root}: {key!r}")
