@@ -81,7 +81,9 @@ def test_a_line_has_its_members_in_the_documented_order():
 WRONG = [
     pytest.param([], "line 1: expected", id="empty"),
     pytest.param(['{"format": "mirror-manifest", "version": 2}'], "line 1: expected", id="version"),
-    pytest.param(["\ufeff" + json.dumps(HEADER)], "line 1: starts with a byte order mark", id="mark"),
+    pytest.param(
+        ["\ufeff" + json.dumps(HEADER)], "line 1: starts with a byte order mark", id="mark"
+    ),
     pytest.param([HEADER, "<<<<<<< HEAD"], "line 2: merge conflict marker", id="conflict"),
     pytest.param([HEADER, "not json"], "line 2: expected a JSON object", id="no json"),
     pytest.param([HEADER, "[]"], "line 2: expected a JSON object", id="no object"),
