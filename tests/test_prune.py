@@ -82,6 +82,38 @@ def test_no_other_prefix_of_the_bucket_is_touched(blog: Blog, rclone: Server) ->
     assert other.get(STRAY) == b"theirs"
 
 
+def test_in_a_bucket_with_versions_every_older_one_stays(
+    blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = use(servers["moto"], monkeypatch)
+    client, bucket = server.client(), "with-versions"
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for theirs in ("theirs.png", "odd key +%20 一?#&.png"):
+        client.put_object(Bucket=bucket, Key=theirs, Body=b"theirs")
+    blog.configure(more=care.s3(server, url=f"s3://{bucket}/blog"))
+    filled(blog, *NAMES)
+    store = blog.site.targets[-1].store
+    damaged = Key(blog.asset(NAMES[0])["key"])
+    good = store.get(damaged)
+    store.replace(damaged, good[::-1])
+    store.put(STRAY, b"stray")
+
+    assert run(blog, "verify").code == 1
+    assert run(blog, "repair").code == 0
+    assert run(blog, "prune", "--yes", "--max-delete", "1").code == 0
+    assert run(blog, "verify", "--deep").code == 0
+    assert store.get(damaged) == good
+
+    found = client.list_object_versions(Bucket=bucket)
+    versions = [one["Key"].removeprefix("blog/") for one in found["Versions"]]
+    # As stored, damaged, repaired: nothing that was there is gone for good.
+    assert versions.count(damaged) == 3
+    assert versions.count(STRAY) == 1
+    assert [one["Key"] for one in found["DeleteMarkers"]] == [f"blog/{STRAY}"]
+    assert {"theirs.png", "odd key +%20 一?#&.png"} <= set(versions)
+
+
 # --- Too much ---------------------------------------------------------------------------------
 
 
