@@ -311,9 +311,9 @@ def test_a_store_that_falls_silent_is_asked_no_more_than_to_clean_up(answers: in
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_remedy() -> None:
     found = checked(DirectoryStore("public", Path("/proc/nowhere/mirror")))
-    assert bad(found) == ["round trip"]
-    assert found["round trip"].message == "/proc/nowhere/mirror cannot be made"
-    assert "correct `url`" in found["round trip"].remedy
+    assert bad(found) == ["destination"]
+    said = "public: /proc/nowhere/mirror: cannot be made; make it, or correct `url`"
+    assert found["destination"].message == said
 
 
 def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_made_is_said() -> None:
-    with pytest.raises(AccessError, match="/proc/none/such: cannot be made; name another folder"):
+    with pytest.raises(AccessError, match="/proc/none/such: cannot be made; make it, or correct"):
         DirectoryStore("copy", Path("/proc/none/such")).put(Key("a.png"), b"1")
 
 

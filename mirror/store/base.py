@@ -284,7 +284,7 @@ class DirectoryStore:
         except FileNotFoundError as error:
             if not writing:
                 raise not_found(self.name, key) from error
-            text = f"{self.name}: {self.root}: cannot be made; name another folder"
+            text = f"{self.name}: {self.root}: cannot be made; make it, or correct `url`"
             raise AccessError(printable(text)) from error
         except OSError as error:
             kind = AccessError if error.errno in _DENIED else StoreError
