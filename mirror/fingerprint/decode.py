@@ -171,7 +171,7 @@ class Picture:
         if is_cut_short(data):
             raise ImageError(f"{self._name}, cut short: its end is missing")
         self._limits = limits
-        self._data = data
+        self.data = data
         self._raise_pillows_wall()
         with _decoding(self._name):
             self._stream = BytesIO(data)
@@ -219,13 +219,9 @@ class Picture:
         return (height, width) if self.orientation >= 5 else (width, height)
 
     @property
-    def data(self) -> bytes:
-        return self._data
-
-    @property
     def colours(self) -> bytes:
         """What the numbers mean: empty for sRGB; equal pixels look alike if it is equal."""
-        return colour_space(self._data, self._file)
+        return colour_space(self.data, self._file)
 
     @property
     def coding(self) -> tuple[Hashable, ...]:
@@ -235,7 +231,7 @@ class Picture:
         """
         if self.media_type == "image/jpeg":
             return ("jpeg", self.sampling, *(tuple(self.tables[n]) for n in sorted(self.tables)))
-        if self.media_type == "image/avif" or is_lossy_webp(self._data):
+        if self.media_type == "image/avif" or is_lossy_webp(self.data):
             return (self.media_type,)
         return ("palette",) if self.mode in ("P", "PA", "1") else ("exact",)
 
@@ -284,7 +280,7 @@ class Picture:
     def _check_last_frame(self) -> None:
         # Pillow takes the end of the bytes for the end of the animation.
         at = self._stream.tell()
-        if self._name == "GIF" and self._data[at - 1 : at] != b";":
+        if self._name == "GIF" and self.data[at - 1 : at] != b";":
             raise ImageError("GIF, cut short: the last frames of the animation are missing")
 
     def upright(self, image: Image.Image) -> Image.Image:

@@ -20,12 +20,7 @@ from hashlib import md5, sha256
 from typing import Any
 
 from mirror.model import Key
-from mirror.store.base import (
-    DirectoryStore,
-    Store,
-    StoreError,
-    UnreachableError,
-)
+from mirror.store.base import DirectoryStore, Store, StoreError, UnreachableError
 from mirror.store.profiles import CreateOnly, addressing_of
 from mirror.store.s3 import FOREVER, S3Store
 
@@ -181,10 +176,8 @@ class _Bucket:
             yield self._not_stored(error)
             return
         yield from self._answer()
-        for check in (self._paging, self._content_md5, self._checksum_header):
-            yield check()
-        yield self._create_only()
-        yield self._etag()
+        more = (self._paging, self._content_md5, self._checksum_header, self._create_only)
+        yield from (check() for check in (*more, self._etag))
 
     # --- before anything is stored ---
 
