@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import StringIO
-from itertools import pairwise
+from itertools import islice, pairwise
 from operator import attrgetter
 from struct import Struct
 from typing import Any, NamedTuple
@@ -54,7 +54,9 @@ class Manifest:
     @cached_property
     def objects(self) -> Objects:
         """The same, as far as a listing can tell, in the order in which stores list."""
-        return Objects(row for asset in self.assets.values() for row in _rows_of(asset))
+        objects = Objects(map(_row_of, self.assets.values()))
+        len(objects)  # reads and sorts all
+        return objects
 
     def shown_for(self, asset: Asset) -> Asset:
         """The asset posts show in its place; itself when it is no repeat."""
@@ -69,7 +71,7 @@ def key_bytes(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-_Row = tuple[str, int, bytes]  # key, size, MD5 and SHA-256 in one
+_Row = tuple[str | None, int, bytes]  # key of a repeat: `None`; size; MD5 and SHA-256 in one
 
 
 class Object(NamedTuple):
@@ -84,26 +86,27 @@ class Object(NamedTuple):
 class Objects(Mapping[Key, Object]):
     """What every destination should hold, by key, in the order of the keys' bytes.
 
-    Packed: of a million assets it takes some 150 MB, where they themselves take a gigabyte.
+    Packed: of a million assets it takes some 150 MB, where they themselves take a gigabyte. And
+    read as it is asked for, a thousand rows at a time: whatever needs to know them all, such as
+    `len`, reads the rest. Each raises what `rows` raises, and `UnusualError` for two equal keys.
     """
 
     def __init__(self, rows: Iterable[_Row]) -> None:
+        self._unread = iter(rows)
         self._rows = bytearray()
         self._starts = array("Q")  # a row ends where the next one starts
-        last = b""
-        is_sorted = True  # with keys that begin with the digest
-        for key, size, digests in rows:
-            name = key_bytes(key)
-            self._starts.append(len(self._rows))
-            self._rows += _ROW.pack(size, digests) + name
-            is_sorted = is_sorted and last < name
-            last = name
-        if not is_sorted:
-            self._sort()
-        self.has_double_keys = not is_sorted and self._find_double_key()
-        """Whether two assets claim one key, which a mapping cannot show."""
+        self._last = b""
+        self._is_sorted = True  # with keys that begin with the digest
+        self._assets = 0
+
+    @property
+    def assets(self) -> int:
+        """How many rows there were, those of repeats included."""
+        self._read_all()
+        return self._assets
 
     def __len__(self) -> int:
+        self._read_all()
         return len(self._starts)
 
     def __iter__(self) -> Iterator[Key]:
@@ -117,31 +120,65 @@ class Objects(Mapping[Key, Object]):
         return self.at(number)
 
     def facts(self) -> Iterator[tuple[bytes, int, str]]:
-        """Key, size and MD5 of each, as a listing has them: all that most of them are asked for."""
-        for number in range(len(self)):
+        """Key, size and MD5 of each, as a listing has them: all that most of them are asked for.
+
+        Raise `UnusualError` if a key comes that belongs before those already given. After that, or
+        after `len`, all are in order.
+        """
+        number = 0
+        while number < len(self._starts) or self._read_some():
+            if not self._is_sorted:
+                if number:
+                    raise UnusualError
+                self._read_all()
             row = self._row(number)
             size, digests = _ROW.unpack_from(row)
             yield row[_ROW.size :], size, digests[:16].hex()
+            number += 1
 
     def at(self, number: int) -> Object:
-        """The `number`-th object in order."""
+        """The `number`-th object in order, of those that were read."""
         row = self._row(number)
         size, digests = _ROW.unpack_from(row)
         text: str = digests.hex()
         return Object(Key(row[_ROW.size :].decode()), size, text[:32], Digest(text[32:]))
 
     def _row(self, number: int) -> bytes:
-        stop = self._starts[number + 1] if number + 1 < len(self) else len(self._rows)
-        return bytes(self._rows[self._starts[number] : stop])
+        starts = self._starts
+        stop = starts[number + 1] if number + 1 < len(starts) else len(self._rows)
+        return bytes(self._rows[starts[number] : stop])
 
     def _key(self, number: int) -> bytes:
         return self._row(number)[_ROW.size :]
 
-    def _find_double_key(self) -> bool:
-        return any(one == other for one, other in pairwise(map(self._key, range(len(self)))))
+    def _read_some(self) -> bool:
+        """Read on until there is another object; `False` at the end."""
+        before = len(self._starts)
+        while len(self._starts) == before:
+            was = self._assets
+            for key, size, digests in islice(self._unread, _AT_ONCE):
+                self._assets += 1
+                if key is not None:
+                    name = key_bytes(key)
+                    self._starts.append(len(self._rows))
+                    self._rows += _ROW.pack(size, digests) + name
+                    self._is_sorted = self._is_sorted and self._last < name
+                    self._last = name
+            if self._assets == was:
+                return False
+        return True
+
+    def _read_all(self) -> None:
+        while self._read_some():
+            pass
+        if not self._is_sorted:
+            self._sort()
+            self._is_sorted = True
 
     def _sort(self) -> None:
-        order = sorted(range(len(self)), key=self._key)
+        order = sorted(range(len(self._starts)), key=self._key)
+        if any(self._key(one) == self._key(other) for one, other in pairwise(order)):
+            raise UnusualError
         rows = bytearray()
         starts = array("Q")
         for number in order:
@@ -150,6 +187,7 @@ class Objects(Mapping[Key, Object]):
         self._rows, self._starts = rows, starts
 
 
+_AT_ONCE = 1000
 _ROW = Struct(">Q48s")
 
 
@@ -247,7 +285,6 @@ class _Among:
     """
 
     def __init__(self) -> None:
-        self.assets = 0
         self._last = ""
         self._sources = [array("q") for _ in range(16)]  # in parts: a set of all would be large
         self._owners = array("q")  # assets with an object of their own
@@ -258,7 +295,6 @@ class _Among:
         if sha256 <= self._last:
             raise UnusualError
         self._last = sha256
-        self.assets += 1
         for url in urls:
             source = hash(identity(url))
             self._sources[source & 15].append(source)
@@ -278,36 +314,32 @@ class _Among:
             raise UnusualError
 
 
-def load_objects(lines: Iterable[str]) -> tuple[Objects, int]:
-    """What destinations should hold, and the number of assets, in little memory.
+def load_objects(lines: Iterable[str]) -> Objects:
+    """What destinations should hold, in little memory; lines are read as objects are asked for.
 
-    Raise `ManifestError` for a line that is wrong, and `UnusualError` where it takes `loads`.
+    Reading raises `ManifestError` for a line that is wrong, and `UnusualError` where it takes
+    `loads`: until all are read, what is wrong among lines is not known.
     """
+    return Objects(_rows(lines))
+
+
+def _rows(lines: Iterable[str]) -> Iterator[_Row]:
     among = _Among()
-    objects = Objects(_rows(lines, among))
-    among.check()
-    if objects.has_double_keys:
-        raise UnusualError
-    return objects, among.assets
-
-
-def _rows(lines: Iterable[str], among: _Among) -> Iterator[_Row]:
     for number, line in _numbered(lines):
         if (usual := _read_usual(line)) is not None:
             digests, sha256, _, size, _, _, _, _, key, alias, urls = usual
             among.add(sha256, key, alias, urls)
-            if key is not None:
-                yield key, int(size), digests
+            yield key, int(size), digests
         elif line.strip():
             asset = _parse_asset(number, _load_object(number, line))
             among.add_asset(asset)
-            yield from _rows_of(asset)
+            yield _row_of(asset)
+    among.check()
 
 
-def _rows_of(asset: Asset) -> Iterator[_Row]:
-    if asset.key is not None:
-        blob = asset.blob
-        yield asset.key, blob.size, bytes.fromhex(blob.md5 + blob.digest.hex)
+def _row_of(asset: Asset) -> _Row:
+    blob = asset.blob
+    return asset.key, blob.size, bytes.fromhex(blob.md5 + blob.digest.hex)
 
 
 def parse(lines: Iterable[str]) -> Iterator[tuple[int, Asset]]:

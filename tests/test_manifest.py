@@ -9,6 +9,7 @@ from mirror.manifest import (
     Manifest,
     ManifestError,
     Object,
+    Objects,
     UnusualError,
     dumps,
     load_objects,
@@ -122,7 +123,7 @@ def test_a_line_that_is_wrong_is_named_with_what_was_expected(lines, message):
 @pytest.mark.parametrize(("lines", "message"), WRONG)
 def test_what_destinations_should_hold_is_not_read_from_a_manifest_that_is_wrong(lines, message):
     with pytest.raises((ManifestError, UnusualError)):
-        load_objects(as_text(lines).split("\n"))
+        len(load_objects(as_text(lines).split("\n")))
 
 
 @given(manifests())
@@ -140,16 +141,57 @@ def test_what_destinations_should_hold_is_packed_in_the_order_of_keys(manifest):
 
 @given(manifests())
 def test_a_manifest_read_line_by_line_gives_the_same_objects(manifest):
-    packed, assets = load_objects(dumps(manifest).split("\n"))
+    packed = load_objects(dumps(manifest).split("\n"))
+    assert list(packed.facts()) == list(manifest.objects.facts())
     assert dict(packed) == dict(manifest.objects)
-    assert assets == len(manifest.assets)
+    assert packed.assets == len(manifest.assets)
+
+
+def rows(*keys: str | None) -> list[tuple[str | None, int, bytes]]:
+    return [(key, number, b"%048d" % number) for number, key in enumerate(keys)]
+
+
+def numbered(count: int) -> list[str]:
+    return [f"{number:06}.png" for number in range(count)]
+
+
+def test_what_destinations_should_hold_is_read_as_it_is_asked_for():
+    unread = iter(rows(*numbered(5000)))
+    objects = Objects(unread)
+    assert next(objects.facts())[0] == b"000000.png"
+    assert 0 < len(list(unread)) < 5000
+
+
+def test_keys_in_disorder_are_sorted_before_the_first_is_given():
+    assert [key for key, *_ in Objects(rows("b", None, "a")).facts()] == [b"a", b"b"]
+
+
+def test_a_key_that_comes_too_late_is_said_and_then_all_are_in_order():
+    objects = Objects(rows(*numbered(3000), None, "000001.jpg"))
+    with pytest.raises(UnusualError):
+        list(objects.facts())
+    assert len(objects) == 3001
+    assert [key for key, *_ in objects.facts()][1:3] == [b"000001.jpg", b"000001.png"]
+    assert objects.assets == 3002
+
+
+def test_two_equal_keys_are_no_mapping():
+    for keys in (("a", "a"), ("b", "a", "b")):
+        with pytest.raises(UnusualError):
+            len(Objects(rows(*keys)))
+
+
+def test_many_repeats_in_a_row_do_not_end_the_objects():
+    objects = Objects(rows("a", *[None] * 5000, "b", *[None] * 5000))
+    assert [key for key, *_ in objects.facts()] == [b"a", b"b"]
+    assert objects.assets == 10002
 
 
 def test_a_manifest_out_of_order_is_left_to_the_thorough_reader():
     swapped = [HEADER, line(sha256="d" * 64), line(key="k", sources=[])]
     assert len(loads(as_text(swapped)).assets) == 2
     with pytest.raises(UnusualError):
-        load_objects(as_text(swapped).split("\n"))
+        len(load_objects(as_text(swapped).split("\n")))
 
 
 def test_sources_are_only_ever_added_and_http_is_no_second_one():

@@ -21,10 +21,10 @@ from sites import Blog, Recorder
 from mirror import manifest as manifests
 from mirror.config import Destination
 from mirror.engine import Serial, Threads
-from mirror.manifest import Manifest
+from mirror.manifest import Manifest, ManifestError
 from mirror.model import Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.site import Target
-from mirror.pipeline.verify import Slice, State, VerifyOptions, examine
+from mirror.pipeline.verify import Slice, State, VerifyOptions, examine, verify
 from mirror.store import MemoryStore, ObjectInfo, S3Store, Store, UnreachableError
 
 NAMES = ("a.png", "b.png", "c.png")
@@ -125,6 +125,35 @@ def test_a_listing_is_all_it_takes_where_etags_are_md5(
     )
     assert (found.compared, found.read, found.deviations) == (1003, 0, [])
     assert store.requests == {"ListObjectsV2": 2}
+
+
+def test_a_manifest_is_read_while_the_bucket_is_listed_and_may_turn_out_unusual(
+    blog: Blog, rclone: Server
+) -> None:
+    """Far down stands a key that comes too late, then a line that is wrong."""
+    server = rclone
+    blog.configure(more=care.s3(server))
+    assets = [made(str(number).encode()) for number in range(2500)]
+    late = max(assets, key=lambda asset: asset.digest.hex)
+    assets[assets.index(late)] = replace(late, key=Key("!/late.png"))
+    store = blog.site.targets[-1].store
+    assert isinstance(store, S3Store)
+    assert server.folder
+    for number, asset in enumerate(assets):
+        path = server.folder / store.settings.prefix / str(asset.key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(str(number).encode())
+    write_manifest(blog, Manifest({asset.digest: asset for asset in assets}))
+    blog.site.targets[0].store.put(Key("stray"), b"")  # the folder: all missing but this
+    result = verify(blog.site, Threads(), VerifyOptions(), Recorder())
+    counts = {name: result.summary[name] for name in ("assets", "objects", "missing", "extra")}
+    assert counts == {"assets": 2500, "objects": 5000, "missing": 2500, "extra": 1}
+    assert [len(layer.findings) for layer in result.layers] == [2501, 0]
+
+    path = blog.site.manifest_path
+    path.write_bytes(path.read_bytes() + b">>>>>>> main\n")
+    with pytest.raises(ManifestError, match="line 2502: merge conflict"):
+        verify(blog.site, Threads(), VerifyOptions(), Recorder())
 
 
 def made(data: bytes) -> Asset:

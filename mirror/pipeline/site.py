@@ -111,15 +111,32 @@ class Site:
         except (ManifestError, UnicodeDecodeError) as error:
             raise ManifestError(f"{self.manifest_path}: {error}") from error
 
-    def load_objects(self) -> tuple[Objects, int]:
-        """What destinations should hold, and the number of assets; in little memory, if it can."""
+    def stream_objects(self) -> Objects:
+        """What destinations should hold, in little memory, read as it is asked for.
+
+        Reading raises `ManifestError` or `UnusualError` where it takes `load_objects`.
+        """
+        return manifests.load_objects(self._manifest_lines())
+
+    def _manifest_lines(self) -> Iterator[str]:
         try:
-            with opened(self.manifest_path) as file:
-                lines = TextIOWrapper(file, "utf-8", newline="\n")
-                return manifests.load_objects(line.rstrip("\n") for line in lines)
-        except (OSError, ManifestError, UnicodeDecodeError, UnusualError):
-            manifest, _ = self.load_manifest()  # says what is wrong, if anything is
-            return manifest.objects, len(manifest.assets)
+            with (
+                opened(self.manifest_path) as file,
+                TextIOWrapper(file, "utf-8", newline="\n") as lines,
+            ):
+                for line in lines:
+                    yield line.rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UnusualError from error
+
+    def load_objects(self) -> Objects:
+        """What destinations should hold, all of it read; in little memory, if it can."""
+        objects = self.stream_objects()
+        try:
+            len(objects)
+        except (ManifestError, UnusualError):
+            objects = self.load_manifest()[0].objects  # says what is wrong, if anything is
+        return objects
 
     def save_manifest(self, manifest: Manifest, old: bytes | None) -> None:
         """Write it whole unless it is the same; raise `StateError` if somebody else wrote it."""

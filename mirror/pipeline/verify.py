@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
-from mirror.manifest import Manifest, Object, Objects, key_bytes, parse
+from mirror.manifest import (
+    Manifest,
+    ManifestError,
+    Object,
+    Objects,
+    UnusualError,
+    key_bytes,
+    parse,
+)
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.site import Site, Target, unreachable
@@ -98,18 +106,15 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     started = monotonic()
     if options.archive or options.public or options.posts:
         manifest, _ = site.load_manifest()
-        objects, assets = manifest.objects, len(manifest.assets)
+        objects = manifest.objects
     else:
         manifest = Manifest()  # not needed, and it may be of a million lines
-        objects, assets = site.load_objects()
-    counts = {"assets": assets, "objects": 0, "read": 0, "asked": 0}
-    layers = []
-    if options.destinations:
-        for target in site.targets:
-            held = examine(target, objects, engine, options, progress)
-            layers.append(_destination_layer(target, objects, held, progress))
-            counts["objects"] += held.compared
-            counts["read"] += held.read
+        objects = site.stream_objects()
+    run = partial(_destinations, site, engine, options, progress)
+    try:
+        layers, counts = run(objects)
+    except (ManifestError, UnusualError):  # found out while a destination was listed
+        layers, counts = run(site.load_objects())
     sampled = [asset for asset in manifest.assets.values() if asset.digest in options.sample]
     if options.archive:
         layers.append(_archive_layer(site, engine, sampled, progress))
@@ -222,6 +227,7 @@ def examine(
                 to_read.append(number)
     except StoreError as error:
         held.trouble = error
+        len(objects)  # reads all: that the manifest is wrong is said before anything else
         return held
     if wanted is not None:
         missing.extend(range(wanted[0], len(objects)))
@@ -306,6 +312,25 @@ _REMEDIES = {
     State.EXTRA: "in {name}, but in no line of the manifest; `mirror prune` lists such objects",
     State.UNCHECKED: "{message}",
 }
+
+
+def _destinations(
+    site: Site, engine: Engine, options: VerifyOptions, progress: Progress, objects: Objects
+) -> tuple[list[Layer], dict[str, int]]:
+    """A layer for each destination, and what was counted.
+
+    The manifest is read while the first one is listed. Raise what that raises, before a finding is
+    reported.
+    """
+    counts = {"assets": 0, "objects": 0, "read": 0, "asked": 0}
+    layers = []
+    for target in site.targets if options.destinations else ():
+        held = examine(target, objects, engine, options, progress)
+        counts["objects"] += held.compared
+        counts["read"] += held.read
+        layers.append(_destination_layer(target, objects, held, progress))
+    counts["assets"] = objects.assets
+    return layers, counts
 
 
 def _destination_layer(target: Target, objects: Objects, held: Held, progress: Progress) -> Layer:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode, b64encode
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import md5, sha256
@@ -184,10 +184,8 @@ class S3Store:
         none, and only `stat` can tell.
         """
         last = ""
-        with ThreadPoolExecutor(1) as ahead:  # the server works on a page while one is read here
-            page: _Page | None = self._page(prefix, {})
-            while page:
-                following = ahead.submit(self._page, prefix, page.after) if page.after else None
+        with closing(_ahead(self._pages(prefix))) as pages:
+            for page in pages:
                 with self._errors(Key(prefix)):
                     objects = page.objects()
                 for key, size, etag in objects:
@@ -196,7 +194,13 @@ class S3Store:
                     last = key
                     if name := key.removeprefix(self._prefix):  # "" stands for the folder itself
                         yield ObjectInfo(Key(name), size, _md5(etag))
-                page = following.result() if following else None
+
+    def _pages(self, prefix: str) -> Iterator[_Page]:
+        page = self._page(prefix, {})
+        yield page
+        while page.after:
+            page = self._page(prefix, page.after)
+            yield page
 
     def _page(self, prefix: str, after: dict[str, str]) -> _Page:
         with self._errors(Key(prefix)):
@@ -475,6 +479,22 @@ class _Page:
             return [(decode(key), int(size or 0), etag) for key, etag, size in found]
         contents = self._reply.get("Contents", ())
         return [(item["Key"], item["Size"], item.get("ETag", "")) for item in contents]
+
+
+_AHEAD = 3
+
+
+def _ahead(pages: Iterator[_Page]) -> Generator[_Page, None, None]:
+    """Yield `pages`, a few of which are got while one is read: then the server never waits."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = deque(thread.submit(next, pages, None) for _ in range(_AHEAD))
+        try:
+            while page := coming.popleft().result():
+                coming.append(thread.submit(next, pages, None))
+                yield page
+        finally:
+            for future in coming:
+                future.cancel()
 
 
 _UNREAD = "LastModified Type ChecksumAlgorithm ChecksumType StorageClass".split()
