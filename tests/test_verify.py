@@ -357,6 +357,16 @@ def test_what_is_ignored_is_not_missed(blog: Blog) -> None:
     assert run(blog, "verify", "--posts").code == 0
 
 
+def test_posts_that_are_not_there_are_not_fine(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    (blog.root / "posts" / "post.md").unlink()
+    assert run(blog, "verify").code == 0
+    ran = run(blog, "verify", "--posts")
+    assert ran.code == 3
+    assert "no post in" in ran.out
+    assert ran.out.endswith(": could not check everything\n")
+
+
 def test_offline_nobody_is_asked(blog: Blog, rclone: Server) -> None:
     filled(blog, *NAMES)
     blog.configure(more=care.s3(rclone, "down", endpoint_url=NOWHERE))

@@ -138,6 +138,8 @@ def prune(
 def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
     verb = "extra in" if result.doubts else "deleted from" if options.yes else "would delete from"
     lines = [f"kept in {_named(one)}, shown by {_one_line(one.post or '')}" for one in result.kept]
+    if result.kept:
+        lines.append("no line of the manifest vouches for what is kept: `mirror verify` names it")
     lines += [f"{verb} {_named(one)}" for one in result.doomed]
     objects = count_text(int(result.summary["objects"]), "object")
     total = size_text(sum(one.info.size for one in result.doomed))

@@ -6,7 +6,7 @@ import re
 from array import array
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from hashlib import sha256
@@ -375,7 +375,12 @@ def verify_original(site: Site, asset: Asset) -> Finding | None:
 
 
 def _posts_layer(site: Site, manifest: Manifest, scanned: Scanned, progress: Progress) -> Layer:
-    findings = Findings(progress.finding, scanned.findings)
+    # Elsewhere no posts are no work; a check of the posts that looked at none must not pass.
+    found = [
+        replace(one, rule=Rule.POSTS_UNCHECKED) if one.rule is Rule.NO_POSTS else one
+        for one in scanned.findings
+    ]
+    findings = Findings(progress.finding, found)
     findings.extend(verify_posts(site, manifest, scanned))
     return Layer("posts", [one.post.name for one in scanned.posts], findings)
 
