@@ -131,10 +131,16 @@ def quirky(provider: str, **changes: Any) -> Iterator[QuirkyServer]:
         yield server
 
 
+class Listener(ThreadingHTTPServer):
+    """Takes many connections at once: with the usual five in the queue others wait for seconds."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def served(server: QuirkyServer) -> Iterator[QuirkyServer]:
     handler = type("Handler", (_Handler,), {"state": server})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
+    with Listener(("127.0.0.1", 0), handler) as listening:
         server.address = f"http://127.0.0.1:{listening.server_address[1]}"
         thread = threading.Thread(target=listening.serve_forever, args=(0.01,), daemon=True)
         thread.start()

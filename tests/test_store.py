@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import md5, sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 
@@ -17,6 +17,7 @@ import pytest
 from conftest import use
 from hypothesis import given
 from hypothesis import strategies as st
+from quirks import Listener
 from servers import BUCKET, Server, Servers
 from servers import rclone as start_rclone
 
@@ -586,7 +587,7 @@ def playing() -> Iterator[Played]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Listener(("127.0.0.1", 0), Handler) as server:
         played = Played(f"http://127.0.0.1:{server.server_address[1]}")
         thread = Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
