@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from itertools import pairwise
+from operator import attrgetter
+from typing import TypeVar
 
 from mirror.model import Span
 
 HEADER = {"format": "mirror-rewrites", "version": 1}
 FILE_NAME = "rewrites.jsonl"
+_One = TypeVar("_One")
 _NEAR = 64  # bytes of surroundings on each side: a line or two
 
 
@@ -122,42 +126,86 @@ def recall(
     """Tell for each occurrence in one post what stood there; leave out what cannot be told.
 
     Occurrences of one target are told apart by their surroundings: both sides, then one. Equal
-    surroundings are paired in order when there are as many now as then. What is left is told
+    surroundings are paired in order when there are as many now as then. A pair is no answer where
+    one that is left without a partner may as well be its other half: of images that stand together
+    and look the same in the text, nothing shows which was deleted or added. What is left is told
     only if every candidate says the same.
     """
     told: dict[Occurrence, Rewrite] = {}
-    for target in dict.fromkeys(one.target for one in occurrences):
-        then = [one for one in remembered if one.target == target]
-        now = [one for one in occurrences if one.target == target]
-        for surroundings in _SURROUNDINGS:
-            pairs = _paired(then, now, surroundings)
-            told |= pairs
-            used = Counter(pairs.values())
-            then = [one for one in then if not _take(used, one)]
-            now = [one for one in now if one not in pairs]
-        if len({one.source for one in then}) == 1:
-            told |= dict.fromkeys(now, then[0])
+    then, now = (_grouped(many, lambda one: one.target) for many in (remembered, occurrences))
+    for target, here in now.items():
+        told |= _told(then.get(target, []), here)
     return told
 
 
+def _told(then: Sequence[Rewrite], now: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
+    pairs: dict[Occurrence, Rewrite] = {}
+    is_risky = len({one.source for one in then}) > 1 and len(then) != len(now)
+    for surroundings in (_both,) if is_risky else (_both, *_SIDES):
+        pairs |= _paired(_left(then, pairs), [n for n in now if n not in pairs], surroundings)
+    if is_risky:
+        for one in _crowded(now):
+            pairs.pop(one, None)
+    while doubtful := list(_doubtful(pairs, _left(then, pairs))):
+        for one in doubtful:
+            del pairs[one]
+    left = _left(then, pairs)
+    if len({one.source for one in left}) == 1:
+        pairs |= {one: left[0] for one in now if one not in pairs}
+    return pairs
+
+
+def _crowded(now: Sequence[Occurrence]) -> Iterator[Occurrence]:
+    """Those that have another one in their surroundings, which so say little of their own."""
+    for one, other in pairwise(sorted(now, key=lambda one: one.span.start)):
+        if other.span.start - one.span.stop < 2 * _NEAR:
+            yield from (one, other)
+
+
+def _doubtful(pairs: Mapping[Occurrence, Rewrite], left: Iterable[Rewrite]) -> Iterator[Occurrence]:
+    """Those that share a side with a line that is left and says something else."""
+    rivals: dict[Hashable, set[str]] = {}
+    for line in left:
+        for side in _SIDES:
+            rivals.setdefault((side, side(line)), set()).add(line.source)
+    for one, line in pairs.items():
+        others = set[str]().union(*(rivals.get((side, side(one)), ()) for side in _SIDES))
+        if others - {line.source}:
+            yield one
+
+
+def agreement(here: Occurrence, line: Rewrite) -> int:
+    """How many sides of an occurrence are as a line says: 0 to 2."""
+    return sum(side(here) == side(line) for side in _SIDES)
+
+
 _Surroundings = Callable[[Rewrite | Occurrence], Hashable]
-_SURROUNDINGS: tuple[_Surroundings, ...] = (
-    lambda one: (one.before, one.after),
-    lambda one: one.before,
-    lambda one: one.after,
-)
+_SIDES: tuple[_Surroundings, ...] = (attrgetter("before"), attrgetter("after"))
+
+
+def _both(one: Rewrite | Occurrence) -> Hashable:
+    return one.before, one.after
 
 
 def _paired(
-    then: Sequence[Rewrite], now: Sequence[Occurrence], surroundings: _Surroundings
-) -> dict[Occurrence, Rewrite]:
-    pairs: dict[Occurrence, Rewrite] = {}
-    for mark in dict.fromkeys(map(surroundings, now)):
-        old = [one for one in then if surroundings(one) == mark]
-        new = [one for one in now if surroundings(one) == mark]
-        if len(old) == len(new):
-            pairs |= dict(zip(new, old, strict=True))
-    return pairs
+    then: Iterable[Rewrite], now: Iterable[Occurrence], surroundings: _Surroundings
+) -> Iterator[tuple[Occurrence, Rewrite]]:
+    old, new = _grouped(then, surroundings), _grouped(now, surroundings)
+    for mark, ones in new.items():
+        if len(ones) == len(old.get(mark, ())):
+            yield from zip(ones, old[mark], strict=True)
+
+
+def _grouped(ones: Iterable[_One], mark: Callable[[_One], Hashable]) -> dict[Hashable, list[_One]]:
+    groups: dict[Hashable, list[_One]] = {}
+    for one in ones:
+        groups.setdefault(mark(one), []).append(one)
+    return groups
+
+
+def _left(then: Iterable[Rewrite], pairs: Mapping[Occurrence, Rewrite]) -> list[Rewrite]:
+    used = Counter(pairs.values())
+    return [one for one in then if not _take(used, one)]
 
 
 def _take(counter: Counter[Rewrite], one: Rewrite) -> bool:

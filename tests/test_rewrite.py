@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 import slides
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sites import BUCKET
 from typer.testing import CliRunner
@@ -320,6 +320,69 @@ def test_an_unedited_post_is_told_exactly(words):
     found, memory = in_text(text, sources)
     told = recall(memory, found)
     assert [told[one].source for one in found] == sources
+
+
+WORDS = [
+    "x",
+    "y ",
+    "\n",
+    "a line of a list\n",
+    "a paragraph that fills all of what is looked at " * 2,
+]
+
+
+@settings(max_examples=500)
+@given(st.lists(st.sampled_from(["@", "@", *WORDS]), max_size=16), st.data())
+def test_whatever_is_cut_out_of_a_post_nothing_wrong_is_told(pieces, data):
+    """All images look the same in the text, and each came from elsewhere."""
+    start = data.draw(st.integers(0, len(pieces)))
+    stop = data.draw(st.integers(start, len(pieces)))
+    sources = [str(number) if piece == "@" else "" for number, piece in enumerate(pieces)]
+    _, memory = in_text("".join(pieces), [one for one in sources if one])
+    left = sources[:start] + sources[stop:]
+    expected = [one for one in left if one]
+    found, _ = in_text("".join(pieces[:start] + pieces[stop:]), expected)
+    told = recall(memory, found)
+    assert {told[one].source for one in found if one in told} <= set(expected)
+    for one, source in zip(found, expected, strict=True):
+        assert one not in told or told[one].source == source
+
+
+LIST = [f"- ![s]({BUCKET}{name}.png)\n" for name in ("a", "again", "third")]
+BLOCKS = [f"X\n![]({BUCKET}{name}.png)\nY\n\n" for name in ("a", "again")]
+ON_ONE_LINE = [f"![z]({BUCKET}{name}.png) " for name in ("a", "again")]
+
+
+@pytest.mark.parametrize("pieces", [LIST, BLOCKS, ON_ONE_LINE, LIST[:2]])
+def test_of_images_that_look_the_same_nobody_knows_which_was_deleted(mirrored, pieces):
+    mirrored.host.put("third.png", DECK[0])
+    path = mirrored.write("post.md", "".join(pieces))
+    mirrored.sync()
+    mirrored.rewrite()
+    shown = mirrored.read("post.md")
+    size = len(shown) // len(pieces)
+    path.write_text(shown[size:])
+    assert rules(mirrored.revert()) == [Rule.NOT_REVERTED] * (len(pieces) - 1)
+    assert mirrored.read("post.md") == shown[size:]
+    path.write_text(shown)
+    assert not mirrored.revert().findings
+    assert mirrored.read("post.md") == "".join(pieces)
+
+
+def test_a_copy_of_one_post_is_not_taken_for_another_that_is_gone(mirrored):
+    old = mirrored.write("old.md", f"![p]({BUCKET}a.png)")
+    kept = mirrored.write("kept.md", f"![p]({BUCKET}again.png)")
+    other = mirrored.write("other.md", f"other words ![p]({BUCKET}again.png) all around")
+    mirrored.sync()
+    mirrored.rewrite()
+    old.unlink()
+    for path in (kept, other):
+        path.with_stem(f"{path.stem}-copy").write_bytes(path.read_bytes())
+    result = mirrored.revert()
+    assert rules(result) == [Rule.NOT_REVERTED]
+    assert result.findings[0].post == "posts/kept-copy.md"
+    assert mirrored.read("other-copy.md") == mirrored.read("other.md")
+    assert "again.png" in mirrored.read("other.md")
 
 
 def test_an_anchor_that_moves_with_its_heading_is_said_only_when_it_does(mirrored):

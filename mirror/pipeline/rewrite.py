@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
-from functools import cached_property
+from functools import partial
 from hashlib import sha256
-from itertools import chain
 from time import monotonic
 
 from mirror.files import ChangedError, write_whole
@@ -31,7 +29,7 @@ from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.pipeline.site import Site, Target
 from mirror.posts import sweep_beside
-from mirror.rewrites import Occurrence, Rewrite, occurrence, recall, updated
+from mirror.rewrites import Occurrence, Rewrite, agreement, occurrence, recall, updated
 from mirror.store import ObjectInfo, StoreError
 
 Resolve = Callable[[Reference, "Url | None"], "str | Finding | None"]
@@ -359,29 +357,45 @@ class Memory:
         self._lines, self._old = site.load_rewrites()
         self._manifest, _ = site.load_manifest()
         self._by_target: dict[str, set[tuple[str, str]]] = {}
+        self._of_target: dict[str, list[Rewrite]] = {}
         self._of_post: dict[str, list[Rewrite]] = {}
         for line in self._lines:
             self._by_target.setdefault(line.target, set()).add((line.source, line.spelling))
+            self._of_target.setdefault(line.target, []).append(line)
             self._of_post.setdefault(line.post, []).append(line)
 
     def tell(self, one: ScannedPost, data: bytes) -> dict[Reference, Rewrite]:
         """What stood at each mirrored reference of a post, as far as it can be told."""
         found = self._occurrences(one, data)
-        lines = self._of_post.get(one.post.name) or (self._of_gone_posts if found else ())
-        told = recall(lines, list(found.values()))
+        here = list(found.values())
+        if (lines := self._of_post.get(one.post.name)) is not None:
+            told = recall(lines, here)
+        else:
+            told = self._as_in_another(here)
         return {
             ref: line
-            for ref, here in found.items()
-            if (line := told.get(here) or self._only_candidate(one, here)) is not None
+            for ref, where in found.items()
+            if (line := told.get(where) or self._only_candidate(one, where)) is not None
         }
 
-    @cached_property
-    def _of_gone_posts(self) -> list[Rewrite]:
-        """The lines of posts that are gone: one without lines of its own may be one of them."""
-        root = self._site.config.root
-        posts = self._of_post.items()
-        gone = (lines for name, lines in posts if not os.path.exists(root / name))  # noqa: PTH110
-        return list(chain.from_iterable(gone))
+    def _as_in_another(self, found: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
+        """For a post without lines of its own, which was another one, or a copy of it, before."""
+        told: dict[Occurrence, Rewrite] = {}
+        targets = {here.target for here in found}
+        for lines in self._of_post.values():
+            if targets.isdisjoint(line.target for line in lines):
+                continue
+            for here, line in recall(lines, found).items():
+                told[here] = max(told.get(here, line), line, key=partial(agreement, here))
+        return {here: line for here, line in told.items() if self._is_undisputed(here, line)}
+
+    def _is_undisputed(self, here: Occurrence, line: Rewrite) -> bool:
+        """Whether no other line says anything else with as much reason."""
+        least = agreement(here, line)
+        return all(
+            other.source == line.source or agreement(here, other) < least
+            for other in self._of_target[here.target]
+        )
 
     def untold(self, one: ScannedPost, told: Mapping[Reference, Rewrite]) -> Iterator[Finding]:
         for ref in one.references:
