@@ -26,6 +26,10 @@ class ArchiveError(Exception):
     """An original is missing or damaged, or the archive cannot be read or written."""
 
 
+class UnreadableError(ArchiveError):
+    """What is there cannot be looked at: permissions, or the disk."""
+
+
 class Archive:
     """Originals by digest, as files `data/ab/ab….png` beneath `root`. Safe to use from threads."""
 
@@ -128,7 +132,7 @@ class Archive:
         except FileNotFoundError as error:
             raise ArchiveError(f"{place} is missing") from error
         except OSError as error:
-            raise ArchiveError(f"{place}: {explain(error)}") from error
+            raise UnreadableError(f"{place}: {explain(error)}") from error
 
 
 def _name(digest: Digest, media_type: str) -> str:

@@ -271,7 +271,19 @@ def _loads_any(text: str) -> Manifest:
             raise _error(
                 lines[digest], f"alias_of {asset.alias_of} {what}; restore that line or `key`"
             )
+        if _is_circular(assets, asset):
+            message = "leads back to this line: a repeat must end at another picture; delete one"
+            raise _error(lines[digest], f"alias_of {asset.alias_of} {message}")
     return Manifest(assets)
+
+
+def _is_circular(assets: Mapping[Digest, Asset], asset: Asset) -> bool:
+    seen = set[Digest]()
+    alias = asset.alias_of
+    while alias is not None and alias in assets and alias not in seen:
+        seen.add(alias)
+        alias = assets[alias].alias_of
+    return asset.digest in seen
 
 
 class UnusualError(Exception):
@@ -289,6 +301,7 @@ class _Among:
         self._sources = [array("q") for _ in range(16)]  # in parts: a set of all would be large
         self._owners = array("q")  # assets with an object of their own
         self._shown = set[int]()  # what repeats are shown as
+        self._linked = set[int]()  # repeats with an object of their own
 
     def add(self, sha256: str, key: str | None, alias: str | None, urls: Iterable[str]) -> None:
         """Raise `UnusualError` if this line does not come after the one before."""
@@ -302,13 +315,17 @@ class _Among:
             self._owners.append(hash(sha256))
         if alias is not None:
             self._shown.add(hash(alias))
+            if key is not None:
+                self._linked.add(hash(sha256))
 
     def add_asset(self, asset: Asset) -> None:
         alias = asset.alias_of.hex if asset.alias_of is not None else None
         self.add(asset.blob.digest.hex, asset.key, alias, asset.sources)
 
     def check(self) -> None:
-        """Raise `UnusualError` if a source stands twice, or a repeat is shown as no object."""
+        """Raise `UnusualError` if a source stands twice, or a repeat shows none or a repeat."""
+        if self._shown & self._linked:
+            raise UnusualError
         self._shown.difference_update(self._owners)
         if self._shown or any(len(set(part)) < len(part) for part in self._sources):
             raise UnusualError

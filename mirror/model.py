@@ -371,6 +371,7 @@ class Rule(Enum):
     KEY_TAKEN = "M208", "key-taken", Outcome.FAILURE
     NOT_RESTORED = "M209", "image-not-restored", Outcome.FAILURE
     REPEAT_RESTORED = "M210", "restored-from-its-repeat", Outcome.WARNING
+    ARCHIVE_UNCHECKED = "M211", "archive-not-checked", Outcome.UNCHECKED
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +62,8 @@ def find_posts(
             raise ConfigError(f"{start}: no such file or folder (named in {where})")
         if start.is_file() and start.resolve().is_relative_to(root.resolve()):
             start = start.resolve()  # a link that was named, to a post of this tree
-        for path in [start] if start.is_file() else _walk(start, skipped):
+        closed: list[OSError] = []
+        for path in [start] if start.is_file() else _walk(start, skipped, closed.append):
             name = _name(path, root)
             below = path.relative_to(start).as_posix() if path != start else path.name
             is_folder = path.is_dir()
@@ -73,6 +74,12 @@ def find_posts(
                 findings += _link(path, name, root if path == start else start)
             else:
                 found[name] = Post(name, path)
+        for error in closed:
+            path = Path(error.filename)
+            name, below = (_name(path, one) + "/" for one in (root, start))
+            if not any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
+                message = f"cannot be read, and what posts it holds: {error.strerror}"
+                findings.append(Finding(Rule.POST_UNREADABLE, name, message))
     return sorted(found.values()), findings
 
 
@@ -82,9 +89,14 @@ def sweep_beside(posts: Iterable[Post]) -> None:
         sweep(folder, deep=False)
 
 
-def _walk(start: Path, skipped: Collection[str]) -> Iterator[Path]:
-    """Yield files, and folders that are links (whose contents are not walked)."""
-    for folder, folders, files in os.walk(start):
+def _walk(
+    start: Path, skipped: Collection[str], closed: Callable[[OSError], None]
+) -> Iterator[Path]:
+    """Yield files, and folders that are links (whose contents are not walked).
+
+    `closed` is told of folders that cannot be read.
+    """
+    for folder, folders, files in os.walk(start, onerror=closed):
         folders[:] = sorted(
             name
             for name in folders

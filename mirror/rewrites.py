@@ -132,7 +132,8 @@ def recall(
     only if every candidate says the same.
     """
     told: dict[Occurrence, Rewrite] = {}
-    then, now = (_grouped(many, lambda one: one.target) for many in (remembered, occurrences))
+    then = _grouped(remembered, attrgetter("target"))
+    now = _grouped(occurrences, attrgetter("target"))
     for target, here in now.items():
         told |= _told(then.get(target, []), here)
     return told

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from PIL import Image
 from servers import BUCKET as SERVER_BUCKET
 from servers import Server
@@ -19,7 +22,7 @@ from sites import BUCKET, Blog
 
 from mirror.cli import run as run_cli
 
-__all__ = ["BUCKET", "Ran", "filled", "picture", "run", "s3"]
+__all__ = ["BUCKET", "Ran", "close", "filled", "picture", "run", "s3"]
 _prefixes = count()
 
 
@@ -71,6 +74,18 @@ def filled(blog: Blog, *names: str) -> None:
         blog.host.put(name, picture(seed))
     blog.write("post.md", "".join(f"![](<{BUCKET}{name}>)\n\n" for name in names))
     assert not blog.sync().findings
+
+
+def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Make `folder` one that cannot be read, which no mode is to the superuser."""
+    scandir = os.scandir
+
+    def refusing(path: Any = ".") -> Any:
+        if path == str(folder):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
 
 
 def s3(server: Server, name: str = "bucket", **changes: str) -> str:

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -124,6 +125,31 @@ def test_a_line_that_is_wrong_is_named_with_what_was_expected(lines, message):
 def test_what_destinations_should_hold_is_not_read_from_a_manifest_that_is_wrong(lines, message):
     with pytest.raises((ManifestError, UnusualError)):
         len(load_objects(as_text(lines).split("\n")))
+
+
+@pytest.mark.parametrize("steps", [["a"], ["b", "a"], ["c", "d", "c"]])
+def test_repeats_that_lead_back_to_themselves_are_named(steps):
+    """Each would show the other, and so a wrong picture."""
+    ways = dict(pairwise(["a", *steps]))
+    lines = [
+        line(sha256=name * 64, key=name, sources=[], **alias)
+        for name in "abcd"
+        for alias in [{"alias_of": ways[name] * 64} if name in ways else {}]
+    ]
+    text = as_text([HEADER, *lines])
+    with pytest.raises(ManifestError, match=r"line \d: alias_of .* leads back to this line"):
+        loads(text)
+    with pytest.raises(UnusualError):
+        len(load_objects(text.split("\n")))
+
+
+def test_a_repeat_of_a_repeat_is_no_circle():
+    lines = [
+        line(sha256="a" * 64, key="a", alias_of="b" * 64, sources=[]),
+        line(sha256="b" * 64, key="b", alias_of="c" * 64, sources=[]),
+        line(sha256="c" * 64, key="c", sources=[]),
+    ]
+    assert len(loads(as_text([HEADER, *lines])).assets) == 3
 
 
 @given(manifests())

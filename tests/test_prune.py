@@ -171,6 +171,10 @@ def _no_posts(blog: Blog) -> None:
         path.unlink()
 
 
+def _closed_folder(blog: Blog) -> None:
+    blog.write("closed/post.md", "nobody can say what is in here")
+
+
 def _no_manifest(blog: Blog) -> None:
     (blog.root / "manifests" / "images.jsonl").unlink()
 
@@ -185,14 +189,20 @@ def _empty_manifest(blog: Blog) -> None:
     [
         (_unreadable_post, "odd.md could not be scanned"),
         (_linked_post, "link.md could not be scanned"),
+        (_closed_folder, "posts/closed/ could not be scanned"),
         (_no_posts, "the posts: there is none"),
         (_no_manifest, "the manifest: names no object"),
         (_empty_manifest, "the manifest: names no object"),
     ],
 )
 def test_in_doubt_nothing_goes(
-    blog: Blog, local: Store, doubt: Callable[[Blog], None], words: str
+    blog: Blog,
+    local: Store,
+    doubt: Callable[[Blog], None],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    care.close(monkeypatch, blog.root / "posts" / "closed")
     doubt(blog)
     before = keys(local)
     unread = "could not be scanned" in words

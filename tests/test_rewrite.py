@@ -14,8 +14,10 @@ from sites import BUCKET
 from typer.testing import CliRunner
 
 from mirror.cli import app
+from mirror.engine import Serial
 from mirror.model import Rule, Span
 from mirror.pipeline.rewrite import diff
+from mirror.pipeline.verify import VerifyOptions, verify
 from mirror.rewrites import HEADER, Rewrite, RewritesError, dumps, loads, occurrence, recall
 
 DECK = [slides.encode(page.draw()) for page in slides.deck(4)]
@@ -217,6 +219,19 @@ def test_an_image_that_is_not_mirrored_stays_and_is_named(mirrored):
     result = mirrored.rewrite()
     assert rules(result) == [Rule.NOT_REPOINTED]
     assert mirrored.read("post.md").startswith(f"![]({BUCKET}lost.png) ![](/images/")
+
+
+def test_an_image_that_is_in_no_destination_is_not_mirrored(mirrored):
+    mirrored.configure(destination='key = "{name}"')
+    mirrored.host.put("other/a.png", DECK[1])
+    mirrored.write("post.md", f"![]({BUCKET}a.png) ![]({BUCKET}other/a.png)\n")
+    assert rules(mirrored.sync()) == [Rule.KEY_TAKEN]
+    assert rules(mirrored.rewrite()) == [Rule.NOT_REPOINTED]
+    assert mirrored.read("post.md") == f"![](/images/a.png) ![]({BUCKET}other/a.png)\n"
+    result = verify(mirrored.site, Serial(), VerifyOptions(posts=True), mirrored.progress)
+    (finding,) = result.findings
+    assert finding.rule is Rule.NOT_MIRRORED
+    assert finding.place == "posts/post.md:1:24"
 
 
 def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):

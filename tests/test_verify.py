@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,10 +23,11 @@ from sites import Blog, Recorder
 from mirror import manifest as manifests
 from mirror.config import Destination
 from mirror.engine import Serial, Threads
+from mirror.files import Tree
 from mirror.manifest import Manifest, ManifestError
 from mirror.model import Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.site import Target
-from mirror.pipeline.verify import Slice, State, VerifyOptions, examine, verify
+from mirror.pipeline.verify import Slice, State, VerifyOptions, examine, verify, verify_original
 from mirror.store import MemoryStore, ObjectInfo, S3Store, Store, UnreachableError
 
 NAMES = ("a.png", "b.png", "c.png")
@@ -417,6 +420,22 @@ def test_usage_errors_say_what_is_wrong(blog: Blog, arguments: list[str], words:
     assert ran.code == 2
     assert words in ran.err
     assert "Traceback" not in ran.err
+
+
+def test_an_original_that_cannot_be_read_is_neither_fine_nor_damaged(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(blog, *NAMES)
+    asset = next(iter(blog.site.load_manifest()[0].assets.values()))
+
+    def refused(*_: object) -> bytes:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Tree, "read", refused)
+    found = verify_original(blog.site, asset)
+    assert found
+    assert found.rule is Rule.ARCHIVE_UNCHECKED
+    assert "Permission denied" in found.message
 
 
 @pytest.mark.parametrize(

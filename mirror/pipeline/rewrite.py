@@ -96,7 +96,10 @@ class ByManifest:
             if (asset := self.manifest.find(located.address)) is None:
                 return self._not_mirrored(located.address)
         shown = self.manifest.shown_for(asset)
-        if shown.key is None or (new := self.target.public_url(shown.key)) is None:
+        if shown.key is None:
+            message = "stays as it is: it is in no destination; `mirror sync` says why"
+            return Finding(Rule.NOT_REPOINTED, str(url), message)
+        if (new := self.target.public_url(shown.key)) is None:
             return None
         new += url.fragment
         if new == reference.url.raw:

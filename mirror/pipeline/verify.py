@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mirror.archive import ArchiveError
+from mirror.archive import ArchiveError, UnreadableError
 from mirror.engine import Engine
 from mirror.manifest import (
     Manifest,
@@ -366,6 +366,8 @@ def verify_original(site: Site, asset: Asset) -> Finding | None:
             message = "is not in the archive with its size; `mirror repair` fetches it"
             return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
         site.archive.get(asset.digest, asset.blob.media_type)
+    except UnreadableError as error:
+        return Finding(Rule.ARCHIVE_UNCHECKED, asset.digest.hex, str(error))
     except ArchiveError as error:
         return Finding(Rule.ARCHIVE_DAMAGED, asset.digest.hex, f"{error}; `mirror repair` heals it")
     return None
@@ -394,8 +396,12 @@ def verify_posts(site: Site, manifest: Manifest, scanned: Scanned) -> Iterator[F
         place = (post.name, ref.line, ref.column)
         located = site.locator.locate(ref.url)
         if located is not None:
-            if manifest.find(located.address) is None and located.address not in ignored:
+            asset = manifest.find(located.address)
+            if asset is None and located.address not in ignored:
                 message = "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+                yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
+            elif asset is not None and site.targets and manifest.shown_for(asset).key is None:
+                message = "is in the archive, but in no destination; `mirror sync` says why"
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
         elif any(target.key_of(ref.url.raw) for target in site.targets):
             message = "looks mirrored, but no line of the manifest has this key"
