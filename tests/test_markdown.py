@@ -210,21 +210,31 @@ UNLOCATED = [
 @pytest.mark.parametrize(("text", "post", "line"), UNLOCATED)
 def test_what_cannot_be_located_in_a_string_is_told(text: str, post: str, line: int) -> None:
     scan = find_references(text.encode(), post)
-    assert scan.references == ()
+    assert not any(reference.form.is_rewritten for reference in scan.references)
     assert [(f.rule, f.line) for f in scan.findings] == [(Rule.SPAN_UNVERIFIED, line)]
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "urls"),
     [
-        "---\ntext: |\n  see //h/a.png\n  and //h/b.png\n---\n",
-        "---\ntitle: //h/a.png and more\nlink: //h/page with text\nx: a.png b.png\n---\n",
-        "---\nx: >-\n---\n//\n",
+        ("---\ntext: |\n  see //h/a.png\n  and //h/b.png\n---\n", ["//h/a.png", "//h/b.png"]),
+        ("---\ntitle: //h/a.png and more\nlink: //h/page with text\n---\n", ["//h/a.png"]),
+        ("---\nx: a.png b.png\ny: https://h/page\nz: >-\n---\n//\n", []),
+        ('---\nexcerpt: \'<img src="https://h/a"> <a href="//h/b">\'\n---\n', ["https://h/a"]),
+        ('+++\ndesc = """\n![a](https://h/图.png)\n"""\n+++\n', ["https://h/图.png"]),
+        ("---\ndesc: '![a](//h/a.png)'\n---\n", ["//h/a.png"]),
+        ('{"desc": "see (https://h/a.png), please"}\n', ["https://h/a.png"]),
     ],
 )
-def test_text_in_front_matter_is_no_address(text: str) -> None:
-    scan = find_references(text.encode(), "a.md")
-    assert (scan.references, scan.findings) == ((), ())
+def test_images_in_a_text_in_front_matter_are_found_and_not_rewritten(
+    text: str, urls: list[str]
+) -> None:
+    data = text.encode()
+    scan = find_references(data, "a.md")
+    in_text = [ref for ref in scan.references if ref.form is Form.AUTOLINK]
+    assert [ref.url.raw for ref in in_text] == urls
+    assert [data[ref.span.start : ref.span.stop].decode() for ref in in_text] == urls
+    assert scan.findings == ()
 
 
 def _calls(data: bytes, post: str) -> int:

@@ -1,6 +1,7 @@
 """URLs in front matter: YAML, TOML and JSON, located by position and never written anew.
 
-Every string that is a URL as a whole is looked at, whatever its key. YAML is read as a stream of
+Every string that is a URL as a whole is looked at, whatever its key; images that are named in the
+midst of one, such as an excerpt in HTML, are found like visible text. YAML is read as a stream of
 events, so aliases, tags and deep nesting build nothing.
 """
 
@@ -16,7 +17,7 @@ import yaml
 
 from mirror.markdown.found import Findings, Found, Problem
 from mirror.markdown.spell import read
-from mirror.markdown.urls import form_by_name, has_image_path, is_absolute
+from mirror.markdown.urls import form_by_name, has_image_path, is_absolute, quoted_urls
 from mirror.model import Form, Quoting, Rule
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
@@ -131,6 +132,11 @@ def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> 
     for key, value, start, stop, quoting in values:
         words = value.split()
         form = form_by_name(Form.FRONT_MATTER, words[0], key) if words else None
+        if form is None or len(words) > 1:  # an excerpt, say: like visible text in the body
+            for first, last in quoted_urls(text, start, stop):
+                url = read(text[first:last].decode(), Quoting.TEXT)
+                found = Found(offset + first, offset + last, url, Form.AUTOLINK, Quoting.TEXT)
+                result.found.append(found)
         if form is None:
             continue
         if padding := _PADDING.match(text, start, stop):
