@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from html.entities import html5
 from urllib.parse import unquote
 
 import html5lib
@@ -204,6 +205,15 @@ def test_attributes_are_those_of_a_browsers_tokenizer(text: str) -> None:
         if a.name == b"src" and a.start < a.stop
     ]
     assert found == expected
+
+
+@given(
+    st.sampled_from([name for name in html5 if name[-1] != ";"]), st.text("=;a1&-_% ", max_size=3)
+)
+def test_names_in_attributes_are_read_as_a_browser_does(name: str, rest: str) -> None:
+    value = f"//h/a?q=1&{name}{rest}"
+    page = html5lib.parseFragment(f'<img src="{value}">', namespaceHTMLElements=False)
+    assert read(value, Quoting.HTML) == page.find("img").get("src")
 
 
 @given(st.binary(max_size=200), st.sampled_from(("a.md", "b.mdx", "c.markdown")))

@@ -264,6 +264,7 @@ def test_odd_names_are_shown_on_one_line(blog: Blog) -> None:
     "text",
     [
         f"![](/images/{STRAY})",
+        f"![](&#47;images\\/{STRAY})",
         f"`![](/images/{STRAY})`",
         f"```\n/images/{STRAY}\n```",
         f"<!-- <img src=/images/{STRAY}> -->",

@@ -17,7 +17,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENTITY = re.compile(r"&(?:#(\d{1,7})|#[xX]([0-9a-fA-F]{1,6})|([A-Za-z][A-Za-z0-9]*));")
 _MARKDOWN_ESCAPE = re.compile(rf"\\([!-/:-@\[-`{{-~])|{_ENTITY.pattern}")
 _ATTRIBUTE_ENTITY = re.compile(
-    r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([A-Za-z][A-Za-z0-9]*)(;|(?!=)))"
+    r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([A-Za-z][A-Za-z0-9]*+)(;|(?!=)))"
 )
 _CSS_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n\f\r]?|(.))")
 _STRING_ESCAPE = re.compile(
@@ -144,8 +144,8 @@ def _markdown_character(match: re.Match[str]) -> str:
 
 
 def _attribute_character(match: re.Match[str]) -> str:
-    # In an attribute a name without its semicolon counts only where no `=` follows, so that
-    # `?a=1&copy=2` stays what it is.
+    # In an attribute a name without its semicolon counts only where no `=`, letter or digit
+    # follows, so that `?a=1&copy=2` and `&param=1` stay what they are.
     name, semicolon = match.groups()
     if name is None:
         return html.unescape(match[0])

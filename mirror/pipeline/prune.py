@@ -201,13 +201,17 @@ def _delete_one(extra: Extra) -> Extra | Finding:
 
 
 def _texts(scanned: Scanned) -> Iterator[tuple[str, str] | Finding]:
-    """Name and text of every post; a finding for one that cannot be read any more."""
+    """Name and text of every post, and its URLs as decoded, whose host may be spelled in any way.
+
+    A finding for a post that cannot be read any more.
+    """
     for one in scanned.posts:
         data = one.post.read()
         if isinstance(data, Finding):
             yield data
         else:
             yield one.post.name, data.decode(one.encoding or "utf-8", "replace")
+            yield one.post.name, "\n".join(ref.url.raw for ref in one.references)
 
 
 def mentions(
