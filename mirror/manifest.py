@@ -7,7 +7,7 @@ import json
 import re
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -366,6 +366,28 @@ def parse(lines: Iterable[str]) -> Iterator[tuple[int, Asset]]:
             yield number, _usual_asset(usual)
         elif line.strip():
             yield number, _parse_asset(number, _load_object(number, line))
+
+
+def select(
+    lines: Iterable[str],
+    keys: Collection[str] = (),
+    sources: Collection[str] = (),
+    digests: Collection[str] = (),
+) -> Iterator[Asset]:
+    """Those with one of `keys`, `sources` (by `sources.identity`) or `digests`; like `parse`."""
+
+    def is_wanted(digest: str, key: str | None, urls: Iterable[str]) -> bool:
+        return key in keys or digest in digests or any(identity(url) in sources for url in urls)
+
+    for number, line in _numbered(lines):
+        if (usual := _read_usual(line)) is not None:
+            _, sha256, *_, key, _, urls = usual
+            if is_wanted(sha256, key, urls):
+                yield _usual_asset(usual)
+        elif line.strip():
+            asset = _parse_asset(number, _load_object(number, line))
+            if is_wanted(asset.digest.hex, asset.key, asset.sources):
+                yield asset
 
 
 def _numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -7,7 +7,7 @@ should be told on the way is a `Finding`.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any, NewType, Self
@@ -442,10 +442,10 @@ class Finding:
 class Layer:
     """One thing a check compared with the manifest: the posts, the archive, a destination.
 
-    `subjects` are the posts, keys or digests that were looked at; what `findings` does not
-    mention was found right.
+    `subjects` are the posts, keys or digests that were looked at, for one reading; what `findings`
+    does not mention was found right.
     """
 
     name: str
-    subjects: Collection[str]
+    subjects: Iterable[str]
     findings: Sequence[Finding]

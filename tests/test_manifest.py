@@ -15,9 +15,11 @@ from mirror.manifest import (
     dumps,
     load_objects,
     loads,
+    select,
     with_sources,
 )
 from mirror.model import EXTENSIONS, Address, Asset, Blob, Digest, Fingerprint, Key
+from mirror.sources import identity
 
 hexes = st.text("0123456789abcdef", min_size=64, max_size=64)
 blobs = st.builds(
@@ -171,6 +173,22 @@ def test_a_manifest_read_line_by_line_gives_the_same_objects(manifest):
     assert list(packed.facts()) == list(manifest.objects.facts())
     assert dict(packed) == dict(manifest.objects)
     assert packed.assets == len(manifest.assets)
+
+
+@given(manifests(), st.data())
+def test_a_part_of_a_manifest_is_chosen_line_by_line(manifest, data):
+    assets = list(manifest.assets.values())
+    chosen = st.lists(st.sampled_from(assets), max_size=3) if assets else st.just([])
+    by_key, by_source, by_digest = (data.draw(chosen) for _ in range(3))
+    keys = {one.key for one in by_key if one.key is not None}
+    sources = {identity(url) for one in by_source for url in one.sources}
+    digests = {one.digest.hex for one in by_digest}
+    found = list(select(dumps(manifest).split("\n"), keys, sources, digests))
+    assert found == [
+        one
+        for one in sorted(assets, key=lambda one: one.digest.hex)
+        if one.key in keys or sources & set(map(identity, one.sources)) or one.digest.hex in digests
+    ]
 
 
 def rows(*keys: str | None) -> list[tuple[str | None, int, bytes]]:

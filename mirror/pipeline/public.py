@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import chain, islice
 
 from mirror.engine import Engine
 from mirror.fetch import Body, Fetcher, FetchError, Kind
@@ -24,31 +25,37 @@ _REFUSED = (Kind.BLOCKED, Kind.AUTHENTICATION)
 _CHECKS_FAILED = (Kind.CONTENT, Kind.TOO_LARGE)
 
 
-def verify_public(site: Site, engine: Engine, assets: Sequence[Asset], progress: Progress) -> Layer:
-    """Ask for the objects among `assets` at the first destination's `public_url`.
+def verify_public(
+    site: Site, engine: Engine, assets: Iterable[Asset], total: int | None, progress: Progress
+) -> tuple[Layer, int]:
+    """Ask for the objects among `assets` at the first destination's `public_url`; how many.
 
     Each is asked for as its posts do, with the site's Referer if the configuration names one; the
-    first also without, because rules against hot-linking hold for a host as a whole.
+    first also without, because rules against hot-linking hold for a host as a whole. `total` is
+    how many there may be.
     """
     findings = Findings(progress.finding)
     if not site.targets:
         findings.append(Finding(Rule.PUBLIC_UNCHECKED, "public_url", "there is no [[destination]]"))
-        return Layer("public", (), findings)
+        return Layer("public", (), findings), 0
     target = site.targets[0]
     if (trouble := _unaskable(target)) is not None:
         findings.append(Finding(Rule.PUBLIC_UNCHECKED, target.name, trouble))
-        return Layer("public", (), findings)
-    objects = [asset for asset in assets if asset.key is not None]
-    progress.stage(f"ask {target.name}", len(objects), "URLs")
+        return Layer("public", (), findings), 0
+    objects = (asset for asset in assets if asset.key is not None)
+    progress.stage(f"ask {target.name}", total, "URLs")
     base = target.settings.public_url or ""
+    urls = []
     with open_fetcher(site.config.fetch, [base]) as fetcher:
         ask = AskJob(site, target, fetcher, _referer(site))
-        if objects and ask.referer:
-            findings.extend(ask.without_referer(objects[0]))
-        for found in engine.map(ask, objects, site.config.fetch.concurrency):
+        first = list(islice(objects, 1))
+        if ask.referer:
+            findings.extend(finding for asset in first for finding in ask.without_referer(asset))
+        for url, found in engine.map(ask, chain(first, objects), site.config.fetch.concurrency):
             progress.advance(failed=bool(found))
             findings.extend(found)
-    return Layer("public", list(map(ask.url, objects)), findings)
+            urls.append(url)
+    return Layer("public", sorted(urls), findings), len(urls)
 
 
 def _unaskable(target: Target) -> str | None:
@@ -72,20 +79,20 @@ def _referer(site: Site) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class AskJob:
-    """Asset in, what a reader would have to complain about out."""
+    """Asset in, its URL and what a reader would have to complain about out."""
 
     site: Site
     target: Target
     fetcher: Fetcher
     referer: str | None
 
-    def __call__(self, asset: Asset) -> list[Finding]:
+    def __call__(self, asset: Asset) -> tuple[str, list[Finding]]:
         url = self.url(asset)
         try:
             body = self._get(url, self.referer)
         except FetchError as error:
-            return [self._failed(url, error)]
-        return list(self._differences(asset, url, body))
+            return url, [self._failed(url, error)]
+        return url, list(self._differences(asset, url, body))
 
     def without_referer(self, asset: Asset) -> Iterator[Finding]:
         """Whether the host wants a Referer that feed readers and private browsers do not send."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import string
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from io import TextIOWrapper
@@ -118,6 +118,20 @@ class Site:
         """
         return manifests.load_objects(self._manifest_lines())
 
+    def stream_assets(self) -> Iterator[Asset]:
+        """All assets, one by one; what has to hold among them is left to `stream_objects`."""
+        return (asset for _, asset in manifests.parse(self._manifest_lines()))
+
+    def select_assets(self, keys: Collection[str], sources: Collection[str]) -> Manifest:
+        """The part of the manifest with these keys and sources, and what is shown in its place."""
+        lines = self._manifest_lines
+        assets = {one.digest: one for one in manifests.select(lines(), keys, sources)}
+        aliases = {one.alias_of for one in assets.values()} - assets.keys()
+        if shown := {digest.hex for digest in aliases if digest is not None}:
+            found = manifests.select(lines(), digests=shown)
+            assets |= {one.digest: one for one in found}
+        return Manifest(assets)
+
     def _manifest_lines(self) -> Iterator[str]:
         try:
             with (
@@ -127,7 +141,7 @@ class Site:
                 for line in lines:
                     yield line.rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise UnusualError from error
+            raise ManifestError(f"{self.manifest_path}: cannot be read: {error}") from error
 
     def load_objects(self) -> Objects:
         """What destinations should hold, all of it read; in little memory, if it can."""

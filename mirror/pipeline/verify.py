@@ -28,6 +28,7 @@ from mirror.manifest import (
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.site import Site, Target, unreachable
+from mirror.sources import identity
 from mirror.store import (
     CredentialsError,
     NoBucketError,
@@ -104,30 +105,25 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     is neither fine nor a difference.
     """
     started = monotonic()
-    if options.archive or options.public or options.posts:
-        manifest, _ = site.load_manifest()
-        objects = manifest.objects
-    else:
-        manifest = Manifest()  # not needed, and it may be of a million lines
-        objects = site.stream_objects()
     run = partial(_destinations, site, engine, options, progress)
     try:
-        layers, counts = run(objects)
+        layers, counts = run(site.stream_objects())
     except (ManifestError, UnusualError):  # found out while a destination was listed
         layers, counts = run(site.load_objects())
-    sampled = [asset for asset in manifest.assets.values() if asset.digest in options.sample]
+    total = counts["assets"] if options.sample == ALL else None
     if options.archive:
-        layers.append(_archive_layer(site, engine, sampled, progress))
+        layers.append(_archive_layer(site, engine, options.sample, total, progress))
     if options.public:
         from mirror.pipeline.public import verify_public  # a web client, for this alone
 
-        layers.append(verify_public(site, engine, sampled, progress))
-        counts["asked"] = len(layers[-1].subjects)
+        sampled = _sampled(site, options.sample)
+        layer, counts["asked"] = verify_public(site, engine, sampled, total, progress)
+        layers.append(layer)
     if options.posts:
         from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
 
         scanned = scan(*site.posts(options.paths))
-        layers.append(_posts_layer(site, manifest, scanned, progress))
+        layers.append(_posts_layer(site, _shown_in(site, scanned), scanned, progress))
         counts["posts"] = len(scanned.posts)
         counts["references"] = sum(1 for _ in scanned.references())
     result = VerifyResult({}, layers)
@@ -141,6 +137,10 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     counts["unchecked"] = sum(f.rule.outcome is Outcome.UNCHECKED for f in findings)
     result.summary = summary(counts, findings, started)
     return result
+
+
+def _sampled(site: Site, sample: Slice) -> Iterator[Asset]:
+    return (asset for asset in site.stream_assets() if asset.digest in sample)
 
 
 def manifest_lines(site: Site, findings: Sequence[Finding]) -> dict[str, int]:
@@ -349,14 +349,14 @@ def _destination_layer(target: Target, objects: Objects, held: Held, progress: P
 
 
 def _archive_layer(
-    site: Site, engine: Engine, assets: Sequence[Asset], progress: Progress
+    site: Site, engine: Engine, sample: Slice, total: int | None, progress: Progress
 ) -> Layer:
-    progress.stage("read the archive", len(assets), "originals")
+    progress.stage("read the archive", total, "originals")
     findings = Findings(progress.finding)
-    for finding in engine.map(partial(verify_original, site), assets, _READERS):
+    for finding in engine.map(partial(verify_original, site), _sampled(site, sample), _READERS):
         progress.advance(failed=finding is not None)
         findings.extend(() if finding is None else (finding,))
-    return Layer("archive", [asset.digest.hex for asset in assets], findings)
+    return Layer("archive", (one.digest.hex for one in _sampled(site, sample)), findings)
 
 
 def verify_original(site: Site, asset: Asset) -> Finding | None:
@@ -385,6 +385,15 @@ def _posts_layer(site: Site, manifest: Manifest, scanned: Scanned, progress: Pro
     findings = Findings(progress.finding, found)
     findings.extend(verify_posts(site, manifest, scanned))
     return Layer("posts", [one.post.name for one in scanned.posts], findings)
+
+
+def _shown_in(site: Site, scanned: Scanned) -> Manifest:
+    """Of the manifest, which may be of a million lines, what the posts ask for."""
+    urls = [ref.url for _, ref in scanned.references()]
+    located = filter(None, map(site.locator.locate, urls))
+    sources = {identity(one.address) for one in located}
+    keys = {key for url in urls for target in site.targets if (key := target.key_of(url.raw))}
+    return site.select_assets(keys, sources)
 
 
 def verify_posts(site: Site, manifest: Manifest, scanned: Scanned) -> Iterator[Finding]:
