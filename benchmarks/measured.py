@@ -1,6 +1,6 @@
 """One piece of work in a process of its own, and what it took, as JSON on stdout.
 
-    python -m benchmarks.measured sync|verify CONFIG
+    python -m benchmarks.measured sync|verify|verify-posts CONFIG
     python -m benchmarks.measured bound FOLDER
     python -m benchmarks.measured manifest FILE
     python -m benchmarks.measured host FOLDER
@@ -74,7 +74,7 @@ def sync(path: Path) -> dict[str, Any]:
     return _facts(site, engine, result.summary, [f.message for f in result.findings])
 
 
-def verify(path: Path) -> dict[str, Any]:
+def verify(path: Path, *, posts: bool = False) -> dict[str, Any]:
     from mirror.config import load_config
     from mirror.engine import Threads
     from mirror.pipeline.progress import Silent
@@ -84,7 +84,7 @@ def verify(path: Path) -> dict[str, Any]:
 
     site = Site(load_config(path))
     engine = Timed(Threads())
-    result = run(site, engine, VerifyOptions(), Silent())
+    result = run(site, engine, VerifyOptions(posts=posts), Silent())
     return _facts(site, engine, result.summary, [f.message for f in result.findings])
 
 
@@ -199,6 +199,7 @@ def main() -> None:
     work: dict[str, Callable[[Path], dict[str, Any] | None]] = {
         "sync": sync,
         "verify": verify,
+        "verify-posts": partial(verify, posts=True),
         "bound": bound,
         "manifest": manifest,
         "host": host,

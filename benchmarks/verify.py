@@ -3,7 +3,8 @@
     python -m benchmarks verify [--objects N] [--lines N] [--runs N]
 
 All ask one server, in turn; `rclone check` has the same objects as files to compare with. Memory
-is measured against a listing made up on the fly: of so many objects as there are manifest lines.
+is measured against a listing made up on the fly: of so many objects as there are manifest lines;
+without posts, and with posts that show a thousand of the images.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from benchmarks.common import (
 
 HEADER = '{"format": "mirror-manifest", "version": 1}\n'
 CONFIG = """
+[posts]
+paths = ["posts"]
 [[source]]
 name = "slides"
 match = ["https://slides.example.com/"]
@@ -46,6 +49,7 @@ url = "s3://{bucket}"
 endpoint_url = "{endpoint_url}"
 region = "us-east-1"
 """
+SHOWN = 1000  # images that the posts show
 RCLONE = ("-R", "--files-only", "--fast-list")  # one listing instead of one for each folder
 
 
@@ -75,6 +79,9 @@ def write_site(root: Path, many: int, endpoint_url: str) -> Path:
     lines = sorted(json.dumps(line) + "\n" for line, _ in objects(many))
     (root / "manifests").mkdir(parents=True)
     (root / "manifests" / "images.jsonl").write_text(HEADER + "".join(lines))
+    (root / "posts").mkdir()
+    images = (f"![]({url})\n" for line, _ in objects(min(many, SHOWN)) for url in line["sources"])
+    (root / "posts" / "post.md").write_text("".join(images))
     config = root / "mirror.toml"
     config.write_text(CONFIG.format(bucket=BUCKET, endpoint_url=endpoint_url))
     return config
@@ -87,8 +94,8 @@ def write_objects(folder: Path, many: int) -> None:
         (folder / line["key"]).write_bytes(data)
 
 
-def verify(config: Path, objects: int) -> Run:
-    done = measured("verify", config)
+def verify(config: Path, objects: int, job: str = "verify") -> Run:
+    done = measured(job, config)
     compared = done.facts["summary"]["objects"]
     if done.facts["findings"] or compared != objects:
         raise BenchError(f"verify compared {compared} objects: {done.facts['findings']}")
@@ -104,7 +111,8 @@ def main() -> None:
     with TemporaryDirectory(prefix="bench-verify-") as folder:
         _speed(Path(folder), options.objects, options.runs)
     sizes = [options.lines // share for share in (100, 10, 1)]
-    table(("manifest lines = objects", "peak MB", "s", "LIST requests"), map(_memory, sizes))
+    head = ("manifest lines = objects", "peak MB", "s", "LIST requests", "--posts peak MB", "s")
+    table(head, map(_memory, sizes))
 
 
 def _speed(root: Path, many: int, runs: int) -> None:
@@ -146,6 +154,7 @@ def _memory(many: int) -> tuple[object, ...]:
         config = write_site(Path(folder), many, "http://127.0.0.1:1")
         with helper("listing", Path(folder, "manifests", "images.jsonl")) as server:
             config.write_text(CONFIG.format(bucket=BUCKET, endpoint_url=server.url.rstrip("/")))
-            done = verify(config, many)
-    facts = done.facts
-    return f"{many:,}", round(facts["peak_mb"]), done.seconds, facts["requests"]
+            alone, posts = (verify(config, many, job) for job in ("verify", "verify-posts"))
+    peaks = [round(done.facts["peak_mb"]) for done in (alone, posts)]
+    requests = alone.facts["requests"]
+    return f"{many:,}", peaks[0], alone.seconds, requests, peaks[1], posts.seconds
