@@ -153,6 +153,8 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
         fetch=_fetch(top.table("fetch")),
     )
     top.finish()
+    for destination in destinations:
+        _check_folder(name, destination, config)
     return config
 
 
@@ -310,6 +312,24 @@ def _place(destination: Destination, root: Path) -> str:
     if scheme == "file":
         return os.path.normpath(root / rest.removeprefix("//"))
     return f"{rest.rstrip('/')} {(destination.endpoint_url or '').rstrip('/')}"
+
+
+def _check_folder(name: str, destination: Destination, config: Config) -> None:
+    """Raise if a destination is a folder with anything else in it: `prune` deletes such files."""
+    if not destination.url.startswith("file:"):
+        return
+    folder = Path(_place(destination, config.root))
+    ours = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
+    others = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
+    others += [(f"the {what}", path) for what, path in ours.items()]
+    for what, path in others:
+        other = Path(os.path.normpath(path))
+        is_inside = what not in ("mirror.toml", "the posts") and folder.is_relative_to(other)
+        if other.is_relative_to(folder) or is_inside:
+            raise ConfigError(
+                f"{name}: destination {destination.name!r} keeps its images in {folder}, where "
+                f"{what} is kept too; give it a folder of its own, such as file:images"
+            )
 
 
 # --- Reading one table ------------------------------------------------------------------------

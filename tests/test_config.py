@@ -73,6 +73,27 @@ def target(**keys):
             "differ in `key`",
             id="two keys",
         ),
+        *(
+            pytest.param(
+                {
+                    "destination": [{"name": "d", "url": f"file:{folder}"}],
+                    "posts": {"paths": ["content/posts"]},
+                    "archive": {"path": "kept/originals"},
+                },
+                f"'d' keeps its images in .*, where {what} is kept too",
+                id=f"not a folder of its own: {folder}",
+            )
+            for folder, what in (
+                (".", "mirror.toml"),
+                ("..", "mirror.toml"),
+                ("content", "the posts"),
+                ("content/posts/", "the posts"),
+                ("kept", "the archive"),
+                ("kept/originals/x", "the archive"),
+                ("manifests", "the manifest"),
+                (".mirror/x", "the state"),
+            )
+        ),
         pytest.param(
             {"destination": [TARGET, TARGET | {"name": "e", "url": "s3://bucket/prefix/"}]},
             "destinations 'd' and 'e' are both at 's3://bucket/prefix/'",
