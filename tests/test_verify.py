@@ -360,6 +360,15 @@ def test_what_is_ignored_is_not_missed(blog: Blog) -> None:
     assert run(blog, "verify", "--posts").code == 0
 
 
+def test_a_summary_counts_what_the_posts_hold(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    blog.write("again.md", f"![]({BUCKET}a.png)")
+    for command in ("verify --posts", "rewrite --dry-run"):
+        summary = run(blog, *command.split(), "--json").events[-1]
+        counts = {name: summary[name] for name in ("posts", "references", "urls")}
+        assert counts == {"posts": 2, "references": 4, "urls": 3}
+
+
 def test_a_manifest_is_never_held_as_a_whole(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be of a million lines, and CI machines are small."""
     filled(blog, *NAMES)

@@ -11,6 +11,7 @@ import typer
 
 from mirror.amounts import count_text, size_text
 from mirror.cli.common import (
+    EXIT_OK,
     ConfigPath,
     DryRun,
     Json,
@@ -55,13 +56,17 @@ def repair(
     with nullcontext() if dry_run else site.lock("mirror repair"), closing_bar(progress):
         result = run_repair(site, Threads(), RepairOptions(dry_run, deep), progress)
     code = exit_code(result.findings)
-    lines = _repair_lines(result.summary, result.repairs, dry_run)
+    lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=code == EXIT_OK)
     finish(lines, result.summary, result.findings, as_json, code)
     raise typer.Exit(code)
 
 
 def _repair_lines(
-    summary: Mapping[str, int | float], repairs: Sequence[Repair], dry_run: bool
+    summary: Mapping[str, int | float],
+    repairs: Sequence[Repair],
+    dry_run: bool,
+    *,
+    is_whole: bool,
 ) -> list[str]:
     verb = "would repair" if dry_run else "repaired"
     lines = [
@@ -71,7 +76,7 @@ def _repair_lines(
     images = count_text(int(summary["assets"]), "image")
     objects = count_text(int(summary["objects"]), "object")
     if not summary["broken"]:
-        end = "nothing is broken" if not summary["failed"] else "not all could be looked at"
+        end = "nothing is broken" if is_whole else "not all could be looked at"
         return [*lines, f"looked at {images} and {objects}: {end}"]
     done = f"{verb} {len(repairs):,} of {summary['broken']:,} broken copies"
     return [*lines, f"looked at {images} and {objects}: {done}"]

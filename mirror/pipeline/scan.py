@@ -67,6 +67,11 @@ class Scanned:
                 if self.counts(reference) and (quoted or reference.form.is_rendered):
                     yield scanned.post, reference
 
+    def tally(self) -> dict[str, int]:
+        """How much there is; `urls` are addresses that differ."""
+        urls = [ref.url.raw for _, ref in self.references()]
+        return {"posts": len(self.posts), "references": len(urls), "urls": len(set(urls))}
+
     def counts(self, reference: Reference) -> bool:
         return (
             reference.form not in (Form.LINK, Form.AUTOLINK)

@@ -124,8 +124,7 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
 
         scanned = scan(*site.posts(options.paths))
         layers.append(_posts_layer(site, _shown_in(site, scanned), scanned, progress))
-        counts["posts"] = len(scanned.posts)
-        counts["references"] = sum(1 for _ in scanned.references())
+        counts |= scanned.tally()
     result = VerifyResult({}, layers)
     findings = result.findings
     for rule, name in (
