@@ -237,6 +237,44 @@ def test_images_in_a_text_in_front_matter_are_found_and_not_rewritten(
     assert scan.findings == ()
 
 
+NOTES = [
+    ('!!! note "T"\n\n    ![](//h/a.png)\n\n    text\n\n        ![](//h/c.png)\n', "a.png"),
+    ("!!! note\n    text\n\n    ![](//h/a.png)\n\nend\n\n    ![](//h/c.png)\n", "a.png"),
+    ('=== "A"\n\n    ![](//h/a.png)\n\n=== "B"\n\n    ??? x\n\n        ![](//h/b)\n', "a.png b"),
+    ("1. x\n\n    !!! note\n\n        ![](//h/a.png)\n", "a.png"),
+    ("> ???+ note\r\n>\r\n>     图\r\n>     ![](//h/a.png)\r\n", "a.png"),
+    ("!!! note\n\n    ```\n    ![](//h/c.png)\n    ```\n", ""),
+    ("!!!\n\n    ![](//h/c.png)\n\nwhat?\n\n    ![](//h/c.png)\n", ""),
+    ('<figure markdown="span">\n  ![x](//h/a){ width="3" }\n  <p>x</p>\n</figure>\n', "a"),
+    ("> <div class=x markdown>\n> text\n>   ![](<//h/a>) <img src='//h/b'>\n> </div>\n", "a b"),
+    ("<div markdown=1>\n<pre>![](//h/c.png)</pre>\n</div>\n", ""),
+    ("<div class='markdown'>\n![](//h/c.png)\n</div>\n", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "names"), NOTES)
+def test_notes_and_tabs_of_python_markdown_hold_markdown(text: str, names: str) -> None:
+    data = text.encode()
+    scan = find_references(data, "a.md")
+    shown = [ref for ref in scan.references if ref.form.is_rewritten]
+    assert [ref.url.raw for ref in shown] == [f"//h/{name}" for name in names.split()]
+    assert all(data[ref.span.start : ref.span.stop].decode() == ref.url.raw for ref in shown)
+    assert scan.findings == ()
+
+
+def test_an_escape_in_css_ends_no_url() -> None:
+    styles = (r"x:url(https://h/a\)b.png)", r'x:url("//h/\"c.png")')
+    text = " ".join(f"<b style='{style}'>" for style in styles)
+    found = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
+    assert found == ["https://h/a)b.png", '//h/"c.png']
+
+
+def test_notes_in_notes_end_somewhere() -> None:
+    lines = [f"{' ' * 4 * n}!!! note\n\n" for n in range(60)]
+    scan = find_references("".join([*lines, " " * 240, "![](//h/a.png)\n"]).encode(), "a.md")
+    assert [ref.form for ref in scan.references] == [Form.CODE]
+
+
 def _calls(data: bytes, post: str) -> int:
     """How many functions a scan calls: its work, whatever the clock says."""
     count = 0

@@ -37,6 +37,14 @@ _LABEL = re.compile(rb"\[[^\[\]\\]*(?:\\.[^\[\]\\]*)*\]:", re.S)
 _PLAIN_URL = re.compile(r"[^\s\"'()<>\[\]\\&|\x00-\x1f]+")
 _TEMPLATE = re.compile(r"\{[{%]")
 
+# What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
+# extensions (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`.
+_ADMONITION = re.compile(rb"(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w]")
+# An element whose content is Markdown to Python-Markdown and to kramdown.
+_MARKDOWN_INSIDE = re.compile(rb"<[A-Za-z][^<>]*\smarkdown(?:=[\"']?(?:1|block|span)[\"']?)?[\s>]")
+
+_MAX_DEPTH = 20
+
 _INLINE = frozenset({"Emphasis", "Strong", "Strikethrough", "Superscript", "Subscript"})
 _REFERENCE_TYPES = frozenset({"Reference", "Collapsed", "Shortcut"})
 
@@ -45,13 +53,13 @@ class ParserError(Exception):
     """The parser itself failed on this text."""
 
 
-def find(body: bytes) -> Findings:
+def find(body: bytes, depth: int = 0) -> Findings:
     """Find URLs in Markdown without front matter.
 
-    `masks` are the ranges of code, comments and verbatim HTML.
+    `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the notes around.
     """
     text = body.decode()
-    walker = _Walker(body)
+    walker = _Walker(body, depth)
     try:
         events = _PARSER.events_with_range(text, merge_text=True)
         definitions = _PARSER.reference_definitions(text) if b"]:" in body else {}
@@ -68,14 +76,17 @@ def find(body: bytes) -> Findings:
 class _Walker:
     """One pass over the events of a post."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, depth: int) -> None:
         self.body = body
+        self.depth = depth
         self.result = Findings()
         self.open: list[tuple[str, dict[str, Any], dict[str, int]]] = []  # images and links
         self.used: dict[str, Form] = {}  # labels, folded
         self.html: list[tuple[int, int]] = []  # lines of the HTML block
         self.tags: list[tuple[int, int]] = []  # inline HTML of the paragraph
         self.in_code = False
+        self.paragraph = b""  # the one right before
+        self.admonition: list[tuple[int, int]] | None = None  # lines of its indented part
         self.images = 0  # that are open: an alt text shows no HTML
         self.tables = 0
         self.heading: dict[str, int] | None = None
@@ -86,7 +97,9 @@ class _Walker:
             if not isinstance(event, str):
                 kind, value = event.popitem()  # its only member
                 if kind == "Text":
-                    if "//" in value and not self.in_code:
+                    if self.admonition is not None:
+                        self.admonition += _lines(self.body, value, place["start"], place["end"])
+                    elif "//" in value and not self.in_code:
                         self.text(place["start"], place["end"])
                 elif kind == "Start":
                     self.start(value, place)
@@ -114,6 +127,9 @@ class _Walker:
         self.finish_paragraph()
         if name == "CodeBlock":
             self.in_code = True
+            is_note = data == "Indented" and _ADMONITION.match(self.paragraph)
+            if is_note and self.depth < _MAX_DEPTH:
+                self.admonition = []
         elif name == "Table":
             self.tables += 1
         elif name == "Heading":
@@ -125,7 +141,10 @@ class _Walker:
             self.images -= value == "Image"
         elif not isinstance(value, str) or value not in _INLINE:
             self.finish_paragraph()
-            if value == "CodeBlock":
+            if value == "CodeBlock" and self.admonition is not None:
+                self.inside(Pieces(self.body, self.admonition))
+                self.in_code, self.admonition = False, None
+            elif value == "CodeBlock":
                 self.in_code = False
                 self.result.quote(self.body, place["start"], place["end"], Form.CODE)
             elif value == "HtmlBlock":
@@ -134,6 +153,8 @@ class _Walker:
                 self.tables -= 1
             elif not isinstance(value, str) and "Heading" in value:
                 self.heading = None
+            is_paragraph = value == "Paragraph"
+            self.paragraph = self.body[place["start"] : place["end"]] if is_paragraph else b""
 
     # --- images and links ---------------------------------------------------------------------
 
@@ -207,8 +228,22 @@ class _Walker:
 
     def finish_html(self) -> None:
         if self.html:
-            self.result.take(html.find(Pieces(self.body, self.html), self.body, is_block=True))
+            pieces = Pieces(self.body, self.html)
+            self.result.take(html.find(pieces, self.body, is_block=True))
+            if _MARKDOWN_INSIDE.search(pieces.text):
+                self.inside(Pieces(self.body, html.between_tags(pieces)))
             self.html = []
+
+    def inside(self, pieces: Pieces) -> None:
+        """Find what Markdown there is in a block that is none to CommonMark."""
+        inner = find(pieces.text, self.depth + 1)
+        for found in inner.found:
+            if span := pieces.span(found.start, found.stop):
+                self.result.found.append(found._replace(start=span[0], stop=span[1]))
+        for problem in inner.problems:
+            self.result.problems.append(problem._replace(start=pieces.origin(problem.start)))
+        for start, stop in inner.masks:
+            self.result.masks.append((pieces.origin(start), pieces.origin(stop)))
 
     def finish_paragraph(self) -> None:
         if self.tags:
@@ -237,16 +272,21 @@ def _destination(body: bytes, at: int, stop: int) -> tuple[int, int, Quoting] | 
     return (at, end, Quoting.BARE) if end > at else None
 
 
-def _lines(body: bytes, tag: str, start: int, stop: int) -> list[tuple[int, int]]:
-    """Where the lines of an inline tag stand; containers' prefixes between them are no part."""
-    value = tag.encode()
+def _lines(body: bytes, text: str, start: int, stop: int) -> list[tuple[int, int]]:
+    """Where the lines of a text stand; containers' prefixes between them are no part."""
+    value = text.encode()
     if stop - start == len(value):
         return [(start, stop)]
     spans = []
     for line in value.splitlines(keepends=True):
-        start = body.find(line, start, stop)
+        words = line.rstrip(b"\r\n")
+        start = body.find(words, start, stop)
         if start < 0:
             return []
-        spans.append((start, start + len(line)))
-        start += len(line)
+        end = start + len(words)
+        if len(words) < len(line):  # the parser may have made another line end of it
+            end = body.find(b"\n", end, stop) + 1 or stop
+            start = start if words else end - 1
+        spans.append((start, end))
+        start = end
     return spans

@@ -48,13 +48,16 @@ _SOMETIMES_IMAGES = frozenset(
 _DECLARED = {(b"object", b"data"): (b"type",), (b"meta", b"content"): (b"property", b"name")}
 _IS_DECLARED = re.compile(rb"image/.+|(?:og|twitter):image(?::(?:src|url|secure_url))?", re.I)
 _LINKS = frozenset({(b"a", b"href"), (b"area", b"href")})
+_CSS_WORD = (
+    rb"(?:\\[^\r\n&]|[^\s\"'()&\\])*(?:&(?!quot;|#34;|#39;|apos;)(?:\\[^\r\n&]|[^\s\"'()&\\])*)*"
+)
 _CSS_URL = re.compile(
-    rb"url\(\s*(?:\"([^\"]*)\"|'([^']*)'"
-    rb"|(?:&quot;|&#34;|&#39;|&apos;)([^\s\"'()&]*(?:&(?!quot;|#34;|#39;|apos;)[^\s\"'()&]*)*)"
-    rb"(?:&quot;|&#34;|&#39;|&apos;)|([^\s\"'()&]*(?:&(?!quot;|#34;|#39;|apos;)[^\s\"'()&]*)*))"
-    rb"\s*\)",
+    rb"url\(\s*(?:\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'"
+    rb"|(?:&quot;|&#34;|&#39;|&apos;)(" + _CSS_WORD + rb")(?:&quot;|&#34;|&#39;|&apos;)"
+    rb"|(" + _CSS_WORD + rb"))\s*\)",
     re.I,
 )
+_LINE = re.compile(rb"[^ \t\r\n][^\n]*\n?|\n")
 _SRCSET_URL = re.compile(rb"[\s,]*([^\s,]\S*)")
 _DESCRIPTORS = re.compile(rb"[^,(]*(?:\([^)]*\)?[^,(]*)*")
 
@@ -228,6 +231,17 @@ class _Scan:
     def srcset(self, attribute: Attribute) -> None:
         for start, stop in srcset_urls(self.pieces.text, attribute.start, attribute.stop):
             self.add(start, stop, Form.SRCSET, Quoting.SRCSET)
+
+
+def between_tags(pieces: Pieces) -> Iterator[tuple[int, int]]:
+    """Ranges of the source that hold the text of a block without its tags and its indentation."""
+    done = 0
+    ends = [(tag.start, tag.stop) for tag in tags(pieces.text)]
+    for start, stop in [*ends, (len(pieces.text), 0)]:
+        for line in _LINE.finditer(pieces.text, done, start):
+            if span := pieces.span(*line.span()):
+                yield span
+        done = stop
 
 
 def stripped(text: bytes, start: int, stop: int) -> tuple[int, int]:
