@@ -28,17 +28,23 @@ OCTETS = "application/octet-stream"
 _SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
 _SECRET_NAMES = frozenset(
     "accesskeyid access_key access_token accesstoken api_key apikey auth auth_key authkey "
-    "authorization awsaccesskeyid credential expires googleaccessid jwt key-pair-id ossaccesskeyid "
-    "password passwd policy secret security-token session sig sign signature token".split()
+    "authorization awsaccesskeyid credential expires googleaccessid jsessionid jwt key-pair-id "
+    "ossaccesskeyid password passwd phpsessid policy secret security-token session sig sign "
+    "signature token".split()
 )
 _SECRET_ENDS = re.compile(
-    r".*(?:token|secret|signature|password|passwd|credential|access_?key(?:_?id)?|api_?key)"
+    r".*(?:token|secret|signature|password|passwd|credential|access[_-]?key(?:[_-]?id)?"
+    r"|(?:api|app|subscription)[_-]?key)"
 )
 _PUBLIC_NAMES = frozenset({"x-oss-process"})
 _SECRET_VALUE = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{13,}"
-    r"|gh[pousr]_[0-9A-Za-z]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\."
+    r"|gh[pousr]_[0-9A-Za-z]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.|AIza[\w-]{35}"
 )
+# A `key` may be the name of the picture, and two pictures must not become one: it is a secret by
+# its shape, or where maps are drawn for whoever has one (Google, AMap, Tencent, Baidu).
+_MAP = re.compile(r"/(?:staticmap|staticimage|streetview)(?![^/])", re.I)
+_MAP_KEYS = frozenset({"ak", "key"})
 # Companions that mean nothing unless the other name is there too: Qiniu's deadline, Azure's SAS.
 _COMPANIONS = {
     "e": "token",
@@ -46,9 +52,19 @@ _COMPANIONS = {
 }
 # Browsers take `\` for `/`, and what stands before the last `@` for the password.
 _USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
-# A parameter of a URL that is itself the value of a parameter, as image proxies take it.
+# A parameter of a URL that is itself the value of a parameter, or a part of the path, as image
+# proxies take it.
 _NESTED = re.compile(
-    r"(?:%(?:25)*3F|%(?:25)*26)(?P<name>[\w.-]+)%(?:25)*3D(?:(?!%(?:25)*(?:26|23)).)*", re.I
+    r"(?:[?&]|%(?:25)*(?:3F|26|3B))(?P<name>[\w.-]+)(?:=|%(?:25)*3D)(?:(?!&|%(?:25)*(?:26|23)).)*",
+    re.IGNORECASE | re.DOTALL,
+)
+_VALUE = re.compile(r"=|%(?:25)*3D", re.I)
+_SEPARATOR = re.compile(r"&(?:amp;)?")
+_NESTED_QUERY = re.compile(r"%(?:25)*3F[^/]*", re.I)
+# A parameter of the path itself: `;jsessionid=…`.
+_IN_PATH = re.compile(
+    r"(?:;|%(?:25)*3B)(?P<name>[\w.-]+)(?:=|%(?:25)*3D)(?:(?![;/]|%(?:25)*3B).)*",
+    re.IGNORECASE | re.DOTALL,
 )
 # Control, format (bidi) and line-separator characters must never reach a terminal raw.
 _UNPRINTABLE = re.compile(
@@ -65,24 +81,40 @@ def without_secrets(text: str) -> str:
     text = _USERINFO.sub(r"\1", text)
     rest, hash_, fragment = text.partition("#")
     head, mark, query = rest.partition("?")
-    return head + _without_secret_pairs(mark, query) + _without_secret_pairs(hash_, fragment)
+    query = query_without_secrets(head, mark, query)
+    return path_without_secrets(head) + query + query_without_secrets("", hash_, fragment)
 
 
-def _without_secret_pairs(mark: str, query: str) -> str:
+def path_without_secrets(path: str) -> str:
+    """The same for a path alone."""
+    if not _VALUE.search(path):
+        return path
+    path = _NESTED_QUERY.sub(lambda m: _NESTED.sub(_kept, m[0]), path)
+    return _IN_PATH.sub(_kept, path)
+
+
+def query_without_secrets(path: str, mark: str, query: str) -> str:
     """`mark` and what is left of the parameters behind it; nothing when nothing is left."""
-    separator = "&amp;" if "&amp;" in query else "&"
-    pairs = [_NESTED.sub(_kept_nested, pair) for pair in query.split(separator)]
+    if not query:
+        return mark
+    more = _MAP_KEYS if _MAP.search(path) else ()
+    pairs = [_NESTED.sub(_kept, pair) for pair in _SEPARATOR.split(query)]
     names = {_parameter(pair) for pair in pairs}
-    kept = [pair for pair in pairs if not _is_secret(pair, names)]
-    return mark + separator.join(kept) if kept else ""
+    kept = [
+        separator + pair
+        for separator, pair in zip(["", *_SEPARATOR.findall(query)], pairs, strict=True)
+        if _parameter(pair) not in more and not _is_secret(pair, names)
+    ]
+    return mark + _SEPARATOR.sub("", kept[0], count=1) + "".join(kept[1:]) if kept else ""
 
 
-def _kept_nested(match: re.Match[str]) -> str:
-    return "" if _is_secret_name(match["name"].lower()) else match[0]
+def _kept(match: re.Match[str]) -> str:
+    is_secret = _is_secret_name(match["name"].lower()) or looks_secret(match[0])
+    return "" if is_secret else match[0]
 
 
 def looks_secret(text: str) -> bool:
-    """Whether `text` holds what is a key by its shape alone: AWS, Aliyun, Tencent, GitHub, JWT."""
+    """Whether `text` holds a key by its shape alone: AWS, Aliyun, Tencent, GitHub, JWT, Google."""
     return bool(_SECRET_VALUE.search(text))
 
 

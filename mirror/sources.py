@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
-from mirror.model import Address, Url, without_secrets
+from mirror.model import Address, Url, path_without_secrets, query_without_secrets
 
 _URL = re.compile(
     r"(?:(?P<scheme>https?):)?//(?:[^/?#]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#:@\[\]\s\\]+)"
@@ -22,6 +22,9 @@ _URL = re.compile(
 )
 _PORTS = {"http": "80", "https": "443"}
 _SEGMENT = "-._~!$&'()*+,;=:@"  # RFC 3986 pchar: what may stand unescaped in a path segment
+# What RFC 3986 reserves stays as it is spelled: to Amazon `+` is a blank and `%2B` a plus, to OSS
+# `!` begins a style. Not `'()*`, which encoders do not agree on and no server tells apart.
+_RESERVED = re.compile("(%(?:2[146BC]|3[ABD]|40))", re.IGNORECASE)
 _QUERY = _SEGMENT + "/?%|"  # `%` stays: a query is compared as its host wrote it
 # Most addresses: seen to be canonical without taking them apart. A manifest may have millions.
 _PLAIN = re.compile(
@@ -47,6 +50,9 @@ _CHANGES = re.compile(
 )
 
 
+_VERSION = re.compile(r"(?:^|&)versionId=", re.I)
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     """A URL taken apart, in canonical form."""
@@ -56,13 +62,29 @@ class _Parts:
     path: str
     query: str
 
+    def url(self, scheme: str) -> str:
+        return f"{scheme}://{self.host}{self.path}" + (f"?{self.query}" if self.query else "")
+
     def address(self, scheme: str) -> Address:
-        return Address(
-            f"{scheme}://{self.host}{self.path}" + (f"?{self.query}" if self.query else "")
-        )
+        return Address(self.url(scheme))
+
+    @property
+    def public(self) -> _Parts:
+        """The same without secrets."""
+        path = path_without_secrets(self.path)
+        if path != self.path:
+            path = _path(path)  # what is left may be a dot
+        query = query_without_secrets(path, "", self.query)
+        return _Parts(self.scheme, self.host, path, query)
 
 
 def _parse(text: str) -> _Parts | None:
+    """Without secrets."""
+    full = _parse_full(text)
+    return full.public if full else None
+
+
+def _parse_full(text: str) -> _Parts | None:
     match = _URL.fullmatch(text.strip(" \t\n\r"))
     if match is None:
         return None
@@ -85,7 +107,8 @@ def _parse(text: str) -> _Parts | None:
 def _path(path: str) -> str:
     segments: list[str] = []
     for raw in path.split("/")[1:]:
-        segment = quote(unquote_to_bytes(raw.encode("utf-8", "surrogatepass")), safe=_SEGMENT)
+        parts = enumerate(_RESERVED.split(raw))
+        segment = "".join(part.upper() if i % 2 else _respelled(part) for i, part in parts)
         if segment == "..":
             del segments[-1:]
         elif segment != ".":
@@ -95,9 +118,12 @@ def _path(path: str) -> str:
     return "/" + "/".join(segments)
 
 
+def _respelled(text: str) -> str:
+    return quote(unquote_to_bytes(text.encode("utf-8", "surrogatepass")), safe=_SEGMENT)
+
+
 def _query(query: str) -> str:
-    kept = without_secrets("?" + query).removeprefix("?")
-    return quote(kept.encode("utf-8", "surrogatepass"), safe=_QUERY)
+    return quote(query.encode("utf-8", "surrogatepass"), safe=_QUERY)
 
 
 def is_processed(text: str) -> bool:
@@ -201,44 +227,44 @@ class Locator:
         return located.source if located else None
 
     def _locate(self, raw: str) -> Located | None:
-        if (parts := _parse(raw)) is None:
+        if (full := _parse_full(raw)) is None:
             return None
+        parts = full.public
         for prefix in self._by_host.get(parts.host, ()):
             if parts.path.startswith(prefix.path):
-                return _located(prefix, parts, _query_with_secrets(raw))
+                return _located(prefix, parts, full)
         return None
 
 
-def _query_with_secrets(raw: str) -> str:
-    query = raw.partition("#")[0].partition("?")[2]
-    return quote(query.encode("utf-8", "surrogatepass"), safe=_QUERY)
-
-
-def _located(prefix: _Prefix, parts: _Parts, full_query: str) -> Located:
+def _located(prefix: _Prefix, parts: _Parts, full: _Parts) -> Located:
+    """`full` has the secrets that the request needs."""
     plain = _unprocessed(parts)
     if plain is None:
-        return _one(prefix, parts, full_query)
-    original = _one(prefix, plain, plain.query)
+        return _one(prefix, parts, full)
+    original = _one(prefix, plain, plain)
     if prefix.source.variants == "original" and not _CHANGES.search(_processing(parts, plain)):
         return original
-    rendition = _one(prefix, parts, full_query)
+    rendition = _one(prefix, parts, full)
     if rendition.bucket_key is not None:
         # A bucket stores the original and cannot process it: the rendition is asked of its host.
         rendition = Located(prefix.source, rendition.address, Url(rendition.address))
     return Located(prefix.source, rendition.address, rendition.request, None, original)
 
 
-def _one(prefix: _Prefix, parts: _Parts, full_query: str) -> Located:
+def _one(prefix: _Prefix, parts: _Parts, full: _Parts) -> Located:
     source = prefix.source
     address = parts.address(prefix.scheme)
     if source.fetch is None:
-        base = f"{prefix.scheme}://{parts.host}{parts.path}"
-        return Located(source, address, Url(base + (f"?{full_query}" if full_query else "")))
-    rest = parts.path[len(prefix.path) :].lstrip("/")
-    if source.fetch.startswith("s3://"):
+        return Located(source, address, Url(full.url(prefix.scheme)))
+    rest = parts.path[len(prefix.path) :]
+    if not prefix.path.endswith("/"):
+        rest = rest.removeprefix("/")
+    if source.fetch.startswith("s3://") and not _VERSION.search(parts.query):
         inside = source.fetch.removeprefix("s3://").partition("/")[2].strip("/")
         key = unquote_to_bytes(rest).decode("utf-8", "surrogateescape")
         return Located(source, address, Url(address), f"{inside}/{key}" if inside else key)
+    if source.fetch.startswith("s3://"):  # only the host is asked for one version of an object
+        return Located(source, address, Url(full.url(prefix.scheme)))
     query = f"?{parts.query}" if parts.query else ""
     return Located(source, address, Url(f"{source.fetch.rstrip('/')}/{rest}{query}"))
 

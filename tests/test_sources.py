@@ -28,6 +28,11 @@ BUCKET = "https://70data.oss-cn-beijing.aliyuncs.com/"
         ),
         pytest.param("https://h.example/a+b.png", "https://h.example/a+b.png", id="plus stays"),
         pytest.param("https://h.example/x/../a.png", "https://h.example/a.png", id="dots"),
+        pytest.param(
+            "https://h.example/a%2b+%21!%40@.png",
+            "https://h.example/a%2B+%21!%40@.png",
+            id="what is reserved stays as it is spelled",
+        ),
         pytest.param("https://h.example/%2e%2e/a.png", "https://h.example/a.png", id="hidden dots"),
         pytest.param(
             "https://h.example/../../a.png", "https://h.example/a.png", id="above the root"
@@ -207,3 +212,25 @@ def test_a_rendition_cannot_be_read_from_a_bucket():
 def test_a_prefix_that_is_no_url_is_named():
     with pytest.raises(ValueError, match="'70data': match 'note/'"):
         Locator([Source("70data", ("note/",))])
+
+
+@pytest.mark.parametrize("fetch", [None, "https://inner.example/pre/", "s3://src/pre"])
+@pytest.mark.parametrize("match", ["https://img.example.com/", "https://img.example.com"])
+def test_a_doubled_slash_is_another_object(match: str, fetch: str | None) -> None:
+    locator = Locator([Source("img", (match,), fetch)])
+    one, two = (locator.locate(Url(f"https://img.example.com/{name}")) for name in ("a", "/a"))
+    assert one
+    assert two
+    asked = {None: (".com/a", ".com//a"), "s3://src/pre": ("pre/a", "pre//a")}
+    expected = asked.get(fetch, ("inner.example/pre/a", "inner.example/pre//a"))
+    assert one.asked.endswith(expected[0])
+    assert two.asked.endswith(expected[1])
+    assert one.address != two.address
+
+
+def test_one_version_of_an_object_is_asked_of_its_host() -> None:
+    locator = Locator([Source("img", ("https://img.example.com/",), "s3://src")])
+    located = locator.locate(Url("https://img.example.com/a.png?versionId=1"))
+    assert located
+    assert located.bucket_key is None
+    assert located.request.raw == "https://img.example.com/a.png?versionId=1"
