@@ -15,6 +15,9 @@ from typing import Any
 
 from mirror.model import Asset, Blob, Digest
 
+LEDGER = "ledger.jsonl"
+REVIEWS = "reviews.txt"
+
 DISTANCE = 24
 """Bits two fingerprints may differ by for the pair to be looked at. Never enough to merge."""
 
@@ -261,7 +264,8 @@ def choose(
 
     In `settled`, an `alias_of` stands until a review splits it. A stored picture may get a better
     one to stand for it; its own aliases follow only where they are the same as the new one
-    themselves. Pairs in `apart` are never merged; `reviews` come before any evidence.
+    themselves, or where a review merged the two. Pairs in `apart` are never merged; `reviews` come
+    before any evidence.
     """
     return _Choice(blobs, proposals, settled, apart, reviews, mode).waves()
 
@@ -325,28 +329,43 @@ class _Choice:
             known, key=lambda d: _rank(known[d], d in assets and assets[d].key is not None)
         )
         place = {digest: n for n, digest in enumerate(order)}
-        self._apply_reviews(known)
-        self._find_candidates(known, place)
         recorded = {
             digest: asset.alias_of
             for digest, asset in assets.items()
             if asset.alias_of in known and self._stands(digest, asset.alias_of)
         }
+        self._apply_reviews(known, recorded)
+        self._find_candidates(known, place)
         self._chosen.update(recorded)
         yield from self._decide([digest for digest in order if digest not in recorded])
         yield from self._follow(recorded, known)
         return self._chosen
 
-    def _apply_reviews(self, known: Mapping[Digest, Blob]) -> None:
-        """What people and the caller said is judged already; merges are taken together."""
-        for group in _connected(pair for pair in self.reviews.merged if _both_in(pair, known)):
-            self._judged |= {Pair.of(a, b): True for a in group for b in group if a < b}
+    def _apply_reviews(
+        self, known: Mapping[Digest, Blob], recorded: Mapping[Digest, Digest]
+    ) -> None:
+        """What people and the caller said is judged already; merges are taken together.
+
+        Who merges a repeat merges the picture that stands for it, and with a picture goes what it
+        stands for, so that two groups become one.
+        """
+        merged = [pair for pair in self.reviews.merged if _both_in(pair, known)]
+        reviewed = _connected(merged)
+        ties = [Pair.of(digest, recorded[digest]) for digest in reviewed.keys() & recorded.keys()]
+        joined = _connected([*merged, *ties])
+        same = list(joined.items())
+        for digest, kept in recorded.items():
+            # What got a better picture since took nobody along who was not the same as that one.
+            if group := (reviewed if kept in recorded else joined).get(kept):
+                same.append((digest, group))
+        for digest, group in same:
+            self._judged |= {Pair.of(digest, other): True for other in group if other != digest}
         self._judged |= dict.fromkeys(self.apart, False)
 
     def _stands(self, digest: Digest, canonical: Digest | None) -> bool:
         if canonical is None or {digest, canonical} & self.reviews.split:
             return False
-        return self._judged.get(Pair.of(digest, canonical), True)
+        return Pair.of(digest, canonical) not in self.apart
 
     def _find_candidates(self, known: Mapping[Digest, Blob], place: Mapping[Digest, int]) -> None:
         """For each digest the better ones it may be a copy of, best first, with the distance."""
@@ -448,10 +467,10 @@ def _distance(one: Blob, other: Blob) -> int | None:
     return distance if distance <= DISTANCE else None
 
 
-def _connected(pairs: Iterable[Pair]) -> list[set[Digest]]:
-    """The groups that the pairs tie together."""
+def _connected(pairs: Iterable[Pair]) -> dict[Digest, set[Digest]]:
+    """The group that the pairs tie each picture into."""
     group_of: dict[Digest, set[Digest]] = {}
     for pair in pairs:
         joined = group_of.get(pair.first, {pair.first}) | group_of.get(pair.second, {pair.second})
         group_of.update(dict.fromkeys(joined, joined))
-    return list({id(group): group for group in group_of.values()}.values())
+    return group_of

@@ -37,28 +37,45 @@ def dupes(
     as_json: Json = False,
 ) -> None:
     """List the groups of repeats and why each was merged; record decisions that later runs keep."""
-    from mirror.pipeline.repeats import Ledger, add_review, groups, load_reviews, refused
+    from mirror.pipeline.repeats import (
+        Ledger,
+        add_review,
+        groups,
+        load_reviews,
+        merged_along,
+        parted_along,
+        refused,
+    )
 
     site = open_site(load(config))
     manifest, _ = site.load_manifest()
-    load_reviews(site)  # a broken file is said before anything is added to it
-    lines = [f"split {_find(manifest, sha)}" for sha in dict.fromkeys(split or ())]
+    reviews = load_reviews(site)  # a broken file is said before anything is added to it
+    ledger = Ledger.load(site)
+    also: dict[str, set[Digest]] = {}  # by line, what else it concerns
+    for digest in dict.fromkeys(_find(manifest, sha) for sha in split or ()):
+        also[f"split {digest}"] = parted_along(manifest, ledger, reviews, digest)
     if merge is not None:
         first, second = (_find(manifest, sha) for sha in merge)
         if first == second:
             raise ConfigError(f"--merge takes two pictures; both are {first}")
-        lines.append(f"merge {first} {second}")
-    if lines:
+        also[f"merge {first} {second}"] = merged_along(manifest, first, second)
+    if also:
         with site.lock("mirror dupes"):
-            for line in lines:
+            for line in also:
                 path = add_review(site, line)
-        if as_json:
-            for line in lines:
-                print_json({"type": "review", "line": line, "file": str(path)})
-            return
-        say(f"recorded in {path}; `mirror sync` obeys it, then `mirror rewrite` moves the posts")
+        for line, others in also.items():
+            if as_json:
+                members = {"line": line, "file": str(path), "also": sorted(map(str, others))}
+                print_json({"type": "review", **members})
+            elif line.startswith("merge"):
+                say(f"one group of {len(others) + 2:,} pictures: the best of them stands for all")
+            elif others:
+                say(f"parted as well: {count_text(len(others), 'repeat')}")
+        if not as_json:
+            say(
+                f"recorded in {path}; `mirror sync` obeys it, then `mirror rewrite` moves the posts"
+            )
         return
-    ledger = Ledger.load(site)
     if near:
         _show_near(refused(ledger, manifest), manifest, as_json)
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os import cpu_count
@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mirror.archive import ArchiveError
 from mirror.dedupe import (
+    LEDGER,
+    REVIEWS,
     Evidence,
     LedgerError,
     Mode,
@@ -33,9 +35,6 @@ from mirror.manifest import Manifest, ManifestError
 from mirror.model import Asset, Digest, Url
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.site import Site, write_text
-
-LEDGER = "ledger.jsonl"
-REVIEWS = "reviews.txt"
 
 
 @dataclass(slots=True)
@@ -138,6 +137,7 @@ def choose(
     mode, last = Mode(site.config.dedupe), ledger.mode
     is_wider = mode.is_wider_than(last)
     reviews = load_reviews(site)
+    reviews = replace(reviews, split=reviews.split | _came_along(settled, ledger, reviews))
     found = []
     if mode is not Mode.OFF:
         found = proposals([*new, *known]) if is_wider else proposals(new, known)
@@ -171,6 +171,30 @@ def _beyond(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:
     pairs = (Pair.of(one.digest, one.alias_of) for one in assets if one.alias_of is not None)
     evidence = [ledger.known.get(pair) for pair in pairs]
     return sum(one is not None and (mode is Mode.OFF or not one.exact) for one in evidence)
+
+
+def _came_along(assets: Iterable[Asset], ledger: Ledger, reviews: Reviews) -> set[Digest]:
+    """Repeats whose only tie to what stands for them is a picture that was split from it since."""
+    if not reviews.split:
+        return set()
+    merged = {digest for pair in reviews.merged for digest in (pair.first, pair.second)}
+    same = {pair for pair, one in ledger.known.items() if one.same}
+    kin = {digest for pair in same for digest in _others(pair, reviews.split)} - merged
+    return {
+        asset.digest
+        for asset in assets
+        if asset.alias_of is not None
+        and asset.digest in kin
+        and Pair.of(asset.digest, asset.alias_of) not in same
+    }
+
+
+def _others(pair: Pair, digests: Collection[Digest]) -> Iterator[Digest]:
+    """The sides of a pair whose other side is among `digests`."""
+    if pair.first in digests:
+        yield pair.second
+    if pair.second in digests:
+        yield pair.first
 
 
 def _standing_for(asset: Asset, chosen: Digest) -> Asset:
@@ -228,6 +252,23 @@ def _look(site: Site, manifest: Manifest, proposal: Proposal) -> Evidence:
 # --- Looking at groups ------------------------------------------------------------------------
 
 
+def merged_along(manifest: Manifest, first: Digest, second: Digest) -> set[Digest]:
+    """What a merge of two pictures makes one group with them: what they and theirs stand for."""
+    two = {first, second}
+    kept = two | {manifest.shown_for(manifest.assets[digest]).digest for digest in two}
+    along = {digest for digest, asset in manifest.assets.items() if asset.alias_of in kept}
+    return (kept | along) - two
+
+
+def parted_along(
+    manifest: Manifest, ledger: Ledger, reviews: Reviews, digest: Digest
+) -> set[Digest]:
+    """What stands for itself, too, once the picture `digest` does."""
+    assets = manifest.assets.values()
+    along = {asset.digest for asset in assets if asset.alias_of == digest}
+    return along | _came_along(assets, ledger, reviews.splitting(digest)) - {digest}
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """One picture and its repeats; each with the evidence, `None` where a person decided."""
@@ -238,7 +279,7 @@ class Group:
 
 def groups(manifest: Manifest, evidence: Iterable[Evidence]) -> list[Group]:
     """Every group of repeats, largest first."""
-    by_pair = {one.pair: one for one in evidence}
+    by_pair = {one.pair: one for one in evidence if one.same}
     members: dict[Digest, list[Asset]] = {}
     for asset in manifest.assets.values():
         if asset.alias_of is not None:

@@ -1,0 +1,171 @@
+"""What a person's decision about one picture means for the pictures that it stands for."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations
+
+import pytest
+import slides
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from mirror.cli import app
+from mirror.dedupe import Evidence, Pair, Refusal, Reviews, choose, run
+from mirror.model import Asset, Blob, Digest, Fingerprint, Key
+from mirror.pipeline.repeats import groups
+
+ONE, TWO = (page.draw() for page in slides.deck(2))
+# Nothing but a person would take the larger ones for the slides.
+PICTURES = {
+    "one.png": slides.encode(ONE),
+    "one.jpg": slides.encode(ONE, "JPEG", quality=70),
+    "two.png": slides.encode(TWO),
+    "two.jpg": slides.encode(TWO, "JPEG", quality=70),
+    "large.png": slides.encode(slides.deck(3)[2].draw().resize((2560, 1440))),
+}
+
+
+@pytest.fixture
+def grouped(blog, monkeypatch):
+    """Two slides, a copy of each, and a larger picture."""
+    for name, data in PICTURES.items():
+        blog.host.put(name, data)
+    blog.write("post.md", "".join(f"![](BUCKET/{name})\n" for name in PICTURES))
+    blog.sync()
+    monkeypatch.chdir(blog.root)
+    assert shown(blog) == {"one.jpg": "one.png", "two.jpg": "two.png"}
+    return blog
+
+
+def shown(blog):
+    """Which picture stands for which, by name; none stands for one that stands for another."""
+    names = {blog.asset(name)["sha256"]: name for name in PICTURES}
+    found = {name: names.get(blog.asset(name).get("alias_of")) for name in PICTURES}
+    aliases = {name: kept for name, kept in found.items() if kept is not None}
+    assert not aliases.keys() & set(aliases.values())
+    assert all("key" in blog.asset(kept) for kept in aliases.values())
+    return aliases
+
+
+def dupes(blog, *arguments):
+    hashes = [blog.asset(one)["sha256"] if one in PICTURES else one for one in arguments]
+    result = CliRunner().invoke(app, ["dupes", *hashes])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_what_a_picture_stands_for_goes_with_it(grouped):
+    said = dupes(grouped, "--merge", "one.png", "large.png")
+    assert "one group of 3 pictures" in said
+    grouped.sync()
+    before = grouped.assets
+    assert shown(grouped) == {
+        "one.png": "large.png", "one.jpg": "large.png", "two.jpg": "two.png"
+    }  # fmt: skip
+    grouped.sync()
+    assert grouped.assets == before
+
+
+def test_two_groups_become_one_whichever_of_them_is_named(grouped):
+    event = json.loads(dupes(grouped, "--merge", "one.jpg", "two.jpg", "--json"))
+    assert len(event["also"]) == 2
+    grouped.sync()
+    aliases = shown(grouped)
+    assert len(aliases) == 3
+    (kept,) = set(aliases.values())
+    assert kept in ("one.png", "two.png")
+
+
+def test_what_came_with_a_picture_goes_with_it_again(grouped):
+    dupes(grouped, "--merge", "one.png", "large.png")
+    grouped.sync()
+    grouped.rewrite()
+    assert "parted as well: 1 repeat" in dupes(grouped, "--split", "one.png")
+    grouped.sync()
+    assert shown(grouped) == {"two.jpg": "two.png"}
+    assert grouped.asset("one.jpg")["key"] in grouped.objects()
+    grouped.rewrite()
+    lines = grouped.read("post.md").split()
+    assert len(set(lines)) == 4
+    before = grouped.assets
+    grouped.sync()
+    assert grouped.assets == before
+
+
+def test_a_decision_that_was_obeyed_halfway_is_obeyed_whole(grouped):
+    """As a manifest that was written before groups went together."""
+    dupes(grouped, "--merge", "one.png", "large.png")
+    path = grouped.root / "manifests" / "images.jsonl"
+    header, *lines = path.read_text().splitlines(keepends=True)
+    large, one = (grouped.asset(name)["sha256"] for name in ("large.png", "one.png"))
+    alias = f'"alias_of": "{large}", "sources"'
+    lines = [
+        line.replace('"sources"', alias) if line.startswith(f'{{"sha256": "{one}"') else line
+        for line in lines
+    ]
+    path.write_text(header + "".join(lines))
+    grouped.sync()
+    assert shown(grouped)["one.jpg"] == "large.png"
+
+
+def test_who_merged_is_told_and_not_why_the_pixels_were_against_it(grouped):
+    first, second = (Digest(grouped.asset(name)["sha256"]) for name in ("one.png", "large.png"))
+    dupes(grouped, "--merge", "one.png", "large.png")
+    grouped.sync()
+    against = Evidence(Pair.of(first, second), 9, refusal=Refusal.PIXELS)
+    manifest, _ = grouped.site.load_manifest()
+    (group,) = (one for one in groups(manifest, [against]) if one.kept.digest == second)
+    assert [evidence for _, evidence in group.members] == [None, None]
+    assert dupes(grouped).count("merged by a person") == 2
+
+
+# --- Promises -----------------------------------------------------------------------------------
+
+
+def picture(number: int, pixels: int) -> Blob:
+    digest = Digest(f"{number:064x}")
+    return Blob(digest, "0" * 32, 1, "image/png", pixels, 1, Fingerprint(0))
+
+
+@st.composite
+def reviewed(draw: st.DrawFn) -> tuple[list[Asset], Reviews]:
+    """Pictures of which some are shown as better ones, and what a person said of some pairs."""
+    blobs = [picture(n, draw(st.integers(1, 3))) for n in range(draw(st.integers(2, 7)))]
+    assets = {blob.digest: Asset(blob, key=Key(blob.digest.hex)) for blob in blobs}
+    for blob in blobs:
+        better = [
+            one.digest
+            for one in blobs
+            if one.pixels >= blob.pixels and one != blob and assets[one.digest].alias_of is None
+        ]
+        is_kept = any(asset.alias_of == blob.digest for asset in assets.values())
+        if better and not is_kept and draw(st.booleans()):
+            alias = draw(st.sampled_from(better))
+            assets[blob.digest] = Asset(blob, key=Key(blob.digest.hex), alias_of=alias)
+    pairs = [Pair.of(a.digest, b.digest) for a, b in combinations(blobs, 2)]
+    merged = draw(st.sets(st.sampled_from(pairs), max_size=2))
+    return list(assets.values()), Reviews(merged=frozenset(merged))
+
+
+@given(reviewed())
+def test_a_review_never_makes_a_chain_and_never_shows_fewer_pixels(case):
+    assets, reviews = case
+    chosen = run(choose([], [], settled=assets, reviews=reviews), lambda asked: 1 / 0)
+    pixels = {asset.digest: asset.blob.pixels for asset in assets}
+    before = {asset.digest: asset.alias_of or asset.digest for asset in assets}
+    for digest, kept in chosen.items():
+        assert chosen[kept] == kept
+        assert pixels[kept] >= pixels[digest]
+    for pair in reviews.merged:
+        assert chosen[pair.first] == chosen[pair.second]
+    for one, other in combinations(before, 2):
+        if before[one] == before[other]:
+            assert chosen[one] == chosen[other]
+    settled = [
+        Asset(one.blob, key=one.key, alias_of=None if kept == one.digest else kept)
+        for one in assets
+        if (kept := chosen[one.digest])
+    ]
+    assert run(choose([], [], settled=settled, reviews=reviews), lambda asked: 1 / 0) == chosen
