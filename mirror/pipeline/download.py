@@ -138,8 +138,9 @@ def plan(
 ) -> Plan:
     """Decide what to fetch, in the order in which posts show it.
 
-    `refresh` asks about what is known too. The counts are `urls`, `reused`, `ignored` and
-    `postponed` (over the `limit`).
+    `refresh` asks about what is known too. With a `limit`, what was never asked for comes first,
+    then what was asked for longest ago, so that run by run everything gets its turn. The counts
+    are `urls`, `reused`, `ignored` and `postponed` (over the `limit`).
     """
     gone = {identity(address) for address in ignored}
     counts = Counter(urls=len(wanted), reused=0, ignored=0, postponed=0)
@@ -160,7 +161,11 @@ def plan(
                 request = Request(located, (located.address,), item, is_original, validators)
                 groups.setdefault(located.asked, []).append(request)
     requests = [_joined(group) for group in groups.values()]
-    kept = requests if limit is None else requests[:limit]
+    kept = requests
+    if limit is not None:
+        turns = {url: turn for turn, url in enumerate(known.validators)}
+        requests.sort(key=lambda one: min(turns.get(url, -1) for url in one.addresses))
+        kept = requests[:limit]
     counts["postponed"] = len(requests) - len(kept)
     return Plan(kept, found, counts)
 
@@ -269,7 +274,10 @@ def _not_fetched(request: Request, rule: Rule, message: str) -> Finding:
 
 @dataclass(frozen=True, slots=True)
 class ValidatorCache:
-    """What hosts call the versions we have, for `--refresh`: without it, all is fetched again."""
+    """What hosts call the versions we have, and whose turn it is, for `--refresh` and `--limit`.
+
+    Without it, all is fetched again, in the order of the posts.
+    """
 
     site: Site
 
@@ -278,7 +286,10 @@ class ValidatorCache:
         return self.site.config.state / "validators.jsonl"
 
     def load(self) -> dict[Address, tuple[str, Validators]]:
-        """By address: the SHA-256 of what came, and what the host said of it."""
+        """By address: the SHA-256 of what came, and what the host said of it.
+
+        What was asked for longest ago comes first, also where nothing came of it.
+        """
         found: dict[Address, tuple[str, Validators]] = {}
         for raw in json_lines(self.path):
             with suppress(KeyError, TypeError):
@@ -286,17 +297,17 @@ class ValidatorCache:
                 found[Address(raw["source"])] = (str(raw["sha256"]), said)
         return found
 
-    def add(self, kept: Iterable[Kept]) -> None:
-        more = {
-            url: (item.blob.digest.hex, item.validators)
-            for item in kept
-            for url in item.request.addresses
-        }
-        if not more:
+    def add(self, asked: Iterable[Request], kept: Iterable[Kept]) -> None:
+        """Remember what came, and that all of `asked` had its turn."""
+        found = self.load()
+        turns = {url: found.pop(url, ("", Validators())) for one in asked for url in one.addresses}
+        if not turns:
             return
+        for item in kept:
+            turns |= dict.fromkeys(item.request.addresses, (item.blob.digest.hex, item.validators))
         lines = [
             json.dumps({"source": url, "sha256": digest, **asdict(said)}) + "\n"
-            for url, (digest, said) in sorted((self.load() | more).items())
+            for url, (digest, said) in (found | turns).items()
         ]
         with suppress(OSError):  # only speed is lost
             write_whole(self.path, "".join(lines).encode())

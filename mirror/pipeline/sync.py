@@ -112,12 +112,7 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     known = Known.load(site, settled)
     ignored, limit = site.config.ignored, options.limit
     todo = plan(wanted, known, ignored, refresh=options.refresh, limit=limit)
-    counts: dict[str, int] = dict(todo.counts)
-    counts |= {
-        "posts": len(scanned.posts),
-        "references": sum(1 for _ in scanned.references()),
-        "mirrored": len(mirrored),
-    }
+    counts = scanned.tally() | dict(todo.counts) | {"mirrored": len(mirrored)}
     if options.dry_run:
         planned = [url for request in todo.requests for url in request.addresses]
         for url in planned:
@@ -143,7 +138,7 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings.extend(clashes)
     counts["stored"] = _store(site, engine, manifest, listings, findings, progress)
     site.save_manifest(manifest, old)
-    ValidatorCache(site).add(kept)
+    ValidatorCache(site).add(todo.requests, kept)
     site.journal.clear()
     counts |= {
         "fetched": len(kept),
