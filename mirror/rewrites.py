@@ -77,7 +77,7 @@ def dumps(rewrites: Iterable[Rewrite]) -> str:
 
 def _dump(one: Rewrite) -> str:
     members = {name: value for name, value in asdict(one).items() if value}
-    return json.dumps(members, ensure_ascii=False)
+    return json.dumps(members, ensure_ascii=not _is_text(one.post))
 
 
 def loads(text: str) -> list[Rewrite]:
@@ -111,8 +111,14 @@ def _is_rewrite(raw: object) -> bool:
     return (
         isinstance(raw, dict)
         and _REQUIRED <= raw.keys() <= _REQUIRED | {"spelling"}
-        and all(isinstance(value, str) and _is_text(value) for value in raw.values())
+        and all(isinstance(value, str) for value in raw.values())
+        and all(_is_text(value) for name, value in raw.items() if name != "post")
+        and not _NO_NAME.search(raw["post"])
     )
+
+
+# Bytes of a name that are no UTF-8 are half characters of this kind; no other is ever written.
+_NO_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def _is_text(value: str) -> bool:

@@ -43,6 +43,9 @@ _ADMONITION = re.compile(rb"(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w]")
 # An element whose content is Markdown to Python-Markdown and to kramdown.
 _MARKDOWN_INSIDE = re.compile(rb"<[A-Za-z][^<>]*\smarkdown(?:=[\"']?(?:1|block|span)[\"']?)?[\s>]")
 
+# `![alt](URL =300x200)`: no image to CommonMark, and one to HackMD, Typora and Azure DevOps.
+_IMAGE_OPENS = re.compile(rb"!\[[^\[\]\r\n]*\]\($")
+_SIZE = re.compile(rb"[ \t]+=(?:\d+%?(?:x(?:\d+%?)?)?|x\d+%?)[ \t]*\)")
 _MAX_DEPTH = 20
 
 _INLINE = frozenset({"Emphasis", "Strong", "Strikethrough", "Superscript", "Subscript"})
@@ -224,7 +227,9 @@ class _Walker:
 
     def text(self, start: int, stop: int) -> None:
         for first, last in bare_urls(self.body, start, stop):
-            self.result.add(self.body, first, last, Form.AUTOLINK, Quoting.BARE)
+            is_sized = _SIZE.match(self.body, last) and _IMAGE_OPENS.search(self.body, start, first)
+            form = Form.INLINE if is_sized else Form.AUTOLINK
+            self.result.add(self.body, first, last, form, Quoting.BARE)
 
     def finish_html(self) -> None:
         if self.html:

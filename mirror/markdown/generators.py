@@ -80,6 +80,8 @@ def _arguments(body: bytes, tag: _Tag, result: Findings) -> None:
         start, stop = match.span(match.lastindex or 0)
         if tag.is_hugo and single is not None:
             continue  # no quotes to Hugo: the page shows something else
+        if match.lastindex == 5:  # without quotes: Stellar's `{% image URL, alt=x %}`
+            stop -= body.endswith(b",", start, stop)
         value = body[start:stop]
         if b"\\" in value:
             continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from difflib import unified_diff
 from functools import partial
 from hashlib import sha256
+from itertools import zip_longest
 from time import monotonic
 
 from mirror.files import ChangedError, write_whole
@@ -161,10 +162,28 @@ def edit_post(
     new = {edit.reference.span: edit.url for edit in edits}
     expected = [new.get(ref.span, ref.url.raw) for ref in scanned.references]
     name = scanned.post.name
-    if [ref.url.raw for ref in find_references(after, name).references] != expected:
-        message = "was left as it is: the rewritten post does not read back as intended"
-        return Finding(Rule.POST_NOT_WRITTEN, name, message, name)
+    found = [ref.url.raw for ref in find_references(after, name).references]
+    if found != expected:
+        return _not_as_intended(scanned, edits, found, expected)
     return PostEdit(scanned, data, after, tuple(edits))
+
+
+def _not_as_intended(
+    scanned: ScannedPost, edits: Sequence[Edit], found: Sequence[str], expected: Sequence[str]
+) -> Finding:
+    """The finding for a post that would not read back; names the edit where that begins."""
+    pairs = zip_longest(found, expected)
+    first = next(number for number, (one, other) in enumerate(pairs) if one != other)
+    before = {ref.span for ref in scanned.references[: first + 1]}
+    edit = next((one for one in reversed(edits) if one.reference.span in before), edits[0])
+    message = (
+        f"the post was left as it is: with {Url(edit.url)} here it would not read back as "
+        "intended; a URL without commas and brackets can stand anywhere, or write this image as "
+        "`![](…)`"
+    )
+    ref = edit.reference
+    name = scanned.post.name
+    return Finding(Rule.POST_NOT_WRITTEN, str(ref.url), message, name, ref.line, ref.column)
 
 
 def repoint(
@@ -341,8 +360,7 @@ def _write(
         kind = "rewritten" if context.write else "would-rewrite"
         context.progress.event(kind, post=change.scanned.post.name, references=len(change.edits))
     counts = {
-        "posts": len(context.scanned.posts),
-        "references": sum(1 for _ in context.scanned.references()),
+        **context.scanned.tally(),
         "rewritten_posts": len(changed),
         "rewritten_references": sum(len(change.edits) for change in changed),
     }
