@@ -27,6 +27,7 @@ from mirror.cli.common import (
     load,
     load_or_default,
     open_site,
+    path,
     progress_for,
     reached_of,
     scan_posts,
@@ -117,7 +118,10 @@ def sync(
         bool, typer.Option("--refresh", help="Ask the hosts whether known images changed.")
     ] = False,
     limit: Annotated[
-        int | None, typer.Option("--limit", min=0, help="Fetch at most so many images.")
+        int | None,
+        typer.Option(
+            "--limit", min=0, help="Ask for at most so many images; run by run, each has its turn."
+        ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -213,7 +217,11 @@ def rewrite(
     back: Annotated[bool, typer.Option("--revert", help="Go back to the source URLs.")] = False,
     urls: Annotated[
         Path | None,
-        typer.Option("--map", help="A JSON object of old URL -> new URL, instead of the manifest."),
+        typer.Option(
+            "--map",
+            help="A JSON object of old URL -> new URL, instead of the manifest.",
+            parser=path,
+        ),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,

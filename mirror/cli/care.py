@@ -21,6 +21,7 @@ from mirror.cli.common import (
     finish,
     load,
     open_site,
+    path,
     progress_for,
 )
 from mirror.config import ConfigError
@@ -84,7 +85,10 @@ def _repair_lines(
 
 def restore(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="Where to write; new, or with nothing in the way.")
+        Path,
+        typer.Argument(
+            metavar="DIR", help="Where to write; new, or with nothing in the way.", parser=path
+        ),
     ],
     config: ConfigPath = None,
     as_json: Json = False,

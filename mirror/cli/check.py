@@ -19,6 +19,7 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    check_output,
     closing_bar,
     exit_code,
     finish,
@@ -26,6 +27,7 @@ from mirror.cli.common import (
     load,
     open_site,
     output_to,
+    path,
     progress_for,
     reached_of,
     show_findings,
@@ -72,7 +74,8 @@ def verify(
     ] = False,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to a file; `-` is stdout.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write to a file; `-` is stdout.", parser=path),
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -104,6 +107,7 @@ def verify(
     )
     site = open_site(settings)
     _need_something_to_compare(site, wanted)
+    check_output(output, site, config, paths)
     progress = progress_for(as_json, quiet)
     with output_to(output), closing_bar(progress):
         result = run_verify(site, Threads(), wanted, progress)

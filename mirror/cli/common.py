@@ -25,9 +25,21 @@ if TYPE_CHECKING:
 EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_FAILED, EXIT_REFUSED = range(5)
 _SHOWN = 50
 
+
+def path(text: str) -> Path:
+    """What an argument names. Nothing, as from an empty variable, would be the folder one is in."""
+    if not text:
+        raise typer.BadParameter("expected a path, got nothing; the folder you are in is `.`")
+    return Path(text)
+
+
 Paths = Annotated[
     list[Path] | None,
-    typer.Argument(help="Posts or folders of posts, instead of [posts].paths.", show_default=False),
+    typer.Argument(
+        help="Posts or folders of posts, instead of [posts].paths.",
+        show_default=False,
+        parser=path,
+    ),
 ]
 ConfigPath = Annotated[
     Path | None,
@@ -36,6 +48,7 @@ ConfigPath = Annotated[
         "-c",
         help="The configuration; else $MIRROR_CONFIG, else mirror.toml here or in a parent folder.",
         show_default=False,
+        parser=path,
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, and nothing else.")]
@@ -81,7 +94,7 @@ def load_or_default(config: Path | None) -> Config:
     try:
         path = find_config(config, os.environ, Path.cwd())
     except ConfigError:
-        if config is not None or "MIRROR_CONFIG" in os.environ:
+        if config is not None or os.environ.get("MIRROR_CONFIG"):
             raise
         return Config(Path.cwd(), Posts((Path.cwd(),)))
     return load_config(path)
@@ -134,6 +147,16 @@ def show_findings(findings: Sequence[Finding]) -> None:
             say(f"  and {count - _SHOWN:,} more like the {rule.slug} above; --json lists all")
 
 
+def check_output(
+    path: Path | None, site: Site, config: Path | None, posts: Sequence[Path] | None
+) -> None:
+    """Raise `ConfigError`, before any work, if an output would replace what is the user's."""
+    if path is not None and not is_stdout(path):
+        from mirror.pipeline import own
+
+        own.check_output(site, path, find_config(config, os.environ, Path.cwd()), posts or ())
+
+
 @contextmanager
 def output_to(path: Path | None) -> Iterator[None]:
     """Results go to `path` instead, whole once the command has ended; `-` is stdout."""
@@ -163,7 +186,7 @@ def write_output(path: Path, data: bytes) -> None:
             with path.open("wb") as there:
                 there.write(data)
         else:
-            write_whole(path.resolve(), data)
+            write_whole(Path(os.path.realpath(path)), data)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
 

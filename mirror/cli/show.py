@@ -19,10 +19,12 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    check_output,
     closing_bar,
     is_stdout,
     load,
     open_site,
+    path,
     progress_for,
     write_output,
 )
@@ -37,7 +39,7 @@ def report(
     paths: Paths = None,
     config: ConfigPath = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The page to write; `-` is stdout.")
+        Path, typer.Option("--output", "-o", help="The page to write; `-` is stdout.", parser=path)
     ] = Path("mirror-report.html"),
     as_json: Json = False,
     quiet: Quiet = False,
@@ -50,9 +52,11 @@ def report(
     to_stdout = is_stdout(output)
     if to_stdout and as_json:
         raise ConfigError("--json and --output - both want stdout; leave one out")
+    site = open_site(load(config))
+    check_output(output, site, config, paths)
     progress = progress_for(as_json, quiet)
     with closing_bar(progress):
-        found = collect(open_site(load(config)), Threads(), paths or (), progress, _now())
+        found = collect(site, Threads(), paths or (), progress, _now())
     if to_stdout:
         send(piece.encode("utf-8") for piece in page(found))
         return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.amounts import count_text
-from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, scan_posts
+from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
 from mirror.config import CONFIG_NAME, Config, ConfigError, Posts, find_config, loads_config
 from mirror.console import for_log, say
 from mirror.files import create_whole
@@ -40,6 +40,7 @@ def init(
             help="What an upload tool keeps (PicGo, PicList, Elog) or exported; its usual places "
             "are looked at anyway.",
             show_default=False,
+            parser=path,
         ),
     ] = None,
     config: Annotated[
@@ -50,6 +51,7 @@ def init(
             help="The file to write; else $MIRROR_CONFIG, else mirror.toml here, unless a parent "
             "folder has one.",
             show_default=False,
+            parser=path,
         ),
     ] = None,
 ) -> None:
@@ -176,7 +178,9 @@ def _hosts(scanned: Scanned) -> list[Host]:
 def demo(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where to make the blog; else a temporary folder, removed afterwards."),
+        typer.Argument(
+            help="Where to make the blog; else a temporary folder, removed afterwards.", parser=path
+        ),
     ] = None,
 ) -> None:
     """Show the whole cycle on a generated blog, with a local image host; no account, no network."""

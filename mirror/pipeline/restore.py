@@ -19,6 +19,7 @@ from mirror.files import Tree, explain
 from mirror.manifest import Manifest
 from mirror.model import Address, Asset, Finding, Rule
 from mirror.pipeline.copies import Found, find_copy
+from mirror.pipeline.own import folders
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.site import Site
 from mirror.sources import identity
@@ -258,11 +259,6 @@ def restore(site: Site, engine: Engine, folder: Path, progress: Progress) -> Res
 def _check_folder(site: Site, folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is no folder; name one to restore into, it may be new")
-    config = site.config
-    ours = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
-    for destination in config.destinations:
-        if destination.url.startswith("file:"):
-            ours[destination.name] = config.root / destination.url.removeprefix("file:")
-    for name, path in ours.items():
-        if folder.resolve().is_relative_to(path.resolve()):
+    for name, path in folders(site).items():
+        if folder.resolve().is_relative_to(path):
             raise ConfigError(f"{folder}: belongs to {name} ({path}); restore into another folder")

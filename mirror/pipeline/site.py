@@ -88,7 +88,7 @@ class Site:
         """The posts, without what lies in our own folders. Raise `ConfigError` for a wrong path."""
         config = self.config
         ours = [config.archive, config.state, config.manifest]
-        ours += [config.root / d.url.removeprefix("file:") for d in config.destinations]
+        ours += [t.store.root for t in self.targets if isinstance(t.store, DirectoryStore)]
         found, findings = find_posts(config.posts, config.root, paths, ours)
         if not found:
             where = ", ".join(str(path) for path in paths or config.posts.paths)
