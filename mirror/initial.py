@@ -111,7 +111,7 @@ _GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
     (["mkdocs.y*ml"], Published("MkDocs", "docs/mirror", "/mirror")),
     # https://rust-lang.github.io/mdBook/cli/build.html
     (["book.toml"], Published("mdBook", "src/mirror", "/mirror")),
-    # https://tinydew4.gitbooks.io/gitbook/content/docs/structure.html
+    # https://honkit.netlify.app/structure, which goes on with what GitBook once was
     (
         ["book.json", "book.js", "SUMMARY.md"],
         Published(
@@ -119,15 +119,19 @@ _GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
             "assets/mirror",
             "/assets/mirror",
             "GitBook publishes every folder beside its configuration, archive/ and manifests/ too, "
-            "unless .bookignore names them",
+            "unless .bookignore or .gitignore names them",
         ),
     ),
     # https://nextjs.org/docs/app/api-reference/file-conventions/public-folder
     (["next.config.*"], Published("Next.js", "public/mirror", "/mirror")),
     # https://nuxt.com/docs/guide/directory-structure/public
     (["nuxt.config.*"], Published("Nuxt", "public/mirror", "/mirror")),
-    # https://svelte.dev/docs/kit/project-structure#Project-files-static
-    (["svelte.config.*"], Published("SvelteKit", "static/mirror", "/mirror")),
+    # https://svelte.dev/docs/kit/project-structure#Project-files-static; newer ones have their
+    # settings in Vite's file, and plain Svelte, which is Vite's, has the other file too
+    (
+        ["vite.config.*:@sveltejs/kit", "svelte.config.*:kit:"],
+        Published("SvelteKit", "static/mirror", "/mirror"),
+    ),
     # https://vite.dev/guide/assets.html#the-public-directory
     (["vite.config.*"], Published("Vite", "public/mirror", "/mirror")),
 )
@@ -182,7 +186,8 @@ def configuration(
         'name = "site"\n'
         f"url = {json.dumps('file:' + place.folder)}\n"
         f"# Where readers find that folder on the site ({by}).\n"
-        f"# If the site itself lives below a path, that comes first: /blog{place.public_url}\n"
+        "# If the site itself lives below a path, name the whole address, as some generators put\n"
+        f"# that path in front and some do not: https://example.com/blog{place.public_url}\n"
         f"public_url = {json.dumps(place.public_url)}\n"
     )
     return "\n".join(parts)

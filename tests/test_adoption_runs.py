@@ -454,7 +454,7 @@ def test_a_night_reads_its_part_of_the_objects_and_keeps_the_page(fresh: Site) -
     assert f", {slices.count(number)} read back" in job.log
     assert json.loads(marked(job, told(job, "M301"))) == fresh.asset("c.png")
     assert job.artifacts["mirror-report"].read_text().startswith("<!DOCTYPE html>")
-    assert job.outputs["report"] == "mirror-report.html"
+    assert job.outputs["report"] == str(job.workspace / "mirror-report.html")
 
 
 # --- The archive ------------------------------------------------------------------------------
@@ -512,6 +512,58 @@ def test_an_image_that_nobody_mirrored_turns_its_line_of_the_post_red(
     assert found.properties["file"] == "content/posts/第二篇.md"
     assert marked(job, found).startswith(url)
     assert found.text == f"{url}: is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+
+
+MANIFEST = "manifests/images.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "line", "says"),
+    [
+        pytest.param(
+            MANIFEST,
+            lambda text: text.replace("\n", "\n<<<<<<< HEAD\n", 1),
+            "2",
+            "merge conflict marker '<<<<<<<'; both sides' image lines may stay",
+            id="merge conflict",
+        ),
+        pytest.param(
+            MANIFEST,
+            lambda text: text.replace("\n", "\n100%0A::warning::planted\n", 1),
+            "2",
+            "expected a JSON object, got '100%0A::warning::planted'",
+            id="no JSON",
+        ),
+        pytest.param(
+            MANIFEST, lambda text: text[:-40], "4", "expected a JSON object", id="cut off"
+        ),
+        pytest.param(MANIFEST, lambda _: None, "1", "there is no manifest to verify", id="missing"),
+        pytest.param(
+            "mirror.toml",
+            lambda text: text.replace("[[source]]", "[[sauce]]"),
+            "1",
+            "sauce: unknown key; did you mean 'source'?",
+            id="configuration",
+        ),
+    ],
+)
+def test_what_cannot_be_read_turns_its_line_red(
+    quick: Fresh, name: str, spoil: Callable[[str], str | None], line: str, says: str
+) -> None:
+    quick.adopt("pull-request.yml")
+    text = spoil((quick.root / name).read_text())
+    if text is None:
+        (quick.root / name).unlink()
+    else:
+        quick.write(name, text)
+    quick.commit()
+    job = quick.job("pull-request.yml")
+    (found,) = job.annotations
+    assert found.name == "error"
+    assert found.properties == {"file": name, "line": line, "title": "nothing was compared"}
+    assert found.text.startswith(f"{name}: ")
+    assert says in found.text
+    assert is_red(job, "2", says)
 
 
 def test_a_mirrored_address_that_leads_nowhere_turns_its_line_red(fresh: Site) -> None:
@@ -693,8 +745,9 @@ def test_a_site_in_a_folder_is_marked_where_it_lies(quick: Fresh) -> None:
     job = quick.job("pull-request.yml")
     assert is_red(job, "1", ": they differ")
     assert marked(job, told(job, "M105")).startswith(url)
-    assert job.outputs["report"] == "my page.html"
-    assert (job.workspace / "web" / "my page.html").read_text().startswith("<!DOCTYPE html>")
+    page = job.workspace / "web" / "my page.html"
+    assert job.outputs["report"] == str(page)
+    assert page.read_text().startswith("<!DOCTYPE html>")
 
 
 def test_an_old_python_is_refused_before_anything_is_made(quick: Fresh) -> None:
@@ -746,7 +799,7 @@ def test_the_template_installs_mirror_from_the_archive_of_a_commit(
     code, said, project = gitlab(quick, "mirror:verify")
     assert code == 0, said
     xml = JUnitXml.fromfile(str(project / "mirror.xml"))
-    assert (xml.tests, xml.failures, xml.errors) == (1, 0, 0)  # the post, as nobody gave keys
+    assert (xml.tests, xml.failures, xml.errors) == (4, 0, 0)  # the post and the folder's objects
     shutil.rmtree(project.parent / "builds")
 
 

@@ -10,7 +10,7 @@ from mirror.model import Blob, Outcome, Rule
 
 _TIERS = {
     "X3": "Every pixel is equal; only the file differs.",
-    "T0": "A copy, resized or saved again: a plain resize explains every pixel.",
+    "T0": "A copy, resized or saved again: that explains every pixel.",
     "T1": "A copy resized by another program: only even traces of that are left unexplained.",
 }
 _REFUSALS = {
