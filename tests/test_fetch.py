@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import logging
 import pickle
 import socket
 import ssl
 import threading
 import traceback
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -1136,3 +1138,24 @@ def test_validators_make_a_conditional_request() -> None:
         "if-modified-since": "date",
     }
     assert Validators().as_headers() == {}
+
+
+@pytest.mark.parametrize(
+    "label", ["aws-chunked", "utf-8", "none", "", "binary,identity", "AWS-Chunked, gzip"]
+)
+def test_a_coding_that_is_only_a_label_is_passed_by(label: str) -> None:
+    data = zlib.compress(PNG, wbits=31) if "gzip" in label else PNG
+    assert Declared.parse({"content-encoding": label}).decoded(data, 2**20) == PNG
+
+
+@pytest.mark.parametrize("label", ["br", "gzip, br", "zstd", "gzip, gzip"])
+def test_a_coding_nobody_can_undo_here_is_named(label: str) -> None:
+    with pytest.raises(FetchError, match=f"Content-Encoding '{label}'"):
+        Declared.parse({"content-encoding": label}).decoded(PNG, 2**20)
+
+
+def test_a_content_md5_in_hexadecimal_is_read_too() -> None:
+    digest = hashlib.md5(PNG, usedforsecurity=False).hexdigest()
+    Declared.parse({"content-md5": digest.upper()}).check(PNG)
+    with pytest.raises(FetchError, match="Content-MD5"):
+        Declared.parse({"content-md5": digest}).check(PNG[:-1])

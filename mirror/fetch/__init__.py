@@ -17,13 +17,14 @@ from typing import Self
 
 from mirror.fetch.addresses import Guard, Target
 from mirror.fetch.answers import given_up
+from mirror.fetch.checks import Declared
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.exchange import Body, Exchange, Validators
 from mirror.fetch.limits import HostLimit, Limits, backoff_s
 from mirror.fetch.network import Network
 from mirror.model import Url
 
-__all__ = ["Body", "FetchError", "Fetcher", "Kind", "Limits", "Validators"]
+__all__ = ["Body", "Declared", "FetchError", "Fetcher", "Kind", "Limits", "Validators"]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 

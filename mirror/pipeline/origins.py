@@ -8,11 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mirror.config import Fetch, request_headers
-from mirror.fetch import Body, Fetcher, FetchError, Kind, Limits, Validators
+from mirror.fetch import Body, Declared, Fetcher, FetchError, Kind, Limits, Validators
 from mirror.model import Key
 from mirror.pipeline.site import Site
 from mirror.sources import Located, Source, canonical, identity
 from mirror.store import Store
+
+
+_GZIP = b"\x1f\x8b"
 
 
 def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
@@ -45,6 +48,8 @@ class Origins:
         data = self.buckets[located.source.name].get(Key(located.bucket_key))
         if len(data) > self.max_bytes:
             raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
+        if data.startswith(_GZIP):  # as over HTTP, where a header says so
+            data = Declared(encoding="gzip").decoded(data, self.max_bytes)
         return Body(data, Validators(), 1)
 
 
