@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import slides
 
@@ -112,13 +114,27 @@ def test_a_kill_before_the_manifest_is_saved_loses_no_look(shown):
 def test_what_cannot_be_read_is_looked_at_again_until_it_can(shown):
     under(shown, "off")
     (copy,) = (shown.root / "archive").rglob("*.jpg")
+    (stored,) = (shown.root / "static").rglob("*.jpg")
     data = copy.read_bytes()
-    copy.unlink()
+    for path in (copy, stored):
+        path.write_bytes(b"damaged" + bytes(len(data) - 7))
     for merged in (1, 0, 0):
         assert under(shown, "perceptual")["merged_again"] == merged
         assert groups(shown) == {PAIR}
     copy.write_bytes(data)
     assert under(shown, "perceptual")["merged_again"] == 1
+    assert groups(shown) == {ALL}
+
+
+def test_a_clone_without_an_archive_misses_no_repeat(shown):
+    name = "copy.jpg"
+    shown.write("post.md", "".join(f"![](BUCKET/{one})\n" for one in PICTURES if one != name))
+    shown.sync()
+    assert groups(shown) == {PAIR}
+    shutil.rmtree(shown.root / "archive")
+    shutil.rmtree(shown.root / ".mirror")
+    shown.write("more.md", f"![](BUCKET/{name})\n")
+    shown.sync()
     assert groups(shown) == {ALL}
 
 

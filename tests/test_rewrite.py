@@ -99,6 +99,24 @@ def test_sources_of_one_target_are_told_apart_when_the_post_was_edited_in_betwee
     assert mirrored.read("post.md") == expected
 
 
+def test_a_post_whose_name_is_no_utf_8_is_remembered(mirrored):
+    text = f"![]({BUCKET}a.png) ![]({BUCKET}again.png)\n"
+    name = os.fsdecode(b"\xb2\xe2.md")
+    try:
+        mirrored.write(name, text)
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    mirrored.write("post.md", text)
+    mirrored.sync()
+    mirrored.rewrite()
+    assert len(loads((mirrored.root / "manifests" / "rewrites.jsonl").read_text())) == 4
+    mirrored.write("post.md", mirrored.read("post.md") + "more\n")
+    mirrored.rewrite()
+    assert not mirrored.revert().findings
+    assert mirrored.read(name) == text
+    assert mirrored.read("post.md") == text + "more\n"
+
+
 def test_what_cannot_be_told_apart_is_left_and_said(mirrored):
     lines = [f"![]({BUCKET}a.png)\n\n![]({BUCKET}again.png)\n"]
     path = mirrored.write("post.md", lines[0])

@@ -7,6 +7,12 @@ import shutil
 import pytest
 import slides
 
+from mirror.config import ConfigError
+from mirror.engine import Serial
+from mirror.model import Rule
+from mirror.pipeline.repair import RepairOptions, repair
+from mirror.pipeline.restore import restore
+
 NAMES = [f"{name}.png" for name in "cadbe"]
 
 
@@ -67,3 +73,27 @@ def test_a_dry_run_takes_no_turn(known):
     planned = [known.sync(dry_run=True, refresh=True, limit=2).planned for _ in range(2)]
     assert planned[0] == planned[1]
     assert asked(known, 2, refresh=True) == "ac"
+
+
+def test_pictures_that_only_repointed_posts_show_are_asked_for_too(known):
+    known.rewrite()
+    assert asked(known, None, refresh=True) == "abcde"
+    assert asked(known, None) == ""
+    assert asked(known, 2, refresh=True) != ""
+
+
+def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
+    known.rewrite()
+    for path in (known.root / "manifests").iterdir():
+        path.unlink()
+    for work in (
+        known.revert,
+        lambda: restore(known.site, Serial(), known.root / "out", known.progress),
+        lambda: repair(known.site, Serial(), RepairOptions(), known.progress),
+    ):
+        with pytest.raises(ConfigError, match="there is no manifest"):
+            work()
+    (finding,) = known.sync().findings
+    assert finding.rule is Rule.UNKNOWN_TARGET
+    assert "and so do 4 more, but there is no manifest" in finding.message
+    assert finding.place == "posts/post.md:1:5"

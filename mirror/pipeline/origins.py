@@ -14,7 +14,6 @@ from mirror.pipeline.site import Site
 from mirror.sources import Located, Source, canonical, identity
 from mirror.store import Store
 
-
 _GZIP = b"\x1f\x8b"
 
 

@@ -83,6 +83,7 @@ def repair(site: Site, engine: Engine, options: RepairOptions, progress: Progres
     destination that cannot be asked; neither stops the rest.
     """
     started = monotonic()
+    site.need_manifest()
     manifest, _ = site.load_manifest()
     findings = Findings(progress.finding)
     diagnosis = diagnose(site, engine, manifest, options, findings, progress)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os import cpu_count
 from pathlib import Path
 
-from mirror.archive import ArchiveError
 from mirror.dedupe import (
     LEDGER,
     REVIEWS,
@@ -33,6 +33,7 @@ from mirror.files import read_whole
 from mirror.fingerprint import ImageError, Limits, compare, proposals
 from mirror.manifest import Manifest, ManifestError
 from mirror.model import Asset, Digest, Url
+from mirror.pipeline.copies import Found, find_copy
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.site import Site, write_text
 
@@ -239,14 +240,13 @@ class _Judge:
 def _look(site: Site, manifest: Manifest, proposal: Proposal) -> Evidence:
     pair = proposal.pair
     limits = Limits(max_pixels=site.config.fetch.max_pixels)
-    try:
-        first, second = (
-            site.archive.get(digest, manifest.assets[digest].blob.media_type)
-            for digest in (pair.first, pair.second)
-        )
-        return compare(first, second, proposal.distance, limits)
-    except (ArchiveError, ImageError):
-        return Evidence(pair, proposal.distance, refusal=Refusal.UNREADABLE)
+    # A fresh clone may have no archive; what is stored is as good, and a repeat must not be missed.
+    assets = (manifest.assets[digest] for digest in (pair.first, pair.second))
+    first, second = (find_copy(site.archive, site.targets, asset) for asset in assets)
+    if isinstance(first, Found) and isinstance(second, Found):
+        with suppress(ImageError):
+            return compare(first.data, second.data, proposal.distance, limits)
+    return Evidence(pair, proposal.distance, refusal=Refusal.UNREADABLE)
 
 
 # --- Looking at groups ------------------------------------------------------------------------

@@ -237,6 +237,7 @@ def restore(site: Site, engine: Engine, folder: Path, progress: Progress) -> Res
     """
     started = monotonic()
     _check_folder(site, folder)
+    site.need_manifest()
     manifest, _ = site.load_manifest()
     wanted, clashes = plan(manifest)
     findings = Findings(progress.finding, clashes)

@@ -303,6 +303,8 @@ def revert(context: Context, site: Site) -> RewriteResult:
     started = monotonic()
     findings = Findings(context.progress.finding, context.scanned.findings)
     memory = Memory(site)
+    if memory.is_empty:
+        site.need_manifest()
     changes: list[PostEdit] = []
     for one, data in _read(context.scanned, findings):
         told = memory.tell(one, data)
@@ -384,6 +386,10 @@ class Memory:
             self._by_target.setdefault(line.target, set()).add((line.source, line.spelling))
             self._of_target.setdefault(line.target, []).append(line)
             self._of_post.setdefault(line.post, []).append(line)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._lines
 
     def tell(self, one: ScannedPost, data: bytes) -> dict[Reference, Rewrite]:
         """What stood at each mirrored reference of a post, as far as it can be told."""

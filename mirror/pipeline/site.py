@@ -96,6 +96,14 @@ class Site:
             findings.append(Finding(Rule.NO_POSTS, "[posts]", message))
         return found, findings
 
+    def need_manifest(self) -> None:
+        """Raise `ConfigError` where there is none: what then does nothing must not seem done."""
+        if not self.manifest_path.exists():
+            raise ConfigError(
+                f"{self.manifest_path}: there is no manifest; `mirror sync` writes it, and it "
+                "belongs into version control: bring it back from there if it was lost"
+            )
+
     def load_manifest(self) -> tuple[Manifest, bytes | None]:
         """The manifest and the bytes it was read from; empty and `None` before the first sync."""
         try:

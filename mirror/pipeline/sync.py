@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
@@ -11,11 +12,11 @@ from time import monotonic
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
 from mirror.manifest import Manifest, with_sources
-from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule
+from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule, Url
 from mirror.pipeline.download import Kept, Known, ValidatorCache, download, plan
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.repeats import choose
-from mirror.pipeline.scan import Wanted, scan, signatures
+from mirror.pipeline.scan import Place, Scanned, Wanted, scan, signatures
 from mirror.pipeline.site import (
     Site,
     Target,
@@ -108,7 +109,11 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings.extend(signatures(scanned, site.locator))
     settled, old = site.load_manifest()
     mirrored = {ref.url for _, ref in scanned.references() if site.mirrored(settled, ref.url)}
+    if old is None:
+        findings.extend(_orphans(site, scanned))
     wanted = scanned.wanted(site.locator, mirrored.__contains__)
+    if options.refresh:
+        wanted += _behind(site, settled, scanned, wanted)
     known = Known.load(site, settled)
     ignored, limit = site.config.ignored, options.limit
     todo = plan(wanted, known, ignored, refresh=options.refresh, limit=limit)
@@ -146,6 +151,44 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
         "repeats": _repeats(wanted, manifest),
     }
     return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
+
+
+def _orphans(site: Site, scanned: Scanned) -> Iterator[Finding]:
+    """Mirrored URLs in the posts where nothing was ever mirrored: the manifest was lost."""
+    found = [
+        (post, ref)
+        for post, ref in scanned.references()
+        if any(_OURS.search(target.key_of(ref.url.raw) or "") for target in site.targets)
+    ]
+    if found:
+        post, ref = found[0]
+        message = (
+            f"looks mirrored, and so do {len(found) - 1:,} more, but there is no manifest that "
+            "knows where they came from; bring manifests/ back from version control or a backup"
+        )
+        place = (post.name, ref.line, ref.column)
+        yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
+
+
+_OURS = re.compile(r"[0-9a-f]{64}\.[a-z]+\Z")  # a key with the digest, as the default one has it
+
+
+def _behind(
+    site: Site, manifest: Manifest, scanned: Scanned, wanted: Iterable[Wanted]
+) -> Iterator[Wanted]:
+    """Where mirrored pictures come from: posts that were repointed no longer say so."""
+    places: dict[Digest, list[Place]] = {}
+    for post, ref in scanned.references():
+        if (asset := site.mirrored(manifest, ref.url)) is not None:
+            places.setdefault(asset.digest, []).append(Place(post.name, ref.line, ref.column))
+    named = {identity(one.located.address) for one in wanted}
+    for asset in manifest.assets.values():
+        shown = places.get(asset.digest) or places.get(manifest.shown_for(asset).digest) or []
+        for url in asset.sources if shown else ():
+            located = site.locator.locate(Url(url))
+            if located is not None and identity(located.address) not in named:
+                named.add(identity(located.address))
+                yield Wanted(located, tuple(shown))
 
 
 def _addressed(kept: Iterable[Kept]) -> Iterator[tuple[Address, Blob]]:
