@@ -57,7 +57,7 @@ def find_posts(
     skipped = {str(path) for path in skip}
     for start in paths or posts.paths:
         start = Path(os.path.abspath(start))  # noqa: PTH100  (`resolve` would follow links)
-        if not start.exists():
+        if not _holds(start.exists):
             where = "PATHS" if paths else "[posts].paths"
             raise ConfigError(f"{start}: no such file or folder (named in {where})")
         if start.is_file() and start.resolve().is_relative_to(root.resolve()):
@@ -66,11 +66,11 @@ def find_posts(
         for path in [start] if start.is_file() else _walk(start, skipped, closed.append):
             name = _name(path, root)
             below = path.relative_to(start).as_posix() if path != start else path.name
-            is_folder = path.is_dir()
+            is_folder = _holds(path.is_dir)
             wanted = path == start or is_folder or any(p.fullmatch(below) for p in include)
             if not wanted or any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
                 continue
-            if path.is_symlink():
+            if _holds(path.is_symlink):
                 findings += _link(path, name, root if path == start else start)
             else:
                 found[name] = Post(name, path)
@@ -81,6 +81,14 @@ def find_posts(
                 message = f"cannot be read, and what posts it holds: {error.strerror}"
                 findings.append(Finding(Rule.POST_UNREADABLE, name, message))
     return sorted(found.values()), findings
+
+
+def _holds(question: Callable[[], bool]) -> bool:
+    """Not where nobody may look: who reads the file then says why it cannot be read."""
+    try:
+        return question()
+    except OSError:
+        return False
 
 
 def sweep_beside(posts: Iterable[Post]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,18 @@ def test_the_two_real_posts_have_354_references_to_347_images(blog):
     scanned = scan(*blog.site.posts())
     assert sum(1 for _ in scanned.references()) == 354
     assert len({ref.url.raw for _, ref in scanned.references()}) == 347
+
+
+def test_a_folder_that_can_be_listed_and_not_entered_has_unreadable_posts(tree, monkeypatch):
+    def refused(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if self.is_relative_to(tree / "b" / "e"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return os.stat(self, follow_symlinks=follow_symlinks)  # noqa: PTH116
+
+    monkeypatch.setattr(Path, "stat", refused)
+    posts, findings = find_posts(Posts((tree,)), tree)
+    assert [post.name for post in posts] == ["a.md", "b/c.markdown", "b/d.mdx", "b/e/f.md", "旧.md"]
+    assert findings == []
+    (finding,) = scan(posts).findings
+    assert (finding.rule, finding.post) == (Rule.POST_UNREADABLE, "b/e/f.md")
+    assert "Permission denied" in finding.message
