@@ -113,7 +113,7 @@ def _walk(
             and os.path.join(folder, name) not in skipped  # noqa: PTH118  (a hot loop)
         )
         paths = [Path(folder, name) for name in folders]
-        yield from (path for path in paths if path.is_symlink())
+        yield from (path for path in paths if _holds(path.is_symlink))
         yield from (Path(folder, name) for name in sorted(files))
 
 

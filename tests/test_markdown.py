@@ -247,6 +247,12 @@ NOTES = [
     ("!!!\n\n    ![](//h/c.png)\n\nwhat?\n\n    ![](//h/c.png)\n", ""),
     ('<figure markdown="span">\n  ![x](//h/a){ width="3" }\n  <p>x</p>\n</figure>\n', "a"),
     ("> <div class=x markdown>\n> text\n>   ![](<//h/a>) <img src='//h/b'>\n> </div>\n", "a b"),
+    ('<div markdown="1">\n![](<https://h/a> "t")\n![y](<//h/b>)\n</div>\n', "https://h/a b"),
+    ('<div markdown="0">\n![](//h/c.png)\n</div>\n', ""),
+    ("<div title='<p markdown=1>'>\n![](//h/c.png)\n</div>\n", ""),
+    ('<div markdown="1" \n', ""),
+    ("a\r\r![](//h/a.png)\r```\r![](//h/c.png)\r```\r", "a.png"),
+    ("    code\r\r[r]: //h/a.png\r\r![r]\r", "a.png"),
     ("<div markdown=1>\n<pre>![](//h/c.png)</pre>\n</div>\n", ""),
     ("<div class='markdown'>\n![](//h/c.png)\n</div>\n", ""),
 ]  # fmt: skip
@@ -257,7 +263,8 @@ def test_notes_and_tabs_of_python_markdown_hold_markdown(text: str, names: str) 
     data = text.encode()
     scan = find_references(data, "a.md")
     shown = [ref for ref in scan.references if ref.form.is_rewritten]
-    assert [ref.url.raw for ref in shown] == [f"//h/{name}" for name in names.split()]
+    expected = [name if ":" in name else f"//h/{name}" for name in names.split()]
+    assert [ref.url.raw for ref in shown] == expected
     assert all(data[ref.span.start : ref.span.stop].decode() == ref.url.raw for ref in shown)
     assert scan.findings == ()
 

@@ -132,7 +132,7 @@ def test_the_two_real_posts_have_354_references_to_347_images(blog):
 
 def test_a_folder_that_can_be_listed_and_not_entered_has_unreadable_posts(tree, monkeypatch):
     def refused(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
-        if self.is_relative_to(tree / "b" / "e"):
+        if tree / "b" / "e" in self.parents:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
         return os.stat(self, follow_symlinks=follow_symlinks)  # noqa: PTH116
 

@@ -10,6 +10,7 @@ become references here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
@@ -37,6 +38,9 @@ class Scan:
     findings: tuple[Finding, ...]
 
 
+_LONE_CR = re.compile(rb"\r(?!\n)")
+
+
 def find_references(data: bytes, post: str) -> Scan:
     """Find all URLs of `post`, its relative path; the suffix `.mdx` selects MDX.
 
@@ -44,7 +48,10 @@ def find_references(data: bytes, post: str) -> Scan:
     """
     try:
         source = decode(data)
-        result = _find(source.utf8, is_mdx=PurePosixPath(post).suffix.lower() == ".mdx")
+        # A parser knows a CR alone for a line end here and there only; so no offset changes.
+        result = _find(
+            _LONE_CR.sub(b"\n", source.utf8), is_mdx=PurePosixPath(post).suffix.lower() == ".mdx"
+        )
     except NotTextError as error:
         finding = Finding(Rule.POST_UNREADABLE, post, str(error), post, error.line, error.column)
         return Scan("", (), (finding,))

@@ -40,9 +40,6 @@ _TEMPLATE = re.compile(r"\{[{%]")
 # What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
 # extensions (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`.
 _ADMONITION = re.compile(rb"(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w]")
-# An element whose content is Markdown to Python-Markdown and to kramdown.
-_MARKDOWN_INSIDE = re.compile(rb"<[A-Za-z][^<>]*\smarkdown(?:=[\"']?(?:1|block|span)[\"']?)?[\s>]")
-
 # `![alt](URL =300x200)`: no image to CommonMark, and one to HackMD, Typora and Azure DevOps.
 _IMAGE_OPENS = re.compile(rb"!\[[^\[\]\r\n]*\]\($")
 _SIZE = re.compile(rb"[ \t]+=(?:\d+%?(?:x(?:\d+%?)?)?|x\d+%?)[ \t]*\)")
@@ -235,7 +232,7 @@ class _Walker:
         if self.html:
             pieces = Pieces(self.body, self.html)
             self.result.take(html.find(pieces, self.body, is_block=True))
-            if _MARKDOWN_INSIDE.search(pieces.text):
+            if self.depth < _MAX_DEPTH and html.holds_markdown(pieces):
                 self.inside(Pieces(self.body, html.between_tags(pieces)))
             self.html = []
 

@@ -233,10 +233,24 @@ class _Scan:
             self.add(start, stop, Form.SRCSET, Quoting.SRCSET)
 
 
+def holds_markdown(pieces: Pieces) -> bool:
+    """Whether an element's content is Markdown, as Python-Markdown and kramdown have it."""
+    text = pieces.text
+    return b"markdown" in text and any(
+        attribute.name == b"markdown" and text[attribute.start : attribute.stop] in _INSIDE
+        for tag in tags(text)
+        for attribute in tag.attributes
+    )
+
+
+_INSIDE = (b"", b"1", b"block", b"span")
+
+
 def between_tags(pieces: Pieces) -> Iterator[tuple[int, int]]:
     """Ranges of the source that hold the text of a block without its tags and its indentation."""
     done = 0
-    ends = [(tag.start, tag.stop) for tag in tags(pieces.text)]
+    # `<https://…>` is no tag: it is the address of an image or a link.
+    ends = [(tag.start, tag.stop) for tag in tags(pieces.text) if b":" not in tag.name]
     for start, stop in [*ends, (len(pieces.text), 0)]:
         for line in _LINE.finditer(pieces.text, done, start):
             if span := pieces.span(*line.span()):
