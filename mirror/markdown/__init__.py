@@ -48,10 +48,9 @@ def find_references(data: bytes, post: str) -> Scan:
     """
     try:
         source = decode(data)
-        # A parser knows a CR alone for a line end here and there only; so no offset changes.
-        result = _find(
-            _LONE_CR.sub(b"\n", source.utf8), is_mdx=PurePosixPath(post).suffix.lower() == ".mdx"
-        )
+        # Parsers take a CR alone for a line end in some places only. No offset changes.
+        text = _LONE_CR.sub(b"\n", source.utf8)
+        result = _find(text, is_mdx=PurePosixPath(post).suffix.lower() == ".mdx")
     except NotTextError as error:
         finding = Finding(Rule.POST_UNREADABLE, post, str(error), post, error.line, error.column)
         return Scan("", (), (finding,))

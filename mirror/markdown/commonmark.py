@@ -40,9 +40,6 @@ _TEMPLATE = re.compile(r"\{[{%]")
 # What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
 # extensions (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`.
 _ADMONITION = re.compile(rb"(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w]")
-# `![alt](URL =300x200)`: no image to CommonMark, and one to HackMD, Typora and Azure DevOps.
-_IMAGE_OPENS = re.compile(rb"!\[[^\[\]\r\n]*\]\($")
-_SIZE = re.compile(rb"[ \t]+=(?:\d+%?(?:x(?:\d+%?)?)?|x\d+%?)[ \t]*\)")
 _MAX_DEPTH = 20
 
 _INLINE = frozenset({"Emphasis", "Strong", "Strikethrough", "Superscript", "Subscript"})
@@ -224,9 +221,7 @@ class _Walker:
 
     def text(self, start: int, stop: int) -> None:
         for first, last in bare_urls(self.body, start, stop):
-            is_sized = _SIZE.match(self.body, last) and _IMAGE_OPENS.search(self.body, start, first)
-            form = Form.INLINE if is_sized else Form.AUTOLINK
-            self.result.add(self.body, first, last, form, Quoting.BARE)
+            self.result.add(self.body, first, last, Form.AUTOLINK, Quoting.BARE)
 
     def finish_html(self) -> None:
         if self.html:
