@@ -319,6 +319,11 @@ def _check_folder(name: str, destination: Destination, config: Config) -> None:
     if not destination.url.startswith("file:"):
         return
     folder = Path(_place(destination, config.root))
+    if destination.url.startswith("file:~"):
+        raise ConfigError(
+            f"{name}: destination {destination.name!r} is at {destination.url!r}, and `~` means "
+            f"nothing here; write the whole path, such as file:{Path.home()}"
+        )
     ours = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
     others = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
     others += [(f"the {what}", path) for what, path in ours.items()]

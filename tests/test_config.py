@@ -94,6 +94,7 @@ def target(**keys):
                 (".mirror/x", "the state"),
             )
         ),
+        pytest.param(target(url="file:~/images"), "write the whole path", id="home"),
         pytest.param(
             {"destination": [TARGET, TARGET | {"name": "e", "url": "s3://bucket/prefix/"}]},
             "destinations 'd' and 'e' are both at 's3://bucket/prefix/'",

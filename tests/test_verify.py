@@ -360,6 +360,14 @@ def test_what_is_ignored_is_not_missed(blog: Blog) -> None:
     assert run(blog, "verify", "--posts").code == 0
 
 
+def test_a_memory_of_rewrites_that_was_damaged_is_named(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    (blog.root / "manifests" / "rewrites.jsonl").write_text("<<<<<<< HEAD\n")
+    ran = run(blog, "verify", "--posts")
+    assert ran.code == 2
+    assert "rewrites.jsonl: line 1" in ran.err
+
+
 def test_a_summary_counts_what_the_posts_hold(blog: Blog) -> None:
     filled(blog, *NAMES)
     blog.write("again.md", f"![]({BUCKET}a.png)")

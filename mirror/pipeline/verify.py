@@ -122,6 +122,7 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     if options.posts:
         from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
 
+        site.load_rewrites()  # `--revert` needs it, and then it is too late to find it damaged
         scanned = scan(*site.posts(options.paths))
         layers.append(_posts_layer(site, _shown_in(site, scanned), scanned, progress))
         counts |= scanned.tally()
