@@ -322,7 +322,7 @@ def _check_folder(name: str, destination: Destination, config: Config) -> None:
     if destination.url.startswith("file:~"):
         raise ConfigError(
             f"{name}: destination {destination.name!r} is at {destination.url!r}, and `~` means "
-            f"nothing here; write the whole path, such as file:{Path.home()}"
+            "nothing here; write the whole path"
         )
     ours = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
     others = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
