@@ -6,6 +6,10 @@ import errno
 import json
 import os
 import re
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import md5, sha256
@@ -478,6 +482,26 @@ def test_a_check_that_looks_at_nothing_does_not_pass(
         (blog.root / "mirror.toml").write_text(text.partition("[[destination]]")[0])
     ran = run(blog, "verify", *arguments)
     assert (ran.code, words in ran.err) == (2, True)
+
+
+def test_who_interrupts_a_check_does_not_wait_for_a_bucket_that_is_silent(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(blog, *NAMES)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = Server("silent", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        blog.configure(more=care.s3(server))
+        command = [sys.executable, "-m", "mirror", "verify", "--config", blog.root / "mirror.toml"]
+        environment = {**os.environ, **server.environment(), "NO_PROXY": "127.0.0.1"}
+        with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:
+            asking, _ = silent.accept()
+            with asking:
+                asking.recv(1)
+                process.send_signal(signal.SIGINT)
+                # Far less than what the answer is waited for, four times a minute.
+                _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"interrupted" in said
 
 
 MARKERS = '<<<<<<< HEAD\n{"sha256": "a"}\n=======\n>>>>>>> main\n'

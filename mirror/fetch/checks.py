@@ -46,7 +46,7 @@ class Declared:
         """
         length = _number(headers.get("content-length"))
         codings = headers.get("content-encoding", "").lower().replace(" ", "").split(",")
-        # Others are labels that stayed with an object, such as `aws-chunked`; browsers pass them by.
+        # Others are labels that stayed with an object, such as `aws-chunked`; browsers skip them.
         encoding = ", ".join(one for one in codings if one in _CODINGS) or "identity"
         if made_on_the_fly:
             return cls(length, encoding=encoding)

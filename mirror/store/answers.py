@@ -40,7 +40,9 @@ def unsent(error: Exception, place: str) -> StoreError:
             remedy = "name a `profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             return CredentialsError(f"{place}: no credentials; {remedy}")
         case boto.ProfileNotFound():
-            return CredentialsError(f"{place}: {text}; add it to ~/.aws/config")
+            remedy = "add it to ~/.aws/credentials, or leave `profile` out and set"
+            keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+            return CredentialsError(f"{place}: {text}; {remedy} {keys}")
         case (
             boto.CredentialRetrievalError()
             | boto.TokenRetrievalError()

@@ -212,7 +212,8 @@ class _Bucket:
                 "name a `profile` of ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and "
                 f"AWS_SECRET_ACCESS_KEY{own}",
             )
-        named = f", profile {settings.profile!r}" if settings.profile else ""
+        used = self.store._session.instance_variables().get("profile")
+        named = f", profile {used!r}" if used else ""
         return passed("credentials", f"from {found.method}{named}")
 
     def _other_style(self) -> Iterator[Check]:

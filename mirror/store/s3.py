@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import re
 from base64 import b64decode, b64encode
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import md5, sha256
+from itertools import repeat
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus, urlsplit
 
+from mirror.engine import Threads
 from mirror.model import OCTETS, Key, printable
 from mirror.store.answers import answer, refused, unsent
 from mirror.store.base import (
@@ -57,8 +58,9 @@ class S3Settings:
 
     `provider` and `addressing` ("path", "virtual") are told by the endpoint when "auto".
     Credentials come from `access_key_env` and `secret_key_env` (names of environment variables),
-    else `profile`, else the provider's own variables, else boto's chain. `signature` "v2" is for
-    providers that refuse "v4". With `patience_s` everything is asked once and may take so long,
+    else `profile`, else the provider's own variables, else boto's chain. Where there is no such
+    profile and the environment has AWS's keys, as in CI, none counts as named. `signature` "v2" is
+    for providers that refuse "v4". With `patience_s` everything is asked once and may take so long,
     because somebody watches.
     """
 
@@ -326,7 +328,10 @@ class S3Store:
     def _session(self) -> Session:
         from botocore.session import Session
 
-        session = Session(profile=self.settings.profile)
+        named = self.settings.profile
+        session = Session(profile=named)
+        if named and named not in session.available_profiles and _environment_has_keys():
+            session = Session()
         session.register_component("data_loader", _loader())
         return session
 
@@ -403,7 +408,7 @@ class S3Store:
                     f"{self._place}: the environment has no {' and no '.join(missing)}"
                 )
         elif (
-            not settings.profile
+            not self._session.instance_variables().get("profile")
             and profile.key_env
             and all(map(os.environ.get, profile.key_env[:2]))
         ):
@@ -429,6 +434,10 @@ class S3Store:
             raise refused(error, self._place, key) from error
         except (BotoCoreError, ValueError) as error:
             raise unsent(error, self._place) from error
+
+
+def _environment_has_keys() -> bool:
+    return all(map(os.environ.get, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
 
 
 def _vouched(reply: dict[str, Any]) -> str | None:
@@ -481,20 +490,13 @@ class _Page:
         return [(item["Key"], item["Size"], item.get("ETag", "")) for item in contents]
 
 
-_AHEAD = 3
-
-
 def _ahead(pages: Iterator[_Page]) -> Generator[_Page, None, None]:
-    """Yield `pages`, a few of which are got while one is read: then the server never waits."""
-    with ThreadPoolExecutor(1) as thread:
-        coming = deque(thread.submit(next, pages, None) for _ in range(_AHEAD))
-        try:
-            while page := coming.popleft().result():
-                coming.append(thread.submit(next, pages, None))
-                yield page
-        finally:
-            for future in coming:
-                future.cancel()
+    """Yield `pages`; the next two are got while one is read, so that the server never waits."""
+    with closing(Threads().map(lambda _: next(pages, None), repeat(None), 1)) as coming:
+        for page in coming:
+            if page is None:
+                return
+            yield page
 
 
 _UNREAD = "LastModified Type ChecksumAlgorithm ChecksumType StorageClass".split()
