@@ -6,7 +6,7 @@ import json
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -63,6 +63,9 @@ class Place:
     line: int | None = None
     column: int | None = None
 
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.path, self.line, self.column) if part)
+
 
 # --- JUnit XML --------------------------------------------------------------------------------
 
@@ -82,7 +85,7 @@ def junit(report: Report) -> str:
     is a failure, what could not be worked on an error, what could not be checked is skipped, and
     a warning passes with its text as output.
     """
-    suites = [_suite(layer) for layer in report.layers]
+    suites = [_suite(report, layer) for layer in report.layers]
     totals: Counter[str] = Counter()
     for counts, _ in suites:
         totals += counts
@@ -98,7 +101,7 @@ def junit(report: Report) -> str:
     return "\n".join(lines).encode("ascii", "xmlcharrefreplace").decode()
 
 
-def _suite(layer: Layer) -> tuple[Counter[str], list[str]]:
+def _suite(report: Report, layer: Layer) -> tuple[Counter[str], list[str]]:
     """How many cases there are, by what became of them, and their XML."""
     told: dict[str, list[Finding]] = {}
     for finding in layer.findings:
@@ -109,9 +112,8 @@ def _suite(layer: Layer) -> tuple[Counter[str], list[str]]:
     counts: Counter[str] = Counter()
     lines = []
     for name, findings in cases:
-        element = _element(findings)
-        counts += Counter(["tests", element])
-        lines.append(_case(layer.name, name, findings, element))
+        counts += Counter(["tests", _element(findings)])
+        lines.append(_case(report, layer, name, findings))
     return counts, lines
 
 
@@ -128,13 +130,13 @@ def _element(findings: Iterable[Finding]) -> str:
     return next((one for one in ("failure", "error", "skipped") if one in found), "passed")
 
 
-def _case(layer: str, name: str, findings: Sequence[Finding], element: str) -> str:
-    start = f"<testcase classname={_attribute(f'mirror.{layer}')} name={_attribute(name)}"
+def _case(report: Report, layer: Layer, name: str, findings: Sequence[Finding]) -> str:
+    start = f"<testcase classname={_attribute(f'mirror.{layer.name}')} name={_attribute(name)}"
     if not findings:
         return f'{start} time="0"/>'
-    first = findings[0]
-    if first.post is not None:
-        start += f" file={_attribute(printable(first.post))}"
+    first, element = findings[0], _element(findings)
+    if (place := report.place(first)) is not None:
+        start += f" file={_attribute(printable(place.path))}"
     body = _text("\n".join(f"{one.message} [{one.rule.id}]" for one in findings))
     if element == "passed":
         told = f"<system-out>{body}</system-out>"
@@ -297,7 +299,7 @@ def job_summary(report: Report) -> str:
         lines += ["| rule | where | what |", "| --- | --- | --- |"]
     size = 0
     for number, finding in enumerate(findings):
-        row = _row(finding)
+        row = _row(report, finding)
         size += len(row.encode("utf-8", "replace"))
         if size > _SUMMARY_BYTES:
             left = len(findings) - number
@@ -307,18 +309,80 @@ def job_summary(report: Report) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _row(finding: Finding) -> str:
-    rule = f"{finding.rule.id} {finding.rule.slug}"
-    return " ".join(f"| {cell}" for cell in _cells(rule, finding)) + " |"
-
-
-def _cells(rule: str, finding: Finding) -> Iterator[str]:
-    yield _markdown(rule)
-    yield _markdown(finding.place)
-    subject = "" if finding.place == finding.subject else f"{finding.subject}: "
-    yield _markdown(subject + finding.message)
+def _row(report: Report, finding: Finding) -> str:
+    place = report.place(finding)
+    what = finding.message
+    # The subject is said already where it stands for the place, or is the post.
+    if place is not None and finding.subject != printable(finding.post or ""):
+        what = f"{finding.subject}: {what}"
+    cells = f"{finding.rule.id} {finding.rule.slug}", str(place or finding.subject), what
+    return f"| {' | '.join(map(_markdown, cells))} |"
 
 
 def _markdown(text: str) -> str:
     """Text as it is: every character that Markdown might give a meaning to is escaped."""
     return _PUNCTUATION.sub(r"\\\g<0>", printable(text))
+
+
+# --- A run that ended before anything was compared --------------------------------------------
+
+_STOPPED = "nothing was compared"
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why nothing was compared, and which file is to be put right, if that is known."""
+
+    message: str
+    exit_code: int
+    place: Place | None = None
+
+
+def stopped_junit(stopped: Stopped) -> str:
+    """One case, which is an error: a report without cases looks as if all were well."""
+    counts = 'tests="1" failures="0" errors="1"'
+    start = f'<testcase classname="mirror.setup" name="{_STOPPED}"'
+    if stopped.place is not None:
+        start += f" file={_attribute(printable(stopped.place.path))}"
+    told = f"message={_attribute(stopped.message)}>{_text(stopped.message)}"
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    lines.append(f'<testsuites name="mirror verify" {counts} time="0">')
+    lines.append(f'<testsuite name="setup" {counts} skipped="0" time="0">')
+    lines.append(f'{start} time="0"><error type="setup" {told}</error></testcase>')
+    lines += ["</testsuite>", "</testsuites>\n"]
+    return "\n".join(lines).encode("ascii", "xmlcharrefreplace").decode()
+
+
+def stopped_sarif(stopped: Stopped) -> str:
+    """The standard's word is a notification; what services show is a result, so it is both."""
+    log = json.loads(sarif(Report((), "", stopped.exit_code)))
+    run = log["runs"][0]
+    told: dict[str, Any] = {
+        "level": "error",
+        "message": {"text": stopped.message.replace("](", "] (")},
+    }
+    if stopped.place is not None:
+        told["locations"] = [{"physicalLocation": _physical(stopped.place)}]
+    rules = run["tool"]["driver"]["rules"]
+    rules.append({"id": "setup", "shortDescription": {"text": _STOPPED.capitalize()}})
+    run["invocations"][0]["toolExecutionNotifications"] = [told]
+    about = {"ruleId": "setup", "ruleIndex": len(rules) - 1, "partialFingerprints": {_PRINT: "1"}}
+    run["results"] = [told | about]
+    return json.dumps(log, indent=1) + "\n"
+
+
+def stopped_github(stopped: Stopped) -> str:
+    """A workflow command that marks the file, at its first line if nothing better is known."""
+    properties = [("title", _STOPPED)]
+    if (place := stopped.place) is not None:
+        column = [("col", str(place.column))] if place.column else []
+        where = [("file", printable(place.path)), ("line", str(place.line or 1)), *column]
+        properties = where + properties
+    listed = ",".join(f"{name}={_property(value)}" for name, value in properties)
+    return f"::error {listed}::{_data(stopped.message)}"
+
+
+def stopped_summary(stopped: Stopped) -> str:
+    """Markdown for the page of a run."""
+    message = _markdown(stopped.message)
+    return f"### mirror verify\n\n{_STOPPED.capitalize()}: {message}\n\n"

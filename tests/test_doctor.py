@@ -198,7 +198,9 @@ def test_no_and_wrong_credentials_are_told_apart(monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", "quirkysecret")
         found = checked(store_for_nobody(server))
         assert bad(found) == []
-        found = checked(store_for(server, "aliyun-oss", monkeypatch, profile="nobody"))
+        store = store_for(server, "aliyun-oss", monkeypatch, profile="nobody")
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        found = checked(store)
         assert bad(found) == ["list"]
         assert "nobody" in found["list"].message
         assert "quirkysecret" not in str(found)
@@ -408,6 +410,85 @@ def test_a_source_that_wants_its_referer_gets_the_line_to_write(tmp_path: Path) 
     assert "wants a Referer" in found["hot links"].message
 
 
+def shows(root: Path, *urls: str) -> None:
+    (root / "posts" / "a.md").write_text("".join(f"![x]({url})\n\n" for url in urls))
+
+
+def test_a_dead_image_is_no_dead_source(tmp_path: Path) -> None:
+    with ImageHost({"a.png": png("red")}) as host:
+        config = site_with(tmp_path, host)
+        shows(tmp_path, *(f"{host.base_url}{name}.png" for name in ("gone", "lost", "a")))
+        found = of_source(config)
+        assert bad(found) == []
+        said = found["read"].message
+        assert said.startswith(f"{host.base_url}a.png: ")
+        assert f"not read: {host.base_url}gone.png (expected a picture, found HTTP 404" in said
+        assert f"not read: {host.base_url}lost.png" in said
+
+
+def test_a_source_fails_after_a_few_dead_images_and_all_are_named(tmp_path: Path) -> None:
+    with ImageHost({"a.png": png("red")}) as host:
+        config = site_with(tmp_path, host)
+        shows(tmp_path, *(f"{host.base_url}{name}.png" for name in ("1", "1", "2", "3", "a")))
+        found = of_source(config)
+        assert bad(found) == ["read"]
+        urls = [f"{host.base_url}{number}.png" for number in (1, 2, 3)]
+        said = found["read"].message
+        assert said.startswith(f"{urls[0]}: expected a picture, found HTTP 404")
+        assert said.endswith(f"{urls[1]} and {urls[2]} cannot be read either")
+        assert host.requests == {f"GET {number}.png": 1 for number in (1, 2, 3)}
+
+
+def test_that_a_host_wants_a_referer_says_more_than_a_dead_image(tmp_path: Path) -> None:
+    class Strict(ImageHost):
+        def answer(self, request: Any) -> Any:
+            if request.key == "gone.png" or request.headers.get("referer"):
+                return super().answer(request)
+            return self.error(403, "AccessDenied", "You are denied by bucket referer policy.")
+
+    with Strict({"a.png": png("red")}) as host:
+        config = site_with(tmp_path, host)
+        shows(tmp_path, f"{host.base_url}gone.png", f"{host.base_url}a.png")
+        found = of_source(config)
+    assert "HTTP 403" in found["read"].message
+    assert f'Referer = "{host.base_url}"' in found["read"].remedy
+
+
+def test_a_silent_host_is_asked_for_one_image_and_another_host_for_the_next(
+    tmp_path: Path,
+) -> None:
+    with ImageHost({"a.png": png("red")}) as host, silent() as address:
+        config = site_with(tmp_path, host)
+        text = config.read_text().replace(f'fetch = "{host.base_url}"', "")
+        text = text.replace("match = [", f'match = ["{address}/", ')
+        config.write_text(f"{text}\n[fetch]\ntimeout_s = 0.5\nallow_private_hosts = true\n")
+        shows(tmp_path, *(f"{address}/{n}.png" for n in range(9)), f"{host.base_url}a.png")
+        began = monotonic()
+        found = of_source(config)
+        assert monotonic() - began < 4
+    assert found["read"].health is Health.PASSED
+    assert found["read"].message.count("was silent") == 1
+
+
+def test_a_dead_image_in_a_bucket_is_no_dead_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ImageHost({}) as host, quirky("minio") as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        S3Store("b", S3Settings(bucket=BUCKET, endpoint_url=server.endpoint_url)).put(
+            Key("a.png"), png("red")
+        )
+        config = site_with(tmp_path, host, f'endpoint_url = "{server.endpoint_url}"')
+        text = config.read_text().replace(f'fetch = "{host.base_url}"', f'fetch = "s3://{BUCKET}"')
+        config.write_text(text)
+        shows(tmp_path, f"{host.base_url}gone.png", f"{host.base_url}a.png")
+        found = of_source(config)
+    assert bad(found) == []
+    assert found["read"].message.startswith(f"{host.base_url}a.png: ")
+    assert "no object 'gone.png'" in found["read"].message
+
+
 def test_a_notice_in_place_of_the_picture_is_seen(tmp_path: Path) -> None:
     with NoticeHost({"a.png": png("red"), "notice.png": png("blue")}) as host:
         found = of_source(site_with(tmp_path, host))
@@ -502,6 +583,49 @@ def test_the_configuration_of_init_is_a_healthy_site(
     assert "0 failed, 0 unknown" in done.stdout
     assert "posts: 1 post with 1 image of 1 source" in done.stdout
     assert "manifest: 0 images" in done.stdout
+
+
+def test_a_finished_site_is_a_healthy_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its posts show mirrored images and no other."""
+    with ImageHost({"a.png": png("red"), "b.png": png("blue")}) as host:
+        site_with(tmp_path, host)
+        shows(tmp_path, f"{host.base_url}a.png", f"{host.base_url}b.png")
+        monkeypatch.chdir(tmp_path)
+        for command in ("sync", "rewrite"):
+            assert CliRunner().invoke(app, [command]).exit_code == 0
+        done = CliRunner().invoke(app, ["doctor"])
+        assert done.exit_code == 0, done.output
+        assert "posts: 1 post with 0 images of 1 source and 2 mirrored images" in done.stdout
+        (tmp_path / "manifests" / "images.jsonl").write_text("<<<<<<< ours\n")
+        done = CliRunner().invoke(app, ["doctor"])
+    assert done.exit_code == 1
+    assert "1 failed" in done.stdout
+
+
+def test_images_that_only_look_mirrored_do_not_count(tmp_path: Path) -> None:
+    with ImageHost({}) as host:
+        config = site_with(tmp_path, host)
+        shows(tmp_path, "/i/mine.png")
+        found = {check.name: check for _, check in doctor(Site(load_config(config)))}
+    assert found["posts"].health is Health.FAILED
+    assert found["posts"].message == "1 post with 0 images of 1 source"
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_that_was_not_there_is_not_there_afterwards(tmp_path: Path, there: bool) -> None:
+    destination = '[[destination]]\nname = "p"\nurl = "file:static/images"\npublic_url = "/i"\n'
+    with ImageHost({"a.png": png("red")}) as host:
+        config = site_with(tmp_path, host, destination=destination)
+        if there:
+            (tmp_path / "static").mkdir()
+        before = sorted(tmp_path.rglob("*"))
+        assert bad(of_destination(config)) == []
+        assert sorted(tmp_path.rglob("*")) == before
+        checks = doctor(Site(load_config(config)))  # nobody listens to the end
+        assert any(patient.kind == "destination" for patient, _ in checks)
+        assert (tmp_path / "static" / "images").exists()
+        checks.close()  # type: ignore[attr-defined]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_silent_places_take_a_doctor_little_time(

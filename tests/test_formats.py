@@ -164,6 +164,40 @@ def test_a_result_has_its_place() -> None:
     assert [result.get("kind") for result in results] == [None, None, "open"]
 
 
+def test_every_format_counts_paths_from_the_root_of_the_repository() -> None:
+    """The site is in a folder of the repository, as with a website beside a program."""
+    whole_post = Finding(Rule.POST_UNREADABLE, "docs/b.md", "cannot be read", "docs/b.md")
+    shown = Finding(Rule.NOT_MIRRORED, "https://x/a.png", "is not", "docs/intro.mdx", 3, 5)
+    whole = report(
+        shown,
+        whole_post,
+        MISSING,
+        UNCHECKED,
+        folder="website",
+        manifest="website/manifests/images.jsonl",
+        lines={"ab/a.png": 7},
+    )
+    manifest = "website/manifests/images.jsonl"
+    posts = ["website/docs/intro.mdx", "website/docs/b.md"]
+    results = json.loads(formats.sarif(whole))["runs"][0]["results"]
+    places = [result["locations"][0]["physicalLocation"] for result in results]
+    assert [p["artifactLocation"]["uri"] for p in places] == [*posts, manifest, manifest]
+    commands, _ = formats.github(whole)
+    files = [obey(line).properties.get("file") for line in commands]  # type: ignore[union-attr]
+    assert files == [posts[0], manifest, posts[1], None]
+    assert re.findall(' file="([^"]*)"', formats.junit(whole)) == [*posts, manifest]
+    page = cmarkgfm.github_flavored_markdown_to_html(formats.job_summary(whole))
+    cells = [
+        "".join(c.itertext()) for c in html5lib.parse(page, namespaceHTMLElements=False).iter("td")
+    ]
+    assert list(zip(cells[1::3], cells[2::3], strict=True)) == [
+        (f"{posts[0]}:3:5", "https://x/a.png: is not"),
+        (f"{manifest}:7", "ab/a.png: missing in r2"),
+        (posts[1], "cannot be read"),
+        ("r2", "no answer"),
+    ]
+
+
 def test_a_finding_stays_the_same_one_when_lines_move() -> None:
     moved = Finding(IN_POST.rule, IN_POST.subject, "in other words", IN_POST.post, 99, 1)
     assert formats.fingerprint(moved) == formats.fingerprint(IN_POST)
@@ -256,8 +290,11 @@ def test_a_job_summary_shows_text_as_it_is(verdict: str, found: list[Finding]) -
     shown = [_shown("".join(cell.itertext())) for cell in tree.iter("td")]
     expected = []
     for one in sorted(found, key=lambda f: list(_ORDER).index(f.rule.outcome)):
-        about = "" if one.place == one.subject else f"{one.subject}: "
-        expected += [f"{one.rule.id} {one.rule.slug}", one.place, about + one.message]
+        place = whole.place(one)
+        said = place is None or one.subject == printable(one.post or "")
+        about = "" if said else f"{one.subject}: "
+        expected += [f"{one.rule.id} {one.rule.slug}", str(place or one.subject)]
+        expected.append(about + one.message)
     assert shown == [_shown(printable(text)) for text in expected]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from hashlib import sha256
+from threading import Event
+from typing import Any
 
 import pytest
 from care import filled, picture, run
@@ -183,6 +185,87 @@ def test_a_host_that_is_down_is_no_difference(blog: Blog) -> None:
     filled(blog, *NAMES)
     code, found = verify(blog)
     assert (code, [rule for rule, _ in found]) == (3, ["M404"] * 3)
+
+
+MANY = tuple(f"{number}.png" for number in range(20))
+
+
+def urls_in_order(blog: Blog, cdn: Cdn) -> list[str]:
+    return [f"{cdn.base_url}blog/{one['key']}" for one in blog.assets]
+
+
+def test_findings_come_in_the_order_of_the_manifest_whoever_answers_first(
+    blog: Blog, cdn: Cdn
+) -> None:
+    filled(blog, *MANY[:12])
+    urls = urls_in_order(blog, cdn)
+    turns = [Event() for _ in urls]
+    turns[-1].set()
+
+    def backwards(request: Request, response: Response) -> Response:
+        number = urls.index(cdn.base_url + request.key)
+        assert turns[number].wait(60)
+        if number:
+            turns[number - 1].set()
+        return replace(response, headers={**response.headers, "Content-Type": "text/plain"})
+
+    cdn.spoil = backwards
+    _, found = verify(blog)
+    assert [message.partition(": expected ")[0] for _, message in found] == urls
+
+
+def silent_for(keys: list[str]) -> Callable[[Any, Any, Request], bool]:
+    """Close the connection without a word when one of these is asked for."""
+    respond = ImageHost.respond
+
+    def hang_up(host: ImageHost, client: Any, request: Request) -> bool:
+        return request.key not in keys and respond(host, client, request)
+
+    return hang_up
+
+
+@pytest.mark.parametrize("answered", [0, 5])
+def test_a_host_that_is_down_is_asked_no_more_and_named_once(
+    blog: Blog, cdn: Cdn, monkeypatch: pytest.MonkeyPatch, answered: int
+) -> None:
+    configure(blog, f"{cdn.base_url}blog", fetch="concurrency = 1")
+    filled(blog, *MANY)
+    keys = [f"blog/{one['key']}" for one in blog.assets]
+    monkeypatch.setattr(Cdn, "respond", silent_for(keys[answered:]))
+    ran = run(blog, "verify", "--public", "--json")
+    (finding,) = [one for one in ran.events if one["type"] == "finding"]
+    assert (ran.code, finding["rule"], finding["subject"]) == (3, "M404", "site")
+    said = f"could not be asked further: {answered + 8} of 20 URLs asked, the last 8 in vain; "
+    assert finding["message"].startswith(said)
+    assert "broke off" in finding["message"]
+    assert ran.summary["asked"] == answered + 8
+    assert cdn.requests.total() < 20
+    ran = run(blog, "verify", "--public", "--format", "junit")
+    assert ran.out.count('classname="mirror.public"') == answered + 1
+    assert ran.out.count("<skipped") == 1
+
+
+def test_a_host_where_nobody_listens_is_named_once(blog: Blog) -> None:
+    configure(blog, "http://127.0.0.1:9/blog")
+    filled(blog, *MANY)
+    code, ((rule, message),) = verify(blog)
+    assert (code, rule) == (3, "M404")
+    assert "8 of 20 URLs asked" in message
+    assert "no connection to 127.0.0.1:9" in message
+
+
+def test_a_host_that_answers_now_and_then_is_asked_to_the_end(
+    blog: Blog, cdn: Cdn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(blog, f"{cdn.base_url}blog", fetch="concurrency = 1")
+    filled(blog, *MANY)
+    urls = urls_in_order(blog, cdn)
+    silent = [url for number, url in enumerate(urls) if number % 8 != 7]
+    keys = [url.removeprefix(cdn.base_url) for url in silent]
+    monkeypatch.setattr(Cdn, "respond", silent_for(keys))
+    code, found = verify(blog)
+    assert code == 3
+    assert [message.partition(": 127.0.0.1")[0] for _, message in found] == silent
 
 
 @pytest.mark.parametrize(("public_url", "words"), [("/images", "relative"), (None, "has no")])

@@ -484,13 +484,53 @@ def test_missing_credentials_are_said(rclone: Server, monkeypatch: pytest.Monkey
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     assert_fails(rclone.store(), CredentialsError, "no credentials", "AWS_ACCESS_KEY_ID")
-    assert_fails(rclone.store(profile="blog"), CredentialsError, "blog", "~/.aws/config")
+    remedy = "add it to ~/.aws/credentials, or leave `profile` out and set AWS_ACCESS_KEY_ID and"
+    assert_fails(rclone.store(profile="blog"), CredentialsError, "(blog)", remedy)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", rclone.access_key)  # half of what it takes
+    assert_fails(rclone.store(profile="blog"), CredentialsError, "(blog)", remedy)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("MY_KEY", "mirrorkey")
     store = rclone.store(access_key_env="MY_KEY", secret_key_env="MY_SECRET")
     with pytest.raises(CredentialsError, match="the environment has no MY_SECRET"):
         store.get(A)
     monkeypatch.setenv("MY_SECRET", "mirrorsecret")
     store.put(A, b"1")
+
+
+def test_a_profile_that_is_nowhere_counts_as_none_where_the_environment_has_keys(
+    rclone: Server,
+) -> None:
+    store = rclone.store(profile="blog")
+    store.put(A, b"1")
+    assert store.get(A) == b"1"
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "words"),
+    [
+        pytest.param(
+            "AWS_SHARED_CREDENTIALS_FILE",
+            "[blog]\naws_access_key_id = nobody\naws_secret_access_key = wrong\n",
+            "check which credentials are used",
+            id="with other keys",
+        ),
+        pytest.param(
+            "AWS_CONFIG_FILE", "[profile blog]\nregion = x\n", "no credentials", id="without keys"
+        ),
+    ],
+)
+def test_a_profile_that_is_there_is_used_and_no_other_keys(
+    rclone: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    variable: str,
+    text: str,
+    words: str,
+) -> None:
+    """Also where the keys in the environment would do."""
+    (tmp_path / "file").write_text(text)
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    assert_fails(rclone.store(profile="blog"), CredentialsError, words)
 
 
 def test_a_providers_own_variables_are_credentials(

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 from urllib.parse import urlsplit
 
 from mirror.amounts import count_text
 from mirror.archive import ArchiveError
 from mirror.config import ConfigError, request_headers
-from mirror.fetch import Body, Fetcher, FetchError, Kind
-from mirror.manifest import ManifestError
+from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
+from mirror.manifest import Manifest, ManifestError
 from mirror.model import Key, Url
 from mirror.pipeline.origins import open_fetcher
-from mirror.pipeline.scan import Scanned, scan
+from mirror.pipeline.scan import Wanted, scan
 from mirror.pipeline.site import Site, Target
 from mirror.sources import Located, Source
-from mirror.store import DirectoryStore, StoreError
+from mirror.store import (
+    CredentialsError,
+    DirectoryStore,
+    NoBucketError,
+    Store,
+    StoreError,
+    UnreachableError,
+)
 from mirror.store.probe import (
     PATIENCE_S,
     PICTURE,
@@ -33,6 +42,7 @@ from mirror.store.probe import (
 )
 
 _HOTLINK = (Kind.BLOCKED, Kind.AUTHENTICATION)
+_TRIED = 3  # images of a source: one may be gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +56,9 @@ class Patient:
 
 def doctor(site: Site, now: Callable[[], float] = time.time) -> Iterator[tuple[Patient, Check]]:
     """Check everything, each result as it is found. Objects made on the way are removed again."""
-    scanned = scan(*site.posts())
+    shown = Shown.of(site)
     here = Patient("site", str(site.config.root))
-    yield from ((here, check) for check in _site(site, scanned))
+    yield from ((here, check) for check in _site(site, shown))
     patience_s = min(site.config.fetch.timeout_s, PATIENCE_S)
     fetch = replace(site.config.fetch, retries=0, timeout_s=patience_s)
     named = [source.fetch for source in site.config.sources if source.fetch]
@@ -57,33 +67,79 @@ def doctor(site: Site, now: Callable[[], float] = time.time) -> Iterator[tuple[P
         for target in site.targets:
             patient = Patient("destination", target.name, target.settings.url)
             published = partial(_published, site, target, fetcher)
-            found = examine(target.store, published, now, patience_s)
-            yield from ((patient, check) for check in found)
+            with _folders_as_they_were(target.store):
+                yield from (
+                    (patient, check) for check in examine(target.store, published, now, patience_s)
+                )
         for source in site.config.sources:
             patient = Patient("source", source.name, ", ".join(source.match))
-            yield from ((patient, check) for check in _source(site, source, scanned, fetcher))
+            yield from ((patient, check) for check in _source(site, source, shown, fetcher))
+
+
+@contextmanager
+def _folders_as_they_were(store: Store) -> Iterator[None]:
+    """A folder that a check had to make is removed again, unless somebody put something in."""
+    root = store.root if isinstance(store, DirectoryStore) else None
+    made = [one for one in (root, *root.parents) if not os.path.lexists(one)] if root else []
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            for folder in made:
+                folder.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the posts show: images of the sources, and keys of mirrored ones.
+
+    `manifest` is the error where it cannot be read.
+    """
+
+    posts: int
+    wanted: Sequence[Wanted]
+    mirrored: Collection[Key]
+    manifest: Manifest | ManifestError
+
+    @classmethod
+    def of(cls, site: Site) -> Shown:
+        manifest: Manifest | ManifestError
+        try:
+            manifest, _ = site.load_manifest()
+        except ManifestError as error:
+            manifest = error
+
+        def keys_of(url: Url) -> set[Key]:
+            keys = {key for target in site.targets if (key := target.key_of(url.raw))}
+            return keys & manifest.by_key.keys() if isinstance(manifest, Manifest) else keys
+
+        scanned = scan(*site.posts())
+        mirrored = {key for _, ref in scanned.references() for key in keys_of(ref.url)}
+        wanted = scanned.wanted(site.locator, lambda url: bool(keys_of(url)))
+        return cls(len(scanned.posts), wanted, mirrored, manifest)
 
 
 # --- The site ---------------------------------------------------------------------------------
 
 
-def _site(site: Site, scanned: Scanned) -> Iterator[Check]:
-    ours = len(scanned.wanted(site.locator))
-    images, sources = count_text(ours, "image"), count_text(len(site.config.sources), "source")
-    text = f"{count_text(len(scanned.posts), 'post')} with {images} of {sources}"
-    if not scanned.posts:
+def _site(site: Site, shown: Shown) -> Iterator[Check]:
+    images = count_text(len(shown.wanted), "image")
+    text = f"{count_text(shown.posts, 'post')} with {images}"
+    text += f" of {count_text(len(site.config.sources), 'source')}"
+    if shown.mirrored:
+        text += f" and {count_text(len(shown.mirrored), 'mirrored image')}"
+    if not shown.posts:
         yield failed("posts", "there is none", "correct [posts] `paths` and `include`")
-    elif not ours:
+    elif not (shown.wanted or shown.mirrored):
         yield failed("posts", text, "`mirror scan --hosts` lists what [[source]] could match")
     else:
         yield passed("posts", text)
     if not site.targets:
         yield failed("destinations", "there is none", "add a [[destination]]")
-    try:
-        manifest, _ = site.load_manifest()
-        yield passed("manifest", count_text(len(manifest.assets), "image"))
-    except ManifestError as error:
-        yield failed("manifest", str(error))
+    if isinstance(shown.manifest, Manifest):
+        yield passed("manifest", count_text(len(shown.manifest.assets), "image"))
+    else:
+        yield failed("manifest", str(shown.manifest))
     try:
         yield passed("archive", count_text(sum(1 for _ in site.archive.digests()), "original"))
     except ArchiveError as error:
@@ -163,53 +219,104 @@ def _served(headers: Mapping[str, str]) -> Iterator[Check]:
 # --- Sources ----------------------------------------------------------------------------------
 
 
-def _source(site: Site, source: Source, scanned: Scanned, fetcher: Fetcher) -> Iterator[Check]:
-    """Whether an image of the source can be read, and what its host says to other readers."""
-    located = _example(site, source, scanned)
-    if located is None:
-        yield unknown("read", "no post shows an image of it", "correct `match`, or drop the source")
-        return
+def _source(site: Site, source: Source, shown: Shown, fetcher: Fetcher) -> Iterator[Check]:
+    """Whether an image of the source can be read, and what its host says to other readers.
+
+    One image may be gone, so a few are tried; a host that says nothing is not asked again.
+    """
     try:
-        if located.bucket_key is not None:
-            bucket = impatient(site.source_store(source), fetcher.limits.timeout_s)
-            bucket.get(Key(located.bucket_key))
-            yield passed("read", f"{located.address} is in the bucket")
-            return
         headers = request_headers(source, os.environ)
-    except (StoreError, ConfigError) as error:
+    except ConfigError as error:
         yield failed("read", str(error))
         return
-    yield from _hot_link(located, headers, fetcher)
+    dead: list[tuple[Located, FetchError | StoreError]] = []
+    silent = set[str]()
+    for located in _examples(site, source, shown):
+        host = urlsplit(located.request.raw).netloc if located.bucket_key is None else ""
+        if host in silent:
+            continue
+        found = _read(site, located, headers, fetcher)
+        if isinstance(found, Body):
+            others = "".join(f"; not read: {one.address} ({error})" for one, error in dead)
+            yield passed("read", f"{located.address}: {len(found.data):,} bytes{others}")
+            if located.bucket_key is None:
+                yield from _hot_link(located, found, headers, fetcher)
+            return
+        dead.append((located, found))
+        if len(dead) == _TRIED:
+            break
+        if _is_silence(found):
+            silent.add(host)
+    if dead:
+        yield _unread(dead, headers, fetcher)
+    else:
+        yield unknown("read", "no post shows an image of it", "correct `match`, or drop the source")
 
 
-def _example(site: Site, source: Source, scanned: Scanned) -> Located | None:
-    """An image of the source that a post shows, or that the manifest remembers."""
-    ignored = site.config.ignored
-    for wanted in scanned.wanted(site.locator):
-        if wanted.located.source is source and wanted.located.address not in ignored:
-            return wanted.located
+def _examples(site: Site, source: Source, shown: Shown) -> Iterator[Located]:
+    """Images of the source, each once: that a post shows, or that the manifest remembers."""
+    assets = shown.manifest.assets.values() if isinstance(shown.manifest, Manifest) else ()
+    addresses = (url for asset in assets for url in asset.sources)
+    remembered = (site.locator.locate(Url(address)) for address in addresses)
+    asked = set[str]()
+    for one in chain((wanted.located for wanted in shown.wanted), filter(None, remembered)):
+        if one.source is source and one.address not in site.config.ignored:
+            if one.asked not in asked:
+                yield one
+            asked.add(one.asked)
+
+
+def _read(
+    site: Site, located: Located, headers: Mapping[str, str], fetcher: Fetcher
+) -> Body | FetchError | StoreError:
+    if located.bucket_key is None:
+        return _ask(fetcher, located, headers)
     try:
-        manifest, _ = site.load_manifest()
-    except ManifestError:
-        return None
-    addresses = (url for asset in manifest.assets.values() for url in asset.sources)
-    found = (site.locator.locate(Url(address)) for address in addresses)
-    return next((one for one in found if one is not None and one.source is source), None)
+        bucket = impatient(site.source_store(located.source), fetcher.limits.timeout_s)
+        return Body(bucket.get(Key(located.bucket_key)), Validators(), 1)
+    except StoreError as error:
+        return error
 
 
-def _hot_link(located: Located, headers: Mapping[str, str], fetcher: Fetcher) -> Iterator[Check]:
-    bare = {name: value for name, value in headers.items() if name.lower() != "referer"}
+def _is_silence(error: FetchError | StoreError) -> bool:
+    """Whether the next image would get the same answer, after as long a wait."""
+    if isinstance(error, FetchError):
+        return error.kind is Kind.TRANSIENT and error.status is None
+    return isinstance(error, CredentialsError | NoBucketError | UnreachableError)
+
+
+def _unread(
+    dead: Sequence[tuple[Located, FetchError | StoreError]],
+    headers: Mapping[str, str],
+    fetcher: Fetcher,
+) -> Check:
+    """Why no image can be read. That a host wants a Referer says more than that one is gone."""
+    blocked = [one for one in dead if isinstance(one[1], FetchError) and one[1].kind in _HOTLINK]
+    first = (blocked or dead)[0]
+    located, error = first
+    remedy = ""
+    if blocked:
+        home = _home(located)
+        if isinstance(_ask(fetcher, located, {**_bare(headers), "Referer": home}), Body):
+            remedy = f'set `headers = {{ Referer = "{home}" }}`'
+    others = " and ".join(one[0].address for one in dead if one is not first)
+    others = f"; {others} cannot be read either" if others else ""
+    return failed("read", f"{located.address}: {error}{others}", remedy)
+
+
+def _bare(headers: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() != "referer"}
+
+
+def _home(located: Located) -> str:
     parts = urlsplit(located.address)
-    home = f"{parts.scheme}://{parts.netloc}/"
-    ours = _ask(fetcher, located, headers)
-    if isinstance(ours, FetchError):
-        helped = None
-        if ours.kind in _HOTLINK:
-            helped = _ask(fetcher, located, {**bare, "Referer": home})
-        remedy = f'set `headers = {{ Referer = "{home}" }}`' if isinstance(helped, Body) else ""
-        yield failed("read", str(ours), remedy)
-        return
-    yield passed("read", f"{located.address}: {len(ours.data):,} bytes")
+    return f"{parts.scheme}://{parts.netloc}/"
+
+
+def _hot_link(
+    located: Located, ours: Body, headers: Mapping[str, str], fetcher: Fetcher
+) -> Iterator[Check]:
+    bare, home = _bare(headers), _home(located)
     if len(bare) == len(headers):
         other = _ask(fetcher, located, {**bare, "Referer": home})
         if isinstance(other, Body) and _differ(ours, other):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import chain, islice
+from itertools import chain, count, islice
+from operator import attrgetter
 
 from mirror.engine import Engine
 from mirror.fetch import Body, Fetcher, FetchError, Kind
@@ -23,6 +26,8 @@ _SAME_TYPE = {
 }
 _REFUSED = (Kind.BLOCKED, Kind.AUTHENTICATION)
 _CHECKS_FAILED = (Kind.CONTENT, Kind.TOO_LARGE)
+_SILENCE = (Kind.TRANSIENT, Kind.PERMANENT)  # without a status: no connection, no certificate
+_SILENT = 8  # URLs in a row; a host can also fail at one alone
 
 
 def verify_public(
@@ -31,8 +36,9 @@ def verify_public(
     """Ask for the objects among `assets` at the first destination's `public_url`; how many.
 
     Each is asked for as its posts do, with the site's Referer if the configuration names one; the
-    first also without, because rules against hot-linking hold for a host as a whole. `total` is
-    how many there may be.
+    first also without, because rules against hot-linking hold for a host as a whole. Findings come
+    in the order of `assets`, whoever answers first. Once nobody answered `_SILENT` times in a row,
+    nothing more is asked, and that is said once. `total` is how many there may be.
     """
     findings = Findings(progress.finding)
     if not site.targets:
@@ -44,18 +50,72 @@ def verify_public(
         return Layer("public", (), findings), 0
     objects = (asset for asset in assets if asset.key is not None)
     progress.stage(f"ask {target.name}", total, "URLs")
-    base = target.settings.public_url or ""
-    urls = []
-    with open_fetcher(site.config.fetch, [base]) as fetcher:
+    with open_fetcher(site.config.fetch, [target.settings.public_url or ""]) as fetcher:
         ask = AskJob(site, target, fetcher, _referer(site))
         first = list(islice(objects, 1))
         if ask.referer:
             findings.extend(finding for asset in first for finding in ask.without_referer(asset))
-        for url, found in engine.map(ask, chain(first, objects), site.config.fetch.concurrency):
-            progress.advance(failed=bool(found))
-            findings.extend(found)
-            urls.append(url)
-    return Layer("public", sorted(urls), findings), len(urls)
+        numbers = count()
+        numbered = zip(chain(first, objects), numbers, strict=False)
+        answers = Answers(findings)
+        with closing(engine.map(ask, numbered, site.config.fetch.concurrency)) as asked:
+            for answer in asked:
+                progress.advance(failed=bool(answer.findings))
+                answers.add(answer)
+                if len(answers.silent) == _SILENT:
+                    break
+        deque(numbered, maxlen=0)  # to count them
+        answers.end(target.name, next(numbers))
+    return Layer("public", answers.urls, findings), answers.count
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of asking for the `number`-th object; with `silence` nobody answered."""
+
+    number: int
+    url: str
+    findings: list[Finding]
+    silence: FetchError | None = None
+
+
+class Answers:
+    """Puts answers into the order of their objects; `silent` are the last ones, if nobody answered.
+
+    Of what is not yet said an answer holds some words and no bytes.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        self.urls: list[str] = []  # that were asked, without those that a silence is said of
+        self.count = 0
+        self.silent: list[Answer] = []
+        self._findings = findings
+        self._waiting: dict[int, Answer] = {}
+        self._next = 0
+
+    def add(self, answer: Answer) -> None:
+        self.count += 1
+        self._waiting[answer.number] = answer
+        self.silent = [*self.silent, answer] if answer.silence else []
+        while not self.silent and self._next in self._waiting:
+            self._say(self._waiting.pop(self._next))
+            self._next += 1
+
+    def end(self, name: str, total: int) -> None:
+        """No more will come. Where a silence ended it, one finding stands for all of it."""
+        silence = self.silent if len(self.silent) == _SILENT else []
+        for number in sorted(self._waiting.keys() - {answer.number for answer in silence}):
+            self._say(self._waiting[number])
+        if silence:
+            message = (
+                f"could not be asked further: {self.count:,} of {total:,} URLs asked, the last "
+                f"{_SILENT} in vain; {min(silence, key=attrgetter('number')).silence}"
+            )
+            self._findings.append(Finding(Rule.PUBLIC_UNCHECKED, name, message))
+
+    def _say(self, answer: Answer) -> None:
+        self.urls.append(answer.url)
+        self._findings.extend(answer.findings)
 
 
 def _unaskable(target: Target) -> str | None:
@@ -79,20 +139,22 @@ def _referer(site: Site) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class AskJob:
-    """Asset in, its URL and what a reader would have to complain about out."""
+    """An asset and its number in, its URL and what a reader would have to complain about out."""
 
     site: Site
     target: Target
     fetcher: Fetcher
     referer: str | None
 
-    def __call__(self, asset: Asset) -> tuple[str, list[Finding]]:
+    def __call__(self, numbered: tuple[Asset, int]) -> Answer:
+        asset, number = numbered
         url = self.url(asset)
         try:
             body = self._get(url, self.referer)
         except FetchError as error:
-            return url, [self._failed(url, error)]
-        return url, list(self._differences(asset, url, body))
+            silence = error if error.kind in _SILENCE and error.status is None else None
+            return Answer(number, url, [self._failed(url, error)], silence)
+        return Answer(number, url, list(self._differences(asset, url, body)))
 
     def without_referer(self, asset: Asset) -> Iterator[Finding]:
         """Whether the host wants a Referer that feed readers and private browsers do not send."""
