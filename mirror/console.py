@@ -177,6 +177,7 @@ class Bar:
     """For a person at a terminal: one bar a stage, with rate, time left, bytes and failures."""
 
     def __init__(self) -> None:
+        self.shown: set[Finding] = set()
         self._bar: tqdm[Any] | None = None
         self._stage: _Stage | None = None
 
@@ -209,6 +210,7 @@ class Bar:
     def finding(self, finding: Finding) -> None:
         if self._bar is not None and finding.rule.outcome is not Outcome.WARNING:
             self._bar.write(Style.of(sys.stderr).finding(finding), file=sys.stderr)
+            self.shown.add(finding)
 
     def close(self) -> None:
         if self._bar is not None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn, TextIO
 
-from mirror.console import Interrupted
+from mirror.console import Interrupted, for_log
 
 EXIT_BUG = 70
 
@@ -38,7 +38,10 @@ def main() -> NoReturn:
         os._exit(128 + error.signal)
     except Exception as error:  # noqa: BLE001  (the last resort, and it says so)
         code = EXIT_BUG
-        sys.stderr.write(f"mirror: a bug: {type(error).__name__}; details are in {_log()}\n")
+        text = _traceback()
+        if os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS"):  # nobody gets at files there
+            sys.stderr.write(for_log(text))
+        sys.stderr.write(f"mirror: a bug: {type(error).__name__}; details are in {_log(text)}\n")
     sys.exit(code)
 
 
@@ -61,13 +64,17 @@ def _nowhere() -> TextIO:
     return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  (open to the end)
 
 
-def _log() -> str:
-    """Write the traceback to a file and return its name. Locals are left out: they hold URLs."""
+def _traceback() -> str:
+    """What was asked for, and where that failed. Locals are left out: they hold URLs."""
     from mirror.model import hide_secrets
 
-    text = hide_secrets(f"mirror {' '.join(sys.argv[1:])}\n\n{traceback.format_exc()}")
-    folder = Path(".mirror") if Path(".mirror").is_dir() else Path(tempfile.gettempdir())
+    return hide_secrets(f"mirror {' '.join(sys.argv[1:])}\n\n{traceback.format_exc()}")
+
+
+def _log(text: str) -> str:
+    """Write the traceback to a file and return its name."""
     try:
+        folder = Path(".mirror") if Path(".mirror").is_dir() else Path(tempfile.gettempdir())
         file, name = tempfile.mkstemp(prefix="crash-", suffix=".log", dir=folder)
         os.write(file, text.encode("utf-8", "backslashreplace"))
         os.close(file)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mirror import __version__
 from mirror.cli import backup, care, check, repeats, show, start
-from mirror.cli.common import EXIT_FAILED, EXIT_OK, EXIT_REFUSED, EXIT_USAGE, ConfigPath
+from mirror.cli.common import EXIT_OK, EXIT_USAGE, ConfigPath, setup_exit_code
 from mirror.config import ConfigError
-from mirror.console import OutputError, flush, for_log, print_json, say
+from mirror.console import flush, for_log, print_json, say
 
 app = typer.Typer(
     name="mirror",
@@ -26,21 +27,23 @@ app = typer.Typer(
 )
 
 
-for _command in (
-    start.init,
-    backup.scan,
-    backup.sync,
-    backup.rewrite,
-    check.verify,
-    care.repair,
-    care.restore,
-    care.prune,
-    repeats.dupes,
-    show.report,
-    show.doctor,
-    start.demo,
-):
-    app.command()(_command)
+# What the list of commands says of each, on one line of 80 columns.
+_COMMANDS: dict[Callable[..., None], str] = {
+    start.init: "Look at the posts and write a mirror.toml that works at once.",
+    backup.scan: "List every image reference in the posts.",
+    backup.sync: "Back up: fetch new images, store them in every destination.",
+    backup.rewrite: "Repoint the posts at the mirrored images.",
+    check.verify: "Prove that manifest, destinations and posts agree.",
+    care.repair: "Put missing and damaged objects back.",
+    care.restore: "Write the images back under their original paths.",
+    care.prune: "List objects that the manifest does not name; --yes deletes them.",
+    repeats.dupes: "List the groups of repeats; record decisions about them.",
+    show.report: "Write one HTML page about all images.",
+    show.doctor: "Check configuration, destinations and sources; print the remedy.",
+    start.demo: "Show the whole cycle on a generated blog.",
+}
+for _command, _short in _COMMANDS.items():
+    app.command(short_help=_short)(_command)
 
 
 def _version(wanted: bool) -> None:
@@ -59,6 +62,10 @@ def options(
     ] = False,
 ) -> None:
     """Back up the images of Markdown posts, mirror them, repoint the posts, and prove it."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise ConfigError(f"the current folder is gone: {error.strerror}; go to another") from error
     if config is not None and context.invoked_subcommand is not None:  # as if it came behind it
         context.default_map = {context.invoked_subcommand: {"config": str(config)}}
 
@@ -69,7 +76,7 @@ def run() -> int:
         code = _run()
         flush()
     except Exception as error:
-        failed = _setup_error(error)
+        failed = setup_exit_code(error)
         if failed is None:
             raise
         code, message = failed, for_log(str(error))
@@ -93,18 +100,3 @@ def _wants_json(arguments: Sequence[str]) -> bool:
         or "--format=json" in arguments
         or ("--format", "json") in pairwise(arguments)
     )
-
-
-def _setup_error(error: Exception) -> int | None:
-    """The exit code of an error that stops a run as a whole; `None` for a bug."""
-    from mirror.archive import ArchiveError
-    from mirror.files import HeldError
-    from mirror.manifest import ManifestError
-    from mirror.pipeline.site import StateError
-    from mirror.store import StoreError
-
-    if isinstance(error, ConfigError | ManifestError):
-        return EXIT_USAGE
-    if isinstance(error, ArchiveError | OutputError | StateError | StoreError):
-        return EXIT_FAILED
-    return EXIT_REFUSED if isinstance(error, HeldError) else None

@@ -143,7 +143,7 @@ def sync(
             last_sync.save(site, result.summary, result.findings)
     lines = _sync_lines(result.summary, settings, dry_run, result.planned, result.findings)
     code = exit_code(result.findings)
-    finish(lines, result.summary, result.findings, as_json, code)
+    finish(lines, result.summary, result.findings, progress, code)
     raise typer.Exit(code)
 
 
@@ -167,11 +167,11 @@ def _sync_lines(
     findings: Iterable[Finding],
 ) -> list[str]:
     posts = count_text(int(summary["posts"]), "post")
-    references = count_text(int(summary["references"]), "reference")
+    references = count_text(int(summary["references"]), "image reference")
     mirrored = summary["mirrored"]
     already = f"; {mirrored:,} more point at the mirror already" if mirrored else ""
     images = count_text(int(summary["urls"]), "image")
-    lines = [f"{images} of your sources in {posts} ({references}){already}"]
+    lines = [f"{references} in {posts}: {images} of your sources{already}"]
     if dry_run:
         lines += [f"would fetch {for_log(address)}" for address in planned]
         return [*lines, f"{len(planned):,} to fetch, {summary['reused']:,} known already"]
@@ -260,7 +260,7 @@ def rewrite(
         for line in lines:
             say(line, sys.stderr)
         lines = []
-    finish(lines, result.summary, result.findings, as_json, code)
+    finish(lines, result.summary, result.findings, progress, code)
     raise typer.Exit(code)
 
 

@@ -58,7 +58,7 @@ def repair(
         result = run_repair(site, Threads(), RepairOptions(dry_run, deep), progress)
     code = exit_code(result.findings)
     lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=code == EXIT_OK)
-    finish(lines, result.summary, result.findings, as_json, code)
+    finish(lines, result.summary, result.findings, progress, code)
     raise typer.Exit(code)
 
 
@@ -108,7 +108,7 @@ def restore(
     line += f" in {_one_line(str(folder))}"
     line += f", {counts['unchanged']:,} were there already" if counts["unchanged"] else ""
     line += f", {counts['failed']:,} failed" if counts["failed"] else ""
-    finish([line], counts, result.findings, as_json, code)
+    finish([line], counts, result.findings, progress, code)
     raise typer.Exit(code)
 
 
@@ -140,7 +140,7 @@ def prune(
     with site.lock("mirror prune") if yes else nullcontext(), closing_bar(progress):
         result = run_prune(site, Threads(), options, progress)
     code = exit_code(result.findings)
-    finish(_prune_lines(result, options), result.summary, result.findings, as_json, code)
+    finish(_prune_lines(result, options), result.summary, result.findings, progress, code)
     raise typer.Exit(code)
 
 

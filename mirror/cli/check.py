@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,13 +32,15 @@ from mirror.cli.common import (
     path,
     progress_for,
     reached_of,
+    setup_exit_code,
     show_findings,
 )
 from mirror.config import ConfigError
 from mirror.console import for_log, say
+from mirror.model import printable
 
 if TYPE_CHECKING:
-    from mirror.formats import Report
+    from mirror.formats import Report, Stopped
     from mirror.pipeline.site import Site
     from mirror.pipeline.verify import VerifyOptions, VerifyResult
 
@@ -85,37 +89,41 @@ def verify(
     from mirror.pipeline.verify import ALL, Slice, VerifyOptions
     from mirror.pipeline.verify import verify as run_verify
 
-    try:
-        part = ALL if sample is None else Slice.parse(sample)
-    except ValueError as error:
-        raise ConfigError(f"--sample: {error}") from error
-    if offline and (deep or public):
-        other = "--deep" if deep else "--public"
-        raise ConfigError(f"--offline and {other} exclude each other: one asks nobody")
     if as_json and form not in (Format.TEXT, Format.JSON):
         raise ConfigError(f"--json and --format {form} exclude each other")
     as_json = as_json or form is Format.JSON
-    settings = load(config)
-    wanted = VerifyOptions(
-        paths=tuple(paths or ()),
-        posts=posts or offline or bool(paths),
-        archive=archive,
-        destinations=not offline,
-        public=public,
-        deep=deep or (sample is not None and not offline),
-        sample=part,
-    )
-    site = open_site(settings)
-    _need_something_to_compare(site, wanted)
+    with _told(form, config, output, only_new=True):  # what is the user's is not known yet
+        try:
+            part = ALL if sample is None else Slice.parse(sample)
+        except ValueError as error:
+            raise ConfigError(f"--sample: {error}") from error
+        if offline and (deep or public):
+            other = "--deep" if deep else "--public"
+            raise ConfigError(f"--offline and {other} exclude each other: one asks nobody")
+        if offline and sample is not None and not archive:
+            raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
+        settings = load(config)
+        wanted = VerifyOptions(
+            paths=tuple(paths or ()),
+            posts=posts or offline or bool(paths),
+            archive=archive,
+            destinations=not offline,
+            public=public,
+            deep=deep or (sample is not None and not offline),
+            sample=part,
+        )
+        site = open_site(settings)
     check_output(output, site, config, paths)
     progress = progress_for(as_json, quiet)
-    with output_to(output), closing_bar(progress):
-        result = run_verify(site, Threads(), wanted, progress)
+    with output_to(output):
+        with _told(form, config, output), closing_bar(progress):
+            _need_something_to_compare(site, wanted)
+            result = run_verify(site, Threads(), wanted, progress)
         code = exit_code(result.findings, checks=True)
         reached = reached_of(settings, result.findings)
         verdict = _verdict(result.summary, reached, wanted, code)
         if form in (Format.TEXT, Format.JSON):
-            finish([verdict], result.summary, result.findings, as_json, code)
+            finish([verdict], result.summary, result.findings, progress, code)
         else:
             _print_as(form, _report(site, result, verdict, code))
     if output is not None and not is_stdout(output) and not quiet:
@@ -147,6 +155,10 @@ def _verdict(
         parts.append(f"{objects} checked in {', '.join(reached)}")
     if summary["read"]:
         parts.append(f"{summary['read']:,} read back")
+    if wanted.archive:
+        part = wanted.sample
+        share = f"slice {part.number}/{part.count} of " if part.count > 1 else ""
+        parts.append(f"{share}the archive read")
     if wanted.public:
         parts.append(f"{count_text(int(summary['asked']), 'public URL')} asked")
     if summary["posts"]:
@@ -206,6 +218,56 @@ def _print_as(form: Format, report: Report) -> None:
         show_findings(rest)
         say(for_log(report.verdict))
         _add_to_job_summary(formats.job_summary(report))
+
+
+# What the manifest, and a TOML parser, say of where they stopped.
+_LINE = re.compile(r"^line (\d+)(?=: )|\(at line (\d+), column (\d+)\)$")
+
+
+@contextmanager
+def _told(
+    form: Format, config: Path | None, output: Path | None, *, only_new: bool = False
+) -> Iterator[None]:
+    """An error that stops the run is told in `form` too: its readers may see nothing else.
+
+    With `only_new`, a file that is there already stays as it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        code = setup_exit_code(error)
+        stays = only_new and output is not None and output.is_file()
+        if code is not None and form not in (Format.TEXT, Format.JSON) and not stays:
+            with suppress(ConfigError), output_to(output):  # the first error is the one to mend
+                _print_stopped(form, _stopped(str(error), code, config))
+        raise
+
+
+def _stopped(message: str, code: int, config: Path | None) -> Stopped:
+    """Why a run ended; the file that the message begins with is named as the repository does."""
+    from mirror.formats import Place, Stopped
+
+    name, _, rest = message.partition(": ")
+    path, root = Path(name).absolute(), _repository(Path.cwd())
+    is_file = Path(name).is_absolute() or name == str(config)
+    if not is_file or not path.is_relative_to(root):
+        return Stopped(printable(message), code)
+    where = _relative(path, root)
+    found = _LINE.search(rest)
+    line, column = (int(found[1] or found[2]), int(found[3] or 0)) if found else (None, None)
+    return Stopped(printable(f"{where}: {rest}"), code, Place(where, line, column or None))
+
+
+def _print_stopped(form: Format, stopped: Stopped) -> None:
+    from mirror import formats
+
+    if form is Format.JUNIT:
+        say(formats.stopped_junit(stopped).rstrip("\n"))
+    elif form is Format.SARIF:
+        say(formats.stopped_sarif(stopped).rstrip("\n"))
+    else:
+        say(formats.stopped_github(stopped))
+        _add_to_job_summary(formats.stopped_summary(stopped))
 
 
 def _add_to_job_summary(text: str) -> None:

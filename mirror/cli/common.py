@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.config import Config, ConfigError, Posts, find_config, load_config
-from mirror.console import Bar, JsonLines, Lines, Style, print_json, say
+from mirror.console import Bar, JsonLines, Lines, OutputError, Style, print_json, say
 from mirror.model import Finding, Outcome, Rule
 
 if TYPE_CHECKING:
@@ -74,6 +74,21 @@ def exit_code(findings: Iterable[Finding], *, checks: bool = False) -> int:
     return EXIT_OK
 
 
+def setup_exit_code(error: Exception) -> int | None:
+    """The exit code of an error that stops a run as a whole; `None` for a bug."""
+    from mirror.archive import ArchiveError
+    from mirror.files import HeldError
+    from mirror.manifest import ManifestError
+    from mirror.pipeline.site import StateError
+    from mirror.store import StoreError
+
+    if isinstance(error, ConfigError | ManifestError):
+        return EXIT_USAGE
+    if isinstance(error, ArchiveError | OutputError | StateError | StoreError):
+        return EXIT_FAILED
+    return EXIT_REFUSED if isinstance(error, HeldError) else None
+
+
 # --- Shared -----------------------------------------------------------------------------------
 
 
@@ -109,7 +124,13 @@ def open_site(config: Config) -> Site:
 def scan_posts(config: Config, paths: Sequence[Path] | None) -> Scanned:
     from mirror.pipeline.scan import scan
 
-    return scan(*open_site(config).posts(paths or ()))
+    posts, findings = open_site(config).posts(paths or ())
+    if not posts and not config.archive.is_absolute():  # there is no file with a `[posts]`
+        where = ", ".join(map(str, paths or config.posts.paths))
+        message = "no file in it ends in .md, .markdown or .mdx"
+        findings = [one for one in findings if one.rule is not Rule.NO_POSTS]
+        findings.append(Finding(Rule.NO_POSTS, where, message))
+    return scan(posts, findings)
 
 
 def reached_of(config: Config, findings: Iterable[Finding]) -> list[str]:
@@ -122,14 +143,15 @@ def finish(
     result_lines: Sequence[str],
     summary: Mapping[str, object],
     findings: Sequence[Finding],
-    as_json: bool,
+    progress: Progress,
     code: int,
 ) -> None:
-    """Print the end of a run."""
-    if as_json:
+    """Print the end of a run; what the bar has shown on the same terminal is there already."""
+    if isinstance(progress, JsonLines):
         print_json({"type": "summary", **summary, "exit_code": code})
         return
-    show_findings(findings)
+    shown = progress.shown if isinstance(progress, Bar) and sys.stdout.isatty() else ()
+    show_findings([finding for finding in findings if finding not in shown])
     for line in result_lines:
         say(line)
 

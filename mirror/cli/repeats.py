@@ -114,12 +114,13 @@ def _show_groups(found: Iterable[Group], manifest: Manifest, ledger: Ledger, as_
         return
     say(
         f"{count_text(repeats, 'repeat')} in {count_text(len(found), 'group')}; "
-        f"{bytes_only:,} more URLs give bytes that another gives too; "
-        f"{count_text(apart, 'pair')} looked alike and were kept apart (--near)"
+        f"{count_text(bytes_only, 'more URL')} with bytes that another has too; "
+        f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)"
     )
 
 
 def _show_near(found: Iterable[Evidence], manifest: Manifest, as_json: bool) -> None:
+    found = list(found)
     for one in found:
         if as_json:
             pair = [one.pair.first.hex, one.pair.second.hex]
@@ -127,6 +128,8 @@ def _show_near(found: Iterable[Evidence], manifest: Manifest, as_json: bool) -> 
             continue
         first, second = (manifest.assets[digest] for digest in (one.pair.first, one.pair.second))
         say(f"{_describe(first)}\n{_describe(second)}\n    {_reason(one)}")
+    if not as_json:
+        say(f"{count_text(len(found), 'pair')} that looked alike, kept apart")
 
 
 def _describe(asset: Asset) -> str:

@@ -17,6 +17,7 @@ from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
 from mirror.config import CONFIG_NAME, Config, ConfigError, Posts, find_config, loads_config
 from mirror.console import for_log, say
 from mirror.files import create_whole
+from mirror.model import printable
 
 if TYPE_CHECKING:
     from mirror.initial import Host
@@ -71,7 +72,7 @@ def init(
     proposal = propose(hosts, {name for _, name in used})
     place = published(partial(_is_there, root))
     text = configuration(proposal, [_relative(path, root) for path in paths], place, fetch)
-    _write(target, text.encode("utf-8"))
+    _write(target, text)
     for album, name in used:
         say(f"{for_log(str(album))} uploads to {name}")
     say(f"{posts} with images of {count_text(len(hosts), 'host')}:")
@@ -112,8 +113,16 @@ def _target(config: Path | None) -> Path:
     return target
 
 
-def _write(target: Path, data: bytes) -> None:
+def _write(target: Path, text: str) -> None:
     """Write what commands will accept, or raise `ConfigError` and write nothing."""
+    try:
+        data = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text.split("\n")[text.count("\n", 0, error.start)]
+        raise ConfigError(
+            f"{target}: cannot hold {printable(line)}: TOML is UTF-8, and a name in it is not; "
+            "rename it, or run `mirror init` in that folder"
+        ) from error
     loads_config(data, target)
     try:
         written = create_whole(target, data)

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
+from mirror.config import ConfigError
 from mirror.demo.blog import BUCKET, dead_url, objects, posts
 from mirror.host import ImageHost
 
@@ -22,21 +23,33 @@ Say = Callable[[str], None]
 
 
 def run_demo(folder: Path | None, say: Say) -> int:
-    """Run the whole cycle in `folder`, which must be new or empty; return 0 if all went as told."""
+    """Run the whole cycle in `folder`, which must be new or empty; return 0 if all went as told.
+
+    Raise `ConfigError` for a folder that cannot be written.
+    """
     started = monotonic()
     with ExitStack() as stack:
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mirror-demo-")))
-        elif folder.exists() and any(folder.iterdir()):
-            say(f"{folder} is not empty; name a new folder")
-            return 4
-        for name, text in posts().items():
-            path = folder / "content" / "posts" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text)
-        (folder / "hugo.toml").write_text('title = "A blog"\n')  # tells `init` what is published
+        try:
+            if folder is None:
+                temporary = tempfile.TemporaryDirectory(prefix="mirror-demo-")
+                folder = Path(stack.enter_context(temporary))
+            elif folder.exists() and any(folder.iterdir()):
+                say(f"{folder} is not empty; name a new folder")
+                return 4
+            _write_blog(folder)
+        except OSError as error:
+            where = folder or "a temporary folder"
+            raise ConfigError(f"{where}: cannot be written: {error.strerror}") from error
         host = stack.enter_context(ImageHost(objects()))
         return _Tour(folder, host, say).run(started)
+
+
+def _write_blog(folder: Path) -> None:
+    for name, text in posts().items():
+        path = folder / "content" / "posts" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text)
+    (folder / "hugo.toml").write_text('title = "A blog"\n')  # tells `init` what is published
 
 
 class _Tour:

@@ -287,7 +287,10 @@ class Journal:
 
     def clear(self) -> None:
         """Its contents are in the manifest now."""
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
 
 
 def write_text(path: Path, text: str, expected: bytes | EllipsisType | None = ...) -> None:
