@@ -44,7 +44,10 @@ class Origins:
         if located.bucket_key is None:
             headers = self.headers[located.source.name]
             return self.fetcher.fetch(located.request, headers, validators)
-        data = self.buckets[located.source.name].get(Key(located.bucket_key))
+        store, key = self.buckets[located.source.name], Key(located.bucket_key)
+        data = store.get(key)
+        if (info := store.stat(key)) is not None:  # a host's headers say this with the body
+            Declared(info.size, etag_md5=info.md5).check(data)
         if len(data) > self.max_bytes:
             raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
         if data.startswith(_GZIP):  # as over HTTP, where a header says so
