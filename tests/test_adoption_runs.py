@@ -537,7 +537,7 @@ MANIFEST = "manifests/images.jsonl"
         pytest.param(
             MANIFEST, lambda text: text[:-40], "4", "expected a JSON object", id="cut off"
         ),
-        pytest.param(MANIFEST, lambda _: None, "1", "there is no manifest to verify", id="missing"),
+        pytest.param(MANIFEST, lambda _: None, "1", "there is no manifest", id="missing"),
         pytest.param(
             "mirror.toml",
             lambda text: text.replace("[[source]]", "[[sauce]]"),

@@ -470,7 +470,7 @@ def test_an_original_that_cannot_be_read_is_neither_fine_nor_damaged(
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((), "no manifest to verify"), (("--deep",), "nothing to compare the manifest with")],
+    [((), "there is no manifest"), (("--deep",), "nothing to compare the manifest with")],
 )
 def test_a_check_that_looks_at_nothing_does_not_pass(
     blog: Blog, arguments: list[str], words: str

@@ -133,11 +133,7 @@ def verify(
 
 def _need_something_to_compare(site: Site, wanted: VerifyOptions) -> None:
     """A check that looked at nothing must not pass for one that found nothing."""
-    if not site.manifest_path.exists():
-        raise ConfigError(
-            f"{site.manifest_path}: there is no manifest to verify; "
-            "`mirror sync` writes it, and it belongs into version control"
-        )
+    site.need_manifest()
     destinations = wanted.destinations and site.targets
     if not (destinations or wanted.posts or wanted.archive or wanted.public):
         raise ConfigError(

@@ -233,14 +233,7 @@ class _Walker:
 
     def inside(self, pieces: Pieces) -> None:
         """Find what Markdown there is in a block that is none to CommonMark."""
-        inner = find(pieces.text, self.depth + 1)
-        for found in inner.found:
-            if span := pieces.span(found.start, found.stop):
-                self.result.found.append(found._replace(start=span[0], stop=span[1]))
-        for problem in inner.problems:
-            self.result.problems.append(problem._replace(start=pieces.origin(problem.start)))
-        for start, stop in inner.masks:
-            self.result.masks.append((pieces.origin(start), pieces.origin(stop)))
+        self.result.take(pieces.placed(find(pieces.text, self.depth + 1)))
 
     def finish_paragraph(self) -> None:
         if self.tags:

@@ -113,3 +113,15 @@ class Pieces:
         if stop > start and self.origin(stop - 1) - first != stop - 1 - start:
             return None
         return first, first + stop - start
+
+    def placed(self, inner: Findings) -> Findings:
+        """What was found in the text, as places in the source.
+
+        A URL is in one piece: what is cut away are the beginnings of lines.
+        """
+        spans = ((one, self.span(one.start, one.stop)) for one in inner.found)
+        return Findings(
+            [one._replace(start=span[0], stop=span[1]) for one, span in spans if span],
+            [one._replace(start=self.origin(one.start)) for one in inner.problems],
+            [(self.origin(start), self.origin(stop)) for start, stop in inner.masks],
+        )

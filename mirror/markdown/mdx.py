@@ -42,15 +42,7 @@ def find(body: bytes) -> Findings:
     scan = _Scan(body)
     scan.run()
     markdown, pieces = scan.markdown()
-    inner = commonmark.find(markdown)
-    for item in inner.found:
-        # Lines lost their indentation and nothing else, so a URL is in one piece.
-        if span := pieces.span(item.start, item.stop):
-            scan.result.found.append(item._replace(start=span[0], stop=span[1]))
-    for problem in inner.problems:
-        scan.result.problems.append(problem._replace(start=pieces.origin(problem.start)))
-    for start, stop in inner.masks:
-        scan.result.masks.append((pieces.origin(start), pieces.origin(stop)))
+    scan.result.take(pieces.placed(commonmark.find(markdown)))
     return scan.result
 
 
