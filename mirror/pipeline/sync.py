@@ -114,6 +114,7 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     wanted = scanned.wanted(site.locator, mirrored.__contains__)
     if options.refresh:
         wanted += _behind(site, settled, scanned, wanted)
+        mirrored.clear()  # they are among the wanted now
     known = Known.load(site, settled)
     ignored, limit = site.config.ignored, options.limit
     todo = plan(wanted, known, ignored, refresh=options.refresh, limit=limit)
