@@ -1,6 +1,7 @@
 """Run the whole rule for repeats over a folder of pictures and say what it did wrong.
 
     python -m benchmarks dedupe FOLDER [--sample N] [--search] [--seed N] [--imagededup PYTHON]
+        [--coders jpeg|palette]
 
 FOLDER holds pictures, in itself or in `images/`, and may hold `labels.tsv`: two file names and
 `identical` or `different` a line. Pictures without a label count as one picture exactly if their
@@ -37,6 +38,7 @@ from scipy import ndimage
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slides import encode, turned
 
+from benchmarks import coders
 from benchmarks.edits import fine_edits
 from mirror.dedupe import DISTANCE, Evidence, Pair, Proposal, choose, run
 from mirror.fingerprint import compare, inspect, proposals
@@ -92,6 +94,16 @@ EDIT_CODINGS = {
         "1.5x JPEG 90",
     )
 }
+
+
+def make_copies_by(kind: str | None) -> None:
+    """Have every copy made by programs other than Pillow; without a kind, change nothing."""
+    if kind is not None:
+        found = coders.FOUND[kind]()
+        print(f"coders: {', '.join(found) or 'none is installed'}")
+        for codings in (COPIES, RECODINGS, EDIT_CODINGS):
+            codings.clear()
+            codings.update(found)
 
 
 # --- The folder -----------------------------------------------------------------------------------
@@ -553,7 +565,9 @@ def main() -> int:
     parser.add_argument(
         "--imagededup", type=Path, default=Path(sys.executable), help="a Python that has it"
     )
+    parser.add_argument("--coders", choices=coders.FOUND, help="code by other programs")
     arguments = parser.parse_args()
+    make_copies_by(arguments.coders)
     began = time.perf_counter()
     items = read_folder(arguments.folder)
     sample = list(spread(items, arguments.sample))

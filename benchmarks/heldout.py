@@ -1,6 +1,7 @@
 """Run the rule for repeats over documents and pictures it was never tuned on.
 
     python -m benchmarks heldout FOLDER [--slides] [--most N] [--width N] [--pages FOLDER]
+        [--coders jpeg|palette]
 
 FOLDER holds PDFs and pictures, at any depth; poppler's `pdfinfo`, `pdftotext` and `pdftoppm` make
 pages of the PDFs, and pictures too small for more than X3 are left out. Labels come for free: pages
@@ -8,7 +9,7 @@ with other words are other pictures, equal pixels are one, and what else is merg
 to look at (`--show FOLDER` draws both and their difference). All are judged as one folder as they
 are, again with each one coded in a way drawn by lot, and then pair by pair: all that the
 fingerprints propose, either side coded anew. Copies and edits of a sample follow, as in the
-benchmark `dedupe`.
+benchmark `dedupe`; so does what `--coders` does.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from tempfile import TemporaryDirectory
 
 from PIL import Image, ImageChops
 
-from benchmarks import dedupe
+from benchmarks import coders, dedupe
 from benchmarks.dedupe import RECODINGS, Item, Judge
 from mirror.dedupe import LONG_SIDE, SHORT_SIDE, Evidence, Pair
 from mirror.fingerprint import ImageError, proposals
@@ -223,7 +224,9 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=10_000, help="proposed pairs coded anew")
     parser.add_argument("--sample", type=int, default=60, help="pictures copied and edited")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--coders", choices=coders.FOUND, help="code by other programs")
     arguments = parser.parse_args()
+    dedupe.make_copies_by(arguments.coders)
     with TemporaryDirectory(prefix="pages-") as folder:
         return measure(arguments, arguments.pages or Path(folder))
 

@@ -21,7 +21,7 @@ REVIEWS = "reviews.txt"
 DISTANCE = 24
 """Bits two fingerprints may differ by for the pair to be looked at. Never enough to merge."""
 
-RULE = 2
+RULE = 3
 """Version of the rule behind evidence: what another version found is asked for again."""
 
 LONG_SIDE, SHORT_SIDE = 400, 200

@@ -29,7 +29,7 @@ from mirror.dedupe import (
 from mirror.fingerprint.decode import Limits, Picture, has_alpha, on_white
 from mirror.fingerprint.recode import jpeg, recodings
 from mirror.fingerprint.resize import GROWING, SHRINKING, Resize
-from mirror.fingerprint.statistics import NOTHING, Pixels, Statistics, measure
+from mirror.fingerprint.statistics import NOTHING, Pixels, Statistics, measure, planes
 from mirror.model import Digest
 
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})
@@ -52,8 +52,9 @@ class _Row:
 # Reproduced: nothing but the rounding of another build of the same library. Nearly, for what was
 # resized: the resizer of another program, whose traces lie along all edges and grow with them; so
 # they may be strong where edges are, and the worst place must not stand out. Coders whose work
-# cannot be repeated (AVIF, most palettes, JPEG with optimised coefficients) leave more than either
-# row allows, as much as a recoloured word or a comma for a full stop does: such copies stay apart.
+# can be neither repeated nor retraced (AVIF, dithered palettes, JPEG with optimised coefficients)
+# leave more than either row allows, as much as a recoloured word or a comma for a full stop does:
+# such copies stay apart.
 #
 # Where this ends: what the copy itself no longer shows. A comma for a full stop in type of 11
 # pixels, 30 levels from its ground, is 1.1 levels at half the size: that copy is one of either.
@@ -176,7 +177,7 @@ class _Decoded:
 
     @cached_property
     def pixels(self) -> Pixels:
-        return _planes(self.rgb)
+        return planes(self.rgb)
 
     def is_plain(self) -> bool:
         """Whether there is too little in it to tell two pictures apart."""
@@ -257,17 +258,14 @@ class _Way:
             plain = self.resize(plain, self.copy.rgb.size, (0.0, 0.0, plain.width, plain.height))
         # A colour slide recoded in one component would equal its own grey copy.
         if self.copy.picture.mode != "L" or self.origin.is_grey():
-            yield from recodings(self.copy.picture, plain, self.copy.rgb)
+            resized = self.resize is not None
+            yield from recodings(self.copy.picture, plain, self.copy.rgb, resized=resized)
         yield plain
 
     def left_over(self, made: Image.Image) -> Statistics:
         if ImageChops.difference(made, self.copy.rgb).getbbox() is None:
             return NOTHING
-        return measure(_planes(made), self.copy.pixels, partial(_is_beyond, self.rows))
-
-
-def _planes(image: Image.Image) -> Pixels:
-    return np.stack([np.asarray(band) for band in image.split()])
+        return measure(planes(made), self.copy.pixels, partial(_is_beyond, self.rows))
 
 
 def _row_for(rows: tuple[_Row, ...], found: Statistics) -> _Row | None:

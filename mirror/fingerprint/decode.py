@@ -16,6 +16,7 @@ from io import BytesIO
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (
     AvifImagePlugin,
     BmpImagePlugin,
@@ -299,6 +300,51 @@ class Picture:
         except (OSError, ValueError, TypeError):
             return None
         return self.upright(again)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One of the planes that a JPEG is made of, as its blocks hold it, and the table of those."""
+
+    plane: NDArray[np.uint8]
+    table: NDArray[np.float64]  # 8x8
+    halved: bool  # in both directions
+
+
+def components(data: bytes) -> list[Component]:
+    """Luma and, of a colour JPEG, both chromas; empty for a sampling other than 4:4:4 and 4:2:0."""
+    try:
+        with _decoding("JPEG"):
+            file = Image.open(BytesIO(data), formats=("JPEG",))
+            layers: list[tuple[int, int, int, int]] = getattr(file, "layer", [])
+            tables: dict[int, list[int]] = getattr(file, "quantization", {})
+            sampling = JpegImagePlugin.get_sampling(file)
+            if len(layers) == 1:
+                planes = [_drafted(data, "L", 1)]
+            elif len(layers) == 3 and sampling == 0:
+                planes = list(_drafted(data, "YCbCr", 1).split())
+            elif len(layers) == 3 and sampling == 2:
+                # At half the size a decoder takes the halved planes as they are.
+                planes = [_drafted(data, "L", 1), *_drafted(data, "YCbCr", 2).split()[1:]]
+            else:
+                return []
+            return [
+                Component(
+                    np.asarray(plane),
+                    np.reshape(np.array(tables[layer[3]], np.float64), (8, 8)),
+                    plane.size != planes[0].size,
+                )
+                for plane, layer in zip(planes, layers, strict=True)
+            ]
+    except ImageError:
+        return []
+
+
+def _drafted(data: bytes, mode: str, scale: int) -> Image.Image:
+    file = Image.open(BytesIO(data), formats=("JPEG",))
+    file.draft(mode, (file.width // scale, file.height // scale))
+    file.load()
+    return file
 
 
 def has_alpha(image: Image.Image) -> bool:

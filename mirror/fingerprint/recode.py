@@ -1,8 +1,8 @@
 """How a copy's own coding would have left a picture, bit for bit where the coder can be asked.
 
 A JPEG writes its tables down and a lossy WebP its quantisers: the same coder, asked for the same,
-gives the same pixels. An AVIF depends on its coder's version, speed and threads, and a palette on
-the program that chose it: of these nothing is repeated here.
+gives the same pixels. Where another one coded, bins and palettes can tell whether it may have been
+this picture. An AVIF depends on its coder's version, speed and threads: it is not repeated here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from mirror.fingerprint.bins import may_have_coded
 from mirror.fingerprint.decode import Picture
+from mirror.fingerprint.palette import may_have_mapped
 
 _UNIT = 16  # pixels either way that no JPEG codes across
 _PROBE, _RIM = (256, 96), 24
@@ -28,11 +30,14 @@ _WEBP_TRIES = 3
 _WEBP_FLAT = 1.43  # how libwebp bends its quantiser where a picture is plain, as slides mostly are
 
 
-def recodings(copy: Picture, image: Image.Image, seen: Image.Image) -> Iterator[Image.Image]:
+def recodings(
+    copy: Picture, image: Image.Image, seen: Image.Image, *, resized: bool
+) -> Iterator[Image.Image]:
     """Yield `image` as the coding of `copy` may have left it, likeliest first; all are upright RGB.
 
-    `seen` is what the copy shows. A JPEG is repeated with its own tables, then as the second JPEG
-    after one of the usual qualities, if a small part says that this explains it.
+    `seen` is what the copy shows, and is yielded itself if some other coder may have made it of an
+    `image` that was not resized before. A JPEG is repeated with its own tables, and last as the
+    second JPEG after one of the usual qualities, if a small part says that this explains it.
     """
     if copy.coding[0] == "image/webp":
         yield from _webp(copy, image)
@@ -40,7 +45,11 @@ def recodings(copy: Picture, image: Image.Image, seen: Image.Image) -> Iterator[
         once = jpeg(copy, image)
         if once is not None:
             yield once.convert("RGB")
+            if not resized and _by_another_coder(copy, image):
+                yield seen
             yield from _twice(copy, image, seen)
+    elif copy.coding[0] == "palette" and not resized and may_have_mapped(image, seen):
+        yield seen
 
 
 # --- JPEG ---------------------------------------------------------------------------------------
@@ -51,14 +60,28 @@ def jpeg(copy: Picture, image: Image.Image) -> Image.Image | None:
 
     A grey `image` is coded as the luma of `copy`.
     """
+    options = _options(copy, image)
+    if options is None:
+        return None
+    return copy.turned_back(image if len(options) > 1 else image.convert("L"), **options)
+
+
+def _options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
+    """What makes Pillow code as `copy` is coded: without a sampling, in grey."""
     tables = copy.tables
     if 0 not in tables or (copy.mode != "L" and copy.sampling < 0):
         return None
     if image.mode == "L" or copy.mode == "L":
-        return copy.turned_back(image.convert("L"), qtables={0: tables[0]})
-    if copy.mode != "RGB":
-        return None
-    return copy.turned_back(image, qtables=tables, subsampling=copy.sampling)
+        return {"qtables": {0: tables[0]}}
+    return {"qtables": tables, "subsampling": copy.sampling} if copy.mode == "RGB" else None
+
+
+def _by_another_coder(copy: Picture, image: Image.Image) -> bool:
+    options = _options(copy, image)
+    if options is None or copy.orientation != 1:  # a block that lies on its side is another
+        return False
+    plain = image if len(options) > 1 else image.convert("L")
+    return may_have_coded(copy.data, _encoded(plain, "JPEG", **options).getvalue(), image)
 
 
 def _twice(copy: Picture, image: Image.Image, seen: Image.Image) -> Iterator[Image.Image]:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 Pixels = NDArray[np.uint8]  # red, green, blue; rows; columns
 Plane = NDArray[np.float32]
@@ -48,6 +49,11 @@ class Statistics(NamedTuple):
 
     def merged(self, other: Statistics) -> Statistics:
         return Statistics(*map(max, self, other))
+
+
+def planes(image: Image.Image) -> Pixels:
+    """The three of an RGB picture."""
+    return np.stack([np.asarray(band) for band in image.split()])
 
 
 NOTHING = Statistics(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
