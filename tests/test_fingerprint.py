@@ -279,6 +279,19 @@ def test_a_png_or_jpeg_that_lacks_its_last_bytes_is_refused(lost):
             inspect(CODINGS[name][:-lost])
 
 
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"quality": 100}])
+def test_a_jpeg_whose_rest_was_never_written_is_refused(options):
+    """A crash during an upload leaves zeros, which a decoder shows as grey."""
+    stream = BytesIO()
+    PICTURE.save(stream, "JPEG", **options)
+    data = stream.getvalue()
+    with pytest.raises(ImageError, match="its end is missing"):
+        inspect(data[: len(data) // 2] + bytes(len(data) // 2))
+    # Phones append a film, cameras a larger preview; some write 0xFF between segments.
+    for odd in (data + b"\xff\xda" * 9, data[:2] + b"\xff\xff" + data[2:]):
+        assert inspect(odd).width == PICTURE.width
+
+
 def test_an_animated_gif_cut_between_frames_is_refused():
     frames = [Image.new("L", (50, 50), shade) for shade in (10, 90, 200)]
     whole, first = animation(frames, disposal=1), animation(frames[:2], disposal=1)

@@ -51,13 +51,26 @@ def picture_format(data: bytes) -> str | None:
 
 
 def is_cut_short(data: bytes) -> bool:
-    """Whether `data` is a PNG that ends before its last chunk, which Pillow would not miss."""
-    if picture_format(data) != "PNG":
-        return False
-    at = 8
-    while data[at + 4 : at + 8] not in (b"IEND", b""):
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-    return len(data) < at + 12
+    """Whether `data` is a PNG that ends before its last chunk, which Pillow would not miss.
+
+    Or a JPEG without a mark of its end: where the rest of a file was never written, and is zeros,
+    a decoder sees grey.
+    """
+    match picture_format(data):
+        case "PNG":
+            at = 8
+            while data[at + 4 : at + 8] not in (b"IEND", b""):
+                at += 12 + int.from_bytes(data[at : at + 4], "big")
+            return len(data) < at + 12
+        case "JPEG":
+            at = 2  # segments say how long they are, until the pixels come
+            while data[at : at + 1] == b"\xff" and (kind := data[at + 1 : at + 2]) not in (
+                b"\xda",
+                b"",
+            ):
+                at += 1 if kind == b"\xff" else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+            return data[at : at + 2] == b"\xff\xda" and data.find(b"\xff\xd9", at) < 0
+    return False
 
 
 def is_lossy_webp(data: bytes) -> bool:
