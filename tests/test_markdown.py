@@ -224,6 +224,12 @@ def test_what_cannot_be_located_in_a_string_is_told(text: str, post: str, line: 
         ('+++\ndesc = """\n![a](https://h/图.png)\n"""\n+++\n', ["https://h/图.png"]),
         ("---\ndesc: '![a](//h/a.png)'\n---\n", ["//h/a.png"]),
         ('{"desc": "see (https://h/a.png), please"}\n', ["https://h/a.png"]),
+        (
+            '{"a": "<img src=\\"https://h/a.png\\"> \\u4e2d //h/b.png"}\n',
+            ["https://h/a.png", "//h/b.png"],
+        ),
+        ('---\na: "<img src=\\"https://h/a.png\\"> t"\n---\n', ["https://h/a.png"]),
+        ("---\na: 'it''s https://h/a.png ok'\n---\n", ["https://h/a.png"]),
     ],
 )
 def test_images_in_a_text_in_front_matter_are_found_and_not_rewritten(
@@ -274,6 +280,19 @@ def test_an_escape_in_css_ends_no_url() -> None:
     text = " ".join(f"<b style='{style}'>" for style in styles)
     found = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
     assert found == ["https://h/a)b.png", '//h/"c.png']
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a": "see https:\\/\\/h\\/a.png for"}\n',
+        '---\na: "see \\x68ttps://h/a.png"\n---\n',
+    ],
+)
+def test_an_image_spelled_with_escapes_in_a_text_is_told(text: str) -> None:
+    scan = find_references(text.encode(), "a.md")
+    assert [finding.rule for finding in scan.findings] == [Rule.SPAN_UNVERIFIED]
+    assert scan.references == ()
 
 
 def test_a_comma_behind_a_word_of_a_tag_is_no_part_of_it() -> None:

@@ -132,11 +132,8 @@ def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> 
     for key, value, start, stop, quoting in values:
         words = value.split()
         form = form_by_name(Form.FRONT_MATTER, words[0], key) if words else None
-        if form is None or len(words) > 1:  # an excerpt, say: like visible text in the body
-            for first, last in quoted_urls(text, start, stop):
-                url = read(text[first:last].decode(), Quoting.TEXT)
-                found = Found(offset + first, offset + last, url, Form.AUTOLINK, Quoting.TEXT)
-                result.found.append(found)
+        if form is None or len(words) > 1:
+            _judge_text(result, text, offset, value, start, stop)
         if form is None:
             continue
         if padding := _PADDING.match(text, start, stop):
@@ -150,6 +147,23 @@ def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> 
         elif is_absolute(words[0]) and (form is not Form.LINK or has_image_path(words[-1])):
             message = "an address in the front matter is followed by more text, so it stays"
             result.problems.append(Problem(offset + start, message))
+
+
+def _judge_text(
+    result: Findings, text: bytes, offset: int, value: str, start: int, stop: int
+) -> None:
+    """Find images that are named in an excerpt, say: like visible text in the body."""
+    words = value.encode()
+    for first, last in quoted_urls(words, 0, len(words)):
+        url = words[first:last]
+        start = text.find(url, start, stop)
+        if start < 0:
+            message = "an image is named in the front matter with escapes: it is not mirrored"
+            result.problems.append(Problem(offset + stop, message))
+            return
+        stands = (offset + start, offset + start + len(url))
+        result.found.append(Found(*stands, url.decode(), Form.AUTOLINK, Quoting.TEXT))
+        start += len(url)
 
 
 def _yaml_values(text: bytes) -> Iterator[_Value]:
