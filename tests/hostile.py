@@ -41,6 +41,14 @@ def posts(size: int) -> Iterator[tuple[str, str]]:
         yield f"{opening!r} and a long rest", opening + "a" * size
         yield f"{opening!r} and many lines", opening + "a b\n" * (size // 4)
     n = size // 20
+    yield "a url( and blanks", f'<i style="url({" " * size}"></i>'
+    yield (
+        "notes in notes",
+        "".join(f"{' ' * 4 * i}!!! a\n\n" for i in range(int((size / 2) ** 0.5))),
+    )
+    yield "notes", "!!! a\n\n    ![](a)\n\n" * n
+    yield "elements with markdown", "<div markdown>\n![](a)\n" * n
+    yield "texts in front matter", "---\n" + "a: x https://h/a.png y\n" * n + "---\n"
     yield "one line of images", "![a](https://h/a.png) " * n
     yield "definitions and uses", "".join(f"[k{i}]: h/{i}\n" for i in range(n)) + "![][k1] " * n
     yield "uses of one definition", "[k]: h/a.png\n\n" + "![][k] " * (size // 7)
