@@ -18,7 +18,7 @@ from struct import Struct
 from typing import Any, NamedTuple
 
 from mirror.model import EXTENSIONS, Address, Asset, Blob, Digest, Fingerprint, Key, hide_secrets
-from mirror.sources import identity, is_canonical
+from mirror.sources import canonical, identity, is_canonical
 
 HEADER = {"format": "mirror-manifest", "version": 1}
 FILE_NAME = "images.jsonl"
@@ -514,8 +514,13 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
         sources = raw["sources"]
         key = raw.get("key")
         alias = raw.get("alias_of")
-        if not isinstance(sources, list) or not all(map(is_address, sources)):
+        if not isinstance(sources, list):
             raise ValueError(f"sources: expected a list of canonical URLs, got {sources!r}")
+        for url in sources:
+            if not is_address(url):
+                known = canonical(url) if isinstance(url, str) else None
+                hint = f"; without secrets, and in one spelling, it is {known!r}" if known else ""
+                raise ValueError(f"sources: expected canonical URLs, got {url!r}{hint}")
         if key is not None and (not isinstance(key, str) or not is_safe_key(key)):
             raise ValueError(f"key: expected a relative path without `..`, got {key!r}")
         return Asset(

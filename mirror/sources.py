@@ -256,7 +256,8 @@ def _one(prefix: _Prefix, parts: _Parts, full: _Parts) -> Located:
     address = parts.address(prefix.scheme)
     if source.fetch is None:
         return Located(source, address, Url(full.url(prefix.scheme)))
-    rest = parts.path[len(prefix.path) :]
+    path = parts.path if source.fetch.startswith("s3://") else full.path
+    rest = path[len(prefix.path) :]
     if not prefix.path.endswith("/"):
         rest = rest.removeprefix("/")
     if source.fetch.startswith("s3://") and not _VERSION.search(parts.query):
@@ -265,7 +266,7 @@ def _one(prefix: _Prefix, parts: _Parts, full: _Parts) -> Located:
         return Located(source, address, Url(address), f"{inside}/{key}" if inside else key)
     if source.fetch.startswith("s3://"):  # only the host is asked for one version of an object
         return Located(source, address, Url(full.url(prefix.scheme)))
-    query = f"?{parts.query}" if parts.query else ""
+    query = f"?{full.query}" if full.query else ""
     return Located(source, address, Url(f"{source.fetch.rstrip('/')}/{rest}{query}"))
 
 

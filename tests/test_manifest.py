@@ -129,6 +129,12 @@ def test_what_destinations_should_hold_is_not_read_from_a_manifest_that_is_wrong
         len(load_objects(as_text(lines).split("\n")))
 
 
+def test_an_address_with_what_is_a_secret_now_is_told_how_to_be_written():
+    text = as_text([HEADER, line(sources=["https://h.example/a.png;jsessionid=AB12"])])
+    with pytest.raises(ManifestError, match=r"line 2: .*it is 'https://h.example/a.png'"):
+        loads(text)
+
+
 @pytest.mark.parametrize("steps", [["a"], ["b", "a"], ["c", "d", "c"]])
 def test_repeats_that_lead_back_to_themselves_are_named(steps):
     """Each would show the other, and so a wrong picture."""

@@ -282,6 +282,12 @@ def test_an_escape_in_css_ends_no_url() -> None:
     assert found == ["https://h/a)b.png", '//h/"c.png']
 
 
+def test_a_destination_in_angles_is_no_tag_of_mdx() -> None:
+    text = b'![a](<https://h/a.png> "t") [b](<https://h/b.png>) <A src="//h/c.png" /> ![](<//h/d>)'
+    found = [ref.url.raw for ref in find_references(text, "a.mdx").references]
+    assert found == ["https://h/a.png", "https://h/b.png", "//h/c.png", "//h/d"]
+
+
 @pytest.mark.parametrize(
     "text",
     [

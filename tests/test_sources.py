@@ -234,3 +234,11 @@ def test_one_version_of_an_object_is_asked_of_its_host() -> None:
     assert located
     assert located.bucket_key is None
     assert located.request.raw == "https://img.example.com/a.png?versionId=1"
+
+
+def test_a_fetch_base_is_asked_for_all_that_the_post_says() -> None:
+    locator = Locator([Source("img", ("https://img.example.com/",), "http://inner.example/")])
+    located = locator.locate(Url("https://img.example.com/p;jsessionid=S/a.png?token=T"))
+    assert located
+    assert located.address == "https://img.example.com/p/a.png"
+    assert located.request.raw == "http://inner.example/p;jsessionid=S/a.png?token=T"

@@ -284,11 +284,17 @@ def css_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
 
 
 def form_of(
-    tag: bytes, attribute: bytes, url: str, values: Mapping[bytes, bytes] = MappingProxyType({})
+    tag: bytes,
+    attribute: bytes,
+    url: str,
+    values: Mapping[bytes, bytes] = MappingProxyType({}),
+    *,
+    is_jsx: bool = False,
 ) -> Form | None:
     """What a URL is under this attribute; None: no image, no link, or not known to be a URL.
 
-    `values` are the tag's attributes as they are written, by names in lower case.
+    `values` are the tag's attributes as they are written, by names in lower case. In JSX every
+    name with a capital is a component, also `<A>`.
     """
     name = tag.lower()
     if not url:
@@ -304,7 +310,7 @@ def form_of(
         return Form.HTML
     if (name, attribute) in _SOMETIMES_IMAGES:
         return Form.HTML if has_image_path(url) else None
-    if _is_component(tag):
+    if _is_component(tag) or (is_jsx and tag[:1].isupper()):
         return form_by_name(Form.HTML, url, tag.decode(), attribute.decode())
     if attribute.startswith(b"data-") and is_absolute(url):
         form = form_by_name(Form.HTML, url, attribute.decode())

@@ -20,7 +20,8 @@ _FENCE = re.compile(rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`\r\n]*\
 _TICKS = re.compile(rb"`+")
 _BLANK_LINE = re.compile(rb"\n[ \t]*+\r?\n")
 _ESM = re.compile(rb"(?:^|(?<=\n))(?:import|export)\b(?:(?!\n[ \t]*+\r?\n).)*+", re.S)
-_MARKUP = re.compile(rb"\\.|\{|<!--|<(/?)([A-Za-z][\w.:\-]*|(?=>))", re.S)
+# `<https://…>` is no tag: it is the destination of an image or a link.
+_MARKUP = re.compile(rb"\\.|\{|<!--|<(?![A-Za-z][\w+.\-]*://)(/?)([A-Za-z][\w.:\-]*|(?=>))", re.S)
 _TAG_PART = re.compile(
     rb"\s*(?:(/?>)|(\{)|([^\s/>={}\"'<]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|(\{)))?|/)"
 )
@@ -119,7 +120,7 @@ class _Scan:
                 continue
             start, stop = stripped(self.body, start, stop)
             url = read(self.body[start:stop].decode(), Quoting.HTML)
-            if form := form_of(tag, name, url, values):
+            if form := form_of(tag, name, url, values, is_jsx=True):
                 form = Form.JSX if form is Form.HTML else form
                 self.result.add(self.body, start, stop, form, Quoting.HTML)
 
@@ -136,7 +137,7 @@ class _Scan:
             self.strings(start, stop)
         elif not (group == 3 and b"${" in literal[3]):
             url = read(literal[group].decode(), Quoting.ESCAPED)
-            if form := form_of(tag, lower, url):
+            if form := form_of(tag, lower, url, is_jsx=True):
                 form = Form.JSX if form is Form.HTML else form
                 self.result.add(self.body, *literal.span(group), form, Quoting.ESCAPED)
 
