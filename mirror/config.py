@@ -318,22 +318,24 @@ def _check_folder(name: str, destination: Destination, config: Config) -> None:
     """Raise if a destination is a folder with anything else in it: `prune` deletes such files."""
     if not destination.url.startswith("file:"):
         return
-    folder = Path(_place(destination, config.root))
     if destination.url.startswith("file:~"):
         raise ConfigError(
             f"{name}: destination {destination.name!r} is at {destination.url!r}, and `~` means "
             "nothing here; write the whole path"
         )
-    ours = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
-    others = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
-    others += [(f"the {what}", path) for what, path in ours.items()]
-    for what, path in others:
-        other = Path(os.path.normpath(path))
-        is_inside = what not in ("mirror.toml", "the posts") and folder.is_relative_to(other)
-        if other.is_relative_to(folder) or is_inside:
+    folder = Path(os.path.realpath(_place(destination, config.root)))
+    root = Path(os.path.realpath(config.root))
+    kept = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
+    kept += [("the archive", config.archive), ("the manifest", config.manifest)]
+    kept += [("the state", config.state), ("git", config.root / ".git")]
+    for what, path in kept:
+        other = Path(os.path.realpath(path))
+        # Beneath the posts, or in a site that is the manifest's folder, there is room for images.
+        is_inside = what != "the posts" and folder.is_relative_to(other)
+        if other.is_relative_to(folder) or (is_inside and not root.is_relative_to(other)):
             raise ConfigError(
-                f"{name}: destination {destination.name!r} keeps its images in {folder}, where "
-                f"{what} is kept too; give it a folder of its own, such as file:images"
+                f"{name}: destination {destination.name!r} keeps its images in {folder}, which is "
+                f"the place of {what} too; give it a folder of its own, such as file:images"
             )
 
 

@@ -80,7 +80,7 @@ def target(**keys):
                     "posts": {"paths": ["content/posts"]},
                     "archive": {"path": "kept/originals"},
                 },
-                f"'d' keeps its images in .*, where {what} is kept too",
+                f"'d' keeps its images in .*, which is the place of {what} too",
                 id=f"not a folder of its own: {folder}",
             )
             for folder, what in (
@@ -92,6 +92,7 @@ def target(**keys):
                 ("kept/originals/x", "the archive"),
                 ("manifests", "the manifest"),
                 (".mirror/x", "the state"),
+                (".git/x", "git"),
             )
         ),
         pytest.param(target(url="file:~/images"), "write the whole path", id="home"),
@@ -223,3 +224,23 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, data, message):
     path.mkdir() if data is None else path.write_bytes(data)
     with pytest.raises(ConfigError, match=message):
         load_config(path)
+
+
+def test_a_link_to_the_posts_is_no_folder_of_its_own(tmp_path):
+    (tmp_path / "content" / "posts").mkdir(parents=True)
+    (tmp_path / "images").symlink_to("content")
+    raw = {
+        "posts": {"paths": ["content/posts"]},
+        "destination": [{"name": "d", "url": "file:images"}],
+    }
+    with pytest.raises(ConfigError, match="the place of the posts too"):
+        parse_config(raw, tmp_path)
+
+
+def test_images_may_stand_beneath_the_posts_and_in_a_site_that_is_the_manifests_folder():
+    raw = {
+        "posts": {"paths": ["."]},
+        "manifest": {"path": "."},
+        "destination": [{"name": "d", "url": "file:images"}],
+    }
+    assert parse_config(raw, Path("/site")).destinations
