@@ -147,6 +147,7 @@ def recall(
 
 def _told(then: Sequence[Rewrite], now: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
     pairs: dict[Occurrence, Rewrite] = {}
+    # Some were added or deleted, and it matters which.
     is_risky = len({one.source for one in then}) > 1 and len(then) != len(now)
     for surroundings in (_both,) if is_risky else (_both, *_SIDES):
         pairs |= _paired(_left(then, pairs), [n for n in now if n not in pairs], surroundings)
