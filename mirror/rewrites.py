@@ -135,7 +135,7 @@ def recall(
     surroundings are paired in order when there are as many now as then. A pair is no answer where
     one that is left without a partner may as well be its other half: of images that stand together
     and look the same in the text, nothing shows which was deleted or added. What is left is told
-    only if every candidate says the same.
+    only if there are as many as then, and every candidate says the same.
     """
     told: dict[Occurrence, Rewrite] = {}
     then = _grouped(remembered, attrgetter("target"))
@@ -158,7 +158,7 @@ def _told(then: Sequence[Rewrite], now: Sequence[Occurrence]) -> dict[Occurrence
         for one in doubtful:
             del pairs[one]
     left = _left(then, pairs)
-    if len({one.source for one in left}) == 1:
+    if len({one.source for one in left}) == 1 and not is_risky:
         pairs |= {one: left[0] for one in now if one not in pairs}
     return pairs
 

@@ -418,6 +418,37 @@ def test_a_copy_of_one_post_is_not_taken_for_another_that_is_gone(mirrored):
     assert "again.png" in mirrored.read("other.md")
 
 
+@pytest.mark.parametrize("is_swap", [False, True])
+def test_a_post_that_took_anothers_name_is_told_by_its_text(mirrored, is_swap):
+    texts = {
+        "a.md": f"alpha ![]({BUCKET}a.png) beta\n",
+        "b.md": f"gamma ![]({BUCKET}again.png) delta\n",
+    }
+    one, other = (mirrored.write(name, text) for name, text in texts.items())
+    mirrored.sync()
+    mirrored.rewrite()
+    moved = one.rename(one.with_name("away"))
+    other.rename(one)
+    if is_swap:
+        moved.rename(other)
+    assert not mirrored.revert().findings
+    assert mirrored.read("a.md") == texts["b.md"]
+    if is_swap:
+        assert mirrored.read("b.md") == texts["a.md"]
+
+
+def test_what_is_copied_from_a_post_is_told_by_its_text(mirrored):
+    mirrored.write("a.md", f"alpha ![]({BUCKET}a.png) beta\n")
+    long = "a paragraph that speaks of something else, " * 4
+    there = f"{long}\n\nwith ![this]({BUCKET}again.png) in it, and more\n"
+    mirrored.write("b.md", there)
+    mirrored.sync()
+    mirrored.rewrite()
+    path = mirrored.write("a.md", mirrored.read("a.md") + "\n" + mirrored.read("b.md"))
+    assert not mirrored.revert().findings
+    assert path.read_text() == f"alpha ![]({BUCKET}a.png) beta\n\n{there}"
+
+
 def test_an_anchor_that_moves_with_its_heading_is_said_only_when_it_does(mirrored):
     mirrored.write("post.md", f"# ![]({BUCKET}a.png)\n")
     assert rules(mirrored.sync()) == []

@@ -97,3 +97,5 @@ def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
     assert finding.rule is Rule.UNKNOWN_TARGET
     assert "and so do 4 more, but there is no manifest" in finding.message
     assert finding.place == "posts/post.md:1:5"
+    with pytest.raises(ConfigError, match="there is no manifest"):
+        restore(known.site, Serial(), known.root / "out", known.progress)

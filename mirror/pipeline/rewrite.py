@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import zip_longest
 from time import monotonic
@@ -395,34 +396,43 @@ class Memory:
         """What stood at each mirrored reference of a post, as far as it can be told."""
         found = self._occurrences(one, data)
         here = list(found.values())
-        if (lines := self._of_post.get(one.post.name)) is not None:
-            told = recall(lines, here)
-        else:
-            told = self._as_in_another(here)
+        told = recall(self._of_post.get(one.post.name, ()), here)
+        told = {each: line for each, line in told.items() if self._is_best(each, line)}
+        told |= self._as_in_another([each for each in here if each not in told])
         return {
             ref: line
             for ref, where in found.items()
             if (line := told.get(where) or self._only_candidate(one, where)) is not None
         }
 
-    def _as_in_another(self, found: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
-        """For a post without lines of its own, which was another one, or a copy of it, before."""
-        told: dict[Occurrence, Rewrite] = {}
-        targets = {here.target for here in found}
-        for lines in self._of_post.values():
-            if targets.isdisjoint(line.target for line in lines):
-                continue
-            for here, line in recall(lines, found).items():
-                told[here] = max(told.get(here, line), line, key=partial(agreement, here))
-        return {here: line for here, line in told.items() if self._is_undisputed(here, line)}
-
-    def _is_undisputed(self, here: Occurrence, line: Rewrite) -> bool:
-        """Whether no other line says anything else with as much reason."""
-        least = agreement(here, line)
+    def _is_best(self, here: Occurrence, line: Rewrite, *, least: int = 1) -> bool:
+        """Whether no line, of any post, that says something else agrees by `least` sides more."""
+        limit = agreement(here, line) + least
         return all(
-            other.source == line.source or agreement(here, other) < least
+            other.source == line.source or agreement(here, other) < limit
             for other in self._of_target[here.target]
         )
+
+    def _as_in_another(self, found: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
+        """For what was in another post before, which was renamed, or is copied from it.
+
+        A post that is still there has to agree on both sides: on one, many do.
+        """
+        told: dict[Occurrence, Rewrite] = {}
+        targets = {here.target for here in found}
+        for name, lines in self._of_post.items():
+            if targets.isdisjoint(line.target for line in lines):
+                continue
+            is_gone = name in self._gone
+            for here, line in recall(lines, found).items():
+                if is_gone or agreement(here, line) == 2:
+                    told[here] = max(told.get(here, line), line, key=partial(agreement, here))
+        return {here: line for here, line in told.items() if self._is_best(here, line, least=0)}
+
+    @cached_property
+    def _gone(self) -> set[str]:
+        root = self._site.config.root
+        return {name for name in self._of_post if not os.path.exists(root / name)}  # noqa: PTH110
 
     def untold(self, one: ScannedPost, told: Mapping[Reference, Rewrite]) -> Iterator[Finding]:
         for ref in one.references:

@@ -109,8 +109,8 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings.extend(signatures(scanned, site.locator))
     settled, old = site.load_manifest()
     mirrored = {ref.url for _, ref in scanned.references() if site.mirrored(settled, ref.url)}
-    if old is None:
-        findings.extend(_orphans(site, scanned))
+    orphans = list(_orphans(site, scanned)) if old is None else []
+    findings.extend(orphans)
     wanted = scanned.wanted(site.locator, mirrored.__contains__)
     if options.refresh:
         wanted += _behind(site, settled, scanned, wanted)
@@ -143,7 +143,8 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     manifest, clashes = settle(manifest, site)
     findings.extend(clashes)
     counts["stored"] = _store(site, engine, manifest, listings, findings, progress)
-    site.save_manifest(manifest, old)
+    if manifest.assets or not orphans:  # an empty one would hide that it was lost
+        site.save_manifest(manifest, old)
     ValidatorCache(site).add(todo.requests, kept)
     site.journal.clear()
     counts |= {
