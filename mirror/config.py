@@ -177,8 +177,11 @@ def request_headers(source: Source, environ: Mapping[str, str]) -> dict[str, str
 
 def _posts(table: _Table, root: Path) -> Posts:
     default = Posts(())
+    paths = table.texts("paths", (".",))
+    if "" in paths:
+        raise table.error("paths", "expected folders or files, got nothing; all is `.`")
     posts = Posts(
-        tuple(root / path for path in table.texts("paths", (".",))),
+        tuple(root / path for path in paths),
         table.texts("include", default.include),
         table.texts("exclude", default.exclude),
     )
@@ -257,6 +260,8 @@ def _key_template(table: _Table) -> str:
 
 def _only(table: _Table, key: str, default: str) -> str:
     value = table.text(key, default)
+    if not value:  # joined to the site's folder it would mean that
+        raise table.error(key, "expected a folder, got nothing; the site's own is `.`")
     table.finish()
     return value
 

@@ -95,6 +95,8 @@ def target(**keys):
                 (".git/x", "git"),
             )
         ),
+        pytest.param({"archive": {"path": ""}}, "expected a folder, got nothing", id="no folder"),
+        pytest.param({"posts": {"paths": [""]}}, "got nothing; all is", id="no path"),
         pytest.param(target(url="file:~/images"), "write the whole path", id="home"),
         pytest.param(
             {"destination": [TARGET, TARGET | {"name": "e", "url": "s3://bucket/prefix/"}]},

@@ -95,7 +95,11 @@ def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
             work()
     (finding,) = known.sync().findings
     assert finding.rule is Rule.UNKNOWN_TARGET
-    assert "and so do 4 more, but there is no manifest" in finding.message
+    assert "and so do 4 more, but no manifest knows" in finding.message
     assert finding.place == "posts/post.md:1:5"
     with pytest.raises(ConfigError, match="there is no manifest"):
         restore(known.site, Serial(), known.root / "out", known.progress)
+    known.host.put("new.png", slides.encode(slides.deck(6)[5].draw()))
+    known.write("more.md", "![](BUCKET/new.png)\n")
+    for _ in range(2):
+        assert [one.rule for one in known.sync().findings] == [Rule.UNKNOWN_TARGET]

@@ -109,7 +109,7 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings.extend(signatures(scanned, site.locator))
     settled, old = site.load_manifest()
     mirrored = {ref.url for _, ref in scanned.references() if site.mirrored(settled, ref.url)}
-    orphans = list(_orphans(site, scanned)) if old is None else []
+    orphans = list(_orphans(site, settled, scanned))
     findings.extend(orphans)
     wanted = scanned.wanted(site.locator, mirrored.__contains__)
     if options.refresh:
@@ -155,18 +155,22 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
 
-def _orphans(site: Site, scanned: Scanned) -> Iterator[Finding]:
-    """Mirrored URLs in the posts where nothing was ever mirrored: the manifest was lost."""
+def _orphans(site: Site, manifest: Manifest, scanned: Scanned) -> Iterator[Finding]:
+    """Mirrored URLs in the posts that the manifest knows nothing of: it was lost, all or in part.
+
+    One finding for all: there may be thousands, and `verify --posts` names each.
+    """
     found = [
         (post, ref)
         for post, ref in scanned.references()
         if any(_OURS.search(target.key_of(ref.url.raw) or "") for target in site.targets)
+        and site.mirrored(manifest, ref.url) is None
     ]
     if found:
         post, ref = found[0]
         message = (
-            f"looks mirrored, and so do {len(found) - 1:,} more, but there is no manifest that "
-            "knows where they came from; bring manifests/ back from version control or a backup"
+            f"looks mirrored, and so do {len(found) - 1:,} more, but no manifest knows where they "
+            "came from; bring manifests/ back from version control or a backup"
         )
         place = (post.name, ref.line, ref.column)
         yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
