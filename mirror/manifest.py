@@ -519,8 +519,9 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
         for url in sources:
             if not is_address(url):
                 known = canonical(url) if isinstance(url, str) else None
-                hint = f"; without secrets, and in one spelling, it is {known!r}" if known else ""
-                raise ValueError(f"sources: expected canonical URLs, got {url!r}{hint}")
+                # What was found may hold a secret, which is not printed.
+                found = f"another spelling, or a secret, in {known!r}" if known else repr(url)
+                raise ValueError(f"sources: expected canonical URLs, got {found}")
         if key is not None and (not isinstance(key, str) or not is_safe_key(key)):
             raise ValueError(f"key: expected a relative path without `..`, got {key!r}")
         return Asset(

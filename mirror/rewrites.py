@@ -182,6 +182,11 @@ def _doubtful(pairs: Mapping[Occurrence, Rewrite], left: Iterable[Rewrite]) -> I
             yield one
 
 
+def marks(one: Rewrite | Occurrence) -> list[Hashable]:
+    """What ties an occurrence to a line that has one of these, too."""
+    return [(one.target, side, side(one)) for side in _SIDES]
+
+
 def agreement(here: Occurrence, line: Rewrite) -> int:
     """How many sides of an occurrence are as a line says: 0 to 2."""
     return sum(side(here) == side(line) for side in _SIDES)

@@ -31,7 +31,7 @@ from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.pipeline.site import Site, Target
 from mirror.posts import sweep_beside
-from mirror.rewrites import Occurrence, Rewrite, agreement, occurrence, recall, updated
+from mirror.rewrites import Occurrence, Rewrite, agreement, marks, occurrence, recall, updated
 from mirror.store import ObjectInfo, StoreError
 
 Resolve = Callable[[Reference, "Url | None"], "str | Finding | None"]
@@ -395,10 +395,17 @@ class Memory:
     def tell(self, one: ScannedPost, data: bytes) -> dict[Reference, Rewrite]:
         """What stood at each mirrored reference of a post, as far as it can be told."""
         found = self._occurrences(one, data)
-        here = list(found.values())
-        told = recall(self._of_post.get(one.post.name, ()), here)
-        told = {each: line for each, line in told.items() if self._is_best(each, line)}
-        told |= self._as_in_another([each for each in here if each not in told])
+        lines = self._of_post.get(one.post.name, ())
+        told = recall(lines, list(found.values()))
+        tied = {mark for line in lines for mark in marks(line)}
+
+        def is_loose(here: Occurrence) -> bool:
+            """Whether nothing around it ties it to this post: then others are asked."""
+            return tied.isdisjoint(marks(here))
+
+        told = {h: line for h, line in told.items() if not is_loose(h) or self._is_best(h, line)}
+        loose = [here for here in found.values() if here not in told and is_loose(here)]
+        told |= self._as_in_another(loose)
         return {
             ref: line
             for ref, where in found.items()
