@@ -437,6 +437,19 @@ def test_a_post_that_took_anothers_name_is_told_by_its_text(mirrored, is_swap):
         assert mirrored.read("b.md") == texts["a.md"]
 
 
+def test_what_is_left_of_a_list_is_not_taken_for_another_posts_image(mirrored):
+    mirrored.host.put("third.png", DECK[0])
+    path = mirrored.write("a.md", "".join(LIST))
+    mirrored.write("b.md", f"- ![s]({BUCKET}%2e/again.png)\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    line = mirrored.read("a.md").split("\n")[1] + "\n"
+    path.write_text(line)
+    result = mirrored.revert()
+    assert rules(result) == [Rule.NOT_REVERTED]
+    assert path.read_text() == line
+
+
 def test_what_is_copied_from_a_post_is_told_by_its_text(mirrored):
     mirrored.write("a.md", f"alpha ![]({BUCKET}a.png) beta\n")
     long = "a paragraph that speaks of something else, " * 4
