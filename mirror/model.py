@@ -7,9 +7,10 @@ should be told on the way is a `Finding`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
+from functools import partial
 from typing import Any, NewType, Self
 from urllib.parse import unquote
 
@@ -78,6 +79,17 @@ def without_secrets(text: str) -> str:
 
     Everything else comes back as it was, in its order, so a URL without secrets is unchanged.
     """
+    return _settled(_cut, text)
+
+
+def _settled(cut: Callable[[str], str], text: str) -> str:
+    """Cut until nothing changes: what a cut leaves may read as another secret."""
+    while (left := cut(text)) != text:
+        text = left
+    return text
+
+
+def _cut(text: str) -> str:
     text = _USERINFO.sub(r"\1", text)
     rest, hash_, fragment = text.partition("#")
     head, mark, query = rest.partition("?")
@@ -87,8 +99,10 @@ def without_secrets(text: str) -> str:
 
 def path_without_secrets(path: str) -> str:
     """The same for a path alone."""
-    if not _VALUE.search(path):
-        return path
+    return _settled(_cut_path, path) if _VALUE.search(path) else path
+
+
+def _cut_path(path: str) -> str:
     path = _NESTED_QUERY.sub(lambda m: _NESTED.sub(_kept, m[0]), path)
     return _IN_PATH.sub(_kept, path)
 
@@ -97,6 +111,11 @@ def query_without_secrets(path: str, mark: str, query: str) -> str:
     """`mark` and what is left of the parameters behind it; nothing when nothing is left."""
     if not query:
         return mark
+    left = _settled(partial(_cut_query, path), query)
+    return mark + left if left else ""
+
+
+def _cut_query(path: str, query: str) -> str:
     more = _MAP_KEYS if _MAP.search(path) else ()
     pairs = [_NESTED.sub(_kept, pair) for pair in _SEPARATOR.split(query)]
     names = {_parameter(pair) for pair in pairs}
@@ -105,7 +124,7 @@ def query_without_secrets(path: str, mark: str, query: str) -> str:
         for separator, pair in zip(["", *_SEPARATOR.findall(query)], pairs, strict=True)
         if _parameter(pair) not in more and not _is_secret(pair, names)
     ]
-    return mark + _SEPARATOR.sub("", kept[0], count=1) + "".join(kept[1:]) if kept else ""
+    return _SEPARATOR.sub("", kept[0], count=1) + "".join(kept[1:]) if kept else ""
 
 
 def _kept(match: re.Match[str]) -> str:
