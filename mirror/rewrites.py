@@ -182,9 +182,10 @@ def _doubtful(pairs: Mapping[Occurrence, Rewrite], left: Iterable[Rewrite]) -> I
             yield one
 
 
-def marks(one: Rewrite | Occurrence) -> list[Hashable]:
-    """What ties an occurrence to a line that has one of these, too."""
-    return [(one.target, side, side(one)) for side in _SIDES]
+def marks(one: Rewrite | Occurrence) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
+    """What an occurrence and a line have in common that agree on no, one or both sides at least."""
+    sides: list[Hashable] = [(one.target, side, side(one)) for side in _SIDES]
+    return [one.target], sides, [(one.target, *_both(one))]
 
 
 def agreement(here: Occurrence, line: Rewrite) -> int:
@@ -196,7 +197,7 @@ _Surroundings = Callable[[Rewrite | Occurrence], Hashable]
 _SIDES: tuple[_Surroundings, ...] = (attrgetter("before"), attrgetter("after"))
 
 
-def _both(one: Rewrite | Occurrence) -> Hashable:
+def _both(one: Rewrite | Occurrence) -> tuple[str, str]:
     return one.before, one.after
 
 

@@ -48,8 +48,6 @@ _CHANGES = re.compile(
     r"|imageView2/[15]\b|scrop|iradius",
     re.I,
 )
-
-
 _VERSION = re.compile(r"(?:^|&)versionId=", re.I)
 
 
@@ -254,18 +252,17 @@ def _located(prefix: _Prefix, parts: _Parts, full: _Parts) -> Located:
 def _one(prefix: _Prefix, parts: _Parts, full: _Parts) -> Located:
     source = prefix.source
     address = parts.address(prefix.scheme)
-    if source.fetch is None:
+    is_bucket = source.fetch is not None and source.fetch.startswith("s3://")
+    if source.fetch is None or (is_bucket and _VERSION.search(parts.query)):
+        # Also for one version of an object, which only its host is asked for.
         return Located(source, address, Url(full.url(prefix.scheme)))
-    path = parts.path if source.fetch.startswith("s3://") else full.path
-    rest = path[len(prefix.path) :]
+    rest = (parts if is_bucket else full).path[len(prefix.path) :]
     if not prefix.path.endswith("/"):
         rest = rest.removeprefix("/")
-    if source.fetch.startswith("s3://") and not _VERSION.search(parts.query):
+    if is_bucket:
         inside = source.fetch.removeprefix("s3://").partition("/")[2].strip("/")
         key = unquote_to_bytes(rest).decode("utf-8", "surrogateescape")
         return Located(source, address, Url(address), f"{inside}/{key}" if inside else key)
-    if source.fetch.startswith("s3://"):  # only the host is asked for one version of an object
-        return Located(source, address, Url(full.url(prefix.scheme)))
     query = f"?{full.query}" if full.query else ""
     return Located(source, address, Url(f"{source.fetch.rstrip('/')}/{rest}{query}"))
 

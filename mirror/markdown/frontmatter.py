@@ -154,16 +154,17 @@ def _judge_text(
 ) -> None:
     """Find images that are named in an excerpt, say: like visible text in the body."""
     words = value.encode()
+    done = start
     for first, last in quoted_urls(words, 0, len(words)):
         url = words[first:last]
-        start = text.find(url, start, stop)
-        if start < 0:
+        at = text.find(url, done, stop)
+        if at < 0:
             message = "an image is named in the front matter with escapes: it is not mirrored"
-            result.problems.append(Problem(offset + stop, message))
+            result.problems.append(Problem(offset + start, message))
             return
-        stands = (offset + start, offset + start + len(url))
+        done = at + len(url)
+        stands = (offset + at, offset + done)
         result.found.append(Found(*stands, url.decode(), Form.AUTOLINK, Quoting.TEXT))
-        start += len(url)
 
 
 def _yaml_values(text: bytes) -> Iterator[_Value]:

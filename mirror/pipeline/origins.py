@@ -45,11 +45,12 @@ class Origins:
             headers = self.headers[located.source.name]
             return self.fetcher.fetch(located.request, headers, validators)
         store, key = self.buckets[located.source.name], Key(located.bucket_key)
+        info = store.stat(key)  # a host's headers say this with the body
+        if info is not None and info.size > self.max_bytes:
+            raise FetchError(f"{info.size} bytes, over max_bytes", Kind.TOO_LARGE)
         data = store.get(key)
-        if (info := store.stat(key)) is not None:  # a host's headers say this with the body
+        if info is not None:
             Declared(info.size, etag_md5=info.md5).check(data)
-        if len(data) > self.max_bytes:
-            raise FetchError(f"{len(data)} bytes, over max_bytes", Kind.TOO_LARGE)
         if data.startswith(_GZIP):  # as over HTTP, where a header says so
             data = Declared(encoding="gzip").decoded(data, self.max_bytes)
         return Body(data, Validators(), 1)

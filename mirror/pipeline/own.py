@@ -11,19 +11,13 @@ from mirror import manifest, rewrites
 from mirror.config import ConfigError
 from mirror.dedupe import LEDGER, REVIEWS
 from mirror.pipeline.site import Site
-from mirror.store import DirectoryStore
 
 _KEPT = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
 
 
 def folders(site: Site) -> dict[str, Path]:
     """The folders that commands write to, by what each is called; links followed."""
-    config = site.config
-    ours = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
-    for target in site.targets:
-        if isinstance(target.store, DirectoryStore):
-            ours[target.name] = target.store.root
-    return {name: path.resolve() for name, path in ours.items()}
+    return {name: path.resolve() for name, path in site.folders.items()}
 
 
 def check_output(site: Site, path: Path, config: Path, posts: Sequence[Path]) -> None:

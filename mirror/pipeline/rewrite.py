@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from functools import cached_property, partial
 from hashlib import sha256
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from time import monotonic
 
 from mirror.files import ChangedError, write_whole
@@ -381,11 +381,12 @@ class Memory:
         self._lines, self._old = site.load_rewrites()
         self._manifest, _ = site.load_manifest()
         self._by_target: dict[str, set[tuple[str, str]]] = {}
-        self._of_target: dict[str, list[Rewrite]] = {}
+        self._sources: dict[Hashable, set[str]] = {}  # by mark
         self._of_post: dict[str, list[Rewrite]] = {}
         for line in self._lines:
             self._by_target.setdefault(line.target, set()).add((line.source, line.spelling))
-            self._of_target.setdefault(line.target, []).append(line)
+            for mark in chain.from_iterable(marks(line)):
+                self._sources.setdefault(mark, set()).add(line.source)
             self._of_post.setdefault(line.post, []).append(line)
 
     @property
@@ -397,11 +398,11 @@ class Memory:
         found = self._occurrences(one, data)
         lines = self._of_post.get(one.post.name, ())
         told = recall(lines, list(found.values()))
-        tied = {mark for line in lines for mark in marks(line)}
+        tied = {mark for line in lines for mark in marks(line)[1]}
 
         def is_loose(here: Occurrence) -> bool:
             """Whether nothing around it ties it to this post: then others are asked."""
-            return tied.isdisjoint(marks(here))
+            return tied.isdisjoint(marks(here)[1])
 
         told = {h: line for h, line in told.items() if not is_loose(h) or self._is_best(h, line)}
         loose = [here for here in found.values() if here not in told and is_loose(here)]
@@ -414,11 +415,10 @@ class Memory:
 
     def _is_best(self, here: Occurrence, line: Rewrite, *, least: int = 1) -> bool:
         """Whether no line, of any post, that says something else agrees by `least` sides more."""
-        limit = agreement(here, line) + least
-        return all(
-            other.source == line.source or agreement(here, other) < limit
-            for other in self._of_target[here.target]
-        )
+        for shared in marks(here)[agreement(here, line) + least :]:
+            if any(self._sources.get(mark, set()) - {line.source} for mark in shared):
+                return False
+        return True
 
     def _as_in_another(self, found: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
         """For what was in another post before, which was renamed, or is copied from it.

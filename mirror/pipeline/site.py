@@ -84,12 +84,21 @@ class Site:
         self.journal = Journal(config.state / "journal.jsonl")
         self.targets: tuple[Target, ...] = tuple(map(self._target, config.destinations))
 
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folders that commands write to, by what each is called."""
+        config = self.config
+        ours = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
+        for target in self.targets:
+            if isinstance(target.store, DirectoryStore):
+                ours[target.name] = target.store.root
+        return ours
+
     def posts(self, paths: Sequence[Path] = ()) -> tuple[list[Post], list[Finding]]:
         """The posts, without what lies in our own folders. Raise `ConfigError` for a wrong path."""
         config = self.config
-        ours = [config.archive, config.state, config.manifest]
-        ours += [t.store.root for t in self.targets if isinstance(t.store, DirectoryStore)]
-        found, findings = find_posts(config.posts, config.root, paths, ours)
+        ours = self.folders.values()
+        found, findings = find_posts(config.posts, config.root, paths, list(ours))
         if not found:
             where = ", ".join(str(path) for path in paths or config.posts.paths)
             message = f"no post in {where}: check `paths`, `include` and `exclude` of [posts]"

@@ -8,15 +8,16 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
 from mirror.manifest import Manifest, with_sources
-from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Rule, Url
+from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Reference, Rule, Url
 from mirror.pipeline.download import Kept, Known, ValidatorCache, download, plan
 from mirror.pipeline.progress import Findings, Progress, summary
 from mirror.pipeline.repeats import choose
-from mirror.pipeline.scan import Place, Scanned, Wanted, scan, signatures
+from mirror.pipeline.scan import Place, Wanted, scan, signatures
 from mirror.pipeline.site import (
     Site,
     Target,
@@ -25,7 +26,7 @@ from mirror.pipeline.site import (
     object_key,
     unreachable,
 )
-from mirror.posts import sweep_beside
+from mirror.posts import Post, sweep_beside
 from mirror.sources import identity
 from mirror.store import (
     AccessError,
@@ -108,12 +109,13 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     findings = Findings(progress.finding, scanned.findings)
     findings.extend(signatures(scanned, site.locator))
     settled, old = site.load_manifest()
-    mirrored = {ref.url for _, ref in scanned.references() if site.mirrored(settled, ref.url)}
-    orphans = list(_orphans(site, settled, scanned))
+    shown = [Shown(p, ref, site.mirrored(settled, ref.url)) for p, ref in scanned.references()]
+    mirrored = {one.reference.url for one in shown if one.asset is not None}
+    orphans = list(_orphans(site, shown))
     findings.extend(orphans)
     wanted = scanned.wanted(site.locator, mirrored.__contains__)
     if options.refresh:
-        wanted += _behind(site, settled, scanned, wanted)
+        wanted += _behind(site, settled, shown, wanted)
         mirrored.clear()  # they are among the wanted now
     known = Known.load(site, settled)
     ignored, limit = site.config.ignored, options.limit
@@ -155,46 +157,62 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
 
-def _orphans(site: Site, manifest: Manifest, scanned: Scanned) -> Iterator[Finding]:
+class Shown(NamedTuple):
+    """A reference, and the asset it is mirrored as, if it is."""
+
+    post: Post
+    reference: Reference
+    asset: Asset | None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.post.name, self.reference.line, self.reference.column)
+
+
+def _orphans(site: Site, shown: Iterable[Shown]) -> Iterator[Finding]:
     """Mirrored URLs in the posts that the manifest knows nothing of: it was lost, all or in part.
 
     One finding for all: there may be thousands, and `verify --posts` names each.
     """
     found = [
-        (post, ref)
-        for post, ref in scanned.references()
-        if any(_OURS.search(target.key_of(ref.url.raw) or "") for target in site.targets)
-        and site.mirrored(manifest, ref.url) is None
+        one
+        for one in shown
+        if one.asset is None
+        and any(_OURS.search(t.key_of(one.reference.url.raw) or "") for t in site.targets)
     ]
     if found:
-        post, ref = found[0]
-        message = (
-            f"looks mirrored, and so do {len(found) - 1:,} more, but no manifest knows where they "
-            "came from; bring manifests/ back from version control or a backup"
+        place = found[0].place
+        more = f", and so do {len(found) - 1:,} more" if found[1:] else ""
+        yield Finding(
+            Rule.UNKNOWN_TARGET,
+            str(found[0].reference.url),
+            f"looks mirrored{more}, but no manifest knows where it came from; "
+            "bring manifests/ back from version control or a backup",
+            place.post,
+            place.line,
+            place.column,
         )
-        place = (post.name, ref.line, ref.column)
-        yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
 
 
 _OURS = re.compile(r"[0-9a-f]{64}\.[a-z]+\Z")  # a key with the digest, as the default one has it
 
 
 def _behind(
-    site: Site, manifest: Manifest, scanned: Scanned, wanted: Iterable[Wanted]
+    site: Site, manifest: Manifest, shown: Iterable[Shown], wanted: Iterable[Wanted]
 ) -> Iterator[Wanted]:
     """Where mirrored pictures come from: posts that were repointed no longer say so."""
     places: dict[Digest, list[Place]] = {}
-    for post, ref in scanned.references():
-        if (asset := site.mirrored(manifest, ref.url)) is not None:
-            places.setdefault(asset.digest, []).append(Place(post.name, ref.line, ref.column))
+    for one in shown:
+        if one.asset is not None:
+            places.setdefault(one.asset.digest, []).append(one.place)
     named = {identity(one.located.address) for one in wanted}
     for asset in manifest.assets.values():
-        shown = places.get(asset.digest) or places.get(manifest.shown_for(asset).digest) or []
-        for url in asset.sources if shown else ():
+        where = places.get(asset.digest) or places.get(manifest.shown_for(asset).digest) or []
+        for url in asset.sources if where else ():
             located = site.locator.locate(Url(url))
             if located is not None and identity(located.address) not in named:
                 named.add(identity(located.address))
-                yield Wanted(located, tuple(shown))
+                yield Wanted(located, tuple(where))
 
 
 def _addressed(kept: Iterable[Kept]) -> Iterator[tuple[Address, Blob]]:

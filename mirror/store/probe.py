@@ -212,7 +212,7 @@ class _Bucket:
                 "name a `profile` of ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and "
                 f"AWS_SECRET_ACCESS_KEY{own}",
             )
-        used = self.store._session.instance_variables().get("profile")
+        used = self.store.profile_used
         named = f", profile {used!r}" if used else ""
         return passed("credentials", f"from {found.method}{named}")
 

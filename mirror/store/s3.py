@@ -335,6 +335,12 @@ class S3Store:
         session.register_component("data_loader", _loader())
         return session
 
+    @property
+    def profile_used(self) -> str | None:
+        """The profile of the user's that the credentials come from; not one that is not there."""
+        profile: str | None = self._session.instance_variables().get("profile")
+        return profile
+
     @cached_property
     def _boto(self) -> boto3.Session:
         import boto3
@@ -408,7 +414,7 @@ class S3Store:
                     f"{self._place}: the environment has no {' and no '.join(missing)}"
                 )
         elif (
-            not self._session.instance_variables().get("profile")
+            not self.profile_used
             and profile.key_env
             and all(map(os.environ.get, profile.key_env[:2]))
         ):
