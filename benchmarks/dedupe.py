@@ -40,11 +40,13 @@ from slides import encode, turned
 
 from benchmarks import coders
 from benchmarks.edits import fine_edits
-from mirror.dedupe import DISTANCE, Evidence, Pair, Proposal, choose, run
-from mirror.fingerprint import compare, inspect, proposals
-from mirror.fingerprint.decode import on_white
-from mirror.fingerprint.search import neighbours
 from mirror.model import Blob, Digest
+from mirror.pictures.blob import inspect
+from mirror.pictures.decode import on_white
+from mirror.repeats.choose import choose, run
+from mirror.repeats.compare import compare
+from mirror.repeats.evidence import DISTANCE, Candidate, Evidence, Pair
+from mirror.repeats.search import neighbours, proposals
 
 Encoder = Callable[[Image.Image], bytes]
 LANCZOS, BICUBIC = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC
@@ -170,7 +172,7 @@ class Judge:
         self.accepted: dict[Pair, Evidence] = {}
         self.cost_ms: dict[str, list[float]] = {}
 
-    def __call__(self, asked: Sequence[Proposal]) -> list[Evidence]:
+    def __call__(self, asked: Sequence[Candidate]) -> list[Evidence]:
         return [
             self.one(self.data[ask.pair.first], self.data[ask.pair.second], ask.distance)
             for ask in asked

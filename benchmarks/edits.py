@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 from slides import encode
 
-from mirror.dedupe import Evidence
+from mirror.repeats.evidence import Evidence
 
 Colour = tuple[int, int, int]
 Box = tuple[int, int, int, int]

@@ -28,9 +28,10 @@ from PIL import Image, ImageChops
 
 from benchmarks import coders, dedupe
 from benchmarks.dedupe import RECODINGS, Item, Judge
-from mirror.dedupe import LONG_SIDE, SHORT_SIDE, Evidence, Pair
-from mirror.fingerprint import ImageError, proposals
 from mirror.model import Digest
+from mirror.pictures.decode import ImageError
+from mirror.repeats.evidence import LONG_SIDE, SHORT_SIDE, Evidence, Pair
+from mirror.repeats.search import proposals
 
 LEAST_PAGES = 3  # of a document that is taken for slides
 

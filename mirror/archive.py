@@ -15,7 +15,8 @@ from io import BytesIO
 from pathlib import Path
 
 from mirror.files import Tree, explain, sweep
-from mirror.model import EXTENSIONS, Blob, Digest, printable
+from mirror.model import EXTENSIONS, Blob, Digest
+from mirror.urls.redact import printable
 
 _BAG = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _ORIGINAL = re.compile(r"data/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z]+")

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from mirror.model import Address, looks_secret, without_secrets
-from mirror.sources import Locator, Source, canonical, identity
+from mirror.urls.address import Address, canonical, identity
+from mirror.urls.redact import looks_secret, without_secrets
+from mirror.urls.sources import Locator, Source
 
 CONFIG_NAME = "mirror.toml"
 DEFAULT_KEY = "{sha256:.2}/{sha256}{ext}"
@@ -33,7 +34,7 @@ class Posts:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class DestinationSettings:
     """One `[[destination]]`. `key` is one template for all: the manifest has one key an asset."""
 
     name: str
@@ -64,7 +65,7 @@ class Config:
     root: Path
     posts: Posts
     sources: tuple[Source, ...] = ()
-    destinations: tuple[Destination, ...] = ()
+    destinations: tuple[DestinationSettings, ...] = ()
     archive: Path = field(default=Path("archive"))
     manifest: Path = field(default=Path("manifests"))
     dedupe: Literal["perceptual", "exact", "off"] = "perceptual"
@@ -210,7 +211,7 @@ def _source(table: _Table) -> Source:
     return source
 
 
-def _destination(table: _Table) -> Destination:
+def _destination(table: _Table) -> DestinationSettings:
     url = table.text("url")
     if not re.match(r"s3://[^/]|file:.", url):
         raise table.error("url", f'expected "s3://bucket/prefix" or "file:folder", got {url!r}')
@@ -221,7 +222,7 @@ def _destination(table: _Table) -> Destination:
         raise table.error(
             "public_url", f"expected https://… or a path such as /images, got {public!r}"
         )
-    destination = Destination(
+    destination = DestinationSettings(
         name=table.text("name", url),
         url=url,
         public_url=public.rstrip("/") if public is not None else None,
@@ -276,7 +277,7 @@ def _dedupe(table: _Table) -> Literal["perceptual", "exact", "off"]:
 
 def _ignored(table: _Table, locator: Locator) -> tuple[Address, str]:
     url = table.text("url")
-    if canonical(url) is None or (address := locator.known(url)) is None:
+    if canonical(url) is None or (address := locator.address_of(url)) is None:
         raise table.error("url", f"expected a URL, got {without_secrets(url)!r}")
     reason = table.text("reason")
     table.finish()
@@ -311,7 +312,7 @@ def _apart(kind: str, verb: str, claims: Iterable[tuple[str, str, str]]) -> None
             raise ConfigError(f"{kind} {other!r} and {name!r} {verb} {written!r}; drop one of them")
 
 
-def _place(destination: Destination, root: Path) -> str:
+def _place(destination: DestinationSettings, root: Path) -> str:
     """Where the objects are, whatever it is called."""
     scheme, _, rest = destination.url.partition(":")
     if scheme == "file":
@@ -319,7 +320,7 @@ def _place(destination: Destination, root: Path) -> str:
     return f"{rest.rstrip('/')} {(destination.endpoint_url or '').rstrip('/')}"
 
 
-def _check_folder(name: str, destination: Destination, config: Config) -> None:
+def _check_folder(name: str, destination: DestinationSettings, config: Config) -> None:
     """Raise if a destination is a folder with anything else in it: `prune` deletes such files."""
     if not destination.url.startswith("file:"):
         return

@@ -16,7 +16,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
 from mirror.amounts import size_text
-from mirror.model import Finding, Outcome, printable
+from mirror.model import Finding, Outcome
+from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from tqdm import tqdm

@@ -66,7 +66,7 @@ def _nowhere() -> TextIO:
 
 def _traceback() -> str:
     """What was asked for, and where that failed. Locals are left out: they hold URLs."""
-    from mirror.model import hide_secrets
+    from mirror.urls.redact import hide_secrets
 
     return hide_secrets(f"mirror {' '.join(sys.argv[1:])}\n\n{traceback.format_exc()}")
 

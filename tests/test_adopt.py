@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.adopt import AdoptError, Proposal, places, propose
+from mirror.uploaders import AdoptError, Proposal, places, propose
 
 SECRETS = ("LTAI4Fsecretsecret12", "shhh-not-for-you", "ghp_abcdefghijklmnopqrstuvwxyz0123456789")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mirror.cli.start import _is_there
-from mirror.initial import Host, Published, configuration, propose, published
+from mirror.cli.init import _is_there
+from mirror.pipeline.init import Host, Published, configuration, propose, published
 
 KIT = 'import { sveltekit } from "@sveltejs/kit/vite";\n'
 PLAIN = 'import { svelte } from "@sveltejs/vite-plugin-svelte";\n'

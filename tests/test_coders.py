@@ -15,10 +15,11 @@ from PIL import Image
 from scipy import fft
 from slides import Slide, Theme, deck, encode, with_digit_changed
 
-from mirror.dedupe import Evidence
-from mirror.fingerprint import compare, palette
-from mirror.fingerprint.decode import components
-from mirror.fingerprint.statistics import measure, planes
+from mirror.pictures.decode import components
+from mirror.repeats import palette
+from mirror.repeats.compare import compare
+from mirror.repeats.evidence import Evidence
+from mirror.repeats.statistics import measure, planes
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

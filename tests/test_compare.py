@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from slides import THEMES, deck, encode
 
-from mirror.fingerprint import compare
-from mirror.fingerprint.recode import quantisers
-from mirror.fingerprint.resize import area
+from mirror.repeats.compare import compare
+from mirror.repeats.recode import quantisers
+from mirror.repeats.resize import area
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from mirror.cli import app
 from mirror.config import (
     ConfigError,
-    Destination,
+    DestinationSettings,
     Fetch,
     Posts,
     find_config,
@@ -15,7 +15,7 @@ from mirror.config import (
     parse_config,
     request_headers,
 )
-from mirror.sources import Source
+from mirror.urls.sources import Source
 
 EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
 SOURCE = {"name": "s", "match": ["https://h.example/"]}
@@ -34,7 +34,7 @@ def test_the_example_loads_and_shows_every_key():
     }.items():
         assert set(shown[table]) == names
     assert set(shown["source"][0]) == set(Source.__dataclass_fields__)
-    assert set(shown["destination"][0]) == set(Destination.__dataclass_fields__)
+    assert set(shown["destination"][0]) == set(DestinationSettings.__dataclass_fields__)
 
 
 def source(**keys):

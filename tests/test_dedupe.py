@@ -10,29 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.dedupe import (
-    RULE,
-    STATISTICS,
-    Evidence,
-    LedgerError,
-    Mode,
-    Pair,
-    Proposal,
-    Refusal,
-    ReviewError,
-    Reviews,
-    Tier,
-    choose,
-    dumps_evidence,
-    dumps_mode,
-    dumps_reviews,
-    loads_ledger,
-    loads_mode,
-    loads_reviews,
-    plausible,
-    run,
-)
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
+from mirror.repeats.choose import choose, plausible, run
+from mirror.repeats.evidence import RULE, STATISTICS, Candidate, Evidence, Mode, Pair, Refusal, Tier
+from mirror.repeats.ledger import LedgerError, dumps_evidence, dumps_mode, loads_ledger, loads_mode
+from mirror.repeats.reviews import ReviewError, Reviews, dumps_reviews, loads_reviews
 
 
 def sha(name: str | int) -> Digest:
@@ -59,9 +41,9 @@ def stored(picture: Blob, alias_of: Blob | None = None, *, key: bool = True) -> 
     )
 
 
-def near(*pictures: Blob) -> list[Proposal]:
+def near(*pictures: Blob) -> list[Candidate]:
     return [
-        Proposal(Pair.of(a.digest, b.digest), 4)
+        Candidate(Pair.of(a.digest, b.digest), 4)
         for a, b in combinations(pictures, 2)
         if a.digest != b.digest
     ]
@@ -77,7 +59,7 @@ class Judge:
     def __post_init__(self) -> None:
         self.asked: list[Pair] = []
 
-    def __call__(self, proposals: Sequence[Proposal]) -> list[Evidence]:
+    def __call__(self, proposals: Sequence[Candidate]) -> list[Evidence]:
         self.asked += [proposal.pair for proposal in proposals]
         return [
             Evidence(p.pair, p.distance, tier=self.tier)
@@ -104,7 +86,7 @@ SMALL = blob("small", 640, 360)
 
 def test_importing_dedupe_loads_no_third_party():
     heavy = {"numpy", "PIL", "imagehash", "scipy", "boto3", "httpx"}
-    code = f"import sys, mirror.dedupe; print({heavy} & set(sys.modules))"
+    code = f"import sys, mirror.repeats.choose; print({heavy} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "set()\n"
 
@@ -146,7 +128,7 @@ def test_pictures_without_a_proposal_are_never_asked_about():
 
 
 def test_a_pair_that_could_not_be_read_is_kept_apart():
-    def unreadable(asked: Sequence[Proposal]) -> list[Evidence]:
+    def unreadable(asked: Sequence[Candidate]) -> list[Evidence]:
         return [Evidence(p.pair, p.distance, refusal=Refusal.UNREADABLE) for p in asked]
 
     chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG)), unreadable)
@@ -187,8 +169,8 @@ def test_mode_off_asks_nothing_and_merges_nothing():
 
 def test_mode_exact_asks_about_equal_sizes_and_fingerprints_and_takes_equal_pixels_only():
     twin = replace(SLIDE, digest=sha("twin"))
-    exact = [Proposal(Pair.of(SLIDE.digest, twin.digest), 0)]
-    proposed = [*exact, Proposal(Pair.of(SLIDE.digest, BIG.digest), 0), *near(SLIDE, JPEG)]
+    exact = [Candidate(Pair.of(SLIDE.digest, twin.digest), 0)]
+    proposed = [*exact, Candidate(Pair.of(SLIDE.digest, BIG.digest), 0), *near(SLIDE, JPEG)]
     blobs = [SLIDE, twin, BIG, JPEG]
     judge = Judge(everything, tier=Tier.PIXELS)
     chosen = run(choose(blobs, proposed, mode=Mode.EXACT), judge)
@@ -290,7 +272,7 @@ SIZES = st.sampled_from([(1280, 720), (1280, 720), (640, 360), (2560, 1440), (40
 
 
 @st.composite
-def sites(draw: st.DrawFn) -> tuple[list[Blob], list[Proposal], set[Pair]]:
+def sites(draw: st.DrawFn) -> tuple[list[Blob], list[Candidate], set[Pair]]:
     """Some blobs, some of their pairs proposed, and the pairs that are the same picture."""
     media_types = st.sampled_from(["image/png", "image/jpeg"])
     blobs = [
@@ -300,11 +282,11 @@ def sites(draw: st.DrawFn) -> tuple[list[Blob], list[Proposal], set[Pair]]:
     pairs = [Pair.of(a.digest, b.digest) for a, b in combinations(blobs, 2)]
     proposed = draw(st.sets(st.sampled_from(pairs))) if pairs else set()
     same = draw(st.sets(st.sampled_from(sorted(proposed)))) if proposed else set()
-    return blobs, [Proposal(pair, 3) for pair in proposed], same
+    return blobs, [Candidate(pair, 3) for pair in proposed], same
 
 
 def one_by_one(
-    blobs: Sequence[Blob], proposals: Sequence[Proposal], same: set[Pair]
+    blobs: Sequence[Blob], proposals: Sequence[Candidate], same: set[Pair]
 ) -> tuple[dict[Digest, Digest], set[Pair]]:
     """The rule as one plain loop: the choice, and the pairs it had to look at."""
     proposed = {proposal.pair for proposal in proposals}

@@ -9,7 +9,7 @@ import slides
 from typer.testing import CliRunner
 
 from mirror.cli import app
-from mirror.pipeline.repeats import Ledger
+from mirror.repeats.ledger import LEDGER, Ledger
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_group_names_the_kept_picture_its_repeats_and_why(repeated):
 def test_the_evidence_is_kept_and_no_pair_is_judged_twice(repeated, monkeypatch):
     ledger = repeated.root / "manifests" / "ledger.jsonl"
     before = ledger.read_bytes()
-    monkeypatch.setattr("mirror.pipeline.repeats.compare", lambda *_: 1 / 0)
+    monkeypatch.setattr("mirror.pipeline.dedupe.compare", lambda *_: 1 / 0)
     (repeated.root / "manifests" / "images.jsonl").unlink()
     repeated.sync()
     assert ledger.read_bytes() == before
@@ -99,7 +99,7 @@ def test_a_line_that_a_kill_tore_is_left_behind(repeated):
     ledger = repeated.root / "manifests" / "ledger.jsonl"
     whole = ledger.read_text()
     ledger.write_text(whole + '{"rule": 1, "pa')
-    assert len(Ledger.load(repeated.site).known) == whole.count("\n")
+    assert len(Ledger.load(repeated.site.config.manifest / LEDGER).known) == whole.count("\n")
 
 
 def test_near_lists_what_was_proposed_and_refused(repeated):

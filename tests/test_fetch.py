@@ -29,7 +29,7 @@ from mirror.fetch.addresses import Guard, Target, is_private
 from mirror.fetch.checks import Declared, describe_document
 from mirror.fetch.limits import HostLimit, backoff_s, retry_after_s
 from mirror.host import ImageHost, Request, Response
-from mirror.model import Url
+from mirror.urls.address import Url
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 # No honest host on loopback needs this long, however busy the machine is.

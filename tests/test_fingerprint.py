@@ -21,25 +21,21 @@ from PIL import Image, ImageCms, ImageDraw, ImageFont, ImageOps
 from scipy import ndimage
 from slides import THEMES, Slide, Theme, animation, builds, deck, encode, turned, with_digit_changed
 
-from mirror.dedupe import DISTANCE, Evidence, Pair, Proposal, Refusal, choose, run
-from mirror.fingerprint import (
-    ImageError,
-    ImageTooLargeError,
-    Limits,
-    compare,
-    inspect,
-    proposals,
-    search,
-)
-from mirror.fingerprint.decode import Picture
-from mirror.fingerprint.phash import shrink
-from mirror.fingerprint.statistics import measure
 from mirror.model import Blob, Digest, Fingerprint
+from mirror.pictures.blob import inspect
+from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError, Picture
+from mirror.pictures.phash import shrink
+from mirror.repeats import search
+from mirror.repeats.choose import choose, run
+from mirror.repeats.compare import compare
+from mirror.repeats.evidence import DISTANCE, Candidate, Evidence, Pair, Refusal
+from mirror.repeats.search import proposals
+from mirror.repeats.statistics import measure
 
 SLIDE = deck(3)[2]
 PICTURE = SLIDE.draw()
 PNG = encode(PICTURE)
-LIMITS = Limits()
+LIMITS = ImageLimits()
 
 
 def _hash(image: Image.Image) -> str:
@@ -242,7 +238,7 @@ def test_what_is_not_a_picture_is_named(data, said):
     assert str(caught.value).isprintable()
 
 
-def _refusal(data: bytes, limits: Limits = LIMITS) -> str:
+def _refusal(data: bytes, limits: ImageLimits = LIMITS) -> str:
     try:
         inspect(data, limits)
     except ImageError as error:
@@ -311,7 +307,7 @@ def test_damaged_bytes_end_in_a_blob_or_in_image_error_without_a_warning(name, s
         data[at] = random.randrange(256)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        message = _refusal(bytes(data), Limits(max_pixels=4_000_000))
+        message = _refusal(bytes(data), ImageLimits(max_pixels=4_000_000))
     assert message.isprintable()
 
 
@@ -321,7 +317,7 @@ def test_any_bytes_end_in_a_blob_or_in_image_error(data):
     assert _refusal(data).isprintable()
 
 
-# --- Limits -------------------------------------------------------------------------------------
+# --- Limits --------------------------------------------------------------------------------------
 
 
 def _png_header(width: int, height: int) -> bytes:
@@ -373,24 +369,24 @@ def test_frames_are_limited_in_number_and_in_pixels_together():
     frames = [Image.new("L", (40, 40), shade) for shade in range(0, 200, 20)]
     for coding in ("GIF", "WEBP", "PNG"):
         data = animation(frames, coding)
-        assert inspect(data, Limits(max_frames=10))
+        assert inspect(data, ImageLimits(max_frames=10))
         with pytest.raises(ImageTooLargeError, match="9 frames"):
-            inspect(data, Limits(max_frames=9))
+            inspect(data, ImageLimits(max_frames=9))
         with pytest.raises(ImageTooLargeError, match="in all"):
-            inspect(data, Limits(max_total_pixels=40 * 40 * 9))
+            inspect(data, ImageLimits(max_total_pixels=40 * 40 * 9))
 
 
 def test_each_page_of_a_tiff_is_held_to_the_limit():
     data = animation([Image.new("L", (10, 10)), Image.new("L", (400, 400))], "TIFF")
     with pytest.raises(ImageTooLargeError, match="400 x 400"):
-        inspect(data, Limits(max_pixels=10_000))
+        inspect(data, ImageLimits(max_pixels=10_000))
 
 
 def test_a_limit_above_pillows_own_is_obeyed():
     data = _png_header(20_000, 20_000)
-    assert Picture(data, Limits(max_pixels=400_000_000)).size == (20_000, 20_000)
+    assert Picture(data, ImageLimits(max_pixels=400_000_000)).size == (20_000, 20_000)
     with pytest.raises(ImageTooLargeError, match="400,000,000 pixels"):
-        inspect(data, Limits(max_pixels=399_999_999))
+        inspect(data, ImageLimits(max_pixels=399_999_999))
 
 
 # --- Threads ------------------------------------------------------------------------------------
@@ -745,7 +741,7 @@ def test_comparing_damaged_bytes_ends_in_evidence_or_in_image_error(name, seed):
         at = random.randrange(min(len(data), random.choice([60, 600, len(data)])))
         data[at] = random.randrange(256)
     try:
-        evidence = compare(bytes(data), CODINGS[name], 0, Limits(max_pixels=4_000_000))
+        evidence = compare(bytes(data), CODINGS[name], 0, ImageLimits(max_pixels=4_000_000))
     except ImageError:
         return
     assert evidence.same is (evidence.refusal is None)
@@ -753,7 +749,7 @@ def test_comparing_damaged_bytes_ends_in_evidence_or_in_image_error(name, seed):
 
 def test_a_picture_over_the_limit_raises():
     with pytest.raises(ImageTooLargeError):
-        compare(PNG, JPEG, 0, Limits(max_pixels=1000))
+        compare(PNG, JPEG, 0, ImageLimits(max_pixels=1000))
 
 
 # --- Search -------------------------------------------------------------------------------------
@@ -775,9 +771,9 @@ def _clustered(random: Random, count: int) -> list[Blob]:
     return blobs
 
 
-def _expected(blobs: list[Blob], new: set[Digest]) -> list[Proposal]:
+def _expected(blobs: list[Blob], new: set[Digest]) -> list[Candidate]:
     return sorted(
-        Proposal(Pair.of(a.digest, b.digest), a.fingerprint.distance(b.fingerprint))
+        Candidate(Pair.of(a.digest, b.digest), a.fingerprint.distance(b.fingerprint))
         for a, b in combinations(blobs, 2)
         if a.fingerprint.distance(b.fingerprint) <= DISTANCE and {a.digest, b.digest} & new
     )

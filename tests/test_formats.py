@@ -22,7 +22,8 @@ from sites import Blog
 
 from mirror import formats
 from mirror.formats import Report
-from mirror.model import Finding, Layer, Outcome, Rule, printable
+from mirror.model import Finding, Layer, Outcome, Rule
+from mirror.urls.redact import printable
 
 HOSTILE = [
     "a\n::error file=x::injected",

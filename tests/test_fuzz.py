@@ -17,16 +17,18 @@ from PIL import Image
 
 from mirror import manifest, rewrites
 from mirror.config import Config, ConfigError, load_config, parse_config
+from mirror.destinations import object_key
 from mirror.fetch import FetchError
-from mirror.fetch.addresses import Target
-from mirror.fingerprint import ImageError, Limits, inspect
+from mirror.fetch.addresses import Destination
 from mirror.manifest import ManifestError, is_safe_key
 from mirror.markdown import find_references, splice
-from mirror.model import Url, hide_secrets, printable, without_secrets
-from mirror.pipeline.site import Journal, object_key
+from mirror.pictures.blob import inspect
+from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.rewrites import RewritesError
-from mirror.sources import canonical
+from mirror.state import Journal
 from mirror.store import StoreError, check_key
+from mirror.urls.address import Url, canonical
+from mirror.urls.redact import hide_secrets, printable, without_secrets
 
 few = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -91,7 +93,7 @@ def test_secrets_are_cut_out_once_and_for_all(text: str) -> None:
 @given(urls)
 def test_any_url_is_a_target_or_refused(text: str) -> None:
     try:
-        target = Target.parse(text)
+        target = Destination.parse(text)
     except FetchError:
         return
     assert target.path.startswith("/")
@@ -259,7 +261,7 @@ def _samples() -> list[bytes]:
 
 
 _SAMPLES = _samples()
-_LIMITS = Limits(max_pixels=1_000_000, max_frames=20, max_total_pixels=4_000_000)
+_LIMITS = ImageLimits(max_pixels=1_000_000, max_frames=20, max_total_pixels=4_000_000)
 
 
 @settings(few, max_examples=400)

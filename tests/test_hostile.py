@@ -127,7 +127,8 @@ def test_a_crash_log_holds_no_secret(site: Blog, tmp_path: Path) -> None:
     """The traceback of a bug goes to a file; here an error is planted in the program itself."""
     (tmp_path / "bug").mkdir()
     (tmp_path / "bug" / "sitecustomize.py").write_text(
-        "import mirror.sources as s\ndef broken(text): raise KeyError(text)\ns.canonical = broken\n"
+        "import mirror.urls.address as s\ndef broken(text): raise KeyError(text)\n"
+        "s.canonical = broken\n"
     )
     post(site, f"![]({PLANTED['OSS v1']})\n![]({PLANTED['userinfo']})\n")
     folders = {"PYTHONPATH": str(tmp_path / "bug"), "TMPDIR": str(tmp_path)}

@@ -18,8 +18,8 @@ from mirror.manifest import (
     select,
     with_sources,
 )
-from mirror.model import EXTENSIONS, Address, Asset, Blob, Digest, Fingerprint, Key
-from mirror.sources import identity
+from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key
+from mirror.urls.address import Address, identity
 
 hexes = st.text("0123456789abcdef", min_size=64, max_size=64)
 blobs = st.builds(

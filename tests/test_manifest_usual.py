@@ -10,7 +10,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mirror import manifest
-from mirror.manifest import HEADER, Manifest, ManifestError, UnusualError, loads, parse
+from mirror.manifest import (
+    HEADER,
+    Manifest,
+    ManifestError,
+    UnusualError,
+    lines,
+    loads,
+    packed,
+    parse,
+    whole,
+)
 from mirror.model import EXTENSIONS, Asset
 
 DIGEST = "ab" * 32
@@ -39,7 +49,7 @@ def text_of(members: dict[str, Any]) -> str:
 
 def carefully(line: str) -> Asset | str:
     try:
-        return manifest._parse_asset(2, manifest._load_object(2, line))
+        return lines._parse_asset(2, lines._load_object(2, line))
     except ManifestError as error:
         return str(error)
 
@@ -129,12 +139,12 @@ def mangled(draw: st.DrawFn) -> str:
 def test_the_quick_way_accepts_what_the_careful_one_does_and_gives_the_same(line: str) -> None:
     line = line.replace("\n", " ")
     expected = carefully(line)
-    quick = manifest._read_usual(line)
+    quick = lines._read_usual(line)
     if quick is not None:
-        asset = manifest._usual_asset(quick)
+        asset = lines._usual_asset(quick)
         assert asset == expected
         assert repr(asset) == repr(expected)  # 1, 1.0 and True are equal too
-        assert manifest._row_of(asset) == (asset.key, int(quick[3]), quick[0])
+        assert packed._row_of(asset) == (asset.key, int(quick[3]), quick[0])
     assert either_way(line) == (expected if line.strip() else None)
 
 
@@ -152,9 +162,9 @@ def test_the_quick_way_accepts_what_the_careful_one_does_and_gives_the_same(line
 )
 def test_what_sync_writes_is_read_in_the_quick_way(changes: dict[str, Any]) -> None:
     line = text_of(usual(**changes))
-    quick = manifest._read_usual(line)
+    quick = lines._read_usual(line)
     assert quick is not None
-    assert manifest._dump(manifest._usual_asset(quick)) == line
+    assert lines._dump(lines._usual_asset(quick)) == line
 
 
 DIGESTS = [f"{number:064x}" for number in range(4)]
@@ -194,7 +204,7 @@ def outcome(read: Any, text: str) -> Manifest | str:
 @settings(max_examples=200, deadline=None)
 @given(together())
 def test_lines_are_held_against_each_other_in_the_same_way(text: str) -> None:
-    expected = outcome(manifest._loads_any, text)
+    expected = outcome(whole._loads_any, text)
     assert outcome(loads, text) == expected
     try:
         objects = manifest.load_objects(text.split("\n"))

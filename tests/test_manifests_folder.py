@@ -12,7 +12,7 @@ import pytest
 from mirror.demo.blog import BUCKET, dead_url, posts
 from mirror.manifest import dumps, loads
 from mirror.model import EXTENSIONS
-from mirror.sources import canonical
+from mirror.urls.address import canonical
 
 FOLDER = Path(__file__).parents[1] / "manifests"
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))

@@ -10,7 +10,8 @@ import hostile
 import pytest
 
 from mirror.markdown import find_references, is_image_link, spell, splice
-from mirror.model import Form, Quoting, Rule, Span, Url
+from mirror.model import Form, Quoting, Rule, Span
+from mirror.urls.address import Url
 
 FORMS = [
     pytest.param("![](u)", [("u", Form.INLINE)], id="image"),

@@ -12,16 +12,17 @@ from servers import BUCKET, Server
 from sites import Blog
 
 from mirror.fetch import Fetcher, FetchError, Limits
-from mirror.model import OCTETS, Key, Url
+from mirror.model import OCTETS, Key
 from mirror.pipeline.origins import Origins
-from mirror.sources import Located, Locator, Source
 from mirror.store import MemoryStore, ObjectInfo
+from mirror.urls.address import Url
+from mirror.urls.sources import Locator, Source, SourceImage
 
 HOST = "https://img.example.com/"
 SOURCE = Source("img", (HOST,), "s3://src")
 
 
-def located(name: str) -> Located:
+def located(name: str) -> SourceImage:
     found = Locator([SOURCE]).locate(Url(HOST + name))
     assert found is not None
     return found

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from slides import deck
 
-from mirror.fingerprint.phash import fingerprint
+from mirror.pictures.phash import fingerprint
 
 sides = st.integers(1, 400)
 
@@ -68,7 +68,7 @@ def test_scipy_is_not_loaded_for_a_slide() -> None:
     code = """
 import sys
 from PIL import Image
-from mirror.fingerprint.phash import fingerprint
+from mirror.pictures.phash import fingerprint
 fingerprint(Image.linear_gradient("L").rotate(10).resize((640, 360)))
 sys.exit(any(name.split(".")[0] in ("scipy", "imagehash") for name in sys.modules))
 """

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from servers import Server, Servers
 from sites import Blog
 
-from mirror.config import Destination
+from mirror.config import DestinationSettings
+from mirror.destinations import Destination
 from mirror.model import Key
 from mirror.pipeline.prune import MaxDelete, mentions
-from mirror.pipeline.site import Target
 from mirror.store import MemoryStore, Store
 
 NAMES = tuple(f"{number}.png" for number in range(4))
@@ -289,7 +289,7 @@ def test_an_object_that_a_post_shows_in_any_way_is_kept(
 
 
 def found(text: str, key: str, base: str = "https://img.example/blog") -> bool:
-    target = Target(Destination("r2", "file:x", base), MemoryStore())
+    target = Destination(DestinationSettings("r2", "file:x", base), MemoryStore())
     others = {"other.png", f"{key}.bak", key[:-1]} - {""}
     told = mentions([("a.md", text)], [target], {key, *others})
     return told.get(key) == "a.md"
@@ -337,7 +337,9 @@ def test_what_is_no_public_url_is_none(text: str) -> None:
     after=st.text(max_size=20),
 )
 def test_what_posts_are_pointed_at_is_always_seen(key: str, before: str, after: str) -> None:
-    target = Target(Destination("r2", "file:x", "https://img.example/blog"), MemoryStore())
+    target = Destination(
+        DestinationSettings("r2", "file:x", "https://img.example/blog"), MemoryStore()
+    )
     url = target.public_url(Key(key))
     assert mentions([("a.md", f"{before}{url}{after}")], [target], {key}) == {key: "a.md"}
 

@@ -7,9 +7,9 @@ import shutil
 import pytest
 import slides
 
-from mirror.dedupe import Mode
-from mirror.pipeline import repeats
-from mirror.pipeline.repeats import Ledger
+from mirror.pipeline import dedupe as stage
+from mirror.repeats.evidence import Mode
+from mirror.repeats.ledger import LEDGER, Ledger
 
 SLIDE = slides.deck(2)[0].draw()
 BETTER = SLIDE.resize((2560, 1440))
@@ -95,7 +95,7 @@ def test_looking_again_is_done_once_a_run_finds_nothing_more(shown, monkeypatch)
     # Only what a saved manifest holds counts: had this run been killed, the next would look too.
     assert under(shown, "perceptual")["merged_again"] == 0
     settled = state(shown)
-    monkeypatch.setattr(repeats, "compare", lambda *_: 1 / 0)
+    monkeypatch.setattr(stage, "compare", lambda *_: 1 / 0)
     assert under(shown, "perceptual") is None
     assert state(shown) == settled
 
@@ -172,7 +172,7 @@ def test_the_default_mode_leaves_no_line_until_it_follows_another(shown):
     assert "mode" not in ledger.read_text()
     under(shown, "off")
     under(shown, "perceptual")
-    assert Ledger.load(shown.site).mode is Mode.PERCEPTUAL
+    assert Ledger.load(shown.site.config.manifest / LEDGER).mode is Mode.PERCEPTUAL
     assert ledger.read_text().count("mode") == 2
 
 

@@ -30,17 +30,18 @@ from typer.testing import CliRunner
 
 from mirror.cli import app
 from mirror.config import load_config
-from mirror.dedupe import RULE, Evidence, Pair, Refusal
 from mirror.engine import Threads
-from mirror.fingerprint import ImageError, ImageTooLargeError, Limits, thumbnail
 from mirror.host import ImageHost
 from mirror.model import Blob, Digest, Finding, Rule, Thumbnail
+from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
+from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline import last_sync
 from mirror.pipeline.progress import Silent
 from mirror.pipeline.report import growth
 from mirror.pipeline.report import report as collect
 from mirror.pipeline.site import Site
 from mirror.pipeline.sync import SyncOptions, sync
+from mirror.repeats.evidence import RULE, Evidence, Pair, Refusal
 from mirror.report import (
     Apart,
     Group,
@@ -383,7 +384,7 @@ def test_what_does_not_decode_has_no_thumbnail(data: bytes) -> None:
 
 def test_a_picture_over_the_limits_is_not_decoded() -> None:
     with pytest.raises(ImageTooLargeError):
-        thumbnail(SLIDE, 4000, Limits(max_pixels=1000))
+        thumbnail(SLIDE, 4000, ImageLimits(max_pixels=1000))
 
 
 def test_noise_that_fits_at_no_size_is_said_so() -> None:

@@ -23,9 +23,9 @@ from sites import Blog
 
 from mirror import manifest as manifests
 from mirror.host import ImageHost
-from mirror.model import Address, Asset, Key
+from mirror.model import Asset, Key
 from mirror.pipeline.restore import file_name
-from mirror.sources import canonical
+from mirror.urls.address import Address, canonical
 
 HOST = BUCKET.removeprefix("https://").rstrip("/")
 DOCS = Path(__file__).parent.parent / "docs" / "restore.md"

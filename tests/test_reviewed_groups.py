@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from mirror.cli import app
-from mirror.dedupe import Evidence, Pair, Refusal, Reviews, choose, run
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
-from mirror.pipeline.repeats import groups
+from mirror.repeats.choose import choose, run
+from mirror.repeats.evidence import Evidence, Pair, Refusal
+from mirror.repeats.groups import groups
+from mirror.repeats.reviews import Reviews
 
 ONE, TWO = (page.draw() for page in slides.deck(2))
 # Nothing but a person would take the larger ones for the slides.

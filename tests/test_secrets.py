@@ -7,8 +7,9 @@ import slides
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mirror.model import Url, hide_secrets, without_secrets
-from mirror.sources import Locator, Source, canonical
+from mirror.urls.address import Url, canonical
+from mirror.urls.redact import hide_secrets, without_secrets
+from mirror.urls.sources import Locator, Source
 
 GOOGLE = "AIza" + "PlantedPlantedPlantedPlantedPlanted"
 

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.model import Url
-from mirror.sources import Locator, Source, canonical, identity, is_canonical
+from mirror.urls.address import Url, canonical, identity, is_canonical
+from mirror.urls.sources import Locator, Source
 
 BUCKET = "https://70data.oss-cn-beijing.aliyuncs.com/"
 
@@ -153,7 +153,7 @@ def test_two_addresses_of_one_fetch_base_are_asked_for_once():
 def test_equal_paths_on_two_hosts_stay_two_objects():
     locator = Locator([Source("s", ("https://a.example/", "https://b.example/"))])
     one, two = (locator.locate(Url(f"https://{h}.example/x.png")) for h in "ab")
-    assert one.asked != two.asked
+    assert one.object_name != two.asked
 
 
 def test_a_bucket_key_is_the_decoded_path():
@@ -223,8 +223,8 @@ def test_a_doubled_slash_is_another_object(match: str, fetch: str | None) -> Non
     assert two
     asked = {None: (".com/a", ".com//a"), "s3://src/pre": ("pre/a", "pre//a")}
     expected = asked.get(fetch, ("inner.example/pre/a", "inner.example/pre//a"))
-    assert one.asked.endswith(expected[0])
-    assert two.asked.endswith(expected[1])
+    assert one.object_name.endswith(expected[0])
+    assert two.object_name.endswith(expected[1])
     assert one.address != two.address
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from sites import BUCKET
 
-from mirror.cli.start import init
+from mirror.cli.init import init
 from mirror.config import load_config
 from mirror.demo.blog import posts
-from mirror.initial import Host, Published, configuration, propose
+from mirror.pipeline.init import Host, Published, configuration, propose
 
 
 def mirror(*arguments, cwd):

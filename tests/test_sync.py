@@ -15,9 +15,10 @@ from sites import BUCKET
 
 from mirror.engine import Serial
 from mirror.manifest import Manifest
-from mirror.model import Address, Asset, Blob, Digest, Key, Rule
+from mirror.model import Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.sync import adopt
 from mirror.store import MemoryStore
+from mirror.urls.address import Address
 
 DECK = [slides.encode(page.draw()) for page in slides.deck(6)]
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect/></svg>'

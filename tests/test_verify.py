@@ -25,12 +25,13 @@ from servers import Server, Servers
 from sites import Blog, Recorder
 
 from mirror import manifest as manifests
-from mirror.config import Destination
+from mirror.config import DestinationSettings
+from mirror.destinations import Destination
 from mirror.engine import Serial, Threads
 from mirror.files import Tree
 from mirror.manifest import Manifest, ManifestError
 from mirror.model import Asset, Blob, Digest, Key, Rule
-from mirror.pipeline.site import Site, Target
+from mirror.pipeline.site import Site
 from mirror.pipeline.verify import Slice, State, VerifyOptions, examine, verify, verify_original
 from mirror.store import MemoryStore, ObjectInfo, S3Store, Store, UnreachableError
 
@@ -233,7 +234,7 @@ def held_by(store: Store, **options: bool | Slice) -> tuple[list[State], int, bo
         assert asset.key is not None
         data = next(d for d in (b"one", b"two", b"three") if made(d) == asset)
         store.put(asset.key, data)
-    target = Target(Destination(store.name, "file:x"), store)
+    target = Destination(DestinationSettings(store.name, "file:x"), store)
     wanted = VerifyOptions(**options)  # type: ignore[arg-type]
     held = examine(target, Manifest(ASSETS).objects, Serial(), wanted, Recorder())
     return [one.state for one in held.deviations], held.read, held.trouble is not None

@@ -11,7 +11,20 @@ from typing import Annotated
 import typer
 
 from mirror import __version__
-from mirror.cli import backup, care, check, repeats, show, start
+from mirror.cli import (
+    demo,
+    doctor,
+    dupes,
+    init,
+    prune,
+    repair,
+    report,
+    restore,
+    rewrite,
+    scan,
+    sync,
+    verify,
+)
 from mirror.cli.common import EXIT_OK, EXIT_USAGE, ConfigPath, setup_exit_code
 from mirror.config import ConfigError
 from mirror.console import flush, for_log, print_json, say
@@ -29,18 +42,18 @@ app = typer.Typer(
 
 # What the list of commands says of each, on one line of 80 columns.
 _COMMANDS: dict[Callable[..., None], str] = {
-    start.init: "Look at the posts and write a mirror.toml that works at once.",
-    backup.scan: "List every image reference in the posts.",
-    backup.sync: "Back up: fetch new images, store them in every destination.",
-    backup.rewrite: "Repoint the posts at the mirrored images.",
-    check.verify: "Prove that manifest, destinations and posts agree.",
-    care.repair: "Put missing and damaged objects back.",
-    care.restore: "Write the images back under their original paths.",
-    care.prune: "List objects that the manifest does not name; --yes deletes them.",
-    repeats.dupes: "List the groups of repeats; record decisions about them.",
-    show.report: "Write one HTML page about all images.",
-    show.doctor: "Check configuration, destinations and sources; print the remedy.",
-    start.demo: "Show the whole cycle on a generated blog.",
+    init.init: "Look at the posts and write a mirror.toml that works at once.",
+    scan.scan: "List every image reference in the posts.",
+    sync.sync: "Back up: fetch new images, store them in every destination.",
+    rewrite.rewrite: "Repoint the posts at the mirrored images.",
+    verify.verify: "Prove that manifest, destinations and posts agree.",
+    repair.repair: "Put missing and damaged objects back.",
+    restore.restore: "Write the images back under their original paths.",
+    prune.prune: "List objects that the manifest does not name; --yes deletes them.",
+    dupes.dupes: "List the groups of repeats; record decisions about them.",
+    report.report: "Write one HTML page about all images.",
+    doctor.doctor: "Check configuration, destinations and sources; print the remedy.",
+    demo.demo: "Show the whole cycle on a generated blog.",
 }
 for _command, _short in _COMMANDS.items():
     app.command(short_help=_short)(_command)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.config import Config, ConfigError, Posts, find_config, load_config
-from mirror.console import Bar, JsonLines, Lines, OutputError, Style, print_json, say
+from mirror.console import Bar, JsonLines, Lines, OutputError, Style, for_log, print_json, say
 from mirror.model import Finding, Outcome, Rule
+from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from mirror.pipeline.progress import Progress
@@ -78,11 +79,10 @@ def setup_exit_code(error: Exception) -> int | None:
     """The exit code of an error that stops a run as a whole; `None` for a bug."""
     from mirror.archive import ArchiveError
     from mirror.files import HeldError
-    from mirror.manifest import ManifestError
-    from mirror.pipeline.site import StateError
+    from mirror.records import RecordError, StateError
     from mirror.store import StoreError
 
-    if isinstance(error, ConfigError | ManifestError):
+    if isinstance(error, ConfigError | RecordError):
         return EXIT_USAGE
     if isinstance(error, ArchiveError | OutputError | StateError | StoreError):
         return EXIT_FAILED
@@ -174,9 +174,9 @@ def check_output(
 ) -> None:
     """Raise `ConfigError`, before any work, if an output would replace what is the user's."""
     if path is not None and not is_stdout(path):
-        from mirror.pipeline import own
+        from mirror.pipeline import ownership
 
-        own.check_output(site, path, find_config(config, os.environ, Path.cwd()), posts or ())
+        ownership.check_output(site, path, find_config(config, os.environ, Path.cwd()), posts or ())
 
 
 @contextmanager
@@ -224,3 +224,8 @@ class closing_bar:  # noqa: N801  (reads as a word in a `with`)
     def __exit__(self, *error: object) -> None:
         if isinstance(self._progress, Bar):
             self._progress.close()
+
+
+def one_line(text: str) -> str:
+    """Return a key, an address or a name as it is safe to print, on one line."""
+    return for_log(printable(text))

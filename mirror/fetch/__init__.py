@@ -22,7 +22,7 @@ from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.exchange import Body, Exchange, Validators
 from mirror.fetch.limits import HostLimit, Limits, backoff_s
 from mirror.fetch.network import Network
-from mirror.model import Url
+from mirror.urls.address import Url
 
 __all__ = ["Body", "Declared", "FetchError", "Fetcher", "Kind", "Limits", "Validators"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
 from mirror.fetch.errors import FetchError, Kind
-from mirror.model import Url
+from mirror.urls.address import Url
 
 # What the URL standard leaves as it is; everything else is percent-encoded as UTF-8. `%` stays
 # even where no two digits follow it: what is encoded already must not be encoded again.

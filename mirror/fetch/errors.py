@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from mirror.model import printable
+from mirror.urls.redact import printable
 
 
 class Kind(StrEnum):

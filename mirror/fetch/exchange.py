@@ -16,7 +16,7 @@ from mirror.fetch.checks import Declared, too_large
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.limits import Limits, retry_after_s
 from mirror.fetch.network import Network
-from mirror.sources import is_processed
+from mirror.urls.sources import is_processed
 
 _USER_AGENT = f"markdown-mirror/{mirror.__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})

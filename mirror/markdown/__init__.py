@@ -21,7 +21,8 @@ from mirror.markdown.decode import NotTextError, Source, Walk, decode, splice
 from mirror.markdown.found import Findings, Found, Problem, is_within, merged
 from mirror.markdown.spell import read, spell
 from mirror.markdown.urls import is_image_link
-from mirror.model import Finding, Form, Reference, Rule, Span, Url
+from mirror.model import Finding, Form, Reference, Rule, Span
+from mirror.urls.address import Url
 
 __all__ = ["Scan", "find_references", "is_image_link", "read", "spell", "splice"]
 

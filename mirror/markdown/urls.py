@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mirror.model import Form, Url
+from mirror.model import Form
+from mirror.urls.address import Url
 
 _SUFFIXES = r"png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
 # Hosts append their style behind the name: `a.png!small`, `a.jpg@!webp`, `a.png%21small`.

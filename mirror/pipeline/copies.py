@@ -7,25 +7,27 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from mirror.archive import Archive, ArchiveError
+from mirror.destinations import Destination
 from mirror.model import Asset
-from mirror.pipeline.site import Target
 from mirror.store import StoreError
 
 ARCHIVE = "the archive"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class GoodCopy:
     """Bytes with the right SHA-256, and where they were."""
 
     data: bytes = field(repr=False)
     origin: str
 
 
-def find_copy(archive: Archive, targets: Sequence[Target], asset: Asset) -> Found | list[str]:
+def find_copy(
+    archive: Archive, targets: Sequence[Destination], asset: Asset
+) -> GoodCopy | list[str]:
     """Look in the archive, then in `targets` in their order; else return why each has none."""
     try:
-        return Found(archive.get(asset.digest, asset.blob.media_type), ARCHIVE)
+        return GoodCopy(archive.get(asset.digest, asset.blob.media_type), ARCHIVE)
     except ArchiveError as error:
         reasons = [str(error)]
     for target in targets:
@@ -37,6 +39,6 @@ def find_copy(archive: Archive, targets: Sequence[Target], asset: Asset) -> Foun
             reasons.append(str(error))
             continue
         if sha256(data).hexdigest() == asset.digest.hex:
-            return Found(data, target.name)
+            return GoodCopy(data, target.name)
         reasons.append(f"{target.name}: {asset.key} holds other bytes")
     return reasons

@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from mirror.amounts import count_text
 from mirror.archive import ArchiveError
 from mirror.config import ConfigError, request_headers
+from mirror.destinations import Destination
 from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
 from mirror.manifest import Manifest, ManifestError
-from mirror.model import Key, Url
+from mirror.model import Key
 from mirror.pipeline.origins import open_fetcher
-from mirror.pipeline.scan import Wanted, scan
-from mirror.pipeline.site import Site, Target
-from mirror.sources import Located, Source
+from mirror.pipeline.scan import PostImage, scan
+from mirror.pipeline.site import Site
 from mirror.store import (
     CredentialsError,
     DirectoryStore,
@@ -40,6 +40,8 @@ from mirror.store.probe import (
     passed,
     unknown,
 )
+from mirror.urls.address import Url
+from mirror.urls.sources import Source, SourceImage
 
 _HOTLINK = (Kind.BLOCKED, Kind.AUTHENTICATION)
 _TRIED = 3  # images of a source: one may be gone
@@ -97,7 +99,7 @@ class Shown:
     """
 
     posts: int
-    wanted: Sequence[Wanted]
+    wanted: Sequence[PostImage]
     mirrored: Collection[Key]
     manifest: Manifest | ManifestError
 
@@ -162,7 +164,7 @@ def _unwritable(path: os.PathLike[str]) -> str | None:
 # --- Readers ----------------------------------------------------------------------------------
 
 
-def _published(site: Site, target: Target, fetcher: Fetcher, key: Key) -> Iterator[Check]:
+def _published(site: Site, target: Destination, fetcher: Fetcher, key: Key) -> Iterator[Check]:
     """The probe's picture, as a reader gets it."""
     name, url = "public URL", target.public_url(key)
     if url is None:
@@ -229,7 +231,7 @@ def _source(site: Site, source: Source, shown: Shown, fetcher: Fetcher) -> Itera
     except ConfigError as error:
         yield failed("read", str(error))
         return
-    dead: list[tuple[Located, FetchError | StoreError]] = []
+    dead: list[tuple[SourceImage, FetchError | StoreError]] = []
     silent = set[str]()
     for located in _examples(site, source, shown):
         host = urlsplit(located.request.raw).netloc if located.bucket_key is None else ""
@@ -253,7 +255,7 @@ def _source(site: Site, source: Source, shown: Shown, fetcher: Fetcher) -> Itera
         yield unknown("read", "no post shows an image of it", "correct `match`, or drop the source")
 
 
-def _examples(site: Site, source: Source, shown: Shown) -> Iterator[Located]:
+def _examples(site: Site, source: Source, shown: Shown) -> Iterator[SourceImage]:
     """Images of the source, each once: that a post shows, or that the manifest remembers."""
     assets = shown.manifest.assets.values() if isinstance(shown.manifest, Manifest) else ()
     addresses = (url for asset in assets for url in asset.sources)
@@ -261,13 +263,13 @@ def _examples(site: Site, source: Source, shown: Shown) -> Iterator[Located]:
     asked = set[str]()
     for one in chain((wanted.located for wanted in shown.wanted), filter(None, remembered)):
         if one.source is source and one.address not in site.config.ignored:
-            if one.asked not in asked:
+            if one.object_name not in asked:
                 yield one
-            asked.add(one.asked)
+            asked.add(one.object_name)
 
 
 def _read(
-    site: Site, located: Located, headers: Mapping[str, str], fetcher: Fetcher
+    site: Site, located: SourceImage, headers: Mapping[str, str], fetcher: Fetcher
 ) -> Body | FetchError | StoreError:
     if located.bucket_key is None:
         return _ask(fetcher, located, headers)
@@ -286,7 +288,7 @@ def _is_silence(error: FetchError | StoreError) -> bool:
 
 
 def _unread(
-    dead: Sequence[tuple[Located, FetchError | StoreError]],
+    dead: Sequence[tuple[SourceImage, FetchError | StoreError]],
     headers: Mapping[str, str],
     fetcher: Fetcher,
 ) -> Check:
@@ -308,13 +310,13 @@ def _bare(headers: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in headers.items() if name.lower() != "referer"}
 
 
-def _home(located: Located) -> str:
+def _home(located: SourceImage) -> str:
     parts = urlsplit(located.address)
     return f"{parts.scheme}://{parts.netloc}/"
 
 
 def _hot_link(
-    located: Located, ours: Body, headers: Mapping[str, str], fetcher: Fetcher
+    located: SourceImage, ours: Body, headers: Mapping[str, str], fetcher: Fetcher
 ) -> Iterator[Check]:
     bare, home = _bare(headers), _home(located)
     if len(bare) == len(headers):
@@ -335,7 +337,7 @@ def _hot_link(
         yield passed("hot links", "the host asks for no Referer; the configured one is not needed")
 
 
-def _ask(fetcher: Fetcher, located: Located, headers: Mapping[str, str]) -> Body | FetchError:
+def _ask(fetcher: Fetcher, located: SourceImage, headers: Mapping[str, str]) -> Body | FetchError:
     try:
         body = fetcher.fetch(located.request, headers)
     except FetchError as error:

@@ -13,16 +13,18 @@ from pathlib import Path
 from mirror.engine import Engine
 from mirror.fetch import FetchError, Kind, Validators
 from mirror.files import write_whole
-from mirror.fingerprint import ImageError, ImageTooLargeError, inspect
-from mirror.fingerprint import Limits as ImageLimits
 from mirror.manifest import Manifest
-from mirror.model import Address, Blob, Finding, Rule, Url
+from mirror.model import Blob, Finding, Rule
+from mirror.pictures.blob import inspect
+from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
 from mirror.pipeline.origins import Origins, open_origins
-from mirror.pipeline.progress import Findings, Progress
-from mirror.pipeline.scan import Wanted
-from mirror.pipeline.site import Site, json_lines
-from mirror.sources import Located, identity
+from mirror.pipeline.progress import FindingLog, Progress
+from mirror.pipeline.scan import PostImage
+from mirror.pipeline.site import Site
+from mirror.state import json_lines
 from mirror.store import StoreError
+from mirror.urls.address import Address, Url, identity
+from mirror.urls.sources import SourceImage
 
 # As many decoders as cores, and one more to work while another waits for the disk.
 _DECODE_WORKERS = (os.cpu_count() or 1) + 1
@@ -34,12 +36,12 @@ _RULE_OF_KIND = {
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class FetchItem:
     """One object to fetch, every address it serves, and where it is shown first."""
 
-    located: Located
+    located: SourceImage
     addresses: tuple[Address, ...]
-    wanted: Wanted
+    wanted: PostImage
     is_original: bool = False
     validators: Validators | None = None
 
@@ -53,44 +55,44 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class Download:
     """The bytes of a request, not looked at yet."""
 
-    request: Request
+    request: FetchItem
     data: bytes = field(repr=False)
     validators: Validators
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Original:
     """What a request gave: the facts; the bytes are in the archive."""
 
-    request: Request
+    request: FetchItem
     blob: Blob
     validators: Validators
 
 
 @dataclass(frozen=True, slots=True)
-class Unchanged:
+class NotModified:
     """The host says that what we have is still so."""
 
-    request: Request
+    request: FetchItem
 
 
 # --- What to ask for ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Inventory:
     """What needs no request: the manifest, and what a killed run left in journal and archive."""
 
     blobs: Mapping[str, Blob]  # by identity of the address
-    asked: Mapping[str, Blob]  # by what one request is made for
+    by_object: Mapping[str, Blob]  # by what one request is made for
     unrecorded: Sequence[tuple[Address, Blob]]
     validators: Mapping[Address, tuple[str, Validators]]
 
     @classmethod
-    def load(cls, site: Site, manifest: Manifest) -> Known:
+    def load(cls, site: Site, manifest: Manifest) -> Inventory:
         recorded = {url: asset.blob for asset in manifest.assets.values() for url in asset.sources}
         unrecorded = [
             (url, blob)
@@ -101,14 +103,14 @@ class Known:
         located = ((site.locator.locate(Url(url)), blob) for url, blob in every.items())
         return cls(
             {identity(url): blob for url, blob in every.items()},
-            {found.asked: blob for found, blob in located if found is not None},
+            {found.object_name: blob for found, blob in located if found is not None},
             unrecorded,
             ValidatorCache(site).load(),
         )
 
-    def find(self, located: Located) -> Blob | None:
+    def find(self, located: SourceImage) -> Blob | None:
         """The blob of an address, also when its object is known under another address only."""
-        return self.blobs.get(identity(located.address)) or self.asked.get(located.asked)
+        return self.blobs.get(identity(located.address)) or self.by_object.get(located.object_name)
 
     def validators_of(self, address: Address, blob: Blob | None) -> Validators | None:
         """What the host called just these bytes; nothing when it spoke of others, or we lost them.
@@ -123,14 +125,14 @@ class Known:
 class Plan:
     """What to ask for, each object once, and what is known without asking."""
 
-    requests: Sequence[Request]
+    requests: Sequence[FetchItem]
     known: Sequence[tuple[Address, Blob]]
     counts: Counter[str]
 
 
 def plan(
-    wanted: Sequence[Wanted],
-    known: Known,
+    wanted: Sequence[PostImage],
+    known: Inventory,
     ignored: Collection[Address],
     *,
     refresh: bool = False,
@@ -145,7 +147,7 @@ def plan(
     gone = {identity(address) for address in ignored}
     counts = Counter(urls=len(wanted), reused=0, ignored=0, postponed=0)
     found = list(known.unrecorded)
-    groups: dict[str, list[Request]] = {}
+    groups: dict[str, list[FetchItem]] = {}
     for item in wanted:
         if identity(item.located.address) in gone:
             counts["ignored"] += 1
@@ -158,8 +160,8 @@ def plan(
                 counts["reused"] += not is_original
             if (blob is None or refresh) and identity(located.address) not in gone:
                 validators = known.validators_of(located.address, blob)
-                request = Request(located, (located.address,), item, is_original, validators)
-                groups.setdefault(located.asked, []).append(request)
+                request = FetchItem(located, (located.address,), item, is_original, validators)
+                groups.setdefault(located.object_name, []).append(request)
     requests = [_joined(group) for group in groups.values()]
     kept = requests
     if limit is not None:
@@ -170,7 +172,7 @@ def plan(
     return Plan(kept, found, counts)
 
 
-def _joined(group: Sequence[Request]) -> Request:
+def _joined(group: Sequence[FetchItem]) -> FetchItem:
     """One request for all addresses of one object."""
     return replace(
         group[0],
@@ -185,10 +187,10 @@ def _joined(group: Sequence[Request]) -> Request:
 def download(
     site: Site,
     engine: Engine,
-    requests: Sequence[Request],
-    findings: Findings,
+    requests: Sequence[FetchItem],
+    findings: FindingLog,
     progress: Progress,
-) -> list[Kept]:
+) -> list[Original]:
     """Fetch, decode and archive, overlapping; return what was kept in the order of `requests`.
 
     Only facts wait for their turn, never bytes, so one slow host holds up nobody else.
@@ -197,7 +199,7 @@ def download(
         return []
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
-    kept: list[Kept] = []
+    kept: list[Original] = []
     with open_origins(site) as origins:
         get = FetchJob(origins)
         look = InspectJob(site, ImageLimits(max_pixels=site.config.fetch.max_pixels))
@@ -206,7 +208,7 @@ def download(
             if isinstance(result, Finding):
                 findings.append(result)
                 progress.advance(failed=1)
-            elif isinstance(result, Kept):
+            elif isinstance(result, Original):
                 kept.append(result)
                 progress.advance(size=result.blob.size)
                 _report_kept(result, progress)
@@ -215,18 +217,18 @@ def download(
     return sorted(kept, key=lambda item: order[id(item.request)])
 
 
-def _report_kept(item: Kept, progress: Progress) -> None:
+def _report_kept(item: Original, progress: Progress) -> None:
     for url in item.request.addresses:
         progress.event("fetched", source=url, sha256=item.blob.digest.hex, size=item.blob.size)
 
 
 @dataclass(frozen=True, slots=True)
 class FetchJob:
-    """Request in, bytes out."""
+    """A request in, its bytes out."""
 
     origins: Origins
 
-    def __call__(self, request: Request) -> Received | Unchanged | Finding:
+    def __call__(self, request: FetchItem) -> Download | NotModified | Finding:
         try:
             body = self.origins.read(request.located, request.validators)
         except FetchError as error:
@@ -235,7 +237,9 @@ class FetchJob:
             )
         except StoreError as error:
             return _not_fetched(request, Rule.NOT_FETCHED, str(error))
-        return Unchanged(request) if body is None else Received(request, body.data, body.validators)
+        return (
+            NotModified(request) if body is None else Download(request, body.data, body.validators)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +249,10 @@ class InspectJob:
     site: Site
     limits: ImageLimits
 
-    def __call__(self, received: Received | Unchanged | Finding) -> Kept | Unchanged | Finding:
-        if not isinstance(received, Received):
+    def __call__(
+        self, received: Download | NotModified | Finding
+    ) -> Original | NotModified | Finding:
+        if not isinstance(received, Download):
             return received
         request = received.request
         try:
@@ -257,10 +263,10 @@ class InspectJob:
         except ImageError as error:
             return _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
         self.site.journal.append(request.addresses, blob)
-        return Kept(request, blob, received.validators)
+        return Original(request, blob, received.validators)
 
 
-def _not_fetched(request: Request, rule: Rule, message: str) -> Finding:
+def _not_fetched(request: FetchItem, rule: Rule, message: str) -> Finding:
     if request.is_original:
         return request.finding(
             Rule.ORIGINAL_UNREADABLE,
@@ -297,7 +303,7 @@ class ValidatorCache:
                 found[Address(raw["source"])] = (str(raw["sha256"]), said)
         return found
 
-    def add(self, asked: Iterable[Request], kept: Iterable[Kept]) -> None:
+    def add(self, asked: Iterable[FetchItem], kept: Iterable[Original]) -> None:
         """Remember what came, and that all of `asked` had its turn."""
         found = self.load()
         turns = {url: found.pop(url, ("", Validators())) for one in asked for url in one.addresses}

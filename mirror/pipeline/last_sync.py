@@ -11,7 +11,8 @@ from typing import Any
 
 from mirror.files import write_whole
 from mirror.model import Finding, Rule
-from mirror.pipeline.site import Site, json_lines
+from mirror.pipeline.site import Site
+from mirror.state import json_lines
 
 FILE_NAME = "last-sync.jsonl"
 _RULES = {rule.id: rule for rule in Rule}

@@ -11,8 +11,9 @@ from mirror.config import Fetch, request_headers
 from mirror.fetch import Body, Declared, Fetcher, FetchError, Kind, Limits, Validators
 from mirror.model import Key
 from mirror.pipeline.site import Site
-from mirror.sources import Located, Source, canonical, identity
 from mirror.store import Store
+from mirror.urls.address import canonical, identity
+from mirror.urls.sources import Source, SourceImage
 
 _GZIP = b"\x1f\x8b"
 
@@ -39,7 +40,7 @@ class Origins:
     buckets: Mapping[str, Store]
     max_bytes: int
 
-    def read(self, located: Located, validators: Validators | None = None) -> Body | None:
+    def read(self, located: SourceImage, validators: Validators | None = None) -> Body | None:
         """The bytes, or `None` when `validators` hold. Raise `FetchError` or `StoreError`."""
         if located.bucket_key is None:
             headers = self.headers[located.source.name]

@@ -59,8 +59,8 @@ class Silent:
     def finding(self, finding: Finding) -> None: ...
 
 
-class Findings(list[Finding]):
-    """Findings of a run, each reported as it is added."""
+class FindingLog(list[Finding]):
+    """The findings of a run, each reported as it is added."""
 
     def __init__(self, report: Callable[[Finding], None], found: Iterable[Finding] = ()) -> None:
         super().__init__()

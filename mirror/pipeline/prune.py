@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from time import monotonic
 from urllib.parse import unquote
 
+from mirror.destinations import Destination, unreachable
 from mirror.engine import Engine
 from mirror.manifest import Manifest
 from mirror.model import Finding, Outcome, Rule
-from mirror.pipeline.progress import Findings, Progress, summary
+from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, scan
-from mirror.pipeline.site import Site, Target, unreachable
+from mirror.pipeline.site import Site
 from mirror.store import ObjectInfo, StoreError
 
 _WORKERS = 8
@@ -54,7 +55,7 @@ class PruneOptions:
 class Extra:
     """An object that no line of the manifest names. `post` still shows it, if any does."""
 
-    target: Target
+    target: Destination
     info: ObjectInfo
     post: str | None
 
@@ -82,7 +83,7 @@ def prune(site: Site, engine: Engine, options: PruneOptions, progress: Progress)
     started = monotonic()
     manifest, _ = site.load_manifest()
     scanned = scan(*site.posts())
-    findings = Findings(progress.finding, scanned.findings)
+    findings = FindingLog(progress.finding, scanned.findings)
     extras, totals = _list(site, manifest, scanned, findings, progress)
     doubts = [
         *_doubts(manifest, scanned, findings),
@@ -134,11 +135,11 @@ def _list(
     site: Site,
     manifest: Manifest,
     scanned: Scanned,
-    findings: Findings,
+    findings: FindingLog,
     progress: Progress,
 ) -> tuple[list[Extra], dict[str, int]]:
     """What is extra in each destination, and how many objects each holds."""
-    found: list[tuple[Target, ObjectInfo]] = []
+    found: list[tuple[Destination, ObjectInfo]] = []
     totals: dict[str, int] = {}
     for target in site.targets:
         progress.stage(f"list {target.name}", None, "objects")
@@ -160,7 +161,10 @@ def _list(
 
 
 def _too_many(
-    targets: Iterable[Target], extras: Sequence[Extra], totals: Mapping[str, int], limit: MaxDelete
+    targets: Iterable[Destination],
+    extras: Sequence[Extra],
+    totals: Mapping[str, int],
+    limit: MaxDelete,
 ) -> Iterator[Finding]:
     for target in targets:
         count = sum(one.target is target and one.post is None for one in extras)
@@ -174,7 +178,7 @@ def _too_many(
 
 
 def _delete(
-    engine: Engine, doomed: Sequence[Extra], findings: Findings, progress: Progress
+    engine: Engine, doomed: Sequence[Extra], findings: FindingLog, progress: Progress
 ) -> list[Extra]:
     """Return what is gone."""
     gone = []
@@ -215,7 +219,7 @@ def _texts(scanned: Scanned) -> Iterator[tuple[str, str] | Finding]:
 
 
 def mentions(
-    posts: Iterable[tuple[str, str]], targets: Iterable[Target], keys: Collection[str]
+    posts: Iterable[tuple[str, str]], targets: Iterable[Destination], keys: Collection[str]
 ) -> Mapping[str, str]:
     """Which of `keys` stand in posts (name and text) as a public URL, and in which post first.
 

@@ -11,12 +11,14 @@ from hashlib import sha256
 from itertools import chain, count, islice
 from operator import attrgetter
 
+from mirror.destinations import Destination, may_run_scripts
 from mirror.engine import Engine
 from mirror.fetch import Body, Fetcher, FetchError, Kind
-from mirror.model import Asset, Finding, Layer, Rule, Url
+from mirror.model import Asset, Finding, Layer, Rule
 from mirror.pipeline.origins import open_fetcher
-from mirror.pipeline.progress import Findings, Progress
-from mirror.pipeline.site import Site, Target, may_run_scripts
+from mirror.pipeline.progress import FindingLog, Progress
+from mirror.pipeline.site import Site
+from mirror.urls.address import Url
 
 # Other names of one media type, which every browser shows alike.
 _SAME_TYPE = {
@@ -40,7 +42,7 @@ def verify_public(
     in the order of `assets`, whoever answers first. Once nobody answered `_SILENT` times in a row,
     nothing more is asked, and that is said once. `total` is how many there may be.
     """
-    findings = Findings(progress.finding)
+    findings = FindingLog(progress.finding)
     if not site.targets:
         findings.append(Finding(Rule.PUBLIC_UNCHECKED, "public_url", "there is no [[destination]]"))
         return Layer("public", (), findings), 0
@@ -85,7 +87,7 @@ class Answers:
     Of what is not yet said an answer holds some words and no bytes.
     """
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: FindingLog) -> None:
         self.urls: list[str] = []  # that were asked, without those that a silence is said of
         self.count = 0
         self.silent: list[Answer] = []
@@ -118,7 +120,7 @@ class Answers:
         self._findings.extend(answer.findings)
 
 
-def _unaskable(target: Target) -> str | None:
+def _unaskable(target: Destination) -> str | None:
     """Why nobody can be asked; `None` when somebody can."""
     base = target.settings.public_url
     if base is None:
@@ -142,7 +144,7 @@ class AskJob:
     """An asset and its number in, its URL and what a reader would have to complain about out."""
 
     site: Site
-    target: Target
+    target: Destination
     fetcher: Fetcher
     referer: str | None
 

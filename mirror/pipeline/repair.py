@@ -13,14 +13,15 @@ from hashlib import sha256
 from time import monotonic
 
 from mirror.archive import ArchiveError
+from mirror.destinations import Destination, may_run_scripts, unreachable
 from mirror.engine import Engine
 from mirror.fetch import FetchError
 from mirror.manifest import Manifest
-from mirror.model import Address, Asset, Finding, Rule, Url
-from mirror.pipeline.copies import ARCHIVE, Found, find_copy
+from mirror.model import Asset, Finding, Rule
+from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
-from mirror.pipeline.progress import Findings, Progress, summary
-from mirror.pipeline.site import Site, Target, may_run_scripts, unreachable
+from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.site import Site
 from mirror.pipeline.verify import (
     Held,
     State,
@@ -28,8 +29,9 @@ from mirror.pipeline.verify import (
     examine,
     verify_original,
 )
-from mirror.sources import Locator
 from mirror.store import StoreError
+from mirror.urls.address import Address, Url
+from mirror.urls.sources import Locator
 
 _WORKERS = 8
 
@@ -47,7 +49,7 @@ class Broken:
     """An image, and where it is missing or damaged."""
 
     asset: Asset
-    targets: tuple[tuple[Target, State], ...] = ()
+    targets: tuple[tuple[Destination, State], ...] = ()
     in_archive: bool = False
 
     @property
@@ -85,7 +87,7 @@ def repair(site: Site, engine: Engine, options: RepairOptions, progress: Progres
     started = monotonic()
     site.need_manifest()
     manifest, _ = site.load_manifest()
-    findings = Findings(progress.finding)
+    findings = FindingLog(progress.finding)
     diagnosis = diagnose(site, engine, manifest, options, findings, progress)
     repairs: list[Repair] = []
     try:
@@ -121,7 +123,7 @@ class Diagnosis:
 
     broken: Sequence[Broken]
     compared: int
-    reachable: Sequence[Target]
+    reachable: Sequence[Destination]
 
 
 def diagnose(
@@ -129,7 +131,7 @@ def diagnose(
     engine: Engine,
     manifest: Manifest,
     options: RepairOptions,
-    findings: Findings,
+    findings: FindingLog,
     progress: Progress,
 ) -> Diagnosis:
     """Compare destinations and archive with the manifest; who cannot be asked is a finding."""
@@ -158,7 +160,7 @@ def diagnose(
     return Diagnosis([broken[digest] for digest in sorted(broken)], compared, reachable)
 
 
-def _to_mend(held: Held, manifest: Manifest, findings: Findings) -> Iterator[tuple[Asset, State]]:
+def _to_mend(held: Held, manifest: Manifest, findings: FindingLog) -> Iterator[tuple[Asset, State]]:
     for one in held.deviations:
         if one.state is State.UNCHECKED:
             findings.append(Finding(Rule.OBJECT_UNCHECKED, one.key, one.message))
@@ -173,7 +175,7 @@ def _look(site: Site, asset: Asset) -> tuple[Asset, bool]:
 # --- Good bytes -------------------------------------------------------------------------------
 
 
-Find = Callable[[Broken], "Found | list[str]"]
+Find = Callable[[Broken], "GoodCopy | list[str]"]
 """Good bytes of an image, or why each place it was looked for has none."""
 
 
@@ -182,9 +184,9 @@ class Copies:
     """Finds good bytes in the archive, then in the destinations, in their order."""
 
     site: Site
-    targets: Sequence[Target]
+    targets: Sequence[Destination]
 
-    def __call__(self, broken: Broken) -> Found | list[str]:
+    def __call__(self, broken: Broken) -> GoodCopy | list[str]:
         ill = {target.name for target, _ in broken.targets}
         well = [target for target in self.targets if target.name not in ill]
         return find_copy(self.site.archive, well, broken.asset)
@@ -198,7 +200,7 @@ class Sources:
     locator: Locator
     ignored: Collection[Address]
 
-    def __call__(self, broken: Broken) -> Found | list[str]:
+    def __call__(self, broken: Broken) -> GoodCopy | list[str]:
         reasons = []
         for address in broken.asset.sources:
             located = self.locator.locate(Url(address))
@@ -212,7 +214,7 @@ class Sources:
                 reasons.append(f"{address}: {error}")
                 continue
             if body is not None and sha256(body.data).hexdigest() == broken.asset.digest.hex:
-                return Found(body.data, address)
+                return GoodCopy(body.data, address)
             reasons.append(f"{address}: gives another picture now")
         return reasons
 
@@ -241,7 +243,7 @@ class MendJob:
 
     def __call__(self, broken: Broken) -> Mended:
         found = self.find(broken)
-        if not isinstance(found, Found):
+        if not isinstance(found, GoodCopy):
             return Mended(broken, False, reasons=found)
         repairs = []
         findings = []

@@ -11,17 +11,20 @@ from os import cpu_count
 from pathlib import Path
 
 from mirror.archive import ArchiveError
-from mirror.dedupe import Pair, Reviews
 from mirror.engine import Engine
-from mirror.fingerprint import ImageError, Limits, thumbnail
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest, Finding, Outcome, Thumbnail
+from mirror.pictures.decode import ImageError, ImageLimits
+from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline import last_sync
 from mirror.pipeline.progress import Progress
-from mirror.pipeline.repeats import Ledger, groups, load_reviews, refused
 from mirror.pipeline.scan import HostRow, Scanned, host_table, scan
 from mirror.pipeline.site import Site
 from mirror.pipeline.verify import verify_posts
+from mirror.repeats.evidence import Pair
+from mirror.repeats.groups import groups, refused
+from mirror.repeats.ledger import LEDGER, Ledger
+from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.report import (
     Apart,
     Group,
@@ -34,7 +37,7 @@ from mirror.report import (
     Totals,
     thumbnail_bytes,
 )
-from mirror.sources import canonical, identity
+from mirror.urls.address import canonical, identity
 
 _PAIRS = 60  # that look alike and are not: enough to see how close the rule cuts
 _DAYS = 45  # with more of them, the archive's growth is told by months
@@ -53,7 +56,7 @@ class _Look:
             return asset.digest, "drawing (SVG), not shown here"
         try:
             data = self.site.archive.get(blob.digest, blob.media_type)
-            limits = Limits(max_pixels=self.site.config.fetch.max_pixels)
+            limits = ImageLimits(max_pixels=self.site.config.fetch.max_pixels)
             return asset.digest, thumbnail(data, self.max_bytes, limits)
         except ArchiveError:
             return asset.digest, "not in the archive, or damaged there"
@@ -96,7 +99,10 @@ def report(
     scanned = scan(*site.posts(paths))
     manifest, _ = site.load_manifest()
     shown = _Shown.of(scanned, site, manifest)
-    ledger, reviews = Ledger.load(site), load_reviews(site)
+    ledger, reviews = (
+        Ledger.load(site.config.manifest / LEDGER),
+        load_reviews(site.config.manifest / REVIEWS),
+    )
     found = groups(manifest, ledger.known.values())
     unlike = refused(ledger, manifest)
     pairs = [one.pair for one in unlike[:_PAIRS]]

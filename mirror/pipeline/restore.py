@@ -17,12 +17,12 @@ from mirror.config import ConfigError
 from mirror.engine import Engine
 from mirror.files import Tree, explain
 from mirror.manifest import Manifest
-from mirror.model import Address, Asset, Finding, Rule
-from mirror.pipeline.copies import Found, find_copy
-from mirror.pipeline.own import folders
-from mirror.pipeline.progress import Findings, Progress, summary
+from mirror.model import Asset, Finding, Rule
+from mirror.pipeline.copies import GoodCopy, find_copy
+from mirror.pipeline.ownership import folders
+from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.site import Site
-from mirror.sources import identity
+from mirror.urls.address import Address, identity
 
 _WORKERS = 8
 
@@ -181,21 +181,21 @@ class RestoreJob:
                 return sha256(self.tree.read(_on_disk(name))).hexdigest() == asset.digest.hex
         return False
 
-    def _bytes(self, asset: Asset) -> tuple[Found, Asset | None] | str:
+    def _bytes(self, asset: Asset) -> tuple[GoodCopy, Asset | None] | str:
         """The original; else that of the picture that stands for it; else why there is none."""
         found = find_copy(self.site.archive, self.site.targets, asset)
-        if isinstance(found, Found):
+        if isinstance(found, GoodCopy):
             return found, None
         shown = self.manifest.shown_for(asset)
         why = f"no copy has SHA-256 {asset.digest} ({'; '.join(found)})"
         if shown is asset:
             return f"{why}; see `mirror repair`"
         other = find_copy(self.site.archive, self.site.targets, shown)
-        if isinstance(other, Found):
+        if isinstance(other, GoodCopy):
             return other, shown
         return f"{why}, nor that of {shown.digest}, which stands for it ({'; '.join(other)})"
 
-    def _write(self, address: Address, name: str, found: Found) -> Written | Finding:
+    def _write(self, address: Address, name: str, found: GoodCopy) -> Written | Finding:
         try:
             is_new = self.tree.create(_on_disk(name), found.data)
             if is_new or self.tree.read(_on_disk(name)) == found.data:
@@ -240,7 +240,7 @@ def restore(site: Site, engine: Engine, folder: Path, progress: Progress) -> Res
     site.need_manifest()
     manifest, _ = site.load_manifest()
     wanted, clashes = plan(manifest)
-    findings = Findings(progress.finding, clashes)
+    findings = FindingLog(progress.finding, clashes)
     counts = {"assets": len(manifest.assets), "restored": 0, "unchanged": 0, "bytes": 0}
     progress.stage("restore", len(wanted), "images")
     for results in engine.map(RestoreJob(site, manifest, Tree(folder)), wanted, _WORKERS):

@@ -12,27 +12,19 @@ from hashlib import sha256
 from itertools import chain, zip_longest
 from time import monotonic
 
+from mirror.destinations import Destination
 from mirror.files import ChangedError, write_whole
 from mirror.manifest import Manifest
 from mirror.markdown import find_references, spell, splice
-from mirror.model import (
-    Address,
-    Asset,
-    Blob,
-    Finding,
-    Key,
-    Reference,
-    Rule,
-    Span,
-    Url,
-    hide_secrets,
-)
-from mirror.pipeline.progress import Findings, Progress, summary
+from mirror.model import Asset, Blob, Finding, Key, Reference, Rule, Span
+from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, ScannedPost
-from mirror.pipeline.site import Site, Target
+from mirror.pipeline.site import Site
 from mirror.posts import sweep_beside
 from mirror.rewrites import Occurrence, Rewrite, agreement, marks, occurrence, recall, updated
 from mirror.store import ObjectInfo, StoreError
+from mirror.urls.address import Address, Url
+from mirror.urls.redact import hide_secrets
 
 Resolve = Callable[[Reference, "Url | None"], "str | Finding | None"]
 """The URL to write in place of a reference's; why not; or nothing to say.
@@ -86,7 +78,7 @@ class ByManifest:
 
     site: Site
     manifest: Manifest
-    target: Target
+    target: Destination
     proof: Proof
 
     def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
@@ -120,7 +112,7 @@ class Proof:
     """Which objects a destination really holds, by one listing; read back where that is not
     enough."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Destination) -> None:
         """Raise `StoreError` if the destination cannot be listed."""
         self._target = target
         self._listing: dict[Key, ObjectInfo] = {info.key: info for info in target.store.list()}
@@ -269,7 +261,7 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
     at any moment can be reverted.
     """
     started = monotonic()
-    findings = Findings(context.progress.finding, context.scanned.findings)
+    findings = FindingLog(context.progress.finding, context.scanned.findings)
     memory = Memory(context.site) if context.site is not None else None
     changes: list[PostEdit] = []
     for one, data in _read(context.scanned, findings):
@@ -302,7 +294,7 @@ def _unsigned(changes: Iterable[PostEdit]) -> Iterator[Finding]:
 def revert(context: Context, site: Site) -> RewriteResult:
     """Give each mirrored reference its own URL back; what cannot be told is left, and said."""
     started = monotonic()
-    findings = Findings(context.progress.finding, context.scanned.findings)
+    findings = FindingLog(context.progress.finding, context.scanned.findings)
     memory = Memory(site)
     if memory.is_empty:
         site.need_manifest()
@@ -333,7 +325,7 @@ def _present(change: PostEdit | Finding | None) -> Iterator[PostEdit | Finding]:
         yield change
 
 
-def _read(scanned: Scanned, findings: Findings) -> Iterator[tuple[ScannedPost, bytes]]:
+def _read(scanned: Scanned, findings: FindingLog) -> Iterator[tuple[ScannedPost, bytes]]:
     """Yield the posts with the bytes they were scanned from."""
     for one in scanned.posts:
         data = one.post.read()
@@ -347,7 +339,7 @@ def _read(scanned: Scanned, findings: Findings) -> Iterator[tuple[ScannedPost, b
 
 
 def _write(
-    context: Context, changes: Sequence[PostEdit], findings: Findings, started: float
+    context: Context, changes: Sequence[PostEdit], findings: FindingLog, started: float
 ) -> RewriteResult:
     changed = []
     if context.write:

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from mirror.markdown import find_references, is_image_link
-from mirror.model import Finding, Form, Reference, Rule, Url
+from mirror.model import Finding, Form, Reference, Rule
 from mirror.posts import Post
-from mirror.sources import Located, Locator, canonical, identity
+from mirror.urls.address import Url, canonical, identity
+from mirror.urls.sources import Locator, SourceImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PostImage:
     """One image of a source, and where the posts show it; the first place first."""
 
-    located: Located
+    located: SourceImage
     places: tuple[Place, ...]
 
 
@@ -81,13 +82,13 @@ class Scanned:
 
     def wanted(
         self, locator: Locator, is_mirrored: Callable[[Url], bool] = lambda _: False
-    ) -> list[Wanted]:
+    ) -> list[PostImage]:
         """The images of the sources, each once, in the order in which the posts show them.
 
         A mirrored URL is no source, also where bucket and mirror share a domain.
         """
         places: dict[str, list[Place]] = {}
-        located: dict[str, Located] = {}
+        located: dict[str, SourceImage] = {}
         for post, reference in self.references():
             found = locator.locate(reference.url)
             if found is not None and not is_mirrored(reference.url):
@@ -95,7 +96,7 @@ class Scanned:
                 located.setdefault(name, found)
                 place = Place(post.name, reference.line, reference.column)
                 places.setdefault(name, []).append(place)
-        return [Wanted(located[name], tuple(places[name])) for name in located]
+        return [PostImage(located[name], tuple(places[name])) for name in located]
 
 
 def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:

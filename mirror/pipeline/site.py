@@ -1,24 +1,17 @@
-"""What a run works on, opened from a `Config`: posts, manifest, archive, destinations, state."""
+"""TODO"""
 
 from __future__ import annotations
 
-import json
-import os
-import string
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 from io import TextIOWrapper
 from pathlib import Path
-from threading import Lock as Mutex
-from types import EllipsisType
-from typing import Any
-from urllib.parse import quote, unquote
 
 from mirror import manifest as manifests
 from mirror import rewrites
 from mirror.archive import Archive
-from mirror.config import DEFAULT_KEY, Config, ConfigError, Destination
+from mirror.config import DEFAULT_KEY, Config, ConfigError, DestinationSettings
+from mirror.destinations import Destination
 from mirror.files import (
     ChangedError,
     Lock,
@@ -26,51 +19,21 @@ from mirror.files import (
     explain,
     opened,
     read_whole,
-    sweep,
-    write_whole,
 )
 from mirror.manifest import (
     Manifest,
     ManifestError,
     Objects,
     UnusualError,
-    dump_blob,
-    is_address,
-    load_blob,
 )
-from mirror.model import EXTENSIONS, Address, Asset, Blob, Finding, Key, Rule, Url
+from mirror.model import Asset, Finding, Rule
 from mirror.posts import Post, find_posts
-from mirror.rewrites import Rewrite, RewritesError
-from mirror.sources import Locator, Source
-from mirror.store import DirectoryStore, ObjectInfo, S3Settings, Store, StoreError, open_store
-
-
-class StateError(Exception):
-    """A file of ours cannot be read or written: which one, why, what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A destination and the store behind it."""
-
-    settings: Destination
-    store: Store
-
-    @property
-    def name(self) -> str:
-        return self.settings.name
-
-    def public_url(self, key: Key) -> str | None:
-        """What posts are pointed at; ASCII, the same spelling in every syntax."""
-        base = self.settings.public_url
-        return None if base is None else f"{base}/{quote(key, safe='/-._~=,')}"
-
-    def key_of(self, url: str) -> Key | None:
-        """The key behind a mirrored URL, or `None` for any other URL."""
-        base = self.settings.public_url
-        if base is None or not url.startswith(f"{base}/"):
-            return None
-        return Key(unquote(url[len(base) + 1 :].partition("#")[0]))
+from mirror.records import RecordError, StateError, unwritable, write_text
+from mirror.rewrites import Rewrite
+from mirror.state import Journal, _Locked
+from mirror.store import DirectoryStore, S3Settings, Store, StoreError, open_store
+from mirror.urls.address import Url
+from mirror.urls.sources import Locator, Source
 
 
 class Site:
@@ -82,7 +45,7 @@ class Site:
         self.archive = Archive(config.archive)
         self.manifest_path = config.manifest / manifests.FILE_NAME
         self.journal = Journal(config.state / "journal.jsonl")
-        self.targets: tuple[Target, ...] = tuple(map(self._target, config.destinations))
+        self.targets: tuple[Destination, ...] = tuple(map(self._target, config.destinations))
 
     @property
     def folders(self) -> dict[str, Path]:
@@ -183,7 +146,7 @@ class Site:
             return [], None
         except OSError as error:
             raise StateError(f"{path}: cannot be read: {explain(error)}") from error
-        except (RewritesError, UnicodeDecodeError) as error:
+        except (RecordError, UnicodeDecodeError) as error:
             raise ManifestError(f"{path}: {error}") from error
 
     def save_rewrites(self, lines: Iterable[Rewrite], old: bytes | None) -> None:
@@ -208,7 +171,7 @@ class Site:
             state.mkdir(parents=True, exist_ok=True)
             create_whole(state / ".gitignore", b"*\n")
         except OSError as error:
-            raise _unwritable(state, error) from error
+            raise unwritable(state, error) from error
         stores = (target.store for target in self.targets)
         roots = (store.root for store in stores if isinstance(store, DirectoryStore))
         return _Locked(Lock(state / "lock", command), (state, self.config.manifest, *roots))
@@ -234,7 +197,7 @@ class Site:
         )
         return open_store(source.name, f"s3://{bucket}", self.config.root, settings)
 
-    def _target(self, destination: Destination) -> Target:
+    def _target(self, destination: DestinationSettings) -> Destination:
         try:
             settings = S3Settings(
                 endpoint_url=destination.endpoint_url,
@@ -246,129 +209,4 @@ class Site:
             store = open_store(destination.name, destination.url, self.config.root, settings)
         except StoreError as error:  # nobody was asked yet
             raise ConfigError(f"destination {destination.name!r}: {error}") from error
-        return Target(destination, store)
-
-
-@dataclass(frozen=True, slots=True)
-class _Locked:
-    lock: Lock
-    folders: tuple[Path, ...]
-
-    def __enter__(self) -> None:
-        try:
-            self.lock.__enter__()
-        except OSError as error:
-            raise _unwritable(self.lock.path, error) from error
-        for folder in self.folders:
-            sweep(folder)
-
-    def __exit__(self, *error: object) -> None:
-        self.lock.__exit__(None, None, None)
-
-
-@dataclass(slots=True)
-class Journal:
-    """What was fetched since the manifest was last written: one line an image, appended.
-
-    The archive holds the bytes before the line is written, so a killed run fetches again only
-    what was in flight.
-    """
-
-    path: Path
-    _mutex: Mutex = field(default_factory=Mutex)
-
-    def read(self) -> Iterator[tuple[Address, Blob]]:
-        """Yield what was recorded; a line torn by a kill, or of another version, is passed over."""
-        for raw in json_lines(self.path):
-            with suppress(KeyError, TypeError, ValueError):
-                if is_address(raw["source"]):
-                    yield Address(raw["source"]), load_blob(raw["blob"])
-
-    def append(self, addresses: Iterable[Address], blob: Blob) -> None:
-        # The line end comes first: a line that a kill or a full disk tore must not take this along.
-        lines = ["\n" + json.dumps({"source": url, "blob": dump_blob(blob)}) for url in addresses]
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        try:
-            with self._mutex, open(os.open(self.path, flags, 0o666), "wb") as file:  # noqa: PTH123
-                file.write("".join(lines).encode())
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-
-    def clear(self) -> None:
-        """Its contents are in the manifest now."""
-        try:
-            self.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-
-
-def write_text(path: Path, text: str, expected: bytes | EllipsisType | None = ...) -> None:
-    """Write a file of ours, whole. Raise `StateError`, or `ChangedError` if not as `expected`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text.encode("utf-8"), expected=expected)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        text = read_whole(path).decode("utf-8", "replace")
-    except OSError:
-        return
-    for line in text.split("\n"):
-        with suppress(ValueError, RecursionError):
-            yield json.loads(line)
-
-
-def _unwritable(path: Path, error: OSError) -> StateError:
-    reason = os.strerror(error.errno or 0)
-    return StateError(f"{path}: cannot be written: {reason}; make room or grant access, run again")
-
-
-def object_key(template: str, blob: Blob, source: str, address: Address | None) -> str:
-    """Fill a key template. `address` gives `{path}`, `{stem}` and `{name}`, decoded."""
-    path = unquote((address or "").partition("//")[2].partition("?")[0].partition("/")[2])
-    name = path.rpartition("/")[2]
-    values = {
-        "sha256": blob.digest.hex,
-        "ext": EXTENSIONS[blob.media_type],
-        "source": source,
-        "path": path,
-        "name": name,
-        "stem": name.rpartition(".")[0] or name,
-    }
-    return string.Formatter().vformat(template, (), values)
-
-
-def may_run_scripts(asset: Asset, locator: Locator) -> bool:
-    """Whether it is an SVG of which not every source is declared trusted.
-
-    Such an object is stored so that a browser saves it instead of showing it as a page.
-    """
-    if asset.blob.media_type != "image/svg+xml":
-        return False
-    owners = [locator.source_of(address) for address in asset.sources]
-    return not owners or not all(owner is not None and owner.trust_svg for owner in owners)
-
-
-def differs(target: Target, blob: Blob, info: ObjectInfo) -> str | None:
-    """What is wrong with a listed object; `None` when nothing is, as far as the server vouches.
-
-    Raise `StoreError`: an MD5 that disagrees at equal size is asked for once more, since a listing
-    cannot tell that an ETag only looks like one (KMS).
-    """
-    if info.size != blob.size:
-        return f"expected {blob.size} bytes, found {info.size}"
-    if info.md5 in (None, blob.md5):
-        return None
-    again = target.store.stat(info.key)
-    if again is not None and again.md5 in (None, blob.md5):
-        return None
-    return f"expected MD5 {blob.md5}, found {info.md5}"
-
-
-def unreachable(target: Target, error: StoreError, then: str = "") -> Finding:
-    """The finding for a destination that cannot be asked; `then` says what was not done there."""
-    message = str(error).removeprefix(f"{target.name}: ") + then
-    return Finding(Rule.DESTINATION_UNREACHABLE, target.name, message)
+        return Destination(destination, store)

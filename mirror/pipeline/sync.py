@@ -11,23 +11,16 @@ from time import monotonic
 from typing import NamedTuple
 
 from mirror.archive import ArchiveError
+from mirror.destinations import Destination, differs, may_run_scripts, object_key, unreachable
 from mirror.engine import Engine
 from mirror.manifest import Manifest, with_sources
-from mirror.model import Address, Asset, Blob, Digest, Finding, Key, Reference, Rule, Url
-from mirror.pipeline.download import Kept, Known, ValidatorCache, download, plan
-from mirror.pipeline.progress import Findings, Progress, summary
-from mirror.pipeline.repeats import choose
-from mirror.pipeline.scan import Place, Wanted, scan, signatures
-from mirror.pipeline.site import (
-    Site,
-    Target,
-    differs,
-    may_run_scripts,
-    object_key,
-    unreachable,
-)
+from mirror.model import Asset, Blob, Digest, Finding, Key, Reference, Rule
+from mirror.pipeline.dedupe import choose
+from mirror.pipeline.download import Inventory, Original, ValidatorCache, download, plan
+from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.scan import Place, PostImage, scan, signatures
+from mirror.pipeline.site import Site
 from mirror.posts import Post, sweep_beside
-from mirror.sources import identity
 from mirror.store import (
     AccessError,
     CredentialsError,
@@ -40,6 +33,7 @@ from mirror.store import (
     UnreachableError,
     check_key,
 )
+from mirror.urls.address import Address, Url, identity
 
 _STORE_WORKERS = 8
 _NOTICE_URLS, _NOTICE_SHARE = 20, 0.05
@@ -106,10 +100,13 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     """
     started = monotonic()
     scanned = scan(*site.posts(options.paths))
-    findings = Findings(progress.finding, scanned.findings)
+    findings = FindingLog(progress.finding, scanned.findings)
     findings.extend(signatures(scanned, site.locator))
     settled, old = site.load_manifest()
-    shown = [Shown(p, ref, site.mirrored(settled, ref.url)) for p, ref in scanned.references()]
+    shown = [
+        ResolvedReference(p, ref, site.mirrored(settled, ref.url))
+        for p, ref in scanned.references()
+    ]
     mirrored = {one.reference.url for one in shown if one.asset is not None}
     orphans = list(_orphans(site, shown))
     findings.extend(orphans)
@@ -117,7 +114,7 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     if options.refresh:
         wanted += _behind(site, settled, shown, wanted)
         mirrored.clear()  # they are among the wanted now
-    known = Known.load(site, settled)
+    known = Inventory.load(site, settled)
     ignored, limit = site.config.ignored, options.limit
     todo = plan(wanted, known, ignored, refresh=options.refresh, limit=limit)
     counts = scanned.tally() | dict(todo.counts) | {"mirrored": len(mirrored)}
@@ -157,7 +154,7 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
     return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
 
-class Shown(NamedTuple):
+class ResolvedReference(NamedTuple):
     """A reference, and the asset it is mirrored as, if it is."""
 
     post: Post
@@ -169,7 +166,7 @@ class Shown(NamedTuple):
         return Place(self.post.name, self.reference.line, self.reference.column)
 
 
-def _orphans(site: Site, shown: Iterable[Shown]) -> Iterator[Finding]:
+def _orphans(site: Site, shown: Iterable[ResolvedReference]) -> Iterator[Finding]:
     """Mirrored URLs in the posts that the manifest knows nothing of: it was lost, all or in part.
 
     One finding for all: there may be thousands, and `verify --posts` names each.
@@ -198,8 +195,8 @@ _OURS = re.compile(r"[0-9a-f]{64}\.[a-z]+\Z")  # a key with the digest, as the d
 
 
 def _behind(
-    site: Site, manifest: Manifest, shown: Iterable[Shown], wanted: Iterable[Wanted]
-) -> Iterator[Wanted]:
+    site: Site, manifest: Manifest, shown: Iterable[ResolvedReference], wanted: Iterable[PostImage]
+) -> Iterator[PostImage]:
     """Where mirrored pictures come from: posts that were repointed no longer say so."""
     places: dict[Digest, list[Place]] = {}
     for one in shown:
@@ -212,14 +209,14 @@ def _behind(
             located = site.locator.locate(Url(url))
             if located is not None and identity(located.address) not in named:
                 named.add(identity(located.address))
-                yield Wanted(located, tuple(where))
+                yield PostImage(located, tuple(where))
 
 
-def _addressed(kept: Iterable[Kept]) -> Iterator[tuple[Address, Blob]]:
+def _addressed(kept: Iterable[Original]) -> Iterator[tuple[Address, Blob]]:
     return ((url, item.blob) for item in kept for url in item.request.addresses)
 
 
-def _changed_sources(manifest: Manifest, kept: Iterable[Kept]) -> Iterator[Finding]:
+def _changed_sources(manifest: Manifest, kept: Iterable[Original]) -> Iterator[Finding]:
     for item in kept:
         before = manifest.find(item.request.addresses[0])
         if before is not None and before.digest != item.blob.digest:
@@ -253,9 +250,9 @@ def adopt(manifest: Manifest, found: Iterable[tuple[Address, Blob]]) -> Manifest
     return Manifest(assets)
 
 
-def suspect_notices(wanted: Iterable[Wanted], manifest: Manifest) -> Iterator[Finding]:
+def suspect_notices(wanted: Iterable[PostImage], manifest: Manifest) -> Iterator[Finding]:
     """Pictures behind so many URLs of one host that they may be a notice against hot-linking."""
-    by_host: dict[str, dict[Digest, list[Wanted]]] = {}
+    by_host: dict[str, dict[Digest, list[PostImage]]] = {}
     for item in wanted:
         if (asset := manifest.find(item.located.address)) is not None:
             host = identity(item.located.address).partition("/")[0]
@@ -317,7 +314,7 @@ def settle(manifest: Manifest, site: Site) -> tuple[Manifest, list[Finding]]:
 Listing = Mapping[Key, ObjectInfo]
 
 
-def _list_targets(targets: Iterable[Target], findings: Findings) -> dict[str, Listing]:
+def _list_targets(targets: Iterable[Destination], findings: FindingLog) -> dict[str, Listing]:
     """What each destination holds; one that cannot be asked is named and left out."""
     listings: dict[str, Listing] = {}
     for target in targets:
@@ -333,7 +330,7 @@ def _store(
     engine: Engine,
     manifest: Manifest,
     listings: Mapping[str, Listing],
-    findings: Findings,
+    findings: FindingLog,
     progress: Progress,
 ) -> int:
     """Create what the destinations lack; return how many objects that were."""
@@ -347,7 +344,7 @@ def _store(
 
 
 def compare_listing(
-    manifest: Manifest, listing: Listing, target: Target
+    manifest: Manifest, listing: Listing, target: Destination
 ) -> tuple[list[Asset], list[Finding]]:
     """Assets that `listing` lacks, and objects that are there with other bytes."""
     missing = []
@@ -371,9 +368,9 @@ def compare_listing(
 def _store_in(
     site: Site,
     engine: Engine,
-    target: Target,
+    target: Destination,
     missing: Sequence[Asset],
-    findings: Findings,
+    findings: FindingLog,
     progress: Progress,
 ) -> int:
     if not missing:
@@ -418,7 +415,7 @@ def _svg_warning(asset: Asset, site: Site, store: Store) -> Iterator[Finding]:
 # --- The end ----------------------------------------------------------------------------------
 
 
-def _repeats(wanted: Iterable[Wanted], manifest: Manifest) -> int:
+def _repeats(wanted: Iterable[PostImage], manifest: Manifest) -> int:
     """How many of the wanted URLs show a picture that another of them shows already."""
     assets = [asset for item in wanted if (asset := manifest.find(item.located.address))]
     return len(assets) - len({manifest.shown_for(asset).digest for asset in assets})

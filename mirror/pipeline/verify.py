@@ -15,6 +15,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from mirror.archive import ArchiveError, UnreadableError
+from mirror.destinations import Destination, unreachable
 from mirror.engine import Engine
 from mirror.manifest import (
     Manifest,
@@ -26,9 +27,8 @@ from mirror.manifest import (
     parse,
 )
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
-from mirror.pipeline.progress import Findings, Progress, summary
-from mirror.pipeline.site import Site, Target, unreachable
-from mirror.sources import identity
+from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.site import Site
 from mirror.store import (
     CredentialsError,
     NoBucketError,
@@ -37,6 +37,7 @@ from mirror.store import (
     StoreError,
     UnreachableError,
 )
+from mirror.urls.address import identity
 
 if TYPE_CHECKING:
     from mirror.pipeline.scan import Scanned
@@ -194,7 +195,11 @@ class Held:
 
 
 def examine(
-    target: Target, objects: Objects, engine: Engine, options: VerifyOptions, progress: Progress
+    target: Destination,
+    objects: Objects,
+    engine: Engine,
+    options: VerifyOptions,
+    progress: Progress,
 ) -> Held:
     """Compare a destination with the manifest, by one listing as far as that tells.
 
@@ -256,7 +261,7 @@ def _is_read(wanted: Object, info: ObjectInfo, options: VerifyOptions) -> bool:
 
 
 def _read_all(
-    target: Target,
+    target: Destination,
     objects: Objects,
     numbers: Collection[int],
     held: Held,
@@ -290,7 +295,7 @@ class _Unread:
     error: StoreError
 
 
-def _read_back(target: Target, wanted: Object) -> Deviation | _Unread | None:
+def _read_back(target: Destination, wanted: Object) -> Deviation | _Unread | None:
     """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
     try:
         digest = sha256(target.store.get(wanted.key)).hexdigest()
@@ -333,8 +338,10 @@ def _destinations(
     return layers, counts
 
 
-def _destination_layer(target: Target, objects: Objects, held: Held, progress: Progress) -> Layer:
-    findings = Findings(progress.finding)
+def _destination_layer(
+    target: Destination, objects: Objects, held: Held, progress: Progress
+) -> Layer:
+    findings = FindingLog(progress.finding)
     for one in held.deviations:
         message = _REMEDIES[one.state].format(name=target.name, message=one.message)
         findings.append(Finding(one.state.value, one.key, message))
@@ -352,7 +359,7 @@ def _archive_layer(
     site: Site, engine: Engine, sample: Slice, total: int | None, progress: Progress
 ) -> Layer:
     progress.stage("read the archive", total, "originals")
-    findings = Findings(progress.finding)
+    findings = FindingLog(progress.finding)
     for finding in engine.map(partial(verify_original, site), _sampled(site, sample), _READERS):
         progress.advance(failed=finding is not None)
         findings.extend(() if finding is None else (finding,))
@@ -382,7 +389,7 @@ def _posts_layer(site: Site, manifest: Manifest, scanned: Scanned, progress: Pro
         replace(one, rule=Rule.POSTS_UNCHECKED) if one.rule is Rule.NO_POSTS else one
         for one in scanned.findings
     ]
-    findings = Findings(progress.finding, found)
+    findings = FindingLog(progress.finding, found)
     findings.extend(verify_posts(site, manifest, scanned))
     return Layer("posts", [one.post.name for one in scanned.posts], findings)
 

@@ -8,8 +8,8 @@ from itertools import groupby
 from urllib.parse import unquote
 
 from mirror.amounts import count_text, size_text
-from mirror.dedupe import Evidence
 from mirror.model import Finding, Outcome, Rule
+from mirror.repeats.evidence import Evidence
 from mirror.report.html import Html, join, tag
 from mirror.report.values import Apart, Group, Growth, Host, Picture, Place, Repeat, Report
 from mirror.report.words import (

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote
 
-from mirror.dedupe import Evidence
 from mirror.model import Blob, Finding, Thumbnail
+from mirror.repeats.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from mirror.amounts import size_text
-from mirror.dedupe import STATISTICS, Evidence, Refusal
 from mirror.model import Blob, Outcome, Rule
+from mirror.repeats.evidence import STATISTICS, Evidence, Refusal
 
 _TIERS = {
     "X3": "Every pixel is equal; only the file differs.",

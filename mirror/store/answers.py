@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mirror.model import Key, printable
+from mirror.model import Key
 from mirror.store.base import (
     AccessError,
     CredentialsError,
@@ -13,6 +13,7 @@ from mirror.store.base import (
     UnreachableError,
     not_found,
 )
+from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

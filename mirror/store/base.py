@@ -14,7 +14,8 @@ from threading import Lock
 from typing import Protocol
 
 from mirror.files import Tree, explain, is_temporary, sweep
-from mirror.model import OCTETS, Key, printable
+from mirror.model import OCTETS, Key
+from mirror.urls.redact import printable
 
 
 class StoreError(Exception):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_plus, urlsplit
 
 from mirror.engine import Threads
-from mirror.model import OCTETS, Key, printable
+from mirror.model import OCTETS, Key
 from mirror.store.answers import answer, refused, unsent
 from mirror.store.base import (
     CredentialsError,
@@ -32,6 +32,7 @@ from mirror.store.base import (
     exists,
 )
 from mirror.store.profiles import NAMES, CreateOnly, Profile, addressing_of, profile_of, region_of
+from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     import boto3

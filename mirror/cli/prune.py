@@ -1,0 +1,85 @@
+"""`mirror prune`."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirror.amounts import count_text, size_text
+from mirror.cli.common import (
+    ConfigPath,
+    Json,
+    Quiet,
+    closing_bar,
+    exit_code,
+    finish,
+    load,
+    open_site,
+    progress_for,
+)
+from mirror.config import ConfigError
+from mirror.console import for_log
+
+if TYPE_CHECKING:
+    from mirror.pipeline.prune import Extra, PruneOptions, PruneResult
+from mirror.cli.common import one_line
+
+
+def prune(
+    config: ConfigPath = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete; without it, only list.")] = False,
+    max_delete: Annotated[
+        str,
+        typer.Option(
+            "--max-delete",
+            metavar="N|P%",
+            help="Delete nothing if more objects of a destination than that would go.",
+        ),
+    ] = "10%",
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """List the objects that no line of the manifest names; with --yes, delete them."""
+    from mirror.engine import Threads
+    from mirror.pipeline.prune import MaxDelete, PruneOptions
+    from mirror.pipeline.prune import prune as run_prune
+
+    try:
+        options = PruneOptions(yes, MaxDelete.parse(max_delete))
+    except ValueError as error:
+        raise ConfigError(f"--max-delete: {error}") from error
+    site = open_site(load(config))
+    progress = progress_for(as_json, quiet)
+    with site.lock("mirror prune") if yes else nullcontext(), closing_bar(progress):
+        result = run_prune(site, Threads(), options, progress)
+    code = exit_code(result.findings)
+    finish(_prune_lines(result, options), result.summary, result.findings, progress, code)
+    raise typer.Exit(code)
+
+
+def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
+    verb = "extra in" if result.doubts else "deleted from" if options.yes else "would delete from"
+    lines = [f"kept in {_named(one)}, shown by {one_line(one.post or '')}" for one in result.kept]
+    if result.kept:
+        lines.append("no line of the manifest vouches for what is kept: `mirror verify` names it")
+    lines += [f"{verb} {_named(one)}" for one in result.doomed]
+    objects = count_text(int(result.summary["objects"]), "object")
+    total = size_text(sum(one.info.size for one in result.doomed))
+    end = f"{objects}, {len(result.doomed):,} in no line of the manifest ({total})"
+    if result.doubts:
+        if not options.yes:
+            lines += [
+                f"--yes would be refused: {for_log(one.subject)}: {for_log(one.message)}"
+                for one in result.doubts
+            ]
+        return [*lines, f"{end}: nothing was deleted"]
+    if options.yes:
+        return [*lines, f"{objects}, {len(result.doomed):,} deleted ({total})"]
+    return [*lines, f"{end}; --yes deletes them" if result.doomed else end]
+
+
+def _named(extra: Extra) -> str:
+    key = one_line(extra.info.key)
+    return f"{extra.target.name}: {key} ({size_text(extra.info.size)})"

@@ -1,0 +1,73 @@
+"""`mirror repair`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirror.amounts import count_text
+from mirror.cli.common import (
+    EXIT_OK,
+    ConfigPath,
+    DryRun,
+    Json,
+    Quiet,
+    closing_bar,
+    exit_code,
+    finish,
+    load,
+    open_site,
+    progress_for,
+)
+
+if TYPE_CHECKING:
+    from mirror.pipeline.repair import Repair
+from mirror.cli.common import one_line
+
+
+def repair(
+    config: ConfigPath = None,
+    dry_run: DryRun = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every object back and hash it first.")
+    ] = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Put missing and damaged objects back, from any copy with the right SHA-256."""
+    from mirror.engine import Threads
+    from mirror.pipeline.repair import RepairOptions
+    from mirror.pipeline.repair import repair as run_repair
+
+    site = open_site(load(config))
+    progress = progress_for(as_json, quiet)
+    with nullcontext() if dry_run else site.lock("mirror repair"), closing_bar(progress):
+        result = run_repair(site, Threads(), RepairOptions(dry_run, deep), progress)
+    code = exit_code(result.findings)
+    lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=code == EXIT_OK)
+    finish(lines, result.summary, result.findings, progress, code)
+    raise typer.Exit(code)
+
+
+def _repair_lines(
+    summary: Mapping[str, int | float],
+    repairs: Sequence[Repair],
+    dry_run: bool,
+    *,
+    is_whole: bool,
+) -> list[str]:
+    verb = "would repair" if dry_run else "repaired"
+    lines = [
+        f"{verb} {one_line(one.subject)} in {one.place}, from {one_line(one.origin)}"
+        for one in repairs
+    ]
+    images = count_text(int(summary["assets"]), "image")
+    objects = count_text(int(summary["objects"]), "object")
+    if not summary["broken"]:
+        end = "nothing is broken" if is_whole else "not all could be looked at"
+        return [*lines, f"looked at {images} and {objects}: {end}"]
+    done = f"{verb} {len(repairs):,} of {summary['broken']:,} broken copies"
+    return [*lines, f"looked at {images} and {objects}: {done}"]

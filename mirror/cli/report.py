@@ -1,0 +1,74 @@
+"""`mirror report`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirror.amounts import count_text, size_text
+from mirror.cli.common import (
+    ConfigPath,
+    Json,
+    Paths,
+    Quiet,
+    check_output,
+    closing_bar,
+    is_stdout,
+    load,
+    open_site,
+    path,
+    progress_for,
+    write_output,
+)
+from mirror.config import ConfigError
+from mirror.console import print_json, say, send
+
+if TYPE_CHECKING:
+    pass
+
+
+def report(
+    paths: Paths = None,
+    config: ConfigPath = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The page to write; `-` is stdout.", parser=path)
+    ] = Path("mirror-report.html"),
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write one HTML page: totals, every image, the groups of repeats side by side, failures."""
+    from mirror.engine import Threads
+    from mirror.pipeline.report import report as collect
+    from mirror.report import page
+
+    to_stdout = is_stdout(output)
+    if to_stdout and as_json:
+        raise ConfigError("--json and --output - both want stdout; leave one out")
+    site = open_site(load(config))
+    check_output(output, site, config, paths)
+    progress = progress_for(as_json, quiet)
+    with closing_bar(progress):
+        found = collect(site, Threads(), paths or (), progress, _now())
+    if to_stdout:
+        send(piece.encode("utf-8") for piece in page(found))
+        return
+    data = "".join(page(found)).encode("utf-8")
+    write_output(output, data)
+    totals = found.totals
+    if as_json:
+        counts = {"pictures": totals.pictures, "repeats": totals.repeats, "missing": totals.missing}
+        print_json({"type": "summary", "path": str(output), "bytes": len(data), **counts})
+        return
+    pictures = count_text(totals.pictures, "picture")
+    say(f"{output}: {pictures}, {count_text(totals.repeats, 'repeat')}, {size_text(len(data))}")
+
+
+def _now() -> datetime:
+    """Now, or what reproducible builds say it is."""
+    if (epoch := os.environ.get("SOURCE_DATE_EPOCH", "")).isdecimal():
+        return datetime.fromtimestamp(int(epoch), UTC)
+    return datetime.now(UTC)

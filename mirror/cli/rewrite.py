@@ -1,0 +1,148 @@
+"""`mirror rewrite`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mirror.amounts import count_text
+from mirror.cli.common import (
+    EXIT_FOUND,
+    ConfigPath,
+    Json,
+    Paths,
+    Quiet,
+    closing_bar,
+    exit_code,
+    finish,
+    load,
+    load_or_default,
+    open_site,
+    path,
+    progress_for,
+    scan_posts,
+)
+from mirror.config import ConfigError
+from mirror.console import for_log, say
+
+if TYPE_CHECKING:
+    from mirror.pipeline.rewrite import ByManifest, PostEdit
+    from mirror.pipeline.site import Site
+
+
+def rewrite(
+    paths: Paths = None,
+    config: ConfigPath = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Print a unified diff; write nothing.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit 1 if a post would change.")
+    ] = False,
+    back: Annotated[bool, typer.Option("--revert", help="Go back to the source URLs.")] = False,
+    urls: Annotated[
+        Path | None,
+        typer.Option(
+            "--map",
+            help="A JSON object of old URL -> new URL, instead of the manifest.",
+            parser=path,
+        ),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Repoint the posts at the mirrored images: the bytes of URLs, and nothing else."""
+    from mirror.pipeline import rewrite as pipeline
+
+    if urls is not None and back:
+        raise ConfigError("--map and --revert exclude each other: a reversed map is a map too")
+    progress = progress_for(as_json, quiet)
+    writes = not (dry_run or check)
+    mapping = None if urls is None else _read_map(urls)
+    settings = load(config) if mapping is None else load_or_default(config)
+    site = open_site(settings)
+    locked = writes and mapping is None
+    with site.lock("mirror rewrite") if locked else nullcontext(), closing_bar(progress):
+        scanned = scan_posts(settings, paths)
+        if back:
+            result = pipeline.revert(pipeline.Context(scanned, progress, writes), site)
+        elif mapping is not None:
+            context = pipeline.Context(scanned, progress, writes)
+            result = pipeline.rewrite(context, pipeline.by_map(mapping))
+        else:
+            context = pipeline.Context(scanned, progress, writes, site)
+            result = pipeline.rewrite(context, _resolver(site))
+    if dry_run and not as_json:
+        for change in result.changed:
+            say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
+    code = exit_code(result.findings)
+    if check and result.changed:  # as with verify, what was found outweighs what could not be done
+        code = EXIT_FOUND
+    lines = _rewrite_lines(result.changed, writes, back)
+    if result.changed and writes and not back and mapping is None:
+        lines.append("`mirror rewrite --revert` goes back to the source URLs")
+    if dry_run and not as_json:  # stdout is the diff
+        for line in lines:
+            say(line, sys.stderr)
+        lines = []
+    finish(lines, result.summary, result.findings, progress, code)
+    raise typer.Exit(code)
+
+
+def _read_map(path: Path) -> dict[str, str]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        for key, count in Counter(key for key, _ in pairs).items():
+            if count > 1:
+                raise ConfigError(f"{path}: {for_log(key)} is mapped {count} times")
+        return dict(pairs)
+
+    try:
+        mapping = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=unique)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: expected a JSON object of old URL -> new URL: {error}"
+        ) from error
+    if not isinstance(mapping, dict) or not all(isinstance(v, str) for v in mapping.values()):
+        raise ConfigError(f"{path}: expected a JSON object of old URL -> new URL, both strings")
+    return mapping
+
+
+def _resolver(site: Site) -> ByManifest:
+    from mirror.pipeline.rewrite import ByManifest, Proof
+
+    if not site.targets:
+        raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
+    target = site.targets[0]
+    if target.settings.public_url is None:
+        raise ConfigError(
+            f"destination {target.name!r} has no `public_url`: what posts are to be pointed at, "
+            "such as https://img.example.com/blog, or /images for a folder of the site"
+        )
+    manifest, _ = site.load_manifest()
+    return ByManifest(site, manifest, target, Proof(target))
+
+
+def _diff_text(text: str) -> str:
+    """As it is, for `git apply`; made safe where a terminal or a CI log reads it."""
+    return for_log(text) if sys.stdout.isatty() or os.environ.get("CI") else text
+
+
+def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:
+    verb = ("pointed back" if back else "rewrote") if writes else "would change"
+    lines = [
+        f"{verb} {for_log(change.scanned.post.name)}: {count_text(len(change.edits), 'reference')}"
+        for change in changed
+    ]
+    if not changed:
+        lines.append("nothing to change")
+    return lines

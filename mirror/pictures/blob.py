@@ -1,0 +1,57 @@
+"""Bytes of a picture -> the facts about them."""
+
+from __future__ import annotations
+
+from hashlib import md5, sha256
+
+from mirror.model import Blob, Digest, Fingerprint
+from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError, Picture, on_white
+from mirror.pictures.phash import fingerprint
+from mirror.pictures.sniff import is_svg, is_whole_svg, picture_format
+from mirror.pictures.thumbnail import thumbnail
+from mirror.repeats.compare import compare
+from mirror.repeats.search import proposals
+
+__all__ = [
+    "ImageError",
+    "ImageLimits",
+    "ImageTooLargeError",
+    "compare",
+    "inspect",
+    "proposals",
+    "thumbnail",
+]
+
+
+def inspect(data: bytes, limits: ImageLimits = ImageLimits()) -> Blob:  # noqa: B008  (frozen)
+    """Decode every frame of `data` and return its facts; what a name or a header said is no matter.
+
+    Formats: PNG, JPEG, GIF, WebP, AVIF, BMP, TIFF, ICO, and SVG, which has no pixels. What follows
+    a whole picture is not looked at. The fingerprint is that of the first frame, upright, on white.
+    Raise `ImageError` for anything else and `ImageTooLargeError` for what is over `limits`.
+    """
+    if picture_format(data) is None and is_svg(data):
+        if not is_whole_svg(data):
+            raise ImageError("SVG, damaged or cut short: its root element is not closed")
+        return _blob(data, "image/svg+xml", None, None)
+    picture = Picture(data, limits)
+    bits: Fingerprint | None = None
+    for image, _ in picture.frames():
+        if bits is None:
+            bits = fingerprint(picture.upright(on_white(image).convert("L")))
+    return _blob(data, picture.media_type, picture.size, bits)
+
+
+def _blob(
+    data: bytes, media_type: str, size: tuple[int, int] | None, bits: Fingerprint | None
+) -> Blob:
+    width, height = size or (None, None)
+    return Blob(
+        digest=Digest(sha256(data).hexdigest()),
+        md5=md5(data, usedforsecurity=False).hexdigest(),
+        size=len(data),
+        media_type=media_type,
+        width=width,
+        height=height,
+        fingerprint=bits,
+    )

@@ -1,0 +1,375 @@
+"""Bytes -> decoded frames, with limits taken from the headers. The one place that opens pictures.
+
+Every way in ends in `ImageError` or in pixels; no warning of Pillow leaves this module.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+import threading
+import warnings
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    IcoImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from mirror.pictures.colour import colour_space
+from mirror.pictures.sniff import describe, is_cut_short, is_lossy_webp, picture_format
+from mirror.urls.redact import printable
+
+# What Pillow logs about a damaged TIFF it raises as well.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+# Diagram editors keep the whole drawing in a compressed text chunk, often over Pillow's 1 MiB.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+
+# Imported by name, so that Pillow never goes looking for the other thirty of its decoders.
+_FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        PngImagePlugin.PngImageFile,
+        JpegImagePlugin.JpegImageFile,
+        GifImagePlugin.GifImageFile,
+        WebPImagePlugin.WebPImageFile,
+        AvifImagePlugin.AvifImageFile,
+        BmpImagePlugin.BmpImageFile,
+        TiffImagePlugin.TiffImageFile,
+        IcoImagePlugin.IcoImageFile,
+    )
+)
+_MEDIA_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "MPO": "image/jpeg",  # a JPEG with more pictures behind the first, which browsers ignore
+    "GIF": "image/gif",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "ICO": "image/x-icon",
+}
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+class ImageError(Exception):
+    """Not a picture, or one that does not decode whole; says what was found."""
+
+
+class ImageTooLargeError(ImageError):
+    """A picture over a limit, refused before its pixels took memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a picture may ask for. A frame is decoded at a time, so memory follows `max_pixels`."""
+
+    max_pixels: int = 100_000_000
+    max_frames: int = 1_000
+    max_total_pixels: int = 1_000_000_000
+
+    def check(self, size: tuple[int, int], frames: int = 1) -> None:
+        """Raise `ImageTooLargeError` if that many frames of that size are over a limit."""
+        width, height = size
+        if width * height > self.max_pixels:
+            raise ImageTooLargeError(
+                f"{width} x {height} is {width * height:,} pixels, over the limit of "
+                f"{self.max_pixels:,}"
+            )
+        if frames > self.max_frames:
+            raise ImageTooLargeError(f"more than {self.max_frames:,} frames")
+        if frames > 1 and frames * width * height > self.max_total_pixels:
+            raise ImageTooLargeError(
+                f"{frames:,} frames of {width} x {height} are over the limit of "
+                f"{self.max_total_pixels:,} pixels in all"
+            )
+
+
+class _Quiet:
+    """Silences Pillow's warnings while any thread is inside.
+
+    `warnings.catch_warnings` alone would let one thread put the filters back under another.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._saved: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._saved = warnings.catch_warnings()
+                self._saved.__enter__()
+                warnings.filterwarnings("ignore", module=r"PIL\.|mirror\.fingerprint")
+            self._inside += 1
+
+    def __exit__(self, *exc_info: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside and self._saved is not None:
+                self._saved.__exit__(None, None, None)
+                self._saved = None
+
+
+_quiet = _Quiet()
+
+
+@contextmanager
+def _decoding(what: str) -> Iterator[None]:
+    """Turn whatever a decoder raises over hostile bytes into `ImageError`."""
+    try:
+        with _quiet:
+            yield
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, MemoryError) as error:
+        raise ImageTooLargeError(f"{what}: too many pixels ({error})") from error
+    except Exception as error:  # decoders raise anything; none of our own code runs in here
+        raise ImageError(f"{what}, damaged or cut short: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its header makes no sense"
+    return printable(str(error)) or type(error).__name__
+
+
+class Picture:
+    """An opened picture: its header is read, its pixels are not."""
+
+    def __init__(self, data: bytes, limits: ImageLimits) -> None:
+        """Raise `ImageError` unless `data` begins like a picture within `limits`."""
+        self._name = picture_format(data)
+        if self._name is None:
+            raise ImageError(f"expected a picture, found {describe(data)}")
+        if is_cut_short(data):
+            raise ImageError(f"{self._name}, cut short: its end is missing")
+        self._limits = limits
+        self.data = data
+        self._raise_pillows_wall()
+        with _decoding(self._name):
+            self._stream = BytesIO(data)
+            self._file: ImageFile.ImageFile = Image.open(self._stream, formats=_FORMATS)
+            self._check(1)
+            self.media_type = _MEDIA_TYPES[self._file.format or ""]
+            self.mode = self._file.mode
+            self.orientation = self._read_orientation()
+            self.is_deep = self.mode.startswith(("I", "F")) or (
+                self.media_type == "image/png" and data[24] == 16
+            )
+            self.is_still = self._file.format == "MPO" or not getattr(
+                self._file, "is_animated", False
+            )
+
+    def _raise_pillows_wall(self) -> None:
+        # Pillow's own limit (an error at twice this value) stays up behind ours, for sizes that
+        # show only inside a decoder: an icon's embedded PNG, a GIF frame beyond its canvas.
+        if Image.MAX_IMAGE_PIXELS is not None:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, self._limits.max_pixels)
+
+    def _check(self, frames: int) -> None:
+        width, height = self._file.size
+        if not (width and height):
+            raise ImageError(f"{self._name} of {width} x {height} pixels")
+        self._limits.check((width, height), frames)
+
+    def _read_orientation(self) -> int:
+        """EXIF orientation 1 to 8. XMP has one too; browsers do not look there, nor do we."""
+        block = self._file.info.get("exif")
+        if not block or self.media_type == "image/tiff":  # Pillow turns a TIFF while loading
+            return 1
+        exif = Image.Exif()
+        try:
+            exif.load(block)
+            value = exif.get(_ORIENTATION, 1)
+        except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
+            return 1  # a broken EXIF block turns nothing, in browsers as here
+        return value if value in _TURNS else 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the upright picture."""
+        width, height = self._file.size
+        return (height, width) if self.orientation >= 5 else (width, height)
+
+    @property
+    def colours(self) -> bytes:
+        """What the numbers mean: empty for sRGB; equal pixels look alike if it is equal."""
+        return colour_space(self.data, self._file)
+
+    @property
+    def coding(self) -> tuple[Hashable, ...]:
+        """How the pixels were made into bytes: what could explain that two copies differ.
+
+        All that keeps every pixel is one coding, whatever the format.
+        """
+        if self.media_type == "image/jpeg":
+            return ("jpeg", self.sampling, *(tuple(self.tables[n]) for n in sorted(self.tables)))
+        if self.media_type == "image/avif" or is_lossy_webp(self.data):
+            return (self.media_type,)
+        return ("palette",) if self.mode in ("P", "PA", "1") else ("exact",)
+
+    @property
+    def is_lossy(self) -> bool:
+        return self.coding[0] not in ("palette", "exact")
+
+    @property
+    def tables(self) -> dict[int, list[int]]:
+        """Quantisation tables of a JPEG; none of anything else."""
+        tables: dict[int, list[int]] = getattr(self._file, "quantization", {})
+        return tables
+
+    @property
+    def sampling(self) -> int:
+        """Chroma sampling of a JPEG as Pillow counts it; -1 for one component or an odd one."""
+        return JpegImagePlugin.get_sampling(self._file)
+
+    def draft(self, size: tuple[int, int]) -> None:
+        """Allow frames smaller than the picture, at least `size`, where decoding is cheaper so."""
+        with _decoding(str(self._name)):
+            self._file.draft(None, size)
+
+    def frames(self) -> Iterator[tuple[Image.Image, float]]:
+        """Yield each frame, decoded whole, with its delay in milliseconds.
+
+        A frame is only good until the next one is asked for, and is not yet turned upright.
+        """
+        index = 0
+        while True:
+            with _decoding(str(self._name)):
+                try:
+                    if index:
+                        self._file.seek(index)
+                except EOFError:
+                    self._check_last_frame()
+                    return
+                self._check(index + 1)
+                self._file.load()
+                delay = float(self._file.info.get("duration") or 0)
+            yield self._file, delay
+            if self.is_still:
+                return
+            index += 1
+
+    def _check_last_frame(self) -> None:
+        # Pillow takes the end of the bytes for the end of the animation.
+        at = self._stream.tell()
+        if self._name == "GIF" and self.data[at - 1 : at] != b";":
+            raise ImageError("GIF, cut short: the last frames of the animation are missing")
+
+    def upright(self, image: Image.Image) -> Image.Image:
+        """Return a frame of this picture, in whatever mode it now is, turned as EXIF says."""
+        turn = _TURNS.get(self.orientation)
+        return image if turn is None else image.transpose(turn)
+
+    def turned_back(self, image: Image.Image, **options: Any) -> Image.Image | None:
+        """Return an upright picture after a way through a JPEG stored as this one is."""
+        back = _TURNS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
+        stream = BytesIO()
+        try:
+            (image if back is None else image.transpose(back)).save(stream, "JPEG", **options)
+            again = Image.open(stream, formats=("JPEG",))
+            again.load()
+        except (OSError, ValueError, TypeError):
+            return None
+        return self.upright(again)
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One of the planes that a JPEG is made of, as its blocks hold it, and the table of those."""
+
+    plane: NDArray[np.uint8]
+    table: NDArray[np.float64]  # 8x8
+    halved: bool  # in both directions
+
+
+def components(data: bytes) -> list[Component]:
+    """Luma and, of a colour JPEG, both chromas; empty for a sampling other than 4:4:4 and 4:2:0."""
+    try:
+        with _decoding("JPEG"):
+            file = Image.open(BytesIO(data), formats=("JPEG",))
+            layers: list[tuple[int, int, int, int]] = getattr(file, "layer", [])
+            tables: dict[int, list[int]] = getattr(file, "quantization", {})
+            sampling = JpegImagePlugin.get_sampling(file)
+            if len(layers) == 1:
+                planes = [_drafted(data, "L", 1)]
+            elif len(layers) == 3 and sampling == 0:
+                planes = list(_drafted(data, "YCbCr", 1).split())
+            elif len(layers) == 3 and sampling == 2:
+                # At half the size a decoder takes the halved planes as they are.
+                planes = [_drafted(data, "L", 1), *_drafted(data, "YCbCr", 2).split()[1:]]
+            else:
+                return []
+            return [
+                Component(
+                    np.asarray(plane),
+                    np.reshape(np.array(tables[layer[3]], np.float64), (8, 8)),
+                    plane.size != planes[0].size,
+                )
+                for plane, layer in zip(planes, layers, strict=True)
+            ]
+    except ImageError:
+        return []
+
+
+def _drafted(data: bytes, mode: str, scale: int) -> Image.Image:
+    file = Image.open(BytesIO(data), formats=("JPEG",))
+    file.draft(mode, (file.width // scale, file.height // scale))
+    file.load()
+    return file
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Whether a decoded frame lets anything shine through."""
+    if "transparency" in image.info:
+        return True
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        low, _ = image.getchannel(image.mode[-1]).getextrema()
+        return bool(low != 255)
+    return False
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """Return a decoded frame as RGB, or as L when it is grey, laid on white where it is not opaque.
+
+    16-bit grey keeps its high byte; CMYK goes through Pillow's plain conversion, no profile.
+    """
+    with _decoding(image.mode):
+        if has_alpha(image):
+            rgba = image.convert("RGBA")
+            return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+        if image.mode.startswith("I;16"):
+            return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        if image.mode in ("RGB", "L"):
+            return image
+        if image.mode in ("1", "LA"):
+            return image.convert("L")
+        return image.convert("RGB")

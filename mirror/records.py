@@ -1,0 +1,102 @@
+"""Records: the text files that mirror keeps, read whole, and written whole or not at all.
+
+The manifest, the memory of rewrites, the ledger and the reviews are records. Each room of theirs
+gives a pair of pure functions (`loads`, `dumps`); what all of them need of a disk stands here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import EllipsisType
+from typing import Generic, TypeVar
+
+from mirror.files import ChangedError, explain, read_whole, write_whole
+
+T = TypeVar("T")
+
+
+class RecordError(Exception):
+    """The text of a record says nothing known: the message names the file, the line, the remedy."""
+
+
+class StateError(Exception):
+    """A file that mirror keeps cannot be written: the message names it, the reason, the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Generic[T]):
+    """One text file and the pair of functions that reads and writes its text.
+
+    `loads` raises a `RecordError`. `empty` gives the value of a file that is not there.
+    """
+
+    path: Path
+    loads: Callable[[str], T]
+    dumps: Callable[[T], str]
+    empty: Callable[[], T]
+
+    def load(self) -> tuple[T, bytes | None]:
+        """Return the value and the bytes it was read from; `empty()` and `None` without a file.
+
+        Raise `RecordError` for a file that cannot be read or that `loads` refuses.
+        """
+        try:
+            data = read_whole(self.path)
+        except FileNotFoundError:
+            return self.empty(), None
+        except OSError as error:
+            raise RecordError(f"{self.path}: cannot be read: {explain(error)}") from error
+        try:
+            return self.loads(data.decode("utf-8")), data
+        except RecordError as error:
+            raise type(error)(f"{self.path}: {error}") from error
+        except UnicodeDecodeError as error:
+            raise RecordError(f"{self.path}: {error}") from error
+
+    def save(self, value: T, old: bytes | None) -> None:
+        """Write `value` unless the file holds it already.
+
+        `old` are the bytes that `load` returned. Raise `StateError` if somebody else wrote the file
+        since, or if it cannot be written; it is as it was then.
+        """
+        text = self.dumps(value)
+        if text.encode("utf-8") == old:
+            return
+        try:
+            write_text(self.path, text, expected=old)
+        except ChangedError as error:
+            raise StateError(
+                f"{self.path}: was changed by someone else during this run; run again, "
+                "what was fetched is kept and not fetched twice"
+            ) from error
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a record, nothing where there is no file; raise `RecordError`."""
+    try:
+        return read_whole(path).decode("utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path}: cannot be read as text: {error}") from error
+
+
+def write_text(path: Path, text: str, expected: bytes | EllipsisType | None = ...) -> None:
+    """Write a file that mirror keeps, whole.
+
+    Raise `StateError`, or `ChangedError` unless it holds what is `expected` (`None`: no file).
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, text.encode("utf-8"), expected=expected)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> StateError:
+    """Return the error for a file that cannot be written."""
+    reason = os.strerror(error.errno or 0)
+    return StateError(f"{path}: cannot be written: {reason}; make room or grant access, run again")

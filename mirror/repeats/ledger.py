@@ -1,0 +1,127 @@
+"""The ledger: evidence on every pair of pictures that was compared, as text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mirror.model import Digest
+from mirror.records import RecordError, read_text, write_text
+from mirror.repeats.evidence import RULE, STATISTICS, Evidence, Mode, Pair, Refusal, Tier
+
+LEDGER = "ledger.jsonl"
+
+
+class LedgerError(RecordError):
+    """A line of the ledger that is not evidence; names the line."""
+
+
+def dumps_evidence(evidence: Evidence) -> str:
+    """One line of JSON with its line end; equal evidence is equal text. No clock in it."""
+    record: dict[str, Any] = {
+        "rule": RULE,
+        "pair": [evidence.pair.first.hex, evidence.pair.second.hex],
+        "distance": evidence.distance,
+    }
+    if evidence.tier is not None:
+        record["tier"] = evidence.tier.value
+    if evidence.refusal is not None:
+        record["refusal"] = evidence.refusal.value
+    record |= dict(zip(STATISTICS, evidence.statistics, strict=False))
+    return json.dumps(record) + "\n"
+
+
+def dumps_mode(mode: Mode) -> str:
+    """The line that says: what is settled was compared as far as `mode` goes."""
+    return json.dumps({"rule": RULE, "mode": mode.value}) + "\n"
+
+
+def loads_mode(text: str) -> Mode:
+    """The mode of the last such line; the default mode has none until it comes after another."""
+    lines = [line for line in text.split("\n")[:-1] if '"mode"' in line]
+    return Mode(json.loads(lines[-1])["mode"]) if lines else Mode.PERCEPTUAL
+
+
+def loads_ledger(text: str) -> dict[Pair, Evidence]:
+    """Evidence by pair, the last line of a pair counts; lines of another rule are left out.
+
+    A last line without its end is what a kill leaves behind, and is left out too.
+    """
+    found = {}
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            record = json.loads(line)
+            if "mode" in record:
+                Mode(record["mode"])
+            elif record["rule"] == RULE:
+                evidence = _evidence(record)
+                found[evidence.pair] = evidence
+        except (ValueError, KeyError, TypeError) as error:
+            raise LedgerError(f"line {number}: expected evidence, got {line[:80]!r}") from error
+    return found
+
+
+def _evidence(record: Mapping[str, Any]) -> Evidence:
+    one, other = map(Digest.parse, record["pair"])
+    tier, refusal = record.get("tier"), record.get("refusal")
+    return Evidence(
+        pair=Pair.of(one, other),
+        distance=int(record["distance"]),
+        tier=None if tier is None else Tier(tier),
+        refusal=None if refusal is None else Refusal(refusal),
+        statistics=tuple(float(record[name]) for name in STATISTICS if name in record),
+    )
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Evidence on every pair that was ever judged, so that no pair is judged twice.
+
+    `mode` is the one under which all pictures settled so far were compared with each other.
+    """
+
+    path: Path
+    known: dict[Pair, Evidence] = field(default_factory=dict)
+    mode: Mode = Mode.PERCEPTUAL
+    is_complete: bool = True
+    """Whether all that was asked for could be read."""
+    _new: list[Evidence] = field(default_factory=list)
+    _new_mode: Mode | None = None
+
+    @classmethod
+    def load(cls, path: Path) -> Ledger:
+        """Raise `LedgerError` that names the line; without a file nothing is known."""
+        text = read_text(path)
+        try:
+            return cls(path, loads_ledger(text), loads_mode(text))
+        except LedgerError as error:
+            hint = "delete the line: the pair is judged again"
+            raise LedgerError(f"{path}: {error}; {hint}") from error
+
+    def add(self, evidence: Evidence) -> None:
+        """Remember; what could not be read is asked again next time."""
+        self.known[evidence.pair] = evidence
+        if evidence.refusal is Refusal.UNREADABLE:
+            self.is_complete = False
+        else:
+            self._new.append(evidence)
+
+    def settle(self, mode: Mode) -> None:
+        if mode is not self.mode:
+            self.mode = self._new_mode = mode
+
+    def save(self) -> None:
+        """Append what is new, in the order of pairs."""
+        if not self._new and self._new_mode is None:
+            return
+        lines = list(map(dumps_evidence, sorted(self._new, key=lambda one: one.pair)))
+        if self._new_mode is not None:
+            lines.append(dumps_mode(self._new_mode))
+        text = read_text(self.path)
+        kept = text[: text.rfind("\n") + 1]  # without a line that a kill left unfinished
+        write_text(self.path, kept + "".join(lines))
+        self._new.clear()
+        self._new_mode = None
