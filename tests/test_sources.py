@@ -153,7 +153,7 @@ def test_two_addresses_of_one_fetch_base_are_asked_for_once():
 def test_equal_paths_on_two_hosts_stay_two_objects():
     locator = Locator([Source("s", ("https://a.example/", "https://b.example/"))])
     one, two = (locator.locate(Url(f"https://{h}.example/x.png")) for h in "ab")
-    assert one.object_name != two.asked
+    assert one.object_name != two.object_name
 
 
 def test_a_bucket_key_is_the_decoded_path():
