@@ -62,12 +62,12 @@ def _name(job: Any) -> str:
 def sync(path: Path) -> dict[str, Any]:
     from mirror.config import load_config
     from mirror.engine import Threads
+    from mirror.pipeline.parts import open_parts
     from mirror.pipeline.progress import Silent
-    from mirror.pipeline.site import Site
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run
 
-    site = Site(load_config(path))
+    site = open_parts(load_config(path))
     engine = Timed(Threads())
     with site.lock("benchmark"):
         result = run(site, engine, SyncOptions(), Silent())
@@ -77,12 +77,12 @@ def sync(path: Path) -> dict[str, Any]:
 def verify(path: Path, *, posts: bool = False) -> dict[str, Any]:
     from mirror.config import load_config
     from mirror.engine import Threads
+    from mirror.pipeline.parts import open_parts
     from mirror.pipeline.progress import Silent
-    from mirror.pipeline.site import Site
     from mirror.pipeline.verify import VerifyOptions
     from mirror.pipeline.verify import verify as run
 
-    site = Site(load_config(path))
+    site = open_parts(load_config(path))
     engine = Timed(Threads())
     result = run(site, engine, VerifyOptions(posts=posts), Silent())
     return _facts(site, engine, result.summary, [f.message for f in result.findings])
@@ -91,7 +91,7 @@ def verify(path: Path, *, posts: bool = False) -> dict[str, Any]:
 def _facts(
     site: Any, engine: Timed, summary: dict[str, Any], findings: list[str]
 ) -> dict[str, Any]:
-    requests = [getattr(target.store, "requests", {}) for target in site.targets]
+    requests = [getattr(target.store, "requests", {}) for target in site.destinations]
     return {
         "summary": summary,
         "findings": findings[:5],

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+from pathlib import Path
 from urllib.parse import quote, unquote
 
-from mirror.config import DestinationSettings
+from mirror.config import DEFAULT_KEY, ConfigError, DestinationSettings
+from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Key, Rule
-from mirror.store import ObjectInfo, Store, StoreError
-from mirror.urls.address import Address
+from mirror.store import ObjectInfo, S3Settings, Store, StoreError, open_store
+from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
 
 
@@ -25,16 +30,47 @@ class Destination:
         return self.settings.name
 
     def public_url(self, key: Key) -> str | None:
-        """What posts are pointed at; ASCII, the same spelling in every syntax."""
+        """Return the URL that posts are pointed at: ASCII, the same spelling in every syntax."""
         base = self.settings.public_url
         return None if base is None else f"{base}/{quote(key, safe='/-._~=,')}"
 
     def key_of(self, url: str) -> Key | None:
-        """The key behind a mirrored URL, or `None` for any other URL."""
+        """Return the key behind a mirrored URL, or `None` for any other URL."""
         base = self.settings.public_url
         if base is None or not url.startswith(f"{base}/"):
             return None
         return Key(unquote(url[len(base) + 1 :].partition("#")[0]))
+
+
+def open_destination(settings: DestinationSettings, root: Path) -> Destination:
+    """Open the store of a destination; nobody is asked yet. Raise `ConfigError`."""
+    try:
+        store = open_store(
+            settings.name,
+            settings.url,
+            root,
+            S3Settings(
+                endpoint_url=settings.endpoint_url,
+                region=settings.region,
+                profile=settings.profile,
+                provider=settings.provider,
+                addressing=settings.addressing,
+            ),
+        )
+    except StoreError as error:
+        raise ConfigError(f"destination {settings.name!r}: {error}") from error
+    return Destination(settings, store)
+
+
+def asset_of(destinations: Iterable[Destination], manifest: Manifest, url: Url) -> Asset | None:
+    """Return the asset that a mirrored URL shows; `None` if no destination has that object."""
+    keys = (destination.key_of(url.raw) for destination in destinations)
+    return next((a for key in keys if key and (a := manifest.by_key.get(key))), None)
+
+
+def key_template(destinations: Sequence[Destination]) -> str:
+    """Return the key template, which is one for all destinations."""
+    return destinations[0].settings.key if destinations else DEFAULT_KEY
 
 
 def object_key(template: str, blob: Blob, source: str, address: Address | None) -> str:
@@ -53,7 +89,7 @@ def object_key(template: str, blob: Blob, source: str, address: Address | None) 
 
 
 def may_run_scripts(asset: Asset, locator: Locator) -> bool:
-    """Whether it is an SVG of which not every source is declared trusted.
+    """Return True for an SVG of which not every source is declared trusted.
 
     Such an object is stored so that a browser saves it instead of showing it as a page.
     """
@@ -63,23 +99,64 @@ def may_run_scripts(asset: Asset, locator: Locator) -> bool:
     return not owners or not all(owner is not None and owner.trust_svg for owner in owners)
 
 
-def differs(target: Destination, blob: Blob, info: ObjectInfo) -> str | None:
-    """What is wrong with a listed object; `None` when nothing is, as far as the server vouches.
+class Listed(Enum):
+    """What a line of a listing says of an object that the manifest names."""
 
-    Raise `StoreError`: an MD5 that disagrees at equal size is asked for once more, since a listing
-    cannot tell that an ETag only looks like one (KMS).
+    EQUAL = "the size and the MD5 are those of the manifest"
+    OTHER_SIZE = "another size: the object is another one"
+    NO_CHECKSUM = "nothing is proven: the listing has no MD5"
+    # Where a bucket encrypts with KMS, an ETag only looks like an MD5.
+    OTHER_CHECKSUM = "nothing is proven: an ETag that is another MD5, or none at all"
+
+
+def compare_listed(size: int, md5: str, info: ObjectInfo) -> Listed:
+    """Compare size and MD5 of the manifest with a listed object, without asking for it."""
+    if info.size != size:
+        return Listed.OTHER_SIZE
+    if info.md5 == md5:
+        return Listed.EQUAL
+    return Listed.NO_CHECKSUM if info.md5 is None else Listed.OTHER_CHECKSUM
+
+
+class Depth(Enum):
+    """How far a comparison goes where a listing proves nothing."""
+
+    ASK = "ask the server once more, and take its word"
+    READ = "read the object back and hash it"
+
+
+def difference(store: Store, expected: Object, info: ObjectInfo, depth: Depth) -> str | None:
+    """Compare a listed object with the manifest: what was expected and found; `None` if equal.
+
+    Raise `StoreError` if the object cannot be asked for.
     """
-    if info.size != blob.size:
-        return f"expected {blob.size} bytes, found {info.size}"
-    if info.md5 in (None, blob.md5):
-        return None
-    again = target.store.stat(info.key)
-    if again is not None and again.md5 in (None, blob.md5):
-        return None
-    return f"expected MD5 {blob.md5}, found {info.md5}"
+    match compare_listed(expected.size, expected.md5, info):
+        case Listed.EQUAL:
+            return None
+        case Listed.OTHER_SIZE:
+            return f"expected {expected.size} bytes, found {info.size}"
+        case Listed.NO_CHECKSUM if depth is Depth.ASK:
+            return None
+        case Listed.OTHER_CHECKSUM if depth is Depth.ASK:
+            again = store.stat(info.key)
+            if again is not None and again.md5 in (None, expected.md5):
+                return None
+            return f"expected MD5 {expected.md5}, found {info.md5}"
+    return read_difference(store, expected)
 
 
-def unreachable(target: Destination, error: StoreError, then: str = "") -> Finding:
-    """The finding for a destination that cannot be asked; `then` says what was not done there."""
-    message = str(error).removeprefix(f"{target.name}: ") + then
-    return Finding(Rule.DESTINATION_UNREACHABLE, target.name, message)
+def read_difference(store: Store, expected: Object) -> str | None:
+    """Hash the bytes that a reader gets: the only way to see rot on the server's disk.
+
+    Return `None` if they are right. Raise `StoreError`.
+    """
+    digest = sha256(store.get(expected.key)).hexdigest()
+    if digest == expected.digest.hex:
+        return None
+    return f"expected SHA-256 {expected.digest}, found {digest}"
+
+
+def unreachable(destination: Destination, error: StoreError, then: str = "") -> Finding:
+    """Return the finding for a destination that cannot be asked; `then` says what was not done."""
+    message = str(error).removeprefix(f"{destination.name}: ") + then
+    return Finding(Rule.DESTINATION_UNREACHABLE, destination.name, message)

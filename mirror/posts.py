@@ -41,6 +41,27 @@ class Post:
         return Finding(Rule.POST_UNREADABLE, self.name, message, self.name)
 
 
+@dataclass(frozen=True, slots=True)
+class PostTree:
+    """Where the posts of a site are; `skip` are folders that mirror writes to."""
+
+    settings: PostsConfig
+    root: Path
+    skip: tuple[Path, ...] = ()
+
+    def find(self, paths: Sequence[Path] = ()) -> tuple[list[Post], list[Finding]]:
+        """Return the posts below `paths` or the configured ones; none at all is a finding.
+
+        Raise `ConfigError` for a path that does not exist.
+        """
+        posts, findings = find_posts(self.settings, self.root, paths, self.skip)
+        if not posts:
+            where = ", ".join(str(path) for path in paths or self.settings.paths)
+            message = f"no post in {where}: check `paths`, `include` and `exclude` of [posts]"
+            findings.append(Finding(Rule.NO_POSTS, "[posts]", message))
+        return posts, findings
+
+
 def find_posts(
     posts: PostsConfig, root: Path, paths: Sequence[Path] = (), skip: Collection[Path] = ()
 ) -> tuple[list[Post], list[Finding]]:

@@ -1,46 +1,73 @@
-"""What `.mirror/` holds: the journal, the lock, the validators, the last run."""
+"""State: what `.mirror/` holds. All of it may be deleted at any time; only speed is lost.
+
+journal.jsonl     what was fetched since the manifest was last written
+lock              the run that is at work
+validators.jsonl  the versions that hosts named, for `--refresh`, and whose turn it is
+last-sync.jsonl   the summary and the findings of the last sync
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock as Mutex
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mirror.files import (
-    Lock,
-    read_whole,
-    sweep,
-)
-from mirror.manifest import (
-    dump_blob,
-    is_address,
-    load_blob,
-)
-from mirror.model import Blob
+from mirror.files import Lock, create_whole, read_whole, sweep, write_whole
+from mirror.manifest import dump_blob, is_address, load_blob
+from mirror.model import Blob, Finding, Rule
 from mirror.records import unwritable
 from mirror.urls.address import Address
 
+if TYPE_CHECKING:
+    from mirror.fetch import Validators
+
+_RULES = {rule.id: rule for rule in Rule}
+
 
 @dataclass(frozen=True, slots=True)
-class _Locked:
-    lock: Lock
-    folders: tuple[Path, ...]
+class State:
+    """The folder `.mirror/` and the files in it."""
 
-    def __enter__(self) -> None:
+    folder: Path
+    journal: Journal
+    validators: ValidatorCache
+    last_sync: LastSyncFile
+
+    @classmethod
+    def below(cls, folder: Path) -> State:
+        return cls(
+            folder,
+            Journal(folder / "journal.jsonl"),
+            ValidatorCache(folder / "validators.jsonl"),
+            LastSyncFile(folder / "last-sync.jsonl"),
+        )
+
+    @contextmanager
+    def lock(self, command: str, roots: Iterable[Path]) -> Iterator[None]:
+        """Let one run at a time work here; raise `HeldError` that names the other.
+
+        Temporary files that a killed run left below `roots` are removed.
+        """
+        lock = Lock(self.folder / "lock", command)
         try:
-            self.lock.__enter__()
+            self.folder.mkdir(parents=True, exist_ok=True)
+            create_whole(self.folder / ".gitignore", b"*\n")
+            lock.__enter__()
         except OSError as error:
-            raise unwritable(self.lock.path, error) from error
-        for folder in self.folders:
-            sweep(folder)
-
-    def __exit__(self, *error: object) -> None:
-        self.lock.__exit__(None, None, None)
+            place = lock.path if self.folder.is_dir() else self.folder
+            raise unwritable(place, error) from error
+        try:
+            for root in (self.folder, *roots):
+                sweep(root)
+            yield
+        finally:
+            lock.__exit__(None, None, None)
 
 
 @dataclass(slots=True)
@@ -79,7 +106,88 @@ class Journal:
             raise unwritable(self.path, error) from error
 
 
+@dataclass(frozen=True, slots=True)
+class ValidatorCache:
+    """The versions that hosts named, by address, and whose turn it is with `--limit`.
+
+    Without it, all is fetched again, in the order of the posts.
+    """
+
+    path: Path
+
+    def load(self) -> dict[Address, tuple[str, Validators]]:
+        """Return, by address, the SHA-256 of the bytes that came and the host's validators.
+
+        What was asked for longest ago comes first, also where nothing came of it.
+        """
+        from mirror.fetch import Validators  # an HTTP client, which few commands need
+
+        entries: dict[Address, tuple[str, Validators]] = {}
+        for raw in json_lines(self.path):
+            with suppress(KeyError, TypeError):
+                validators = Validators(raw["etag"], raw["last_modified"])
+                entries[Address(raw["source"])] = (str(raw["sha256"]), validators)
+        return entries
+
+    def add(
+        self, asked: Iterable[Address], received: Mapping[Address, tuple[str, Validators]]
+    ) -> None:
+        """Record what came, and that all of `asked` had their turn."""
+        from mirror.fetch import Validators
+
+        entries = self.load()
+        turns = {url: entries.pop(url, ("", Validators())) for url in asked}
+        if not turns:
+            return
+        lines = [
+            json.dumps({"source": url, "sha256": digest, **asdict(validators)}) + "\n"
+            for url, (digest, validators) in (entries | turns | dict(received)).items()
+        ]
+        with suppress(OSError):  # only speed is lost
+            write_whole(self.path, "".join(lines).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class LastSync:
+    """The outcome of the last sync, and the time when it ended."""
+
+    ended: datetime
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LastSyncFile:
+    """Keeps the outcome of the last sync for reports."""
+
+    path: Path
+
+    def save(self, summary: Mapping[str, int | float], findings: Iterable[Finding]) -> None:
+        """Keep the outcome of a sync in place of the one before."""
+        lines = [{"type": "summary", **summary}]
+        lines += [{"type": "finding", **finding.as_json()} for finding in findings]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        with suppress(OSError):  # only a report would have used it
+            write_whole(self.path, text.encode())
+
+    def load(self) -> LastSync | None:
+        """Return the outcome of the last sync; `None` if none is on record."""
+        try:
+            ended = datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
+        except OSError:
+            return None
+        return LastSync(ended, tuple(_findings(json_lines(self.path))))
+
+
+def _findings(lines: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
+    for raw in lines:
+        with suppress(KeyError, TypeError):  # of another version: nothing that could be shown
+            if raw["type"] == "finding":
+                place = (raw.get(name) for name in ("post", "line", "column"))
+                yield Finding(_RULES[raw["rule"]], raw["subject"], raw["message"], *place)
+
+
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a JSON Lines file; lines that are none are left out."""
     try:
         text = read_whole(path).decode("utf-8", "replace")
     except OSError:

@@ -13,8 +13,8 @@ from mirror.engine import Engine, Threads
 from mirror.host import ImageHost
 from mirror.model import Finding
 from mirror.pipeline import rewrite as rewriting
+from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.scan import scan
-from mirror.pipeline.site import Site
 from mirror.pipeline.sync import SyncOptions, SyncResult, sync
 from mirror.pipeline.verify import VerifyOptions, VerifyResult, verify
 
@@ -81,8 +81,8 @@ class Blog:
         return load_config(self.root / "mirror.toml")
 
     @property
-    def site(self) -> Site:
-        return Site(self.config)
+    def site(self) -> Parts:
+        return open_parts(self.config)
 
     def sync(self, engine: Engine | None = None, **options: Any) -> SyncResult:
         site = self.site
@@ -91,8 +91,8 @@ class Blog:
 
     def rewrite(self, write: bool = True) -> rewriting.RewriteResult:
         site = self.site
-        manifest, _ = site.load_manifest()
-        target = site.targets[0]
+        manifest, _ = site.manifest.load()
+        target = site.destinations[0]
         resolve = rewriting.ByManifest(site, manifest, target, rewriting.Proof(target))
         return rewriting.rewrite(self._context(site, write), resolve)
 
@@ -100,8 +100,8 @@ class Blog:
         site = self.site
         return rewriting.revert(self._context(site, True), site)
 
-    def _context(self, site: Site, write: bool) -> rewriting.Context:
-        return rewriting.Context(scan(*site.posts()), self.progress, write, site)
+    def _context(self, site: Parts, write: bool) -> rewriting.Context:
+        return rewriting.Context(scan(*site.posts.find()), self.progress, write, site)
 
     def verify(self, **options: Any) -> VerifyResult:
         return verify(self.site, Threads(), VerifyOptions(**options), self.progress)

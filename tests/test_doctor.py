@@ -26,7 +26,7 @@ from mirror.config import load_config
 from mirror.host import ImageHost
 from mirror.model import Key
 from mirror.pipeline.doctor import doctor
-from mirror.pipeline.site import Site
+from mirror.pipeline.parts import open_parts
 from mirror.store import (
     DirectoryStore,
     ExistsError,
@@ -380,12 +380,12 @@ def site_with(root: Path, host: ImageHost, headers: str = "", destination: str =
 
 
 def of_source(config: Path) -> dict[str, Check]:
-    found = doctor(Site(load_config(config)))
+    found = doctor(open_parts(load_config(config)))
     return {check.name: check for patient, check in found if patient.kind == "source"}
 
 
 def of_destination(config: Path) -> dict[str, Check]:
-    found = doctor(Site(load_config(config)))
+    found = doctor(open_parts(load_config(config)))
     return {check.name: check for patient, check in found if patient.kind == "destination"}
 
 
@@ -606,7 +606,7 @@ def test_images_that_only_look_mirrored_do_not_count(tmp_path: Path) -> None:
     with ImageHost({}) as host:
         config = site_with(tmp_path, host)
         shows(tmp_path, "/i/mine.png")
-        found = {check.name: check for _, check in doctor(Site(load_config(config)))}
+        found = {check.name: check for _, check in doctor(open_parts(load_config(config)))}
     assert found["posts"].health is Health.FAILED
     assert found["posts"].message == "1 post with 0 images of 1 source"
 
@@ -621,7 +621,7 @@ def test_a_folder_that_was_not_there_is_not_there_afterwards(tmp_path: Path, the
         before = sorted(tmp_path.rglob("*"))
         assert bad(of_destination(config)) == []
         assert sorted(tmp_path.rglob("*")) == before
-        checks = doctor(Site(load_config(config)))  # nobody listens to the end
+        checks = doctor(open_parts(load_config(config)))  # nobody listens to the end
         assert any(patient.kind == "destination" for patient, _ in checks)
         assert (tmp_path / "static" / "images").exists()
         checks.close()  # type: ignore[attr-defined]
@@ -639,7 +639,9 @@ def test_silent_places_take_a_doctor_little_time(
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
         began = monotonic()
-        found = [(patient.kind, check) for patient, check in doctor(Site(load_config(config)))]
+        found = [
+            (patient.kind, check) for patient, check in doctor(open_parts(load_config(config)))
+        ]
         assert monotonic() - began < 5
     failures = [(kind, check.name) for kind, check in found if check.health is Health.FAILED]
     assert failures == [("destination", "list"), ("source", "read")]
@@ -686,7 +688,9 @@ def test_what_is_wrong_at_home_is_found_first(
             (tmp_path / path).unlink()
         else:
             (tmp_path / path).write_text(text)
-        found = [(patient.kind, check) for patient, check in doctor(Site(load_config(config)))]
+        found = [
+            (patient.kind, check) for patient, check in doctor(open_parts(load_config(config)))
+        ]
     assert [check.name for kind, check in found if check.health is Health.FAILED] == [name]
     kinds = [kind for kind, _ in found]
     assert kinds == sorted(kinds, key=["site", "destination", "source"].index)

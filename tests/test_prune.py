@@ -32,7 +32,7 @@ def stray(
     if request.param != "directory":
         blog.configure(more=care.s3(use(servers[request.param], monkeypatch)))
     filled(blog, *NAMES)
-    store = blog.site.targets[-1].store
+    store = blog.site.destinations[-1].store
     store.put(STRAY, b"stray")
     return store
 
@@ -41,7 +41,7 @@ def stray(
 def local(blog: Blog) -> Store:
     """The same in a folder, for what no destination decides."""
     filled(blog, *NAMES)
-    store = blog.site.targets[0].store
+    store = blog.site.destinations[0].store
     store.put(STRAY, b"stray")
     return store
 
@@ -93,7 +93,7 @@ def test_in_a_bucket_with_versions_every_older_one_stays(
         client.put_object(Bucket=bucket, Key=theirs, Body=b"theirs")
     blog.configure(more=care.s3(server, url=f"s3://{bucket}/blog"))
     filled(blog, *NAMES)
-    store = blog.site.targets[-1].store
+    store = blog.site.destinations[-1].store
     damaged = Key(blog.asset(NAMES[0])["key"])
     good = store.get(damaged)
     store.replace(damaged, good[::-1])
@@ -132,7 +132,7 @@ def test_above_the_limit_nothing_goes(blog: Blog, stray: Store, limit: str) -> N
 def test_the_limit_of_one_destination_holds_for_all(blog: Blog, rclone: Server) -> None:
     blog.configure(more=care.s3(rclone))
     filled(blog, *NAMES)
-    site, bucket = (target.store for target in blog.site.targets)
+    site, bucket = (target.store for target in blog.site.destinations)
     site.put(STRAY, b"1")
     for number in range(3):
         bucket.put(Key(f"stray{number}.png"), b"1")
@@ -254,7 +254,7 @@ def test_odd_names_are_shown_on_one_line(blog: Blog) -> None:
     ran = run(blog, "prune", "--yes", "--max-delete", "1")
     assert ran.code == 0
     assert r"ab/x\..\..\y\n.png" in ran.out
-    assert keys(blog.site.targets[0].store) == {blog.asset(name)["key"] for name in NAMES}
+    assert keys(blog.site.destinations[0].store) == {blog.asset(name)["key"] for name in NAMES}
 
 
 # --- What posts still show --------------------------------------------------------------------

@@ -38,13 +38,13 @@ def bucket(
     server = use(servers[request.param], monkeypatch)
     blog.configure(more=care.s3(server) + FETCH)
     filled(blog, *NAMES)
-    store = blog.site.targets[-1].store
+    store = blog.site.destinations[-1].store
     assert isinstance(store, S3Store)
     return store
 
 
 def folder(blog: Blog) -> Store:
-    return blog.site.targets[0].store
+    return blog.site.destinations[0].store
 
 
 def key(blog: Blog, name: str) -> Key:
@@ -70,7 +70,7 @@ def cut(store: Store, key: Key) -> None:
 
 def contents(blog: Blog) -> dict[str, list[bytes]]:
     """What every destination holds."""
-    stores = [target.store for target in blog.site.targets]
+    stores = [target.store for target in blog.site.destinations]
     return {store.name: [store.get(info.key) for info in store.list()] for store in stores}
 
 
@@ -100,7 +100,7 @@ def test_what_was_repaired_is_stored_as_sync_stores_it(
     blog.host.put("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
     blog.write("post.md", f"![]({BUCKET}a.svg)\n")
     blog.sync()
-    store = blog.site.targets[-1].store
+    store = blog.site.destinations[-1].store
     assert isinstance(store, S3Store)
     place = {"Bucket": SERVER_BUCKET, "Key": f"{store.settings.prefix}/{key(blog, 'a.svg')}"}
 

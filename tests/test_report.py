@@ -35,11 +35,10 @@ from mirror.host import ImageHost
 from mirror.model import Blob, Digest, Finding, Rule, Thumbnail
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
 from mirror.pictures.thumbnail import thumbnail
-from mirror.pipeline import last_sync
+from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.progress import Silent
 from mirror.pipeline.report import growth
 from mirror.pipeline.report import report as collect
-from mirror.pipeline.site import Site
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.repeats.evidence import RULE, Evidence, Pair, Refusal
 from mirror.report import (
@@ -427,16 +426,16 @@ def root(tmp_path: Path, host: ImageHost) -> Path:
     return tmp_path
 
 
-def run_sync(root: Path) -> Site:
-    site = Site(load_config(root / "mirror.toml"))
+def run_sync(root: Path) -> Parts:
+    site = open_parts(load_config(root / "mirror.toml"))
     with site.lock("test"):
         result = sync(site, Threads(), SyncOptions(), Silent())
-        last_sync.save(site, result.summary, result.findings)
+        site.state.last_sync.save(result.summary, result.findings)
     return site
 
 
 def collected(root: Path) -> Report:
-    return collect(Site(load_config(root / "mirror.toml")), Threads(), (), Silent(), NOON)
+    return collect(open_parts(load_config(root / "mirror.toml")), Threads(), (), Silent(), NOON)
 
 
 def test_a_report_of_a_site_shows_pictures_hosts_and_failures(root: Path, host: ImageHost) -> None:
@@ -473,13 +472,13 @@ def test_repeats_stand_side_by_side_with_their_evidence(root: Path, host: ImageH
     post = root / "posts" / "文.md"
     post.write_text(post.read_text() + f"\n![again]({host.base_url}a/copy.png)\n")
     site = run_sync(root)
-    manifest, _ = site.load_manifest()
+    manifest, _ = site.manifest.load()
     by_name = {a.sources[0].rpartition("/")[2]: a for a in manifest.assets.values()}
     kept, copy = by_name[quote("第1页.png")], by_name["copy.png"]
     assets = dict(manifest.assets)
     assets[copy.digest] = replace(copy, key=None, alias_of=kept.digest)
-    _, old = site.load_manifest()
-    site.save_manifest(replace(manifest, assets=assets), old)
+    _, old = site.manifest.load()
+    site.manifest.save(replace(manifest, assets=assets), old)
     pair = sorted((kept.digest.hex, copy.digest.hex))
     line = {"rule": RULE, "pair": pair, "distance": 2, "tier": "T0", "luma": 0.5}
     (root / "manifests" / "ledger.jsonl").write_text(json.dumps(line) + "\n")
@@ -499,11 +498,11 @@ def test_repeats_stand_side_by_side_with_their_evidence(root: Path, host: ImageH
 
 def test_rewritten_posts_still_show_their_pictures(root: Path) -> None:
     site = run_sync(root)
-    manifest, _ = site.load_manifest()
+    manifest, _ = site.manifest.load()
     post = root / "posts" / "文.md"
     text = post.read_text()
     for asset in manifest.assets.values():
-        target = site.targets[0].public_url(asset.key) if asset.key else None
+        target = site.destinations[0].public_url(asset.key) if asset.key else None
         assert target
         text = text.replace(asset.sources[0], target)
     post.write_text(text)
@@ -528,22 +527,22 @@ def test_a_lost_original_and_a_lost_state_cost_their_part_of_the_page_only(root:
 
 def test_what_was_mirrored_since_is_no_failure_any_more(root: Path, host: ImageHost) -> None:
     run_sync(root)
-    kept = (root / ".mirror" / last_sync.FILE_NAME).read_bytes()
+    kept = (root / ".mirror" / "last-sync.jsonl").read_bytes()
     host.put("gone.png", png(deck(3)[2].draw()))
     run_sync(root)
-    (root / ".mirror" / last_sync.FILE_NAME).write_bytes(kept + b"not json\n{}\n[1]\n")
+    (root / ".mirror" / "last-sync.jsonl").write_bytes(kept + b"not json\n{}\n[1]\n")
     assert Rule.NOT_FETCHED not in {f.rule for f in collected(root).findings}
 
 
 def test_the_last_sync_comes_back_as_it_was(root: Path) -> None:
-    site = Site(load_config(root / "mirror.toml"))
+    site = open_parts(load_config(root / "mirror.toml"))
     (root / ".mirror").mkdir()
     findings = (
         Finding(Rule.NOT_FETCHED, "https://a/b.png", "404", "文.md", 3, 5),
         Finding(Rule.SVG_STORED, "https://a/c.svg", "an SVG"),
     )
-    last_sync.save(site, {"posts": 1}, findings)
-    last = last_sync.load(site)
+    site.state.last_sync.save({"posts": 1}, findings)
+    last = site.state.last_sync.load()
     assert last
     assert last.findings == findings
 

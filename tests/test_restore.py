@@ -146,7 +146,7 @@ def test_a_restore_can_be_run_again_and_goes_on(blog: Blog) -> None:
 def test_a_bucket_serves_where_the_archive_does_not(blog: Blog, rclone: Server) -> None:
     blog.configure(more=care.s3(rclone))
     filled(blog, *NAMES)
-    site, bucket = (target.store for target in blog.site.targets)
+    site, bucket = (target.store for target in blog.site.destinations)
     a, b, c = (Key(blog.asset(quote(name))["key"]) for name in NAMES)
     shutil.rmtree(blog.root / "archive")
     site.delete(a)
@@ -216,7 +216,7 @@ def write(blog: Blog, *assets: Asset) -> None:
 
 def test_two_images_of_one_name_are_both_named_and_neither_is_written(blog: Blog) -> None:
     filled(blog, *NAMES)
-    manifest, _ = blog.site.load_manifest()
+    manifest, _ = blog.site.manifest.load()
     first, second, third = manifest.assets.values()
     one, other = "https://h/a.png?x=1", "https://h/a%3Fx=1.png"
     write(
@@ -318,7 +318,7 @@ SHELL_NAMES = (
 @NEEDS
 def test_the_documented_shell_restores_what_the_command_does(blog: Blog) -> None:
     filled(blog, "plain.png")
-    manifest, _ = blog.site.load_manifest()
+    manifest, _ = blog.site.manifest.load()
     (asset,) = manifest.assets.values()
     sources = [canonical(f"http://h.example:81/{name}") for name in SHELL_NAMES]
     repeat = replace(
@@ -356,7 +356,7 @@ SHELL_KEYS = (
 def test_the_documented_shell_asks_for_whatever_a_key_may_hold(blog: Blog, locale: str) -> None:
     names = [f"{number}.png" for number, _ in enumerate(SHELL_KEYS)]
     filled(blog, *names)
-    manifest, _ = blog.site.load_manifest()
+    manifest, _ = blog.site.manifest.load()
     assets = [
         replace(manifest.assets[manifest.find(Address(BUCKET + name)).digest], key=Key(key))  # type: ignore[union-attr]
         for name, key in zip(names, SHELL_KEYS, strict=True)
@@ -364,7 +364,7 @@ def test_the_documented_shell_asks_for_whatever_a_key_may_hold(blog: Blog, local
     kept = "https://h.example/kept.jpg"  # stored before a better one came
     assets[0] = replace(assets[0], alias_of=assets[1].digest, sources=(Address(kept),))
     write(blog, *assets)
-    assert blog.site.load_manifest()[0].by_key.keys() == set(SHELL_KEYS)
+    assert blog.site.manifest.load()[0].by_key.keys() == set(SHELL_KEYS)
     served = {f"blog/{key}": picture(number) for number, key in enumerate(SHELL_KEYS)}
     with ImageHost(served) as host:
         place = ("manifests/images.jsonl", f"{host.base_url}blog", "theirs")
@@ -379,7 +379,7 @@ def test_the_documented_shell_asks_for_whatever_a_key_may_hold(blog: Blog, local
 @NEEDS
 def test_the_documented_shell_names_what_it_cannot_get_and_gets_the_others(blog: Blog) -> None:
     filled(blog, "a.png", "b.png", "c.png", "d.png", "e.png")
-    manifest, _ = blog.site.load_manifest()
+    manifest, _ = blog.site.manifest.load()
     assets = {asset.sources[0].rpartition("/")[2]: asset for asset in manifest.assets.values()}
     assets["a.png"] = replace(assets["a.png"], key=None)
     write(blog, *assets.values())

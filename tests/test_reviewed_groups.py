@@ -117,7 +117,7 @@ def test_who_merged_is_told_and_not_why_the_pixels_were_against_it(grouped):
     dupes(grouped, "--merge", "one.png", "large.png")
     grouped.sync()
     against = Evidence(Pair.of(first, second), 9, refusal=Refusal.PIXELS)
-    manifest, _ = grouped.site.load_manifest()
+    manifest, _ = grouped.site.manifest.load()
     (group,) = (one for one in groups(manifest, [against]) if one.kept.digest == second)
     assert [evidence for _, evidence in group.members] == [None, None]
     assert dupes(grouped).count("merged by a person") == 2

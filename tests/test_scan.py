@@ -80,7 +80,7 @@ def test_links_count_when_they_lead_to_an_image_or_to_what_is_shown_as_one(blog)
         f"[full]({BUCKET}big.PNG) [page]({BUCKET}page) [file]({BUCKET}shown) {BUCKET}bare.png\n",
     )
     blog.write("b.md", f"![]({BUCKET}shown)\n")
-    scanned = scan(*blog.site.posts())
+    scanned = scan(*blog.site.posts.find())
     found = [(ref.form, ref.url.raw.removeprefix(BUCKET)) for _, ref in scanned.references()]
     assert found == [
         (Form.LINK, "big.PNG"),
@@ -93,7 +93,7 @@ def test_links_count_when_they_lead_to_an_image_or_to_what_is_shown_as_one(blog)
 def test_spans_are_the_bytes_of_the_url_in_the_file(blog):
     text = f"\ufeff图 ![图](<{BUCKET}图.png>)\r\n".encode()
     blog.write("a.md", text)
-    ((_, ref),) = scan(*blog.site.posts()).references()
+    ((_, ref),) = scan(*blog.site.posts.find()).references()
     assert text[ref.span.start : ref.span.stop].decode() == f"{BUCKET}图.png"
     assert (ref.line, ref.column) == (1, 9)  # the byte order mark is no character
 
@@ -101,7 +101,7 @@ def test_spans_are_the_bytes_of_the_url_in_the_file(blog):
 def test_a_post_that_is_no_text_is_a_finding_and_the_rest_goes_on(blog):
     blog.write("a.md", b"\x00\xff\x00binary")
     blog.write("b.md", f"![]({BUCKET}a.png)")
-    scanned = scan(*blog.site.posts())
+    scanned = scan(*blog.site.posts.find())
     assert [finding.rule for finding in scanned.findings] == [Rule.POST_UNREADABLE]
     assert len(list(scanned.references())) == 1
 
@@ -109,7 +109,7 @@ def test_a_post_that_is_no_text_is_a_finding_and_the_rest_goes_on(blog):
 def test_hosts_are_summed_up(blog):
     blog.write("a.md", f"![]({BUCKET}a.png) ![]({BUCKET}a.png#x) ![](//i.example/b.png) ![](c.png)")
     blog.write("b.md", f"![]({BUCKET}b.png)")
-    rows = host_table(scan(*blog.site.posts()), blog.config.locator())
+    rows = host_table(scan(*blog.site.posts.find()), blog.config.locator())
     assert [(row.name, row.images, row.references, row.posts, row.source) for row in rows] == [
         ("blog.oss-cn-beijing.aliyuncs.com", 2, 3, 2, "blog"),
         ("i.example", 1, 1, 1, ""),
@@ -125,7 +125,7 @@ def test_the_two_real_posts_have_354_references_to_347_images(blog):
     blog.configure()
     for path in POSTS.glob("*.md"):
         blog.write(path.name, path.read_bytes())
-    scanned = scan(*blog.site.posts())
+    scanned = scan(*blog.site.posts.find())
     assert sum(1 for _ in scanned.references()) == 354
     assert len({ref.url.raw for _, ref in scanned.references()}) == 347
 

@@ -7,8 +7,8 @@ import shutil
 import pytest
 import slides
 
-from mirror.config import ConfigError
 from mirror.engine import Serial
+from mirror.manifest import ManifestError
 from mirror.model import Rule
 from mirror.pipeline.repair import RepairOptions, repair
 from mirror.pipeline.restore import restore
@@ -91,13 +91,13 @@ def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
         lambda: restore(known.site, Serial(), known.root / "out", known.progress),
         lambda: repair(known.site, Serial(), RepairOptions(), known.progress),
     ):
-        with pytest.raises(ConfigError, match="there is no manifest"):
+        with pytest.raises(ManifestError, match="there is no manifest"):
             work()
     (finding,) = known.sync().findings
     assert finding.rule is Rule.UNKNOWN_TARGET
     assert "and so do 4 more, but no manifest knows" in finding.message
     assert finding.place == "posts/post.md:1:5"
-    with pytest.raises(ConfigError, match="there is no manifest"):
+    with pytest.raises(ManifestError, match="there is no manifest"):
         restore(known.site, Serial(), known.root / "out", known.progress)
     known.host.put("new.png", slides.encode(slides.deck(6)[5].draw()))
     known.write("more.md", "![](BUCKET/new.png)\n")

@@ -29,9 +29,8 @@ from mirror.config import DestinationSettings
 from mirror.destinations import Destination
 from mirror.engine import Serial, Threads
 from mirror.files import Tree
-from mirror.manifest import Manifest, ManifestError
+from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Asset, Blob, Digest, Key, Rule
-from mirror.pipeline.site import Site
 from mirror.pipeline.verify import Slice, State, VerifyOptions, examine, verify, verify_original
 from mirror.store import MemoryStore, ObjectInfo, S3Store, Store, UnreachableError
 
@@ -60,7 +59,7 @@ def stored(
         server = use(servers[request.param], monkeypatch)
         blog.configure(more=care.s3(server))
     filled(blog, *NAMES)
-    return blog.site.targets[-1].store
+    return blog.site.destinations[-1].store
 
 
 def test_what_a_backup_has_made_agrees(blog: Blog, stored: Store) -> None:
@@ -119,7 +118,7 @@ def test_a_listing_is_all_it_takes_where_etags_are_md5(
     folder = server.folder
     assert folder
     site = blog.site
-    store = site.targets[-1].store
+    store = site.destinations[-1].store
     assert isinstance(store, S3Store)
     for number in range(1003):
         asset = made(str(number).encode())
@@ -129,7 +128,7 @@ def test_a_listing_is_all_it_takes_where_etags_are_md5(
         path.write_bytes(str(number).encode())
     write_manifest(blog, Manifest(assets))
     found = examine(
-        site.targets[-1], Manifest(assets).objects, Threads(), VerifyOptions(), Recorder()
+        site.destinations[-1], Manifest(assets).objects, Threads(), VerifyOptions(), Recorder()
     )
     assert (found.compared, found.read, found.deviations) == (1003, 0, [])
     assert store.requests == {"ListObjectsV2": 2}
@@ -144,7 +143,7 @@ def test_a_manifest_is_read_while_the_bucket_is_listed_and_may_turn_out_unusual(
     assets = [made(str(number).encode()) for number in range(2500)]
     late = max(assets, key=lambda asset: asset.digest.hex)
     assets[assets.index(late)] = replace(late, key=Key("!/late.png"))
-    store = blog.site.targets[-1].store
+    store = blog.site.destinations[-1].store
     assert isinstance(store, S3Store)
     assert server.folder
     for number, asset in enumerate(assets):
@@ -152,13 +151,13 @@ def test_a_manifest_is_read_while_the_bucket_is_listed_and_may_turn_out_unusual(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(str(number).encode())
     write_manifest(blog, Manifest({asset.digest: asset for asset in assets}))
-    blog.site.targets[0].store.put(Key("stray"), b"")  # the folder: all missing but this
+    blog.site.destinations[0].store.put(Key("stray"), b"")  # the folder: all missing but this
     result = verify(blog.site, Threads(), VerifyOptions(), Recorder())
     counts = {name: result.summary[name] for name in ("assets", "objects", "missing", "extra")}
     assert counts == {"assets": 2500, "objects": 5000, "missing": 2500, "extra": 1}
     assert [len(layer.findings) for layer in result.layers] == [2501, 0]
 
-    path = blog.site.manifest_path
+    path = blog.site.manifest.path
     path.write_bytes(path.read_bytes() + b">>>>>>> main\n")
     with pytest.raises(ManifestError, match="line 2502: merge conflict"):
         verify(blog.site, Threads(), VerifyOptions(), Recorder())
@@ -185,7 +184,7 @@ def test_an_object_uploaded_in_parts_is_read_back(
     server = use(servers["moto"], monkeypatch)
     blog.configure(more=care.s3(server))
     filled(blog, *NAMES)
-    store = blog.site.targets[-1].store
+    store = blog.site.destinations[-1].store
     assert isinstance(store, S3Store)
     key = blog.asset("a.png")["key"]
     data = store.get(key)
@@ -287,7 +286,7 @@ def test_a_destination_that_cannot_be_asked_is_neither_fine_nor_different(
     assert ran.out.count("[M") == 1
     assert NOWHERE in ran.out
 
-    blog.site.targets[1].store.delete(Key(blog.asset("a.png")["key"]))
+    blog.site.destinations[1].store.delete(Key(blog.asset("a.png")["key"]))
     ran = run(blog, "verify", "--json")
     assert (ran.code, ran.rules) == (1, ["M301", "M306"])
 
@@ -385,7 +384,7 @@ def test_a_summary_counts_what_the_posts_hold(blog: Blog) -> None:
 def test_a_manifest_is_never_held_as_a_whole(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be of a million lines, and CI machines are small."""
     filled(blog, *NAMES)
-    monkeypatch.setattr(Site, "load_manifest", lambda _: pytest.fail("it was loaded"))
+    monkeypatch.setattr(ManifestFile, "load", lambda _: pytest.fail("it was loaded"))
     ran = run(blog, "verify", "--posts", "--archive", "--deep", "--json")
     assert ran.code == 0
     assert ran.events[-1]["references"] == len(NAMES)
@@ -457,7 +456,7 @@ def test_an_original_that_cannot_be_read_is_neither_fine_nor_damaged(
     blog: Blog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     filled(blog, *NAMES)
-    asset = next(iter(blog.site.load_manifest()[0].assets.values()))
+    asset = next(iter(blog.site.manifest.load()[0].assets.values()))
 
     def refused(*_: object) -> bytes:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -19,9 +19,9 @@ from mirror.model import Finding, Outcome, Rule
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
+    from mirror.pipeline.parts import Parts
     from mirror.pipeline.progress import Progress
     from mirror.pipeline.scan import Scanned
-    from mirror.pipeline.site import Site
 
 EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_FAILED, EXIT_REFUSED = range(5)
 _SHOWN = 50
@@ -115,16 +115,17 @@ def load_or_default(config: Path | None) -> Config:
     return load_config(path)
 
 
-def open_site(config: Config) -> Site:
-    from mirror.pipeline.site import Site
+def open_site(config: Config) -> Parts:
 
-    return Site(config)
+    from mirror.pipeline.parts import open_parts
+
+    return open_parts(config)
 
 
 def scan_posts(config: Config, paths: Sequence[Path] | None) -> Scanned:
     from mirror.pipeline.scan import scan
 
-    posts, findings = open_site(config).posts(paths or ())
+    posts, findings = open_site(config).posts.find(paths or ())
     if not posts and not config.archive.is_absolute():  # there is no file with a `[posts]`
         where = ", ".join(map(str, paths or config.posts.paths))
         message = "no file in it ends in .md, .markdown or .mdx"
@@ -170,13 +171,15 @@ def show_findings(findings: Sequence[Finding]) -> None:
 
 
 def check_output(
-    path: Path | None, site: Site, config: Path | None, posts: Sequence[Path] | None
+    path: Path | None, parts: Parts, config: Path | None, posts: Sequence[Path] | None
 ) -> None:
     """Raise `ConfigError`, before any work, if an output would replace what is the user's."""
     if path is not None and not is_stdout(path):
         from mirror.pipeline import ownership
 
-        ownership.check_output(site, path, find_config(config, os.environ, Path.cwd()), posts or ())
+        ownership.check_output(
+            parts, path, find_config(config, os.environ, Path.cwd()), posts or ()
+        )
 
 
 @contextmanager

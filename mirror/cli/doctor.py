@@ -31,10 +31,10 @@ def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
     from mirror.pipeline.doctor import doctor as examine
     from mirror.store.probe import Health
 
-    site = open_site(load(config))
+    parts = open_site(load(config))
     counts = dict.fromkeys(Health, 0)
     shown: Patient | None = None
-    for patient, check in examine(site):
+    for patient, check in examine(parts):
         counts[check.health] += 1
         if as_json:
             print_json(

@@ -42,13 +42,13 @@ def dupes(
     from mirror.repeats.ledger import LEDGER, Ledger
     from mirror.repeats.reviews import REVIEWS, add_review, load_reviews
 
-    site = open_site(load(config))
-    manifest, _ = site.load_manifest()
+    parts = open_site(load(config))
+    manifest, _ = parts.manifest.load()
     reviews = load_reviews(
-        site.config.manifest / REVIEWS
+        parts.config.manifest / REVIEWS
     )  # a broken file is said before anything is added to it
-    ledger = Ledger.load(site.config.manifest / LEDGER)
-    path = site.config.manifest / REVIEWS
+    ledger = Ledger.load(parts.config.manifest / LEDGER)
+    path = parts.config.manifest / REVIEWS
     also: dict[str, set[Digest]] = {}  # by line, what else it concerns
     for digest in dict.fromkeys(_find(manifest, sha) for sha in split or ()):
         also[f"split {digest}"] = parted_along(manifest, ledger, reviews, digest)
@@ -58,7 +58,7 @@ def dupes(
             raise ConfigError(f"--merge takes two pictures; both are {first}")
         also[f"merge {first} {second}"] = merged_along(manifest, first, second)
     if also:
-        with site.lock("mirror dupes"):
+        with parts.lock("mirror dupes"):
             for line in also:
                 add_review(path, line)
         for line, others in also.items():

@@ -50,10 +50,10 @@ def prune(
         options = PruneOptions(yes, MaxDelete.parse(max_delete))
     except ValueError as error:
         raise ConfigError(f"--max-delete: {error}") from error
-    site = open_site(load(config))
+    parts = open_site(load(config))
     progress = progress_for(as_json, quiet)
-    with site.lock("mirror prune") if yes else nullcontext(), closing_bar(progress):
-        result = run_prune(site, Threads(), options, progress)
+    with parts.lock("mirror prune") if yes else nullcontext(), closing_bar(progress):
+        result = run_prune(parts, Threads(), options, progress)
     code = exit_code(result.findings)
     finish(_prune_lines(result, options), result.summary, result.findings, progress, code)
     raise typer.Exit(code)

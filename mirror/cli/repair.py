@@ -42,10 +42,10 @@ def repair(
     from mirror.pipeline.repair import RepairOptions
     from mirror.pipeline.repair import repair as run_repair
 
-    site = open_site(load(config))
+    parts = open_site(load(config))
     progress = progress_for(as_json, quiet)
-    with nullcontext() if dry_run else site.lock("mirror repair"), closing_bar(progress):
-        result = run_repair(site, Threads(), RepairOptions(dry_run, deep), progress)
+    with nullcontext() if dry_run else parts.lock("mirror repair"), closing_bar(progress):
+        result = run_repair(parts, Threads(), RepairOptions(dry_run, deep), progress)
     code = exit_code(result.findings)
     lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=code == EXIT_OK)
     finish(lines, result.summary, result.findings, progress, code)

@@ -48,11 +48,11 @@ def report(
     to_stdout = is_stdout(output)
     if to_stdout and as_json:
         raise ConfigError("--json and --output - both want stdout; leave one out")
-    site = open_site(load(config))
-    check_output(output, site, config, paths)
+    parts = open_site(load(config))
+    check_output(output, parts, config, paths)
     progress = progress_for(as_json, quiet)
     with closing_bar(progress):
-        found = collect(site, Threads(), paths or (), progress, _now())
+        found = collect(parts, Threads(), paths or (), progress, _now())
     if to_stdout:
         send(piece.encode("utf-8") for piece in page(found))
         return

@@ -41,10 +41,10 @@ def restore(
     from mirror.engine import Threads
     from mirror.pipeline.restore import restore as run_restore
 
-    site = open_site(load(config))
+    parts = open_site(load(config))
     progress = progress_for(as_json, quiet)
     with closing_bar(progress):
-        result = run_restore(site, Threads(), folder, progress)
+        result = run_restore(parts, Threads(), folder, progress)
     code = exit_code(result.findings)
     counts = result.summary
     line = f"restored {count_text(int(counts['restored']), 'file')} ({size_text(counts['bytes'])})"

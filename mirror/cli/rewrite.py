@@ -34,8 +34,8 @@ from mirror.config import ConfigError
 from mirror.console import for_log, say
 
 if TYPE_CHECKING:
+    from mirror.pipeline.parts import Parts
     from mirror.pipeline.rewrite import ByManifest, PostEdit
-    from mirror.pipeline.site import Site
 
 
 def rewrite(
@@ -68,18 +68,18 @@ def rewrite(
     writes = not (dry_run or check)
     mapping = None if urls is None else _read_map(urls)
     settings = load(config) if mapping is None else load_or_default(config)
-    site = open_site(settings)
+    parts = open_site(settings)
     locked = writes and mapping is None
-    with site.lock("mirror rewrite") if locked else nullcontext(), closing_bar(progress):
+    with parts.lock("mirror rewrite") if locked else nullcontext(), closing_bar(progress):
         scanned = scan_posts(settings, paths)
         if back:
-            result = pipeline.revert(pipeline.Context(scanned, progress, writes), site)
+            result = pipeline.revert(pipeline.Context(scanned, progress, writes), parts)
         elif mapping is not None:
             context = pipeline.Context(scanned, progress, writes)
             result = pipeline.rewrite(context, pipeline.by_map(mapping))
         else:
-            context = pipeline.Context(scanned, progress, writes, site)
-            result = pipeline.rewrite(context, _resolver(site))
+            context = pipeline.Context(scanned, progress, writes, parts)
+            result = pipeline.rewrite(context, _resolver(parts))
     if dry_run and not as_json:
         for change in result.changed:
             say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
@@ -117,19 +117,19 @@ def _read_map(path: Path) -> dict[str, str]:
     return mapping
 
 
-def _resolver(site: Site) -> ByManifest:
+def _resolver(parts: Parts) -> ByManifest:
     from mirror.pipeline.rewrite import ByManifest, Proof
 
-    if not site.targets:
+    if not parts.destinations:
         raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
-    target = site.targets[0]
+    target = parts.destinations[0]
     if target.settings.public_url is None:
         raise ConfigError(
             f"destination {target.name!r} has no `public_url`: what posts are to be pointed at, "
             "such as https://img.example.com/blog, or /images for a folder of the site"
         )
-    manifest, _ = site.load_manifest()
-    return ByManifest(site, manifest, target, Proof(target))
+    manifest, _ = parts.manifest.load()
+    return ByManifest(parts, manifest, target, Proof(target))
 
 
 def _diff_text(text: str) -> str:

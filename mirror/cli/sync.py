@@ -49,19 +49,18 @@ def sync(
 ) -> None:
     """Back up: fetch new images, keep the originals, store them in every destination."""
     from mirror.engine import Threads
-    from mirror.pipeline import last_sync
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run_sync
 
     settings = load(config)
     _need_sources(settings)
-    site = open_site(settings)
+    parts = open_site(settings)
     wanted = SyncOptions(tuple(paths or ()), dry_run, refresh, limit)
     progress = progress_for(as_json, quiet)
-    with nullcontext() if dry_run else site.lock("mirror sync"), closing_bar(progress):
-        result = run_sync(site, Threads(), wanted, progress)
+    with nullcontext() if dry_run else parts.lock("mirror sync"), closing_bar(progress):
+        result = run_sync(parts, Threads(), wanted, progress)
         if not dry_run:
-            last_sync.save(site, result.summary, result.findings)
+            parts.state.last_sync.save(result.summary, result.findings)
     lines = _sync_lines(result.summary, settings, dry_run, result.planned, result.findings)
     code = exit_code(result.findings)
     finish(lines, result.summary, result.findings, progress, code)

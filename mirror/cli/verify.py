@@ -41,7 +41,7 @@ from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from mirror.formats import Report, Stopped
-    from mirror.pipeline.site import Site
+    from mirror.pipeline.parts import Parts
     from mirror.pipeline.verify import VerifyOptions, VerifyResult
 
 
@@ -112,29 +112,29 @@ def verify(
             deep=deep or (sample is not None and not offline),
             sample=part,
         )
-        site = open_site(settings)
-    check_output(output, site, config, paths)
+        parts = open_site(settings)
+    check_output(output, parts, config, paths)
     progress = progress_for(as_json, quiet)
     with output_to(output):
         with _told(form, config, output), closing_bar(progress):
-            _need_something_to_compare(site, wanted)
-            result = run_verify(site, Threads(), wanted, progress)
+            _need_something_to_compare(parts, wanted)
+            result = run_verify(parts, Threads(), wanted, progress)
         code = exit_code(result.findings, checks=True)
         reached = reached_of(settings, result.findings)
         verdict = _verdict(result.summary, reached, wanted, code)
         if form in (Format.TEXT, Format.JSON):
             finish([verdict], result.summary, result.findings, progress, code)
         else:
-            _print_as(form, _report(site, result, verdict, code))
+            _print_as(form, _report(parts, result, verdict, code))
     if output is not None and not is_stdout(output) and not quiet:
         say(f"{verdict}; see {output}", sys.stderr)
     raise typer.Exit(code)
 
 
-def _need_something_to_compare(site: Site, wanted: VerifyOptions) -> None:
+def _need_something_to_compare(parts: Parts, wanted: VerifyOptions) -> None:
     """A check that looked at nothing must not pass for one that found nothing."""
-    site.need_manifest()
-    destinations = wanted.destinations and site.targets
+    parts.manifest.need()
+    destinations = wanted.destinations and parts.destinations
     if not (destinations or wanted.posts or wanted.archive or wanted.public):
         raise ConfigError(
             "there is nothing to compare the manifest with: the configuration has no "
@@ -171,20 +171,20 @@ def _verdict(
 # --- For other programs -----------------------------------------------------------------------
 
 
-def _report(site: Site, result: VerifyResult, verdict: str, code: int) -> Report:
+def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> Report:
     """The result with places as seen from the root of the repository."""
     from mirror.formats import Report
     from mirror.pipeline.verify import manifest_lines
 
-    root = _repository(site.config.root)
+    root = _repository(parts.config.root)
     return Report(
         layers=result.layers,
         verdict=verdict,
         exit_code=code,
         seconds=result.summary["seconds"],
-        folder=_relative(site.config.root, root),
-        manifest=_relative(site.manifest_path, root),
-        lines=manifest_lines(site, result.findings),
+        folder=_relative(parts.config.root, root),
+        manifest=_relative(parts.manifest.path, root),
+        lines=manifest_lines(parts, result.findings),
     )
 
 

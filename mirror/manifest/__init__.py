@@ -1,5 +1,6 @@
 """TODO page of manifest."""
 
+from mirror.manifest.file import ManifestFile
 from mirror.manifest.lines import (
     HEADER,
     ManifestError,
@@ -20,6 +21,7 @@ __all__ = [
     "HEADER",
     "Manifest",
     "ManifestError",
+    "ManifestFile",
     "Object",
     "Objects",
     "UnusualError",

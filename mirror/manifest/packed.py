@@ -36,6 +36,12 @@ class Object(NamedTuple):
     md5: str
     digest: Digest
 
+    @classmethod
+    def of(cls, asset: Asset) -> Object:
+        """Return the object of an asset that has a key of its own."""
+        assert asset.key is not None  # noqa: S101  (callers ask for objects only)
+        return cls(asset.key, asset.blob.size, asset.blob.md5, asset.digest)
+
 
 class Objects(Mapping[Key, Object]):
     """What every destination should hold, by key, in the order of the keys' bytes.

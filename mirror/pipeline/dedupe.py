@@ -13,8 +13,8 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Digest
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pipeline.copies import GoodCopy, find_copy
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
-from mirror.pipeline.site import Site
 from mirror.repeats.choose import choose as choose_canonical
 from mirror.repeats.choose import run
 from mirror.repeats.compare import compare
@@ -27,7 +27,7 @@ from mirror.urls.address import Url
 
 
 def choose(
-    site: Site,
+    parts: Parts,
     engine: Engine,
     before: Manifest,
     manifest: Manifest,
@@ -40,19 +40,19 @@ def choose(
     counts as done. A narrower mode takes nothing back. Return beside it what a change of mode
     meant: `compared_again`, `merged_again`, `kept_repeats`; nothing where there was none.
     """
-    ledger = Ledger.load(site.config.manifest / LEDGER)
+    ledger = Ledger.load(parts.config.manifest / LEDGER)
     new = [asset.blob for digest, asset in manifest.assets.items() if digest not in before.assets]
     settled = [asset for digest, asset in manifest.assets.items() if digest in before.assets]
     known = [asset.blob for asset in settled]
-    mode, last = Mode(site.config.dedupe), ledger.mode
+    mode, last = Mode(parts.config.dedupe), ledger.mode
     is_wider = mode.is_wider_than(last)
-    reviews = load_reviews(site.config.manifest / REVIEWS)
+    reviews = load_reviews(parts.config.manifest / REVIEWS)
     reviews = replace(reviews, split=reviews.split | _came_along(settled, ledger, reviews))
     found = []
     if mode is not Mode.OFF:
         found = proposals([*new, *known]) if is_wider else proposals(new, known)
-    judge = _Judge(site, engine, manifest, ledger, progress)
-    apart = _own_originals(site, manifest)
+    judge = _Judge(parts, engine, manifest, ledger, progress)
+    apart = _own_originals(parts, manifest)
     waves = choose_canonical(new, found, settled=settled, apart=apart, reviews=reviews, mode=mode)
     try:
         chosen = run(waves, judge)
@@ -87,12 +87,12 @@ def _standing_for(asset: Asset, chosen: Digest) -> Asset:
     return replace(asset, alias_of=chosen if chosen != asset.digest else None)
 
 
-def _own_originals(site: Site, manifest: Manifest) -> set[Pair]:
+def _own_originals(parts: Parts, manifest: Manifest) -> set[Pair]:
     """A rendition and the original it was made from: two pictures, by the user's own choice."""
     pairs = set()
     for asset in manifest.assets.values():
         for address in asset.sources:
-            located = site.locator.locate(Url(address))
+            located = parts.locator.locate(Url(address))
             if located is None or located.original is None:
                 continue
             original = manifest.find(located.original.address)
@@ -105,7 +105,7 @@ def _own_originals(site: Site, manifest: Manifest) -> set[Pair]:
 class _Judge:
     """Answers a wave of pairs from the ledger, and the rest by looking, all cores at once."""
 
-    site: Site
+    parts: Parts
     engine: Engine
     manifest: Manifest
     ledger: Ledger
@@ -115,19 +115,19 @@ class _Judge:
         open_ = [proposal for proposal in asked if proposal.pair not in self.ledger.known]
         if open_:
             self.progress.stage("compare", len(open_), "pairs")
-        look = partial(_look, self.site, self.manifest)
+        look = partial(_look, self.parts, self.manifest)
         for evidence in self.engine.map(look, open_, cpu_count() or 1):
             self.ledger.add(evidence)
             self.progress.advance()
         return [self.ledger.known[proposal.pair] for proposal in asked]
 
 
-def _look(site: Site, manifest: Manifest, proposal: Candidate) -> Evidence:
+def _look(parts: Parts, manifest: Manifest, proposal: Candidate) -> Evidence:
     pair = proposal.pair
-    limits = ImageLimits(max_pixels=site.config.fetch.max_pixels)
+    limits = ImageLimits(max_pixels=parts.config.fetch.max_pixels)
     # A fresh clone may have no archive; what is stored is as good, and a repeat must not be missed.
     assets = (manifest.assets[digest] for digest in (pair.first, pair.second))
-    first, second = (find_copy(site.archive, site.targets, asset) for asset in assets)
+    first, second = (find_copy(parts.archive, parts.destinations, asset) for asset in assets)
     if isinstance(first, GoodCopy) and isinstance(second, GoodCopy):
         with suppress(ImageError):
             return compare(first.data, second.data, proposal.distance, limits)

@@ -19,9 +19,9 @@ from mirror.destinations import Destination
 from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
 from mirror.manifest import Manifest, ManifestError
 from mirror.model import Key
-from mirror.pipeline.origins import open_fetcher
+from mirror.pipeline.origins import open_bucket, open_fetcher
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.scan import PostImage, scan
-from mirror.pipeline.site import Site
 from mirror.store import (
     CredentialsError,
     DirectoryStore,
@@ -56,26 +56,26 @@ class Patient:
     place: str = ""
 
 
-def doctor(site: Site, now: Callable[[], float] = time.time) -> Iterator[tuple[Patient, Check]]:
+def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple[Patient, Check]]:
     """Check everything, each result as it is found. Objects made on the way are removed again."""
-    shown = Shown.of(site)
-    here = Patient("site", str(site.config.root))
-    yield from ((here, check) for check in _site(site, shown))
-    patience_s = min(site.config.fetch.timeout_s, PATIENCE_S)
-    fetch = replace(site.config.fetch, retries=0, timeout_s=patience_s)
-    named = [source.fetch for source in site.config.sources if source.fetch]
-    named += [target.settings.public_url or "" for target in site.targets]
+    shown = Shown.of(parts)
+    here = Patient("site", str(parts.config.root))
+    yield from ((here, check) for check in _site(parts, shown))
+    patience_s = min(parts.config.fetch.timeout_s, PATIENCE_S)
+    fetch = replace(parts.config.fetch, retries=0, timeout_s=patience_s)
+    named = [source.fetch for source in parts.config.sources if source.fetch]
+    named += [target.settings.public_url or "" for target in parts.destinations]
     with open_fetcher(fetch, named) as fetcher:
-        for target in site.targets:
+        for target in parts.destinations:
             patient = Patient("destination", target.name, target.settings.url)
-            published = partial(_published, site, target, fetcher)
+            published = partial(_published, parts, target, fetcher)
             with _folders_as_they_were(target.store):
                 yield from (
                     (patient, check) for check in examine(target.store, published, now, patience_s)
                 )
-        for source in site.config.sources:
+        for source in parts.config.sources:
             patient = Patient("source", source.name, ", ".join(source.match))
-            yield from ((patient, check) for check in _source(site, source, shown, fetcher))
+            yield from ((patient, check) for check in _source(parts, source, shown, fetcher))
 
 
 @contextmanager
@@ -104,30 +104,30 @@ class Shown:
     manifest: Manifest | ManifestError
 
     @classmethod
-    def of(cls, site: Site) -> Shown:
+    def of(cls, parts: Parts) -> Shown:
         manifest: Manifest | ManifestError
         try:
-            manifest, _ = site.load_manifest()
+            manifest, _ = parts.manifest.load()
         except ManifestError as error:
             manifest = error
 
         def keys_of(url: Url) -> set[Key]:
-            keys = {key for target in site.targets if (key := target.key_of(url.raw))}
+            keys = {key for target in parts.destinations if (key := target.key_of(url.raw))}
             return keys & manifest.by_key.keys() if isinstance(manifest, Manifest) else keys
 
-        scanned = scan(*site.posts())
+        scanned = scan(*parts.posts.find())
         mirrored = {key for _, ref in scanned.references() for key in keys_of(ref.url)}
-        wanted = scanned.wanted(site.locator, lambda url: bool(keys_of(url)))
+        wanted = scanned.wanted(parts.locator, lambda url: bool(keys_of(url)))
         return cls(len(scanned.posts), wanted, mirrored, manifest)
 
 
 # --- The site ---------------------------------------------------------------------------------
 
 
-def _site(site: Site, shown: Shown) -> Iterator[Check]:
+def _site(parts: Parts, shown: Shown) -> Iterator[Check]:
     images = count_text(len(shown.wanted), "image")
     text = f"{count_text(shown.posts, 'post')} with {images}"
-    text += f" of {count_text(len(site.config.sources), 'source')}"
+    text += f" of {count_text(len(parts.config.sources), 'source')}"
     if shown.mirrored:
         text += f" and {count_text(len(shown.mirrored), 'mirrored image')}"
     if not shown.posts:
@@ -136,17 +136,17 @@ def _site(site: Site, shown: Shown) -> Iterator[Check]:
         yield failed("posts", text, "`mirror scan --hosts` lists what [[source]] could match")
     else:
         yield passed("posts", text)
-    if not site.targets:
+    if not parts.destinations:
         yield failed("destinations", "there is none", "add a [[destination]]")
     if isinstance(shown.manifest, Manifest):
         yield passed("manifest", count_text(len(shown.manifest.assets), "image"))
     else:
         yield failed("manifest", str(shown.manifest))
     try:
-        yield passed("archive", count_text(sum(1 for _ in site.archive.digests()), "original"))
+        yield passed("archive", count_text(sum(1 for _ in parts.archive.digests()), "original"))
     except ArchiveError as error:
         yield failed("archive", str(error))
-    for name, path in (("archive", site.config.archive), ("manifest", site.config.manifest)):
+    for name, path in (("archive", parts.config.archive), ("manifest", parts.config.manifest)):
         if (trouble := _unwritable(path)) is not None:
             yield failed(name, trouble, "make it writable for this user")
 
@@ -164,11 +164,11 @@ def _unwritable(path: os.PathLike[str]) -> str | None:
 # --- Readers ----------------------------------------------------------------------------------
 
 
-def _published(site: Site, target: Destination, fetcher: Fetcher, key: Key) -> Iterator[Check]:
+def _published(parts: Parts, target: Destination, fetcher: Fetcher, key: Key) -> Iterator[Check]:
     """The probe's picture, as a reader gets it."""
     name, url = "public URL", target.public_url(key)
     if url is None:
-        if target is site.targets[0]:
+        if target is parts.destinations[0]:
             yield unknown(name, "posts cannot be pointed here", "set `public_url`")
         return
     if not url.startswith(("https://", "http://")):
@@ -221,7 +221,7 @@ def _served(headers: Mapping[str, str]) -> Iterator[Check]:
 # --- Sources ----------------------------------------------------------------------------------
 
 
-def _source(site: Site, source: Source, shown: Shown, fetcher: Fetcher) -> Iterator[Check]:
+def _source(parts: Parts, source: Source, shown: Shown, fetcher: Fetcher) -> Iterator[Check]:
     """Whether an image of the source can be read, and what its host says to other readers.
 
     One image may be gone, so a few are tried; a host that says nothing is not asked again.
@@ -233,11 +233,11 @@ def _source(site: Site, source: Source, shown: Shown, fetcher: Fetcher) -> Itera
         return
     dead: list[tuple[SourceImage, FetchError | StoreError]] = []
     silent = set[str]()
-    for located in _examples(site, source, shown):
+    for located in _examples(parts, source, shown):
         host = urlsplit(located.request.raw).netloc if located.bucket_key is None else ""
         if host in silent:
             continue
-        found = _read(site, located, headers, fetcher)
+        found = _read(parts, located, headers, fetcher)
         if isinstance(found, Body):
             others = "".join(f"; not read: {one.address} ({error})" for one, error in dead)
             yield passed("read", f"{located.address}: {len(found.data):,} bytes{others}")
@@ -255,26 +255,26 @@ def _source(site: Site, source: Source, shown: Shown, fetcher: Fetcher) -> Itera
         yield unknown("read", "no post shows an image of it", "correct `match`, or drop the source")
 
 
-def _examples(site: Site, source: Source, shown: Shown) -> Iterator[SourceImage]:
+def _examples(parts: Parts, source: Source, shown: Shown) -> Iterator[SourceImage]:
     """Images of the source, each once: that a post shows, or that the manifest remembers."""
     assets = shown.manifest.assets.values() if isinstance(shown.manifest, Manifest) else ()
     addresses = (url for asset in assets for url in asset.sources)
-    remembered = (site.locator.locate(Url(address)) for address in addresses)
+    remembered = (parts.locator.locate(Url(address)) for address in addresses)
     asked = set[str]()
     for one in chain((wanted.located for wanted in shown.wanted), filter(None, remembered)):
-        if one.source is source and one.address not in site.config.ignored:
+        if one.source is source and one.address not in parts.config.ignored:
             if one.object_name not in asked:
                 yield one
             asked.add(one.object_name)
 
 
 def _read(
-    site: Site, located: SourceImage, headers: Mapping[str, str], fetcher: Fetcher
+    parts: Parts, located: SourceImage, headers: Mapping[str, str], fetcher: Fetcher
 ) -> Body | FetchError | StoreError:
     if located.bucket_key is None:
         return _ask(fetcher, located, headers)
     try:
-        bucket = impatient(site.source_store(located.source), fetcher.limits.timeout_s)
+        bucket = impatient(open_bucket(located.source, parts.config), fetcher.limits.timeout_s)
         return Body(bucket.get(Key(located.bucket_key)), Validators(), 1)
     except StoreError as error:
         return error

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from mirror.engine import Engine
 from mirror.fetch import FetchError, Kind, Validators
-from mirror.files import write_whole
 from mirror.manifest import Manifest
 from mirror.model import Blob, Finding, Rule
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
 from mirror.pipeline.origins import Origins, open_origins
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.pipeline.scan import PostImage
-from mirror.pipeline.site import Site
-from mirror.state import json_lines
 from mirror.store import StoreError
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import SourceImage
@@ -92,20 +87,20 @@ class Inventory:
     validators: Mapping[Address, tuple[str, Validators]]
 
     @classmethod
-    def load(cls, site: Site, manifest: Manifest) -> Inventory:
+    def load(cls, parts: Parts, manifest: Manifest) -> Inventory:
         recorded = {url: asset.blob for asset in manifest.assets.values() for url in asset.sources}
         unrecorded = [
             (url, blob)
-            for url, blob in site.journal.read()
-            if manifest.find(url) is None and site.archive.has(blob)
+            for url, blob in parts.state.journal.read()
+            if manifest.find(url) is None and parts.archive.has(blob)
         ]
         every = recorded | dict(unrecorded)
-        located = ((site.locator.locate(Url(url)), blob) for url, blob in every.items())
+        located = ((parts.locator.locate(Url(url)), blob) for url, blob in every.items())
         return cls(
             {identity(url): blob for url, blob in every.items()},
             {found.object_name: blob for found, blob in located if found is not None},
             unrecorded,
-            ValidatorCache(site).load(),
+            parts.state.validators.load(),
         )
 
     def find(self, located: SourceImage) -> Blob | None:
@@ -185,7 +180,7 @@ def _joined(group: Sequence[FetchItem]) -> FetchItem:
 
 
 def download(
-    site: Site,
+    parts: Parts,
     engine: Engine,
     requests: Sequence[FetchItem],
     findings: FindingLog,
@@ -200,10 +195,10 @@ def download(
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
     kept: list[Original] = []
-    with open_origins(site) as origins:
+    with open_origins(parts) as origins:
         get = FetchJob(origins)
-        look = InspectJob(site, ImageLimits(max_pixels=site.config.fetch.max_pixels))
-        received = engine.map(get, requests, site.config.fetch.concurrency)
+        look = InspectJob(parts, ImageLimits(max_pixels=parts.config.fetch.max_pixels))
+        received = engine.map(get, requests, parts.config.fetch.concurrency)
         for result in engine.map(look, received, _DECODE_WORKERS):
             if isinstance(result, Finding):
                 findings.append(result)
@@ -246,7 +241,7 @@ class FetchJob:
 class InspectJob:
     """Bytes in, facts out; the bytes are in the archive and the journal says so."""
 
-    site: Site
+    parts: Parts
     limits: ImageLimits
 
     def __call__(
@@ -257,12 +252,12 @@ class InspectJob:
         request = received.request
         try:
             blob = inspect(received.data, self.limits)
-            self.site.archive.put(blob, received.data)
+            self.parts.archive.put(blob, received.data)
         except ImageTooLargeError as error:
             return _not_fetched(request, Rule.TOO_LARGE, str(error))
         except ImageError as error:
             return _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
-        self.site.journal.append(request.addresses, blob)
+        self.parts.state.journal.append(request.addresses, blob)
         return Original(request, blob, received.validators)
 
 
@@ -273,47 +268,3 @@ def _not_fetched(request: FetchItem, rule: Rule, message: str) -> Finding:
             f"what the post shows is mirrored, its unprocessed original is not: {message}",
         )
     return request.finding(rule, message)
-
-
-# --- What hosts said ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatorCache:
-    """What hosts call the versions we have, and whose turn it is, for `--refresh` and `--limit`.
-
-    Without it, all is fetched again, in the order of the posts.
-    """
-
-    site: Site
-
-    @property
-    def path(self) -> Path:
-        return self.site.config.state / "validators.jsonl"
-
-    def load(self) -> dict[Address, tuple[str, Validators]]:
-        """By address: the SHA-256 of what came, and what the host said of it.
-
-        What was asked for longest ago comes first, also where nothing came of it.
-        """
-        found: dict[Address, tuple[str, Validators]] = {}
-        for raw in json_lines(self.path):
-            with suppress(KeyError, TypeError):
-                said = Validators(raw["etag"], raw["last_modified"])
-                found[Address(raw["source"])] = (str(raw["sha256"]), said)
-        return found
-
-    def add(self, asked: Iterable[FetchItem], kept: Iterable[Original]) -> None:
-        """Remember what came, and that all of `asked` had its turn."""
-        found = self.load()
-        turns = {url: found.pop(url, ("", Validators())) for one in asked for url in one.addresses}
-        if not turns:
-            return
-        for item in kept:
-            turns |= dict.fromkeys(item.request.addresses, (item.blob.digest.hex, item.validators))
-        lines = [
-            json.dumps({"source": url, "sha256": digest, **asdict(said)}) + "\n"
-            for url, (digest, said) in (found | turns).items()
-        ]
-        with suppress(OSError):  # only speed is lost
-            write_whole(self.path, "".join(lines).encode())

@@ -141,9 +141,9 @@ _SITES = ("", "docs/", "website/", "site/")  # where in a repository the site ma
 def published(there: Callable[[str], bool]) -> Published:
     """What publishes the images. `there` tells whether a pattern of names fits, see the table."""
     for marks, found in _GENERATORS:
-        for site in _SITES:
-            if any(all(there(site + part) for part in mark.split(" + ")) for mark in marks):
-                return replace(found, folder=site + found.folder)
+        for parts in _SITES:
+            if any(all(there(parts + part) for part in mark.split(" + ")) for mark in marks):
+                return replace(found, folder=parts + found.folder)
     return Published("", "assets/mirror", "/assets/mirror")
 
 

@@ -7,11 +7,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mirror.config import Fetch, request_headers
+from mirror.config import Config, Fetch, request_headers
 from mirror.fetch import Body, Declared, Fetcher, FetchError, Kind, Limits, Validators
 from mirror.model import Key
-from mirror.pipeline.site import Site
-from mirror.store import Store
+from mirror.pipeline.parts import Parts
+from mirror.store import S3Settings, Store, open_store
 from mirror.urls.address import canonical, identity
 from mirror.urls.sources import Source, SourceImage
 
@@ -58,17 +58,33 @@ class Origins:
 
 
 @contextmanager
-def open_origins(site: Site) -> Iterator[Origins]:
+def open_origins(parts: Parts) -> Iterator[Origins]:
     """Raise `ConfigError` for a header whose environment variable is not set."""
-    sources, fetch = site.config.sources, site.config.fetch
+    sources, fetch = parts.config.sources, parts.config.fetch
     named = [source.fetch for source in sources if source.fetch and not _is_bucket(source)]
     with open_fetcher(fetch, named) as fetcher:
         yield Origins(
             fetcher,
             {source.name: request_headers(source, os.environ) for source in sources},
-            {source.name: site.source_store(source) for source in sources if _is_bucket(source)},
+            {
+                source.name: open_bucket(source, parts.config)
+                for source in sources
+                if _is_bucket(source)
+            },
             fetch.max_bytes,
         )
+
+
+def open_bucket(source: Source, config: Config) -> Store:
+    """Open the bucket behind `fetch = "s3://..."` for reading."""
+    bucket = (source.fetch or "").removeprefix("s3://").partition("/")[0]
+    settings = S3Settings(
+        endpoint_url=source.endpoint_url,
+        region=source.region,
+        profile=source.profile,
+        workers=config.fetch.concurrency,
+    )
+    return open_store(source.name, f"s3://{bucket}", config.root, settings)
 
 
 def _is_bucket(source: Source) -> bool:

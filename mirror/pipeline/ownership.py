@@ -9,45 +9,45 @@ from pathlib import Path
 
 from mirror import manifest, rewrites
 from mirror.config import ConfigError
-from mirror.pipeline.site import Site
+from mirror.pipeline.parts import Parts
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
 
 _KEPT = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
 
 
-def folders(site: Site) -> dict[str, Path]:
+def folders(parts: Parts) -> dict[str, Path]:
     """The folders that commands write to, by what each is called; links followed."""
-    return {name: path.resolve() for name, path in site.folders.items()}
+    return {name: path.resolve() for name, path in parts.folders.items()}
 
 
-def check_output(site: Site, path: Path, config: Path, posts: Sequence[Path]) -> None:
+def check_output(parts: Parts, path: Path, config: Path, posts: Sequence[Path]) -> None:
     """Raise `ConfigError` unless a command may write its output to `path`.
 
     The output of an earlier run is replaced. `config` is the file that was read, `posts` is what
     was named instead of the configured ones.
     """
     place = Path(os.path.realpath(path))  # unlike `resolve`, it takes a link to itself
-    if (whose := _owner(site, place, config, posts)) is not None:
+    if (whose := _owner(parts, place, config, posts)) is not None:
         raise ConfigError(f"{path}: {whose}; name another file for the output")
 
 
-def _owner(site: Site, place: Path, config: Path, posts: Sequence[Path]) -> str | None:
+def _owner(parts: Parts, place: Path, config: Path, posts: Sequence[Path]) -> str | None:
     if place == config.resolve():
         return "is the configuration"
-    root = site.config.root.resolve()
-    for name, folder in folders(site).items():
+    root = parts.config.root.resolve()
+    for name, folder in folders(parts).items():
         # Where manifests are kept in the folder of the whole site, not everything is ours.
         if place.is_relative_to(folder) and not root.is_relative_to(folder):
             return f"belongs to {name} ({folder})"
-    if place in (site.config.manifest.resolve() / name for name in _KEPT):
+    if place in (parts.config.manifest.resolve() / name for name in _KEPT):
         return "belongs to manifest"
-    return "is a post" if place.is_file() and place in _posts(site, posts) else None
+    return "is a post" if place.is_file() and place in _posts(parts, posts) else None
 
 
-def _posts(site: Site, named: Sequence[Path]) -> set[Path]:
+def _posts(parts: Parts, named: Sequence[Path]) -> set[Path]:
     found = set[Path]()
     for paths in ((), named):
         with suppress(ConfigError):  # a folder that is not there has no posts
-            found |= {post.path.resolve() for post in site.posts(paths)[0]}
+            found |= {post.path.resolve() for post in parts.posts.find(paths)[0]}
     return found

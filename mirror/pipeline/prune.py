@@ -13,9 +13,9 @@ from mirror.destinations import Destination, unreachable
 from mirror.engine import Engine
 from mirror.manifest import Manifest
 from mirror.model import Finding, Outcome, Rule
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, scan
-from mirror.pipeline.site import Site
 from mirror.store import ObjectInfo, StoreError
 
 _WORKERS = 8
@@ -74,20 +74,20 @@ class PruneResult:
     doubts: Sequence[Finding]
 
 
-def prune(site: Site, engine: Engine, options: PruneOptions, progress: Progress) -> PruneResult:
+def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progress) -> PruneResult:
     """List what no line of the manifest names, and delete it with `yes` and without a doubt.
 
     All is decided before the first object goes: any doubt about the posts, the manifest or the
     number of objects is a refusal, and then nothing is deleted anywhere.
     """
     started = monotonic()
-    manifest, _ = site.load_manifest()
-    scanned = scan(*site.posts())
+    manifest, _ = parts.manifest.load()
+    scanned = scan(*parts.posts.find())
     findings = FindingLog(progress.finding, scanned.findings)
-    extras, totals = _list(site, manifest, scanned, findings, progress)
+    extras, totals = _list(parts, manifest, scanned, findings, progress)
     doubts = [
         *_doubts(manifest, scanned, findings),
-        *_too_many(site.targets, extras, totals, options.max_delete),
+        *_too_many(parts.destinations, extras, totals, options.max_delete),
     ]
     doomed = [extra for extra in extras if extra.post is None]
     kept = [extra for extra in extras if extra.post is not None]
@@ -132,7 +132,7 @@ def _doubts(manifest: Manifest, scanned: Scanned, findings: Sequence[Finding]) -
 
 
 def _list(
-    site: Site,
+    parts: Parts,
     manifest: Manifest,
     scanned: Scanned,
     findings: FindingLog,
@@ -141,7 +141,7 @@ def _list(
     """What is extra in each destination, and how many objects each holds."""
     found: list[tuple[Destination, ObjectInfo]] = []
     totals: dict[str, int] = {}
-    for target in site.targets:
+    for target in parts.destinations:
         progress.stage(f"list {target.name}", None, "objects")
         infos = []
         total = 0
@@ -156,7 +156,7 @@ def _list(
         totals[target.name] = total
         found += [(target, info) for info in infos]
     texts = findings.sift(_texts(scanned))
-    shown = mentions(texts, site.targets, {info.key for _, info in found})
+    shown = mentions(texts, parts.destinations, {info.key for _, info in found})
     return [Extra(target, info, shown.get(info.key)) for target, info in found], totals
 
 

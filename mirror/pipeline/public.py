@@ -16,8 +16,8 @@ from mirror.engine import Engine
 from mirror.fetch import Body, Fetcher, FetchError, Kind
 from mirror.model import Asset, Finding, Layer, Rule
 from mirror.pipeline.origins import open_fetcher
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress
-from mirror.pipeline.site import Site
 from mirror.urls.address import Url
 
 # Other names of one media type, which every browser shows alike.
@@ -33,7 +33,7 @@ _SILENT = 8  # URLs in a row; a host can also fail at one alone
 
 
 def verify_public(
-    site: Site, engine: Engine, assets: Iterable[Asset], total: int | None, progress: Progress
+    parts: Parts, engine: Engine, assets: Iterable[Asset], total: int | None, progress: Progress
 ) -> tuple[Layer, int]:
     """Ask for the objects among `assets` at the first destination's `public_url`; how many.
 
@@ -43,24 +43,24 @@ def verify_public(
     nothing more is asked, and that is said once. `total` is how many there may be.
     """
     findings = FindingLog(progress.finding)
-    if not site.targets:
+    if not parts.destinations:
         findings.append(Finding(Rule.PUBLIC_UNCHECKED, "public_url", "there is no [[destination]]"))
         return Layer("public", (), findings), 0
-    target = site.targets[0]
+    target = parts.destinations[0]
     if (trouble := _unaskable(target)) is not None:
         findings.append(Finding(Rule.PUBLIC_UNCHECKED, target.name, trouble))
         return Layer("public", (), findings), 0
     objects = (asset for asset in assets if asset.key is not None)
     progress.stage(f"ask {target.name}", total, "URLs")
-    with open_fetcher(site.config.fetch, [target.settings.public_url or ""]) as fetcher:
-        ask = AskJob(site, target, fetcher, _referer(site))
+    with open_fetcher(parts.config.fetch, [target.settings.public_url or ""]) as fetcher:
+        ask = AskJob(parts, target, fetcher, _referer(parts))
         first = list(islice(objects, 1))
         if ask.referer:
             findings.extend(finding for asset in first for finding in ask.without_referer(asset))
         numbers = count()
         numbered = zip(chain(first, objects), numbers, strict=False)
         answers = Answers(findings)
-        with closing(engine.map(ask, numbered, site.config.fetch.concurrency)) as asked:
+        with closing(engine.map(ask, numbered, parts.config.fetch.concurrency)) as asked:
             for answer in asked:
                 progress.advance(failed=bool(answer.findings))
                 answers.add(answer)
@@ -133,9 +133,9 @@ def _unaskable(target: Destination) -> str | None:
     return None
 
 
-def _referer(site: Site) -> str | None:
+def _referer(parts: Parts) -> str | None:
     """The address of the user's own site, as far as a source is asked with it."""
-    headers = (header for source in site.config.sources for header in source.headers)
+    headers = (header for source in parts.config.sources for header in source.headers)
     return next((value for name, value in headers if name.lower() == "referer"), None)
 
 
@@ -143,7 +143,7 @@ def _referer(site: Site) -> str | None:
 class AskJob:
     """An asset and its number in, its URL and what a reader would have to complain about out."""
 
-    site: Site
+    parts: Parts
     target: Destination
     fetcher: Fetcher
     referer: str | None
@@ -238,7 +238,7 @@ class AskJob:
 
     def _is_meant_to_download(self, asset: Asset) -> bool:
         """An SVG is stored so, unless its source is trusted: it may hold scripts."""
-        return may_run_scripts(asset, self.site.locator)
+        return may_run_scripts(asset, self.parts.locator)
 
 
 def _media_type(headers: Mapping[str, str]) -> str:

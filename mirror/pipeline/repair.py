@@ -20,8 +20,8 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, Rule
 from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.site import Site
 from mirror.pipeline.verify import (
     Held,
     State,
@@ -78,26 +78,28 @@ class RepairResult:
     repairs: Sequence[Repair]
 
 
-def repair(site: Site, engine: Engine, options: RepairOptions, progress: Progress) -> RepairResult:
+def repair(
+    parts: Parts, engine: Engine, options: RepairOptions, progress: Progress
+) -> RepairResult:
     """Bring every destination and the archive back to what the manifest says.
 
     Raise `ManifestError` or `ConfigError`. What cannot be repaired is a finding, and so is a
     destination that cannot be asked; neither stops the rest.
     """
     started = monotonic()
-    site.need_manifest()
-    manifest, _ = site.load_manifest()
+    parts.manifest.need()
+    manifest, _ = parts.manifest.load()
     findings = FindingLog(progress.finding)
-    diagnosis = diagnose(site, engine, manifest, options, findings, progress)
+    diagnosis = diagnose(parts, engine, manifest, options, findings, progress)
     repairs: list[Repair] = []
     try:
-        for mended in _mend(site, engine, diagnosis, options, progress):
+        for mended in _mend(parts, engine, diagnosis, options, progress):
             findings.extend(mended.findings)
             repairs += mended.repairs
             _report(mended.repairs, options, progress)
     finally:
         if not options.dry_run and any(one.in_archive for one in diagnosis.broken):
-            site.archive.seal()
+            parts.archive.seal()
     counts = {
         "assets": len(manifest.assets),
         "objects": diagnosis.compared,
@@ -127,7 +129,7 @@ class Diagnosis:
 
 
 def diagnose(
-    site: Site,
+    parts: Parts,
     engine: Engine,
     manifest: Manifest,
     options: RepairOptions,
@@ -138,7 +140,7 @@ def diagnose(
     broken: dict[str, Broken] = {}
     reachable = []
     compared = 0
-    for target in site.targets:
+    for target in parts.destinations:
         objects = manifest.objects
         held = examine(target, objects, engine, VerifyOptions(deep=options.deep), progress)
         compared += held.compared
@@ -152,7 +154,7 @@ def diagnose(
             broken[asset.digest.hex] = one
     assets = list(manifest.assets.values())
     progress.stage("read the archive", len(assets), "originals")
-    for asset, trouble in engine.map(partial(_look, site), assets, _WORKERS):
+    for asset, trouble in engine.map(partial(_look, parts), assets, _WORKERS):
         progress.advance(failed=trouble)
         if trouble:
             known = broken.get(asset.digest.hex, Broken(asset))
@@ -168,8 +170,8 @@ def _to_mend(held: Held, manifest: Manifest, findings: FindingLog) -> Iterator[t
             yield manifest.by_key[one.key], one.state
 
 
-def _look(site: Site, asset: Asset) -> tuple[Asset, bool]:
-    return asset, verify_original(site, asset) is not None
+def _look(parts: Parts, asset: Asset) -> tuple[Asset, bool]:
+    return asset, verify_original(parts, asset) is not None
 
 
 # --- Good bytes -------------------------------------------------------------------------------
@@ -183,13 +185,13 @@ Find = Callable[[Broken], "GoodCopy | list[str]"]
 class Copies:
     """Finds good bytes in the archive, then in the destinations, in their order."""
 
-    site: Site
+    parts: Parts
     targets: Sequence[Destination]
 
     def __call__(self, broken: Broken) -> GoodCopy | list[str]:
         ill = {target.name for target, _ in broken.targets}
         well = [target for target in self.targets if target.name not in ill]
-        return find_copy(self.site.archive, well, broken.asset)
+        return find_copy(self.parts.archive, well, broken.asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +239,7 @@ class Mended:
 class MendJob:
     """Broken image in, put back whole wherever it was missing or damaged."""
 
-    site: Site
+    parts: Parts
     find: Find
     write: bool
 
@@ -261,8 +263,8 @@ class MendJob:
         asset = broken.asset
         blob = asset.blob
         if broken.in_archive:
-            yield ARCHIVE, partial(self.site.archive.put, blob, data)
-        inline = not may_run_scripts(asset, self.site.locator)
+            yield ARCHIVE, partial(self.parts.archive.put, blob, data)
+        inline = not may_run_scripts(asset, self.parts.locator)
         for target, state in broken.targets:
             assert asset.key is not None  # noqa: S101  (only objects are in destinations)
             put = target.store.replace if state is State.DIFFERENT else target.store.put
@@ -270,7 +272,7 @@ class MendJob:
 
 
 def _mend(
-    site: Site,
+    parts: Parts,
     engine: Engine,
     diagnosis: Diagnosis,
     options: RepairOptions,
@@ -280,7 +282,7 @@ def _mend(
     write = not options.dry_run
     if diagnosis.broken:
         progress.stage("repair", len(diagnosis.broken), "images")
-    copies = MendJob(site, Copies(site, diagnosis.reachable), write)
+    copies = MendJob(parts, Copies(parts, diagnosis.reachable), write)
     left: dict[str, Mended] = {}
     for mended in engine.map(copies, diagnosis.broken, _WORKERS):
         if mended.is_found:
@@ -290,10 +292,10 @@ def _mend(
             left[mended.broken.asset.digest.hex] = mended
     if not left:
         return
-    with open_origins(site) as origins:
-        sources = MendJob(site, Sources(origins, site.locator, site.config.ignored), write)
+    with open_origins(parts) as origins:
+        sources = MendJob(parts, Sources(origins, parts.locator, parts.config.ignored), write)
         todo = [one.broken for one in left.values()]
-        for mended in engine.map(sources, todo, site.config.fetch.concurrency):
+        for mended in engine.map(sources, todo, parts.config.fetch.concurrency):
             progress.advance(failed=not mended.is_found)
             before = left[mended.broken.asset.digest.hex].reasons
             yield mended if mended.is_found else _given_up(mended, before)

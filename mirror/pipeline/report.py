@@ -16,10 +16,9 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest, Finding, Outcome, Thumbnail
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pictures.thumbnail import thumbnail
-from mirror.pipeline import last_sync
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.scan import HostRow, Scanned, host_table, scan
-from mirror.pipeline.site import Site
 from mirror.pipeline.verify import verify_posts
 from mirror.repeats.evidence import Pair
 from mirror.repeats.groups import groups, refused
@@ -37,6 +36,7 @@ from mirror.report import (
     Totals,
     thumbnail_bytes,
 )
+from mirror.state import LastSync
 from mirror.urls.address import canonical, identity
 
 _PAIRS = 60  # that look alike and are not: enough to see how close the rule cuts
@@ -47,7 +47,7 @@ _DAYS = 45  # with more of them, the archive's growth is told by months
 class _Look:
     """Asset in, thumbnail out, or why there is none."""
 
-    site: Site
+    parts: Parts
     max_bytes: int
 
     def __call__(self, asset: Asset) -> tuple[Digest, Thumbnail | str]:
@@ -55,8 +55,8 @@ class _Look:
         if not blob.pixels:
             return asset.digest, "drawing (SVG), not shown here"
         try:
-            data = self.site.archive.get(blob.digest, blob.media_type)
-            limits = ImageLimits(max_pixels=self.site.config.fetch.max_pixels)
+            data = self.parts.archive.get(blob.digest, blob.media_type)
+            limits = ImageLimits(max_pixels=self.parts.config.fetch.max_pixels)
             return asset.digest, thumbnail(data, self.max_bytes, limits)
         except ArchiveError:
             return asset.digest, "not in the archive, or damaged there"
@@ -73,18 +73,18 @@ class _Shown:
     ignored: set[str] = field(default_factory=set)
 
     @classmethod
-    def of(cls, scanned: Scanned, site: Site, manifest: Manifest) -> _Shown:
+    def of(cls, scanned: Scanned, parts: Parts, manifest: Manifest) -> _Shown:
         shown = cls()
-        gone = {identity(address) for address in site.config.ignored}
+        gone = {identity(address) for address in parts.config.ignored}
         for post, ref in scanned.references():
             asset = None
-            if (located := site.locator.locate(ref.url)) is not None:
+            if (located := parts.locator.locate(ref.url)) is not None:
                 asset = manifest.find(located.address)
                 if asset is None:
                     name = identity(located.address)
                     (shown.ignored if name in gone else shown.missing).add(name)
             else:
-                keys = (target.key_of(ref.url.raw) for target in site.targets)
+                keys = (target.key_of(ref.url.raw) for target in parts.destinations)
                 asset = next((manifest.by_key[key] for key in keys if key in manifest.by_key), None)
             if asset is not None:
                 place = Place(post.name, ref.line)
@@ -93,29 +93,29 @@ class _Shown:
 
 
 def report(
-    site: Site, engine: Engine, paths: Sequence[Path], progress: Progress, made: datetime
+    parts: Parts, engine: Engine, paths: Sequence[Path], progress: Progress, made: datetime
 ) -> Report:
     """Collect everything a report says, thumbnails included."""
-    scanned = scan(*site.posts(paths))
-    manifest, _ = site.load_manifest()
-    shown = _Shown.of(scanned, site, manifest)
+    scanned = scan(*parts.posts.find(paths))
+    manifest, _ = parts.manifest.load()
+    shown = _Shown.of(scanned, parts, manifest)
     ledger, reviews = (
-        Ledger.load(site.config.manifest / LEDGER),
-        load_reviews(site.config.manifest / REVIEWS),
+        Ledger.load(parts.config.manifest / LEDGER),
+        load_reviews(parts.config.manifest / REVIEWS),
     )
     found = groups(manifest, ledger.known.values())
     unlike = refused(ledger, manifest)
     pairs = [one.pair for one in unlike[:_PAIRS]]
-    previews = _previews(site, engine, manifest, len(found) + 2 * len(pairs), progress)
-    picture = partial(_picture, site, shown, previews)
-    last = last_sync.load(site)
-    hosts = list(_hosts(scanned, site, manifest, shown))
+    previews = _previews(parts, engine, manifest, len(found) + 2 * len(pairs), progress)
+    picture = partial(_picture, parts, shown, previews)
+    last = parts.state.last_sync.load()
+    hosts = list(_hosts(scanned, parts, manifest, shown))
     return Report(
-        title=f"Images of {site.config.root.name or 'the site'}",
+        title=f"Images of {parts.config.root.name or 'the site'}",
         made=made,
         totals=_totals(scanned, manifest, shown, hosts),
         hosts=hosts,
-        findings=_findings(site, manifest, scanned, last),
+        findings=_findings(parts, manifest, scanned, last),
         last_sync=last.ended if last else None,
         groups=[
             Group(
@@ -136,7 +136,7 @@ def report(
             for one in unlike[:_PAIRS]
         ],
         apart_in_all=len(unlike),
-        growth=growth(site.archive.history()),
+        growth=growth(parts.archive.history()),
         pictures=_in_post_order(
             picture(asset) for asset in manifest.assets.values() if asset.alias_of is None
         ),
@@ -153,7 +153,7 @@ Previews = Mapping[Digest, Thumbnail | str]
 
 
 def _previews(
-    site: Site, engine: Engine, manifest: Manifest, twice: int, progress: Progress
+    parts: Parts, engine: Engine, manifest: Manifest, twice: int, progress: Progress
 ) -> Previews:
     """A thumbnail of every picture; `twice` of them stand on the page a second time."""
     assets = list(manifest.assets.values())
@@ -162,20 +162,20 @@ def _previews(
         return dict.fromkeys(manifest.assets, "no preview: too many pictures for one page")
     progress.stage("thumbnails", len(assets), "images")
     made: dict[Digest, Thumbnail | str] = {}
-    for digest, preview in engine.map(_Look(site, max_bytes), assets, cpu_count() or 1):
+    for digest, preview in engine.map(_Look(parts, max_bytes), assets, cpu_count() or 1):
         made[digest] = preview
         progress.advance()
     return made
 
 
-def _picture(site: Site, shown: _Shown, previews: Previews, asset: Asset) -> Picture:
+def _picture(parts: Parts, shown: _Shown, previews: Previews, asset: Asset) -> Picture:
     preview = previews[asset.digest]
-    is_object = bool(site.targets) and asset.key is not None
+    is_object = bool(parts.destinations) and asset.key is not None
     return Picture(
         blob=asset.blob,
         sources=asset.sources,
         places=tuple(shown.places.get(asset.digest, ())),
-        url=site.targets[0].public_url(asset.key) if is_object and asset.key else None,
+        url=parts.destinations[0].public_url(asset.key) if is_object and asset.key else None,
         thumbnail=None if isinstance(preview, str) else preview,
         unseen=preview if isinstance(preview, str) else "",
     )
@@ -197,7 +197,7 @@ def _in_post_order(pictures: Iterable[Picture]) -> list[Picture]:
 # --- Counts -----------------------------------------------------------------------------------
 
 
-def _hosts(scanned: Scanned, site: Site, manifest: Manifest, shown: _Shown) -> Iterator[Host]:
+def _hosts(scanned: Scanned, parts: Parts, manifest: Manifest, shown: _Shown) -> Iterator[Host]:
     """Every host of posts or manifest, the one with most images first, those of no source last."""
     blobs: dict[str, dict[Digest, Blob]] = {}
     mirrored: Counter[str] = Counter()
@@ -207,10 +207,10 @@ def _hosts(scanned: Scanned, site: Site, manifest: Manifest, shown: _Shown) -> I
             host = _host(identity(address))
             mirrored[host] += 1
             blobs.setdefault(host, {})[asset.digest] = asset.blob
-            if (source := site.locator.source_of(address)) is not None:
+            if (source := parts.locator.source_of(address)) is not None:
                 sources.setdefault(host, source.name)
     missing, ignored = (Counter(map(_host, names)) for names in (shown.missing, shown.ignored))
-    in_posts = {row.name: row for row in host_table(scanned, site.locator)}
+    in_posts = {row.name: row for row in host_table(scanned, parts.locator)}
     rows = []
     for name in mirrored.keys() | in_posts.keys():
         row = in_posts.get(name, HostRow(name))
@@ -249,12 +249,12 @@ def _totals(scanned: Scanned, manifest: Manifest, shown: _Shown, hosts: Iterable
 
 
 def _findings(
-    site: Site, manifest: Manifest, scanned: Scanned, last: last_sync.LastSync | None
+    parts: Parts, manifest: Manifest, scanned: Scanned, last: LastSync | None
 ) -> list[Finding]:
     """What the last sync left, and what the posts show that it does not explain."""
     kept = [finding for finding in last.findings if _still(finding, manifest)] if last else []
     explained = {_about(finding) for finding in kept}
-    now = [*scanned.findings, *verify_posts(site, manifest, scanned)]
+    now = [*scanned.findings, *verify_posts(parts, manifest, scanned)]
     return kept + [finding for finding in now if _about(finding) not in explained]
 
 

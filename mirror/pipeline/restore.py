@@ -20,8 +20,8 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, Rule
 from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.pipeline.ownership import folders
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.site import Site
 from mirror.urls.address import Address, identity
 
 _WORKERS = 8
@@ -150,7 +150,7 @@ class Written:
 class RestoreJob:
     """Image in, files out, never in place of other bytes."""
 
-    site: Site
+    parts: Parts
     manifest: Manifest
     tree: Tree
 
@@ -183,14 +183,14 @@ class RestoreJob:
 
     def _bytes(self, asset: Asset) -> tuple[GoodCopy, Asset | None] | str:
         """The original; else that of the picture that stands for it; else why there is none."""
-        found = find_copy(self.site.archive, self.site.targets, asset)
+        found = find_copy(self.parts.archive, self.parts.destinations, asset)
         if isinstance(found, GoodCopy):
             return found, None
         shown = self.manifest.shown_for(asset)
         why = f"no copy has SHA-256 {asset.digest} ({'; '.join(found)})"
         if shown is asset:
             return f"{why}; see `mirror repair`"
-        other = find_copy(self.site.archive, self.site.targets, shown)
+        other = find_copy(self.parts.archive, self.parts.destinations, shown)
         if isinstance(other, GoodCopy):
             return other, shown
         return f"{why}, nor that of {shown.digest}, which stands for it ({'; '.join(other)})"
@@ -230,20 +230,20 @@ class RestoreResult:
     findings: Sequence[Finding]
 
 
-def restore(site: Site, engine: Engine, folder: Path, progress: Progress) -> RestoreResult:
+def restore(parts: Parts, engine: Engine, folder: Path, progress: Progress) -> RestoreResult:
     """Write every source of the manifest into `folder`.
 
     Raise `ConfigError` for a folder that is none, or one of ours.
     """
     started = monotonic()
-    _check_folder(site, folder)
-    site.need_manifest()
-    manifest, _ = site.load_manifest()
+    _check_folder(parts, folder)
+    parts.manifest.need()
+    manifest, _ = parts.manifest.load()
     wanted, clashes = plan(manifest)
     findings = FindingLog(progress.finding, clashes)
     counts = {"assets": len(manifest.assets), "restored": 0, "unchanged": 0, "bytes": 0}
     progress.stage("restore", len(wanted), "images")
-    for results in engine.map(RestoreJob(site, manifest, Tree(folder)), wanted, _WORKERS):
+    for results in engine.map(RestoreJob(parts, manifest, Tree(folder)), wanted, _WORKERS):
         written = list(findings.sift(results))
         progress.advance(size=sum(one.size for one in written if one.origin is not None))
         for one in written:
@@ -257,9 +257,9 @@ def restore(site: Site, engine: Engine, folder: Path, progress: Progress) -> Res
     return RestoreResult(summary(counts, findings, started), findings)
 
 
-def _check_folder(site: Site, folder: Path) -> None:
+def _check_folder(parts: Parts, folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder}: is no folder; name one to restore into, it may be new")
-    for name, path in folders(site).items():
+    for name, path in folders(parts).items():
         if folder.resolve().is_relative_to(path):
             raise ConfigError(f"{folder}: belongs to {name} ({path}); restore into another folder")

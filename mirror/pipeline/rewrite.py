@@ -12,14 +12,14 @@ from hashlib import sha256
 from itertools import chain, zip_longest
 from time import monotonic
 
-from mirror.destinations import Destination
+from mirror.destinations import Depth, Destination, asset_of, difference
 from mirror.files import ChangedError, write_whole
-from mirror.manifest import Manifest
+from mirror.manifest import Manifest, Object
 from mirror.markdown import find_references, spell, splice
-from mirror.model import Asset, Blob, Finding, Key, Reference, Rule, Span
+from mirror.model import Asset, Finding, Key, Reference, Rule, Span
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, ScannedPost
-from mirror.pipeline.site import Site
 from mirror.posts import sweep_beside
 from mirror.rewrites import Occurrence, Rewrite, agreement, marks, occurrence, recall, updated
 from mirror.store import ObjectInfo, StoreError
@@ -76,16 +76,16 @@ class ByManifest:
     A reference is only repointed at an object that `proof` saw.
     """
 
-    site: Site
+    parts: Parts
     manifest: Manifest
     target: Destination
     proof: Proof
 
     def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
         url = before or reference.url
-        asset = self.site.mirrored(self.manifest, url)
+        asset = asset_of(self.parts.destinations, self.manifest, url)
         if asset is None:
-            if (located := self.site.locator.locate(url)) is None:
+            if (located := self.parts.locator.locate(url)) is None:
                 return None
             if (asset := self.manifest.find(located.address)) is None:
                 return self._not_mirrored(located.address)
@@ -103,7 +103,7 @@ class ByManifest:
         return new
 
     def _not_mirrored(self, address: Address) -> Finding | None:
-        if address in self.site.config.ignored:
+        if address in self.parts.config.ignored:
             return None
         return Finding(Rule.NOT_REPOINTED, address, "is not mirrored yet; `mirror sync` fetches it")
 
@@ -122,21 +122,21 @@ class Proof:
         """Why nobody may be pointed at this object; `None` when it is there, byte for byte."""
         assert asset.key is not None  # noqa: S101  (callers ask for objects only)
         if asset.key not in self._seen:
-            self._seen[asset.key] = self._look(asset.key, asset.blob)
+            self._seen[asset.key] = self._look(Object.of(asset))
         return self._seen[asset.key]
 
-    def _look(self, key: Key, blob: Blob) -> str | None:
-        where = f"{self._target.name}: {key}"
-        info = self._listing.get(key)
+    def _look(self, expected: Object) -> str | None:
+        where = f"{self._target.name}: {expected.key}"
+        info = self._listing.get(expected.key)
         if info is None:
             return f"stays as it is: {where} is missing; run `mirror sync`"
-        same = info.size == blob.size
-        if same and info.md5 != blob.md5:  # none, or an ETag that only looks like one (KMS)
-            try:
-                same = sha256(self._target.store.get(key)).hexdigest() == blob.digest.hex
-            except StoreError as error:
-                return f"stays as it is: {error}"
-        return None if same else f"stays as it is: {where} holds other bytes; run `mirror repair`"
+        try:
+            found = difference(self._target.store, expected, info, Depth.READ)
+        except StoreError as error:
+            return f"stays as it is: {error}"
+        if found is None:
+            return None
+        return f"stays as it is: {where} holds other bytes ({found}); run `mirror repair`"
 
 
 # --- Editing a post ---------------------------------------------------------------------------
@@ -251,7 +251,7 @@ class Context:
     scanned: Scanned
     progress: Progress
     write: bool
-    site: Site | None = None
+    parts: Parts | None = None
 
 
 def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
@@ -262,7 +262,7 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
     """
     started = monotonic()
     findings = FindingLog(context.progress.finding, context.scanned.findings)
-    memory = Memory(context.site) if context.site is not None else None
+    memory = Memory(context.parts) if context.parts is not None else None
     changes: list[PostEdit] = []
     for one, data in _read(context.scanned, findings):
         told = memory.tell(one, data) if memory is not None else {}
@@ -291,13 +291,13 @@ def _unsigned(changes: Iterable[PostEdit]) -> Iterator[Finding]:
                 )
 
 
-def revert(context: Context, site: Site) -> RewriteResult:
+def revert(context: Context, parts: Parts) -> RewriteResult:
     """Give each mirrored reference its own URL back; what cannot be told is left, and said."""
     started = monotonic()
     findings = FindingLog(context.progress.finding, context.scanned.findings)
-    memory = Memory(site)
+    memory = Memory(parts)
     if memory.is_empty:
-        site.need_manifest()
+        parts.manifest.need()
     changes: list[PostEdit] = []
     for one, data in _read(context.scanned, findings):
         told = memory.tell(one, data)
@@ -368,10 +368,10 @@ def _write(
 class Memory:
     """`rewrites.jsonl`: which URL stood at each rewritten occurrence."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._lines, self._old = site.load_rewrites()
-        self._manifest, _ = site.load_manifest()
+    def __init__(self, parts: Parts) -> None:
+        self._site = parts
+        self._lines, self._old = parts.rewrites.load()
+        self._manifest, _ = parts.manifest.load()
         self._by_target: dict[str, set[tuple[str, str]]] = {}
         self._sources: dict[Hashable, set[str]] = {}  # by mark
         self._of_post: dict[str, list[Rewrite]] = {}
@@ -476,7 +476,7 @@ class Memory:
 
     def _save(self, lines: Sequence[Rewrite]) -> None:
         if lines or self._old is not None:
-            self._site.save_rewrites(lines, self._old)
+            self._site.rewrites.save(list(lines), self._old)
 
     def _occurrences(self, one: ScannedPost, data: bytes) -> dict[Reference, Occurrence]:
         return {
@@ -489,13 +489,16 @@ class Memory:
         url = ref.url.raw
         if not ref.form.is_rewritten:
             return False
-        return url in self._by_target or self._site.mirrored(self._manifest, ref.url) is not None
+        return (
+            url in self._by_target
+            or asset_of(self._site.destinations, self._manifest, ref.url) is not None
+        )
 
     def _candidates(self, url: str) -> set[tuple[str, str]]:
         """What may have stood at a mirrored URL anywhere, as source and spelling."""
         if found := self._by_target.get(url):
             return found
-        if (asset := self._site.mirrored(self._manifest, Url(url))) is None:
+        if (asset := asset_of(self._site.destinations, self._manifest, Url(url))) is None:
             return set()
         shown = (
             source

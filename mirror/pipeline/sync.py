@@ -11,15 +11,24 @@ from time import monotonic
 from typing import NamedTuple
 
 from mirror.archive import ArchiveError
-from mirror.destinations import Destination, differs, may_run_scripts, object_key, unreachable
+from mirror.destinations import (
+    Depth,
+    Destination,
+    asset_of,
+    difference,
+    key_template,
+    may_run_scripts,
+    object_key,
+    unreachable,
+)
 from mirror.engine import Engine
-from mirror.manifest import Manifest, with_sources
+from mirror.manifest import Manifest, Object, with_sources
 from mirror.model import Asset, Blob, Digest, Finding, Key, Reference, Rule
 from mirror.pipeline.dedupe import choose
-from mirror.pipeline.download import Inventory, Original, ValidatorCache, download, plan
+from mirror.pipeline.download import Inventory, Original, download, plan
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Place, PostImage, scan, signatures
-from mirror.pipeline.site import Site
 from mirror.posts import Post, sweep_beside
 from mirror.store import (
     AccessError,
@@ -62,15 +71,15 @@ class SyncResult:
 class StoreJob:
     """Asset in, object in the store; the bytes come from the archive, checked."""
 
-    site: Site
+    parts: Parts
     store: Store
 
     def __call__(self, asset: Asset) -> Asset | Finding | StoreError:
         assert asset.key is not None  # noqa: S101  (chosen by `_missing`)
         blob = asset.blob
         try:
-            data = self.site.archive.get(blob.digest, blob.media_type)
-            inline = not may_run_scripts(asset, self.site.locator)
+            data = self.parts.archive.get(blob.digest, blob.media_type)
+            inline = not may_run_scripts(asset, self.parts.locator)
             # A key that holds the digest can only be taken by the same bytes. Under any other,
             # somebody else may have stored since the listing.
             absent = blob.digest.hex in asset.key
@@ -92,30 +101,30 @@ class StoreJob:
 # --- The stages -------------------------------------------------------------------------------
 
 
-def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
+def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
     """Bring archive, destinations and manifest up to what the posts show.
 
     Raise `ConfigError`, `ManifestError`, `ArchiveError` or `StateError` for what stops a run as a
     whole; whatever concerns one image, one post or one destination is a finding.
     """
     started = monotonic()
-    scanned = scan(*site.posts(options.paths))
+    scanned = scan(*parts.posts.find(options.paths))
     findings = FindingLog(progress.finding, scanned.findings)
-    findings.extend(signatures(scanned, site.locator))
-    settled, old = site.load_manifest()
+    findings.extend(signatures(scanned, parts.locator))
+    settled, old = parts.manifest.load()
     shown = [
-        ResolvedReference(p, ref, site.mirrored(settled, ref.url))
+        ResolvedReference(p, ref, asset_of(parts.destinations, settled, ref.url))
         for p, ref in scanned.references()
     ]
     mirrored = {one.reference.url for one in shown if one.asset is not None}
-    orphans = list(_orphans(site, shown))
+    orphans = list(_orphans(parts, shown))
     findings.extend(orphans)
-    wanted = scanned.wanted(site.locator, mirrored.__contains__)
+    wanted = scanned.wanted(parts.locator, mirrored.__contains__)
     if options.refresh:
-        wanted += _behind(site, settled, shown, wanted)
+        wanted += _behind(parts, settled, shown, wanted)
         mirrored.clear()  # they are among the wanted now
-    known = Inventory.load(site, settled)
-    ignored, limit = site.config.ignored, options.limit
+    known = Inventory.load(parts, settled)
+    ignored, limit = parts.config.ignored, options.limit
     todo = plan(wanted, known, ignored, refresh=options.refresh, limit=limit)
     counts = scanned.tally() | dict(todo.counts) | {"mirrored": len(mirrored)}
     if options.dry_run:
@@ -125,27 +134,33 @@ def sync(site: Site, engine: Engine, options: SyncOptions, progress: Progress) -
         return SyncResult(summary(counts, findings, started), findings, planned)
 
     sweep_beside(one.post for one in scanned.posts)
-    listings = _list_targets(site.targets, findings)
+    listings = _list_targets(parts.destinations, findings)
     try:
-        kept = download(site, engine, todo.requests, findings, progress)
+        kept = download(parts, engine, todo.requests, findings, progress)
     except BaseException:
         with suppress(ArchiveError):  # what ended the run says more
-            site.archive.seal()
+            parts.archive.seal()
         raise
     if todo.requests or known.unrecorded:  # these a killed run left out of the bag's lists
-        site.archive.seal()
+        parts.archive.seal()
     findings.extend(_changed_sources(settled, kept))
     manifest = adopt(settled, [*todo.known, *_addressed(kept)])
     findings.extend(suspect_notices(wanted, manifest))
-    manifest, change = choose(site, engine, settled, manifest, progress)
+    manifest, change = choose(parts, engine, settled, manifest, progress)
     counts |= change
-    manifest, clashes = settle(manifest, site)
+    manifest, clashes = settle(manifest, parts)
     findings.extend(clashes)
-    counts["stored"] = _store(site, engine, manifest, listings, findings, progress)
+    counts["stored"] = _store(parts, engine, manifest, listings, findings, progress)
     if manifest.assets or not orphans:  # an empty one would hide that it was lost
-        site.save_manifest(manifest, old)
-    ValidatorCache(site).add(todo.requests, kept)
-    site.journal.clear()
+        parts.manifest.save(manifest, old)
+    asked = [url for item in todo.requests for url in item.addresses]
+    received = {
+        url: (item.blob.digest.hex, item.validators)
+        for item in kept
+        for url in item.request.addresses
+    }
+    parts.state.validators.add(asked, received)
+    parts.state.journal.clear()
     counts |= {
         "fetched": len(kept),
         "bytes": sum(item.blob.size for item in kept),
@@ -166,7 +181,7 @@ class ResolvedReference(NamedTuple):
         return Place(self.post.name, self.reference.line, self.reference.column)
 
 
-def _orphans(site: Site, shown: Iterable[ResolvedReference]) -> Iterator[Finding]:
+def _orphans(parts: Parts, shown: Iterable[ResolvedReference]) -> Iterator[Finding]:
     """Mirrored URLs in the posts that the manifest knows nothing of: it was lost, all or in part.
 
     One finding for all: there may be thousands, and `verify --posts` names each.
@@ -175,7 +190,7 @@ def _orphans(site: Site, shown: Iterable[ResolvedReference]) -> Iterator[Finding
         one
         for one in shown
         if one.asset is None
-        and any(_OURS.search(t.key_of(one.reference.url.raw) or "") for t in site.targets)
+        and any(_OURS.search(t.key_of(one.reference.url.raw) or "") for t in parts.destinations)
     ]
     if found:
         place = found[0].place
@@ -195,7 +210,10 @@ _OURS = re.compile(r"[0-9a-f]{64}\.[a-z]+\Z")  # a key with the digest, as the d
 
 
 def _behind(
-    site: Site, manifest: Manifest, shown: Iterable[ResolvedReference], wanted: Iterable[PostImage]
+    parts: Parts,
+    manifest: Manifest,
+    shown: Iterable[ResolvedReference],
+    wanted: Iterable[PostImage],
 ) -> Iterator[PostImage]:
     """Where mirrored pictures come from: posts that were repointed no longer say so."""
     places: dict[Digest, list[Place]] = {}
@@ -206,7 +224,7 @@ def _behind(
     for asset in manifest.assets.values():
         where = places.get(asset.digest) or places.get(manifest.shown_for(asset).digest) or []
         for url in asset.sources if where else ():
-            located = site.locator.locate(Url(url))
+            located = parts.locator.locate(Url(url))
             if located is not None and identity(located.address) not in named:
                 named.add(identity(located.address))
                 yield PostImage(located, tuple(where))
@@ -274,9 +292,9 @@ def suspect_notices(wanted: Iterable[PostImage], manifest: Manifest) -> Iterator
                 )
 
 
-def settle(manifest: Manifest, site: Site) -> tuple[Manifest, list[Finding]]:
+def settle(manifest: Manifest, parts: Parts) -> tuple[Manifest, list[Finding]]:
     """Give every asset that needs an object of its own a key; a key that is there never moves."""
-    template = site.key_template
+    template = key_template(parts.destinations)
     taken = {key: asset.digest for key, asset in manifest.by_key.items()}
     assets = dict(manifest.assets)
     findings = []
@@ -285,7 +303,7 @@ def settle(manifest: Manifest, site: Site) -> tuple[Manifest, list[Finding]]:
         if asset.key is not None or asset.alias_of is not None:
             continue
         address = asset.sources[0] if asset.sources else None
-        source = site.locator.source_of(address) if address else None
+        source = parts.locator.source_of(address) if address else None
         text = object_key(template, asset.blob, source.name if source else "", address)
         try:
             key = check_key(text)
@@ -326,7 +344,7 @@ def _list_targets(targets: Iterable[Destination], findings: FindingLog) -> dict[
 
 
 def _store(
-    site: Site,
+    parts: Parts,
     engine: Engine,
     manifest: Manifest,
     listings: Mapping[str, Listing],
@@ -335,11 +353,11 @@ def _store(
 ) -> int:
     """Create what the destinations lack; return how many objects that were."""
     stored = 0
-    for target in site.targets:
+    for target in parts.destinations:
         if target.name in listings:
             missing, different = compare_listing(manifest, listings[target.name], target)
             findings.extend(different)
-            stored += _store_in(site, engine, target, missing, findings, progress)
+            stored += _store_in(parts, engine, target, missing, findings, progress)
     return stored
 
 
@@ -354,19 +372,19 @@ def compare_listing(
             missing.append(asset)
             continue
         try:
-            difference = differs(target, asset.blob, info)
+            found = difference(target.store, Object.of(asset), info, Depth.ASK)
         except StoreError as error:
             different.append(Finding(Rule.OBJECT_UNCHECKED, key, str(error)))
             continue
-        if difference is not None:
+        if found is not None:
             remedy = "it was left as it is, `mirror repair` puts it right"
-            message = f"{target.name}: {difference}; {remedy}"
+            message = f"{target.name}: {found}; {remedy}"
             different.append(Finding(Rule.OBJECT_DIFFERENT, key, message))
     return missing, different
 
 
 def _store_in(
-    site: Site,
+    parts: Parts,
     engine: Engine,
     target: Destination,
     missing: Sequence[Asset],
@@ -377,7 +395,7 @@ def _store_in(
         return 0
     progress.stage(f"store in {target.name}", len(missing), "objects")
     stored = 0
-    with closing(engine.map(StoreJob(site, target.store), missing, _STORE_WORKERS)) as results:
+    with closing(engine.map(StoreJob(parts, target.store), missing, _STORE_WORKERS)) as results:
         for result in results:
             if isinstance(result, StoreError):
                 left = f"; {len(missing) - stored} objects were not stored there"
@@ -390,12 +408,12 @@ def _store_in(
             stored += 1
             progress.advance(size=result.blob.size)
             progress.event("stored", destination=target.name, key=result.key, size=result.blob.size)
-            findings.extend(_svg_warning(result, site, target.store))
+            findings.extend(_svg_warning(result, parts, target.store))
     return stored
 
 
-def _svg_warning(asset: Asset, site: Site, store: Store) -> Iterator[Finding]:
-    if may_run_scripts(asset, site.locator):
+def _svg_warning(asset: Asset, parts: Parts, store: Store) -> Iterator[Finding]:
+    if may_run_scripts(asset, parts.locator):
         subject = asset.sources[0] if asset.sources else asset.digest.hex
         if isinstance(store, DirectoryStore):
             message = (

@@ -9,13 +9,19 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from mirror.archive import ArchiveError, UnreadableError
-from mirror.destinations import Destination, unreachable
+from mirror.destinations import (
+    Destination,
+    Listed,
+    asset_of,
+    compare_listed,
+    read_difference,
+    unreachable,
+)
 from mirror.engine import Engine
 from mirror.manifest import (
     Manifest,
@@ -27,8 +33,8 @@ from mirror.manifest import (
     parse,
 )
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.site import Site
 from mirror.store import (
     CredentialsError,
     NoBucketError,
@@ -99,33 +105,35 @@ class VerifyResult:
         return [finding for layer in self.layers for finding in layer.findings]
 
 
-def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progress) -> VerifyResult:
+def verify(
+    parts: Parts, engine: Engine, options: VerifyOptions, progress: Progress
+) -> VerifyResult:
     """Compare what the manifest says with what is there.
 
     Raise `ManifestError` or `ConfigError`; a destination that cannot be asked is a finding, which
     is neither fine nor a difference.
     """
     started = monotonic()
-    run = partial(_destinations, site, engine, options, progress)
+    run = partial(_destinations, parts, engine, options, progress)
     try:
-        layers, counts = run(site.stream_objects())
+        layers, counts = run(parts.manifest.stream_objects())
     except (ManifestError, UnusualError):  # found out while a destination was listed
-        layers, counts = run(site.load_objects())
+        layers, counts = run(parts.manifest.load_objects())
     total = counts["assets"] if options.sample == ALL else None
     if options.archive:
-        layers.append(_archive_layer(site, engine, options.sample, total, progress))
+        layers.append(_archive_layer(parts, engine, options.sample, total, progress))
     if options.public:
         from mirror.pipeline.public import verify_public  # a web client, for this alone
 
-        sampled = _sampled(site, options.sample)
-        layer, counts["asked"] = verify_public(site, engine, sampled, total, progress)
+        sampled = _sampled(parts, options.sample)
+        layer, counts["asked"] = verify_public(parts, engine, sampled, total, progress)
         layers.append(layer)
     if options.posts:
         from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
 
-        site.load_rewrites()  # `--revert` needs it, and then it is too late to find it damaged
-        scanned = scan(*site.posts(options.paths))
-        layers.append(_posts_layer(site, _shown_in(site, scanned), scanned, progress))
+        parts.rewrites.load()  # `--revert` needs it, and then it is too late to find it damaged
+        scanned = scan(*parts.posts.find(options.paths))
+        layers.append(_posts_layer(parts, _shown_in(parts, scanned), scanned, progress))
         counts |= scanned.tally()
     result = VerifyResult({}, layers)
     findings = result.findings
@@ -140,20 +148,20 @@ def verify(site: Site, engine: Engine, options: VerifyOptions, progress: Progres
     return result
 
 
-def _sampled(site: Site, sample: Slice) -> Iterator[Asset]:
-    return (asset for asset in site.stream_assets() if asset.digest in sample)
+def _sampled(parts: Parts, sample: Slice) -> Iterator[Asset]:
+    return (asset for asset in parts.manifest.stream_assets() if asset.digest in sample)
 
 
-def manifest_lines(site: Site, findings: Sequence[Finding]) -> dict[str, int]:
+def manifest_lines(parts: Parts, findings: Sequence[Finding]) -> dict[str, int]:
     """The line of the manifest that says what a finding is about: by key, digest or public URL."""
     subjects = {finding.subject for finding in findings if finding.post is None}
     lines: dict[str, int] = {}
-    if subjects and site.manifest_path.exists():
-        with site.manifest_path.open(encoding="utf-8", newline="\n") as file:
+    if subjects and parts.manifest.path.exists():
+        with parts.manifest.path.open(encoding="utf-8", newline="\n") as file:
             for number, asset in parse(file):
                 names = {asset.digest.hex}
                 if asset.key is not None:
-                    urls = (target.public_url(asset.key) for target in site.targets[:1])
+                    urls = (target.public_url(asset.key) for target in parts.destinations[:1])
                     names |= {asset.key, *filter(None, urls)}
                 lines |= dict.fromkeys(names & subjects, number)
     return lines
@@ -223,11 +231,13 @@ def examine(
                 continue
             number, (_, size, checksum) = wanted
             wanted = next(ours, None)
-            if info.size != size:
+            listed = compare_listed(size, checksum, info)
+            if listed is Listed.OTHER_SIZE:
                 message = f"expected {size} bytes, found {info.size}"
                 held.deviations.append(Deviation(State.DIFFERENT, info.key, message))
-            elif (info.md5 != checksum or options.deep) and _is_read(
-                objects.at(number), info, options
+            elif listed is Listed.OTHER_CHECKSUM or (
+                (options.deep or listed is Listed.NO_CHECKSUM)
+                and objects.at(number).digest in options.sample
             ):
                 to_read.append(number)
     except StoreError as error:
@@ -252,12 +262,6 @@ def _shown(infos: Iterator[ObjectInfo], progress: Progress) -> Iterator[ObjectIn
         if count % _STEP == 0:
             progress.advance(_STEP)
     progress.advance(count % _STEP)
-
-
-def _is_read(wanted: Object, info: ObjectInfo, options: VerifyOptions) -> bool:
-    if info.md5 not in (None, wanted.md5):
-        return True
-    return (options.deep or info.md5 is None) and wanted.digest in options.sample
 
 
 def _read_all(
@@ -298,17 +302,14 @@ class _Unread:
 def _read_back(target: Destination, wanted: Object) -> Deviation | _Unread | None:
     """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
     try:
-        digest = sha256(target.store.get(wanted.key)).hexdigest()
+        found = read_difference(target.store, wanted)
     except NotFoundError:
         return Deviation(State.MISSING, wanted.key, "listed, but not there")
     except _FATAL as error:
         return _Unread(wanted.key, error)
     except StoreError as error:
         return Deviation(State.UNCHECKED, wanted.key, str(error))
-    if digest != wanted.digest.hex:
-        message = f"expected SHA-256 {wanted.digest}, found {digest}"
-        return Deviation(State.DIFFERENT, wanted.key, message)
-    return None
+    return None if found is None else Deviation(State.DIFFERENT, wanted.key, found)
 
 
 _REMEDIES = {
@@ -320,7 +321,7 @@ _REMEDIES = {
 
 
 def _destinations(
-    site: Site, engine: Engine, options: VerifyOptions, progress: Progress, objects: Objects
+    parts: Parts, engine: Engine, options: VerifyOptions, progress: Progress, objects: Objects
 ) -> tuple[list[Layer], dict[str, int]]:
     """A layer for each destination, and what was counted.
 
@@ -329,7 +330,7 @@ def _destinations(
     """
     counts = {"assets": 0, "objects": 0, "read": 0, "asked": 0}
     layers = []
-    for target in site.targets if options.destinations else ():
+    for target in parts.destinations if options.destinations else ():
         held = examine(target, objects, engine, options, progress)
         counts["objects"] += held.compared
         counts["read"] += held.read
@@ -356,23 +357,23 @@ def _destination_layer(
 
 
 def _archive_layer(
-    site: Site, engine: Engine, sample: Slice, total: int | None, progress: Progress
+    parts: Parts, engine: Engine, sample: Slice, total: int | None, progress: Progress
 ) -> Layer:
     progress.stage("read the archive", total, "originals")
     findings = FindingLog(progress.finding)
-    for finding in engine.map(partial(verify_original, site), _sampled(site, sample), _READERS):
+    for finding in engine.map(partial(verify_original, parts), _sampled(parts, sample), _READERS):
         progress.advance(failed=finding is not None)
         findings.extend(() if finding is None else (finding,))
-    return Layer("archive", (one.digest.hex for one in _sampled(site, sample)), findings)
+    return Layer("archive", (one.digest.hex for one in _sampled(parts, sample)), findings)
 
 
-def verify_original(site: Site, asset: Asset) -> Finding | None:
+def verify_original(parts: Parts, asset: Asset) -> Finding | None:
     """What is wrong with an original in the archive; `None` when nothing is."""
     try:
-        if not site.archive.has(asset.blob):
+        if not parts.archive.has(asset.blob):
             message = "is not in the archive with its size; `mirror repair` fetches it"
             return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
-        site.archive.get(asset.digest, asset.blob.media_type)
+        parts.archive.get(asset.digest, asset.blob.media_type)
     except UnreadableError as error:
         return Finding(Rule.ARCHIVE_UNCHECKED, asset.digest.hex, str(error))
     except ArchiveError as error:
@@ -383,42 +384,42 @@ def verify_original(site: Site, asset: Asset) -> Finding | None:
 # --- Posts ------------------------------------------------------------------------------------
 
 
-def _posts_layer(site: Site, manifest: Manifest, scanned: Scanned, progress: Progress) -> Layer:
+def _posts_layer(parts: Parts, manifest: Manifest, scanned: Scanned, progress: Progress) -> Layer:
     # Elsewhere no posts are no work; a check of the posts that looked at none must not pass.
     found = [
         replace(one, rule=Rule.POSTS_UNCHECKED) if one.rule is Rule.NO_POSTS else one
         for one in scanned.findings
     ]
     findings = FindingLog(progress.finding, found)
-    findings.extend(verify_posts(site, manifest, scanned))
+    findings.extend(verify_posts(parts, manifest, scanned))
     return Layer("posts", [one.post.name for one in scanned.posts], findings)
 
 
-def _shown_in(site: Site, scanned: Scanned) -> Manifest:
+def _shown_in(parts: Parts, scanned: Scanned) -> Manifest:
     """Of the manifest, which may be of a million lines, what the posts ask for."""
     urls = [ref.url for _, ref in scanned.references()]
-    located = filter(None, map(site.locator.locate, urls))
+    located = filter(None, map(parts.locator.locate, urls))
     sources = {identity(one.address) for one in located}
-    keys = {key for url in urls for target in site.targets if (key := target.key_of(url.raw))}
-    return site.select_assets(keys, sources)
+    keys = {key for url in urls for target in parts.destinations if (key := target.key_of(url.raw))}
+    return parts.manifest.select(keys, sources)
 
 
-def verify_posts(site: Site, manifest: Manifest, scanned: Scanned) -> Iterator[Finding]:
+def verify_posts(parts: Parts, manifest: Manifest, scanned: Scanned) -> Iterator[Finding]:
     """Images of our sources that are not mirrored, and mirrored URLs that lead nowhere."""
-    ignored: Collection[str] = site.config.ignored
+    ignored: Collection[str] = parts.config.ignored
     for post, ref in scanned.references():
-        if site.mirrored(manifest, ref.url) is not None:
+        if asset_of(parts.destinations, manifest, ref.url) is not None:
             continue
         place = (post.name, ref.line, ref.column)
-        located = site.locator.locate(ref.url)
+        located = parts.locator.locate(ref.url)
         if located is not None:
             asset = manifest.find(located.address)
             if asset is None and located.address not in ignored:
                 message = "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
-            elif asset is not None and site.targets and manifest.shown_for(asset).key is None:
+            elif asset is not None and parts.destinations and manifest.shown_for(asset).key is None:
                 message = "is in the archive, but in no destination; `mirror sync` says why"
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
-        elif any(target.key_of(ref.url.raw) for target in site.targets):
+        elif any(target.key_of(ref.url.raw) for target in parts.destinations):
             message = "looks mirrored, but no line of the manifest has this key"
             yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)

@@ -1,0 +1,79 @@
+"""The parts of a site, opened from a configuration and handed to the commands.
+
+Only the function that is a command takes `Parts`; each of its stages takes the parts it uses.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.archive import Archive
+from mirror.config import Config
+from mirror.destinations import Destination, open_destination
+from mirror.manifest import ManifestFile
+from mirror.posts import PostTree
+from mirror.records import Record
+from mirror.rewrites import FILE_NAME as REWRITES
+from mirror.rewrites import Rewrite
+from mirror.rewrites import dumps as dumps_rewrites
+from mirror.rewrites import loads as loads_rewrites
+from mirror.state import State
+from mirror.store import DirectoryStore
+from mirror.urls.sources import Locator
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one site. Nothing is read, and nobody is asked, before a stage does it."""
+
+    config: Config
+    locator: Locator
+    posts: PostTree
+    archive: Archive
+    manifest: ManifestFile
+    rewrites: Record[list[Rewrite]]
+    destinations: tuple[Destination, ...]
+    state: State
+
+    @property
+    def folders(self) -> dict[str, Path]:
+        """The folders that commands write to, by what each is called."""
+        return own_folders(self.config, self.destinations)
+
+    def lock(self, command: str) -> AbstractContextManager[None]:
+        """Let one command at a time write to this site; raise `HeldError` that names the other."""
+        return self.state.lock(command, (self.config.manifest, *store_roots(self.destinations)))
+
+
+def open_parts(config: Config) -> Parts:
+    """Open the parts. Raise `ConfigError` for a destination that cannot be meant."""
+    destinations = tuple(open_destination(one, config.root) for one in config.destinations)
+    return Parts(
+        config=config,
+        locator=config.locator(),
+        posts=PostTree(
+            config.posts, config.root, tuple(own_folders(config, destinations).values())
+        ),
+        archive=Archive(config.archive),
+        manifest=ManifestFile.below(config.manifest),
+        rewrites=Record(config.manifest / REWRITES, loads_rewrites, dumps_rewrites, list),
+        destinations=destinations,
+        state=State.below(config.state),
+    )
+
+
+def own_folders(config: Config, destinations: tuple[Destination, ...]) -> dict[str, Path]:
+    """Return the folders that commands write to, by what each is called."""
+    folders = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
+    for destination in destinations:
+        if isinstance(destination.store, DirectoryStore):
+            folders[destination.name] = destination.store.root
+    return folders
+
+
+def store_roots(destinations: tuple[Destination, ...]) -> list[Path]:
+    """Return the folders of those destinations that are folders."""
+    stores = (destination.store for destination in destinations)
+    return [store.root for store in stores if isinstance(store, DirectoryStore)]
