@@ -63,7 +63,7 @@ def jpeg(copy: Picture, image: Image.Image) -> Image.Image | None:
     options = _options(copy, image)
     if options is None:
         return None
-    return copy.turned_back(image if len(options) > 1 else image.convert("L"), **options)
+    return copy.through_jpeg(image if len(options) > 1 else image.convert("L"), **options)
 
 
 def _options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
