@@ -155,7 +155,6 @@ def _why(evidence: Evidence | None) -> dict[str, object]:
 def _reason(evidence: Evidence | None) -> str:
     if evidence is None:
         return "merged by a person"
-    what = evidence.tier.meaning if evidence.tier else str(evidence.refusal)
     parts = [evidence.tier or "apart", f"{evidence.distance} bits"]
     parts += [f"{name} {value:g}" for name, value in _why(evidence).items() if type(value) is float]
-    return f"{what} ({', '.join(parts)})"
+    return f"{evidence.phrase} ({', '.join(parts)})"
