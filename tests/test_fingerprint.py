@@ -29,7 +29,7 @@ from mirror.repeats import search
 from mirror.repeats.choose import choose, run
 from mirror.repeats.compare import compare
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence, Pair, Refusal
-from mirror.repeats.search import proposals
+from mirror.repeats.search import find_candidates
 from mirror.repeats.statistics import measure
 
 SLIDE = deck(3)[2]
@@ -783,7 +783,7 @@ def _expected(blobs: list[Blob], new: set[Digest]) -> list[Candidate]:
 def test_proposals_are_all_pairs_within_the_distance_that_touch_a_new_one(seed, new, known):
     blobs = _clustered(Random(seed), new + known)
     fresh = {blob.digest for blob in blobs[:new]}
-    assert proposals(blobs[:new], blobs[new:]) == _expected(blobs, fresh)
+    assert find_candidates(blobs[:new], blobs[new:]) == _expected(blobs, fresh)
 
 
 @settings(max_examples=10, deadline=None)
@@ -802,12 +802,12 @@ def test_proposals_leave_out_what_sizes_rule_out_and_what_has_no_pixels():
     bits = Random(1).getrandbits(256)
     svg = replace(_blob(9, 0), width=None, height=None, fingerprint=None)
     blobs = [_blob(1, bits), _blob(2, bits, (640, 360)), _blob(3, bits, (1000, 1000)), svg]
-    assert [p.pair for p in proposals(blobs)] == [Pair.of(blobs[0].digest, blobs[1].digest)]
+    assert [p.pair for p in find_candidates(blobs)] == [Pair.of(blobs[0].digest, blobs[1].digest)]
 
 
 def test_blank_pictures_are_proposed_only_with_a_few_of_their_size():
     blobs = [_blob(n, 1) for n in range(300)] + [_blob(999, 1, (10, 10)), _blob(998, 3)]
-    found = proposals(blobs)
+    found = find_candidates(blobs)
     assert len(found) <= 300 * 64
     assert {p.distance for p in found} == {0}
     assert not any(
@@ -826,7 +826,7 @@ def choice_of(pictures: dict[str, bytes]) -> dict[str, str]:
     def judge(asked):
         return [compare(data[p.pair.first], data[p.pair.second], p.distance) for p in asked]
 
-    chosen = run(choose(blobs.values(), proposals(list(blobs.values()))), judge)
+    chosen = run(choose(blobs.values(), find_candidates(list(blobs.values()))), judge)
     return {by_digest[digest]: by_digest[canonical] for digest, canonical in chosen.items()}
 
 
