@@ -36,7 +36,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from slides import encode, turned
+from support.slides import encode, turned
 
 from benchmarks import coders
 from benchmarks.edits import fine_edits

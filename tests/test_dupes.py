@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-import slides
+from support import slides
 from typer.testing import CliRunner
 
 from mirror.cli import app

@@ -6,9 +6,9 @@ import json
 from itertools import combinations
 
 import pytest
-import slides
 from hypothesis import given
 from hypothesis import strategies as st
+from support import slides
 from typer.testing import CliRunner
 
 from mirror.cli import app
