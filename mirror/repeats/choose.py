@@ -15,6 +15,9 @@ Waves = Generator[list[Candidate], Sequence[Evidence], dict[Digest, Digest]]
 
 _Judging = Generator[list[Candidate], Sequence[Evidence]]
 
+_LOSSY = frozenset({"image/jpeg", "image/webp", "image/avif"})
+_ROUNDING = 1.01  # pixels: programs round a side up or down; the hundredth is for the division
+
 
 def choose(
     blobs: Iterable[Blob],
@@ -68,10 +71,6 @@ def same_shape(small: tuple[int, int], large: tuple[int, int]) -> bool:
     """Return True if one size is the other, scaled and rounded to whole pixels."""
     (w1, h1), (w2, h2) = large, small
     return min(abs(h1 * w2 / w1 - h2), abs(w1 * h2 / h1 - w2)) <= _ROUNDING
-
-
-_ROUNDING = 1.01  # pixels: programs round a side up or down, and the hundredth is for the division
-_LOSSY = frozenset({"image/jpeg", "image/webp", "image/avif"})
 
 
 def _rank(blob: Blob, *, is_stored: bool) -> tuple[object, ...]:
