@@ -36,7 +36,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from slides import encode, turned
+from support.slides import encode, turned
 
 from benchmarks import coders
 from benchmarks.edits import fine_edits
@@ -46,7 +46,7 @@ from mirror.pictures.decode import on_white
 from mirror.repeats.choose import choose, run
 from mirror.repeats.compare import compare
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence, Pair
-from mirror.repeats.search import neighbours, proposals
+from mirror.repeats.search import find_candidates, neighbours
 
 Encoder = Callable[[Image.Image], bytes]
 LANCZOS, BICUBIC = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC
@@ -198,7 +198,7 @@ class Judge:
 def rule(blobs: Iterable[Blob], judge: Judge) -> tuple[int, dict[Digest, Digest]]:
     """How many pairs the fingerprints propose, and what the whole rule makes of them."""
     blobs = list({blob.digest: blob for blob in blobs}.values())
-    proposed = proposals(blobs)
+    proposed = find_candidates(blobs)
     return len(proposed), run(choose(blobs, proposed), judge)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
-from slides import encode
+from support.slides import encode
 
 from mirror.repeats.evidence import Evidence
 

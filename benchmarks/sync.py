@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from PIL import Image, ImageChops, ImageOps
-from slides import THEMES, deck, encode
+from support.slides import THEMES, deck, encode
 
 from benchmarks.common import (
     BUCKET,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-import slides
+from support import slides
 from typer.testing import CliRunner
 
 from mirror.cli import app
@@ -99,7 +99,7 @@ def test_a_line_that_a_kill_tore_is_left_behind(repeated):
     ledger = repeated.root / "manifests" / "ledger.jsonl"
     whole = ledger.read_text()
     ledger.write_text(whole + '{"rule": 1, "pa')
-    assert len(Ledger.load(repeated.site.config.manifest / LEDGER).known) == whole.count("\n")
+    assert len(Ledger.load(repeated.site.config.manifest / LEDGER).evidence) == whole.count("\n")
 
 
 def test_near_lists_what_was_proposed_and_refused(repeated):

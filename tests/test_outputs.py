@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-import slides
+from support import slides
 
 from mirror.cli import run
 

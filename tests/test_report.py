@@ -25,7 +25,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from slides import Slide, deck
+from support.slides import Slide, deck
 from typer.testing import CliRunner
 
 from mirror.cli import app

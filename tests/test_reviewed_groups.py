@@ -6,16 +6,16 @@ import json
 from itertools import combinations
 
 import pytest
-import slides
 from hypothesis import given
 from hypothesis import strategies as st
+from support import slides
 from typer.testing import CliRunner
 
 from mirror.cli import app
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
 from mirror.repeats.choose import choose, run
 from mirror.repeats.evidence import Evidence, Pair, Refusal
-from mirror.repeats.groups import groups
+from mirror.repeats.groups import find_groups
 from mirror.repeats.reviews import Reviews
 
 ONE, TWO = (page.draw() for page in slides.deck(2))
@@ -118,7 +118,7 @@ def test_who_merged_is_told_and_not_why_the_pixels_were_against_it(grouped):
     grouped.sync()
     against = Evidence(Pair.of(first, second), 9, refusal=Refusal.PIXELS)
     manifest, _ = grouped.site.manifest.load()
-    (group,) = (one for one in groups(manifest, [against]) if one.kept.digest == second)
+    (group,) = (one for one in find_groups(manifest, [against]) if one.kept.digest == second)
     assert [evidence for _, evidence in group.members] == [None, None]
     assert dupes(grouped).count("merged by a person") == 2
 

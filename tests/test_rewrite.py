@@ -7,10 +7,10 @@ import stat
 import subprocess
 
 import pytest
-import slides
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sites import BUCKET
+from support import slides
 from typer.testing import CliRunner
 
 from mirror.cli import app

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import slides
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import slides
 
 from mirror.urls.address import Url, canonical
 from mirror.urls.redact import hide_secrets, without_secrets

@@ -7,11 +7,11 @@ from dataclasses import replace
 from hashlib import md5, sha256
 
 import pytest
-import slides
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from sites import BUCKET
+from support import slides
 
 from mirror.engine import Serial
 from mirror.manifest import Manifest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-import slides
+from support import slides
 
 from mirror.engine import Serial
 from mirror.manifest import ManifestError

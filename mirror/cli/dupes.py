@@ -38,7 +38,12 @@ def dupes(
     as_json: Json = False,
 ) -> None:
     """List the groups of repeats and why each was merged; record decisions that later runs keep."""
-    from mirror.repeats.groups import groups, merged_along, parted_along, refused
+    from mirror.repeats.groups import (
+        companions_of_merge,
+        companions_of_split,
+        find_groups,
+        find_refused,
+    )
     from mirror.repeats.ledger import LEDGER, Ledger
     from mirror.repeats.reviews import REVIEWS, add_review, load_reviews
 
@@ -51,12 +56,14 @@ def dupes(
     path = parts.config.manifest / REVIEWS
     also: dict[str, set[Digest]] = {}  # by line, what else it concerns
     for digest in dict.fromkeys(_find(manifest, sha) for sha in split or ()):
-        also[f"split {digest}"] = parted_along(manifest, ledger, reviews, digest)
+        also[f"split {digest}"] = companions_of_split(
+            manifest, ledger.evidence.values(), reviews, digest
+        )
     if merge is not None:
         first, second = (_find(manifest, sha) for sha in merge)
         if first == second:
             raise ConfigError(f"--merge takes two pictures; both are {first}")
-        also[f"merge {first} {second}"] = merged_along(manifest, first, second)
+        also[f"merge {first} {second}"] = companions_of_merge(manifest, first, second)
     if also:
         with parts.lock("mirror dupes"):
             for line in also:
@@ -75,9 +82,9 @@ def dupes(
             )
         return
     if near:
-        _show_near(refused(ledger, manifest), manifest, as_json)
+        _show_near(find_refused(manifest, ledger.evidence.values()), manifest, as_json)
     else:
-        _show_groups(groups(manifest, ledger.known.values()), manifest, ledger, as_json)
+        _show_groups(find_groups(manifest, ledger.evidence.values()), manifest, ledger, as_json)
 
 
 def _find(manifest: Manifest, prefix: str) -> Digest:
@@ -107,7 +114,7 @@ def _show_groups(
             say(f"    {_describe(asset)}  {_reason(evidence)}")
     bytes_only = sum(len(asset.sources) - 1 for asset in manifest.assets.values() if asset.sources)
     repeats = sum(len(group.members) for group in found)
-    apart = sum(not one.same for one in ledger.known.values())
+    apart = sum(not one.same for one in ledger.evidence.values())
     counts = {"groups": len(found), "repeats": repeats, "same_bytes": bytes_only, "near": apart}
     if as_json:
         print_json({"type": "summary", **counts})
@@ -155,7 +162,6 @@ def _why(evidence: Evidence | None) -> dict[str, object]:
 def _reason(evidence: Evidence | None) -> str:
     if evidence is None:
         return "merged by a person"
-    what = evidence.tier.meaning if evidence.tier else str(evidence.refusal)
     parts = [evidence.tier or "apart", f"{evidence.distance} bits"]
     parts += [f"{name} {value:g}" for name, value in _why(evidence).items() if type(value) is float]
-    return f"{what} ({', '.join(parts)})"
+    return f"{evidence.phrase} ({', '.join(parts)})"

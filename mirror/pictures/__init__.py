@@ -1,1 +1,39 @@
-"""TODO page of pictures."""
+"""Pictures: bytes -> the facts about them, decoded frames, and a thumbnail. Pillow's one room.
+
+Read in this order:
+
+- `sniff`: what the first bytes are, without any library
+- `decode`: bytes -> `Picture` -> frames, within limits taken from the headers
+- `colour`: the colour space that the numbers of a picture belong to
+- `phash`: a decoded frame -> the fingerprint
+- `blob`: bytes -> `Blob`, all of the above in one call
+- `thumbnail`: bytes -> a small WebP
+
+Importing this page loads Pillow and numpy.
+"""
+
+from mirror.pictures.blob import inspect
+from mirror.pictures.decode import (
+    Component,
+    ImageError,
+    ImageLimits,
+    ImageTooLargeError,
+    Picture,
+    components,
+    has_alpha,
+    on_white,
+)
+from mirror.pictures.thumbnail import thumbnail
+
+__all__ = [
+    "Component",
+    "ImageError",
+    "ImageLimits",
+    "ImageTooLargeError",
+    "Picture",
+    "components",
+    "has_alpha",
+    "inspect",
+    "on_white",
+    "thumbnail",
+]

@@ -1,34 +1,21 @@
-"""Bytes of a picture -> the facts about them."""
+"""Bytes of a picture -> `Blob`, the facts about them."""
 
 from __future__ import annotations
 
 from hashlib import md5, sha256
 
 from mirror.model import Blob, Digest, Fingerprint
-from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError, Picture, on_white
+from mirror.pictures.decode import ImageError, ImageLimits, Picture, on_white
 from mirror.pictures.phash import fingerprint
 from mirror.pictures.sniff import is_svg, is_whole_svg, picture_format
-from mirror.pictures.thumbnail import thumbnail
-from mirror.repeats.compare import compare
-from mirror.repeats.search import proposals
-
-__all__ = [
-    "ImageError",
-    "ImageLimits",
-    "ImageTooLargeError",
-    "compare",
-    "inspect",
-    "proposals",
-    "thumbnail",
-]
 
 
 def inspect(data: bytes, limits: ImageLimits = ImageLimits()) -> Blob:  # noqa: B008  (frozen)
-    """Decode every frame of `data` and return its facts; what a name or a header said is no matter.
+    """Decode every frame of `data` and return its facts, all taken from the bytes.
 
-    Formats: PNG, JPEG, GIF, WebP, AVIF, BMP, TIFF, ICO, and SVG, which has no pixels. What follows
-    a whole picture is not looked at. The fingerprint is that of the first frame, upright, on white.
-    Raise `ImageError` for anything else and `ImageTooLargeError` for what is over `limits`.
+    Formats: PNG, JPEG, GIF, WebP, AVIF, BMP, TIFF, ICO, and SVG, which has no pixels. Bytes behind
+    a whole picture are ignored. The fingerprint is that of the first frame, upright, on white.
+    Raise `ImageError` for anything else and `ImageTooLargeError` for a picture over `limits`.
     """
     if picture_format(data) is None and is_svg(data):
         if not is_whole_svg(data):

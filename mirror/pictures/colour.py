@@ -1,7 +1,4 @@
-"""What a picture's numbers mean as colours, as far as it changes what a reader sees.
-
-Equal pixels under different profiles are two different pictures.
-"""
+"""The colour space of a picture: equal pixels in two colour spaces are two different pictures."""
 
 from __future__ import annotations
 
@@ -11,31 +8,32 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
+# The values of gAMA and cHRM that the PNG specification (section 11.3.2.5) gives for sRGB.
 _SRGB_GAMMA = 0.45455
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
-_SAME_COLOUR = 3  # levels a profile may move a colour by and still count as sRGB
+_SRGB_TOLERANCE = 0.002  # bounds how programs round those numbers; not measured
+# Codes of ITU-T H.273 that browsers show as sRGB: BT.709 or unspecified primaries, and a transfer
+# of BT.709, unspecified, BT.601 or sRGB.
+_SRGB_PRIMARIES_CODES = (b"\0\1", b"\0\2")
+_SRGB_TRANSFER_CODES = (b"\0\1", b"\0\2", b"\0\6", b"\0\x0d")
+_MAX_SHIFT = 3  # levels a profile may move a colour by and still count as sRGB; not measured
 
 
 def colour_space(data: bytes, image: Image.Image) -> bytes:
-    """A name of the colour space, empty for sRGB and for pictures that name none."""
+    """Return bytes that name the colour space, empty for sRGB and for pictures that name none."""
     if profile := bytes(image.info.get("icc_profile") or b""):
         return b"" if _is_srgb(profile, image.mode) else profile
     if image.format == "PNG":
         return _png_space(data, image)
     if image.format == "AVIF" and (at := data.find(b"colrnclx")) >= 0:
         primaries, transfer = data[at + 8 : at + 10], data[at + 10 : at + 12]
-        known = primaries in (b"\0\1", b"\0\2") and transfer in (
-            b"\0\1",
-            b"\0\2",
-            b"\0\6",
-            b"\0\x0d",
-        )
-        return b"" if known else data[at : at + 12]
+        is_srgb = primaries in _SRGB_PRIMARIES_CODES and transfer in _SRGB_TRANSFER_CODES
+        return b"" if is_srgb else data[at : at + 12]
     return b""
 
 
 def _png_space(data: bytes, image: Image.Image) -> bytes:
-    """From the chunks in front of the pixels: cICP, then sRGB, then gAMA and cHRM."""
+    """Read the chunks in front of the pixels: cICP, then sRGB, then gAMA and cHRM."""
     before_pixels = data[: data.find(b"IDAT")]
     if (at := before_pixels.find(b"cICP")) >= 0:
         return before_pixels[at : at + 8]
@@ -43,15 +41,18 @@ def _png_space(data: bytes, image: Image.Image) -> bytes:
         return b""
     gamma = image.info.get("gamma", _SRGB_GAMMA)
     primaries = image.info.get("chromaticity", _SRGB_PRIMARIES)
-    found, usual = (gamma, *primaries), (_SRGB_GAMMA, *_SRGB_PRIMARIES)
-    if len(found) == len(usual) and np.allclose(found, usual, atol=0.002):
+    space, srgb = (gamma, *primaries), (_SRGB_GAMMA, *_SRGB_PRIMARIES)
+    if len(space) == len(srgb) and np.allclose(space, srgb, atol=_SRGB_TOLERANCE):
         return b""
-    return repr(found).encode()
+    return repr(space).encode()
 
 
 @lru_cache(maxsize=64)
 def _is_srgb(profile: bytes, mode: str) -> bool:
-    """Whether the profile leaves a set of colours where sRGB has them: measured, not by name."""
+    """Return True if the profile leaves a set of colours where sRGB has them.
+
+    The colours are converted and measured, because profiles of one name differ.
+    """
     mode = "L" if mode in ("1", "L", "LA") else "RGB"
     levels = np.linspace(0, 255, 6).astype(np.uint8)
     if mode == "L":
@@ -60,12 +61,12 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
         cube = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(1, -1, 3)
         colours = Image.fromarray(cube)
     try:
-        seen = ImageCms.profileToProfile(
+        converted = ImageCms.profileToProfile(
             colours, BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
         )
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return False
-    if seen is None:
+    if converted is None:
         return False
-    moved = np.abs(np.asarray(seen).astype(int) - np.asarray(colours.convert("RGB")))
-    return bool(moved.max() <= _SAME_COLOUR)
+    shift = np.abs(np.asarray(converted).astype(int) - np.asarray(colours.convert("RGB")))
+    return bool(shift.max() <= _MAX_SHIFT)

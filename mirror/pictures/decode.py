@@ -1,6 +1,6 @@
 """Bytes -> decoded frames, with limits taken from the headers. The one place that opens pictures.
 
-Every way in ends in `ImageError` or in pixels; no warning of Pillow leaves this module.
+Every call ends in `ImageError` or in pixels; no warning of Pillow leaves this module.
 """
 
 from __future__ import annotations
@@ -66,7 +66,10 @@ _MEDIA_TYPES = {
     "TIFF": "image/tiff",
     "ICO": "image/x-icon",
 }
-_ORIENTATION = 0x0112
+_ORIENTATION = 0x0112  # the tag in EXIF
+_LYING = range(5, 9)  # orientations whose stored width is the height of the upright picture
+_INVERSE = {6: 8, 8: 6}  # the orientations that do not undo themselves
+_PNG_DEPTH_AT = 24  # the byte of IHDR that holds the bits of a sample
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -79,7 +82,7 @@ _TURNS = {
 
 
 class ImageError(Exception):
-    """Not a picture, or one that does not decode whole; says what was found."""
+    """No picture, or one that does not decode whole; the message names what the bytes are."""
 
 
 class ImageTooLargeError(ImageError):
@@ -88,7 +91,7 @@ class ImageTooLargeError(ImageError):
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What a picture may ask for. A frame is decoded at a time, so memory follows `max_pixels`."""
+    """Limits of one picture. One frame is decoded at a time, so memory follows `max_pixels`."""
 
     max_pixels: int = 100_000_000
     max_frames: int = 1_000
@@ -111,10 +114,10 @@ class ImageLimits:
             )
 
 
-class _Quiet:
+class _WarningFilter:
     """Silences Pillow's warnings while any thread is inside.
 
-    `warnings.catch_warnings` alone would let one thread put the filters back under another.
+    With `warnings.catch_warnings` alone, one thread would restore the filters of another.
     """
 
     def __init__(self) -> None:
@@ -127,7 +130,8 @@ class _Quiet:
             if not self._inside:
                 self._saved = warnings.catch_warnings()
                 self._saved.__enter__()
-                warnings.filterwarnings("ignore", module=r"PIL\.|mirror\.fingerprint")
+                # A warning with a stack level carries the name of the module that called Pillow.
+                warnings.filterwarnings("ignore", module=r"PIL\.|mirror\.(pictures|repeats)\.")
             self._inside += 1
 
     def __exit__(self, *exc_info: object) -> None:
@@ -138,21 +142,21 @@ class _Quiet:
                 self._saved = None
 
 
-_quiet = _Quiet()
+_pillow_warnings = _WarningFilter()
 
 
 @contextmanager
-def _decoding(what: str) -> Iterator[None]:
+def _decoding(format_name: str) -> Iterator[None]:
     """Turn whatever a decoder raises over hostile bytes into `ImageError`."""
     try:
-        with _quiet:
+        with _pillow_warnings:
             yield
     except ImageError:
         raise
     except (Image.DecompressionBombError, MemoryError) as error:
-        raise ImageTooLargeError(f"{what}: too many pixels ({error})") from error
+        raise ImageTooLargeError(f"{format_name}: too many pixels ({error})") from error
     except Exception as error:  # decoders raise anything; none of our own code runs in here
-        raise ImageError(f"{what}, damaged or cut short: {_reason(error)}") from error
+        raise ImageError(f"{format_name}, damaged or cut short: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
@@ -173,7 +177,7 @@ class Picture:
             raise ImageError(f"{self._name}, cut short: its end is missing")
         self._limits = limits
         self.data = data
-        self._raise_pillows_wall()
+        self._raise_pillows_limit()
         with _decoding(self._name):
             self._stream = BytesIO(data)
             self._file: ImageFile.ImageFile = Image.open(self._stream, formats=_FORMATS)
@@ -182,15 +186,15 @@ class Picture:
             self.mode = self._file.mode
             self.orientation = self._read_orientation()
             self.is_deep = self.mode.startswith(("I", "F")) or (
-                self.media_type == "image/png" and data[24] == 16
+                self.media_type == "image/png" and data[_PNG_DEPTH_AT] == 16
             )
             self.is_still = self._file.format == "MPO" or not getattr(
                 self._file, "is_animated", False
             )
 
-    def _raise_pillows_wall(self) -> None:
-        # Pillow's own limit (an error at twice this value) stays up behind ours, for sizes that
-        # show only inside a decoder: an icon's embedded PNG, a GIF frame beyond its canvas.
+    def _raise_pillows_limit(self) -> None:
+        # Pillow's own limit (an error at twice this value) still holds, for sizes that show only
+        # inside a decoder: an icon's embedded PNG, a GIF frame beyond its canvas.
         if Image.MAX_IMAGE_PIXELS is not None:
             Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, self._limits.max_pixels)
 
@@ -201,7 +205,7 @@ class Picture:
         self._limits.check((width, height), frames)
 
     def _read_orientation(self) -> int:
-        """EXIF orientation 1 to 8. XMP has one too; browsers do not look there, nor do we."""
+        """Return the EXIF orientation, 1 to 8. Browsers ignore that of XMP, and so does this."""
         block = self._file.info.get("exif")
         if not block or self.media_type == "image/tiff":  # Pillow turns a TIFF while loading
             return 1
@@ -210,25 +214,25 @@ class Picture:
             exif.load(block)
             value = exif.get(_ORIENTATION, 1)
         except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
-            return 1  # a broken EXIF block turns nothing, in browsers as here
+            return 1  # browsers ignore a broken EXIF block too
         return value if value in _TURNS else 1
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the upright picture."""
         width, height = self._file.size
-        return (height, width) if self.orientation >= 5 else (width, height)
+        return (height, width) if self.orientation in _LYING else (width, height)
 
     @property
     def colours(self) -> bytes:
-        """What the numbers mean: empty for sRGB; equal pixels look alike if it is equal."""
+        """The colour space, empty for sRGB. Equal pixels look alike only if it is equal, too."""
         return colour_space(self.data, self._file)
 
     @property
     def coding(self) -> tuple[Hashable, ...]:
-        """How the pixels were made into bytes: what could explain that two copies differ.
+        """The way the pixels were made into bytes. Equal codings explain no difference of pixels.
 
-        All that keeps every pixel is one coding, whatever the format.
+        Everything without loss is one coding, whatever the format.
         """
         if self.media_type == "image/jpeg":
             return ("jpeg", self.sampling, *(tuple(self.tables[n]) for n in sorted(self.tables)))
@@ -242,7 +246,7 @@ class Picture:
 
     @property
     def tables(self) -> dict[int, list[int]]:
-        """Quantisation tables of a JPEG; none of anything else."""
+        """Quantisation tables of a JPEG by number; empty for anything else."""
         tables: dict[int, list[int]] = getattr(self._file, "quantization", {})
         return tables
 
@@ -252,14 +256,14 @@ class Picture:
         return JpegImagePlugin.get_sampling(self._file)
 
     def draft(self, size: tuple[int, int]) -> None:
-        """Allow frames smaller than the picture, at least `size`, where decoding is cheaper so."""
+        """Allow frames smaller than the picture, at least `size`, where that decodes faster."""
         with _decoding(str(self._name)):
             self._file.draft(None, size)
 
     def frames(self) -> Iterator[tuple[Image.Image, float]]:
         """Yield each frame, decoded whole, with its delay in milliseconds.
 
-        A frame is only good until the next one is asked for, and is not yet turned upright.
+        A frame is valid until the next one is taken, and is not yet turned upright.
         """
         index = 0
         while True:
@@ -285,26 +289,30 @@ class Picture:
             raise ImageError("GIF, cut short: the last frames of the animation are missing")
 
     def upright(self, image: Image.Image) -> Image.Image:
-        """Return a frame of this picture, in whatever mode it now is, turned as EXIF says."""
+        """Return a frame of this picture, in any mode, turned as its EXIF orientation asks."""
         turn = _TURNS.get(self.orientation)
         return image if turn is None else image.transpose(turn)
 
-    def turned_back(self, image: Image.Image, **options: Any) -> Image.Image | None:
-        """Return an upright picture after a way through a JPEG stored as this one is."""
-        back = _TURNS.get({6: 8, 8: 6}.get(self.orientation, self.orientation))
+    def through_jpeg(self, image: Image.Image, **options: Any) -> Image.Image | None:
+        """Return an upright image after coding and decoding as a JPEG stored as this picture is.
+
+        The blocks of a JPEG lie on the stored picture, so it is turned before and turned back
+        after. `None` where Pillow cannot write it with these options.
+        """
+        turn = _TURNS.get(_INVERSE.get(self.orientation, self.orientation))
         stream = BytesIO()
         try:
-            (image if back is None else image.transpose(back)).save(stream, "JPEG", **options)
-            again = Image.open(stream, formats=("JPEG",))
-            again.load()
+            (image if turn is None else image.transpose(turn)).save(stream, "JPEG", **options)
+            decoded = Image.open(stream, formats=("JPEG",))
+            decoded.load()
         except (OSError, ValueError, TypeError):
             return None
-        return self.upright(again)
+        return self.upright(decoded)
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One of the planes that a JPEG is made of, as its blocks hold it, and the table of those."""
+    """One plane of a JPEG, at the size its blocks have, and their quantisation table."""
 
     plane: NDArray[np.uint8]
     table: NDArray[np.float64]  # 8x8
@@ -312,7 +320,10 @@ class Component:
 
 
 def components(data: bytes) -> list[Component]:
-    """Luma and, of a colour JPEG, both chromas; empty for a sampling other than 4:4:4 and 4:2:0."""
+    """Return luma and, of a colour JPEG, both chromas.
+
+    Empty for a damaged JPEG and for a sampling other than 4:4:4 and 4:2:0.
+    """
     try:
         with _decoding("JPEG"):
             file = Image.open(BytesIO(data), formats=("JPEG",))
@@ -324,7 +335,7 @@ def components(data: bytes) -> list[Component]:
             elif len(layers) == 3 and sampling == 0:
                 planes = list(_drafted(data, "YCbCr", 1).split())
             elif len(layers) == 3 and sampling == 2:
-                # At half the size a decoder takes the halved planes as they are.
+                # At half the size a decoder returns the halved planes unchanged.
                 planes = [_drafted(data, "L", 1), *_drafted(data, "YCbCr", 2).split()[1:]]
             else:
                 return []
@@ -348,7 +359,7 @@ def _drafted(data: bytes, mode: str, scale: int) -> Image.Image:
 
 
 def has_alpha(image: Image.Image) -> bool:
-    """Whether a decoded frame lets anything shine through."""
+    """Return True if a pixel of a decoded frame is not opaque."""
     if "transparency" in image.info:
         return True
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
@@ -358,9 +369,9 @@ def has_alpha(image: Image.Image) -> bool:
 
 
 def on_white(image: Image.Image) -> Image.Image:
-    """Return a decoded frame as RGB, or as L when it is grey, laid on white where it is not opaque.
+    """Return a decoded frame as RGB, or as L when it is grey, on white where it is not opaque.
 
-    16-bit grey keeps its high byte; CMYK goes through Pillow's plain conversion, no profile.
+    16-bit grey keeps its high byte; CMYK goes through Pillow's plain conversion, without a profile.
     """
     with _decoding(image.mode):
         if has_alpha(image):

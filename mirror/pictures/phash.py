@@ -2,8 +2,8 @@
 
 `imagehash.phash(image, hash_size=16)` spends nine tenths of its time in the horizontal pass of one
 LANCZOS resize to 64 x 64. That pass is done here as a banded matrix product; the other is left to
-Pillow. Loading imagehash's scipy takes as long as thirty pictures, so it is asked only where a bit
-hangs by the rounding of its transform: for blank and strictly regular pictures.
+Pillow. Loading imagehash's scipy takes as long as thirty pictures. So imagehash is called only
+where the rounding of its transform decides a bit: for blank and strictly regular pictures.
 """
 
 from __future__ import annotations
@@ -18,21 +18,23 @@ from mirror.model import Fingerprint
 
 _HASH_SIDE = 16
 _SIDE = 64  # imagehash: hash_size times highfreq_factor, which is 4
-# Two sums of 64 x 64 products up to 1020, made in another order, differ by less than 1e-6: each of
-# the 8192 roundings is off by at most 2**-53 of a sum below 5e6.
-_DOUBT = 1e-4
-_LOBES = 3.0  # support of LANCZOS
-_PRECISION = 22  # Pillow: weights are integers of 32 - 8 - 2 bits
-_SPLIT = 128
+# A coefficient as near to the median as this is left to imagehash. Two sums of 64 x 64 products up
+# to 1020, added in another order, differ by less than 1e-6: each of the 8192 roundings is off by at
+# most 2**-53 of a sum below 5e6.
+_ROUNDING_MARGIN = 1e-4
+_LANCZOS_SUPPORT = 3.0  # Pillow, src/libImaging/Resample.c
+_PRECISION = 22  # Pillow, PRECISION_BITS: weights are integers of 32 - 8 - 2 bits
+_SPLIT = 128  # a weight is its high half times this and its low half
 # A product of a byte with a half weight, summed over the taps, stays below 2**24 up to this width:
-# float32 then holds every partial sum exactly, in any order. Below the other, Pillow is as fast.
+# float32 then holds every partial sum exactly, in any order. Below the lower end, Pillow is as
+# fast.
 _WIDTHS = range(256, 10_000)
-_BANDS = 8
-_CELLS = 120_000  # worked on at a time: few enough for BLAS to stay in the calling thread
+_BANDS = 8  # of columns; each column has weights only near its own place
+_CELLS = 120_000  # bounds one product, so that BLAS stays in the calling thread
 
 
 def fingerprint(grey: Image.Image) -> Fingerprint:
-    """Fingerprint of a picture in mode L.
+    """Return the fingerprint of a picture in mode L.
 
     The bits are imagehash's, row by row from the lowest frequencies, the first one on top: the hex
     digits are those of `str(imagehash.phash(image, hash_size=16))`.
@@ -40,7 +42,7 @@ def fingerprint(grey: Image.Image) -> Fingerprint:
     small = shrink(grey)
     waves = _cosines() @ np.asarray(small, np.float64) @ _cosines().T
     above = waves - np.median(waves)
-    if np.abs(above).min() < _DOUBT:
+    if np.abs(above).min() < _ROUNDING_MARGIN:
         import imagehash
 
         return Fingerprint(int(str(imagehash.phash(small, hash_size=16)), 16))
@@ -49,20 +51,20 @@ def fingerprint(grey: Image.Image) -> Fingerprint:
 
 @cache
 def _cosines() -> NDArray[np.float64]:
-    """The 16 lowest waves of the discrete cosine transform (type II) over 64 samples."""
+    """Return the 16 lowest waves of the discrete cosine transform (type II) over 64 samples."""
     wave, sample = np.arange(_HASH_SIDE)[:, None], np.arange(_SIDE)
     return 2.0 * np.cos(np.pi * wave * (2 * sample + 1) / (2 * _SIDE))
 
 
 def shrink(grey: Image.Image) -> Image.Image:
-    """Exactly `grey.resize((64, 64), LANCZOS)`, bit for bit, for a picture in mode L."""
+    """Return `grey.resize((64, 64), LANCZOS)`, bit for bit, for a picture in mode L."""
     if grey.width in _WIDTHS:
         grey = Image.fromarray(_narrow(np.asarray(grey)))
     return grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
 
 
 def _narrow(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The horizontal pass: 64 columns, rounded to bytes as Pillow rounds between its passes."""
+    """Return the horizontal pass: 64 columns, rounded to bytes as Pillow rounds between passes."""
     height, width = pixels.shape
     bands = _weights(width)
     columns = _SIDE // _BANDS
@@ -83,17 +85,18 @@ def _narrow(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=32)
 def _weights(width: int) -> tuple[tuple[int, int, NDArray[np.float32]], ...]:
-    """Pillow's integer weights for `width` -> 64, a band of columns at a time.
+    """Return Pillow's integer weights for `width` -> 64, a band of columns at a time.
 
+    They are those of `precompute_coeffs` and `normalize_coeffs_8bpc` (src/libImaging/Resample.c).
     Each band is (first input, past the last input, matrix of high halves beside low halves).
     """
     scale = width / _SIDE
     centre = (np.arange(_SIDE) + 0.5) * scale
-    first = np.maximum((centre - _LOBES * scale + 0.5).astype(int), 0)
-    last = np.minimum((centre + _LOBES * scale + 0.5).astype(int), width)
+    first = np.maximum((centre - _LANCZOS_SUPPORT * scale + 0.5).astype(int), 0)
+    last = np.minimum((centre + _LANCZOS_SUPPORT * scale + 0.5).astype(int), width)
     at = first[:, None] + np.arange((last - first).max())
     x = (at - centre[:, None] + 0.5) / scale
-    taps = np.where(at < last[:, None], np.sinc(x) * np.sinc(x / _LOBES), 0.0)
+    taps = np.where(at < last[:, None], np.sinc(x) * np.sinc(x / _LANCZOS_SUPPORT), 0.0)
     real = np.zeros((width, _SIDE))
     column, tap = np.nonzero(at < last[:, None])
     real[at[column, tap], column] = (taps / taps.sum(axis=1, keepdims=True))[column, tap]

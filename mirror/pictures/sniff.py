@@ -1,7 +1,7 @@
-"""What some bytes are, told from their first few hundred and nothing else. No third party.
+"""Bytes -> the kind of file they are, read from the bytes themselves. No third party.
 
-Only used where Pillow does not decide: SVG, which has no pixels here, and the name of whatever
-arrived instead of a picture.
+Used where Pillow does not decide: SVG, which has no pixels here, pictures that were cut short, and
+the name of what arrived instead of a picture.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 
 from mirror.urls.redact import printable
 
-_HEAD = 4096
-_PROLOG = 1 << 16  # licences and entity lists stand in front of an SVG's root
+_HEAD = 4096  # bytes of a text that `describe` reads; bounds its work
+_PROLOG = 1 << 16  # bytes that may hold the root of an SVG: licences and entity lists precede it
 
 # First bytes of what hosts send in place of a picture, or of pictures nobody's browser shows.
 _MAGIC = (
@@ -39,7 +39,7 @@ _SVG_END = re.compile(r"</(?:[\w.-]+:)?svg\s*>|<(?:[\w.-]+:)?svg\b[^<>]*/>")
 
 
 def picture_format(data: bytes) -> str | None:
-    """The picture format whose signature `data` begins with; the rest may still be damaged."""
+    """Return the picture format whose signature `data` begins with; the rest may be damaged."""
     for magic, name in _PICTURES:
         if data.startswith(magic):
             return name
@@ -51,30 +51,38 @@ def picture_format(data: bytes) -> str | None:
 
 
 def is_cut_short(data: bytes) -> bool:
-    """Whether `data` is a PNG that ends before its last chunk, which Pillow would not miss.
-
-    Or a JPEG without a mark of its end: where the rest of a file was never written, and is zeros,
-    a decoder sees grey.
-    """
+    """Return True if `data` is a PNG or a JPEG without its end, which Pillow would accept."""
     match picture_format(data):
         case "PNG":
-            at = 8
-            while data[at + 4 : at + 8] not in (b"IEND", b""):
-                at += 12 + int.from_bytes(data[at : at + 4], "big")
-            return len(data) < at + 12
+            return _is_cut_png(data)
         case "JPEG":
-            at = 2  # segments say how long they are, until the pixels come
-            while data[at : at + 1] == b"\xff" and (kind := data[at + 1 : at + 2]) not in (
-                b"\xda",
-                b"",
-            ):
-                at += 1 if kind == b"\xff" else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-            return data[at : at + 2] == b"\xff\xda" and data.find(b"\xff\xd9", at) < 0
+            return _is_cut_jpeg(data)
     return False
 
 
+def _is_cut_png(data: bytes) -> bool:
+    """Return True if the chunks of a PNG end before a whole IEND."""
+    at = 8
+    while data[at + 4 : at + 8] not in (b"IEND", b""):
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    return len(data) < at + 12
+
+
+def _is_cut_jpeg(data: bytes) -> bool:
+    """Return True if no end-of-image marker follows the first scan of a JPEG.
+
+    An upload that was never finished may leave zeros there, which a decoder shows as grey.
+    """
+    fill, start_of_scan, end_of_image = b"\xff", b"\xda", b"\xd9"
+    at = 2
+    # Each segment names its length, up to the first scan.
+    while data[at : at + 1] == fill and (kind := data[at + 1 : at + 2]) not in (start_of_scan, b""):
+        at += 1 if kind == fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return data[at : at + 2] == fill + start_of_scan and data.find(fill + end_of_image, at) < 0
+
+
 def is_lossy_webp(data: bytes) -> bool:
-    """Whether `data` is a WebP whose first frame lost something in coding."""
+    """Return True if `data` is a WebP whose first frame was coded with loss."""
     if picture_format(data) != "WebP":
         return False
     at = 12
@@ -86,12 +94,12 @@ def is_lossy_webp(data: bytes) -> bool:
 
 
 def is_svg(data: bytes) -> bool:
-    """Whether `data` is text whose root element is `svg`. Entities are never expanded."""
+    """Return True if `data` is text whose root element is `svg`. Entities are never expanded."""
     return _root_element(_text(data[:_PROLOG])).rpartition(":")[2] == "svg"
 
 
 def is_whole_svg(data: bytes) -> bool:
-    """Whether the root element of an SVG is closed, so that nothing was cut off."""
+    """Return True if the root element of an SVG is closed, so that nothing was cut off."""
     text = _text(data).rstrip()
     end = len(text)
     while text.endswith("-->", 0, end) and (start := text.rfind("<!--", 0, end)) >= 0:
@@ -102,7 +110,7 @@ def is_whole_svg(data: bytes) -> bool:
 
 
 def describe(data: bytes) -> str:
-    """Name what `data` is instead of a picture, safe to print: "an HTML page", "JSON", …"""
+    """Return a name for bytes that are no picture, safe to print: "an HTML page", "JSON", …"""
     if not data.strip():
         return "only blanks" if data else "nothing: the body is empty"
     for magic, name in _MAGIC:
@@ -134,7 +142,10 @@ def _text(data: bytes) -> str:
 
 
 def _root_element(text: str) -> str:
-    """Name of the first element, past the declaration, comments and a DOCTYPE; or nothing."""
+    """Return the name of the first element behind the declaration, comments and a DOCTYPE.
+
+    Empty if there is none.
+    """
     text = text.lstrip("\ufeff \t\r\n")
     while text:
         if text.startswith("<?"):
@@ -146,7 +157,7 @@ def _root_element(text: str) -> str:
             end = "]>" if 0 <= bracket < close else ">"
         else:
             break
-        _, found, text = text.partition(end)
-        text = text.lstrip() if found else ""
+        _, separator, text = text.partition(end)
+        text = text.lstrip() if separator else ""
     match = _TAG_NAME.match(text)
     return match[1] if match else ""

@@ -19,10 +19,10 @@ from mirror.repeats.choose import choose as choose_canonical
 from mirror.repeats.choose import run
 from mirror.repeats.compare import compare
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal
-from mirror.repeats.groups import _came_along
+from mirror.repeats.groups import orphaned_aliases
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, load_reviews
-from mirror.repeats.search import proposals
+from mirror.repeats.search import find_candidates
 from mirror.urls.address import Url
 
 
@@ -47,10 +47,12 @@ def choose(
     mode, last = Mode(parts.config.dedupe), ledger.mode
     is_wider = mode.is_wider_than(last)
     reviews = load_reviews(parts.config.manifest / REVIEWS)
-    reviews = replace(reviews, split=reviews.split | _came_along(settled, ledger, reviews))
+    reviews = replace(
+        reviews, split=reviews.split | orphaned_aliases(settled, ledger.evidence.values(), reviews)
+    )
     found = []
     if mode is not Mode.OFF:
-        found = proposals([*new, *known]) if is_wider else proposals(new, known)
+        found = find_candidates([*new, *known]) if is_wider else find_candidates(new, known)
     judge = _Judge(parts, engine, manifest, ledger, progress)
     apart = _own_originals(parts, manifest)
     waves = choose_canonical(new, found, settled=settled, apart=apart, reviews=reviews, mode=mode)
@@ -79,7 +81,7 @@ def choose(
 def _beyond(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:
     """How many repeats stand that `mode` would not find."""
     pairs = (Pair.of(one.digest, one.alias_of) for one in assets if one.alias_of is not None)
-    evidence = [ledger.known.get(pair) for pair in pairs]
+    evidence = [ledger.evidence.get(pair) for pair in pairs]
     return sum(one is not None and (mode is Mode.OFF or not one.exact) for one in evidence)
 
 
@@ -112,14 +114,14 @@ class _Judge:
     progress: Progress
 
     def __call__(self, asked: Sequence[Candidate]) -> list[Evidence]:
-        open_ = [proposal for proposal in asked if proposal.pair not in self.ledger.known]
+        open_ = [proposal for proposal in asked if proposal.pair not in self.ledger.evidence]
         if open_:
             self.progress.stage("compare", len(open_), "pairs")
         look = partial(_look, self.parts, self.manifest)
         for evidence in self.engine.map(look, open_, cpu_count() or 1):
             self.ledger.add(evidence)
             self.progress.advance()
-        return [self.ledger.known[proposal.pair] for proposal in asked]
+        return [self.ledger.evidence[proposal.pair] for proposal in asked]
 
 
 def _look(parts: Parts, manifest: Manifest, proposal: Candidate) -> Evidence:

@@ -21,7 +21,7 @@ from mirror.pipeline.progress import Progress
 from mirror.pipeline.scan import HostRow, Scanned, host_table, scan
 from mirror.pipeline.verify import verify_posts
 from mirror.repeats.evidence import Pair
-from mirror.repeats.groups import groups, refused
+from mirror.repeats.groups import find_groups, find_refused
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.report import (
@@ -103,8 +103,8 @@ def report(
         Ledger.load(parts.config.manifest / LEDGER),
         load_reviews(parts.config.manifest / REVIEWS),
     )
-    found = groups(manifest, ledger.known.values())
-    unlike = refused(ledger, manifest)
+    found = find_groups(manifest, ledger.evidence.values())
+    unlike = find_refused(manifest, ledger.evidence.values())
     pairs = [one.pair for one in unlike[:_PAIRS]]
     previews = _previews(parts, engine, manifest, len(found) + 2 * len(pairs), progress)
     picture = partial(_picture, parts, shown, previews)

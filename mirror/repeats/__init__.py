@@ -1,1 +1,56 @@
-"""TODO page of repeats."""
+"""Repeats: which pictures are one, proven by their pixels, and which of them stands for the others.
+
+A fingerprint proposes pairs, pixels decide. Read in this order:
+
+- `evidence`: the values: candidates, evidence, tiers and refusals, and the words for them
+- `search`: fingerprints -> candidates
+- `choose`: blobs and evidence -> which picture stands for which; pure
+- `compare`: two pictures -> evidence: guards first, then reproduction
+- `statistics`: how far two pictures are apart, in six numbers
+- `resize`, `recode`: how programs make copies, repeated
+- `bins`, `palette`: coders that cannot be repeated, traced back
+- `ledger`: the evidence of all runs, as text
+- `reviews`: the decisions of people, as text
+- `groups`: what stands for what now, and what a review would change
+
+This page loads neither Pillow nor numpy. `search`, `compare` and what they use do, so import those
+modules where they are called.
+"""
+
+from mirror.repeats.evidence import (
+    DISTANCE,
+    LONG_SIDE,
+    RULE,
+    SHORT_SIDE,
+    STATISTICS,
+    Candidate,
+    Evidence,
+    Mode,
+    Pair,
+    Refusal,
+    Tier,
+)
+from mirror.repeats.ledger import LEDGER, Ledger, LedgerError
+from mirror.repeats.reviews import REVIEWS, ReviewError, Reviews, add_review, load_reviews
+
+__all__ = [
+    "DISTANCE",
+    "LEDGER",
+    "LONG_SIDE",
+    "REVIEWS",
+    "RULE",
+    "SHORT_SIDE",
+    "STATISTICS",
+    "Candidate",
+    "Evidence",
+    "Ledger",
+    "LedgerError",
+    "Mode",
+    "Pair",
+    "Refusal",
+    "ReviewError",
+    "Reviews",
+    "Tier",
+    "add_review",
+    "load_reviews",
+]

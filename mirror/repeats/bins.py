@@ -1,10 +1,12 @@
-"""Whether a JPEG is what some coder, not only Pillow's, makes of a picture.
+"""Test if a JPEG may be some coder's copy of a picture, where that coder cannot be run again.
 
-A JPEG's tables divide the coefficients of each block of 8x8 into bins, and its bytes say in which
-one those of its own picture lay. Coders agree but for the last bits of their arithmetic: only a
-coefficient on the very edge of two bins comes to lie in either. So another picture may stand for
-the copy if all that the copy shows comes from bins in which that picture's coefficients lie, or
-whose edge they touch. What no bin tells apart is not in the copy.
+A JPEG's tables divide the coefficients of each block of 8 x 8 into bins, and its bytes say in which
+bin each coefficient of the coded picture lay. Coders differ only in the last bits of their
+arithmetic: a coefficient on the very edge of two bins may be put into either. So another picture
+explains the copy if everything that the copy shows comes from bins in which that picture's
+coefficients lie, or whose edge they touch. What no bin tells apart is not in the copy.
+
+Numbers of libjpeg are those of libjpeg-turbo; numbers of Go are those of its standard library.
 """
 
 from __future__ import annotations
@@ -16,49 +18,65 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mirror.pictures.decode import Component, components
+from mirror.pictures import Component, components
 
 Levels = NDArray[np.int32]  # blocks, rows, columns; behind them red, green, blue, or one component
 Blocks = NDArray[np.float64]  # blocks, rows, columns
 
 _SIDE = 8
-_SLACK = 0.5  # beyond a bin's edge: what whole numbers make of a coefficient
-_SHOWN = 1.0  # levels: the rounding of a decoder
-_STEPS = 24  # at most so many coefficients of one block lie on an edge
-_AT_ONCE = 512  # blocks; most pictures that differ do so in the first of them
+_WHITE = 255
+_MIDDLE = 128  # a JPEG codes levels from here, ITU-T T.81, A.3.1
+# The next three are not measured one by one, but together, by
+# `python -m benchmarks dedupe FOLDER --coders jpeg`.
+_EDGE_WIDTH = 0.5  # beyond a bin: the error of a coefficient computed in whole numbers
+_DECODER_ROUNDING = 1.0  # levels
+_MAX_STEPS = 24  # coefficients of one block that may lie on an edge
+_BATCH = 512  # blocks; most pictures that differ do so in the first of them
 
 
-def may_have_coded(copy: bytes, again: bytes, origin: Image.Image) -> bool:
-    """Whether `copy` may be a JPEG of the RGB picture `origin`, by a coder with other arithmetic.
+def fits_bins(copy: bytes, recoded: bytes, origin: Image.Image) -> bool:
+    """Return True if the JPEG `copy` may show the RGB picture `origin`.
 
-    `again` is a JPEG of it with the same tables: only blocks in which the two differ are asked.
+    `recoded` is a JPEG of `origin` with the same tables. Blocks in which the two agree are taken
+    for explained.
     """
-    shown, made = components(copy), components(again)
+    copy_components, recoded_components = components(copy), components(recoded)
     pixels = np.asarray(origin)
-    return 0 < len(shown) == len(made) and all(
-        any(_explains(way, one, other, pixels) for way in ways)
-        for one, other, ways in zip(shown, made, _WAYS, strict=False)  # grey has but luma
+    return 0 < len(copy_components) == len(recoded_components) and all(
+        any(_explains(coder, part, recoded_part, pixels) for coder in coders)
+        for part, recoded_part, coders in zip(
+            copy_components, recoded_components, _CODERS, strict=False
+        )  # a grey JPEG has luma only
     )
 
 
 # --- From pixels to coefficients ------------------------------------------------------------------
 
+_COLOUR_BITS = 16  # behind the point of a weight
 
-class _Way(NamedTuple):
-    """How a coder computes one component: all do it in whole numbers, not all in the same."""
 
-    weights: tuple[int, int, int]  # of red, green and blue, in parts of 65536
-    offset: int  # before the division by 65536
-    rounding: tuple[int, int]  # before that by 4, in even and in odd columns, of a halved component
-    arithmetic: Callable[[Levels, Blocks], Blocks]  # levels and table to coefficients
+class _Conversion(NamedTuple):
+    """How a coder makes one component of a JPEG from red, green and blue, in whole numbers."""
 
-    def __call__(self, rgb: Levels, component: Component) -> Blocks:
-        levels = (rgb @ np.array(self.weights, np.int32) + self.offset) >> 16
+    weights: tuple[int, int, int]  # of red, green and blue, with `_COLOUR_BITS` behind the point
+    offset: int  # added before the point moves
+    rounding: tuple[int, int]  # of the sum of four pixels, in even and in odd columns
+
+
+class _Coder(NamedTuple):
+    """The arithmetic of one coder for one component."""
+
+    conversion: _Conversion
+    transform: Callable[[Levels, Blocks], Blocks]  # levels and table to coefficients
+
+    def coefficients(self, rgb: Levels, component: Component) -> Blocks:
+        weights, offset, rounding = self.conversion
+        levels = (rgb @ np.array(weights, np.int32) + offset) >> _COLOUR_BITS
         if component.halved:
             levels = levels[:, ::2] + levels[:, 1::2]
             levels = levels[:, :, ::2] + levels[:, :, 1::2]
-            levels = (levels + np.tile(np.array(self.rounding, np.int32), _SIDE // 2)) >> 2
-        return self.arithmetic(levels - 128, component.table)
+            levels = (levels + np.tile(np.array(rounding, np.int32), _SIDE // 2)) >> 2
+        return self.transform(levels - _MIDDLE, component.table)
 
 
 _ANGLES = (2 * np.arange(_SIDE) + 1) * np.arange(_SIDE)[:, None] * (np.pi / 16)
@@ -71,6 +89,7 @@ def _exact(levels: Levels, _: Blocks) -> Blocks:
 
 
 def _transformed(levels: Levels | Blocks) -> Blocks:
+    """Return the discrete cosine transform of ITU-T T.81, A.3.3."""
     coefficients: Blocks = _COSINES @ levels @ _COSINES.T
     return coefficients
 
@@ -80,71 +99,92 @@ def _restored(coefficients: Blocks) -> Blocks:
     return levels
 
 
+# jcdctmgr.c, `aanscales`: the scales that jfdctfst.c leaves to the division, as fixed point.
+_SCALE_BITS = 14
 _SCALES = np.rint(
-    (1 << 14) * np.array([1, *(np.sqrt(2) * np.cos(n * np.pi / 16) for n in range(1, 8))])
+    (1 << _SCALE_BITS) * np.array([1, *(np.sqrt(2) * np.cos(n * np.pi / 16) for n in range(1, 8))])
 ).astype(np.int64)
+# A divisor keeps three bits more than a table has: jcdctmgr.c, CONST_BITS - 3.
+_DIVISOR_BITS = _SCALE_BITS - 3
+# jfdctfst.c: the five products of Arai, Agui and Nakajima's transform, with CONST_BITS = 8.
+_FAST_BITS = 8
+_FIX_0_382683433 = 98
+_FIX_0_541196100 = 139
+_FIX_0_707106781 = 181
+_FIX_1_306562965 = 334
 
 
 def _fast(levels: Levels, table: Blocks) -> Blocks:
-    """libjpeg's fast way (jfdctfst.c), which ImageMagick takes: 8 bits behind the point.
-
-    It leaves the scales of rows and columns to the division by the table.
-    """
+    """Return the coefficients of libjpeg's fast transform (jfdctfst.c), which ImageMagick uses."""
     scaled = _fast_rows(_fast_rows(levels).swapaxes(1, 2)).swapaxes(1, 2)
-    scales = (_SCALES[:, None] * _SCALES + (1 << 13)) >> 14
-    divisors = (table.astype(np.int64) * scales + (1 << 10)) >> 11
+    scales = (_SCALES[:, None] * _SCALES + (1 << (_SCALE_BITS - 1))) >> _SCALE_BITS
+    rounding = 1 << (_DIVISOR_BITS - 1)
+    divisors = (table.astype(np.int64) * scales + rounding) >> _DIVISOR_BITS
     coefficients: Blocks = scaled * (table / divisors)
     return coefficients
 
 
 def _fast_rows(levels: Levels) -> Levels:
-    first, second, third, fourth = (levels[..., n] + levels[..., 7 - n] for n in range(4))
-    tail = [levels[..., n] - levels[..., 7 - n] for n in range(4)]
-    outer, inner = first + fourth, second + third
-    less, fewer = first - fourth, second - third
-    turned = (fewer + less) * 181 >> 8
-    ten, eleven, twelve = tail[3] + tail[2], tail[2] + tail[1], tail[1] + tail[0]
-    five = (ten - twelve) * 98 >> 8
-    two, four, three = (ten * 139 >> 8) + five, (twelve * 334 >> 8) + five, eleven * 181 >> 8
-    up, down = tail[0] + three, tail[0] - three
+    """Transform each row; the names are those of jfdctfst.c, its phases 1 to 6."""
+    tmp0, tmp1, tmp2, tmp3 = (levels[..., n] + levels[..., 7 - n] for n in range(4))
+    tmp7, tmp6, tmp5, tmp4 = (levels[..., n] - levels[..., 7 - n] for n in range(4))
+    # The even part.
+    tmp10, tmp11 = tmp0 + tmp3, tmp1 + tmp2
+    tmp13, tmp12 = tmp0 - tmp3, tmp1 - tmp2
+    z1 = (tmp12 + tmp13) * _FIX_0_707106781 >> _FAST_BITS
+    # The odd part.
+    odd10, odd11, odd12 = tmp4 + tmp5, tmp5 + tmp6, tmp6 + tmp7
+    z5 = (odd10 - odd12) * _FIX_0_382683433 >> _FAST_BITS
+    z2 = (odd10 * _FIX_0_541196100 >> _FAST_BITS) + z5
+    z4 = (odd12 * _FIX_1_306562965 >> _FAST_BITS) + z5
+    z3 = odd11 * _FIX_0_707106781 >> _FAST_BITS
+    z11, z13 = tmp7 + z3, tmp7 - z3
     return np.stack(
         [
-            *(outer + inner, up + four, less + turned, down - two),
-            *(outer - inner, down + two, less - turned, up - four),
+            *(tmp10 + tmp11, z11 + z4, tmp13 + z1, z13 - z2),
+            *(tmp10 - tmp11, z13 + z2, tmp13 - z1, z11 - z4),
         ],
         axis=-1,
     )
 
 
-_Form = tuple[tuple[int, int, int], int, tuple[int, int]]  # weights, offset, rounding
-
-_GREY: _Form = (19595, 38470, 7471), 1 << 15, (0, 0)
-_DOWN, _UP = (128 << 16) + (1 << 15) - 1, (128 << 16) + (1 << 15)
-# libjpeg rounds ties of a colour down, and those of four pixels in turns; Go all of them up.
-_CHROMA: tuple[tuple[_Form, ...], ...] = (
-    (((-11058, -21710, 32768), _DOWN, (1, 2)), ((-11056, -21712, 32768), _UP, (2, 2))),
-    (((32768, -27439, -5329), _DOWN, (1, 2)), ((32768, -27440, -5328), _UP, (2, 2))),
+_HALF = 1 << (_COLOUR_BITS - 1)
+_CENTRE = _MIDDLE << _COLOUR_BITS
+_LUMA = _Conversion((19595, 38470, 7471), _HALF, (0, 0))  # 0.299, 0.587, 0.114: jccolor.c and Go
+# Blue and red differences. libjpeg (jccolor.c, jcsample.c) rounds a tie of a colour down, and the
+# ties of four pixels down and up in turns. Go (image/color, image/jpeg) rounds all of them up.
+_CHROMA = (
+    (
+        _Conversion((-11058, -21710, 32768), _CENTRE + _HALF - 1, (1, 2)),
+        _Conversion((-11056, -21712, 32768), _CENTRE + _HALF, (2, 2)),
+    ),
+    (
+        _Conversion((32768, -27439, -5329), _CENTRE + _HALF - 1, (1, 2)),
+        _Conversion((32768, -27440, -5328), _CENTRE + _HALF, (2, 2)),
+    ),
 )
-_WAYS = [
-    [_Way(*form, arithmetic) for arithmetic in (_exact, _fast) for form in forms]
-    for forms in ((_GREY,), *_CHROMA)
+_CODERS = [
+    [_Coder(conversion, transform) for transform in (_exact, _fast) for conversion in conversions]
+    for conversions in ((_LUMA,), *_CHROMA)
 ]
 
 
 # --- From coefficients to what is shown -----------------------------------------------------------
 
 
-def _explains(way: _Way, shown: Component, made: Component, pixels: NDArray[np.uint8]) -> bool:
-    """Whether the blocks that differ can all be had from the picture's own bins."""
-    height, width = shown.plane.shape
-    differs = np.pad(shown.plane != made.plane, ((0, -height % _SIDE), (0, -width % _SIDE)))
+def _explains(
+    coder: _Coder, copy: Component, recoded: Component, pixels: NDArray[np.uint8]
+) -> bool:
+    """Return True if the coder's bins explain each block of `copy` that `recoded` has not."""
+    height, width = copy.plane.shape
+    differs = np.pad(copy.plane != recoded.plane, ((0, -height % _SIDE), (0, -width % _SIDE)))
     tiles = differs.reshape(len(differs) // _SIDE, _SIDE, -1, _SIDE).any(axis=(1, 3))
     places = np.argwhere(tiles)
-    for start in range(0, len(places), _AT_ONCE):
-        some = places[start : start + _AT_ONCE]
-        block, inside = _cut(shown.plane, some, _SIDE)
-        rgb, _ = _cut(pixels, some, 2 * _SIDE if shown.halved else _SIDE)
-        if not _lie_in_bins(way(rgb, shown), shown.table, block, inside):
+    for start in range(0, len(places), _BATCH):
+        batch = places[start : start + _BATCH]
+        shown, inside = _cut(copy.plane, batch, _SIDE)
+        rgb, _ = _cut(pixels, batch, 2 * _SIDE if copy.halved else _SIDE)
+        if not _lie_in_bins(coder.coefficients(rgb, copy), copy.table, shown, inside):
             return False
     return True
 
@@ -152,7 +192,10 @@ def _explains(way: _Way, shown: Component, made: Component, pixels: NDArray[np.u
 def _cut(
     plane: NDArray[np.uint8], places: NDArray[np.intp], side: int
 ) -> tuple[Levels, NDArray[np.bool_]]:
-    """Blocks, which beyond the edges go on as the picture ends, and which pixels are inside."""
+    """Return the blocks at some places, and which of their pixels lie inside the picture.
+
+    Beyond its edges a picture is continued with its last pixels.
+    """
     height, width = plane.shape[:2]
     y, x = (places[:, axis, None] * side + np.arange(side) for axis in (0, 1))
     inside = (y < height)[:, :, None] & (x < width)[:, None, :]
@@ -161,23 +204,24 @@ def _cut(
 
 
 def _lie_in_bins(exact: Blocks, table: Blocks, shown: Levels, inside: NDArray[np.bool_]) -> bool:
-    """Whether bins that hold the exact coefficients, or touch them, show what is shown.
+    """Return True if bins that hold the exact coefficients, or touch them, show what is shown.
 
-    From the nearest bins on, each block takes the one step to a touching bin that explains most of
-    what is left, until nothing is. What a decoder cut off at black or white says nothing.
+    Begin at the nearest bins. Each block then takes the one step to a touching bin that explains
+    most of what is left, until nothing is. A level that a decoder cut off at black or white is no
+    evidence.
     """
-    reach = table / 2 + _SLACK
+    reach = table / 2 + _EDGE_WIDTH
     bins = np.rint(exact / table)
-    for _ in range(_STEPS):
-        off = (shown - np.clip(_restored(bins * table) + 128, 0, 255)) * inside
-        left = np.abs(off).max(axis=(1, 2)) > _SHOWN
+    for _ in range(_MAX_STEPS):
+        off = (shown - np.clip(_restored(bins * table) + _MIDDLE, 0, _WHITE)) * inside
+        left = np.abs(off).max(axis=(1, 2)) > _DECODER_ROUNDING
         if not left.any():
             return True
         exact, bins, shown, inside, off = (part[left] for part in (exact, bins, shown, inside, off))
-        told = inside & ((off != 0) | ((shown > 0) & (shown < 255)))
-        found, weight = _transformed(off), _SQUARES @ told @ _SQUARES.T
-        step = np.sign(found)
-        gain = table * (2 * np.abs(found) - table * weight)
+        is_evidence = inside & ((off != 0) | ((shown > 0) & (shown < _WHITE)))
+        wanted, weight = _transformed(off), _SQUARES @ is_evidence @ _SQUARES.T
+        step = np.sign(wanted)
+        gain = table * (2 * np.abs(wanted) - table * weight)
         gain[np.abs(exact - (bins + step) * table) > reach] = 0
         gain, step, flat = (part.reshape(len(bins), -1) for part in (gain, step, bins))
         each, best = np.arange(len(bins)), gain.argmax(axis=1)

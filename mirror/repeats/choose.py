@@ -1,4 +1,4 @@
-"""Choose which picture stands for which, from blobs and evidence. Pure."""
+"""Blobs and evidence -> which picture stands for which. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Candidate, 
 from mirror.repeats.reviews import NO_REVIEWS, Reviews
 
 Waves = Generator[list[Candidate], Sequence[Evidence], dict[Digest, Digest]]
+"""Lists of pairs to judge; their evidence is sent back, the choice is returned."""
+
+_Judging = Generator[list[Candidate], Sequence[Evidence]]
+
+_LOSSY = frozenset({"image/jpeg", "image/webp", "image/avif"})
+_ROUNDING = 1.01  # pixels: programs round a side up or down; the hundredth is for the division
 
 
 def choose(
     blobs: Iterable[Blob],
-    proposals: Iterable[Candidate],
+    candidates: Iterable[Candidate],
     *,
     settled: Iterable[Asset] = (),
     apart: Collection[Pair] = (),
@@ -24,37 +30,37 @@ def choose(
 ) -> Waves:
     """Map each digest, of `blobs` and of `settled`, to the digest that stands for it.
 
-    A generator of waves: each is a list of pairs to judge, in any order or at once, and is answered
-    by their evidence in the order of the list. What it asks for and what it returns are those of
-    one plain loop: best picture first (most pixels, lossless, larger file, digest), each compared
-    with the kept ones only, best first, until one is the same. So neither the order of the
-    arguments nor the number of workers changes anything, similarity does not drift along a chain,
-    and nothing is replaced by a picture with fewer pixels.
+    A generator of waves. Each wave is a list of pairs to judge, in any order or at once; send back
+    their evidence in the order of the list. The pairs and the result are those of one plain loop:
+    best picture first (most pixels, lossless, larger file, digest), each compared with the kept
+    ones only, best first, until one is the same. So neither the order of the arguments nor the
+    number of workers changes anything, similarity does not drift along a chain, and nothing is
+    replaced by a picture with fewer pixels.
 
     In `settled`, an `alias_of` stands until a review splits it. A stored picture may get a better
-    one to stand for it; its own aliases follow only where they are the same as the new one
-    themselves, or where a review merged the two. Pairs in `apart` are never merged; `reviews` come
+    one to stand for it. Its own aliases follow only where they are the same as the new one
+    themselves, or where a review merged the two. Pairs in `apart` are never merged. `reviews` come
     before any evidence.
     """
-    return _Choice(blobs, proposals, settled, apart, reviews, mode).waves()
+    return _Assignment(blobs, candidates, settled, apart, reviews, mode).waves()
 
 
 def run(
     waves: Waves, judge: Callable[[list[Candidate]], Sequence[Evidence]]
 ) -> dict[Digest, Digest]:
-    """Answer every wave with `judge` and return the choice."""
+    """Send the evidence of `judge` to every wave and return the choice."""
     try:
-        asked = next(waves)
+        wave = next(waves)
         while True:
-            asked = waves.send(judge(asked))
-    except StopIteration as finished:
-        chosen: dict[Digest, Digest] = finished.value
+            wave = waves.send(judge(wave))
+    except StopIteration as end:
+        chosen: dict[Digest, Digest] = end.value
         return chosen
 
 
-def plausible(one: Blob, other: Blob) -> bool:
-    """Whether sizes alone allow the two to be one picture, so that pixels are worth reading."""
-    sizes = [(blob.width or 0, blob.height or 0) for blob in (one, other)]
+def plausible(blob: Blob, other: Blob) -> bool:
+    """Return True if the sizes alone allow the two to be one picture."""
+    sizes = [(picture.width or 0, picture.height or 0) for picture in (blob, other)]
     small, large = sorted(sizes, key=lambda size: size[0] * size[1])
     if small == large:
         return small != (0, 0)
@@ -62,182 +68,189 @@ def plausible(one: Blob, other: Blob) -> bool:
 
 
 def same_shape(small: tuple[int, int], large: tuple[int, int]) -> bool:
-    """Whether one size is the other, scaled and rounded to whole pixels."""
+    """Return True if one size is the other, scaled and rounded to whole pixels."""
     (w1, h1), (w2, h2) = large, small
-    return min(abs(h1 * w2 / w1 - h2), abs(w1 * h2 / h1 - w2)) <= 1.01
+    return min(abs(h1 * w2 / w1 - h2), abs(w1 * h2 / h1 - w2)) <= _ROUNDING
 
 
-_LOSSY = frozenset({"image/jpeg", "image/webp", "image/avif"})
+def _rank(blob: Blob, *, is_stored: bool) -> tuple[object, ...]:
+    """Return a sort key that puts the best first.
 
-
-def _rank(blob: Blob, stored: bool) -> tuple[object, ...]:
-    """Sorts the best first. A stored picture gives way to a better one, not to one as good."""
-    lossy = blob.media_type in _LOSSY
-    quality = blob.size if lossy else 0
-    return -blob.pixels, lossy, -quality, not stored, -blob.size, blob.digest
+    A stored picture is behind a better one, and before one as good.
+    """
+    is_lossy = blob.media_type in _LOSSY
+    quality = blob.size if is_lossy else 0
+    return -blob.pixels, is_lossy, -quality, not is_stored, -blob.size, blob.digest
 
 
 @dataclass
-class _Choice:
+class _Assignment:
     """The state of one `choose`."""
 
     blobs: Iterable[Blob]
-    proposals: Iterable[Candidate]
+    candidates: Iterable[Candidate]
     settled: Iterable[Asset]
     apart: Collection[Pair]
     reviews: Reviews
     mode: Mode
     _chosen: dict[Digest, Digest] = field(default_factory=dict)
-    _judged: dict[Pair, bool] = field(default_factory=dict)
-    _candidates: dict[Digest, dict[Digest, int]] = field(default_factory=dict)
+    _is_same: dict[Pair, bool] = field(default_factory=dict)
+    _better: dict[Digest, dict[Digest, int]] = field(default_factory=dict)
+    """For each digest the better ones it may be a copy of, best first, with the distance."""
 
     def waves(self) -> Waves:
         assets = {asset.digest: asset for asset in self.settled}
-        known = {b.digest: b for b in self.blobs} | {d: a.blob for d, a in assets.items()}
-        order = sorted(
-            known, key=lambda d: _rank(known[d], d in assets and assets[d].key is not None)
-        )
+        blobs = {b.digest: b for b in self.blobs} | {d: a.blob for d, a in assets.items()}
+        stored = {digest for digest, asset in assets.items() if asset.key is not None}
+        order = sorted(blobs, key=lambda digest: _rank(blobs[digest], is_stored=digest in stored))
         place = {digest: n for n, digest in enumerate(order)}
         recorded = {
             digest: asset.alias_of
             for digest, asset in assets.items()
-            if asset.alias_of in known and self._stands(digest, asset.alias_of)
+            if asset.alias_of in blobs and self._is_valid(digest, asset.alias_of)
         }
-        self._apply_reviews(known, recorded)
-        self._find_candidates(known, place)
+        self._apply_reviews(blobs, recorded)
+        self._list_better(blobs, place)
         self._chosen.update(recorded)
         yield from self._decide([digest for digest in order if digest not in recorded])
-        yield from self._follow(recorded, known)
+        yield from self._move_aliases(recorded, blobs)
         return self._chosen
 
     def _apply_reviews(
-        self, known: Mapping[Digest, Blob], recorded: Mapping[Digest, Digest]
+        self, blobs: Mapping[Digest, Blob], recorded: Mapping[Digest, Digest]
     ) -> None:
-        """What people and the caller said is judged already; merges are taken together.
+        """Judge the pairs that reviews merged or the caller keeps apart.
 
-        Who merges a repeat merges the picture that stands for it, and with a picture goes what it
-        stands for, so that two groups become one.
+        A merge of a repeat merges the picture that stands for it too, and a merge of a picture
+        merges its repeats too: two groups become one.
         """
-        merged = [pair for pair in self.reviews.merged if _both_in(pair, known)]
+        merged = [pair for pair in self.reviews.merged if _both_in(pair, blobs)]
         reviewed = _connected(merged)
         ties = [Pair.of(digest, recorded[digest]) for digest in reviewed.keys() & recorded.keys()]
         joined = _connected([*merged, *ties])
         same = list(joined.items())
         for digest, kept in recorded.items():
-            # What got a better picture since took nobody along who was not the same as that one.
+            # The canonical may itself have a canonical by now. The repeats that stayed with it were
+            # not the same as the new one, so only reviews tie them to others.
             if group := (reviewed if kept in recorded else joined).get(kept):
                 same.append((digest, group))
         for digest, group in same:
-            self._judged |= {Pair.of(digest, other): True for other in group if other != digest}
-        self._judged |= dict.fromkeys(self.apart, False)
+            self._is_same |= {Pair.of(digest, other): True for other in group if other != digest}
+        self._is_same |= dict.fromkeys(self.apart, False)
 
-    def _stands(self, digest: Digest, canonical: Digest | None) -> bool:
+    def _is_valid(self, digest: Digest, canonical: Digest | None) -> bool:
+        """Return True unless a review or the caller parts a recorded alias from its canonical."""
         if canonical is None or {digest, canonical} & self.reviews.split:
             return False
         return Pair.of(digest, canonical) not in self.apart
 
-    def _find_candidates(self, known: Mapping[Digest, Blob], place: Mapping[Digest, int]) -> None:
-        """For each digest the better ones it may be a copy of, best first, with the distance."""
-        found: dict[Digest, dict[Digest, int]] = defaultdict(dict)
-        proposed = {p.pair: p.distance for p in self.proposals if self._is_wanted(p, known)}
-        for pair, same in self._judged.items():
-            if same:
-                proposed.setdefault(pair, 0)
-        for pair, distance in proposed.items():
+    def _list_better(self, blobs: Mapping[Digest, Blob], place: Mapping[Digest, int]) -> None:
+        distances = {c.pair: c.distance for c in self.candidates if self._is_eligible(c, blobs)}
+        for pair, is_same in self._is_same.items():
+            if is_same:
+                distances.setdefault(pair, 0)
+        listed: dict[Digest, dict[Digest, int]] = defaultdict(dict)
+        for pair, distance in distances.items():
             better, worse = sorted((pair.first, pair.second), key=place.__getitem__)
-            found[worse][better] = distance
-        self._candidates = {
+            listed[worse][better] = distance
+        self._better = {
             worse: {better: at[better] for better in sorted(at, key=place.__getitem__)}
-            for worse, at in found.items()
+            for worse, at in listed.items()
         }
 
-    def _is_wanted(self, proposal: Candidate, known: Mapping[Digest, Blob]) -> bool:
-        pair = proposal.pair
-        if self.mode is Mode.OFF or not _both_in(pair, known):
+    def _is_eligible(self, candidate: Candidate, blobs: Mapping[Digest, Blob]) -> bool:
+        """Return True if the mode, the reviews and the sizes allow the pair to be judged."""
+        pair = candidate.pair
+        if self.mode is Mode.OFF or not _both_in(pair, blobs):
             return False
         if {pair.first, pair.second} & self.reviews.split:
             return False
-        one, other = known[pair.first], known[pair.second]
+        first, second = blobs[pair.first], blobs[pair.second]
         if self.mode is Mode.EXACT:
-            return proposal.distance == 0 and (one.width, one.height) == (other.width, other.height)
-        return plausible(one, other)
+            has_equal_size = (first.width, first.height) == (second.width, second.height)
+            return candidate.distance == 0 and has_equal_size
+        return plausible(first, second)
 
-    def _decide(self, undecided: list[Digest]) -> Generator[list[Candidate], Sequence[Evidence]]:
+    def _decide(self, undecided: list[Digest]) -> _Judging:
         while undecided:
-            asked = [need for digest in undecided if (need := self._try(digest))]
-            # What only waited for a better one is tried again in the next wave, in its order.
+            wave = [candidate for digest in undecided if (candidate := self._try(digest))]
+            # A digest that waits for a better one is tried again in the next wave, in its order.
             undecided = [digest for digest in undecided if digest not in self._chosen]
-            if asked:
-                yield from self._ask(asked)
+            if wave:
+                yield from self._judge(wave)
 
     def _try(self, digest: Digest) -> Candidate | None:
-        """Choose for `digest` if what is known suffices; otherwise name the pair it needs."""
-        for better, distance in self._candidates.get(digest, {}).items():
+        """Choose for `digest`, or return the pair that has to be judged first.
+
+        `None` also if a better picture is not decided yet.
+        """
+        for better, distance in self._better.get(digest, {}).items():
             if better not in self._chosen:
                 return None
             if self._chosen[better] != better:
                 continue
             pair = Pair.of(digest, better)
-            if pair not in self._judged:
+            if pair not in self._is_same:
                 return Candidate(pair, distance)
-            if self._judged[pair]:
+            if self._is_same[pair]:
                 self._chosen[digest] = better
                 return None
         self._chosen[digest] = digest
         return None
 
-    def _ask(self, asked: list[Candidate]) -> Generator[list[Candidate], Sequence[Evidence]]:
-        answers = yield asked
-        for proposal, evidence in zip(asked, answers, strict=True):
-            if evidence.pair != proposal.pair:
-                raise ValueError(f"asked about {proposal.pair}, answered about {evidence.pair}")
-            accepted = evidence.exact if self.mode is Mode.EXACT else evidence.same
-            self._judged[proposal.pair] = accepted
+    def _judge(self, wave: list[Candidate]) -> _Judging:
+        judged = yield wave
+        for candidate, evidence in zip(wave, judged, strict=True):
+            if evidence.pair != candidate.pair:
+                raise ValueError(f"asked about {candidate.pair}, answered about {evidence.pair}")
+            is_same = evidence.exact if self.mode is Mode.EXACT else evidence.same
+            self._is_same[candidate.pair] = is_same
 
-    def _follow(
-        self, recorded: Mapping[Digest, Digest], known: Mapping[Digest, Blob]
-    ) -> Generator[list[Candidate], Sequence[Evidence]]:
-        """Aliases whose picture got a better one move on to it, each on its own evidence."""
-        moved = {
+    def _move_aliases(
+        self, recorded: Mapping[Digest, Digest], blobs: Mapping[Digest, Blob]
+    ) -> _Judging:
+        """Move aliases whose canonical got a better one on to that, each on its own evidence."""
+        moves = {
             digest: new
             for digest, old in recorded.items()
-            if (new := self._kept(old)) != old and known[new].pixels >= known[digest].pixels
+            if (new := self._canonical(old)) != old and blobs[new].pixels >= blobs[digest].pixels
         }
-        asked = [
+        wave = [
             Candidate(pair, distance)
-            for digest, new in sorted(moved.items())
-            if (pair := Pair.of(digest, new)) not in self._judged
-            and (distance := _distance(known[digest], known[new])) is not None
-            and self._is_wanted(Candidate(pair, distance), known)
+            for digest, new in sorted(moves.items())
+            if (pair := Pair.of(digest, new)) not in self._is_same
+            and (distance := _distance(blobs[digest], blobs[new])) is not None
+            and self._is_eligible(Candidate(pair, distance), blobs)
         ]
-        if asked:
-            yield from self._ask(asked)
-        for digest, new in moved.items():
-            if self._judged.get(Pair.of(digest, new), False):
+        if wave:
+            yield from self._judge(wave)
+        for digest, new in moves.items():
+            if self._is_same.get(Pair.of(digest, new), False):
                 self._chosen[digest] = new
 
-    def _kept(self, digest: Digest) -> Digest:
-        """The picture that stands for what stands for `digest`, and so on to the last."""
-        seen: set[Digest] = set()
-        while digest not in seen:
-            seen.add(digest)
+    def _canonical(self, digest: Digest) -> Digest:
+        """Return the last of the chain of pictures that stand for `digest`."""
+        passed: set[Digest] = set()
+        while digest not in passed:
+            passed.add(digest)
             digest = self._chosen[digest]
         return digest
 
 
-def _both_in(pair: Pair, known: Mapping[Digest, Blob]) -> bool:
-    return pair.first in known and pair.second in known
+def _both_in(pair: Pair, blobs: Mapping[Digest, Blob]) -> bool:
+    return pair.first in blobs and pair.second in blobs
 
 
-def _distance(one: Blob, other: Blob) -> int | None:
-    if one.fingerprint is None or other.fingerprint is None:
+def _distance(blob: Blob, other: Blob) -> int | None:
+    """Return the distance of the fingerprints, `None` beyond `DISTANCE` or without one."""
+    if blob.fingerprint is None or other.fingerprint is None:
         return None
-    distance = one.fingerprint.distance(other.fingerprint)
+    distance = blob.fingerprint.distance(other.fingerprint)
     return distance if distance <= DISTANCE else None
 
 
 def _connected(pairs: Iterable[Pair]) -> dict[Digest, set[Digest]]:
-    """The group that the pairs tie each picture into."""
+    """Return for each picture the group that the pairs tie it into."""
     group_of: dict[Digest, set[Digest]] = {}
     for pair in pairs:
         joined = group_of.get(pair.first, {pair.first}) | group_of.get(pair.second, {pair.second})

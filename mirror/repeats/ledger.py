@@ -1,4 +1,8 @@
-"""The ledger: evidence on every pair of pictures that was compared, as text."""
+"""The ledger: evidence on every pair of pictures that was compared, as text.
+
+It is a log: lines are appended, and lines of another `RULE` stay in the file unread. So it is not
+rewritten whole as a `Record` is.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,11 @@ LEDGER = "ledger.jsonl"
 
 
 class LedgerError(RecordError):
-    """A line of the ledger that is not evidence; names the line."""
+    """A line of the ledger that is not evidence; the message names the line."""
 
 
 def dumps_evidence(evidence: Evidence) -> str:
-    """One line of JSON with its line end; equal evidence is equal text. No clock in it."""
+    """Return one line of JSON with its line end; equal evidence is equal text, without a clock."""
     record: dict[str, Any] = {
         "rule": RULE,
         "pair": [evidence.pair.first.hex, evidence.pair.second.hex],
@@ -35,22 +39,22 @@ def dumps_evidence(evidence: Evidence) -> str:
 
 
 def dumps_mode(mode: Mode) -> str:
-    """The line that says: what is settled was compared as far as `mode` goes."""
+    """Return the line that says: all settled pictures were compared as far as `mode` goes."""
     return json.dumps({"rule": RULE, "mode": mode.value}) + "\n"
 
 
 def loads_mode(text: str) -> Mode:
-    """The mode of the last such line; the default mode has none until it comes after another."""
+    """Return the mode of the last line that holds one, and the default mode without such a line."""
     lines = [line for line in text.split("\n")[:-1] if '"mode"' in line]
     return Mode(json.loads(lines[-1])["mode"]) if lines else Mode.PERCEPTUAL
 
 
 def loads_ledger(text: str) -> dict[Pair, Evidence]:
-    """Evidence by pair, the last line of a pair counts; lines of another rule are left out.
+    """Return evidence by pair. The last line of a pair counts; lines of another rule are left out.
 
-    A last line without its end is what a kill leaves behind, and is left out too.
+    A last line without its end is left out too: a kill leaves one. Raise `LedgerError`.
     """
-    found = {}
+    by_pair = {}
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             record = json.loads(line)
@@ -58,17 +62,17 @@ def loads_ledger(text: str) -> dict[Pair, Evidence]:
                 Mode(record["mode"])
             elif record["rule"] == RULE:
                 evidence = _evidence(record)
-                found[evidence.pair] = evidence
+                by_pair[evidence.pair] = evidence
         except (ValueError, KeyError, TypeError) as error:
             raise LedgerError(f"line {number}: expected evidence, got {line[:80]!r}") from error
-    return found
+    return by_pair
 
 
 def _evidence(record: Mapping[str, Any]) -> Evidence:
-    one, other = map(Digest.parse, record["pair"])
+    first, second = map(Digest.parse, record["pair"])
     tier, refusal = record.get("tier"), record.get("refusal")
     return Evidence(
-        pair=Pair.of(one, other),
+        pair=Pair.of(first, second),
         distance=int(record["distance"]),
         tier=None if tier is None else Tier(tier),
         refusal=None if refusal is None else Refusal(refusal),
@@ -84,16 +88,16 @@ class Ledger:
     """
 
     path: Path
-    known: dict[Pair, Evidence] = field(default_factory=dict)
+    evidence: dict[Pair, Evidence] = field(default_factory=dict)
     mode: Mode = Mode.PERCEPTUAL
     is_complete: bool = True
-    """Whether all that was asked for could be read."""
+    """True if every picture that was compared could be read."""
     _new: list[Evidence] = field(default_factory=list)
     _new_mode: Mode | None = None
 
     @classmethod
     def load(cls, path: Path) -> Ledger:
-        """Raise `LedgerError` that names the line; without a file nothing is known."""
+        """Return the ledger of a file, empty without one; raise `LedgerError` naming the line."""
         text = read_text(path)
         try:
             return cls(path, loads_ledger(text), loads_mode(text))
@@ -102,26 +106,27 @@ class Ledger:
             raise LedgerError(f"{path}: {error}; {hint}") from error
 
     def add(self, evidence: Evidence) -> None:
-        """Remember; what could not be read is asked again next time."""
-        self.known[evidence.pair] = evidence
+        """Add evidence. That of an unreadable picture is not saved: the next run compares again."""
+        self.evidence[evidence.pair] = evidence
         if evidence.refusal is Refusal.UNREADABLE:
             self.is_complete = False
         else:
             self._new.append(evidence)
 
     def settle(self, mode: Mode) -> None:
+        """Record that all settled pictures were compared as far as `mode` goes."""
         if mode is not self.mode:
             self.mode = self._new_mode = mode
 
     def save(self) -> None:
-        """Append what is new, in the order of pairs."""
+        """Append the new evidence, in the order of pairs. Raise `StateError`."""
         if not self._new and self._new_mode is None:
             return
-        lines = list(map(dumps_evidence, sorted(self._new, key=lambda one: one.pair)))
+        lines = list(map(dumps_evidence, sorted(self._new, key=lambda evidence: evidence.pair)))
         if self._new_mode is not None:
             lines.append(dumps_mode(self._new_mode))
         text = read_text(self.path)
-        kept = text[: text.rfind("\n") + 1]  # without a line that a kill left unfinished
-        write_text(self.path, kept + "".join(lines))
+        whole_lines = text[: text.rfind("\n") + 1]  # a kill may leave a part of a line
+        write_text(self.path, whole_lines + "".join(lines))
         self._new.clear()
         self._new_mode = None

@@ -1,8 +1,8 @@
-"""How a copy's own coding would have left a picture, bit for bit where the coder can be asked.
+"""A picture -> what the coding of a copy leaves of it, bit for bit where the coder can be run.
 
-A JPEG writes its tables down and a lossy WebP its quantisers: the same coder, asked for the same,
-gives the same pixels. Where another one coded, bins and palettes can tell whether it may have been
-this picture. An AVIF depends on its coder's version, speed and threads: it is not repeated here.
+A JPEG holds its tables and a lossy WebP its quantisers: the same coder with the same settings gives
+the same pixels. For copies by other coders, `bins` and `palette` test if they may show the picture.
+The pixels of an AVIF depend on the version, speed and threads of its coder, so it is not repeated.
 """
 
 from __future__ import annotations
@@ -15,29 +15,40 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mirror.pictures.decode import Picture
-from mirror.repeats.bins import may_have_coded
-from mirror.repeats.palette import may_have_mapped
+from mirror.pictures import Picture
+from mirror.repeats.bins import fits_bins
+from mirror.repeats.palette import fits_palette
 
 _UNIT = 16  # pixels either way that no JPEG codes across
-_PROBE, _RIM = (256, 96), 24
-_REPEATED = 0.05  # mean levels of the probe: an earlier quality is right, or leaves 0.3 and more
-_RELATED = 8.0  # mean levels of the probe up to which another earlier quality may explain the rest
-_USUAL = (75, 80, 85, 90, 95, 70, 60, 92, 88, 65, 50)
+_PROBE = (256, 96)  # pixels of the part on which earlier qualities are tried; bounds the work
+_RIM = 24  # pixels of it, at each side, that depend on pixels outside
+_REPEATED = 0.05  # mean levels of the probe: the right quality leaves less, any other 0.3 and more
+_RELATED = (
+    8.0  # mean levels of the probe up to which an earlier JPEG may explain them; not measured
+)
+_USUAL = (75, 80, 85, 90, 95, 70, 60, 92, 88, 65, 50)  # as programs and people choose them
 _QUALITIES = (*_USUAL, *(quality for quality in range(51, 99) if quality not in _USUAL))
 _FULL_CHROMA = 90  # the quality from which some programs do not halve the chroma
-_WEBP_TRIES = 3
-_WEBP_FLAT = 1.43  # how libwebp bends its quantiser where a picture is plain, as slides mostly are
+_HALVED, _WHOLE = 2, 0  # Pillow's numbers for 4:2:0 and 4:4:4
+_WEBP_TRIES = 3  # qualities; each is found from the one before
+_WEBP_COARSEST = 127  # index of the largest quantiser, RFC 6386, 9.6
+_WEBP_BEND = (
+    1.43  # exponent by which libwebp bends its curve where a picture is plain, as slides are
+)
+# Of a chunk: its name and size, 8 bytes, and the header of a key frame, 10 (RFC 6386, 9.1). The
+# quantisers stand in the first bytes behind them.
+_WEBP_HEADER = 18
+_WEBP_QUANTISERS = 200
 
 
 def recodings(
-    copy: Picture, image: Image.Image, seen: Image.Image, *, resized: bool
+    copy: Picture, image: Image.Image, copy_image: Image.Image, *, resized: bool
 ) -> Iterator[Image.Image]:
     """Yield `image` as the coding of `copy` may have left it, likeliest first; all are upright RGB.
 
-    `seen` is what the copy shows, and is yielded itself if some other coder may have made it of an
+    `copy_image` is the copy, decoded. It is yielded itself if another coder may have made it of an
     `image` that was not resized before. A JPEG is repeated with its own tables, and last as the
-    second JPEG after one of the usual qualities, if a small part says that this explains it.
+    second JPEG after one of the usual qualities, if a small part shows that this explains it.
     """
     if copy.coding[0] == "image/webp":
         yield from _webp(copy, image)
@@ -45,29 +56,29 @@ def recodings(
         once = jpeg(copy, image)
         if once is not None:
             yield once.convert("RGB")
-            if not resized and _by_another_coder(copy, image):
-                yield seen
-            yield from _twice(copy, image, seen)
-    elif copy.coding[0] == "palette" and not resized and may_have_mapped(image, seen):
-        yield seen
+            if not resized and _may_be_by_another_coder(copy, image):
+                yield copy_image
+            yield from _second_jpeg(copy, image, copy_image)
+    elif copy.coding[0] == "palette" and not resized and fits_palette(image, copy_image):
+        yield copy_image
 
 
 # --- JPEG ---------------------------------------------------------------------------------------
 
 
 def jpeg(copy: Picture, image: Image.Image) -> Image.Image | None:
-    """`image` coded with the tables of the JPEG `copy`, or None where Pillow cannot write those.
+    """Return `image` coded with the tables of the JPEG `copy`, `None` if Pillow cannot write them.
 
     A grey `image` is coded as the luma of `copy`.
     """
     options = _options(copy, image)
     if options is None:
         return None
-    return copy.turned_back(image if len(options) > 1 else image.convert("L"), **options)
+    return copy.through_jpeg(image if len(options) > 1 else image.convert("L"), **options)
 
 
 def _options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
-    """What makes Pillow code as `copy` is coded: without a sampling, in grey."""
+    """Return Pillow's options for the coding of `copy`; without a sampling, they are for grey."""
     tables = copy.tables
     if 0 not in tables or (copy.mode != "L" and copy.sampling < 0):
         return None
@@ -76,42 +87,45 @@ def _options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
     return {"qtables": tables, "subsampling": copy.sampling} if copy.mode == "RGB" else None
 
 
-def _by_another_coder(copy: Picture, image: Image.Image) -> bool:
+def _may_be_by_another_coder(copy: Picture, image: Image.Image) -> bool:
     options = _options(copy, image)
-    if options is None or copy.orientation != 1:  # a block that lies on its side is another
+    if options is None or copy.orientation != 1:  # a turned block has other coefficients
         return False
     plain = image if len(options) > 1 else image.convert("L")
-    return may_have_coded(copy.data, _encoded(plain, "JPEG", **options).getvalue(), image)
+    return fits_bins(copy.data, _encoded(plain, "JPEG", **options).getvalue(), image)
 
 
-def _twice(copy: Picture, image: Image.Image, seen: Image.Image) -> Iterator[Image.Image]:
+def _second_jpeg(
+    copy: Picture, image: Image.Image, copy_image: Image.Image
+) -> Iterator[Image.Image]:
+    """Yield `image` after a JPEG of the quality that explains `copy`, and then one like `copy`."""
     if copy.mode != "RGB" or copy.orientation != 1:
         return
-    box = _busiest(seen)
-    part, sought = image.crop(box), _inner(seen.crop(box))
+    box = _busiest(copy_image)
+    part, expected = image.crop(box), _inner(copy_image.crop(box))
 
-    def left_over(again: Image.Image | None) -> float:
-        return float(np.abs(_inner(again) - sought).mean()) if again is not None else np.inf
+    def left_over(recoded: Image.Image | None) -> float:
+        return float(np.abs(_inner(recoded) - expected).mean()) if recoded is not None else np.inf
 
     if not _REPEATED < left_over(jpeg(copy, part)) <= _RELATED:
         return
     for quality in _QUALITIES:
-        for sampling in (2, 0) if quality >= _FULL_CHROMA else (2,):
+        for sampling in (_HALVED, _WHOLE) if quality >= _FULL_CHROMA else (_HALVED,):
             earlier = {"quality": quality, "subsampling": sampling}
             if left_over(jpeg(copy, _coded(part, "JPEG", **earlier))) <= _REPEATED:
-                again = jpeg(copy, _coded(image, "JPEG", **earlier))
-                if again is not None:
-                    yield again
+                recoded = jpeg(copy, _coded(image, "JPEG", **earlier))
+                if recoded is not None:
+                    yield recoded
                 return
 
 
 def _inner(part: Image.Image) -> np.ndarray[Any, np.dtype[np.int16]]:
-    """Without the rim, whose blocks have chroma of what lay around, once more in each JPEG."""
+    """Return the levels without the rim, whose chroma depends on pixels outside the probe."""
     return np.asarray(part).astype(np.int16)[_RIM:-_RIM, _RIM:-_RIM]
 
 
 def _busiest(image: Image.Image) -> tuple[int, int, int, int]:
-    """The part with most edges, on the grid of a JPEG's blocks."""
+    """Return the box with most edges, on the grid of a JPEG's blocks."""
     grey = np.asarray(image.convert("L")).astype(np.int16)
     rows, columns = (side // _UNIT for side in grey.shape)
     edges = np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))[: rows * _UNIT, : columns * _UNIT]
@@ -139,11 +153,11 @@ def _encoded(image: Image.Image, coding: str, **options: Any) -> BytesIO:
 
 
 def _webp(copy: Picture, image: Image.Image) -> Iterator[Image.Image]:
-    """With the quality that gives the quantisers of `copy`, each found from the one before."""
-    sought = quantisers(copy.data)
-    bend, tried = _WEBP_FLAT, set[int]()
-    while sought and len(tried) < _WEBP_TRIES:
-        quality = _quality(sought[0], bend)
+    """Yield `image` coded with the quality that gives the quantisers of `copy`, if one is found."""
+    expected = quantisers(copy.data)
+    bend, tried = _WEBP_BEND, set[int]()
+    while expected and len(tried) < _WEBP_TRIES:
+        quality = _quality(expected[0], bend)
         if quality in tried:
             return
         tried.add(quality)
@@ -151,33 +165,37 @@ def _webp(copy: Picture, image: Image.Image) -> Iterator[Image.Image]:
             stream = _encoded(image, "WEBP", quality=quality)
         except (OSError, ValueError):  # more than 16383 pixels one way
             return
-        found = quantisers(stream.getvalue())
-        if found == sought:
+        actual = quantisers(stream.getvalue())
+        if actual == expected:
             yield Image.open(stream, formats=("WEBP",)).convert("RGB")
             return
         compression = _compression(quality)
-        if not (found and 0 < found[0] < 127 and 0 < compression < 1):
+        if not (actual and 0 < actual[0] < _WEBP_COARSEST and 0 < compression < 1):
             return
-        bend = log(1 - found[0] / 127) / log(compression)
+        bend = log(1 - actual[0] / _WEBP_COARSEST) / log(compression)
 
 
 def _compression(quality: int) -> float:
-    """libwebp's own curve from quality to how much is kept, before it looks at the picture."""
+    """Return libwebp's `QualityToCompression` (src/enc/quant_enc.c): 0 keeps nothing, 1 all."""
     share = quality / 100
     return float((share * 2 / 3 if share < 0.75 else 2 * share - 1) ** (1 / 3))
 
 
 def _quality(quantiser: int, bend: float) -> int:
-    linear = (max(1 - quantiser / 127, 0.0) ** (1 / bend)) ** 3
+    """Return the quality that gives this quantiser: the inverse of `_compression` to the `bend`."""
+    linear = (max(1 - quantiser / _WEBP_COARSEST, 0.0) ** (1 / bend)) ** 3
     return round(100 * float(linear * 1.5 if linear < 0.5 else (linear + 1) / 2))
 
 
 def quantisers(data: bytes) -> tuple[int, ...]:
-    """Those of the frame and of its segments, from a lossy WebP's header (RFC 6386, 9.3 to 9.6)."""
+    """Return the quantisers of the frame and of its segments; empty without a lossy frame.
+
+    They are read from the header of a lossy WebP (RFC 6386, 9.3 to 9.6).
+    """
     at = data.find(b"VP8 ", 12)
     if at < 0:
         return ()
-    bits = _BoolDecoder(data[at + 18 : at + 218])
+    bits = _BoolDecoder(data[at + _WEBP_HEADER : at + _WEBP_HEADER + _WEBP_QUANTISERS])
     bits.number(2)  # colour space, clamping
     segments: list[int] = []
     if bits.number(1):
@@ -200,7 +218,7 @@ def quantisers(data: bytes) -> tuple[int, ...]:
 
 
 class _BoolDecoder:
-    """The arithmetic decoder of RFC 6386, section 7, for even chances."""
+    """The arithmetic decoder of RFC 6386, section 7, for bits of even probability."""
 
     def __init__(self, data: bytes) -> None:
         self._bytes = iter(data)
@@ -211,13 +229,14 @@ class _BoolDecoder:
         return next(self._bytes, 0)
 
     def number(self, bits: int) -> int:
+        """Read an unsigned number, highest bit first."""
         value = 0
         for _ in range(bits):
             value = value << 1 | self._bit()
         return value
 
     def optional(self, bits: int) -> int:
-        """A flag, and behind it a number and its sign; without it, 0."""
+        """Read a flag, and behind it a number and its sign; return 0 without the flag."""
         if not self._bit():
             return 0
         value = self.number(bits)

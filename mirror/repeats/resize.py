@@ -1,4 +1,4 @@
-"""The ways in which programs make a picture smaller or larger, as functions of one form."""
+"""Resizers of common programs, as functions of one form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from PIL import Image
 Size = tuple[int, int]
 Box = tuple[float, float, float, float]
 Resize = Callable[[Image.Image, Size, Box], Image.Image]
-"""The part of a picture inside the box, at another size."""
+"""Return the part of a picture inside the box, at another size."""
+
+_TIE = 1e-6  # added so that sums in floating point round a half up, as whole numbers do
 
 
 def _pillow(resampling: Image.Resampling, image: Image.Image, size: Size, box: Box) -> Image.Image:
@@ -21,18 +23,18 @@ def _pillow(resampling: Image.Resampling, image: Image.Image, size: Size, box: B
 
 
 def area(image: Image.Image, size: Size, box: Box) -> Image.Image:
-    """Each pixel the mean of what it covers, by parts of pixels too; Pillow's BOX takes whole ones.
+    """Return an image whose pixels are the means of the area they cover, parts of pixels included.
 
-    So do OpenCV's INTER_AREA and others. Halves are rounded up.
+    So does OpenCV's INTER_AREA; Pillow's BOX takes whole pixels only. Halves are rounded up.
     """
     left, top, right, bottom = box
     rows = _means(np.asarray(image), size[1], top, bottom)
     mean = _means(rows.swapaxes(0, 1), size[0], left, right).swapaxes(0, 1)
-    return Image.fromarray(np.floor(mean + (0.5 + 1e-6)).astype(np.uint8))
+    return Image.fromarray(np.floor(mean + (0.5 + _TIE)).astype(np.uint8))
 
 
 def _means(rows: NDArray[Any], count: int, start: float, stop: float) -> NDArray[np.float64]:
-    """Means over `count` equal stretches of the first axis."""
+    """Return the means over `count` equal stretches of the first axis."""
     edges = np.linspace(start, stop, count + 1)
     whole = np.minimum(edges.astype(np.intp), len(rows) - 1)
     first = int(whole[0])

@@ -1,4 +1,8 @@
-"""Reviews: the decisions of people about repeats, as text."""
+"""Reviews: the decisions of people about repeats, as text.
+
+People edit the file and comment it. So a decision is appended, and the file is not rewritten whole
+as a `Record` is.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +17,23 @@ REVIEWS = "reviews.txt"
 
 
 class ReviewError(RecordError):
-    """A line of the reviews that says nothing known; names the line."""
+    """A line of the reviews that is no decision; the message names the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """What a person decided: pictures that stand for themselves, and pairs that are one picture."""
+    """Decisions of people: pictures that stand for themselves, and pairs that are one picture."""
 
     split: frozenset[Digest] = frozenset()
     merged: frozenset[Pair] = frozenset()
 
     def splitting(self, digest: Digest) -> Reviews:
-        """The same, but `digest` stands alone: whatever merged it before is dropped."""
+        """Return the reviews with `digest` alone: the merges that name it are dropped."""
         kept = (pair for pair in self.merged if digest not in (pair.first, pair.second))
         return Reviews(self.split | {digest}, frozenset(kept))
 
     def merging(self, pair: Pair) -> Reviews:
-        """The same, but the pair is one picture: neither side stands alone any more."""
+        """Return the reviews with the pair merged: neither side stands alone any more."""
         return Reviews(self.split - {pair.first, pair.second}, self.merged | {pair})
 
 
@@ -37,7 +41,10 @@ NO_REVIEWS = Reviews()
 
 
 def loads_reviews(text: str) -> Reviews:
-    """Read lines `split SHA` and `merge SHA SHA`; `#` begins a comment, a later line wins."""
+    """Read lines `split SHA` and `merge SHA SHA`; `#` begins a comment, a later line wins.
+
+    Raise `ReviewError`.
+    """
     reviews = Reviews()
     for number, line in enumerate(text.split("\n"), start=1):
         try:
@@ -46,8 +53,8 @@ def loads_reviews(text: str) -> Reviews:
                     pass
                 case ["split", digest]:
                     reviews = reviews.splitting(Digest.parse(digest))
-                case ["merge", one, other] if one != other:
-                    reviews = reviews.merging(Pair.of(Digest.parse(one), Digest.parse(other)))
+                case ["merge", first, second] if first != second:
+                    reviews = reviews.merging(Pair.of(Digest.parse(first), Digest.parse(second)))
                 case _:
                     raise ValueError(
                         f"expected `split SHA256` or `merge SHA256 SHA256`, got {line.strip()!r}"
@@ -64,7 +71,7 @@ def dumps_reviews(reviews: Reviews) -> str:
 
 
 def load_reviews(path: Path) -> Reviews:
-    """Return the decisions of a file; raise `ReviewError` that names the line."""
+    """Return the reviews of a file, none without one; raise `ReviewError` naming the line."""
     try:
         return loads_reviews(read_text(path))
     except ReviewError as error:
@@ -72,7 +79,7 @@ def load_reviews(path: Path) -> Reviews:
 
 
 def add_review(path: Path, line: str) -> None:
-    """Append a decision to the file; comments and all else stay."""
+    """Append a decision to the file. Comments and all other lines stay as they are."""
     text = read_text(path)
     if text and not text.endswith("\n"):
         text += "\n"

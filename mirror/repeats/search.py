@@ -1,4 +1,4 @@
-"""Many fingerprints -> the pairs worth a look. Exact, with numpy alone and no index to keep."""
+"""Many fingerprints -> the pairs to compare. Exact, with numpy alone and no index on disk."""
 
 from __future__ import annotations
 
@@ -12,49 +12,55 @@ from mirror.model import Blob, Digest
 from mirror.repeats.choose import plausible
 from mirror.repeats.evidence import DISTANCE, Candidate, Pair
 
-Words = NDArray[np.uint64]  # n, 4
-Hits = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # rows, columns, distances
+Words = NDArray[np.uint64]
+"""Fingerprints as rows of four words, the highest bits first."""
+_Matches = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # rows, columns, distances
 
-_BITS = 256
-_BANDS = 16
-_BLOCK = 1 << 20
-_LOOK_AT_ALL = 400_000_000  # comparisons up to which looking at all of them is quicker
-# A picture with content has half its bits set, by the median; a blank one nearly none.
+_BYTES, _WORDS = 32, 4  # of one fingerprint
+_BANDS, _BAND_BITS = 16, 16  # parts of a fingerprint that `_by_bands` looks up
+_BLOCK = 1 << 20  # comparisons made at a time; bounds memory, not measured
+_MAX_COMPARISONS = 400_000_000  # up to here comparing all is as fast as looking bands up
+# The hash sets the bits above the median, which is half of them in a picture with content; a blank
+# one sets nearly none. The ends of the range are not measured.
 _CONTENT = range(96, 161)
-_BLANK_MATES = 64
+_BLANK_MATES = 64  # bounds the pairs of a folder of blank pictures; not measured
 
 
-def proposals(
-    blobs: Sequence[Blob], known: Sequence[Blob] = (), distance: int = DISTANCE
+def find_candidates(
+    blobs: Sequence[Blob], settled: Sequence[Blob] = (), distance: int = DISTANCE
 ) -> list[Candidate]:
-    """All pairs within `distance` bits that sizes allow, among `blobs` and of them with `known`.
+    """Return the pairs within `distance` bits that sizes allow, in order.
 
-    Blank pictures all look alike to a fingerprint. One is only proposed with those of equal size
-    and fingerprint, and with no more than the first 64 of them.
+    Pairs are made among `blobs`, and of `blobs` with `settled`. Fingerprints of blank pictures are
+    all alike, so a blank one is only paired with those of equal size and fingerprint, and with no
+    more than the first 64 of them.
     """
-    everything = list({blob.digest: blob for blob in (*known, *blobs)}.values())
+    everything = list({blob.digest: blob for blob in (*settled, *blobs)}.values())
     new = {blob.digest for blob in blobs}
     blank = [b for b in everything if b.fingerprint and not _has_content(b)]
     usable = [b for b in everything if b.fingerprint and _has_content(b)]
     usable.sort(key=lambda blob: blob.digest not in new)
     count = sum(blob.digest in new for blob in usable)
-    found = [
-        Candidate(Pair.of(usable[i].digest, usable[j].digest), apart)
-        for i, j, apart in neighbours(_words(usable), count, distance)
+    candidates = [
+        Candidate(Pair.of(usable[i].digest, usable[j].digest), bits)
+        for i, j, bits in neighbours(_words(usable), count, distance)
         if plausible(usable[i], usable[j])
     ]
-    return sorted({*found, *_blank_pairs(blank, new)})
+    return sorted({*candidates, *_blank_pairs(blank, new)})
 
 
 def neighbours(words: Words, new: int, distance: int = DISTANCE) -> Iterator[tuple[int, int, int]]:
-    """Pairs i < j within `distance` bits, i among the first `new` rows; in no special order."""
+    """Yield pairs of rows i < j within `distance` bits, and their distance, in no special order.
+
+    i is among the first `new` rows.
+    """
     total = len(words)
-    if distance < 2 * _BANDS and new * total > _LOOK_AT_ALL:
-        hits = _by_bands(words, new, distance)
+    if distance < 2 * _BANDS and new * total > _MAX_COMPARISONS:
+        matches = _by_bands(words, new, distance)
     else:
-        hits = _one_by_one(words, new, distance)
-    for rows, columns, apart in hits:
-        yield from zip(rows.tolist(), columns.tolist(), apart.tolist(), strict=True)
+        matches = _one_by_one(words, new, distance)
+    for rows, columns, distances in matches:
+        yield from zip(rows.tolist(), columns.tolist(), distances.tolist(), strict=True)
 
 
 def _has_content(blob: Blob) -> bool:
@@ -62,8 +68,8 @@ def _has_content(blob: Blob) -> bool:
 
 
 def _words(blobs: Sequence[Blob]) -> Words:
-    packed = b"".join(b.fingerprint.bits.to_bytes(32, "big") for b in blobs if b.fingerprint)
-    return np.frombuffer(packed, dtype=">u8").astype(np.uint64).reshape(-1, 4)
+    packed = b"".join(b.fingerprint.bits.to_bytes(_BYTES, "big") for b in blobs if b.fingerprint)
+    return np.frombuffer(packed, dtype=">u8").astype(np.uint64).reshape(-1, _WORDS)
 
 
 def _blank_pairs(blank: Sequence[Blob], new: Collection[Digest]) -> Iterator[Candidate]:
@@ -77,30 +83,34 @@ def _blank_pairs(blank: Sequence[Blob], new: Collection[Digest]) -> Iterator[Can
                     yield Candidate(Pair.of(mate.digest, blob.digest), 0)
 
 
-def _apart(one: Words, other: Words) -> NDArray[np.intp]:
-    """Hamming distances of two broadcast arrays of rows."""
-    total: NDArray[np.intp] = np.bitwise_count(one[..., 0] ^ other[..., 0]).astype(np.intp)
-    for word in range(1, one.shape[-1]):
-        total += np.bitwise_count(one[..., word] ^ other[..., word])
+def _distances(rows: Words, others: Words) -> NDArray[np.intp]:
+    """Return the Hamming distances of two broadcast arrays of rows."""
+    total: NDArray[np.intp] = np.bitwise_count(rows[..., 0] ^ others[..., 0]).astype(np.intp)
+    for word in range(1, rows.shape[-1]):
+        total += np.bitwise_count(rows[..., word] ^ others[..., word])
     return total
 
 
-def _one_by_one(words: Words, new: int, distance: int) -> Iterator[Hits]:
+def _one_by_one(words: Words, new: int, distance: int) -> Iterator[_Matches]:
     start = 0
     while start < new:
         stop = min(new, start + max(1, _BLOCK // len(words)))
-        apart = _apart(words[start:stop, None], words[None, start:])
-        rows, columns = np.nonzero(apart <= distance)
+        distances = _distances(words[start:stop, None], words[None, start:])
+        rows, columns = np.nonzero(distances <= distance)
         ahead = columns > rows
         rows, columns = rows[ahead], columns[ahead]
-        yield rows + start, columns + start, apart[rows, columns]
+        yield rows + start, columns + start, distances[rows, columns]
         start = stop
 
 
-def _by_bands(words: Words, new: int, distance: int) -> Iterator[Hits]:
-    """Two rows within 31 bits agree in one of 16 bands up to a single bit: look those up."""
+def _by_bands(words: Words, new: int, distance: int) -> Iterator[_Matches]:
+    """Look up the rows that agree with a row in some band up to a single bit.
+
+    Two rows within 31 bits do, since 32 bits are two in each of 16 bands: multi-index hashing,
+    Norouzi, Punjani, Fleet (CVPR 2012, arXiv 1307.2982).
+    """
     bands = words.view(np.uint16).reshape(len(words), _BANDS)
-    masks = np.array([0, *(1 << bit for bit in range(16))], np.uint16)
+    masks = np.array([0, *(1 << bit for bit in range(_BAND_BITS))], np.uint16)
     codes: list[NDArray[np.intp]] = []
     for band in range(_BANDS):
         order = np.argsort(bands[:, band], kind="stable")
@@ -113,17 +123,20 @@ def _by_bands(words: Words, new: int, distance: int) -> Iterator[Hits]:
                 columns = order[places]
                 ahead = columns > rows
                 rows, columns = rows[ahead], columns[ahead]
-                near = _apart(words[rows], words[columns]) <= distance
+                near = _distances(words[rows], words[columns]) <= distance
                 codes.append(rows[near] * len(words) + columns[near])
     pairs = np.unique(np.concatenate(codes)) if codes else np.empty(0, np.intp)
     rows, columns = np.divmod(pairs, len(words))
-    yield rows, columns, _apart(words[rows], words[columns])
+    yield rows, columns, _distances(words[rows], words[columns])
 
 
 def _ranges(
     left: NDArray[np.intp], right: NDArray[np.intp]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Each row number with each place from `left` to `right` of that row, some rows at a time."""
+    """Yield each row number with each place from `left` to `right` of that row.
+
+    Some rows at a time, so that memory stays bounded.
+    """
     lengths = right - left
     ends = np.cumsum(lengths)
     start = 0

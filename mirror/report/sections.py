@@ -18,7 +18,6 @@ from mirror.report.words import (
     figures,
     shortened,
     title,
-    verdict,
 )
 
 _ROWS = 1000  # of one rule; a page is to be read
@@ -380,7 +379,7 @@ def _evidence(evidence: Evidence) -> Html:
     pairs = ((tag("dt", name), tag("dd", value)) for name, value in figures(evidence))
     return tag(
         "div",
-        tag("p", verdict(evidence)),
+        tag("p", evidence.sentence),
         tag("details", tag("summary", "Figures"), tag("dl", pairs, class_="figures")),
         class_="why",
     )

@@ -6,27 +6,8 @@ from collections.abc import Iterator
 
 from mirror.amounts import size_text
 from mirror.model import Blob, Outcome, Rule
-from mirror.repeats.evidence import STATISTICS, Evidence, Refusal
+from mirror.repeats.evidence import STATISTICS, Evidence
 
-_TIERS = {
-    "X3": "Every pixel is equal; only the file differs.",
-    "T0": "A copy, resized or saved again: that explains every pixel.",
-    "T1": "A copy resized by another program: only even traces of that are left unexplained.",
-}
-_REFUSALS = {
-    Refusal.DISTANCE: "Their fingerprints are too far apart.",
-    Refusal.DEPTH: "One has 16-bit, CMYK or other special pixels.",
-    Refusal.ORIENTATION: "One is turned by a tag that not every program reads.",
-    Refusal.COLOURS: "Their colours mean different things: another colour profile.",
-    Refusal.ANIMATED: "One is animated.",
-    Refusal.TRANSPARENT: "One is transparent.",
-    Refusal.SMALL: "Too small to tell a copy from another picture.",
-    Refusal.PLAIN: "Nearly blank: there is too little to tell them apart by.",
-    Refusal.SHAPE: "Another shape: one is cut.",
-    Refusal.UNEXPLAINED: "The same size and coding, and yet other pixels: an edit.",
-    Refusal.PIXELS: "Some pixels differ by more than resizing or saving explains.",
-    Refusal.UNREADABLE: "One of them could not be read.",
-}
 _KINDS = {"image/jpeg": "JPEG", "image/svg+xml": "SVG", "image/x-icon": "ICO"}
 _SPELLED = {"svg": "SVG", "url": "URL", "urls": "URLs"}
 OUTCOMES = {
@@ -50,12 +31,6 @@ def facts(blob: Blob) -> str:
     kind = _KINDS.get(blob.media_type) or blob.media_type.removeprefix("image/").upper()
     parts = [f"{blob.width:,} × {blob.height:,}"] if blob.width and blob.height else []
     return " · ".join([*parts, kind, size_text(blob.size)])
-
-
-def verdict(evidence: Evidence) -> str:
-    if evidence.tier is not None:
-        return _TIERS.get(evidence.tier, f"Accepted as {evidence.tier}.")
-    return _REFUSALS[evidence.refusal] if evidence.refusal else "Kept apart."
 
 
 def figures(evidence: Evidence) -> Iterator[tuple[str, str]]:

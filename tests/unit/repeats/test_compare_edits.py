@@ -1,33 +1,19 @@
-"""What is never merged, by class of change, and copies by coders that can be asked again."""
+"""Edits that are never merged, by class of change, and copies by coders that can be run again."""
 
 from __future__ import annotations
 
-import sys
-from io import BytesIO
-from pathlib import Path
 from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, ImageDraw
-from slides import THEMES, deck, encode
+from support.codings import PICTURE, decoded
+from support.slides import THEMES, deck, encode
 
+from benchmarks.edits import VISIBLE, difference, edits, hue, text
 from mirror.repeats.compare import compare
-from mirror.repeats.recode import quantisers
-from mirror.repeats.resize import area
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from benchmarks.edits import CHANGES, MARKS, VISIBLE, difference, edits, hue, luma_of, text
 
 LANCZOS = Image.Resampling.LANCZOS
-
-
-def decoded(data: bytes) -> Image.Image:
-    with Image.open(BytesIO(data)) as image:
-        return image.convert("RGB")
 
 
 def scaled(image: Image.Image, by: float) -> Image.Image:
@@ -46,11 +32,6 @@ CODINGS = {
     "0.5x PNG": lambda image: encode(scaled(image, 0.5)),
     "1.5x PNG": lambda image: encode(scaled(image, 1.5)),
 }
-
-
-def test_an_edit_of_every_kind_finds_a_place_on_a_drawn_slide():
-    found = {edit.name for edit in edits(deck(1)[0].draw(), Random(0))}
-    assert found == {make.__name__.replace("_", " ") for make in (*MARKS, *CHANGES)}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -103,22 +84,6 @@ def test_a_colour_of_the_same_luma_is_another_picture_in_every_coding(sides, cod
     assert not compare(encode(before), CODINGS[coding](after), 0).same
 
 
-@pytest.mark.parametrize("angle", range(0, 360, 30))
-def test_hues_of_one_luma_have_it(angle):
-    assert luma_of(hue(120, angle, 200)) == pytest.approx(120, abs=1)
-
-
-def test_difference_is_that_of_cielab():
-    white, black = (Image.new("RGB", (9, 9), colour) for colour in ("white", "black"))
-    assert difference(white, black) == pytest.approx(100, abs=0.1)
-    assert difference(white, white) == 0
-
-
-# --- Copies ---------------------------------------------------------------------------------------
-
-PICTURE = deck(3)[2].draw()
-
-
 @pytest.mark.parametrize(
     ("origin", "copy"),
     [
@@ -147,35 +112,6 @@ def test_the_resizer_is_found_whatever_the_coding_hides(resampling, coding, qual
     assert evidence.statistics[0] == 0
 
 
-@pytest.mark.parametrize(("times", "by"), [(1, 2), (3, 5), (4, 5)])
-def test_means_over_parts_of_pixels_are_a_way_to_resize(times, by):
-    """Each pixel as several, and then the mean of whole ones, is the same by a longer way."""
-    width, height = PICTURE.size
-    many = np.asarray(PICTURE).repeat(times, axis=0).repeat(times, axis=1).astype(np.uint32)
-    shape = (height * times // by, by, width * times // by, by, 3)
-    sums = many.reshape(shape).sum(axis=(1, 3))
-    small = Image.fromarray(((2 * sums + by * by) // (2 * by * by)).astype(np.uint8))
-    assert area(PICTURE, small.size, (0, 0, width, height)).tobytes() == small.tobytes()
-    if times > 1:
-        for coding in ("PNG", "JPEG"):
-            assert compare(encode(PICTURE), encode(small, coding), 0).tier == "T0"
-
-
-@given(
-    st.integers(1, 40),
-    st.integers(1, 40),
-    st.integers(1, 40),
-    st.integers(1, 40),
-    st.integers(0, 255),
-)
-def test_means_of_one_colour_are_that_colour(width, height, to_width, to_height, level):
-    made = area(
-        Image.new("L", (width, height), level), (to_width, to_height), (0, 0, width, height)
-    )
-    assert made.size == (to_width, to_height)
-    assert set(made.tobytes()) == {level}
-
-
 def test_even_traces_of_another_resizer_are_let_pass_and_one_place_that_stands_out_is_not():
     """As programs differ that resize in floating point, or on other fractions of a pixel."""
     box = (0.03, 0.02, PICTURE.width, PICTURE.height)
@@ -183,16 +119,3 @@ def test_even_traces_of_another_resizer_are_let_pass_and_one_place_that_stands_o
     assert compare(encode(PICTURE), encode(small), 0).tier == "T1"
     small.putpixel((800, 200), (215, 215, 215))
     assert not compare(encode(PICTURE), encode(small), 0).same
-
-
-@pytest.mark.parametrize("quality", [1, 40, 75, 100])
-def test_quantisers_of_a_webp_fall_as_its_quality_rises(quality):
-    coarse, fine = (quantisers(encode(PICTURE, "WEBP", quality=q)) for q in (quality - 1, quality))
-    assert coarse[0] >= fine[0]
-    assert 0 <= fine[0] <= 127
-    assert quantisers(encode(PICTURE, "WEBP", lossless=True)) == ()
-
-
-@pytest.mark.parametrize("kept", range(12, 60, 4))
-def test_quantisers_of_a_webp_cut_short_are_read_without_an_error(kept):
-    assert isinstance(quantisers(encode(PICTURE, "WEBP")[:kept]), tuple)

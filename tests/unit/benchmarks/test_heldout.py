@@ -10,14 +10,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
-import slides
 from PIL import Image
+from support import slides
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from benchmarks import lookalikes
+from benchmarks.heldout import Document, Material, documents, is_large, rendered, words
 
-from benchmarks import lookalikes  # noqa: E402
-from benchmarks.heldout import Document, Material, documents, is_large, rendered, words  # noqa: E402
+ROOT = Path(__file__).parents[3]
 
 
 def pdf(*texts: str) -> bytes:

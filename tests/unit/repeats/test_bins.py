@@ -1,32 +1,23 @@
-"""Copies by coders that are not Pillow's: a small JPEG coder and a palette of this file's own."""
+"""JPEGs by a coder that is not Pillow's: a small one of this file's own."""
 
 from __future__ import annotations
 
-import shutil
-import sys
-from dataclasses import replace
 from io import BytesIO
-from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft
-from slides import Slide, Theme, deck, encode, with_digit_changed
+from support.codings import SLIDE
+from support.slides import Slide, encode, with_digit_changed
 
-from mirror.pictures.decode import components
-from mirror.repeats import palette
 from mirror.repeats.compare import compare
 from mirror.repeats.evidence import Evidence
-from mirror.repeats.statistics import measure, planes
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from benchmarks.coders import piped
 
 Blocks = NDArray[np.float64]  # rows and columns of blocks; rows and columns of each
-SLIDE = deck(3)[2]
+
+
 ZIGZAG = sorted(
     ((row, column) for row in range(8) for column in range(8)),
     key=lambda at: (sum(at), at[sum(at) % 2 == 0]),
@@ -39,9 +30,6 @@ def drawn(slide: Slide, size: tuple[int, int] = (640, 480)) -> Image.Image:
     soft = np.random.default_rng(0).normal(128, 40, (19, 25, 3)).clip(0, 255).astype(np.uint8)
     image.paste(Image.fromarray(soft).resize((200, 152), Image.Resampling.BICUBIC), (420, 20))
     return image.crop((0, 0, *size))
-
-
-# --- A JPEG coder that computes in floating point -------------------------------------------------
 
 
 class Coded:
@@ -188,119 +176,3 @@ def test_a_jpeg_whose_coder_left_small_coefficients_out_is_kept_apart():
         for e, t in zip(coded.exact, coded.tables, strict=True)
     ]
     assert not compare(encode(origin), coded.bytes(), 0).same
-
-
-@pytest.mark.parametrize(
-    ("mode", "options", "count"),
-    [
-        ("RGB", {"subsampling": 0}, 3),
-        ("RGB", {"subsampling": 1}, 0),
-        ("RGB", {"subsampling": 2}, 3),
-        ("L", {}, 1),
-        ("CMYK", {}, 0),
-    ],
-)
-def test_components_are_those_of_a_sampling_that_is_known(mode, options, count):
-    data = encode(SLIDE.draw().convert(mode), "JPEG", **options)
-    found = components(data)
-    assert len(found) == count
-    if count:
-        assert found[0].plane.shape == (720, 1280)
-        halved = options.get("subsampling") == 2
-        assert [part.halved for part in found] == [False, halved, halved][:count]
-
-
-def test_components_of_a_damaged_jpeg_are_none():
-    data = encode(SLIDE.draw(), "JPEG")
-    assert components(data[:-2000]) == []
-    assert components(data[:300]) == []
-
-
-# --- Palettes -------------------------------------------------------------------------------------
-
-GREYS = replace(SLIDE, theme=Theme(accent="#202020"))
-STEP = 14  # from one level of the palette to the next: at most 7 from any level, and 6 are near
-
-
-def put_down(image: Image.Image) -> NDArray[np.uint8]:
-    """The levels of a grey picture, those in the middle at the nearest of a few; ties go up."""
-    levels = np.asarray(image.convert("L")).astype(int)
-    down = 255 - (255 - levels + STEP // 2 - 1) // STEP * STEP
-    return np.where((levels > 115) & (levels < 171), down, levels).astype(np.uint8)
-
-
-def of_palette(levels: NDArray[np.uint8]) -> bytes:
-    image = Image.fromarray(levels)
-    image.putpalette([level for level in range(256) for _ in "rgb"])
-    return encode(image)
-
-
-def farthest(image: Image.Image) -> list[tuple[int, NDArray[np.intp]]]:
-    """Levels as far from the palette as can be, and where they are; the rarest first."""
-    levels = np.asarray(image.convert("L"))
-    far = np.abs(levels.astype(int) - put_down(image)) == STEP // 2
-    found = [(int(level), np.argwhere(levels == level)) for level in np.unique(levels[far])]
-    return sorted(found, key=lambda one: len(one[1]))
-
-
-def test_a_copy_whose_colours_were_put_down_to_a_palette_is_the_same_picture():
-    origin = GREYS.draw()
-    assert farthest(origin)
-    assert nothing_left(compare(encode(origin), of_palette(put_down(origin)), 0))
-    changed = with_digit_changed(GREYS).draw()
-    assert not compare(encode(changed), of_palette(put_down(origin)), 0).same
-
-
-def test_one_colour_that_became_two_is_another_picture():
-    origin = GREYS.draw()
-    tried = 0
-    for _, places in farthest(origin):
-        levels = put_down(origin)
-        levels[tuple(places[0])] -= STEP
-        if len(places) > 1 and leaves_little(origin, levels):
-            assert not compare(encode(origin), of_palette(levels), 0).same
-            tried += 1
-    assert tried
-
-
-def test_a_colour_that_became_one_farther_than_need_be_is_another_picture():
-    origin = GREYS.draw()
-    tried = 0
-    for level, places in farthest(origin):
-        levels = put_down(origin)
-        levels[tuple(places.T)] = level + STEP
-        if leaves_little(origin, levels):
-            assert not compare(encode(origin), of_palette(levels), 0).same
-            tried += 1
-    assert tried
-
-
-def leaves_little(origin: Image.Image, levels: NDArray[np.uint8]) -> bool:
-    """Whether the statistics alone would let it pass."""
-    made = Image.fromarray(levels).convert("RGB")
-    return measure(planes(origin), planes(made)).within(palette.LIMITS)
-
-
-def test_a_smaller_copy_of_few_colours_is_not_retraced():
-    small = GREYS.draw().resize((768, 432), Image.Resampling.LANCZOS)
-    assert compare(encode(GREYS.draw()), encode(small), 0).tier == "T0"
-    assert not compare(encode(GREYS.draw()), of_palette(put_down(small)), 0).same
-
-
-# --- Programs that are installed ------------------------------------------------------------------
-
-COMMANDS = {
-    "libjpeg, floating point": (["cjpeg", "-dct", "float", "-quality", "75"], "PPM"),
-    "libjpeg, fast": (["cjpeg", "-dct", "fast", "-quality", "75"], "PPM"),
-    "pngquant": (["pngquant", "--nofs", "128", "-"], "PNG"),
-}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_copy_by_an_installed_coder_is_the_same_picture(name):
-    command, coding = COMMANDS[name]
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    copy = piped(command, coding, SLIDE.draw())
-    assert compare(encode(SLIDE.draw()), copy, 0).tier == "T0"
-    assert not compare(encode(with_digit_changed(SLIDE).draw()), copy, 0).same

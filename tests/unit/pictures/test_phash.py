@@ -11,9 +11,33 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from slides import deck
+from support.slides import deck
 
-from mirror.pictures.phash import fingerprint
+from mirror.pictures.phash import fingerprint, shrink
+
+
+@pytest.mark.parametrize("width", [1, 63, 64, 255, 256, 257, 500, 1280, 1281, 3333, 9_999, 10_000])
+@pytest.mark.parametrize("kind", ["noise", "black and white noise", "edge"])
+def test_shrink_is_pillows_resize_bit_for_bit(width, kind):
+    random = np.random.default_rng(width)
+    if kind == "edge":
+        pixels = np.where(np.arange(width) < width * 0.37, 255, 0) * np.ones((30, 1))
+    else:
+        levels = 256 if kind == "noise" else 2
+        pixels = random.integers(0, levels, (30, width)) * (255 // (levels - 1))
+    image = Image.fromarray(pixels.astype(np.uint8))
+    expected = image.resize((64, 64), Image.Resampling.LANCZOS)
+    assert shrink(image).tobytes() == expected.tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 900), st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_shrink_is_pillows_resize_for_any_size(width, height, seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+    image = Image.fromarray(pixels)
+    expected = image.resize((64, 64), Image.Resampling.LANCZOS)
+    assert shrink(image).tobytes() == expected.tobytes()
+
 
 sides = st.integers(1, 400)
 

@@ -1,3 +1,5 @@
+"""The choice of the picture that stands for others."""
+
 from __future__ import annotations
 
 import subprocess
@@ -9,16 +11,12 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pairs import sha
 
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
 from mirror.repeats.choose import choose, plausible, run
-from mirror.repeats.evidence import RULE, STATISTICS, Candidate, Evidence, Mode, Pair, Refusal, Tier
-from mirror.repeats.ledger import LedgerError, dumps_evidence, dumps_mode, loads_ledger, loads_mode
-from mirror.repeats.reviews import ReviewError, Reviews, dumps_reviews, loads_reviews
-
-
-def sha(name: str | int) -> Digest:
-    return Digest(f"{name:0>64}" if isinstance(name, int) else name.encode().hex().rjust(64, "0"))
+from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Tier
+from mirror.repeats.reviews import Reviews
 
 
 def blob(
@@ -355,107 +353,3 @@ def test_recording_a_choice_and_running_again_keeps_it(site):
         for b in blobs
     ]
     assert run(choose(blobs, proposals, settled=settled), judge) == first
-
-
-# --- Ledger -------------------------------------------------------------------------------------
-
-DIGESTS = st.integers(0, 2**256 - 1).map(lambda n: Digest(f"{n:064x}"))
-PAIRS = st.tuples(DIGESTS, DIGESTS).filter(lambda p: p[0] != p[1]).map(lambda p: Pair.of(*p))
-VALUES = st.one_of(
-    st.just(()), st.tuples(*[st.floats(0, 255).map(lambda x: round(x, 4))] * len(STATISTICS))
-)
-EVIDENCE = st.one_of(
-    st.builds(Evidence, PAIRS, st.integers(0, 24), tier=st.sampled_from(Tier), statistics=VALUES),
-    st.builds(Evidence, PAIRS, st.integers(0, 24), refusal=st.sampled_from(Refusal)),
-)
-
-
-@given(st.lists(EVIDENCE, unique_by=lambda e: e.pair))
-def test_the_ledger_gives_back_what_was_written(evidence):
-    text = "".join(map(dumps_evidence, evidence))
-    assert loads_ledger(text) == {e.pair: e for e in evidence}
-
-
-def test_the_last_line_about_a_pair_counts_and_a_torn_one_does_not():
-    pair = Pair.of(sha(1), sha(2))
-    old, new = Evidence(pair, 3, tier=Tier.REPRODUCED), Evidence(pair, 3, refusal=Refusal.PIXELS)
-    text = dumps_evidence(old) + dumps_evidence(new)
-    assert loads_ledger(text) == {pair: new}
-    assert loads_ledger(text + dumps_evidence(old)[:-5]) == {pair: new}
-
-
-def test_evidence_of_another_version_of_the_rule_is_asked_for_again():
-    line = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
-    assert loads_ledger(line.replace(f'"rule": {RULE}', f'"rule": {RULE + 1}')) == {}
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "",
-        "[]",
-        "{}",
-        f'{{"rule": {RULE}, "pair": ["a"]}}',
-        f'{{"rule": {RULE}, "mode": "fuzzy"}}',
-        "nonsense",
-    ],
-)
-def test_a_line_that_is_no_evidence_is_named(line):
-    good = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
-    with pytest.raises(LedgerError, match=r"^line 2: expected evidence"):
-        loads_ledger(f"{good}{line}\n")
-
-
-def test_a_ledger_tells_the_last_mode_and_without_one_the_default():
-    line = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
-    assert loads_mode(line) is loads_mode("") is Mode.PERCEPTUAL
-    text = dumps_mode(Mode.OFF) + line + dumps_mode(Mode.EXACT)
-    assert loads_mode(text) is Mode.EXACT
-    assert loads_mode(text + dumps_mode(Mode.PERCEPTUAL)[:-3]) is Mode.EXACT
-    assert loads_ledger(text) == loads_ledger(line)
-
-
-def test_modes_widen_from_equal_bytes_to_copies():
-    order = [Mode.OFF, Mode.EXACT, Mode.PERCEPTUAL]
-    for one in order:
-        for other in order:
-            assert one.is_wider_than(other) is (order.index(one) > order.index(other))
-
-
-# --- Reviews ------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.one_of(DIGESTS, PAIRS), max_size=6))
-def test_reviews_give_back_what_was_written(decisions):
-    reviews = Reviews()
-    for decision in decisions:
-        if isinstance(decision, Digest):
-            reviews = reviews.splitting(decision)
-        else:
-            reviews = reviews.merging(decision)
-    assert loads_reviews(dumps_reviews(reviews)) == reviews
-
-
-def test_comments_and_blank_lines_are_left_out_and_a_later_line_wins():
-    one, other = sha(1), sha(2)
-    text = f"# looked at on Monday\n\nmerge {one} {other}  # one photo\nsplit {one}\r\n"
-    assert loads_reviews(text) == Reviews(split=frozenset({one}))
-    again = loads_reviews(text + f"merge {other} {one}\n")
-    assert again == Reviews(merged=frozenset({Pair.of(one, other)}))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "split",
-        "split abc",
-        f"split {sha(1)} {sha(2)}",
-        f"merge {sha(1)}",
-        f"merge {sha(1)} {sha(1)}",
-        f"merge {sha(1)} {str(sha('xyz')).upper()}",
-        f"join {sha(1)} {sha(2)}",
-    ],
-)
-def test_a_line_that_says_nothing_known_is_named(line):
-    with pytest.raises(ReviewError, match=r"^line 3: "):
-        loads_reviews(f"# reviewed\nsplit {sha(9)}\n{line}\n")

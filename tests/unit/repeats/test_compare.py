@@ -1,0 +1,308 @@
+"""Copies that are one picture, and edits and kinds of picture that never are."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageDraw, ImageFont
+from support.codings import CODINGS, PICTURE, PNG, SLIDE, decoded
+from support.slides import Slide, Theme, animation, encode, turned, with_digit_changed
+
+from mirror.pictures.blob import inspect
+from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
+from mirror.repeats.compare import compare
+from mirror.repeats.evidence import DISTANCE, Evidence, Refusal
+
+# --- Same or not --------------------------------------------------------------------------------
+
+WIDTH, HEIGHT = PICTURE.size
+LANCZOS = Image.Resampling.LANCZOS
+
+
+def verdict(first: bytes, second: bytes, distance: int | None = None) -> Evidence:
+    """Compare in both orders, which must agree; fingerprints count as near enough."""
+    one, other = inspect(first).fingerprint, inspect(second).fingerprint
+    if distance is None:
+        distance = min(one.distance(other), DISTANCE)
+    evidence = compare(first, second, distance)
+    assert compare(second, first, distance) == evidence
+    assert evidence.same is (evidence.refusal is None)
+    return evidence
+
+
+def smaller(by: float, coding: str = "PNG", **options: object) -> bytes:
+    size = (round(WIDTH * by), round(HEIGHT * by))
+    return encode(PICTURE.resize(size, LANCZOS), coding, **options)
+
+
+@pytest.mark.parametrize(
+    ("copy", "tiers"),
+    [
+        pytest.param(encode(PICTURE, compress_level=1), {"X3"}, id="PNG written again"),
+        pytest.param(encode(PICTURE, "WEBP", lossless=True), {"X3"}, id="lossless WebP"),
+        pytest.param(encode(PICTURE, "BMP"), {"X3"}, id="BMP"),
+        pytest.param(encode(PICTURE.convert("RGBA")), {"X3"}, id="opaque alpha"),
+        *(
+            pytest.param(encode(PICTURE, "JPEG", quality=quality), {"T0"}, id=f"JPEG {quality}")
+            for quality in (95, 85, 75, 60)
+        ),
+        pytest.param(
+            encode(PICTURE, "JPEG", quality=80, progressive=True), {"T0"}, id="progressive"
+        ),
+        pytest.param(encode(PICTURE, "JPEG", quality=85, subsampling=0), {"T0"}, id="4:4:4"),
+        pytest.param(turned(PICTURE), {"T0"}, id="EXIF-rotated"),
+        pytest.param(smaller(0.75, "JPEG", quality=85), {"T0"}, id="0.75x JPEG"),
+        pytest.param(smaller(0.5), {"T0"}, id="0.5x PNG"),
+        pytest.param(smaller(0.5, "JPEG", quality=80), {"T0"}, id="0.5x JPEG"),
+        pytest.param(smaller(2), {"T0"}, id="2x"),
+        pytest.param(smaller(1.5, "JPEG", quality=90), {"T0"}, id="1.5x JPEG"),
+        *(
+            pytest.param(encode(PICTURE, "WEBP", quality=quality), {"T0"}, id=f"WebP {quality}")
+            for quality in (95, 80, 75, 60, 40)
+        ),
+        *(
+            pytest.param(
+                encode(decoded(encode(PICTURE, "JPEG", quality=first)), "JPEG", quality=second),
+                {"T0"},
+                id=f"JPEG {second} of a JPEG {first}",
+            )
+            for first, second in ((75, 85), (90, 75), (63, 80))
+        ),
+        pytest.param(
+            encode(decoded(smaller(0.75, "JPEG", quality=80)), "JPEG", quality=70),
+            {"T0"},
+            id="0.75x JPEG of a JPEG",
+        ),
+        pytest.param(smaller(0.75, "WEBP", quality=75), {"T0"}, id="0.75x WebP"),
+    ],
+)
+def test_a_copy_is_the_same_picture(copy, tiers):
+    evidence = verdict(PNG, copy)
+    assert evidence.tier in tiers, evidence
+    assert inspect(PNG).fingerprint.distance(inspect(copy).fingerprint) <= DISTANCE
+
+
+def _edited(text: str, at: tuple[int, int], size: int, fill: str) -> Image.Image:
+    image = PICTURE.copy()
+    ImageDraw.Draw(image).text(at, text, fill, ImageFont.load_default(size))
+    return image
+
+
+def _recoloured() -> Image.Image:
+    """The title in another colour of the same luma."""
+    pixels = np.asarray(PICTURE).astype(float)
+    title = pixels[40:100]
+    ink = np.abs(title - 255).max(axis=2) > 60
+    title[ink] += np.array([60.0, -60 * 0.299 / 0.587, 0.0])
+    return Image.fromarray(pixels.clip(0, 255).round().astype(np.uint8))
+
+
+EDITS = {
+    "another page number": replace(SLIDE, page=SLIDE.page + 1).draw(),
+    "a digit of the table": with_digit_changed(SLIDE).draw(),
+    "one bullet less": replace(SLIDE, build=len(SLIDE.bullets) - 1).draw(),
+    "a full stop more": _edited(".", (700, 135), 28, "#202020"),
+    "an icon more": _edited("o", (1100, 300), 22, "#909090"),
+    "a recoloured title": _recoloured(),
+    "another logo": replace(SLIDE, theme=replace(SLIDE.theme, logo="ACNE Cloud")).draw(),
+}
+
+
+RECODINGS = {
+    "PNG": encode,
+    "JPEG 85": lambda image: encode(image, "JPEG", quality=85),
+    "JPEG 60": lambda image: encode(image, "JPEG", quality=60),
+    "WebP 80": lambda image: encode(image, "WEBP", quality=80),
+    "0.75x JPEG 85": lambda image: encode(image.resize((960, 540), LANCZOS), "JPEG", quality=85),
+    "0.5x PNG": lambda image: encode(image.resize((640, 360), LANCZOS)),
+    "1.5x PNG": lambda image: encode(image.resize((1920, 1080), LANCZOS)),
+}
+
+
+@pytest.mark.parametrize("coding", RECODINGS)
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_is_another_picture_in_every_coding(edit, coding):
+    evidence = verdict(PNG, RECODINGS[coding](EDITS[edit]))
+    assert evidence.refusal in (Refusal.PIXELS, Refusal.UNEXPLAINED), evidence
+
+
+def _grey_deep() -> bytes:
+    return encode(Image.fromarray(np.asarray(PICTURE.convert("L")).astype(np.uint16) * 257))
+
+
+def _with_hole() -> Image.Image:
+    image = PICTURE.convert("RGBA")
+    image.paste((255, 255, 255, 0), (1000, 200, 1100, 300))
+    return image
+
+
+def _palette_with_hole() -> bytes:
+    image = PICTURE.quantize(32)
+    return encode(image, transparency=image.getpixel((2, 300)))
+
+
+def _profile(red_x: float) -> bytes:
+    """A display profile like sRGB but for its red, as a wide-gamut screen has."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    at = profile.index(b"rXYZ")
+    where = int.from_bytes(profile[at + 4 : at + 8], "big") + 8
+    profile[where : where + 4] = int(red_x * 65536).to_bytes(4, "big")
+    return bytes(profile)
+
+
+def _png_with_gamma(gamma: int) -> bytes:
+    body = b"gAMA" + gamma.to_bytes(4, "big")
+    chunk = b"\0\0\0\4" + body + struct.pack(">I", zlib.crc32(body))
+    return PNG[:33] + chunk + PNG[33:]
+
+
+FRAMES = [PICTURE, PICTURE.rotate(180)]
+JPEG = encode(PICTURE, "JPEG", quality=85)
+BLANK = Image.new("RGB", (800, 600), "white")
+NEARLY_BLANK = replace(Slide(""), theme=Theme(accent="white", logo="")).draw()
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "refusal"),
+    [
+        pytest.param(
+            animation(FRAMES), animation([PICTURE, PICTURE]), Refusal.ANIMATED, id="one first frame"
+        ),
+        pytest.param(animation(FRAMES), PNG, Refusal.ANIMATED, id="animation and its first frame"),
+        pytest.param(
+            animation(FRAMES),
+            animation(FRAMES, duration=500),
+            Refusal.ANIMATED,
+            id="other delays",
+        ),
+        pytest.param(encode(_with_hole()), JPEG, Refusal.TRANSPARENT, id="a hole in white"),
+        pytest.param(_palette_with_hole(), JPEG, Refusal.TRANSPARENT, id="a palette with a hole"),
+        pytest.param(
+            encode(Image.new("RGB", (12, 12), "red")),
+            encode(Image.new("RGB", (12, 12), "blue"), "JPEG"),
+            Refusal.SMALL,
+            id="tiny",
+        ),
+        pytest.param(encode(NEARLY_BLANK), encode(NEARLY_BLANK, "JPEG"), Refusal.PLAIN, id="blank"),
+        pytest.param(PNG, smaller(0.5), None, id="(control: half size is the same)"),
+        pytest.param(
+            PNG, encode(PICTURE.resize((1280, 700)), "JPEG"), Refusal.SHAPE, id="another shape"
+        ),
+        pytest.param(_grey_deep(), JPEG, Refusal.DEPTH, id="16 bits a channel"),
+        pytest.param(
+            encode(PICTURE.convert("CMYK"), "JPEG", quality=95), PNG, Refusal.DEPTH, id="CMYK"
+        ),
+        pytest.param(
+            encode(PICTURE, icc_profile=_profile(0.51)), JPEG, Refusal.COLOURS, id="wide gamut"
+        ),
+        pytest.param(
+            encode(PICTURE, icc_profile=b"no profile"), JPEG, Refusal.COLOURS, id="broken profile"
+        ),
+        pytest.param(_png_with_gamma(100_000), PNG, Refusal.COLOURS, id="linear gamma"),
+        pytest.param(_png_with_gamma(45_455), PNG, None, id="(control: the usual gamma)"),
+        pytest.param(
+            encode(PICTURE.convert("L"), "JPEG", quality=90), PNG, Refusal.PIXELS, id="grey copy"
+        ),
+        pytest.param(encode(PICTURE, "AVIF", quality=70), PNG, Refusal.PIXELS, id="AVIF"),
+    ],
+)
+def test_what_is_never_merged_by_its_pixels(first, second, refusal):
+    assert verdict(first, second).refusal is refusal
+
+
+def test_an_orientation_outside_jpeg_is_left_alone():
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned_png = encode(PICTURE.rotate(180), exif=exif.tobytes())
+    assert inspect(turned_png).fingerprint == inspect(PNG).fingerprint
+    assert verdict(turned_png, PNG).refusal is Refusal.ORIENTATION
+
+
+def test_equal_pixels_are_one_picture_whatever_kind_they_are():
+    hole = _with_hole()
+    for one, other in (
+        (encode(hole), encode(hole, compress_level=1)),
+        (encode(hole), encode(hole, "WEBP", lossless=True, exact=True)),
+        (animation(FRAMES), animation(FRAMES, comment=b"again")),
+        (encode(BLANK), encode(BLANK.convert("P"))),
+        (
+            encode(Image.new("RGB", (12, 12), "red")),
+            encode(Image.new("RGB", (12, 12), "red"), "BMP"),
+        ),
+    ):
+        assert verdict(one, other).exact
+
+
+def test_far_fingerprints_are_refused_before_anything_is_decoded():
+    assert verdict(PNG, JPEG, DISTANCE + 1).refusal is Refusal.DISTANCE
+
+
+@pytest.mark.parametrize("damage", [b"", PNG[: len(PNG) // 2], b"<html>"])
+def test_a_damaged_picture_raises_and_is_never_the_same(damage):
+    for pair in ((PNG, damage), (damage, PNG)):
+        with pytest.raises(ImageError):
+            compare(*pair, 0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from(sorted(CODINGS)), st.integers(0, 2**32 - 1))
+def test_comparing_damaged_bytes_ends_in_evidence_or_in_image_error(name, seed):
+    random = Random(seed)
+    data = bytearray(CODINGS[name])
+    for _ in range(random.choice([1, 3])):
+        at = random.randrange(min(len(data), random.choice([60, 600, len(data)])))
+        data[at] = random.randrange(256)
+    try:
+        evidence = compare(bytes(data), CODINGS[name], 0, ImageLimits(max_pixels=4_000_000))
+    except ImageError:
+        return
+    assert evidence.same is (evidence.refusal is None)
+
+
+def test_a_picture_over_the_limit_raises():
+    with pytest.raises(ImageTooLargeError):
+        compare(PNG, JPEG, 0, ImageLimits(max_pixels=1000))
+
+
+# --- Real slides, where they are at hand ----------------------------------------------------------
+
+SLIDES = Path(__file__).parents[4] / "shared" / "slides-dev"
+
+
+real_slides = pytest.mark.skipif(not SLIDES.is_dir(), reason="needs ../shared/slides-dev")
+
+
+def labelled(label: str) -> list[tuple[bytes, bytes]]:
+    lines = (SLIDES / "labels.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    return [
+        tuple((SLIDES / "images" / name).read_bytes() for name in row[:2])
+        for row in rows
+        if row[2] == label
+    ]
+
+
+@real_slides
+def test_real_slides_that_differ_are_kept_apart():
+    pairs = labelled("different")
+    assert len(pairs) == 88
+    for one, other in pairs:
+        assert not verdict(one, other).same
+    for one, other in pairs[::6]:
+        image = decoded(other)
+        for coding in ("JPEG 60", "WebP 80"):
+            assert not verdict(one, RECODINGS[coding](image)).same
+
+
+@real_slides
+def test_real_slides_with_equal_pixels_merge_however_they_are_written():
+    for _, other in labelled("identical")[::3]:
+        assert verdict(encode(decoded(other), "WEBP", lossless=True, method=0), other).exact

@@ -1,0 +1,48 @@
+"""The reviews as text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pairs import DIGESTS, PAIRS, sha
+
+from mirror.model import Digest
+from mirror.repeats.evidence import Pair
+from mirror.repeats.reviews import ReviewError, Reviews, dumps_reviews, loads_reviews
+
+
+@given(st.lists(st.one_of(DIGESTS, PAIRS), max_size=6))
+def test_reviews_give_back_what_was_written(decisions):
+    reviews = Reviews()
+    for decision in decisions:
+        if isinstance(decision, Digest):
+            reviews = reviews.splitting(decision)
+        else:
+            reviews = reviews.merging(decision)
+    assert loads_reviews(dumps_reviews(reviews)) == reviews
+
+
+def test_comments_and_blank_lines_are_left_out_and_a_later_line_wins():
+    one, other = sha(1), sha(2)
+    text = f"# looked at on Monday\n\nmerge {one} {other}  # one photo\nsplit {one}\r\n"
+    assert loads_reviews(text) == Reviews(split=frozenset({one}))
+    again = loads_reviews(text + f"merge {other} {one}\n")
+    assert again == Reviews(merged=frozenset({Pair.of(one, other)}))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "split",
+        "split abc",
+        f"split {sha(1)} {sha(2)}",
+        f"merge {sha(1)}",
+        f"merge {sha(1)} {sha(1)}",
+        f"merge {sha(1)} {str(sha('xyz')).upper()}",
+        f"join {sha(1)} {sha(2)}",
+    ],
+)
+def test_a_line_that_says_nothing_known_is_named(line):
+    with pytest.raises(ReviewError, match=r"^line 3: "):
+        loads_reviews(f"# reviewed\nsplit {sha(9)}\n{line}\n")
