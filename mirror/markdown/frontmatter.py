@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from mirror.markdown.found import Findings, Found, Problem
+from mirror.markdown.results import GrammarResult, Problem, UrlSpan
 from mirror.markdown.spell import read
 from mirror.markdown.urls import form_by_name, has_image_path, is_absolute, quoted_urls
 from mirror.model import Form, Quoting, Rule
@@ -97,9 +97,9 @@ def _json_end(source: bytes) -> int:
     return -1
 
 
-def find(source: bytes, block: FrontMatter) -> Findings:
+def find(source: bytes, block: FrontMatter) -> GrammarResult:
     """Find URLs in the front matter; what cannot be parsed is searched line by line, and told."""
-    result = Findings()
+    result = GrammarResult()
     if block.kind == "half":
         message = "front matter is opened here and never closed, so the post stays as it is"
         result.problems.append(Problem(0, message, Rule.FRONT_MATTER_BROKEN))
@@ -118,7 +118,7 @@ def find(source: bytes, block: FrontMatter) -> Findings:
     return result
 
 
-class _Value(NamedTuple):
+class _StringValue(NamedTuple):
     """A string: its key, what the parser says it is, and where its spelling stands in the text."""
 
     key: str
@@ -128,7 +128,7 @@ class _Value(NamedTuple):
     quoting: Quoting
 
 
-def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> None:
+def _judge(result: GrammarResult, text: bytes, offset: int, values: list[_StringValue]) -> None:
     for key, value, start, stop, quoting in values:
         words = value.split()
         form = form_by_name(Form.FRONT_MATTER, words[0], key) if words else None
@@ -140,7 +140,7 @@ def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> 
             start = padding.end()
         stop = start + len(text[start:stop].rstrip())
         if len(words) == 1 and read(text[start:stop].decode(), quoting) == words[0]:
-            result.found.append(Found(offset + start, offset + stop, words[0], form, quoting))
+            result.urls.append(UrlSpan(offset + start, offset + stop, words[0], form, quoting))
         elif len(words) == 1:
             message = "the address in the front matter could not be located, so it stays"
             result.problems.append(Problem(offset + start, message))
@@ -150,7 +150,7 @@ def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> 
 
 
 def _judge_text(
-    result: Findings, text: bytes, offset: int, value: str, start: int, stop: int
+    result: GrammarResult, text: bytes, offset: int, value: str, start: int, stop: int
 ) -> None:
     """Find images that are named in an excerpt, say: like visible text in the body."""
     words = value.encode()
@@ -164,10 +164,10 @@ def _judge_text(
             return
         done = at + len(url)
         stands = (offset + at, offset + done)
-        result.found.append(Found(*stands, url.decode(), Form.AUTOLINK, Quoting.TEXT))
+        result.urls.append(UrlSpan(*stands, url.decode(), Form.AUTOLINK, Quoting.TEXT))
 
 
-def _yaml_values(text: bytes) -> Iterator[_Value]:
+def _yaml_values(text: bytes) -> Iterator[_StringValue]:
     characters = text.decode()
     offsets = _Offsets(characters)
     open_: list[_Collection] = []
@@ -218,7 +218,7 @@ class _Offsets:
         return self._bytes
 
 
-def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offsets) -> _Value:
+def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offsets) -> _StringValue:
     quoting = _YAML_STYLES[event.style or ""]
     if quoting is Quoting.YAML_PLAIN and in_flow:
         quoting = Quoting.YAML_FLOW
@@ -231,18 +231,18 @@ def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offse
     else:
         value = event.value.strip()
         start = stop - len(value) if piece.endswith(value) else event.start_mark.index
-    return _Value(key, event.value, offsets(start), offsets(stop), quoting)
+    return _StringValue(key, event.value, offsets(start), offsets(stop), quoting)
 
 
-def _lines(text: bytes) -> Iterator[_Value]:
+def _lines(text: bytes) -> Iterator[_StringValue]:
     """`key: value` lines of YAML that is none, such as a template."""
     for match in _YAML_LINE.finditer(text):
         group = match.lastindex or 0
         quoting = {2: Quoting.ESCAPED, 3: Quoting.SINGLE}.get(group, Quoting.YAML_PLAIN)
-        yield _Value(match[1].decode(), match[group].decode(), *match.span(group), quoting)
+        yield _StringValue(match[1].decode(), match[group].decode(), *match.span(group), quoting)
 
 
-def _toml_values(text: bytes) -> Iterator[_Value]:
+def _toml_values(text: bytes) -> Iterator[_StringValue]:
     if max(line.count(b".") for line in text.split(b"\n")) > _MAX_DOTS:
         raise ValueError(f"a line with more than {_MAX_DOTS} dots")
     strings = _strings_in(tomllib.loads(text.decode().replace("\r\n", "\n")))
@@ -269,7 +269,7 @@ def _toml_values(text: bytes) -> Iterator[_Value]:
             word = value
         else:  # what the parser does not know has no place, which is told
             span = token.span(kind) if value in strings else (token.start(), token.start())
-            yield _Value(key, value, *span, quoting)
+            yield _StringValue(key, value, *span, quoting)
 
 
 def _strings_in(value: Any) -> set[str]:
@@ -287,7 +287,7 @@ def _strings_in(value: Any) -> set[str]:
     return strings
 
 
-def _json_values(text: bytes) -> Iterator[_Value]:
+def _json_values(text: bytes) -> Iterator[_StringValue]:
     json.loads(text)
     key = ""
     for token in _JSON_STRING.finditer(text):
@@ -295,7 +295,7 @@ def _json_values(text: bytes) -> Iterator[_Value]:
         if token[2]:
             key = value
         else:
-            yield _Value(key, value, *token.span(1), Quoting.ESCAPED)
+            yield _StringValue(key, value, *token.span(1), Quoting.ESCAPED)
 
 
 _VALUES = {"yaml": _yaml_values, "toml": _toml_values, "json": _json_values}

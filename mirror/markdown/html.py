@@ -1,6 +1,6 @@
 """URLs in HTML tags, as the WHATWG tokenizer sees them: attributes, `srcset`, `style`, comments.
 
-Works on `Pieces`, because the HTML of a block or a paragraph comes in parts.
+Works on `JoinedText`, because the HTML of a block or a paragraph comes in parts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mirror.markdown.found import Findings, Pieces, Problem
+from mirror.markdown.results import GrammarResult, JoinedText, Problem
 from mirror.markdown.spell import read
 from mirror.markdown.urls import (
     bare_urls,
@@ -71,7 +71,7 @@ class Attribute(NamedTuple):
     quoted: bool
 
 
-class Tag(NamedTuple):
+class HtmlTag(NamedTuple):
     """One token `<…>`; `name` as written, empty for comments and declarations."""
 
     start: int
@@ -81,7 +81,7 @@ class Tag(NamedTuple):
     attributes: tuple[Attribute, ...]
 
 
-def tags(text: bytes, *, is_block: bool = True) -> Iterator[Tag]:
+def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
     """Tokenize; the content of raw text elements holds no tags. What is never closed is dropped.
 
     A CDATA section is taken whole, as Markdown does; to a browser it ends at the first `>`.
@@ -103,7 +103,7 @@ def tags(text: bytes, *, is_block: bool = True) -> Iterator[Tag]:
             at, attributes = _attributes(text, opening.end())
             if at < 0:
                 return
-        yield Tag(opening.start(), at, name or b"", bool(slash), attributes)
+        yield HtmlTag(opening.start(), at, name or b"", bool(slash), attributes)
         if name and not slash and (lower := name.lower()) in _RAW_TEXT - never_closed:
             if closing := re.compile(rb"(?i)</" + lower + rb"(?=[\s/>])").search(text, at):
                 at = closing.start()
@@ -143,25 +143,25 @@ def _attributes(text: bytes, at: int) -> tuple[int, tuple[Attribute, ...]]:
     return -1, ()
 
 
-def find(pieces: Pieces, source: bytes, *, is_block: bool) -> Findings:
+def find(pieces: JoinedText, source: bytes, *, is_block: bool) -> GrammarResult:
     """Find URLs in the tags of one HTML block, or in all the inline tags of one paragraph.
 
     `masks` are the source ranges of comments and of verbatim elements, which end at their first
     closing tag. One that stays open is verbatim to the end of a block; in a paragraph it is not.
     """
     if not _WORTH_READING.search(pieces.text):
-        return Findings()
-    return _Scan(pieces, source, is_block).run()
+        return GrammarResult()
+    return _TagReader(pieces, source, is_block).run()
 
 
-class _Scan:
-    def __init__(self, pieces: Pieces, source: bytes, is_block: bool) -> None:
+class _TagReader:
+    def __init__(self, pieces: JoinedText, source: bytes, is_block: bool) -> None:
         self.pieces = pieces
         self.source = source
         self.is_block = is_block
-        self.result = Findings()
+        self.result = GrammarResult()
 
-    def run(self) -> Findings:
+    def run(self) -> GrammarResult:
         text = self.pieces.text
         all_tags = list(tags(text, is_block=self.is_block))
         closing: dict[bytes, list[int]] = {}
@@ -184,7 +184,7 @@ class _Scan:
         self.visible(done, len(text))
         return self.result
 
-    def verbatim(self, tag: Tag, closing: list[int]) -> int:
+    def verbatim(self, tag: HtmlTag, closing: list[int]) -> int:
         """Quote the content; return where it ends."""
         index = bisect_left(closing, tag.stop)
         if index == len(closing) and not self.is_block:
@@ -195,7 +195,7 @@ class _Scan:
 
     def quote(self, start: int, stop: int, form: Form) -> None:
         origin = self.pieces.origin
-        self.result.quote(self.source, origin(start), origin(stop), form)
+        self.result.add_quoted(self.source, origin(start), origin(stop), form)
 
     def visible(self, start: int, stop: int) -> None:
         """Text between the tags of a block; that of a paragraph is not in the pieces."""
@@ -210,7 +210,7 @@ class _Scan:
             message = "the URL runs over a line break inside a quote or a list"
             self.result.problems.append(Problem(self.pieces.origin(start), message))
 
-    def attributes(self, tag: Tag) -> None:
+    def attributes(self, tag: HtmlTag) -> None:
         values = {a.name: self.pieces.text[a.start : a.stop] for a in tag.attributes}
         for attribute in tag.attributes:
             if attribute.name == b"style":
@@ -233,7 +233,7 @@ class _Scan:
             self.add(start, stop, Form.SRCSET, Quoting.SRCSET)
 
 
-def holds_markdown(pieces: Pieces) -> bool:
+def holds_markdown(pieces: JoinedText) -> bool:
     """Whether an element's content is Markdown, as Python-Markdown and kramdown have it."""
     text = pieces.text
     return b"markdown" in text and any(
@@ -246,7 +246,7 @@ def holds_markdown(pieces: Pieces) -> bool:
 _INSIDE = (b"", b"1", b"block", b"span")
 
 
-def between_tags(pieces: Pieces) -> Iterator[tuple[int, int]]:
+def between_tags(pieces: JoinedText) -> Iterator[tuple[int, int]]:
     """Ranges of the source that hold the text of a block without its tags and its indentation."""
     done = 0
     # `<https://…>` is no tag: it is the address of an image or a link.
