@@ -1,8 +1,8 @@
 """URLs in CommonMark: images, links, definitions, autolinks, code; and the HTML handed on.
 
 The parser reports what the address of an image is and where the whole image stands, not where the
-address stands in it. That is worked out here, and believed only if the bytes found there read as
-the address reported.
+address stands in it. This module locates the address, and accepts a range only if its bytes read
+as the address that the parser reported.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ class _EventReader:
         self.html: list[tuple[int, int]] = []  # lines of the HTML block
         self.tags: list[tuple[int, int]] = []  # inline HTML of the paragraph
         self.in_code = False
-        self.paragraph = b""  # the one right before
+        self.paragraph = b""  # the paragraph right before the current block
         self.admonition: list[tuple[int, int]] | None = None  # lines of its indented part
-        self.images = 0  # that are open: an alt text shows no HTML
+        self.images = 0  # open images; HTML in an alt text is not shown
         self.tables = 0
         self.heading: dict[str, int] | None = None
         self.last: dict[str, int] = {}
@@ -207,7 +207,7 @@ class _EventReader:
             self.result.problems.append(Problem(start, message, Rule.HEADING_ANCHOR))
 
     def definitions(self, definitions: dict[str, Any]) -> None:
-        """Definitions, each once. The first of a label counts; one that nobody uses is a link."""
+        """Add each definition once. The first of a label counts. An unused one is a link."""
         for label, definition in definitions.items():
             start, stop = definition["span"]["start"], definition["span"]["end"]
             url = definition["dest"]
@@ -232,7 +232,7 @@ class _EventReader:
             self.html = []
 
     def nested_markdown(self, pieces: JoinedText) -> None:
-        """Find what Markdown there is in a block that is none to CommonMark."""
+        """Read a block as Markdown that other tools take for Markdown and CommonMark does not."""
         self.result.extend(pieces.to_source(find(pieces.text, self.depth + 1)))
 
     def finish_paragraph(self) -> None:
@@ -244,7 +244,7 @@ class _EventReader:
 
 
 def _fold(label: str) -> str:
-    """Labels match without regard to case and the amount of blanks."""
+    """Return a label as labels are compared: case folded, each run of blanks as one."""
     return " ".join(label.split()).casefold()
 
 
@@ -265,7 +265,7 @@ def _destination(body: bytes, at: int, stop: int) -> tuple[int, int, Quoting] | 
 
 
 def _lines(body: bytes, text: str, start: int, stop: int) -> list[tuple[int, int]]:
-    """Where the lines of a text stand; containers' prefixes between them are no part."""
+    """Return the ranges of the lines of `text`, without the prefixes of containers between them."""
     value = text.encode()
     if stop - start == len(value):
         return [(start, stop)]

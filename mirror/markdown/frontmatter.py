@@ -1,7 +1,7 @@
-"""URLs in front matter: YAML, TOML and JSON, located by position and never written anew.
+"""URLs in front matter: YAML, TOML and JSON. Each URL gets its span; nothing is serialised again.
 
-Every string that is a URL as a whole is looked at, whatever its key; images that are named in the
-midst of one, such as an excerpt in HTML, are found like visible text. YAML is read as a stream of
+Every string that is a URL as a whole is judged, whatever its key. Image URLs within longer text,
+such as an excerpt in HTML, are found and not rewritten. YAML is read as a stream of
 events, so aliases, tags and deep nesting build nothing.
 """
 
@@ -20,7 +20,7 @@ from mirror.markdown.spell import read
 from mirror.markdown.urls import form_by_name, has_image_path, is_absolute, quoted_urls
 from mirror.model import Form, Quoting, Rule
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the parser in C is ten times as fast
 
 _FENCED = re.compile(rb"(---|\+\+\+)[ \t]*(?:\r\n|\n|\r)")
 _CLOSING = {
@@ -60,7 +60,7 @@ _TOML_TOKEN = re.compile(
 
 
 class FrontMatter(NamedTuple):
-    """Where front matter stands in a post, and where the body starts."""
+    """The range of the front matter in a post, and the offset of the body."""
 
     kind: str  # "yaml", "toml", "json"; "" for none, "half" for one that is opened and not closed
     start: int
@@ -86,7 +86,7 @@ def split(source: bytes) -> FrontMatter:
 
 
 def _json_end(source: bytes) -> int:
-    """Where the braces of the first object balance, strings left out; -1 if they never do."""
+    """Return the end of the first object, or -1 if its braces never balance."""
     depth = 0
     for token in re.finditer(rb"\"[^\"\\]*(?:\\.[^\"\\]*)*\"|[{}]|\"", source, re.S):
         if token[0] == b'"':
@@ -98,7 +98,10 @@ def _json_end(source: bytes) -> int:
 
 
 def find(source: bytes, block: FrontMatter) -> GrammarResult:
-    """Find URLs in the front matter; what cannot be parsed is searched line by line, and told."""
+    """Find URLs in the front matter.
+
+    Front matter that its parser refuses is a problem; YAML is then searched line by line.
+    """
     result = GrammarResult()
     if block.kind == "half":
         message = "front matter is opened here and never closed, so the post stays as it is"
@@ -119,7 +122,7 @@ def find(source: bytes, block: FrontMatter) -> GrammarResult:
 
 
 class _StringValue(NamedTuple):
-    """A string: its key, what the parser says it is, and where its spelling stands in the text."""
+    """A string value: its key, its value by the parser, and the range that spells it."""
 
     key: str
     value: str
@@ -152,7 +155,7 @@ def _judge(result: GrammarResult, text: bytes, offset: int, values: list[_String
 def _judge_text(
     result: GrammarResult, text: bytes, offset: int, value: str, start: int, stop: int
 ) -> None:
-    """Find images that are named in an excerpt, say: like visible text in the body."""
+    """Find image URLs within longer text, such as an excerpt."""
     words = value.encode()
     done = start
     for first, last in quoted_urls(words, 0, len(words)):
@@ -196,7 +199,7 @@ class _Collection:
         self.expects_key = is_mapping
 
     def take(self, event: Any) -> tuple[bool, str]:
-        """Whether the node is a key, and the key it belongs to."""
+        """Return True if the node is a key, and the key that the node belongs to."""
         if not self.is_mapping:
             return False, self.key
         is_key, self.expects_key = self.expects_key, not self.expects_key
@@ -206,7 +209,7 @@ class _Collection:
 
 
 class _Offsets:
-    """Ascending character offsets into UTF-8 offsets."""
+    """Converter of ascending character offsets to UTF-8 offsets."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -235,7 +238,7 @@ def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offse
 
 
 def _lines(text: bytes) -> Iterator[_StringValue]:
-    """`key: value` lines of YAML that is none, such as a template."""
+    """Return the `key: value` lines of text that is not valid YAML, such as a template."""
     for match in _YAML_LINE.finditer(text):
         group = match.lastindex or 0
         quoting = {2: Quoting.ESCAPED, 3: Quoting.SINGLE}.get(group, Quoting.YAML_PLAIN)
@@ -267,13 +270,13 @@ def _toml_values(text: bytes) -> Iterator[_StringValue]:
         follows = text[token.end() : token.end() + 80].lstrip(b" \t")
         if not in_value or follows.startswith((b"=", b".")):
             word = value
-        else:  # what the parser does not know has no place, which is told
+        else:  # an empty range makes a problem of a value that the parser lacks
             span = token.span(kind) if value in strings else (token.start(), token.start())
             yield _StringValue(key, value, *span, quoting)
 
 
 def _strings_in(value: Any) -> set[str]:
-    """All strings of a document, each blank and line end in them as one blank."""
+    """Return all strings of a document, with each run of white space as one blank."""
     strings: set[str] = set()
     todo = [value]
     while todo:

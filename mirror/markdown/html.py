@@ -1,6 +1,6 @@
 """URLs in HTML tags, as the WHATWG tokenizer sees them: attributes, `srcset`, `style`, comments.
 
-Works on `JoinedText`, because the HTML of a block or a paragraph comes in parts.
+Works on `JoinedText`, because the parser reports the HTML of a block or a paragraph in parts.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORTH_READING = re.compile(
 )
 _BLANKS = b" \t\n\f\r\v"
 
-# Elements whose content is shown as it is written, or not at all: an image in there is no image.
+# Browsers show the content of these as it is written, or not at all: it holds no images.
 _RAW_TEXT = frozenset(b"script style textarea title xmp iframe noembed noframes".split())
 _VERBATIM = _RAW_TEXT | frozenset(b"pre code samp listing template".split())
 
@@ -121,25 +121,25 @@ def _comment_end(text: bytes, at: int) -> int:
 
 
 def _after(text: bytes, mark: bytes, at: int) -> int:
-    found = text.find(mark, at)
-    return found + len(mark) if found >= 0 else len(text)
+    start = text.find(mark, at)
+    return start + len(mark) if start >= 0 else len(text)
 
 
 def _attributes(text: bytes, at: int) -> tuple[int, tuple[Attribute, ...]]:
-    """Return where the tag ends, or -1, and its attributes; of two with one name the first."""
-    found: dict[bytes, Attribute] = {}
+    """Return the end of the tag, or -1, and its attributes. The first of a name counts."""
+    attributes: dict[bytes, Attribute] = {}
     while match := _ATTRIBUTE.match(text, at):
         at = match.end()
         closes, name, double, single, unclosed, _ = match.groups()
         if closes:
-            return at, tuple(found.values())
+            return at, tuple(attributes.values())
         if unclosed:
             break
         lower = name.lower()
         group = match.lastindex or 2
         start, stop = match.span(group) if group > 2 else (at, at)
         quoted = double is not None or single is not None
-        found.setdefault(lower, Attribute(lower, start, stop, quoted))
+        attributes.setdefault(lower, Attribute(lower, start, stop, quoted))
     return -1, ()
 
 
@@ -234,7 +234,7 @@ class _TagReader:
 
 
 def holds_markdown(pieces: JoinedText) -> bool:
-    """Whether an element's content is Markdown, as Python-Markdown and kramdown have it."""
+    """Return True if a tag says so by `markdown="1"`, as in Python-Markdown and kramdown."""
     text = pieces.text
     return b"markdown" in text and any(
         attribute.name == b"markdown" and text[attribute.start : attribute.stop] in _INSIDE
@@ -291,7 +291,7 @@ def form_of(
     *,
     is_jsx: bool = False,
 ) -> Form | None:
-    """What a URL is under this attribute; None: no image, no link, or not known to be a URL.
+    """Return the form of a URL in this attribute, or None if it is no image and no link.
 
     `values` are the tag's attributes as they are written, by names in lower case. In JSX every
     name with a capital is a component, also `<A>`.
@@ -305,8 +305,8 @@ def form_of(
         return Form.HTML
     if attribute in (b"poster", b"background") and not _is_component(tag):
         return Form.HTML
-    told_by = _DECLARED.get((name, attribute), ())
-    if any(_IS_DECLARED.fullmatch(values.get(other, b"").strip()) for other in told_by):
+    declaring = _DECLARED.get((name, attribute), ())
+    if any(_IS_DECLARED.fullmatch(values.get(other, b"").strip()) for other in declaring):
         return Form.HTML
     if (name, attribute) in _SOMETIMES_IMAGES:
         return Form.HTML if has_image_path(url) else None
@@ -319,5 +319,5 @@ def form_of(
 
 
 def _is_component(tag: bytes) -> bool:
-    """`<Card>`, `<my-card>`, `<Ui.Card>`: not HTML's own."""
+    """True for `<Card>`, `<my-card>` and `<Ui.Card>`, which are not HTML's own elements."""
     return b"-" in tag or b"." in tag or (tag[:1].isupper() and not tag.isupper())

@@ -159,9 +159,10 @@ class _MdxReader:
                     self.result.add(self.body, *token.span(group), Form.JSX, Quoting.ESCAPED)
 
     def listed(self, name: bytes, token: re.Match[bytes], *, is_sure: bool) -> None:
-        """URLs among other text in a string; unless it `is_sure`, one has to look like an image.
+        """Add the URLs of a `srcset` or a style in a string.
 
-        There is no quoting for two grammars at once: a string that needs either's escapes is told.
+        Unless `is_sure`, one of them must have an image path. No quoting spells two grammars at
+        once, so a string that needs escapes of either is a problem.
         """
         group = token.lastindex
         if group is None or b"${" in token[group]:
@@ -238,7 +239,10 @@ def _code_spans(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]
 
 
 def _expression_end(body: bytes, at: int) -> int:
-    """Where the braces balance, strings and comments left out; -1 if they never do."""
+    """Return the end of the expression, or -1 if its braces never balance.
+
+    Braces in strings and comments do not count.
+    """
     depth = 1
     for token in _JS_TOKEN.finditer(body, at):
         depth += {b"{": 1, b"}": -1}.get(token[0], 0)
