@@ -1,11 +1,20 @@
-"""Every URL of an image or a link in a post, to the byte: Markdown, HTML, front matter, MDX.
+"""Find the URL of every image and link in a post, with its byte span. Pure: bytes in, values out.
 
-`find_references` reads, `splice` writes, `spell` says how. Pure: bytes in, values out.
+Others use these names:
 
-A post is decoded (`decode`), its front matter cut off (`frontmatter`), the body parsed once
-(`commonmark`, which hands HTML to `html`; or `mdx`), and searched for the tags of site
-generators (`generators`). Each grammar gives `Found` values in UTF-8 offsets (`found`), which
-become references here.
+- `find_references` returns the `Scan` of a post: its encoding, references and findings.
+- `spell` returns a URL as one syntax must write it, `read` does the reverse.
+- `splice` replaces spans of a post and leaves every other byte as it is.
+- `is_image_link` tells a link to an image from a link to a page.
+
+Read the files in this order:
+
+1. `decode`: bytes of a file to UTF-8 text, and UTF-8 offsets to places in the file.
+2. `urls`: the rules for what is a URL and what is an image. `spell`: how each syntax writes a URL.
+3. `results`: the values that every grammar returns.
+4. `frontmatter`, `commonmark`, `html`, `mdx`, `generators`: one grammar each.
+5. `find_references` below, which joins them: it decodes the post, splits off the front matter,
+   reads the body as Markdown or MDX, then searches it for the tags of site generators.
 """
 
 from __future__ import annotations
@@ -17,8 +26,8 @@ from operator import itemgetter
 from pathlib import PurePosixPath
 
 from mirror.markdown import commonmark, frontmatter, generators, mdx
-from mirror.markdown.decode import NotTextError, Source, Walk, decode, splice
-from mirror.markdown.found import Findings, Found, Problem, is_within, merged
+from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode, splice
+from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spell import read, spell
 from mirror.markdown.urls import is_image_link
 from mirror.model import Finding, Form, Reference, Rule, Span
@@ -29,7 +38,7 @@ __all__ = ["Scan", "find_references", "is_image_link", "read", "spell", "splice"
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What a post holds. Decoding and encoding it with `encoding` gives the same bytes.
+    """The references and findings of a post. `encoding` decodes and encodes it without loss.
 
     References and findings are in the order of the file; the references' spans do not overlap.
     """
@@ -40,6 +49,7 @@ class Scan:
 
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
+_QUOTED_FORMS = (Form.CODE, Form.COMMENT)
 
 
 def find_references(data: bytes, post: str) -> Scan:
@@ -48,45 +58,47 @@ def find_references(data: bytes, post: str) -> Scan:
     Never raises: a post that is no text has no references and one finding.
     """
     try:
-        source = decode(data)
-        # Parsers take a CR alone for a line end in some places only. No offset changes.
-        text = _LONE_CR.sub(b"\n", source.utf8)
+        post_text = decode(data)
+        # Parsers treat a lone CR as a line end in some places only. No offset moves.
+        text = _LONE_CR.sub(b"\n", post_text.utf8)
         result = _find(text, is_mdx=PurePosixPath(post).suffix.lower() == ".mdx")
     except NotTextError as error:
         finding = Finding(Rule.POST_UNREADABLE, post, str(error), post, error.line, error.column)
         return Scan("", (), (finding,))
     except commonmark.ParserError as error:
         message = f"the Markdown parser fails on it, so it stays as it is: {error}"
-        return Scan(source.encoding, (), (Finding(Rule.POST_UNREADABLE, post, message, post),))
+        return Scan(post_text.encoding, (), (Finding(Rule.POST_UNREADABLE, post, message, post),))
     return Scan(
-        source.encoding,
-        tuple(_references(source, _without_overlaps(result.found))),
-        tuple(_findings(source, post, result.problems)),
+        post_text.encoding,
+        tuple(_references(post_text, _without_overlaps(result.urls))),
+        tuple(_findings(post_text, post, result.problems)),
     )
 
 
-def _find(utf8: bytes, *, is_mdx: bool) -> Findings:
+def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:
     block = frontmatter.split(utf8)
     body = utf8[block.body :]
     inner = mdx.find(body) if is_mdx else commonmark.find(body)
-    tags = Findings()
+    tags = GrammarResult()
     if b"{{" in body or b"{%" in body:
-        tags = generators.find(body, merged(inner.masks))
-    masks = merged((*inner.masks, *tags.masks))
-    shown = [f for f in inner.found if f.form in _QUOTED or not is_within(f.start, masks)]
+        tags = generators.find(body, merge_ranges(inner.masks))
+    masks = merge_ranges((*inner.masks, *tags.masks))
+    # A mask hides URLs of the page; those that code and comments quote are reported as quoted.
+    unmasked = [
+        item
+        for item in inner.urls
+        if item.form in _QUOTED_FORMS or not is_within(item.start, masks)
+    ]
     result = frontmatter.find(utf8, block)
-    result.found += [f.moved(block.body) for f in (*shown, *tags.found)]
-    result.problems += [p.moved(block.body) for p in inner.problems]
+    result.urls += [item.shifted(block.body) for item in (*unmasked, *tags.urls)]
+    result.problems += [problem.shifted(block.body) for problem in inner.problems]
     return result
 
 
-_QUOTED = (Form.CODE, Form.COMMENT)
-
-
-def _without_overlaps(found: list[Found]) -> list[Found]:
-    """In order; where two grammars claim the same bytes, markup wins over text."""
-    kept: list[Found] = []
-    for item in sorted(found, key=itemgetter(0)):
+def _without_overlaps(url_spans: list[UrlSpan]) -> list[UrlSpan]:
+    """Return them in order. Of two that overlap, one that may be rewritten wins, else the first."""
+    kept: list[UrlSpan] = []
+    for item in sorted(url_spans, key=itemgetter(0)):
         if not kept or item.start >= kept[-1].stop:
             kept.append(item)
         elif item.form.is_rewritten and not kept[-1].form.is_rewritten:
@@ -94,18 +106,18 @@ def _without_overlaps(found: list[Found]) -> list[Found]:
     return kept
 
 
-def _references(source: Source, found: Iterable[Found]) -> Iterable[Reference]:
-    walk = Walk(source)
-    for item in found:
-        start, line, column = walk.advance(item.start)
-        stop, _, _ = walk.advance(item.stop)
-        spelling = source.utf8[item.start : item.stop].decode()
+def _references(post_text: PostText, url_spans: Iterable[UrlSpan]) -> Iterable[Reference]:
+    position = PositionCounter(post_text)
+    for item in url_spans:
+        start, line, column = position.advance(item.start)
+        stop, _, _ = position.advance(item.stop)
+        spelling = post_text.utf8[item.start : item.stop].decode()
         url = Url(item.url)
         yield Reference(url, Span(start, stop), line, column, item.form, item.quoting, spelling)
 
 
-def _findings(source: Source, post: str, problems: list[Problem]) -> Iterable[Finding]:
-    walk = Walk(source)
+def _findings(post_text: PostText, post: str, problems: list[Problem]) -> Iterable[Finding]:
+    position = PositionCounter(post_text)
     for problem in sorted(problems, key=itemgetter(0)):
-        _, line, column = walk.advance(problem.start)
+        _, line, column = position.advance(problem.start)
         yield Finding(problem.rule, post, problem.message, post, line, column)

@@ -1,8 +1,8 @@
 """URLs in CommonMark: images, links, definitions, autolinks, code; and the HTML handed on.
 
 The parser reports what the address of an image is and where the whole image stands, not where the
-address stands in it. That is worked out here, and believed only if the bytes found there read as
-the address reported.
+address stands in it. This module locates the address, and accepts a range only if its bytes read
+as the address that the parser reported.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import pyromark
 
 from mirror.markdown import html
-from mirror.markdown.found import Findings, Found, Pieces, Problem
+from mirror.markdown.results import GrammarResult, JoinedText, Problem, UrlSpan
 from mirror.markdown.spell import read
 from mirror.markdown.urls import bare_urls, is_absolute
 from mirror.model import Form, Quoting, Rule
@@ -50,41 +50,41 @@ class ParserError(Exception):
     """The parser itself failed on this text."""
 
 
-def find(body: bytes, depth: int = 0) -> Findings:
+def find(body: bytes, depth: int = 0) -> GrammarResult:
     """Find URLs in Markdown without front matter.
 
     `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the notes around.
     """
     text = body.decode()
-    walker = _Walker(body, depth)
+    reader = _EventReader(body, depth)
     try:
         events = _PARSER.events_with_range(text, merge_text=True)
         definitions = _PARSER.reference_definitions(text) if b"]:" in body else {}
-        walker.run(events)
+        reader.run(events)
     except BaseException as error:
         # A panic in the parser is no `Exception`, and a post must not stop the run.
         if type(error).__name__ != "PanicException":
             raise
         raise ParserError(str(error)) from error
-    walker.definitions(definitions)
-    return walker.result
+    reader.definitions(definitions)
+    return reader.result
 
 
-class _Walker:
+class _EventReader:
     """One pass over the events of a post."""
 
     def __init__(self, body: bytes, depth: int) -> None:
         self.body = body
         self.depth = depth
-        self.result = Findings()
+        self.result = GrammarResult()
         self.open: list[tuple[str, dict[str, Any], dict[str, int]]] = []  # images and links
         self.used: dict[str, Form] = {}  # labels, folded
         self.html: list[tuple[int, int]] = []  # lines of the HTML block
         self.tags: list[tuple[int, int]] = []  # inline HTML of the paragraph
         self.in_code = False
-        self.paragraph = b""  # the one right before
+        self.paragraph = b""  # the paragraph right before the current block
         self.admonition: list[tuple[int, int]] | None = None  # lines of its indented part
-        self.images = 0  # that are open: an alt text shows no HTML
+        self.images = 0  # open images; HTML in an alt text is not shown
         self.tables = 0
         self.heading: dict[str, int] | None = None
         self.last: dict[str, int] = {}
@@ -108,7 +108,7 @@ class _Walker:
                     if not self.images:
                         self.tags += _lines(self.body, value, place["start"], place["end"])
                 elif kind == "Code":
-                    self.result.quote(self.body, place["start"], place["end"], Form.CODE)
+                    self.result.add_quoted(self.body, place["start"], place["end"], Form.CODE)
             self.last = place
 
     def start(self, value: Any, place: dict[str, int]) -> None:
@@ -139,11 +139,11 @@ class _Walker:
         elif not isinstance(value, str) or value not in _INLINE:
             self.finish_paragraph()
             if value == "CodeBlock" and self.admonition is not None:
-                self.inside(Pieces(self.body, self.admonition))
+                self.nested_markdown(JoinedText(self.body, self.admonition))
                 self.in_code, self.admonition = False, None
             elif value == "CodeBlock":
                 self.in_code = False
-                self.result.quote(self.body, place["start"], place["end"], Form.CODE)
+                self.result.add_quoted(self.body, place["start"], place["end"], Form.CODE)
             elif value == "HtmlBlock":
                 self.finish_html()
             elif value == "Table":
@@ -180,7 +180,7 @@ class _Walker:
             spelled = url.encode()
             if self.body.endswith(b"](" + spelled + b")", content, stop):
                 first = stop - 1 - len(spelled)
-                self.result.found.append(Found(first, stop - 1, url, form, Quoting.BARE))
+                self.result.urls.append(UrlSpan(first, stop - 1, url, form, Quoting.BARE))
                 return
         bracket = self.body.find(b"](", content, stop)
         self.locate(url, form, bracket + 2 if bracket >= 0 else stop, stop, start)
@@ -193,7 +193,7 @@ class _Walker:
             # In a cell `\|` is `|` before anything else is read.
             in_cell = self.tables and read(spelled.replace("\\|", "|"), quoting) == url
             if in_cell or read(spelled, quoting) == url:
-                self.result.found.append(Found(first, last, url, form, quoting))
+                self.result.urls.append(UrlSpan(first, last, url, form, quoting))
                 return
         message = "the address that the parser reports could not be located, so it stays"
         self.result.problems.append(Problem(subject, message))
@@ -207,7 +207,7 @@ class _Walker:
             self.result.problems.append(Problem(start, message, Rule.HEADING_ANCHOR))
 
     def definitions(self, definitions: dict[str, Any]) -> None:
-        """Definitions, each once. The first of a label counts; one that nobody uses is a link."""
+        """Add each definition once. The first of a label counts. An unused one is a link."""
         for label, definition in definitions.items():
             start, stop = definition["span"]["start"], definition["span"]["end"]
             url = definition["dest"]
@@ -225,24 +225,26 @@ class _Walker:
 
     def finish_html(self) -> None:
         if self.html:
-            pieces = Pieces(self.body, self.html)
-            self.result.take(html.find(pieces, self.body, is_block=True))
+            pieces = JoinedText(self.body, self.html)
+            self.result.extend(html.find(pieces, self.body, is_block=True))
             if self.depth < _MAX_DEPTH and html.holds_markdown(pieces):
-                self.inside(Pieces(self.body, html.between_tags(pieces)))
+                self.nested_markdown(JoinedText(self.body, html.between_tags(pieces)))
             self.html = []
 
-    def inside(self, pieces: Pieces) -> None:
-        """Find what Markdown there is in a block that is none to CommonMark."""
-        self.result.take(pieces.placed(find(pieces.text, self.depth + 1)))
+    def nested_markdown(self, pieces: JoinedText) -> None:
+        """Read a block as Markdown that other tools take for Markdown and CommonMark does not."""
+        self.result.extend(pieces.to_source(find(pieces.text, self.depth + 1)))
 
     def finish_paragraph(self) -> None:
         if self.tags:
-            self.result.take(html.find(Pieces(self.body, self.tags), self.body, is_block=False))
+            self.result.extend(
+                html.find(JoinedText(self.body, self.tags), self.body, is_block=False)
+            )
             self.tags = []
 
 
 def _fold(label: str) -> str:
-    """Labels match without regard to case and the amount of blanks."""
+    """Return a label as labels are compared: case folded, each run of blanks as one."""
     return " ".join(label.split()).casefold()
 
 
@@ -263,7 +265,7 @@ def _destination(body: bytes, at: int, stop: int) -> tuple[int, int, Quoting] | 
 
 
 def _lines(body: bytes, text: str, start: int, stop: int) -> list[tuple[int, int]]:
-    """Where the lines of a text stand; containers' prefixes between them are no part."""
+    """Return the ranges of the lines of `text`, without the prefixes of containers between them."""
     value = text.encode()
     if stop - start == len(value):
         return [(start, stop)]

@@ -1,7 +1,7 @@
-"""Bytes of a file <-> text: an encoding that gives the same bytes back, and where things stand.
+"""Decoding of a file to UTF-8 text without loss, and the way back.
 
-Everything inside this package works on UTF-8 and its byte offsets, which is what the parsers
-give. Places in the file are worked out at the end, in one walk from front to back.
+The grammars of this package work on UTF-8 and its byte offsets, because the parsers report
+those. `PositionCounter` turns them into places in the file at the end, in one forward pass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MARKS = {
 
 
 class NotTextError(ValueError):
-    """The bytes are no post; says what was found. `line` and `column` where that has a meaning."""
+    """The bytes are not text. `line` and `column` are None where the trouble has no place."""
 
     def __init__(self, message: str, line: int | None = None, column: int | None = None) -> None:
         super().__init__(message)
@@ -31,7 +31,7 @@ class NotTextError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class PostText:
     """A post as UTF-8 without its byte order mark; `bom_size` is the mark's length in the file."""
 
     utf8: bytes
@@ -39,8 +39,12 @@ class Source:
     bom_size: int = 0
 
 
-def decode(data: bytes) -> Source:
-    """Raise `NotTextError` unless an encoding is found that gives exactly `data` back."""
+def decode(data: bytes) -> PostText:
+    """Decode a post with an encoding that encodes the text to exactly `data` again.
+
+    A byte order mark decides. Without one, UTF-8 is tried, then GB18030. Raise `NotTextError` if
+    no encoding fits or the text has a NUL character.
+    """
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
     if encoding is None:
         encoding = "utf-8" if _decodes(data, "utf-8") else "gb18030"
@@ -52,11 +56,11 @@ def decode(data: bytes) -> Source:
     if not same or (encoding == "gb18030" and _is_damaged_utf8(data)):
         raise _not_text(data)
     body = text.removeprefix(_BOM)
-    source = Source(body.encode(), encoding, len(data) - len(body.encode(encoding)))
-    if (nul := source.utf8.find(b"\0")) >= 0:
-        _, line, column = Walk(source).advance(nul)
+    post_text = PostText(body.encode(), encoding, len(data) - len(body.encode(encoding)))
+    if (nul := post_text.utf8.find(b"\0")) >= 0:
+        _, line, column = PositionCounter(post_text).advance(nul)
         raise NotTextError("holds a NUL character, so it is no text", line, column)
-    return source
+    return post_text
 
 
 def _decodes(data: bytes, encoding: str) -> bool:
@@ -68,7 +72,7 @@ def _decodes(data: bytes, encoding: str) -> bool:
 
 
 def _is_damaged_utf8(data: bytes) -> bool:
-    # Valid sequences of three bytes hardly ever occur in GB18030, and fill a damaged UTF-8 file.
+    # Three bytes that are valid UTF-8 are rare in GB18030 text and common in damaged UTF-8.
     text = data.decode(errors="replace")
     return len(re.findall(r"[\u0800-\ufffc]", text)) > text.count("\ufffd")
 
@@ -79,40 +83,42 @@ def _not_text(data: bytes) -> NotTextError:
         data.decode(encoding)
     except UnicodeDecodeError as error:
         before = data[: error.start].decode(encoding, errors="replace").removeprefix(_BOM)
-        _, line, column = Walk(Source(before.encode(), "utf-8")).advance(len(before.encode()))
-        found = f"byte 0x{data[error.start]:02x} at offset {error.start}"
+        _, line, column = PositionCounter(PostText(before.encode(), "utf-8")).advance(
+            len(before.encode())
+        )
+        byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
         names = encoding.upper() + (" nor GB18030" if encoding == "utf-8" else "")
-        return NotTextError(f"is neither {names}: {found}", line, column)
+        return NotTextError(f"is neither {names}: {byte}", line, column)
     return NotTextError(f"does not survive decoding and encoding as {encoding}")
 
 
-class Walk:
-    """Turns ascending UTF-8 offsets into places in the file. Linear over all calls together."""
+class PositionCounter:
+    """Converter of ascending UTF-8 offsets to places in the file. All calls together are linear."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
+    def __init__(self, text: PostText) -> None:
+        self._text = text
         self._offset = 0
-        self._place = source.bom_size
+        self._file_offset = text.bom_size
         self._line = 1
         self._column = 1
 
     def advance(self, offset: int) -> tuple[int, int, int]:
-        """Return file offset, line and column of `offset`, which never goes back.
+        """Return file offset, line and column of `offset`, which is not less than the last one.
 
         Lines and columns count from 1, columns in characters.
         """
-        piece = self._source.utf8[self._offset : offset]
+        piece = self._text.utf8[self._offset : offset]
         last_break = max(piece.rfind(b"\n"), piece.rfind(b"\r"))
         if last_break >= 0:
             self._line += piece.count(b"\n") + piece.count(b"\r") - piece.count(b"\r\n")
             self._column = 1
         self._column += len(piece[last_break + 1 :].decode())
-        if self._source.encoding == "utf-8":
-            self._place += len(piece)
+        if self._text.encoding == "utf-8":
+            self._file_offset += len(piece)
         else:
-            self._place += len(piece.decode().encode(self._source.encoding))
+            self._file_offset += len(piece.decode().encode(self._text.encoding))
         self._offset = offset
-        return self._place, self._line, self._column
+        return self._file_offset, self._line, self._column
 
 
 def splice(data: bytes, encoding: str, edits: Iterable[tuple[Span, str]]) -> bytes:

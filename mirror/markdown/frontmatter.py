@@ -1,7 +1,7 @@
-"""URLs in front matter: YAML, TOML and JSON, located by position and never written anew.
+"""URLs in front matter: YAML, TOML and JSON. Each URL gets its span; nothing is serialised again.
 
-Every string that is a URL as a whole is looked at, whatever its key; images that are named in the
-midst of one, such as an excerpt in HTML, are found like visible text. YAML is read as a stream of
+Every string that is a URL as a whole is judged, whatever its key. Image URLs within longer text,
+such as an excerpt in HTML, are found and not rewritten. YAML is read as a stream of
 events, so aliases, tags and deep nesting build nothing.
 """
 
@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from mirror.markdown.found import Findings, Found, Problem
+from mirror.markdown.results import GrammarResult, Problem, UrlSpan
 from mirror.markdown.spell import read
 from mirror.markdown.urls import form_by_name, has_image_path, is_absolute, quoted_urls
 from mirror.model import Form, Quoting, Rule
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C one is ten times as fast
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the parser in C is ten times as fast
 
 _FENCED = re.compile(rb"(---|\+\+\+)[ \t]*(?:\r\n|\n|\r)")
 _CLOSING = {
@@ -60,7 +60,7 @@ _TOML_TOKEN = re.compile(
 
 
 class FrontMatter(NamedTuple):
-    """Where front matter stands in a post, and where the body starts."""
+    """The range of the front matter in a post, and the offset of the body."""
 
     kind: str  # "yaml", "toml", "json"; "" for none, "half" for one that is opened and not closed
     start: int
@@ -86,7 +86,7 @@ def split(source: bytes) -> FrontMatter:
 
 
 def _json_end(source: bytes) -> int:
-    """Where the braces of the first object balance, strings left out; -1 if they never do."""
+    """Return the end of the first object, or -1 if its braces never balance."""
     depth = 0
     for token in re.finditer(rb"\"[^\"\\]*(?:\\.[^\"\\]*)*\"|[{}]|\"", source, re.S):
         if token[0] == b'"':
@@ -97,9 +97,12 @@ def _json_end(source: bytes) -> int:
     return -1
 
 
-def find(source: bytes, block: FrontMatter) -> Findings:
-    """Find URLs in the front matter; what cannot be parsed is searched line by line, and told."""
-    result = Findings()
+def find(source: bytes, block: FrontMatter) -> GrammarResult:
+    """Find URLs in the front matter.
+
+    Front matter that its parser refuses is a problem; YAML is then searched line by line.
+    """
+    result = GrammarResult()
     if block.kind == "half":
         message = "front matter is opened here and never closed, so the post stays as it is"
         result.problems.append(Problem(0, message, Rule.FRONT_MATTER_BROKEN))
@@ -118,8 +121,8 @@ def find(source: bytes, block: FrontMatter) -> Findings:
     return result
 
 
-class _Value(NamedTuple):
-    """A string: its key, what the parser says it is, and where its spelling stands in the text."""
+class _StringValue(NamedTuple):
+    """A string value: its key, its value by the parser, and the range that spells it."""
 
     key: str
     value: str
@@ -128,7 +131,7 @@ class _Value(NamedTuple):
     quoting: Quoting
 
 
-def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> None:
+def _judge(result: GrammarResult, text: bytes, offset: int, values: list[_StringValue]) -> None:
     for key, value, start, stop, quoting in values:
         words = value.split()
         form = form_by_name(Form.FRONT_MATTER, words[0], key) if words else None
@@ -140,7 +143,7 @@ def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> 
             start = padding.end()
         stop = start + len(text[start:stop].rstrip())
         if len(words) == 1 and read(text[start:stop].decode(), quoting) == words[0]:
-            result.found.append(Found(offset + start, offset + stop, words[0], form, quoting))
+            result.urls.append(UrlSpan(offset + start, offset + stop, words[0], form, quoting))
         elif len(words) == 1:
             message = "the address in the front matter could not be located, so it stays"
             result.problems.append(Problem(offset + start, message))
@@ -150,9 +153,9 @@ def _judge(result: Findings, text: bytes, offset: int, values: list[_Value]) -> 
 
 
 def _judge_text(
-    result: Findings, text: bytes, offset: int, value: str, start: int, stop: int
+    result: GrammarResult, text: bytes, offset: int, value: str, start: int, stop: int
 ) -> None:
-    """Find images that are named in an excerpt, say: like visible text in the body."""
+    """Find image URLs within longer text, such as an excerpt."""
     words = value.encode()
     done = start
     for first, last in quoted_urls(words, 0, len(words)):
@@ -164,10 +167,10 @@ def _judge_text(
             return
         done = at + len(url)
         stands = (offset + at, offset + done)
-        result.found.append(Found(*stands, url.decode(), Form.AUTOLINK, Quoting.TEXT))
+        result.urls.append(UrlSpan(*stands, url.decode(), Form.AUTOLINK, Quoting.TEXT))
 
 
-def _yaml_values(text: bytes) -> Iterator[_Value]:
+def _yaml_values(text: bytes) -> Iterator[_StringValue]:
     characters = text.decode()
     offsets = _Offsets(characters)
     open_: list[_Collection] = []
@@ -196,7 +199,7 @@ class _Collection:
         self.expects_key = is_mapping
 
     def take(self, event: Any) -> tuple[bool, str]:
-        """Whether the node is a key, and the key it belongs to."""
+        """Return True if the node is a key, and the key that the node belongs to."""
         if not self.is_mapping:
             return False, self.key
         is_key, self.expects_key = self.expects_key, not self.expects_key
@@ -206,7 +209,7 @@ class _Collection:
 
 
 class _Offsets:
-    """Ascending character offsets into UTF-8 offsets."""
+    """Converter of ascending character offsets to UTF-8 offsets."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -218,7 +221,7 @@ class _Offsets:
         return self._bytes
 
 
-def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offsets) -> _Value:
+def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offsets) -> _StringValue:
     quoting = _YAML_STYLES[event.style or ""]
     if quoting is Quoting.YAML_PLAIN and in_flow:
         quoting = Quoting.YAML_FLOW
@@ -231,18 +234,18 @@ def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offse
     else:
         value = event.value.strip()
         start = stop - len(value) if piece.endswith(value) else event.start_mark.index
-    return _Value(key, event.value, offsets(start), offsets(stop), quoting)
+    return _StringValue(key, event.value, offsets(start), offsets(stop), quoting)
 
 
-def _lines(text: bytes) -> Iterator[_Value]:
-    """`key: value` lines of YAML that is none, such as a template."""
+def _lines(text: bytes) -> Iterator[_StringValue]:
+    """Return the `key: value` lines of text that is not valid YAML, such as a template."""
     for match in _YAML_LINE.finditer(text):
         group = match.lastindex or 0
         quoting = {2: Quoting.ESCAPED, 3: Quoting.SINGLE}.get(group, Quoting.YAML_PLAIN)
-        yield _Value(match[1].decode(), match[group].decode(), *match.span(group), quoting)
+        yield _StringValue(match[1].decode(), match[group].decode(), *match.span(group), quoting)
 
 
-def _toml_values(text: bytes) -> Iterator[_Value]:
+def _toml_values(text: bytes) -> Iterator[_StringValue]:
     if max(line.count(b".") for line in text.split(b"\n")) > _MAX_DOTS:
         raise ValueError(f"a line with more than {_MAX_DOTS} dots")
     strings = _strings_in(tomllib.loads(text.decode().replace("\r\n", "\n")))
@@ -267,13 +270,13 @@ def _toml_values(text: bytes) -> Iterator[_Value]:
         follows = text[token.end() : token.end() + 80].lstrip(b" \t")
         if not in_value or follows.startswith((b"=", b".")):
             word = value
-        else:  # what the parser does not know has no place, which is told
+        else:  # an empty range makes a problem of a value that the parser lacks
             span = token.span(kind) if value in strings else (token.start(), token.start())
-            yield _Value(key, value, *span, quoting)
+            yield _StringValue(key, value, *span, quoting)
 
 
 def _strings_in(value: Any) -> set[str]:
-    """All strings of a document, each blank and line end in them as one blank."""
+    """Return all strings of a document, with each run of white space as one blank."""
     strings: set[str] = set()
     todo = [value]
     while todo:
@@ -287,7 +290,7 @@ def _strings_in(value: Any) -> set[str]:
     return strings
 
 
-def _json_values(text: bytes) -> Iterator[_Value]:
+def _json_values(text: bytes) -> Iterator[_StringValue]:
     json.loads(text)
     key = ""
     for token in _JSON_STRING.finditer(text):
@@ -295,7 +298,7 @@ def _json_values(text: bytes) -> Iterator[_Value]:
         if token[2]:
             key = value
         else:
-            yield _Value(key, value, *token.span(1), Quoting.ESCAPED)
+            yield _StringValue(key, value, *token.span(1), Quoting.ESCAPED)
 
 
 _VALUES = {"yaml": _yaml_values, "toml": _toml_values, "json": _json_values}

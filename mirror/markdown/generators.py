@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mirror.markdown.found import Findings, is_within
+from mirror.markdown.results import GrammarResult, is_within
 from mirror.markdown.urls import form_by_name
 from mirror.model import Form, Quoting
 
@@ -28,7 +28,7 @@ _RAW_NAMES = frozenset(b"raw verbatim".split())
 _PAIRED = _CODE_NAMES | _COMMENT_NAMES | _RAW_NAMES
 
 
-class _Tag(NamedTuple):
+class _TemplateTag(NamedTuple):
     start: int
     stop: int
     is_hugo: bool
@@ -36,15 +36,15 @@ class _Tag(NamedTuple):
     arguments: tuple[int, int]
 
 
-def find(body: bytes, masks: Sequence[tuple[int, int]]) -> Findings:
+def find(body: bytes, masks: Sequence[tuple[int, int]]) -> GrammarResult:
     """Find URLs in the tags outside of `masks`, which ascend.
 
     The result's `masks` are what tags turn into code or comments.
     """
-    result = Findings()
+    result = GrammarResult()
     tags = [tag for tag in _tags(body) if not is_within(tag.start, masks)]
     names = {tag.name for tag in tags}
-    opened: _Tag | None = None
+    opened: _TemplateTag | None = None
     for tag in tags:
         if opened is None:
             if tag.name in _PAIRED and not names.isdisjoint(_closing(tag.name)):
@@ -54,7 +54,7 @@ def find(body: bytes, masks: Sequence[tuple[int, int]]) -> Findings:
         elif tag.name in _closing(opened.name):
             if opened.name not in _RAW_NAMES:
                 form = Form.COMMENT if opened.name in _COMMENT_NAMES else Form.CODE
-                result.quote(body, opened.start, tag.stop, form)
+                result.add_quoted(body, opened.start, tag.stop, form)
             opened = None
     return result
 
@@ -63,18 +63,18 @@ def _closing(name: bytes) -> tuple[bytes, bytes]:
     return b"end" + name, b"/" + name
 
 
-def _tags(body: bytes) -> Iterator[_Tag]:
+def _tags(body: bytes) -> Iterator[_TemplateTag]:
     at = 0
     while opening := _OPENING.search(body, at):
         at = opening.end()
         mark, name = opening.groups()
         end = _END.search(body, at)
         if end and end[0] == ((mark.replace(b"<", b">") + b"}}") if mark else b"%}"):
-            yield _Tag(opening.start(), end.end(), bool(mark), name, (at, end.start()))
+            yield _TemplateTag(opening.start(), end.end(), bool(mark), name, (at, end.start()))
             at = end.end()
 
 
-def _arguments(body: bytes, tag: _Tag, result: Findings) -> None:
+def _arguments(body: bytes, tag: _TemplateTag, result: GrammarResult) -> None:
     for match in _PARAMETER.finditer(body, *tag.arguments):
         key, _, single, *_ = match.groups()
         start, stop = match.span(match.lastindex or 0)

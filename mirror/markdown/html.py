@@ -1,6 +1,6 @@
 """URLs in HTML tags, as the WHATWG tokenizer sees them: attributes, `srcset`, `style`, comments.
 
-Works on `Pieces`, because the HTML of a block or a paragraph comes in parts.
+Works on `JoinedText`, because the parser reports the HTML of a block or a paragraph in parts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mirror.markdown.found import Findings, Pieces, Problem
+from mirror.markdown.results import GrammarResult, JoinedText, Problem
 from mirror.markdown.spell import read
 from mirror.markdown.urls import (
     bare_urls,
@@ -33,7 +33,7 @@ _WORTH_READING = re.compile(
 )
 _BLANKS = b" \t\n\f\r\v"
 
-# Elements whose content is shown as it is written, or not at all: an image in there is no image.
+# Browsers show the content of these as it is written, or not at all: it holds no images.
 _RAW_TEXT = frozenset(b"script style textarea title xmp iframe noembed noframes".split())
 _VERBATIM = _RAW_TEXT | frozenset(b"pre code samp listing template".split())
 
@@ -71,7 +71,7 @@ class Attribute(NamedTuple):
     quoted: bool
 
 
-class Tag(NamedTuple):
+class HtmlTag(NamedTuple):
     """One token `<…>`; `name` as written, empty for comments and declarations."""
 
     start: int
@@ -81,7 +81,7 @@ class Tag(NamedTuple):
     attributes: tuple[Attribute, ...]
 
 
-def tags(text: bytes, *, is_block: bool = True) -> Iterator[Tag]:
+def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
     """Tokenize; the content of raw text elements holds no tags. What is never closed is dropped.
 
     A CDATA section is taken whole, as Markdown does; to a browser it ends at the first `>`.
@@ -103,7 +103,7 @@ def tags(text: bytes, *, is_block: bool = True) -> Iterator[Tag]:
             at, attributes = _attributes(text, opening.end())
             if at < 0:
                 return
-        yield Tag(opening.start(), at, name or b"", bool(slash), attributes)
+        yield HtmlTag(opening.start(), at, name or b"", bool(slash), attributes)
         if name and not slash and (lower := name.lower()) in _RAW_TEXT - never_closed:
             if closing := re.compile(rb"(?i)</" + lower + rb"(?=[\s/>])").search(text, at):
                 at = closing.start()
@@ -121,47 +121,47 @@ def _comment_end(text: bytes, at: int) -> int:
 
 
 def _after(text: bytes, mark: bytes, at: int) -> int:
-    found = text.find(mark, at)
-    return found + len(mark) if found >= 0 else len(text)
+    start = text.find(mark, at)
+    return start + len(mark) if start >= 0 else len(text)
 
 
 def _attributes(text: bytes, at: int) -> tuple[int, tuple[Attribute, ...]]:
-    """Return where the tag ends, or -1, and its attributes; of two with one name the first."""
-    found: dict[bytes, Attribute] = {}
+    """Return the end of the tag, or -1, and its attributes. The first of a name counts."""
+    attributes: dict[bytes, Attribute] = {}
     while match := _ATTRIBUTE.match(text, at):
         at = match.end()
         closes, name, double, single, unclosed, _ = match.groups()
         if closes:
-            return at, tuple(found.values())
+            return at, tuple(attributes.values())
         if unclosed:
             break
         lower = name.lower()
         group = match.lastindex or 2
         start, stop = match.span(group) if group > 2 else (at, at)
         quoted = double is not None or single is not None
-        found.setdefault(lower, Attribute(lower, start, stop, quoted))
+        attributes.setdefault(lower, Attribute(lower, start, stop, quoted))
     return -1, ()
 
 
-def find(pieces: Pieces, source: bytes, *, is_block: bool) -> Findings:
+def find(pieces: JoinedText, source: bytes, *, is_block: bool) -> GrammarResult:
     """Find URLs in the tags of one HTML block, or in all the inline tags of one paragraph.
 
     `masks` are the source ranges of comments and of verbatim elements, which end at their first
     closing tag. One that stays open is verbatim to the end of a block; in a paragraph it is not.
     """
     if not _WORTH_READING.search(pieces.text):
-        return Findings()
-    return _Scan(pieces, source, is_block).run()
+        return GrammarResult()
+    return _TagReader(pieces, source, is_block).run()
 
 
-class _Scan:
-    def __init__(self, pieces: Pieces, source: bytes, is_block: bool) -> None:
+class _TagReader:
+    def __init__(self, pieces: JoinedText, source: bytes, is_block: bool) -> None:
         self.pieces = pieces
         self.source = source
         self.is_block = is_block
-        self.result = Findings()
+        self.result = GrammarResult()
 
-    def run(self) -> Findings:
+    def run(self) -> GrammarResult:
         text = self.pieces.text
         all_tags = list(tags(text, is_block=self.is_block))
         closing: dict[bytes, list[int]] = {}
@@ -184,7 +184,7 @@ class _Scan:
         self.visible(done, len(text))
         return self.result
 
-    def verbatim(self, tag: Tag, closing: list[int]) -> int:
+    def verbatim(self, tag: HtmlTag, closing: list[int]) -> int:
         """Quote the content; return where it ends."""
         index = bisect_left(closing, tag.stop)
         if index == len(closing) and not self.is_block:
@@ -195,7 +195,7 @@ class _Scan:
 
     def quote(self, start: int, stop: int, form: Form) -> None:
         origin = self.pieces.origin
-        self.result.quote(self.source, origin(start), origin(stop), form)
+        self.result.add_quoted(self.source, origin(start), origin(stop), form)
 
     def visible(self, start: int, stop: int) -> None:
         """Text between the tags of a block; that of a paragraph is not in the pieces."""
@@ -210,7 +210,7 @@ class _Scan:
             message = "the URL runs over a line break inside a quote or a list"
             self.result.problems.append(Problem(self.pieces.origin(start), message))
 
-    def attributes(self, tag: Tag) -> None:
+    def attributes(self, tag: HtmlTag) -> None:
         values = {a.name: self.pieces.text[a.start : a.stop] for a in tag.attributes}
         for attribute in tag.attributes:
             if attribute.name == b"style":
@@ -233,8 +233,8 @@ class _Scan:
             self.add(start, stop, Form.SRCSET, Quoting.SRCSET)
 
 
-def holds_markdown(pieces: Pieces) -> bool:
-    """Whether an element's content is Markdown, as Python-Markdown and kramdown have it."""
+def holds_markdown(pieces: JoinedText) -> bool:
+    """Return True if a tag says so by `markdown="1"`, as in Python-Markdown and kramdown."""
     text = pieces.text
     return b"markdown" in text and any(
         attribute.name == b"markdown" and text[attribute.start : attribute.stop] in _INSIDE
@@ -246,7 +246,7 @@ def holds_markdown(pieces: Pieces) -> bool:
 _INSIDE = (b"", b"1", b"block", b"span")
 
 
-def between_tags(pieces: Pieces) -> Iterator[tuple[int, int]]:
+def between_tags(pieces: JoinedText) -> Iterator[tuple[int, int]]:
     """Ranges of the source that hold the text of a block without its tags and its indentation."""
     done = 0
     # `<https://…>` is no tag: it is the address of an image or a link.
@@ -291,7 +291,7 @@ def form_of(
     *,
     is_jsx: bool = False,
 ) -> Form | None:
-    """What a URL is under this attribute; None: no image, no link, or not known to be a URL.
+    """Return the form of a URL in this attribute, or None if it is no image and no link.
 
     `values` are the tag's attributes as they are written, by names in lower case. In JSX every
     name with a capital is a component, also `<A>`.
@@ -305,8 +305,8 @@ def form_of(
         return Form.HTML
     if attribute in (b"poster", b"background") and not _is_component(tag):
         return Form.HTML
-    told_by = _DECLARED.get((name, attribute), ())
-    if any(_IS_DECLARED.fullmatch(values.get(other, b"").strip()) for other in told_by):
+    declaring = _DECLARED.get((name, attribute), ())
+    if any(_IS_DECLARED.fullmatch(values.get(other, b"").strip()) for other in declaring):
         return Form.HTML
     if (name, attribute) in _SOMETIMES_IMAGES:
         return Form.HTML if has_image_path(url) else None
@@ -319,5 +319,5 @@ def form_of(
 
 
 def _is_component(tag: bytes) -> bool:
-    """`<Card>`, `<my-card>`, `<Ui.Card>`: not HTML's own."""
+    """True for `<Card>`, `<my-card>` and `<Ui.Card>`, which are not HTML's own elements."""
     return b"-" in tag or b"." in tag or (tag[:1].isupper() and not tag.isupper())

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 from mirror.markdown import commonmark
-from mirror.markdown.found import Findings, Pieces, Problem, is_within, merged
 from mirror.markdown.html import css_urls, form_of, srcset_urls, stripped
+from mirror.markdown.results import GrammarResult, JoinedText, Problem, is_within, merge_ranges
 from mirror.markdown.spell import is_word, read
 from mirror.markdown.urls import form_by_name, has_image_path, is_absolute
 from mirror.model import Form, Quoting
@@ -38,20 +38,20 @@ _SRCSET = re.compile(rb"\bsrcset[\"']?\s*[=:]\s*\{?\s*$", re.I)  # before a stri
 _INDENT = re.compile(rb"^[ \t]+", re.M)
 
 
-def find(body: bytes) -> Findings:
+def find(body: bytes) -> GrammarResult:
     """Find URLs in MDX without front matter."""
-    scan = _Scan(body)
-    scan.run()
-    markdown, pieces = scan.markdown()
-    scan.result.take(pieces.placed(commonmark.find(markdown)))
-    return scan.result
+    reader = _MdxReader(body)
+    reader.run()
+    markdown, pieces = reader.markdown()
+    reader.result.extend(pieces.to_source(commonmark.find(markdown)))
+    return reader.result
 
 
-class _Scan:
+class _MdxReader:
     def __init__(self, body: bytes) -> None:
         self.body = body
-        self.result = Findings()
-        self.code = merged(_code(body))
+        self.result = GrammarResult()
+        self.code = merge_ranges(_code(body))
         self.blanked: list[tuple[int, int]] = []
 
     def run(self) -> None:
@@ -60,7 +60,7 @@ class _Scan:
                 self.strings(esm.start(), esm.end())
                 self.blanked.append(esm.span())
         at = 0
-        programs = merged(self.blanked)
+        programs = merge_ranges(self.blanked)
         while markup := _MARKUP.search(self.body, at):
             at = markup.end()
             start = markup.start()
@@ -80,14 +80,14 @@ class _Scan:
         if markup[0] == b"{":
             stop = _expression_end(self.body, markup.end())
             if self.body[start:stop].startswith(b"{/*"):
-                self.result.quote(self.body, start, stop, Form.COMMENT)
+                self.result.add_quoted(self.body, start, stop, Form.COMMENT)
             elif stop >= 0:
                 self.strings(start, stop)
             return stop
         if markup[0] == b"<!--":
             end = self.body.find(b"-->", start)
             if end >= 0:
-                self.result.quote(self.body, start, end + 3, Form.COMMENT)
+                self.result.add_quoted(self.body, start, end + 3, Form.COMMENT)
             return end + 3 if end >= 0 else -1
         return self.tag(markup[2], markup.end())
 
@@ -159,9 +159,10 @@ class _Scan:
                     self.result.add(self.body, *token.span(group), Form.JSX, Quoting.ESCAPED)
 
     def listed(self, name: bytes, token: re.Match[bytes], *, is_sure: bool) -> None:
-        """URLs among other text in a string; unless it `is_sure`, one has to look like an image.
+        """Add the URLs of a `srcset` or a style in a string.
 
-        There is no quoting for two grammars at once: a string that needs either's escapes is told.
+        Unless `is_sure`, one of them must have an image path. No quoting spells two grammars at
+        once, so a string that needs escapes of either is a problem.
         """
         group = token.lastindex
         if group is None or b"${" in token[group]:
@@ -180,7 +181,7 @@ class _Scan:
             message = "the address in a string could not be located, so it stays"
             self.result.problems.append(Problem(token.start(group), message))
 
-    def markdown(self) -> tuple[bytes, Pieces]:
+    def markdown(self) -> tuple[bytes, JoinedText]:
         """The text without tags, programs and indentation, and where its lines stand."""
         text = bytearray(self.body)
         for start, stop in self.blanked:
@@ -191,7 +192,7 @@ class _Scan:
             kept.append((done, indent.start()))
             done = indent.end()
         kept.append((done, len(blanked)))
-        pieces = Pieces(blanked, kept)
+        pieces = JoinedText(blanked, kept)
         return pieces.text, pieces
 
 
@@ -238,7 +239,10 @@ def _code_spans(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]
 
 
 def _expression_end(body: bytes, at: int) -> int:
-    """Where the braces balance, strings and comments left out; -1 if they never do."""
+    """Return the end of the expression, or -1 if its braces never balance.
+
+    Braces in strings and comments do not count.
+    """
     depth = 1
     for token in _JS_TOKEN.finditer(body, at):
         depth += {b"{": 1, b"}": -1}.get(token[0], 0)

@@ -1,7 +1,7 @@
-"""How a URL is spelled in each syntax it can stand in, and how such spelling is read.
+"""Spelling of a URL in each syntax of a post, and the reading of such spelling.
 
-`read(spell(url, quoting), quoting) == url`, and what `spell` returns cannot end the syntax it
-stands in, nor pair up with a stray mark before it: whatever could is written as an escape.
+`read(spell(url, quoting), quoting) == url`. A character that could end the syntax, or pair with a
+stray mark before the URL, is written as an escape.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def read(text: str, quoting: Quoting) -> str:
 
 
 def is_word(url: str) -> bool:
-    """Whether it stays one word, as it is, in every kind of string."""
+    """Return True if every kind of string spells the URL as it is, in one word."""
     return _LITERAL.fullmatch(url) is not None
 
 

@@ -1,4 +1,4 @@
-"""What looks like a URL, what looks like a picture, and where a URL in plain text ends."""
+"""Rules that recognise URLs, image URLs, and the end of a URL in plain text."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAX_BEFORE = 200
 
 
 def is_image_link(url: Url) -> bool:
-    """Whether the path ends in an image's extension, also with a host's `!style` behind it."""
+    """Return True if the path ends in an image extension, or in one and a host's `!style`."""
     return has_image_path(url.raw)
 
 
@@ -44,15 +44,15 @@ def has_image_path(url: str) -> bool:
 
 
 def is_absolute(url: str) -> bool:
-    """Whether it names a host: http, https or protocol-relative."""
+    """Return True if the URL names a host: http, https or protocol-relative."""
     return _ABSOLUTE.match(url) is not None
 
 
 def form_by_name(form: Form, url: str, *names: str) -> Form | None:
-    """Judge a value by itself and by the names it goes under (a key, a tag and its attribute).
+    """Return the form of a value by its path and its names (a key; a tag and its attribute).
 
-    A picture has `form`; another address with a host is a picture only under a name that says
-    so, otherwise a link. None: it is no URL that concerns anyone.
+    A URL with an image path has `form`. Another URL with a host has `form` if a name is one of
+    images, such as `cover`, and is a link otherwise. None: the value is neither.
     """
     if not url or _UNLIKELY.search(url) or _TEXT_NAME.fullmatch(names[-1]):
         return None
@@ -66,13 +66,16 @@ def form_by_name(form: Form, url: str, *names: str) -> Form | None:
 
 
 def bare_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the http and https URLs in running text."""
+    """Return the ranges of the http and https URLs in running text."""
     for match in _BARE_URL.finditer(source, start, stop):
         yield match.start(), _trimmed(source, *match.span())
 
 
 def quoted_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the image URLs in code or a comment: with a host, and named or used as images."""
+    """Return the ranges of the image URLs in code or a comment.
+
+    Such a URL has a host, and an image path or image syntax before it.
+    """
     if source.find(b"//", start, stop) < 0:
         return
     for match in _QUOTED_URL.finditer(source, start, stop):
@@ -84,7 +87,7 @@ def quoted_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int
 
 
 def _trimmed(source: bytes, start: int, stop: int) -> int:
-    """Leave off what closes the sentence, and parentheses that were opened before the URL."""
+    """Return `stop` without punctuation at the end and parentheses opened before the URL."""
     surplus = source.count(b")", start, stop) - source.count(b"(", start, stop)
     while stop > start:
         last = source[stop - 1]

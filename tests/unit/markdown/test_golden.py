@@ -11,7 +11,7 @@ import pytest
 from mirror.markdown import find_references, is_image_link, spell, splice
 from mirror.model import Form
 
-GOLDEN = Path(__file__).parent / "data" / "golden"
+GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 CASE = re.compile(
     r"^## (?P<title>.+)\n(?:(?!~~~~~~~~|## ).*\n)*"
     r"~~~~~~~~ (?P<kind>before|same) ?(?P<post>\S*)\n(?P<before>(?:.*\n)*?)~~~~~~~~\n"

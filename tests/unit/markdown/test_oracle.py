@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
-import oracle
 import pytest
+from support import oracle
 
 from mirror.markdown import Scan, find_references, spell, splice
 from mirror.markdown.urls import is_absolute
 from mirror.model import Form, Reference
 
-HERE = Path(__file__).parent
-BLOGS = HERE.parents[1] / "shared" / "corpus" / "markdown-blogs.tar.gz"
+TESTS = Path(__file__).parents[2]
+BLOGS = TESTS.parents[1] / "shared" / "corpus" / "markdown-blogs.tar.gz"
 IMAGES = {Form.INLINE, Form.REFERENCE, Form.HTML}
 
 # Found on purpose where the page shows none: an image in another's alt text, and a component.
@@ -25,7 +25,7 @@ BEYOND_THE_PAGE = {"![foo ![bar](/url)](/url2)\n", 'Foo <responsive-image src="f
 
 @pytest.mark.parametrize("name", ["commonmark-0.31.2", "gfm-0.29"])
 def test_the_images_of_the_specification_are_found_and_no_other(name: str) -> None:
-    lines = (HERE / "data" / "spec" / f"{name}.jsonl").read_text().split("\n")
+    lines = (TESTS / "data" / "spec" / f"{name}.jsonl").read_text().split("\n")
     shown = 0
     for example in map(json.loads, filter(None, lines)):
         scan = find_references(example["markdown"].encode(), "a.md")

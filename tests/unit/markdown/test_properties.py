@@ -8,9 +8,9 @@ from html.entities import html5
 from urllib.parse import unquote
 
 import html5lib
-import oracle
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from support import oracle
 
 from mirror.markdown import find_references, read, spell, splice
 from mirror.markdown.html import tags

@@ -1,0 +1,52 @@
+"""Markdown: headings, and the notes and tabs of Python-Markdown."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirror.markdown import find_references
+from mirror.model import Form, Rule
+
+
+def test_an_image_in_a_heading_without_an_id_is_told() -> None:
+    text = b"# ![](//h/a.png)\n\n# ![](//h/b.png) {#id}\n\n![](//h/c.png)\n"
+    (finding,) = find_references(text, "a.md").findings
+    assert (finding.rule, finding.line) == (Rule.HEADING_ANCHOR, 1)
+
+
+NOTES = [
+    ('!!! note "T"\n\n    ![](//h/a.png)\n\n    text\n\n        ![](//h/c.png)\n', "a.png"),
+    ("!!! note\n    text\n\n    ![](//h/a.png)\n\nend\n\n    ![](//h/c.png)\n", "a.png"),
+    ('=== "A"\n\n    ![](//h/a.png)\n\n=== "B"\n\n    ??? x\n\n        ![](//h/b)\n', "a.png b"),
+    ("1. x\n\n    !!! note\n\n        ![](//h/a.png)\n", "a.png"),
+    ("> ???+ note\r\n>\r\n>     图\r\n>     ![](//h/a.png)\r\n", "a.png"),
+    ("!!! note\n\n    ```\n    ![](//h/c.png)\n    ```\n", ""),
+    ("!!!\n\n    ![](//h/c.png)\n\nwhat?\n\n    ![](//h/c.png)\n", ""),
+    ('<figure markdown="span">\n  ![x](//h/a){ width="3" }\n  <p>x</p>\n</figure>\n', "a"),
+    ("> <div class=x markdown>\n> text\n>   ![](<//h/a>) <img src='//h/b'>\n> </div>\n", "a b"),
+    ('<div markdown="1">\n![](<https://h/a> "t")\n![y](<//h/b>)\n</div>\n', "https://h/a b"),
+    ('<div markdown="0">\n![](//h/c.png)\n</div>\n', ""),
+    ("<div title='<p markdown=1>'>\n![](//h/c.png)\n</div>\n", ""),
+    ('<div markdown="1" \n', ""),
+    ("a\r\r![](//h/a.png)\r```\r![](//h/c.png)\r```\r", "a.png"),
+    ("    code\r\r[r]: //h/a.png\r\r![r]\r", "a.png"),
+    ("<div markdown=1>\n<pre>![](//h/c.png)</pre>\n</div>\n", ""),
+    ("<div class='markdown'>\n![](//h/c.png)\n</div>\n", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "names"), NOTES)
+def test_notes_and_tabs_of_python_markdown_hold_markdown(text: str, names: str) -> None:
+    data = text.encode()
+    scan = find_references(data, "a.md")
+    shown = [ref for ref in scan.references if ref.form.is_rewritten]
+    expected = [name if ":" in name else f"//h/{name}" for name in names.split()]
+    assert [ref.url.raw for ref in shown] == expected
+    assert all(data[ref.span.start : ref.span.stop].decode() == ref.url.raw for ref in shown)
+    assert scan.findings == ()
+
+
+def test_notes_in_notes_end_somewhere() -> None:
+    lines = [f"{' ' * 4 * n}!!! note\n\n" for n in range(60)]
+    scan = find_references("".join([*lines, " " * 240, "![](//h/a.png)\n"]).encode(), "a.md")
+    assert [ref.form for ref in scan.references] == [Form.CODE]

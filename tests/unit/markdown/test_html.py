@@ -1,0 +1,20 @@
+"""URLs in HTML tags."""
+
+from __future__ import annotations
+
+from mirror.markdown import find_references
+from mirror.model import Rule
+
+
+def test_an_address_that_cannot_be_located_is_told_and_left() -> None:
+    scan = find_references(b'> <div>\n> <img src="a\n> b.png">', "a.md")
+    assert scan.references == ()
+    (finding,) = scan.findings
+    assert (finding.rule, finding.line) == (Rule.SPAN_UNVERIFIED, 2)
+
+
+def test_an_escape_in_css_ends_no_url() -> None:
+    styles = (r"x:url(https://h/a\)b.png)", r'x:url("//h/\"c.png")')
+    text = " ".join(f"<b style='{style}'>" for style in styles)
+    found = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
+    assert found == ["https://h/a)b.png", '//h/"c.png']
