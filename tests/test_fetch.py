@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from misbehaving import MISBEHAVIOURS, MisbehavingHost
 
@@ -692,6 +692,28 @@ def test_a_url_is_asked_for_as_a_browser_would(
     except FetchError as error:
         assert error.status == 404, error  # noqa: PT017
     assert host.received[-1].target == asked
+
+
+_ENCODED = st.lists(
+    st.one_of(
+        st.sampled_from("abz019-_~!$&'()*+,;=:@|[]"),
+        st.integers(0, 255).filter(lambda byte: byte != ord(".")).map("%{:02X}".format),
+        st.integers(0, 255).filter(lambda byte: byte != ord(".")).map("%{:02x}".format),
+        st.sampled_from(["/", "//", "%", "%zz", "?", "?a=%2B+&b"]),
+    ),
+    max_size=20,
+).map("".join)
+
+
+@settings(max_examples=50, deadline=None)
+@given(_ENCODED)
+def test_an_encoded_path_reaches_the_wire_byte_for_byte(path: str) -> None:
+    front, mark, query = path.partition("?")
+    path = "/x" + front + mark + query.replace("'", "%27")  # a browser encodes it in a query
+    with ImageHost({}) as host, fetcher_for(host, retries=0) as fetcher:
+        with suppress(FetchError):
+            fetcher.fetch(Url(host.base_url.rstrip("/") + path))
+        assert host.received[-1].target == path
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="?#\\"), max_size=30))

@@ -22,6 +22,7 @@ _USER_AGENT = f"markdown-mirror/{mirror.__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERROR_BODY_BYTES = 16 * 2**10
 _CONNECT_S = 10.0
+_NO_CONTENT = httpx.ByteStream(b"")  # given as a stream, httpx adds no header for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +166,7 @@ class Exchange:
             "GET",
             endpoint.url,  # it is percent-encoded already, and httpx.URL keeps that
             headers=self._request_headers(endpoint, is_same_origin),
+            stream=_NO_CONTENT,
             extensions={"timeout": self._timeouts},
         )
         # httpx.Client would follow redirects, keep cookies and log URLs without our checks.
