@@ -9,7 +9,6 @@ import ssl
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
@@ -35,6 +34,7 @@ _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ProxyError: httpx.ProxyError,
     httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
 }
+_HTTPCORE_ERRORS = tuple(_HTTPX_ERRORS)
 
 # At level DEBUG httpcore logs headers, which contain signed redirects and cookies.
 for _name in ("connection", "http11", "proxy"):
@@ -129,12 +129,16 @@ class _BodyStream(httpx.SyncByteStream):
         self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
-        with _httpx_errors():
+        try:
             yield from self._response.iter_stream()
+        except _HTTPCORE_ERRORS as error:
+            raise _httpx_error(error) from error
 
     def close(self) -> None:
-        with _httpx_errors():
+        try:
             self._response.close()
+        except _HTTPCORE_ERRORS as error:
+            raise _httpx_error(error) from error
 
 
 class GuardedTransport(httpx.BaseTransport):
@@ -159,7 +163,7 @@ class GuardedTransport(httpx.BaseTransport):
         """
         url = request.url
         pool = self._pool(url)
-        with _httpx_errors():
+        try:
             response = pool.handle_request(
                 httpcore.Request(
                     request.method,
@@ -173,6 +177,8 @@ class GuardedTransport(httpx.BaseTransport):
                     extensions=request.extensions,
                 )
             )
+        except _HTTPCORE_ERRORS as error:
+            raise _httpx_error(error) from error
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -240,13 +246,8 @@ def _proxy_address(proxy: str) -> tuple[httpcore.URL, tuple[str, str] | None]:
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname, port=port, target="/"), login
 
 
-@contextmanager
-def _httpx_errors() -> Iterator[None]:
-    """Raise httpx's error of the same name in place of httpcore's."""
-    try:
-        yield
-    except tuple(_HTTPX_ERRORS) as error:
-        raise _HTTPX_ERRORS[type(error)](str(error)) from error
+def _httpx_error(error: Exception) -> httpx.TransportError:
+    return _HTTPX_ERRORS[type(error)](str(error))
 
 
 def _tls_context() -> ssl.SSLContext:
