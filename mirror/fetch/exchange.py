@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import httpx
 
@@ -253,16 +254,18 @@ class _Response:
             for name, text in response.headers.raw
         }
         self._response = response
+        # `iter_raw` would count each chunk and close the response a second time.
+        self._stream = cast(httpx.SyncByteStream, response.stream)
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives, still compressed if the host compressed it."""
-        return self._response.iter_raw()
+        return iter(self._stream)
 
     def read_start(self) -> bytes:
         """Read the start of a body that is not a picture; the whole body if it is short."""
         body = b""
         try:
-            for chunk in self._response.iter_raw():
+            for chunk in self.chunks():
                 body += chunk
                 if len(body) > _ERROR_BODY_BYTES:
                     break
