@@ -10,7 +10,7 @@ from argparse import ArgumentParser
 
 from benchmarks.common import BIN, median, run, seconds, several, table
 
-HEAVY = ("boto3", "botocore", "numpy", "scipy", "PIL", "imagehash", "httpcore", "tqdm", "pyromark")
+HEAVY = ("boto3", "botocore", "numpy", "scipy", "PIL", "imagehash", "httpx", "tqdm", "pyromark")
 
 
 def main() -> None:

@@ -20,20 +20,20 @@ from typing import Any
 
 import pytest
 import trustme
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from misbehaving import MISBEHAVIOURS, MisbehavingHost
 
-from mirror.fetch import Body, Fetcher, FetchError, Kind, Limits, Validators
-from mirror.fetch.addresses import Guard, Target, is_private
-from mirror.fetch.checks import Declared, describe_document
+from mirror.fetch import Body, Fetcher, FetchError, FetchLimits, Kind, Validators
+from mirror.fetch.addresses import Endpoint, Guard, is_private
+from mirror.fetch.checks import Declaration, describe_document
 from mirror.fetch.limits import HostLimit, backoff_s, retry_after_s
 from mirror.host import ImageHost, Request, Response
 from mirror.urls.address import Url
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 # No honest host on loopback needs this long, however busy the machine is.
-PATIENT = Limits(timeout_s=10, retries=2, max_bytes=2**20)
+PATIENT = FetchLimits(timeout_s=10, retries=2, max_bytes=2**20)
 SHORT = {"timeout_s": 0.15, "transfer_s": 0.4}
 
 
@@ -694,24 +694,46 @@ def test_a_url_is_asked_for_as_a_browser_would(
     assert host.received[-1].target == asked
 
 
+_ENCODED = st.lists(
+    st.one_of(
+        st.sampled_from("abz019-_~!$&'()*+,;=:@|[]"),
+        st.integers(0, 255).filter(lambda byte: byte != ord(".")).map("%{:02X}".format),
+        st.integers(0, 255).filter(lambda byte: byte != ord(".")).map("%{:02x}".format),
+        st.sampled_from(["/", "//", "%", "%zz", "?", "?a=%2B+&b"]),
+    ),
+    max_size=20,
+).map("".join)
+
+
+@settings(max_examples=50, deadline=None)
+@given(_ENCODED)
+def test_an_encoded_path_reaches_the_wire_byte_for_byte(path: str) -> None:
+    front, mark, query = path.partition("?")
+    path = "/x" + front + mark + query.replace("'", "%27")  # a browser encodes it in a query
+    with ImageHost({}) as host, fetcher_for(host, retries=0) as fetcher:
+        with suppress(FetchError):
+            fetcher.fetch(Url(host.base_url.rstrip("/") + path))
+        assert host.received[-1].target == path
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_characters="?#\\"), max_size=30))
 def test_what_is_asked_for_is_stable_under_asking_again(path: str) -> None:
-    once = Target.parse(f"http://h/{path}").path
+    once = Endpoint.parse(f"http://h/{path}").path
     assert once.isascii()
     assert not any(c.isspace() for c in once)
-    assert Target.parse(f"http://h{once}").path == once
+    assert Endpoint.parse(f"http://h{once}").path == once
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_a_target_or_refused(text: str) -> None:
+def test_any_text_is_an_endpoint_or_refused(text: str) -> None:
     for raw in (text, f"http:{text}", f"http://{text}", f"http://h/{text}"):
         try:
-            target = Target.parse(raw)
+            endpoint = Endpoint.parse(raw)
         except FetchError as error:
             assert error.kind is Kind.REFUSED  # noqa: PT017
         else:
-            assert target.host.isascii()
-            assert target.path.startswith(("/", "?"))
+            assert endpoint.host.isascii()
+            assert endpoint.path.startswith(("/", "?"))
 
 
 @pytest.mark.parametrize(
@@ -730,8 +752,8 @@ def test_any_text_is_a_target_or_refused(text: str) -> None:
     ],
 )
 def test_the_host_of_a_url(url: str, host: str, port: int) -> None:
-    target = Target.parse(url)
-    assert (target.host, target.port) == (host, port)
+    endpoint = Endpoint.parse(url)
+    assert (endpoint.host, endpoint.port) == (host, port)
 
 
 @pytest.mark.parametrize(
@@ -1040,7 +1062,7 @@ def test_an_error_holds_no_control_characters() -> None:
 
 def test_a_body_of_another_length_is_a_mismatch() -> None:
     with pytest.raises(FetchError, match="5 bytes, found 4 bytes"):
-        Declared.parse({"content-length": "5"}).check(b"four")
+        Declaration.parse({"content-length": "5"}).check(b"four")
 
 
 @pytest.mark.parametrize(
@@ -1060,7 +1082,7 @@ def test_a_body_of_another_length_is_a_mismatch() -> None:
     ],
 )
 def test_an_etag_that_is_no_md5_promises_nothing(headers: dict[str, str]) -> None:
-    Declared.parse(headers).check(b"anything")
+    Declaration.parse(headers).check(b"anything")
 
 
 @pytest.mark.parametrize(
@@ -1071,17 +1093,17 @@ def test_an_etag_that_is_no_md5_promises_nothing(headers: dict[str, str]) -> Non
         {"content-md5": "AAAAAAAAAAAAAAAAAAAAAA=="},
     ],
 )
-def test_a_checksum_of_a_picture_made_on_the_fly_promises_nothing(headers) -> None:
-    Declared.parse(headers, made_on_the_fly=True).check(b"anything")
+def test_a_checksum_of_a_picture_is_processed_promises_nothing(headers) -> None:
+    Declaration.parse(headers, is_processed=True).check(b"anything")
     with pytest.raises(FetchError):
-        Declared.parse(headers).check(b"anything")
+        Declaration.parse(headers).check(b"anything")
 
 
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_a_body_agrees_with_its_own_checksums_and_no_other(data: bytes, other: bytes) -> None:
     with ImageHost({"a": data}) as host:
         headers = host.answer(Request("GET", "/a", {})).headers
-    declared = Declared.parse({name.lower(): text for name, text in headers.items()})
+    declared = Declaration.parse({name.lower(): text for name, text in headers.items()})
     declared.check(data)
     if other != data:
         with pytest.raises(FetchError):
@@ -1129,7 +1151,7 @@ def test_any_bytes_can_be_described(data: bytes) -> None:
 @pytest.mark.parametrize("name", ["content-length", "x-oss-hash-crc64ecma"])
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "²", "9" * 5000, "5, 5"])
 def test_a_number_that_is_none_declares_nothing(name: str, text: str) -> None:
-    Declared.parse({name: text}).check(b"anything")
+    Declaration.parse({name: text}).check(b"anything")
 
 
 def test_validators_make_a_conditional_request() -> None:
@@ -1145,17 +1167,17 @@ def test_validators_make_a_conditional_request() -> None:
 )
 def test_a_coding_that_is_only_a_label_is_passed_by(label: str) -> None:
     data = zlib.compress(PNG, wbits=31) if "gzip" in label else PNG
-    assert Declared.parse({"content-encoding": label}).decoded(data, 2**20) == PNG
+    assert Declaration.parse({"content-encoding": label}).decoded(data, 2**20) == PNG
 
 
 @pytest.mark.parametrize("label", ["br", "gzip, br", "zstd", "gzip, gzip"])
 def test_a_coding_nobody_can_undo_here_is_named(label: str) -> None:
     with pytest.raises(FetchError, match=f"Content-Encoding '{label}'"):
-        Declared.parse({"content-encoding": label}).decoded(PNG, 2**20)
+        Declaration.parse({"content-encoding": label}).decoded(PNG, 2**20)
 
 
 def test_a_content_md5_in_hexadecimal_is_read_too() -> None:
     digest = hashlib.md5(PNG, usedforsecurity=False).hexdigest()
-    Declared.parse({"content-md5": digest.upper()}).check(PNG)
+    Declaration.parse({"content-md5": digest.upper()}).check(PNG)
     with pytest.raises(FetchError, match="Content-MD5"):
-        Declared.parse({"content-md5": digest}).check(PNG[:-1])
+        Declaration.parse({"content-md5": digest}).check(PNG[:-1])

@@ -19,7 +19,7 @@ from mirror import manifest, rewrites
 from mirror.config import Config, ConfigError, load_config, parse_config
 from mirror.destinations import object_key
 from mirror.fetch import FetchError
-from mirror.fetch.addresses import Destination
+from mirror.fetch.addresses import Endpoint
 from mirror.manifest import ManifestError, is_safe_key
 from mirror.markdown import find_references, splice
 from mirror.pictures.blob import inspect
@@ -91,14 +91,14 @@ def test_secrets_are_cut_out_once_and_for_all(text: str) -> None:
 
 @few
 @given(urls)
-def test_any_url_is_a_target_or_refused(text: str) -> None:
+def test_any_url_is_an_endpoint_or_refused(text: str) -> None:
     try:
-        target = Destination.parse(text)
+        endpoint = Endpoint.parse(text)
     except FetchError:
         return
-    assert target.path.startswith("/")
-    assert target.path.isascii()
-    assert not set(target.path) & set(" \r\n\t\0")
+    assert endpoint.path.startswith("/")
+    assert endpoint.path.isascii()
+    assert not set(endpoint.path) & set(" \r\n\t\0")
 
 
 @few

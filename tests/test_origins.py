@@ -11,7 +11,7 @@ from conftest import use
 from servers import BUCKET, Server
 from sites import Blog
 
-from mirror.fetch import Fetcher, FetchError, Limits
+from mirror.fetch import Fetcher, FetchError, FetchLimits
 from mirror.model import OCTETS, Key
 from mirror.pipeline.origins import Origins
 from mirror.store import MemoryStore, ObjectInfo
@@ -29,7 +29,7 @@ def located(name: str) -> SourceImage:
 
 
 def origins(store: MemoryStore) -> Origins:
-    return Origins(Fetcher(Limits()), {}, {SOURCE.name: store}, max_bytes=10**6)
+    return Origins(Fetcher(FetchLimits()), {}, {SOURCE.name: store}, max_bytes=10**6)
 
 
 class Rotten(MemoryStore):

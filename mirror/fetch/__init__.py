@@ -1,8 +1,9 @@
-"""A URL -> bytes, with limits, retries and every declared check. The engine is httpcore.
+"""Download of a URL with httpx: limits, retries, and checks of the declared checksums.
 
 `Fetcher.fetch` returns the whole body exactly as its host declared it, or raises `FetchError`.
-Whether the bytes are a picture is told elsewhere; documents that are obviously none are named
-here. Nothing is followed, kept, decompressed or connected to without this package's own checks.
+A body that is clearly a document, such as an HTML page, is an error here; only the decoder proves
+that a body is a picture. Redirects, decompression and each connected address are checked by this
+package itself.
 """
 
 from __future__ import annotations
@@ -15,31 +16,31 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Self
 
-from mirror.fetch.addresses import Guard, Target
-from mirror.fetch.answers import given_up
-from mirror.fetch.checks import Declared
+from mirror.fetch.addresses import Endpoint, Guard
+from mirror.fetch.checks import Declaration
+from mirror.fetch.diagnosis import final_error
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.exchange import Body, Exchange, Validators
-from mirror.fetch.limits import HostLimit, Limits, backoff_s
-from mirror.fetch.network import Network
+from mirror.fetch.limits import FetchLimits, HostLimit, backoff_s
+from mirror.fetch.network import GuardedTransport
 from mirror.urls.address import Url
 
-__all__ = ["Body", "Declared", "FetchError", "Fetcher", "Kind", "Limits", "Validators"]
+__all__ = ["Body", "Declaration", "FetchError", "FetchLimits", "Fetcher", "Kind", "Validators"]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Fetcher:
-    """Fetches URLs; shared by any number of threads, with one pool of connections.
+    """Client that downloads URLs. Any number of threads can share one.
 
     `exempt_hosts` (`host` or `host:port`) may have private addresses. `sleep` waits between
-    attempts and may raise to end the wait; `now` is wall-clock time, for dates in Retry-After.
-    A pickled fetcher is its settings: it connects anew.
+    attempts and may raise to end the wait. `now` is wall-clock time, for dates in Retry-After.
+    A pickled fetcher keeps its settings and opens new connections.
     """
 
     def __init__(
         self,
-        limits: Limits,
+        limits: FetchLimits,
         *,
         exempt_hosts: Collection[str] = (),
         sleep: Callable[[float], None] = time.sleep,
@@ -52,7 +53,7 @@ class Fetcher:
         self._now = now
         self._random = random
         guard = Guard(self._exempt_hosts, limits.allow_private_hosts)
-        self._network = Network(guard, limits.concurrency)
+        self._transport = GuardedTransport(guard, limits.concurrency)
         self._hosts: dict[str, HostLimit] = {}
         self._lock = threading.Lock()
 
@@ -62,7 +63,7 @@ class Fetcher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __reduce__(self) -> tuple[Callable[[Limits], Fetcher], tuple[Limits]]:
+    def __reduce__(self) -> tuple[Callable[[FetchLimits], Fetcher], tuple[FetchLimits]]:
         make = functools.partial(
             Fetcher,
             exempt_hosts=self._exempt_hosts,
@@ -74,7 +75,7 @@ class Fetcher:
 
     def close(self) -> None:
         """Close every connection."""
-        self._network.close()
+        self._transport.close()
 
     def fetch(
         self,
@@ -82,22 +83,22 @@ class Fetcher:
         headers: Mapping[str, str] = _NO_HEADERS,
         validators: Validators | None = None,
     ) -> Body | None:
-        """Return the body behind `url`, or `None` when the host says `validators` still hold.
+        """Return the body of `url`, or `None` if the host reports that it is not modified.
 
-        `headers` go to the host of `url` and to no other. Raise `FetchError`.
+        `headers` are sent to the origin of `url` only. Raise `FetchError`.
         """
-        target = Target.parse(url.raw)
-        host = self._host(target.netloc)
-        exchange = Exchange(self._network, self.limits, self._now, target, headers, validators)
+        endpoint = Endpoint.parse(url.raw)
+        host = self._host(endpoint.netloc)
+        exchange = Exchange(self._transport, self.limits, self._now, endpoint, headers, validators)
         try:
-            body = self._try(exchange, host)
+            body = self._retry(exchange, host)
         except FetchError as error:
             host.record(error.kind)
             raise
         host.record(None)
         return body
 
-    def _try(self, exchange: Exchange, host: HostLimit) -> Body | None:
+    def _retry(self, exchange: Exchange, host: HostLimit) -> Body | None:
         attempt = 1
         while True:
             try:
@@ -105,7 +106,7 @@ class Fetcher:
                     return exchange.attempt(attempt)
             except FetchError as error:
                 if attempt > host.retries(self.limits.retries, error) or exchange.is_over:
-                    raise given_up(error, attempt) from error
+                    raise final_error(error, attempt) from error
             self._sleep(backoff_s(attempt, self._random))
             attempt += 1
 

@@ -1,4 +1,4 @@
-"""What a host declares about a body, and whether the body agrees. Pure; fastcrc only here."""
+"""Checks of a body against the length and checksums its host declares. Pure."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _HEAD = 4096
 
 
 def crc64(data: bytes) -> int:
-    """CRC-64/XZ, what OSS and COS call crc64ecma."""
+    """Return the CRC-64/XZ of `data`, which OSS and COS call crc64ecma."""
     return _crc64.xz(data)
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """Length and checksums of a body as the answer's headers give them."""
+class Declaration:
+    """Length, checksums and encoding of a body, as the response headers declare them."""
 
     length: int | None = None
     content_md5: str | None = None
@@ -36,19 +36,19 @@ class Declared:
     encoding: str = "identity"
 
     @classmethod
-    def parse(cls, headers: Mapping[str, str], *, made_on_the_fly: bool = False) -> Declared:
-        """Read lower-case `headers`.
+    def parse(cls, headers: Mapping[str, str], *, is_processed: bool = False) -> Declaration:
+        """Read `headers`, whose names are in lower case.
 
-        An ETag of 32 hex digits counts as MD5 unless the answer says otherwise: an object that was
-        appended, uploaded in parts or encrypted has a tag of another make. A picture processed
-        while it is sent (`made_on_the_fly`) may come with the checksums of the stored original,
-        so none counts (aliyun/aliyun-oss-go-sdk#168 stopped checking them for that reason).
+        An ETag of 32 hex digits counts as an MD5, except for objects that were appended, uploaded
+        in parts or encrypted: their ETag is something else. A picture that the host processes for
+        this response (`is_processed`) may come with the checksums of the stored original, so
+        they are not used (aliyun/aliyun-oss-go-sdk#168 stopped checking them for that reason).
         """
         length = _number(headers.get("content-length"))
         codings = headers.get("content-encoding", "").lower().replace(" ", "").split(",")
-        # Others are labels that stayed with an object, such as `aws-chunked`; browsers skip them.
-        encoding = ", ".join(one for one in codings if one in _CODINGS) or "identity"
-        if made_on_the_fly:
+        # Other values, such as `aws-chunked`, are labels left on the object; browsers skip them.
+        encoding = ", ".join(coding for coding in codings if coding in _CODINGS) or "identity"
+        if is_processed:
             return cls(length, encoding=encoding)
         crc = headers.get("x-oss-hash-crc64ecma") or headers.get("x-cos-hash-crc64ecma")
         tag = _PLAIN_MD5.fullmatch(headers.get("etag", ""))
@@ -64,30 +64,33 @@ class Declared:
     def check(self, body: bytes) -> None:
         """Raise `FetchError` when `body` is not what was declared.
 
-        A Content-MD5 or CRC that agrees outweighs an ETag that does not: an ETag is opaque by
-        standard, and a picture that is proven whole must not be lost to one.
+        A matching Content-MD5 or CRC overrules an ETag that does not match: by the standard an
+        ETag is opaque, and a body proven complete must not be rejected because of it.
         """
         if self.length is not None and len(body) != self.length:
             raise _mismatch("Content-Length", f"{self.length} bytes", f"{len(body)} bytes")
-        proven = False
+        is_proven = False
         if self.crc64 is not None:
-            if (found := crc64(body)) != self.crc64:
-                raise _mismatch("CRC-64", str(self.crc64), str(found))
-            proven = True
-        if self.content_md5 is None and (self.etag_md5 is None or proven):
+            if (checksum := crc64(body)) != self.crc64:
+                raise _mismatch("CRC-64", str(self.crc64), str(checksum))
+            is_proven = True
+        if self.content_md5 is None and (self.etag_md5 is None or is_proven):
             return
         md5 = hashlib.md5(body, usedforsecurity=False)
         if self.content_md5 is not None:
             declared = self.content_md5.strip()
             digest = base64.b64encode(md5.digest()).decode()
-            # Base64 of sixteen bytes has 24 characters, so 32 hex digits cannot be meant as that.
+            # Base64 of sixteen bytes has 24 characters, so 32 hex digits cannot be base64.
             if declared != digest and declared.lower() != md5.hexdigest():
                 raise _mismatch("Content-MD5", declared[:40], digest)
         elif md5.hexdigest() != self.etag_md5:
             raise _mismatch("MD5 in ETag", str(self.etag_md5), md5.hexdigest())
 
     def decoded(self, body: bytes, max_bytes: int) -> bytes:
-        """Undo a Content-Encoding that nobody asked for, within `max_bytes`."""
+        """Return `body` without its Content-Encoding, at most `max_bytes` of it.
+
+        The request asks for `identity`; some hosts compress in spite of that.
+        """
         if self.encoding == "identity":
             return body
         if self.encoding not in ("gzip", "x-gzip", "deflate"):
@@ -95,7 +98,9 @@ class Declared:
                 f"expected the picture as it is, found Content-Encoding {self.encoding[:20]!r}",
                 Kind.CONTENT,
             )
-        inflater = zlib.decompressobj(wbits=47)  # gzip or zlib, told from the first bytes
+        inflater = zlib.decompressobj(
+            wbits=47
+        )  # zlib recognises gzip and zlib by their first bytes
         try:
             data = inflater.decompress(body, max_bytes + 1)
         except zlib.error:
@@ -112,10 +117,10 @@ class Declared:
         return data
 
 
-def too_large(max_bytes: int, found: str) -> FetchError:
-    """The error for a body over the limit."""
+def too_large(max_bytes: int, actual: str) -> FetchError:
+    """Return the error for a body over the limit."""
     return FetchError(
-        f"expected at most {max_bytes} bytes, found {found}; raise max_bytes to fetch it",
+        f"expected at most {max_bytes} bytes, found {actual}; raise max_bytes to fetch it",
         Kind.TOO_LARGE,
     )
 
@@ -135,15 +140,15 @@ def _has_other_tags(headers: Mapping[str, str]) -> bool:
     return kind != "Normal" or "kms" in encryption.lower() or customer_key
 
 
-def _mismatch(what: str, expected: str, found: str) -> FetchError:
+def _mismatch(check: str, expected: str, actual: str) -> FetchError:
     return FetchError(
-        f"expected a body with the {what} that the host declares, {expected}, found {found}",
+        f"expected a body with the {check} that the host declares, {expected}, found {actual}",
         Kind.CONTENT,
         again=True,
     )
 
 
-# --- What arrived instead of a picture --------------------------------------------------------
+# --- Documents sent instead of a picture ------------------------------------------------------
 
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PREAMBLE = re.compile(
@@ -154,15 +159,15 @@ _CODE = re.compile(rb"<Code>\s*([A-Z][A-Za-z]{2,63}(?:\.[A-Za-z]{1,63})?)\s*</Co
 
 
 def error_code(body: bytes) -> str | None:
-    """`Code` of an XML error document of OSS, S3, COS and their kin."""
+    """Return `Code` of an XML error document, the form that OSS, S3 and COS use."""
     match = _CODE.search(body, 0, _HEAD)
     return match[1].decode() if match else None
 
 
 def describe_document(body: bytes) -> str | None:
-    """Name the document that `body` is instead of a picture; `None` for anything else.
+    """Return the name of the document type of `body`, or `None` if it may be a picture.
 
-    SVG is a picture. What is neither is told by decoding it, elsewhere.
+    SVG counts as a picture. Other bytes are left to the decoder.
     """
     if not body:
         return "nothing: the body is empty"

@@ -1,4 +1,4 @@
-"""Why a fetch failed, in one of seven kinds and one sentence."""
+"""Errors of a fetch: one sentence, and one of seven kinds."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from mirror.urls.redact import printable
 
 
 class Kind(StrEnum):
-    """What a failure means for the next try, and for the person who reads of it."""
+    """Classes of failure. They decide whether to retry, and what the user is advised to do."""
 
     PERMANENT = "permanent"  # asking again gives the same answer
-    TRANSIENT = "transient"  # the network or the host had a bad moment
-    AUTHENTICATION = "authentication"  # credentials are missing, wrong or over
-    BLOCKED = "blocked"  # the host knows the picture and refuses this reader
-    CONTENT = "content"  # an answer that is no picture, or not the declared bytes
-    TOO_LARGE = "too_large"  # over a limit of ours
-    REFUSED = "refused"  # we do not ask: the address is not for us
+    TRANSIENT = "transient"  # the network or the host failed; the next attempt may succeed
+    AUTHENTICATION = "authentication"  # credentials are missing, wrong or expired
+    BLOCKED = "blocked"  # the host refuses to send the picture to this client
+    CONTENT = "content"  # the response is not a picture, or not the declared bytes
+    TOO_LARGE = "too_large"  # larger than a limit of the configuration
+    REFUSED = "refused"  # no request was made: the address is not allowed
 
 
 class FetchError(Exception):
-    """A URL that gave no bytes. `str()` is for people and holds no secret; `status` is HTTP's."""
+    """Failure to fetch a URL. `str()` contains no secret; `status` is the HTTP status."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class FetchError(Exception):
         again: bool | None = None,
         wait_s: float | None = None,
     ) -> None:
-        """`again` overrides whether this kind is tried again; `wait_s` is the host's wish."""
+        """Set `again` to override the kind's retry rule; `wait_s` comes from Retry-After."""
         super().__init__(printable(message))
         self.kind = kind
         self.status = status
@@ -41,7 +41,7 @@ class FetchError(Exception):
 
     @property
     def is_overload(self) -> bool:
-        """Whether the host says that we ask too much."""
+        """True if the host reports too many requests."""
         return self.status in (429, 503)
 
     def __reduce__(self) -> tuple[Callable[..., FetchError], tuple[object, ...]]:

@@ -1,4 +1,4 @@
-"""How much is asked of whom, and when again."""
+"""Limits of fetching: sizes, times, requests per host, and waits before a retry."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from email.utils import parsedate_to_datetime
 from mirror.fetch.errors import FetchError, Kind
 
 MAX_WAIT_S = 60.0
-"""No wait is longer, whatever a host's Retry-After says."""
+"""Longest wait, also when Retry-After asks for more."""
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
-# After as many given-up URLs in a row a host counts as down, until one succeeds: each further URL
-# is asked for once and without a pause, so that a dead or hostile host does not hold the run.
+# After this many failed URLs in a row a host counts as down, until one succeeds. Each further URL
+# is then requested once and without a pause, so that a dead or hostile host does not block the run.
 _DOWN_AFTER = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of all fetching; the defaults are those of `[fetch]` in mirror.toml.
+class FetchLimits:
+    """Limits of every fetch; the defaults are those of `[fetch]` in mirror.toml.
 
-    `timeout_s` bounds the connection and the wait for an answer, and each silence after that;
-    `transfer_s` all transfers for one URL together, ten times `timeout_s` when not given.
-    A body that comes slower than `min_bytes_per_s` over `timeout_s` counts as stalled. Looking a
-    name up takes as long as the system's resolver does.
+    `timeout_s` is the longest time for the connection and the response headers together, and the
+    longest silence after that. `transfer_s` is the longest time for all transfers of one URL, ten
+    times `timeout_s` by default. A body slower than `min_bytes_per_s` over `timeout_s` counts as
+    stalled. The time of a name lookup is not limited: the system's resolver decides.
     """
 
     concurrency: int = 16
@@ -41,17 +41,17 @@ class Limits:
 
     @property
     def whole_s(self) -> float:
-        """Longest time all transfers for one URL may take."""
+        """Longest time for all transfers of one URL."""
         return 10 * self.timeout_s if self.transfer_s is None else self.transfer_s
 
 
 def backoff_s(attempt: int, random: Callable[[], float]) -> float:
-    """Exponential backoff with full jitter after failed attempt number `attempt`, from 1."""
+    """Return the wait after failed attempt `attempt`, from 1: exponential, with full jitter."""
     return float(random() * min(_LONGEST_BACKOFF_S, _FIRST_WAIT_S * 2.0 ** min(attempt - 1, 16)))
 
 
 def retry_after_s(text: str | None, now: float) -> float | None:
-    """Seconds a Retry-After header asks to wait, at most `MAX_WAIT_S`; `None` without one."""
+    """Return the wait that a Retry-After header asks for, at most `MAX_WAIT_S`, or `None`."""
     if text is None:
         return None
     text = text.strip()
@@ -65,10 +65,10 @@ def retry_after_s(text: str | None, now: float) -> float | None:
 
 
 class HostLimit:
-    """How many requests one host gets at a time, shared by all threads.
+    """Limit of simultaneous requests to one host, shared by all threads.
 
-    Additive increase, multiplicative decrease: half as many after each answer that says "too
-    much", one more after as many successes as are under way. A pause holds for every thread.
+    Additive increase, multiplicative decrease: `width` is halved after each response that reports
+    overload, and grows by one after `width` successes. A pause holds for every thread.
     """
 
     def __init__(self, most: int, sleep: Callable[[float], None], now: Callable[[], float]) -> None:
@@ -79,13 +79,13 @@ class HostLimit:
         self._free = threading.Condition()
         self._running = 0
         self._sent = 0
-        self._cut_at = 0  # requests sent before the last cut say nothing about the new width
+        self._cut_at = 0  # requests sent before the last cut do not count against the new width
         self._not_before = 0.0
         self._failed_in_a_row = 0
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a turn, and for the end of a pause; then count as one request under way."""
+        """Wait for a free slot and for the end of a pause; hold the slot until the block ends."""
         with self._free:
             while self._running >= int(self.width):
                 self._free.wait()
@@ -109,15 +109,15 @@ class HostLimit:
 
     @property
     def is_down(self) -> bool:
-        """Whether this host has failed so often that waiting for it is no use."""
+        """True if so many URLs in a row failed that waiting for this host is useless."""
         return self._failed_in_a_row >= _DOWN_AFTER
 
-    def retries(self, wanted: int, error: FetchError) -> int:
-        """How often a URL that failed with `error` is tried again."""
-        return wanted if error.again and not self.is_down else 0
+    def retries(self, configured: int, error: FetchError) -> int:
+        """Return the number of retries of a URL that failed with `error`."""
+        return configured if error.again and not self.is_down else 0
 
     def record(self, failure: Kind | None) -> None:
-        """Tell how a URL ended; only transient failures speak against the host."""
+        """Record the end of a URL. Only transient failures count against the host."""
         with self._free:
             self._failed_in_a_row = self._failed_in_a_row + 1 if failure is Kind.TRANSIENT else 0
 

@@ -1,4 +1,4 @@
-"""Connections: checked addresses, one deadline per thread, proxies. The engine is httpcore."""
+"""The httpx transport of this package: guarded addresses, one deadline per thread, proxies."""
 
 from __future__ import annotations
 
@@ -8,31 +8,46 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-import certifi
 import httpcore
+import httpx
 
-from mirror.fetch.addresses import Guard, Target
+from mirror.fetch.addresses import Guard
 from mirror.fetch.errors import FetchError, Kind
 
 _KEEPALIVE_S = 15.0
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
+    httpcore.ConnectTimeout: httpx.ConnectTimeout,
+    httpcore.ReadTimeout: httpx.ReadTimeout,
+    httpcore.WriteTimeout: httpx.WriteTimeout,
+    httpcore.PoolTimeout: httpx.PoolTimeout,
+    httpcore.ConnectError: httpx.ConnectError,
+    httpcore.ReadError: httpx.ReadError,
+    httpcore.WriteError: httpx.WriteError,
+    httpcore.LocalProtocolError: httpx.LocalProtocolError,
+    httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
+    httpcore.ProxyError: httpx.ProxyError,
+    httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
+}
+_HTTPCORE_ERRORS = tuple(_HTTPX_ERRORS)
 
-# At DEBUG httpcore prints headers, and with them signed redirects and cookies.
+# At level DEBUG httpcore logs headers, which contain signed redirects and cookies.
 for _name in ("connection", "http11", "proxy"):
     logging.getLogger(f"httpcore.{_name}").disabled = True
 
 
 class Deadline(threading.local):
-    """The moment, on the monotonic clock, when the exchange of the current thread must be over."""
+    """Time on the monotonic clock at which the current thread's exchange must end."""
 
     at = float("inf")
 
     def left_s(self, timeout_s: float | None) -> float:
-        """What remains, at most `timeout_s`; raise `httpcore.ReadTimeout` when it is nothing."""
+        """Return the time left, at most `timeout_s`; raise `httpcore.ReadTimeout` if none is."""
         left_s = self.at - time.monotonic()
         if left_s <= 0:
             raise httpcore.ReadTimeout("the time for the whole transfer is over")
@@ -40,7 +55,7 @@ class Deadline(threading.local):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A stream that also keeps the deadline: a byte now and then does not hold it open."""
+    """Stream that ends at the deadline, even if the host sends a byte now and then."""
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._inner = inner
@@ -70,7 +85,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class _Dialer(httpcore.NetworkBackend):
-    """Resolves a name once, and connects to an address that was checked, not to the name."""
+    """Dialer that resolves a name once and connects to an address that the guard allowed."""
 
     def __init__(self, guard: Guard, deadline: Deadline) -> None:
         self._guard = guard
@@ -99,16 +114,39 @@ class _Dialer(httpcore.NetworkBackend):
 
 
 def _resolve(host: str, port: int) -> list[str]:
-    """All addresses of `host`, in the system's order."""
+    """Return all addresses of `host`, in the system's order."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise httpcore.ConnectError(f"the name {host} cannot be resolved ({error})") from error
-    return list(dict.fromkeys(str(info[4][0]) for info in found))
+    return list(dict.fromkeys(str(info[4][0]) for info in infos))
 
 
-class Network:
-    """Connection pools, made when first needed: for http and https, direct or through a proxy."""
+class _BodyStream(httpx.SyncByteStream):
+    """Body of a response; its errors are httpx's."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._response.iter_stream()
+        except _HTTPCORE_ERRORS as error:
+            raise _httpx_error(error) from error
+
+    def close(self) -> None:
+        try:
+            self._response.close()
+        except _HTTPCORE_ERRORS as error:
+            raise _httpx_error(error) from error
+
+
+class GuardedTransport(httpx.BaseTransport):
+    """Transport of httpx that connects only to addresses which `guard` allows.
+
+    httpx's own transport takes no dialer, so this one owns the connection pools. It keeps one for
+    each scheme and proxy, and makes it for the first request that needs it.
+    """
 
     def __init__(self, guard: Guard, concurrency: int) -> None:
         self.deadline = Deadline()
@@ -118,30 +156,62 @@ class Network:
         self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
-    def pool(self, target: Target) -> httpcore.ConnectionPool:
-        """The pool for `target`. Behind a proxy only the name can be checked, so it is."""
-        proxy = self._proxies.get(target.scheme) or self._proxies.get("all") or ""
-        if proxy and proxy_bypass(f"{target.host}:{target.port}"):
-            proxy = ""
-        if proxy:
-            self._guard.check_name(target.host, target.port)
-        with self._lock:
-            if (target.scheme, proxy) not in self._pools:
-                self._pools[target.scheme, proxy] = self._make_pool(target.scheme, proxy)
-            return self._pools[target.scheme, proxy]
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send `request` and return its response, whose body is not read yet.
+
+        Raise `FetchError` for a host that is not allowed, and `httpx.TransportError`.
+        """
+        url = request.url
+        pool = self._pool(url)
+        try:
+            response = pool.handle_request(
+                httpcore.Request(
+                    request.method,
+                    httpcore.URL(
+                        scheme=url.raw_scheme,
+                        host=url.raw_host,
+                        port=url.port,
+                        target=url.raw_path,
+                    ),
+                    headers=request.headers.raw,
+                    extensions=request.extensions,
+                )
+            )
+        except _HTTPCORE_ERRORS as error:
+            raise _httpx_error(error) from error
+        return httpx.Response(
+            response.status,
+            headers=response.headers,
+            stream=_BodyStream(response),
+            extensions=response.extensions,
+        )
 
     def close(self) -> None:
         """Close every connection."""
         for pool in self._pools.values():
             pool.close()
 
+    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+        proxy = self._proxies.get(url.scheme) or self._proxies.get("all") or ""
+        if proxy:
+            host = url.raw_host.decode("ascii")  # `url.host` is decoded from Punycode
+            port = url.port or _DEFAULT_PORTS[url.scheme]
+            if proxy_bypass(f"{host}:{port}"):
+                proxy = ""
+            else:
+                self._guard.check_name(host, port)  # the proxy resolves the name, not the dialer
+        with self._lock:
+            if (url.scheme, proxy) not in self._pools:
+                self._pools[url.scheme, proxy] = self._make_pool(url.scheme, proxy)
+            return self._pools[url.scheme, proxy]
+
     def _make_pool(self, scheme: str, proxy: str) -> httpcore.ConnectionPool:
-        # Reading all authorities takes longer than a small picture: only where there is TLS.
+        # Reading the authorities takes longer than a small picture, so http does without.
         tls = _tls_context() if scheme == "https" else None
         if not proxy:
             return httpcore.ConnectionPool(
                 tls,
-                max_connections=None,  # as many as threads ask; a pool must not be a second limit
+                max_connections=None,  # `HostLimit` limits the requests; the pool must not
                 max_keepalive_connections=self._concurrency,
                 keepalive_expiry=_KEEPALIVE_S,
                 network_backend=_Dialer(self._guard, self.deadline),
@@ -155,7 +225,7 @@ class Network:
             max_connections=None,
             max_keepalive_connections=self._concurrency,
             keepalive_expiry=_KEEPALIVE_S,
-            # The proxy itself is the user's choice and may stand anywhere.
+            # The user chose the proxy, so it may have a private address.
             network_backend=_Dialer(Guard(allow_private_hosts=True), self.deadline),
         )
 
@@ -176,18 +246,22 @@ def _proxy_address(proxy: str) -> tuple[httpcore.URL, tuple[str, str] | None]:
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname, port=port, target="/"), login
 
 
-def _tls_context() -> ssl.SSLContext:
-    """Certificates and names are always checked, against the authorities browsers trust.
+def _httpx_error(error: Exception) -> httpx.TransportError:
+    return _HTTPX_ERRORS[type(error)](str(error))
 
-    SSL_CERT_FILE and SSL_CERT_DIR name other authorities instead.
+
+def _tls_context() -> ssl.SSLContext:
+    """Return a context that always checks certificates, against the authorities browsers trust.
+
+    SSL_CERT_FILE and SSL_CERT_DIR name other authorities instead. Raise `FetchError`.
     """
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if not file and not folder:
-        file = certifi.where()
     try:
-        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+        context = httpx.create_ssl_context()
+        if folder := os.environ.get("SSL_CERT_DIR"):  # httpx reads it only without SSL_CERT_FILE
+            context.load_verify_locations(capath=folder)
     except OSError as error:
         raise FetchError(
             f"expected certificates in SSL_CERT_FILE or SSL_CERT_DIR, found: {error.strerror}",
             Kind.PERMANENT,
         ) from error
+    return context

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mirror.config import Config, Fetch, request_headers
-from mirror.fetch import Body, Declared, Fetcher, FetchError, Kind, Limits, Validators
+from mirror.fetch import Body, Declaration, Fetcher, FetchError, FetchLimits, Kind, Validators
 from mirror.model import Key
 from mirror.pipeline.parts import Parts
 from mirror.store import S3Settings, Store, open_store
@@ -20,7 +20,7 @@ _GZIP = b"\x1f\x8b"
 
 def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
     """One that keeps the limits of `[fetch]`; hosts of the URLs in `private` may be private."""
-    limits = Limits(
+    limits = FetchLimits(
         concurrency=fetch.concurrency,
         timeout_s=fetch.timeout_s,
         retries=fetch.retries,
@@ -51,9 +51,9 @@ class Origins:
             raise FetchError(f"{info.size} bytes, over max_bytes", Kind.TOO_LARGE)
         data = store.get(key)
         if info is not None:
-            Declared(info.size, etag_md5=info.md5).check(data)
+            Declaration(info.size, etag_md5=info.md5).check(data)
         if data.startswith(_GZIP):  # as over HTTP, where a header says so
-            data = Declared(encoding="gzip").decoded(data, self.max_bytes)
+            data = Declaration(encoding="gzip").decoded(data, self.max_bytes)
         return Body(data, Validators(), 1)
 
 

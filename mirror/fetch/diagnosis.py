@@ -1,4 +1,4 @@
-"""What an answer that is no picture means, in words and in kind."""
+"""Fetch errors made from HTTP statuses, error documents and exceptions of httpx."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
-import httpcore
+import httpx
 
-from mirror.fetch.addresses import Target
+from mirror.fetch.addresses import Endpoint
 from mirror.fetch.checks import describe_document, error_code
 from mirror.fetch.errors import FetchError, Kind
-from mirror.fetch.limits import Limits
+from mirror.fetch.limits import FetchLimits
 
-# Statuses below 500 that pass by themselves; of those from 500 on, the ones that do not.
-_PASSING = frozenset({408, 421, 425, 429})
-_LASTING = frozenset({501, 505, 511})
-# 403 with such a Code is about credentials; AccessDenied too, unless it is about the Referer.
+# Statuses below 500 that are temporary, and statuses from 500 on that are permanent.
+_TEMPORARY = frozenset({408, 421, 425, 429})
+_PERMANENT = frozenset({501, 505, 511})
+# A status 403 with one of these codes is about credentials, unless its body names the Referer.
 _CREDENTIAL_CODES = (
     "AccessDenied AccessKey ExpiredToken InvalidAccessKeyId InvalidSecurityToken InvalidToken "
     "RequestTimeTooSkewed SecurityTokenExpired SecurityTokenNotSupport SignatureDoesNotMatch "
@@ -40,33 +40,33 @@ _REMEDIES = {
 
 
 def error_for_status(
-    status: int, target: Target, body: bytes, wait_s: float | None = None
+    status: int, endpoint: Endpoint, body: bytes, wait_s: float | None = None
 ) -> FetchError:
-    """The error for an answer that brings no picture; `body` is its beginning."""
+    """Return the error for a response without a picture; `body` is the start of its body."""
     code = error_code(body)
     kind = _kind(status, code, body)
     try:
         phrase = f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = f"HTTP {status}"
-    found = f"{phrase} from {target.netloc}"
-    if document := _document(body, target) if body else None:
-        found += f" with {document}"
+    description = f"{phrase} from {endpoint.netloc}"
+    if document := _document(body, endpoint) if body else None:
+        description += f" with {document}"
     remedy = _remedy(kind, status, code)
     return FetchError(
-        f"expected a picture, found {found}" + (f"; {remedy}" if remedy else ""),
+        f"expected a picture, found {description}" + (f"; {remedy}" if remedy else ""),
         kind,
         status,
         wait_s=wait_s,
     )
 
 
-def _document(body: bytes, target: Target) -> str | None:
-    """What a body is instead of a picture, with the host's own error code."""
+def _document(body: bytes, endpoint: Endpoint) -> str | None:
+    """Return the document type of `body` with the host's error code; `None` for a picture."""
     document = describe_document(body)
     code = error_code(body) if document else None
-    # The host knows our query, and could send a secret of it back as its code.
-    if code and code.lower() not in target.path.lower():
+    # The code is left out if the URL contains it: a host could repeat a secret of the query.
+    if code and code.lower() not in endpoint.path.lower():
         return f"{document} with Code {code}"
     return document
 
@@ -83,7 +83,7 @@ def _kind(status: int, code: str | None, body: bytes) -> Kind:
         )
     if status == 451:
         return Kind.BLOCKED
-    if status in _PASSING or (status >= 500 and status not in _LASTING):
+    if status in _TEMPORARY or (status >= 500 and status not in _PERMANENT):
         return Kind.TRANSIENT
     return Kind.PERMANENT
 
@@ -96,9 +96,9 @@ def _remedy(kind: Kind, status: int, code: str | None) -> str | None:
     return _REMEDIES.get(kind)
 
 
-def refuse_document(body: bytes, target: Target) -> None:
-    """Raise `FetchError` when a body with status 200 is a document, or nothing."""
-    document = _document(body, target)
+def refuse_document(body: bytes, endpoint: Endpoint) -> None:
+    """Raise `FetchError` if a body sent with status 200 is a document, or empty."""
+    document = _document(body, endpoint)
     if document is None:
         return
     raise FetchError(
@@ -109,47 +109,53 @@ def refuse_document(body: bytes, target: Target) -> None:
     )
 
 
-def given_up(error: FetchError, attempts: int) -> FetchError:
-    """`error` after the last of several attempts."""
+def final_error(error: FetchError, attempts: int) -> FetchError:
+    """Return `error` with the number of attempts; it is not retried."""
     tried = f" (tried {attempts} times)" if attempts > 1 else ""
     return FetchError(f"{error}{tried}", error.kind, error.status, again=False)
 
 
 @contextmanager
-def engine_errors(target: Target, limits: Limits) -> Iterator[None]:
-    """Turn the engine's errors into ours.
+def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
+    """Raise `FetchError` in place of httpx's errors.
 
-    The engine's words are repeated only where they cannot hold a header or a part of the URL.
+    The text of an httpx error is quoted only if it cannot contain a header or a part of the URL.
     """
     try:
         yield
-    except httpcore.TimeoutException as error:
+    except httpx.TimeoutException as error:
         raise FetchError(
-            f"{target.netloc} was silent: expected a connection, then an answer, then data within "
-            f"{limits.timeout_s:g} s each, and all of it within {limits.whole_s:g} s",
+            f"{endpoint.netloc} was silent: expected a connection, then an answer, then data "
+            f"within {limits.timeout_s:g} s each, and all of it within {limits.whole_s:g} s",
             Kind.TRANSIENT,
         ) from error
-    except httpcore.ConnectError as error:
-        raise _connect_error(target, error) from error
-    except httpcore.RemoteProtocolError as error:
+    except httpx.ConnectError as error:
+        raise _connect_error(endpoint, error) from error
+    except httpx.RemoteProtocolError as error:
         raise FetchError(
-            f"{target.netloc} broke off, or does not speak HTTP: expected a whole answer, "
+            f"{endpoint.netloc} broke off, or does not speak HTTP: expected a whole answer, "
             f"found: {_without_quotes(error)}",
             Kind.TRANSIENT,
         ) from None
-    except httpcore.NetworkError as error:
+    except httpx.NetworkError as error:
         raise FetchError(
-            f"the connection to {target.netloc} broke ({error})", Kind.TRANSIENT
+            f"the connection to {endpoint.netloc} broke ({error})", Kind.TRANSIENT
         ) from error
-    except httpcore.ProxyError as error:
+    except httpx.ProxyError as error:
         status = int(str(error)[:3]) if str(error)[:3].isdigit() else None
         kind = Kind.AUTHENTICATION if status == 407 else Kind.TRANSIENT
         raise FetchError(
-            f"the proxy did not connect to {target.netloc} ({error}); see HTTPS_PROXY, NO_PROXY",
+            f"the proxy did not connect to {endpoint.netloc} ({error}); see HTTPS_PROXY, NO_PROXY",
             kind,
             status,
         ) from error
-    except (httpcore.LocalProtocolError, httpcore.UnsupportedProtocol):
+    except httpx.InvalidURL:  # its text quotes the URL
+        raise FetchError(
+            "expected a host that can exist and a URL of at most 65,536 characters, found another "
+            "one; correct the URL in the post",
+            Kind.REFUSED,
+        ) from None
+    except (httpx.LocalProtocolError, httpx.UnsupportedProtocol):
         raise FetchError(
             "expected header names and values that HTTP allows, found another one; "
             "correct `headers` of the [[source]]",
@@ -157,17 +163,19 @@ def engine_errors(target: Target, limits: Limits) -> Iterator[None]:
         ) from None
 
 
-def _connect_error(target: Target, error: httpcore.ConnectError) -> FetchError:
-    cause = error.__cause__ or error.__context__
+def _connect_error(endpoint: Endpoint, error: httpx.ConnectError) -> FetchError:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return FetchError(
-            f"expected a certificate for {target.host}, found: {cause.verify_message}; it is "
+            f"expected a certificate for {endpoint.host}, found: {cause.verify_message}; it is "
             "always checked, for a private authority set SSL_CERT_FILE",
             Kind.PERMANENT,
         )
-    return FetchError(f"no connection to {target.netloc} ({error})", Kind.TRANSIENT)
+    return FetchError(f"no connection to {endpoint.netloc} ({error})", Kind.TRANSIENT)
 
 
 def _without_quotes(error: Exception) -> str:
-    """A protocol error's words up to the first piece of the answer that it quotes."""
+    """Return the text of `error` up to the first part of the response that it quotes."""
     return _QUOTE.split(str(error))[0].strip(" :,.") or "something else"
