@@ -28,7 +28,7 @@ from mirror.pipeline.restore import file_name
 from mirror.urls.address import Address, canonical
 
 HOST = BUCKET.removeprefix("https://").rstrip("/")
-DOCS = Path(__file__).parent.parent / "docs" / "restore.md"
+DOCS = Path(__file__).parents[2] / "docs" / "restore.md"
 
 
 def tree(folder: Path) -> dict[str, bytes]:
