@@ -16,6 +16,7 @@ from mirror.cli.common import (
     exit_code,
     finish,
     load,
+    one_line,
     open_site,
     progress_for,
 )
@@ -24,7 +25,6 @@ from mirror.console import for_log
 
 if TYPE_CHECKING:
     from mirror.pipeline.prune import ExtraObject, PruneOptions, PruneResult
-from mirror.cli.common import one_line
 
 
 def prune(

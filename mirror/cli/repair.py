@@ -19,13 +19,13 @@ from mirror.cli.common import (
     exit_code,
     finish,
     load,
+    one_line,
     open_site,
     progress_for,
 )
 
 if TYPE_CHECKING:
     from mirror.pipeline.repair import Repair
-from mirror.cli.common import one_line
 
 
 def repair(

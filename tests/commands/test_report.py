@@ -37,19 +37,18 @@ from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
 from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.progress import Silent
-from mirror.pipeline.report import growth
-from mirror.pipeline.report import report as collect
+from mirror.pipeline.report import collect, growth
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.repeats.evidence import RULE, Evidence, Pair, Refusal
 from mirror.report import (
-    Apart,
-    Group,
     Growth,
-    Host,
-    Picture,
-    Place,
-    Repeat,
+    HostTotals,
+    LookAlikes,
+    PictureTile,
+    PostLine,
+    RepeatTile,
     Report,
+    TileGroup,
     Totals,
     page,
     thumbnail_bytes,
@@ -71,12 +70,12 @@ def png(image: Image.Image) -> bytes:
 SLIDE = png(Slide("A title", ("one", "two")).draw())
 
 
-def picture(number: int, text: str = "图 one", small: Thumbnail | None = None) -> Picture:
+def picture(number: int, text: str = "图 one", small: Thumbnail | None = None) -> PictureTile:
     digest = Digest(sha256(str(number).encode()).hexdigest())
-    return Picture(
+    return PictureTile(
         Blob(digest, "0" * 32, 48_213 + number, "image/png", 1280, 720, None),
         (f"https://old.example.com/note/{quote(text)}-{number}.png",),
-        (Place(f"content/posts/{text}.md", number + 1), Place("b.md", 3)),
+        (PostLine(f"content/posts/{text}.md", number + 1), PostLine("b.md", 3)),
         f"https://img.example.com/{digest}.png",
         small,
         "" if small else "not in the archive",
@@ -92,24 +91,27 @@ def example(text: str = "图 one") -> Report:
         title=f"Images of {text}",
         made=NOON,
         totals=Totals(2, 9, 5, 1, 1, 4, 1, 200_000),
-        hosts=(Host(text, text, 5, 4, 1, 200_000, 8, 2), Host("other.example.com", references=1)),
+        hosts=(
+            HostTotals(text, text, 5, 4, 1, 200_000, 8, 2),
+            HostTotals("other.example.com", references=1),
+        ),
         findings=(
             Finding(Rule.NOT_FETCHED, text, text, text, 3, 5),
             Finding(Rule.SVG_STORED, f"https://old.example.com/{text}", text),
         ),
         last_sync=NOON,
         groups=(
-            Group(
+            TileGroup(
                 one,
                 (
-                    Repeat(two, Evidence(pair, 2, "T0", None, (0.5, 0.01, 0.0, 0.0, 0.25))),
-                    Repeat(three, by_hand=True),
-                    Repeat(four),
+                    RepeatTile(two, Evidence(pair, 2, "T0", None, (0.5, 0.01, 0.0, 0.0, 0.25))),
+                    RepeatTile(three, is_reviewed=True),
+                    RepeatTile(four),
                 ),
             ),
         ),
-        apart=(Apart(one, two, Evidence(pair, 4, None, Refusal.PIXELS)),),
-        apart_in_all=7,
+        look_alikes=(LookAlikes(one, two, Evidence(pair, 4, None, Refusal.PIXELS)),),
+        look_alike_count=7,
         growth=(Growth("2024-04", 3, 100_000), Growth("2024-05", 4, 200_000)),
         pictures=(one, two),
     )
@@ -244,7 +246,7 @@ def test_hostile_text_stays_text() -> None:
 def test_no_text_adds_or_removes_an_element(text: str) -> None:
     def shape(text: str) -> list[tuple[str, tuple[str, ...]]]:
         report = replace(example_without_pictures, findings=[Finding(Rule.NOT_FETCHED, text, text)])
-        report = replace(report, hosts=[Host(text, text)], pictures=[picture(1, text)])
+        report = replace(report, hosts=[HostTotals(text, text)], pictures=[picture(1, text)])
         return [(str(e.tag), tuple(e.attrib)) for e in parse("".join(page(report))).iter()]
 
     assert shape(text) == shape("x")
@@ -284,7 +286,9 @@ def test_five_thousand_pictures_stay_below_20_megabytes() -> None:
     small = Thumbnail(Random(1).randbytes(allowed), "image/webp", 240, 135)
     long = picture(1, "云原生大会现场图片" * 3, small)
     many = [
-        replace(long, places=tuple(Place("content/posts/2021/云原生大会.md", n) for n in range(9)))
+        replace(
+            long, lines=tuple(PostLine("content/posts/2021/云原生大会.md", n) for n in range(9))
+        )
     ] * 5000
     sizes = [len(piece.encode()) for piece in page(Report("t", NOON, pictures=many))]
     assert 15_000_000 < sum(sizes) < 20_000_000
@@ -448,11 +452,11 @@ def test_a_report_of_a_site_shows_pictures_hosts_and_failures(root: Path, host: 
         ("else.where", "", 1, 0),
     ]
     assert [p.name for p in report.pictures] == ["第1页.png", "other.png", "logo.svg"]
-    assert [p.places for p in report.pictures] == [
-        (Place("posts/文.md", line),) for line in (1, 3, 5)
+    assert [p.lines for p in report.pictures] == [
+        (PostLine("posts/文.md", line),) for line in (1, 3, 5)
     ]
     assert [bool(p.thumbnail) for p in report.pictures] == [True, True, False]
-    assert "SVG" in report.pictures[2].unseen
+    assert "SVG" in report.pictures[2].no_preview
     assert [f.rule for f in report.findings] == [Rule.SVG_STORED, Rule.NOT_FETCHED]
     assert report.growth[-1].count == 3
     text = "".join(page(report))
@@ -484,7 +488,7 @@ def test_repeats_stand_side_by_side_with_their_evidence(root: Path, host: ImageH
     (root / "manifests" / "ledger.jsonl").write_text(json.dumps(line) + "\n")
     report = collected(root)
     [group] = report.groups
-    assert group.kept.name == "第1页.png"
+    assert group.canonical.name == "第1页.png"
     [repeat] = group.repeats
     assert repeat.picture.name == "copy.png"
     assert repeat.evidence
@@ -493,7 +497,7 @@ def test_repeats_stand_side_by_side_with_their_evidence(root: Path, host: ImageH
     (root / "manifests" / "ledger.jsonl").unlink()
     assert collected(root).groups[0].repeats[0].evidence is None
     (root / "manifests" / "reviews.txt").write_text(f"merge {pair[0]} {pair[1]}\n")
-    assert collected(root).groups[0].repeats[0].by_hand
+    assert collected(root).groups[0].repeats[0].is_reviewed
 
 
 def test_rewritten_posts_still_show_their_pictures(root: Path) -> None:
@@ -507,10 +511,30 @@ def test_rewritten_posts_still_show_their_pictures(root: Path) -> None:
         text = text.replace(asset.sources[0], target)
     post.write_text(text)
     report = collected(root)
-    assert [p.places for p in report.pictures] == [
-        (Place("posts/文.md", line),) for line in (1, 3, 5)
+    assert [p.lines for p in report.pictures] == [
+        (PostLine("posts/文.md", line),) for line in (1, 3, 5)
     ]
     assert report.hosts[0].mirrored == 3
+
+
+def test_the_hosts_name_the_public_address_of_the_mirror(root: Path) -> None:
+    site = run_sync(root)
+    manifest, _ = site.manifest.load()
+    (first, *_) = manifest.assets.values()
+    assert first.key
+    post = root / "posts" / "文.md"
+    post.write_text(
+        f"![]({site.destinations[0].public_url(first.key)})\n![](https://else.where/z.png)"
+    )
+    report = collected(root)
+    by_name = {host.name: host for host in report.hosts}
+    assert by_name["img.example.com"].is_mirror
+    assert not by_name["else.where"].is_mirror
+    assert report.totals.images == 3  # of the source; those of the mirror are no others
+    rows = [row for row in parse("".join(page(report))).iter("tr") if row.find("td") is not None]
+    sources = {text_of(row.find("th")): text_of(row.find("td")) for row in rows}
+    assert sources["img.example.com"] == "mirror"
+    assert sources["else.where"] == "none"
 
 
 def test_a_lost_original_and_a_lost_state_cost_their_part_of_the_page_only(root: Path) -> None:
@@ -520,7 +544,7 @@ def test_a_lost_original_and_a_lost_state_cost_their_part_of_the_page_only(root:
     shutil.rmtree(root / ".mirror")
     report = collected(root)
     assert {p.thumbnail for p in report.pictures} == {None}
-    assert "archive" in report.pictures[0].unseen
+    assert "archive" in report.pictures[0].no_preview
     assert report.last_sync is None
     parse("".join(page(report)))
 
