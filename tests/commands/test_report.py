@@ -1,400 +1,37 @@
-"""The page is read by a real parser and shown in a real browser."""
+"""The report of a site, and its page in a real browser."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
-import sys
-from base64 import b64encode
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
-from hashlib import sha256
-from io import BytesIO
-from itertools import pairwise
 from pathlib import Path
-from random import Random
 from typing import Any
 from urllib.parse import quote
 
-import html5lib
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
-from support.slides import Slide, deck
+from support.reports import HOSTILE, NOON, example, parse, png, text_of
+from support.slides import deck
 from typer.testing import CliRunner
 
 from mirror.cli import app
 from mirror.config import load_config
 from mirror.engine import Threads
 from mirror.host import ImageHost
-from mirror.model import Blob, Digest, Finding, Rule, Thumbnail
-from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
-from mirror.pictures.thumbnail import thumbnail
+from mirror.model import Finding, Rule
 from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.progress import Silent
-from mirror.pipeline.report import collect, growth
+from mirror.pipeline.report import collect
 from mirror.pipeline.sync import SyncOptions, sync
-from mirror.repeats.evidence import RULE, Evidence, Pair, Refusal
+from mirror.repeats.evidence import RULE
 from mirror.report import (
-    Growth,
-    HostTotals,
-    LookAlikes,
-    PictureTile,
     PostLine,
-    RepeatTile,
     Report,
-    TileGroup,
     Totals,
     page,
-    thumbnail_bytes,
 )
-from mirror.report.html import tag
-
-NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
-HOSTILE = (
-    '"><script>alert(1)</script><img src=x onerror=alert(2)>&amp;\u202egnp.exe\x1b[31m</style>'
-)
-
-
-def png(image: Image.Image) -> bytes:
-    stream = BytesIO()
-    image.save(stream, "PNG")
-    return stream.getvalue()
-
-
-SLIDE = png(Slide("A title", ("one", "two")).draw())
-
-
-def picture(number: int, text: str = "图 one", small: Thumbnail | None = None) -> PictureTile:
-    digest = Digest(sha256(str(number).encode()).hexdigest())
-    return PictureTile(
-        Blob(digest, "0" * 32, 48_213 + number, "image/png", 1280, 720, None),
-        (f"https://old.example.com/note/{quote(text)}-{number}.png",),
-        (PostLine(f"content/posts/{text}.md", number + 1), PostLine("b.md", 3)),
-        f"https://img.example.com/{digest}.png",
-        small,
-        "" if small else "not in the archive",
-    )
-
-
-def example(text: str = "图 one") -> Report:
-    """A page with everything on it; `text` stands wherever somebody else's text does."""
-    small = thumbnail(SLIDE, 2000)
-    one, two, three, four = (picture(n, text, small if n else None) for n in range(4))
-    pair = Pair.of(one.blob.digest, two.blob.digest)
-    return Report(
-        title=f"Images of {text}",
-        made=NOON,
-        totals=Totals(2, 9, 5, 1, 1, 4, 1, 200_000),
-        hosts=(
-            HostTotals(text, text, 5, 4, 1, 200_000, 8, 2),
-            HostTotals("other.example.com", references=1),
-        ),
-        findings=(
-            Finding(Rule.NOT_FETCHED, text, text, text, 3, 5),
-            Finding(Rule.SVG_STORED, f"https://old.example.com/{text}", text),
-        ),
-        last_sync=NOON,
-        groups=(
-            TileGroup(
-                one,
-                (
-                    RepeatTile(two, Evidence(pair, 2, "T0", None, (0.5, 0.01, 0.0, 0.0, 0.25))),
-                    RepeatTile(three, is_reviewed=True),
-                    RepeatTile(four),
-                ),
-            ),
-        ),
-        look_alikes=(LookAlikes(one, two, Evidence(pair, 4, None, Refusal.PIXELS)),),
-        look_alike_count=7,
-        growth=(Growth("2024-04", 3, 100_000), Growth("2024-05", 4, 200_000)),
-        pictures=(one, two),
-    )
-
-
-def parse(text: str) -> Any:
-    """The tree a browser would build; an error of syntax is an error here."""
-    parser = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False)
-    return parser.parse(text)
-
-
-def text_of(element: Any) -> str:
-    return "".join(element.itertext())
-
-
-@pytest.fixture(scope="module")
-def tree() -> Any:
-    return parse("".join(page(example())))
-
-
-# --- The page -----------------------------------------------------------------------------------
-
-
-def test_the_page_loads_nothing_and_runs_only_its_own_script(tree: Any) -> None:
-    [policy] = [
-        meta.get("content")
-        for meta in tree.iter("meta")
-        if meta.get("http-equiv") == "Content-Security-Policy"
-    ]
-    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
-    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == "'none'"
-    assert rules["img-src"] == "data:"
-    for element, rule in (("style", "style-src"), ("script", "script-src")):
-        [only] = list(tree.iter(element))
-        digest = b64encode(sha256(text_of(only).encode()).digest()).decode()
-        assert rules[rule] == f"'sha256-{digest}'"
-    for element in tree.iter():
-        for name, value in element.attrib.items():
-            assert not name.startswith("on")
-            assert name != "style"
-            if name == "src":
-                assert value.startswith("data:image/webp;base64,")
-            if name == "href":
-                assert value.startswith(("#", "https://img.example.com/", "data:,"))
-
-
-def test_the_page_has_landmarks_headings_and_names_for_those_who_listen(tree: Any) -> None:
-    body = tree.find("body")
-    assert tree.get("lang") == "en"
-    assert [len(list(body.iter(name))) for name in ("header", "nav", "main", "footer", "h1")] == [
-        1
-    ] * 5
-    levels = [int(e.tag[1]) for e in body.iter() if re.fullmatch(r"h\d", str(e.tag))]
-    assert all(later - level <= 1 for level, later in pairwise(levels))
-    ids = [element.get("id") for element in tree.iter() if element.get("id")]
-    assert len(ids) == len(set(ids))
-    assert {a.get("href")[1:] for a in tree.find("body/nav").iter("a")} <= set(ids)
-    for section in body.iter("section"):
-        assert section.get("aria-labelledby") in ids
-    for image in body.iter("img"):
-        assert image.get("alt")
-        assert image.get("width")
-        assert image.get("height")
-    for table in body.iter("table"):
-        assert text_of(table.find("caption"))
-        assert {cell.get("scope") for cell in table.iter("th")} == {"col", "row"}
-    assert {label.get("for") for label in body.iter("label")} == {"words"}
-
-
-def test_the_page_says_what_there_is_to_say(tree: Any) -> None:
-    said = text_of(tree.find("body"))
-    for words in (
-        "1 of 5 images is not mirrored",
-        "Image not fetched: 1",
-        "SVG can run script: 1",
-        "A copy, resized or saved again",
-        "2 of 256 bits apart",
-        "A person said so",
-        "No evidence is on record",
-        "7 pairs whose fingerprints are close",
-        "Shown: the nearest 1.",
-        "content/posts/图 one.md:1",
-        "1,280 × 720 · PNG · 48.2 kB",
-        "not in the archive",
-        "2024-05",
-        "200.0 kB",
-    ):
-        assert words in said
-
-
-@pytest.mark.parametrize(
-    ("totals", "findings", "says"),
-    [
-        pytest.param(Totals(images=5), (), "Every image of your sources is mirrored.", id="all"),
-        pytest.param(Totals(images=5, missing=2), (), "2 of 5 images are not mirrored.", id="some"),
-        pytest.param(Totals(), (), "No image of your sources was found in the posts.", id="none"),
-        pytest.param(
-            Totals(images=5),
-            (Finding(Rule.NOT_STORED, "k", "full"),),
-            "Every image is mirrored, and 1 finding to look at.",
-            id="a destination is full",
-        ),
-        pytest.param(
-            Totals(images=5),
-            (Finding(Rule.SVG_STORED, "k", "script"),),
-            "Every image of your sources is mirrored.",
-            id="a warning is no failure",
-        ),
-    ],
-)
-def test_the_first_line_is_the_verdict(
-    totals: Totals, findings: tuple[Finding, ...], says: str
-) -> None:
-    tree = parse("".join(page(Report("t", NOON, totals, findings=findings))))
-    verdict = tree.find("body/header/p[2]")
-    assert text_of(verdict)[1:] == says
-
-
-def test_hostile_text_stays_text() -> None:
-    tree = parse("".join(page(example(HOSTILE))))
-    plain = parse("".join(page(example())))
-    assert Counter(e.tag for e in tree.iter()) == Counter(e.tag for e in plain.iter())
-    said = text_of(tree.find("body"))
-    assert "<script>alert(1)</script>" in said
-    assert "\u202e" not in said
-    assert "\x1b" not in said
-    assert "\\u202egnp.exe\\x1b[31m" in said
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=60))
-def test_no_text_adds_or_removes_an_element(text: str) -> None:
-    def shape(text: str) -> list[tuple[str, tuple[str, ...]]]:
-        report = replace(example_without_pictures, findings=[Finding(Rule.NOT_FETCHED, text, text)])
-        report = replace(report, hosts=[HostTotals(text, text)], pictures=[picture(1, text)])
-        return [(str(e.tag), tuple(e.attrib)) for e in parse("".join(page(report))).iter()]
-
-    assert shape(text) == shape("x")
-
-
-example_without_pictures = Report("x", NOON, Totals(1, 1, 1))
-
-
-@pytest.mark.parametrize(
-    ("element", "attributes"),
-    [
-        ("a", {"href": "javascript:alert(1)"}),
-        ("a", {"href": "file:///etc/passwd"}),
-        ("img", {"src": "data:image/svg+xml,<svg/>"}),
-        ("p", {"style": "x"}),
-        ("p", {"onclick": "x"}),
-        ("p", {"a b": "x"}),
-    ],
-)
-def test_markup_that_runs_or_leads_astray_cannot_be_built(
-    element: str, attributes: dict[str, str]
-) -> None:
-    with pytest.raises(ValueError, match=r"attribute|leads"):
-        tag(element, **attributes)
-
-
-def test_a_mirrored_image_on_a_path_of_the_site_is_no_link() -> None:
-    here = replace(picture(1), url="/images/a.png")
-    tree = parse("".join(page(Report("t", NOON, pictures=[here]))))
-    assert not list(tree.find("body/main").iter("a"))
-
-
-def test_five_thousand_pictures_stay_below_20_megabytes() -> None:
-    """With the largest thumbnails allowed, Chinese names, and four places each."""
-    allowed = thumbnail_bytes(5000)
-    assert allowed
-    small = Thumbnail(Random(1).randbytes(allowed), "image/webp", 240, 135)
-    long = picture(1, "云原生大会现场图片" * 3, small)
-    many = [
-        replace(
-            long, lines=tuple(PostLine("content/posts/2021/云原生大会.md", n) for n in range(9))
-        )
-    ] * 5000
-    sizes = [len(piece.encode()) for piece in page(Report("t", NOON, pictures=many))]
-    assert 15_000_000 < sum(sizes) < 20_000_000
-    assert max(sizes) < 100_000  # it streams
-
-
-@pytest.mark.parametrize("count", [0, 1, 500, 5000, 20_000])
-def test_thumbnails_share_what_room_there_is(count: int) -> None:
-    allowed = thumbnail_bytes(count)
-    assert allowed
-    assert 500 <= allowed <= 12_000
-    assert count * allowed <= 10_700_000
-
-
-def test_too_many_pictures_get_no_thumbnails_rather_than_a_page_nobody_can_open() -> None:
-    assert thumbnail_bytes(1_000_000) is None
-
-
-def test_colours_can_be_told_apart_as_the_guidelines_ask() -> None:
-    """WCAG 2.2 AA: 4.5 to 1 for text, in both modes."""
-    style = (Path(sys.modules["mirror.report"].__path__[0]) / "style.css").read_text()
-    light, dark = (
-        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
-        for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
-    )
-    for colours in (light, light | dark):
-        for ink, grounds in {
-            "ink": ("page", "card", "well"),
-            "soft": ("page", "card", "well"),
-            "accent": ("page", "card"),
-            "good": ("good-ground",),
-            "bad": ("bad-ground",),
-            "note": ("note-ground",),
-        }.items():
-            for ground in grounds:
-                assert _contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
-
-
-def _contrast(one: str, other: str) -> float:
-    def luminance(colour: str) -> float:
-        levels = (int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5))
-        red, green, blue = (
-            level / 12.92 if level <= 0.04045 else ((level + 0.055) / 1.055) ** 2.4
-            for level in levels
-        )
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-# --- Thumbnails ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("max_bytes", [12_000, 2_000, 600])
-def test_a_thumbnail_is_within_its_bytes_and_keeps_its_shape(max_bytes: int) -> None:
-    for slide in deck(3):
-        small = thumbnail(png(slide.draw()), max_bytes)
-        assert len(small.data) <= max_bytes
-        with Image.open(BytesIO(small.data)) as image:
-            assert image.size == (small.width, small.height)
-        assert abs(small.width / small.height - 16 / 9) < 0.06
-
-
-def test_a_small_picture_is_not_enlarged() -> None:
-    small = thumbnail(png(Image.new("RGB", (20, 10), "red")), 4000)
-    assert (small.width, small.height) == (20, 10)
-
-
-def test_a_thumbnail_is_upright_and_on_white() -> None:
-    turned = Image.new("RGB", (400, 200), "blue")
-    exif = turned.getexif()
-    exif[0x0112] = 6
-    stream = BytesIO()
-    turned.save(stream, "JPEG", exif=exif)
-    small = thumbnail(stream.getvalue(), 4000)
-    assert small.height > small.width
-    clear = thumbnail(png(Image.new("RGBA", (50, 50), (0, 0, 0, 0))), 4000)
-    with Image.open(BytesIO(clear.data)) as image:
-        assert image.convert("RGB").getpixel((25, 25)) == (255, 255, 255)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", id="SVG has no pixels"),
-        pytest.param(SLIDE[:-40], id="cut short"),
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"<html>not found</html>", id="an error page"),
-    ],
-)
-def test_what_does_not_decode_has_no_thumbnail(data: bytes) -> None:
-    with pytest.raises(ImageError):
-        thumbnail(data, 4000)
-
-
-def test_a_picture_over_the_limits_is_not_decoded() -> None:
-    with pytest.raises(ImageTooLargeError):
-        thumbnail(SLIDE, 4000, ImageLimits(max_pixels=1000))
-
-
-def test_noise_that_fits_at_no_size_is_said_so() -> None:
-    noise = Image.frombytes("RGB", (512, 512), Random(2).randbytes(512 * 512 * 3))
-    with pytest.raises(ImageError, match="within 50 bytes"):
-        thumbnail(png(noise), 50)
-
 
 # --- From a site --------------------------------------------------------------------------------
 
@@ -569,22 +206,6 @@ def test_the_last_sync_comes_back_as_it_was(root: Path) -> None:
     last = site.state.last_sync.load()
     assert last
     assert last.findings == findings
-
-
-@pytest.mark.parametrize(
-    ("days", "labels"),
-    [
-        ([date(2024, 1, 5), date(2024, 1, 5), date(2024, 2, 1)], ["2024-01-05", "2024-02-01"]),
-        ([date(2020 + n // 12, n % 12 + 1, 3) for n in range(60)], ["2020-01", "2024-12"]),
-    ],
-)
-def test_growth_is_told_by_day_or_month(days: list[date], labels: list[str]) -> None:
-    moments = [datetime(d.year, d.month, d.day, 23, tzinfo=UTC).timestamp() for d in days]
-    points = growth((moment, 10) for moment in reversed(moments))
-    assert [points[0].label, points[-1].label] == labels
-    assert points[-1].count == len(days)
-    assert points[-1].size == 10 * len(days)
-    assert [p.count for p in points] == sorted(p.count for p in points)
 
 
 # --- The command --------------------------------------------------------------------------------
