@@ -388,11 +388,11 @@ def picture_mismatch(asset: Asset, data: bytes, limits: ImageLimits) -> str | No
     """
     expected = asset.blob.media_type
     try:
-        found = inspect(data, limits).media_type
+        media_type = inspect(data, limits).media_type
     except ImageError as error:
         return f"expected a picture of type {expected}, found: {error}"
-    if found != expected:
-        return f"expected a picture of type {expected}, found {found}"
+    if media_type != expected:
+        return f"expected a picture of type {expected}, found {media_type}"
     if asset.key is not None and not extension_fits(asset.key, expected):
         return f"expected a key for {expected}, found {asset.key!r}"
     return None
