@@ -177,9 +177,9 @@ def check_output(
     if path is not None and not is_stdout(path):
         from mirror.pipeline import ownership
 
-        ownership.check_output(
-            parts, path, find_config(config, os.environ, Path.cwd()), posts or ()
-        )
+        config_path = find_config(config, os.environ, Path.cwd())
+        ownership.check_output(path, config_path, parts.config, parts.folders)
+        ownership.check_no_post(path, parts.posts, posts or ())
 
 
 @contextmanager

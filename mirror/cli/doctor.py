@@ -27,21 +27,21 @@ def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
 
     Exit 0 when all passed, 1 when something failed, 3 when something could only not be checked.
     """
-    from mirror.pipeline.doctor import Patient
+    from mirror.pipeline.doctor import Subject
     from mirror.pipeline.doctor import doctor as examine
     from mirror.store.probe import Health
 
     parts = open_site(load(config))
     counts = dict.fromkeys(Health, 0)
-    shown: Patient | None = None
-    for patient, check in examine(parts):
+    last: Subject | None = None
+    for subject, check in examine(parts):
         counts[check.health] += 1
         if as_json:
             print_json(
                 {
                     "type": "check",
-                    "about": patient.kind,
-                    "name": patient.name,
+                    "about": subject.kind,
+                    "name": subject.name,
                     "check": check.name,
                     "result": check.health.value,
                     "message": check.message,
@@ -49,18 +49,18 @@ def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
                 }
             )
         else:
-            if patient != shown:
-                place = f" ({patient.place})" if patient.place else ""
-                say(f"{patient.kind} {patient.name}{place}")
-                shown = patient
+            if subject != last:
+                place = f" ({subject.place})" if subject.place else ""
+                say(f"{subject.kind} {subject.name}{place}")
+                last = subject
             _print_check(check)
         flush()  # the next one may have to wait
     code = EXIT_FOUND if counts[Health.FAILED] else EXIT_OK
     if not code and counts[Health.UNKNOWN]:
         code = EXIT_FAILED
     if as_json:
-        found = {health.value: count for health, count in counts.items()}
-        print_json({"type": "summary", **found, "exit_code": code})
+        results = {health.value: count for health, count in counts.items()}
+        print_json({"type": "summary", **results, "exit_code": code})
     else:
         say(", ".join(f"{count} {health.value}" for health, count in counts.items()))
     raise typer.Exit(code)

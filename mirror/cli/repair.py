@@ -19,13 +19,13 @@ from mirror.cli.common import (
     exit_code,
     finish,
     load,
+    one_line,
     open_site,
     progress_for,
 )
 
 if TYPE_CHECKING:
     from mirror.pipeline.repair import Repair
-from mirror.cli.common import one_line
 
 
 def repair(
@@ -61,8 +61,8 @@ def _repair_lines(
 ) -> list[str]:
     verb = "would repair" if dry_run else "repaired"
     lines = [
-        f"{verb} {one_line(one.subject)} in {one.place}, from {one_line(one.origin)}"
-        for one in repairs
+        f"{verb} {one_line(repair.subject)} in {repair.place}, from {one_line(repair.origin)}"
+        for repair in repairs
     ]
     images = count_text(int(summary["assets"]), "image")
     objects = count_text(int(summary["objects"]), "object")

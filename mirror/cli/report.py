@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -27,9 +27,6 @@ from mirror.cli.common import (
 from mirror.config import ConfigError
 from mirror.console import print_json, say, send
 
-if TYPE_CHECKING:
-    pass
-
 
 def report(
     paths: Paths = None,
@@ -42,7 +39,7 @@ def report(
 ) -> None:
     """Write one HTML page: totals, every image, the groups of repeats side by side, failures."""
     from mirror.engine import Threads
-    from mirror.pipeline.report import report as collect
+    from mirror.pipeline.report import collect
     from mirror.report import page
 
     to_stdout = is_stdout(output)
@@ -52,13 +49,13 @@ def report(
     check_output(output, parts, config, paths)
     progress = progress_for(as_json, quiet)
     with closing_bar(progress):
-        found = collect(parts, Threads(), paths or (), progress, _now())
+        contents = collect(parts, Threads(), paths or (), progress, _now())
     if to_stdout:
-        send(piece.encode("utf-8") for piece in page(found))
+        send(piece.encode("utf-8") for piece in page(contents))
         return
-    data = "".join(page(found)).encode("utf-8")
+    data = "".join(page(contents)).encode("utf-8")
     write_output(output, data)
-    totals = found.totals
+    totals = contents.totals
     if as_json:
         counts = {"pictures": totals.pictures, "repeats": totals.repeats, "missing": totals.missing}
         print_json({"type": "summary", "path": str(output), "bytes": len(data), **counts})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,14 +16,11 @@ from mirror.cli.common import (
     exit_code,
     finish,
     load,
+    one_line,
     open_site,
     path,
     progress_for,
 )
-
-if TYPE_CHECKING:
-    pass
-from mirror.cli.common import one_line
 
 
 def restore(

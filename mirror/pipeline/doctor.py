@@ -1,27 +1,32 @@
-"""Whether everything that a run depends on works: configuration, destinations, readers, sources."""
+"""Check everything that a run depends on: the site, its destinations, readers and sources.
+
+Read in this order: `doctor` is the command; `survey` says what the posts show; then the checks,
+one part of a site after the other. The checks of a store are in `mirror.store.probe`.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from hashlib import sha256
 from itertools import chain
+from pathlib import Path
+from typing import TypeAlias
 from urllib.parse import urlsplit
 
 from mirror.amounts import count_text
-from mirror.archive import ArchiveError
+from mirror.archive import Archive, ArchiveError
 from mirror.config import ConfigError, request_headers
 from mirror.destinations import Destination
 from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
-from mirror.manifest import Manifest, ManifestError
+from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Key
 from mirror.pipeline.origins import open_bucket, open_fetcher
 from mirror.pipeline.parts import Parts
-from mirror.pipeline.scan import PostImage, scan
+from mirror.pipeline.scan import PostImage, Scanned, scan
 from mirror.store import (
     CredentialsError,
     DirectoryStore,
@@ -40,49 +45,162 @@ from mirror.store.probe import (
     passed,
     unknown,
 )
-from mirror.urls.address import Url
-from mirror.urls.sources import Source, SourceImage
+from mirror.urls.address import Address, Url
+from mirror.urls.sources import Locator, Source, SourceImage
 
-_HOTLINK = (Kind.BLOCKED, Kind.AUTHENTICATION)
-_TRIED = 3  # images of a source: one may be gone
+_BLOCKED = (Kind.BLOCKED, Kind.AUTHENTICATION)  # a Referer may help
+_MOST_IMAGES = 3  # of a source, as one of them may be gone
+
+ReadError: TypeAlias = FetchError | StoreError
+UnreadImage: TypeAlias = tuple[SourceImage, ReadError]
 
 
 @dataclass(frozen=True, slots=True)
-class Patient:
-    """What a check is about: the site, a destination or a source."""
+class Subject:
+    """The part of a site that a check is about: the site itself, a destination or a source."""
 
     kind: str
     name: str
     place: str = ""
 
 
-def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple[Patient, Check]]:
-    """Check everything, each result as it is found. Objects made on the way are removed again."""
-    shown = Shown.of(parts)
-    here = Patient("site", str(parts.config.root))
-    yield from ((here, check) for check in _site(parts, shown))
-    patience_s = min(parts.config.fetch.timeout_s, PATIENCE_S)
-    fetch = replace(parts.config.fetch, retries=0, timeout_s=patience_s)
-    named = [source.fetch for source in parts.config.sources if source.fetch]
-    named += [target.settings.public_url or "" for target in parts.destinations]
+def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple[Subject, Check]]:
+    """Check everything and yield each result as it is known.
+
+    Objects and folders that were made on the way are removed again. `now` is the time in seconds
+    since the epoch.
+    """
+    config, destinations = parts.config, parts.destinations
+    manifest = _load_manifest(parts.manifest)
+    seen = survey(scan(*parts.posts.find()), parts.locator, destinations, manifest)
+    site = Subject("site", str(config.root))
+    home = chain(
+        _check_posts(seen, len(config.sources)),
+        _check_destinations(destinations),
+        _check_manifest(manifest),
+        _check_archive(parts.archive),
+        _check_folders({"archive": config.archive, "manifest": config.manifest}),
+    )
+    yield from ((site, check) for check in home)
+    patience_s = min(config.fetch.timeout_s, PATIENCE_S)
+    fetch = replace(config.fetch, retries=0, timeout_s=patience_s)
+    named = [source.fetch for source in config.sources if source.fetch]
+    named += [destination.settings.public_url or "" for destination in destinations]
     with open_fetcher(fetch, named) as fetcher:
-        for target in parts.destinations:
-            patient = Patient("destination", target.name, target.settings.url)
-            published = partial(_published, parts, target, fetcher)
-            with _folders_as_they_were(target.store):
-                yield from (
-                    (patient, check) for check in examine(target.store, published, now, patience_s)
-                )
-        for source in parts.config.sources:
-            patient = Patient("source", source.name, ", ".join(source.match))
-            yield from ((patient, check) for check in _source(parts, source, shown, fetcher))
+        for number, destination in enumerate(destinations):
+            subject = Subject("destination", destination.name, destination.settings.url)
+            published = partial(_check_public_url, destination, fetcher, number == 0)
+            checks = _check_store(destination.store, published, now, patience_s)
+            yield from ((subject, check) for check in checks)
+        for source in config.sources:
+            subject = Subject("source", source.name, ", ".join(source.match))
+            shown = (image.located for image in seen.images)
+            images = chain(shown, _remembered(manifest, parts.locator))
+            examples = _examples(source, images, config.ignored)
+            reader = ImageReader(fetcher, partial(open_bucket, source, config))
+            yield from ((subject, check) for check in _check_source(source, examples, reader))
+
+
+def _load_manifest(file: ManifestFile) -> Manifest | ManifestError:
+    try:
+        manifest, _ = file.load()
+    except ManifestError as error:
+        return error
+    return manifest
+
+
+# --- The site ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The number of posts, the images of sources in them, and the keys of mirrored images."""
+
+    posts: int
+    images: Sequence[PostImage]
+    mirrored: Collection[Key]
+
+
+def survey(
+    scanned: Scanned,
+    locator: Locator,
+    destinations: Sequence[Destination],
+    manifest: Manifest | ManifestError,
+) -> Survey:
+    """Return what the posts show.
+
+    A mirrored URL counts only if the manifest names its key. Without a manifest every URL counts
+    that begins like the public address of a destination.
+    """
+
+    def keys_of(url: Url) -> set[Key]:
+        keys = {key for item in destinations if (key := item.key_of(url.raw))}
+        return keys & manifest.by_key.keys() if isinstance(manifest, Manifest) else keys
+
+    mirrored = {key for _, reference in scanned.references() for key in keys_of(reference.url)}
+    images = scanned.wanted(locator, lambda url: bool(keys_of(url)))
+    return Survey(len(scanned.posts), images, mirrored)
+
+
+def _check_posts(seen: Survey, sources: int) -> Iterator[Check]:
+    images = count_text(len(seen.images), "image")
+    text = f"{count_text(seen.posts, 'post')} with {images}"
+    text += f" of {count_text(sources, 'source')}"
+    if seen.mirrored:
+        text += f" and {count_text(len(seen.mirrored), 'mirrored image')}"
+    if not seen.posts:
+        yield failed("posts", "there is none", "correct [posts] `paths` and `include`")
+    elif not (seen.images or seen.mirrored):
+        yield failed("posts", text, "`mirror scan --hosts` lists what [[source]] could match")
+    else:
+        yield passed("posts", text)
+
+
+def _check_destinations(destinations: Sequence[Destination]) -> Iterator[Check]:
+    if not destinations:
+        yield failed("destinations", "there is none", "add a [[destination]]")
+
+
+def _check_manifest(manifest: Manifest | ManifestError) -> Iterator[Check]:
+    if isinstance(manifest, Manifest):
+        yield passed("manifest", count_text(len(manifest.assets), "image"))
+    else:
+        yield failed("manifest", str(manifest))
+
+
+def _check_archive(archive: Archive) -> Iterator[Check]:
+    try:
+        yield passed("archive", count_text(sum(1 for _ in archive.digests()), "original"))
+    except ArchiveError as error:
+        yield failed("archive", str(error))
+
+
+def _check_folders(folders: Mapping[str, Path]) -> Iterator[Check]:
+    """Yield a failure for each folder that cannot be written, or made where it is missing."""
+    for name, path in folders.items():
+        folder = next(part for part in (path, *path.parents) if os.path.lexists(part))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            yield failed(name, f"{folder} cannot be written", "make it writable for this user")
+
+
+# --- Destinations -----------------------------------------------------------------------------
+
+
+def _check_store(
+    store: Store,
+    published: Callable[[Key], Iterator[Check]],
+    now: Callable[[], float],
+    patience_s: float,
+) -> Iterator[Check]:
+    with _folders_as_they_were(store):
+        yield from examine(store, published, now, patience_s)
 
 
 @contextmanager
 def _folders_as_they_were(store: Store) -> Iterator[None]:
-    """A folder that a check had to make is removed again, unless somebody put something in."""
+    """Remove the folders that a check had to make, unless somebody put something in."""
     root = store.root if isinstance(store, DirectoryStore) else None
-    made = [one for one in (root, *root.parents) if not os.path.lexists(one)] if root else []
+    made = [path for path in (root, *root.parents) if not os.path.lexists(path)] if root else []
     try:
         yield
     finally:
@@ -91,99 +209,32 @@ def _folders_as_they_were(store: Store) -> Iterator[None]:
                 folder.rmdir()
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the posts show: images of the sources, and keys of mirrored ones.
-
-    `manifest` is the error where it cannot be read.
-    """
-
-    posts: int
-    wanted: Sequence[PostImage]
-    mirrored: Collection[Key]
-    manifest: Manifest | ManifestError
-
-    @classmethod
-    def of(cls, parts: Parts) -> Shown:
-        manifest: Manifest | ManifestError
-        try:
-            manifest, _ = parts.manifest.load()
-        except ManifestError as error:
-            manifest = error
-
-        def keys_of(url: Url) -> set[Key]:
-            keys = {key for target in parts.destinations if (key := target.key_of(url.raw))}
-            return keys & manifest.by_key.keys() if isinstance(manifest, Manifest) else keys
-
-        scanned = scan(*parts.posts.find())
-        mirrored = {key for _, ref in scanned.references() for key in keys_of(ref.url)}
-        wanted = scanned.wanted(parts.locator, lambda url: bool(keys_of(url)))
-        return cls(len(scanned.posts), wanted, mirrored, manifest)
-
-
-# --- The site ---------------------------------------------------------------------------------
-
-
-def _site(parts: Parts, shown: Shown) -> Iterator[Check]:
-    images = count_text(len(shown.wanted), "image")
-    text = f"{count_text(shown.posts, 'post')} with {images}"
-    text += f" of {count_text(len(parts.config.sources), 'source')}"
-    if shown.mirrored:
-        text += f" and {count_text(len(shown.mirrored), 'mirrored image')}"
-    if not shown.posts:
-        yield failed("posts", "there is none", "correct [posts] `paths` and `include`")
-    elif not (shown.wanted or shown.mirrored):
-        yield failed("posts", text, "`mirror scan --hosts` lists what [[source]] could match")
-    else:
-        yield passed("posts", text)
-    if not parts.destinations:
-        yield failed("destinations", "there is none", "add a [[destination]]")
-    if isinstance(shown.manifest, Manifest):
-        yield passed("manifest", count_text(len(shown.manifest.assets), "image"))
-    else:
-        yield failed("manifest", str(shown.manifest))
-    try:
-        yield passed("archive", count_text(sum(1 for _ in parts.archive.digests()), "original"))
-    except ArchiveError as error:
-        yield failed("archive", str(error))
-    for name, path in (("archive", parts.config.archive), ("manifest", parts.config.manifest)):
-        if (trouble := _unwritable(path)) is not None:
-            yield failed(name, trouble, "make it writable for this user")
-
-
-def _unwritable(path: os.PathLike[str]) -> str | None:
-    """Why nothing can be written in a folder, or in the one it would be made in."""
-    folder = os.fspath(path)
-    while not os.path.lexists(folder):
-        folder = os.path.dirname(folder)  # noqa: PTH120  (stops at the root)
-    if os.access(folder, os.W_OK | os.X_OK):
-        return None
-    return f"{folder} cannot be written"
-
-
 # --- Readers ----------------------------------------------------------------------------------
 
 
-def _published(parts: Parts, target: Destination, fetcher: Fetcher, key: Key) -> Iterator[Check]:
-    """The probe's picture, as a reader gets it."""
-    name, url = "public URL", target.public_url(key)
+def _check_public_url(
+    destination: Destination, fetcher: Fetcher, is_first: bool, key: Key
+) -> Iterator[Check]:
+    """Ask for the probe's picture as a reader does. Posts are pointed at the first destination."""
+    name, url = "public URL", destination.public_url(key)
     if url is None:
-        if target is parts.destinations[0]:
+        if is_first:
             yield unknown(name, "posts cannot be pointed here", "set `public_url`")
         return
     if not url.startswith(("https://", "http://")):
-        yield passed(name, f"{target.settings.public_url}, a path of the site that shows the posts")
+        base = destination.settings.public_url
+        yield passed(name, f"{base}, a path of the site that shows the posts")
         return
     try:
         body = fetcher.fetch(Url(url))
     except FetchError as error:
-        if isinstance(target.store, DirectoryStore):
-            # A site that was never published is no trouble, and no probe goes there before it is.
+        if isinstance(destination.store, DirectoryStore):
+            # A site may not be published yet, and a probe in a folder is never published.
             message = "what is in a folder shows once the site is published"
             yield passed(name, message, "then `mirror verify --public` asks as a reader would")
             return
         remedy = "let everybody read the bucket, or put the domain that serves it in `public_url`"
-        # The fetcher's own words are for pictures that posts show, and name their remedies.
+        # The fetcher's messages are about sources, and so are the remedies in them.
         answered = error.status is not None and error.status >= 400
         message = f"HTTP {error.status} for what is in the bucket" if answered else str(error)
         yield failed(name, message, "" if error.kind is Kind.REFUSED else remedy)
@@ -192,11 +243,11 @@ def _published(parts: Parts, target: Destination, fetcher: Fetcher, key: Key) ->
         yield failed(name, "other bytes than are in the bucket", "correct `public_url`")
         return
     yield passed(name, "a reader gets the bytes that are in the bucket")
-    yield from _served(body.headers)
+    yield from _check_public_headers(body.headers)
 
 
-def _served(headers: Mapping[str, str]) -> Iterator[Check]:
-    """Whether a browser shows what it gets."""
+def _check_public_headers(headers: Mapping[str, str]) -> Iterator[Check]:
+    """Check that a browser shows a picture that was sent with `headers`."""
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if headers.get("content-disposition", "").lower().startswith("attachment"):
         yield failed(
@@ -221,107 +272,125 @@ def _served(headers: Mapping[str, str]) -> Iterator[Check]:
 # --- Sources ----------------------------------------------------------------------------------
 
 
-def _source(parts: Parts, source: Source, shown: Shown, fetcher: Fetcher) -> Iterator[Check]:
-    """Whether an image of the source can be read, and what its host says to other readers.
+@dataclass(frozen=True, slots=True)
+class ImageReader:
+    """Reads images of one source, over HTTP or from the bucket behind it."""
 
-    One image may be gone, so a few are tried; a host that says nothing is not asked again.
+    fetcher: Fetcher
+    open_bucket: Callable[[], Store]
+
+    def read(self, image: SourceImage, headers: Mapping[str, str]) -> Body | ReadError:
+        if image.bucket_key is None:
+            return _ask(self.fetcher, image, headers)
+        try:
+            bucket = impatient(self.open_bucket(), self.fetcher.limits.timeout_s)
+            return Body(bucket.get(Key(image.bucket_key)), Validators(), 1)
+        except StoreError as error:
+            return error
+
+
+def _remembered(manifest: Manifest | ManifestError, locator: Locator) -> Iterator[SourceImage]:
+    """Yield the images of sources that the manifest names, which posts may show no longer."""
+    for asset in manifest.assets.values() if isinstance(manifest, Manifest) else ():
+        for address in asset.sources:
+            if (image := locator.locate(Url(address))) is not None:
+                yield image
+
+
+def _examples(
+    source: Source, images: Iterable[SourceImage], ignored: Collection[Address]
+) -> Iterator[SourceImage]:
+    """Yield those of `images` that are of the source and not ignored, each object once."""
+    names = set[str]()
+    for image in images:
+        if image.source is source and image.address not in ignored:
+            if image.object_name not in names:
+                yield image
+            names.add(image.object_name)
+
+
+def _check_source(
+    source: Source, images: Iterable[SourceImage], reader: ImageReader
+) -> Iterator[Check]:
+    """Read one image of the source, and ask its host as other readers do.
+
+    One image may be gone, so a few are tried. A host that did not answer is not asked again.
     """
     try:
         headers = request_headers(source, os.environ)
     except ConfigError as error:
         yield failed("read", str(error))
         return
-    dead: list[tuple[SourceImage, FetchError | StoreError]] = []
-    silent = set[str]()
-    for located in _examples(parts, source, shown):
-        host = urlsplit(located.request.raw).netloc if located.bucket_key is None else ""
-        if host in silent:
+    unread: list[UnreadImage] = []
+    silent_hosts = set[str]()
+    for image in images:
+        host = urlsplit(image.request.raw).netloc if image.bucket_key is None else ""
+        if host in silent_hosts:
             continue
-        found = _read(parts, located, headers, fetcher)
-        if isinstance(found, Body):
-            others = "".join(f"; not read: {one.address} ({error})" for one, error in dead)
-            yield passed("read", f"{located.address}: {len(found.data):,} bytes{others}")
-            if located.bucket_key is None:
-                yield from _hot_link(located, found, headers, fetcher)
+        result = reader.read(image, headers)
+        if isinstance(result, Body):
+            others = "".join(f"; not read: {item.address} ({error})" for item, error in unread)
+            yield passed("read", f"{image.address}: {len(result.data):,} bytes{others}")
+            if image.bucket_key is None:
+                yield from _check_hot_links(image, result, headers, reader.fetcher)
             return
-        dead.append((located, found))
-        if len(dead) == _TRIED:
+        unread.append((image, result))
+        if len(unread) == _MOST_IMAGES:
             break
-        if _is_silence(found):
-            silent.add(host)
-    if dead:
-        yield _unread(dead, headers, fetcher)
+        if _is_silence(result):
+            silent_hosts.add(host)
+    if unread:
+        yield _explain_unread(unread, headers, reader.fetcher)
     else:
         yield unknown("read", "no post shows an image of it", "correct `match`, or drop the source")
 
 
-def _examples(parts: Parts, source: Source, shown: Shown) -> Iterator[SourceImage]:
-    """Images of the source, each once: that a post shows, or that the manifest remembers."""
-    assets = shown.manifest.assets.values() if isinstance(shown.manifest, Manifest) else ()
-    addresses = (url for asset in assets for url in asset.sources)
-    remembered = (parts.locator.locate(Url(address)) for address in addresses)
-    asked = set[str]()
-    for one in chain((wanted.located for wanted in shown.wanted), filter(None, remembered)):
-        if one.source is source and one.address not in parts.config.ignored:
-            if one.object_name not in asked:
-                yield one
-            asked.add(one.object_name)
-
-
-def _read(
-    parts: Parts, located: SourceImage, headers: Mapping[str, str], fetcher: Fetcher
-) -> Body | FetchError | StoreError:
-    if located.bucket_key is None:
-        return _ask(fetcher, located, headers)
-    try:
-        bucket = impatient(open_bucket(located.source, parts.config), fetcher.limits.timeout_s)
-        return Body(bucket.get(Key(located.bucket_key)), Validators(), 1)
-    except StoreError as error:
-        return error
-
-
-def _is_silence(error: FetchError | StoreError) -> bool:
-    """Whether the next image would get the same answer, after as long a wait."""
+def _is_silence(error: ReadError) -> bool:
+    """Return True if the next image would get the same answer, after as long a wait."""
     if isinstance(error, FetchError):
         return error.kind is Kind.TRANSIENT and error.status is None
     return isinstance(error, CredentialsError | NoBucketError | UnreachableError)
 
 
-def _unread(
-    dead: Sequence[tuple[SourceImage, FetchError | StoreError]],
-    headers: Mapping[str, str],
-    fetcher: Fetcher,
+def _explain_unread(
+    unread: Sequence[UnreadImage], headers: Mapping[str, str], fetcher: Fetcher
 ) -> Check:
-    """Why no image can be read. That a host wants a Referer says more than that one is gone."""
-    blocked = [one for one in dead if isinstance(one[1], FetchError) and one[1].kind in _HOTLINK]
-    first = (blocked or dead)[0]
-    located, error = first
+    """Return why no image can be read: that a host wants a Referer before that one is gone."""
+    blocked = [
+        (image, error)
+        for image, error in unread
+        if isinstance(error, FetchError) and error.kind in _BLOCKED
+    ]
+    first = (blocked or unread)[0]
+    image, error = first
     remedy = ""
     if blocked:
-        home = _home(located)
-        if isinstance(_ask(fetcher, located, {**_bare(headers), "Referer": home}), Body):
+        home = _home(image)
+        if isinstance(_ask(fetcher, image, {**_without_referer(headers), "Referer": home}), Body):
             remedy = f'set `headers = {{ Referer = "{home}" }}`'
-    others = " and ".join(one[0].address for one in dead if one is not first)
+    others = " and ".join(item[0].address for item in unread if item is not first)
     others = f"; {others} cannot be read either" if others else ""
-    return failed("read", f"{located.address}: {error}{others}", remedy)
+    return failed("read", f"{image.address}: {error}{others}", remedy)
 
 
-def _bare(headers: Mapping[str, str]) -> Mapping[str, str]:
+def _without_referer(headers: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in headers.items() if name.lower() != "referer"}
 
 
-def _home(located: SourceImage) -> str:
-    parts = urlsplit(located.address)
+def _home(image: SourceImage) -> str:
+    """Return the address of the first page of the image's host."""
+    parts = urlsplit(image.address)
     return f"{parts.scheme}://{parts.netloc}/"
 
 
-def _hot_link(
-    located: SourceImage, ours: Body, headers: Mapping[str, str], fetcher: Fetcher
+def _check_hot_links(
+    image: SourceImage, body: Body, headers: Mapping[str, str], fetcher: Fetcher
 ) -> Iterator[Check]:
-    bare, home = _bare(headers), _home(located)
+    """Compare `body`, which came with `headers`, with what comes with another Referer."""
+    bare, home = _without_referer(headers), _home(image)
     if len(bare) == len(headers):
-        other = _ask(fetcher, located, {**bare, "Referer": home})
-        if isinstance(other, Body) and _differ(ours, other):
+        other = _ask(fetcher, image, {**bare, "Referer": home})
+        if isinstance(other, Body) and body.data != other.data:
             yield failed(
                 "hot links",
                 "with a Referer of its own site the host sends another picture",
@@ -330,21 +399,17 @@ def _hot_link(
         else:
             yield passed("hot links", "the host asks for no Referer")
         return
-    without = _ask(fetcher, located, bare)
-    if isinstance(without, FetchError) or _differ(ours, without):
+    other = _ask(fetcher, image, bare)
+    if isinstance(other, FetchError) or body.data != other.data:
         yield passed("hot links", "the host wants a Referer, and the configured one does")
     else:
         yield passed("hot links", "the host asks for no Referer; the configured one is not needed")
 
 
-def _ask(fetcher: Fetcher, located: SourceImage, headers: Mapping[str, str]) -> Body | FetchError:
+def _ask(fetcher: Fetcher, image: SourceImage, headers: Mapping[str, str]) -> Body | FetchError:
     try:
-        body = fetcher.fetch(located.request, headers)
+        body = fetcher.fetch(image.request, headers)
     except FetchError as error:
         return error
     assert body is not None  # noqa: S101  (no validators were sent)
     return body
-
-
-def _differ(one: Body, other: Body) -> bool:
-    return sha256(one.data).digest() != sha256(other.data).digest()

@@ -1,53 +1,67 @@
-"""What belongs to the user, or is kept by commands: nothing else is written there."""
+"""The files and folders that a command's output must not replace."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from mirror import manifest, rewrites
-from mirror.config import ConfigError
-from mirror.pipeline.parts import Parts
+from mirror.config import Config, ConfigError
+from mirror.posts import PostTree
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
 
-_KEPT = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
+_MANIFEST_FILES = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
 
 
-def folders(parts: Parts) -> dict[str, Path]:
-    """The folders that commands write to, by what each is called; links followed."""
-    return {name: path.resolve() for name, path in parts.folders.items()}
+def check_output(
+    path: Path, config_path: Path, config: Config, folders: Mapping[str, Path]
+) -> None:
+    """Raise `ConfigError` if output at `path` would replace a file that commands read or keep.
 
-
-def check_output(parts: Parts, path: Path, config: Path, posts: Sequence[Path]) -> None:
-    """Raise `ConfigError` unless a command may write its output to `path`.
-
-    The output of an earlier run is replaced. `config` is the file that was read, `posts` is what
-    was named instead of the configured ones.
+    The output of an earlier run may be replaced. `config_path` is the file that `config` was read
+    from. `folders` are those that commands write to, by name. Posts: see `check_no_post`.
     """
-    place = Path(os.path.realpath(path))  # unlike `resolve`, it takes a link to itself
-    if (whose := _owner(parts, place, config, posts)) is not None:
-        raise ConfigError(f"{path}: {whose}; name another file for the output")
-
-
-def _owner(parts: Parts, place: Path, config: Path, posts: Sequence[Path]) -> str | None:
-    if place == config.resolve():
-        return "is the configuration"
-    root = parts.config.root.resolve()
-    for name, folder in folders(parts).items():
-        # Where manifests are kept in the folder of the whole site, not everything is ours.
+    place = _real(path)
+    root = config.root.resolve()
+    if place == config_path.resolve():
+        raise _refusal(path, "is the configuration")
+    for name, folder in ((name, folder.resolve()) for name, folder in folders.items()):
+        # A folder that holds the whole site, such as `manifest = "."`, has files of others too.
         if place.is_relative_to(folder) and not root.is_relative_to(folder):
-            return f"belongs to {name} ({folder})"
-    if place in (parts.config.manifest.resolve() / name for name in _KEPT):
-        return "belongs to manifest"
-    return "is a post" if place.is_file() and place in _posts(parts, posts) else None
+            raise _refusal(path, f"belongs to {name} ({folder})")
+    if place in (config.manifest.resolve() / name for name in _MANIFEST_FILES):
+        raise _refusal(path, "belongs to manifest")
 
 
-def _posts(parts: Parts, named: Sequence[Path]) -> set[Path]:
-    found = set[Path]()
-    for paths in ((), named):
-        with suppress(ConfigError):  # a folder that is not there has no posts
-            found |= {post.path.resolve() for post in parts.posts.find(paths)[0]}
-    return found
+def check_no_post(path: Path, posts: PostTree, named: Sequence[Path]) -> None:
+    """Raise `ConfigError` if `path` is one of the configured posts, or of those below `named`."""
+    place = _real(path)
+    files = set[Path]()
+    for paths in ((), named) if place.is_file() else ():
+        with suppress(ConfigError):  # a folder that does not exist has no posts
+            files |= {post.path.resolve() for post in posts.find(paths)[0]}
+    if place in files:
+        raise _refusal(path, "is a post")
+
+
+def check_restore_folder(path: Path, folders: Mapping[str, Path]) -> None:
+    """Raise `ConfigError` unless images may be restored into `path`, which may be new.
+
+    `folders` are those that commands write to, by name.
+    """
+    if path.exists() and not path.is_dir():
+        raise ConfigError(f"{path}: is no folder; name one to restore into, it may be new")
+    for name, folder in ((name, folder.resolve()) for name, folder in folders.items()):
+        if path.resolve().is_relative_to(folder):
+            raise ConfigError(f"{path}: belongs to {name} ({folder}); restore into another folder")
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))  # unlike `resolve`, it takes a link to itself
+
+
+def _refusal(path: Path, reason: str) -> ConfigError:
+    return ConfigError(f"{path}: {reason}; name another file for the output")

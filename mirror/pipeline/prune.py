@@ -1,11 +1,16 @@
-"""Objects that no line of the manifest names: listed, and deleted only when that is safe."""
+"""List the objects that no line of the manifest names; delete them where that is safe.
+
+Read in this order: `prune` is the command; `list_extras` finds the objects; `mentions` finds the
+keys that posts still show; the doubts, of which any one is enough to delete nothing.
+"""
 
 from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from urllib.parse import unquote
 
@@ -19,11 +24,13 @@ from mirror.pipeline.scan import Scanned, scan
 from mirror.store import ObjectInfo, StoreError
 
 _WORKERS = 8
+# The most characters that one character of a key takes: UTF-8 of four bytes, percent-encoded.
+_SPELLING_LENGTH = 12
 
 
 @dataclass(frozen=True, slots=True)
 class MaxDelete:
-    """How many objects of a destination may go: a number, or a share of all that are there."""
+    """The most objects of a destination that may be deleted: a number, or a share of all."""
 
     text: str
     number: int | None
@@ -31,7 +38,7 @@ class MaxDelete:
 
     @classmethod
     def parse(cls, text: str) -> MaxDelete:
-        """Raise `ValueError` for anything but `25` or `10%`."""
+        """Read a number such as `25` or a share such as `10%`. Raise `ValueError`."""
         match = re.fullmatch(r"(\d{1,12})|(\d{1,3}(?:\.\d{1,6})?)%", text.strip(), re.ASCII)
         if match is None or (match[2] is not None and float(match[2]) > 100):
             raise ValueError(f"expected a number such as 25, or a share such as 10%, got {text!r}")
@@ -47,56 +54,63 @@ class MaxDelete:
 
 @dataclass(frozen=True, slots=True)
 class PruneOptions:
+    """`yes`: delete, and do not only list."""
+
     yes: bool = False
     max_delete: MaxDelete = MaxDelete("10%", None, 10)
 
 
 @dataclass(frozen=True, slots=True)
-class Extra:
-    """An object that no line of the manifest names. `post` still shows it, if any does."""
+class ExtraObject:
+    """An object that no line of the manifest names. `post` is one that shows it, if any does."""
 
-    target: Destination
+    destination: Destination
     info: ObjectInfo
-    post: str | None
+    post: str | None = None
 
 
 @dataclass(slots=True)
 class PruneResult:
-    """`doomed` were deleted or would be; `kept` are extra too, and a post still names them.
+    """`doomed` were deleted or would be; posts still name the `kept` ones, which stay.
 
-    `doubts` are why nothing may be deleted. They are findings only where that was asked for.
+    `doubts` are the reasons to delete nothing. They are findings only with `yes`.
     """
 
     summary: dict[str, int | float]
     findings: Sequence[Finding]
-    doomed: Sequence[Extra]
-    kept: Sequence[Extra]
+    doomed: Sequence[ExtraObject]
+    kept: Sequence[ExtraObject]
     doubts: Sequence[Finding]
 
 
 def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progress) -> PruneResult:
-    """List what no line of the manifest names, and delete it with `yes` and without a doubt.
+    """List the objects that no line of the manifest names; delete them with `yes`.
 
-    All is decided before the first object goes: any doubt about the posts, the manifest or the
-    number of objects is a refusal, and then nothing is deleted anywhere.
+    Everything is decided before the first object is deleted. Any doubt about the posts, the
+    manifest or the number of objects is a refusal, and then nothing is deleted anywhere.
     """
     started = monotonic()
     manifest, _ = parts.manifest.load()
     scanned = scan(*parts.posts.find())
     findings = FindingLog(progress.finding, scanned.findings)
-    extras, totals = _list(parts, manifest, scanned, findings, progress)
-    doubts = [
-        *_doubts(manifest, scanned, findings),
-        *_too_many(parts.destinations, extras, totals, options.max_delete),
-    ]
+    extras, totals = list_extras(parts.destinations, manifest.by_key, findings, progress)
+    texts = findings.sift(_texts(scanned))
+    posts = mentions(texts, parts.destinations, {extra.info.key for extra in extras})
+    extras = [replace(extra, post=posts.get(extra.info.key)) for extra in extras]
     doomed = [extra for extra in extras if extra.post is None]
     kept = [extra for extra in extras if extra.post is not None]
+    counts_doomed = Counter(extra.destination.name for extra in doomed)
+    doubts = [
+        *_doubts_about_manifest(manifest),
+        *_doubts_about_posts(scanned, findings),
+        *_doubts_about_number(counts_doomed, totals, options.max_delete),
+    ]
     for extra in kept:
         progress.event("kept", **_members(extra), post=extra.post)
     if options.yes:
         findings.extend(doubts)
     if options.yes and not doubts:
-        doomed = _delete(engine, doomed, findings, progress)
+        doomed = _delete_all(engine, doomed, findings, progress)
     else:
         for extra in doomed:
             progress.event("extra" if doubts else "would-delete", **_members(extra))
@@ -111,139 +125,151 @@ def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progres
     return PruneResult(summary(counts, findings, started), findings, doomed, kept, doubts)
 
 
-def _members(extra: Extra) -> dict[str, object]:
-    return {"destination": extra.target.name, "key": extra.info.key, "size": extra.info.size}
+def _members(extra: ExtraObject) -> dict[str, object]:
+    return {"destination": extra.destination.name, "key": extra.info.key, "size": extra.info.size}
 
 
-def _doubts(manifest: Manifest, scanned: Scanned, findings: Sequence[Finding]) -> Iterator[Finding]:
+# --- What is there, and what goes -------------------------------------------------------------
+
+
+def list_extras(
+    destinations: Iterable[Destination],
+    keys: Collection[str],
+    findings: FindingLog,
+    progress: Progress,
+) -> tuple[list[ExtraObject], dict[str, int]]:
+    """Return the objects whose key is not among `keys`, and how many each destination holds.
+
+    A destination that cannot be listed to the end is a finding, and has neither.
+    """
+    extras: list[ExtraObject] = []
+    totals: dict[str, int] = {}
+    for destination in destinations:
+        progress.stage(f"list {destination.name}", None, "objects")
+        listed = []
+        total = 0
+        try:
+            for info in destination.store.list():
+                total += 1
+                progress.advance()
+                listed += [ExtraObject(destination, info)] if info.key not in keys else []
+        except StoreError as error:
+            findings.append(unreachable(destination, error))
+            continue
+        totals[destination.name] = total
+        extras += listed
+    return extras, totals
+
+
+def _delete_all(
+    engine: Engine, doomed: Sequence[ExtraObject], findings: FindingLog, progress: Progress
+) -> list[ExtraObject]:
+    """Return the objects that were deleted; each of the others is a finding."""
+    deleted = []
+    progress.stage("delete", len(doomed), "objects")
+    for result in engine.map(_delete, doomed, _WORKERS):
+        progress.advance(failed=isinstance(result, Finding))
+        if isinstance(result, Finding):
+            findings.append(result)
+        else:
+            deleted.append(result)
+            progress.event("deleted", **_members(result))
+    return deleted
+
+
+def _delete(extra: ExtraObject) -> ExtraObject | Finding:
+    try:
+        extra.destination.store.delete(extra.info.key)
+    except StoreError as error:
+        return Finding(Rule.NOT_DELETED, extra.info.key, str(error))
+    return extra
+
+
+# --- Reasons to delete nothing ----------------------------------------------------------------
+
+
+def _doubts_about_manifest(manifest: Manifest) -> Iterator[Finding]:
     if not manifest.by_key:
         message = "names no object, so every object would go; is it the right one?"
         yield Finding(Rule.PRUNE_REFUSED, "the manifest", message)
+
+
+def _doubts_about_posts(scanned: Scanned, findings: Sequence[Finding]) -> Iterator[Finding]:
     failed = [finding for finding in findings if finding.rule.outcome is Outcome.FAILURE]
-    if not failed and not scanned.posts:
-        message = "there is none, so nothing would be kept for them; see [posts] in mirror.toml"
-        yield Finding(Rule.PRUNE_REFUSED, "the posts", message)
     if failed:
         message = (
             f"{failed[0].subject} could not be scanned ({len(failed)} in all), so it is not known "
             "which objects it shows; put that right first"
         )
         yield Finding(Rule.PRUNE_REFUSED, "the posts", message)
+    elif not scanned.posts:
+        message = "there is none, so nothing would be kept for them; see [posts] in mirror.toml"
+        yield Finding(Rule.PRUNE_REFUSED, "the posts", message)
 
 
-def _list(
-    parts: Parts,
-    manifest: Manifest,
-    scanned: Scanned,
-    findings: FindingLog,
-    progress: Progress,
-) -> tuple[list[Extra], dict[str, int]]:
-    """What is extra in each destination, and how many objects each holds."""
-    found: list[tuple[Destination, ObjectInfo]] = []
-    totals: dict[str, int] = {}
-    for target in parts.destinations:
-        progress.stage(f"list {target.name}", None, "objects")
-        infos = []
-        total = 0
-        try:
-            for info in target.store.list():
-                total += 1
-                progress.advance()
-                infos += [info] if info.key not in manifest.by_key else []
-        except StoreError as error:
-            findings.append(unreachable(target, error))
-            continue
-        totals[target.name] = total
-        found += [(target, info) for info in infos]
-    texts = findings.sift(_texts(scanned))
-    shown = mentions(texts, parts.destinations, {info.key for _, info in found})
-    return [Extra(target, info, shown.get(info.key)) for target, info in found], totals
-
-
-def _too_many(
-    targets: Iterable[Destination],
-    extras: Sequence[Extra],
-    totals: Mapping[str, int],
-    limit: MaxDelete,
+def _doubts_about_number(
+    doomed: Mapping[str, int], totals: Mapping[str, int], limit: MaxDelete
 ) -> Iterator[Finding]:
-    for target in targets:
-        count = sum(one.target is target and one.post is None for one in extras)
-        total = totals.get(target.name, 0)
+    """Yield a finding for each destination that would lose more objects than `limit` allows.
+
+    `doomed` and `totals` are numbers of objects by the name of the destination.
+    """
+    for name, total in totals.items():
+        count = doomed.get(name, 0)
         if not limit.allows(count, total):
             message = (
                 f"{count} of {total} objects would go, more than --max-delete {limit.text}; look "
                 f"at the list, and if it is right run again with --max-delete {count}"
             )
-            yield Finding(Rule.PRUNE_REFUSED, target.name, message)
+            yield Finding(Rule.PRUNE_REFUSED, name, message)
 
 
-def _delete(
-    engine: Engine, doomed: Sequence[Extra], findings: FindingLog, progress: Progress
-) -> list[Extra]:
-    """Return what is gone."""
-    gone = []
-    progress.stage("delete", len(doomed), "objects")
-    for result in engine.map(_delete_one, doomed, _WORKERS):
-        progress.advance(failed=isinstance(result, Finding))
-        if isinstance(result, Finding):
-            findings.append(result)
-        else:
-            gone.append(result)
-            progress.event("deleted", **_members(result))
-    return gone
-
-
-def _delete_one(extra: Extra) -> Extra | Finding:
-    try:
-        extra.target.store.delete(extra.info.key)
-    except StoreError as error:
-        return Finding(Rule.NOT_DELETED, extra.info.key, str(error))
-    return extra
-
-
-# --- What posts still name --------------------------------------------------------------------
+# --- What posts still show --------------------------------------------------------------------
 
 
 def _texts(scanned: Scanned) -> Iterator[tuple[str, str] | Finding]:
-    """Name and text of every post, and its URLs as decoded, whose host may be spelled in any way.
+    """Yield the name of every post with its text, and with its URLs as decoded.
 
-    A finding for a post that cannot be read any more.
+    The scanner decodes a host that is spelled in other ways, which the text does not show. A post
+    that cannot be read any more is a finding.
     """
-    for one in scanned.posts:
-        data = one.post.read()
+    for entry in scanned.posts:
+        data = entry.post.read()
         if isinstance(data, Finding):
             yield data
         else:
-            yield one.post.name, data.decode(one.encoding or "utf-8", "replace")
-            yield one.post.name, "\n".join(ref.url.raw for ref in one.references)
+            yield entry.post.name, data.decode(entry.encoding or "utf-8", "replace")
+            yield entry.post.name, "\n".join(reference.url.raw for reference in entry.references)
 
 
 def mentions(
-    posts: Iterable[tuple[str, str]], targets: Iterable[Destination], keys: Collection[str]
+    posts: Iterable[tuple[str, str]], destinations: Iterable[Destination], keys: Collection[str]
 ) -> Mapping[str, str]:
-    """Which of `keys` stand in posts (name and text) as a public URL, and in which post first.
+    """Return which of `keys` stand in `posts` as a public URL, with the first post that has it.
 
-    Looked for in the text as such, so code, comments and syntaxes that no scanner knows count;
-    scheme, letter case of the host, escapes and entities do not matter. In doubt it is a mention.
+    `posts` are pairs of name and text. The text is searched as such, so code, comments and
+    syntaxes that no scanner knows count. Scheme, letter case of the host, escapes and entities do
+    not matter. In doubt it is a mention.
     """
-    bases = [t.settings.public_url for t in targets if t.settings.public_url is not None]
-    found: dict[str, str] = {}
+    urls = (destination.settings.public_url for destination in destinations)
+    bases = [url for url in urls if url is not None]
+    first: dict[str, str] = {}
     lengths = sorted({len(key) for key in keys})
     if not bases or not lengths:
-        return found
+        return first
     names = "|".join(sorted({re.escape(re.sub(r"^https?:", "", base)) for base in bases}))
-    # A character takes up to twelve: percent-encoded UTF-8, or an entity. Looked ahead, because
-    # the next URL may begin where nothing ends this one.
-    pattern = re.compile(rf"(?:{names})/(?=([^\r\n]{{1,{12 * lengths[-1]}}}))", re.IGNORECASE)
+    # A look-ahead, because the next URL may begin where nothing ends this one.
+    most = _SPELLING_LENGTH * lengths[-1]
+    pattern = re.compile(rf"(?:{names})/(?=([^\r\n]{{1,{most}}}))", re.IGNORECASE)
     for name, text in posts:
         for match in pattern.finditer(text.replace("\\/", "/")):
             for key in _keys_at(match[1], keys, lengths):
-                found.setdefault(key, name)
-    return found
+                first.setdefault(key, name)
+    return first
 
 
 def _keys_at(text: str, keys: Collection[str], lengths: Sequence[int]) -> Iterator[str]:
-    """The keys that `text` begins with, in any of the ways it may be spelled."""
+    """Yield the keys that `text` begins with, as it is and with entities and escapes decoded."""
     plain = html.unescape(text)
     for spelling in {text, plain, unquote(text), unquote(plain)}:
         for length in lengths:

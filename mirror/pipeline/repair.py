@@ -1,64 +1,74 @@
-"""Missing and damaged objects and originals, put back from any good copy. Accepted on hash only.
+"""Put missing and damaged objects and originals back, from any copy with the right SHA-256.
 
-The one place that overwrites: an object whose key the manifest names, whose bytes are not those
-the manifest names, and of which good bytes are at hand.
+This is the one command that overwrites an object. It does so only where the manifest names the
+key, the bytes under it are other ones, and the right bytes are at hand.
+
+Read in this order: `repair` is the command; `diagnose` says what is damaged; `CopyFinder` and
+`SourceFinder` look for good bytes; `CopyWriter` puts them where they belong.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
+from mimetypes import MimeTypes
+from pathlib import PurePosixPath
 from time import monotonic
 
-from mirror.archive import ArchiveError
+from mirror.archive import Archive, ArchiveError
 from mirror.destinations import Destination, may_run_scripts, unreachable
 from mirror.engine import Engine
 from mirror.fetch import FetchError
 from mirror.manifest import Manifest
-from mirror.model import Asset, Finding, Rule
+from mirror.model import EXTENSIONS, Asset, Digest, Finding, Key, Rule
+from mirror.pictures.blob import inspect
+from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.verify import (
-    Held,
-    State,
-    VerifyOptions,
-    examine,
-    verify_original,
-)
+from mirror.pipeline.verify import Held, State, VerifyOptions, examine, verify_original
 from mirror.store import StoreError
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
 
 _WORKERS = 8
+_SVG = "image/svg+xml"
+_TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()} | {
+    ".apng": "image/png",
+    ".jfif": "image/jpeg",
+    ".jpe": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": "image/tiff",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class RepairOptions:
-    """`deep`: also read back what a listing says is right."""
+    """`deep`: also read back the objects of which a listing says that they are right."""
 
     dry_run: bool = False
     deep: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
-    """An image, and where it is missing or damaged."""
+class Damage:
+    """An image, and the places where it is missing or has other bytes."""
 
     asset: Asset
-    targets: tuple[tuple[Destination, State], ...] = ()
+    destinations: tuple[tuple[Destination, State], ...] = ()
     in_archive: bool = False
 
     @property
     def subject(self) -> str:
+        """The key, or the digest of an image without an object."""
         return self.asset.key or self.asset.digest.hex
 
     @property
     def places(self) -> list[str]:
-        names = [target.name for target, _ in self.targets]
+        names = [destination.name for destination, _ in self.destinations]
         return [ARCHIVE, *names] if self.in_archive else names
 
 
@@ -83,152 +93,202 @@ def repair(
 ) -> RepairResult:
     """Bring every destination and the archive back to what the manifest says.
 
-    Raise `ManifestError` or `ConfigError`. What cannot be repaired is a finding, and so is a
-    destination that cannot be asked; neither stops the rest.
+    Raise `ManifestError` or `ConfigError`. A copy that cannot be repaired and a destination that
+    cannot be asked are findings, and the others are repaired all the same. The hosts that the
+    images came from are asked only for what neither the archive nor a destination has.
     """
     started = monotonic()
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
-    findings = FindingLog(progress.finding)
-    diagnosis = diagnose(parts, engine, manifest, options, findings, progress)
-    repairs: list[Repair] = []
+    log = RepairLog(FindingLog(progress.finding), progress, options.dry_run)
+    depth = VerifyOptions(deep=options.deep)
+    comparisons = (
+        (destination, examine(destination, manifest.objects, engine, depth, progress))
+        for destination in parts.destinations
+    )
+    diagnosis = diagnose(manifest, comparisons, log.findings)
+    is_damaged = IsDamaged(partial(verify_original, parts))
+    damages = add_originals(
+        diagnosis.damages, find_originals(manifest, is_damaged, engine, progress)
+    )
+    limits = ImageLimits(max_pixels=parts.config.fetch.max_pixels)
+    writer = CopyWriter(parts.archive, parts.locator, limits, options.dry_run)
     try:
-        for mended in _mend(parts, engine, diagnosis, options, progress):
-            findings.extend(mended.findings)
-            repairs += mended.repairs
-            _report(mended.repairs, options, progress)
+        if damages:
+            progress.stage("repair", len(damages), "images")
+        unmet = []
+        copies = CopyFinder(parts.archive, diagnosis.reachable)
+        for attempt in engine.map(RepairJob(copies, writer), damages, _WORKERS):
+            if attempt.is_found:
+                log.add(attempt)
+            else:
+                unmet.append(attempt)
+        if unmet:
+            with open_origins(parts) as origins:
+                sources = SourceFinder(origins, parts.locator, parts.config.ignored)
+                retry = RetryJob(RepairJob(sources, writer))
+                for attempt in engine.map(retry, unmet, parts.config.fetch.concurrency):
+                    log.add(attempt)
     finally:
-        if not options.dry_run and any(one.in_archive for one in diagnosis.broken):
+        if not options.dry_run and any(damage.in_archive for damage in damages):
             parts.archive.seal()
     counts = {
         "assets": len(manifest.assets),
         "objects": diagnosis.compared,
-        "broken": sum(len(one.places) for one in diagnosis.broken),
-        "repaired": len(repairs),
+        "broken": sum(len(damage.places) for damage in damages),
+        "repaired": len(log.repairs),
     }
-    return RepairResult(summary(counts, findings, started), findings, repairs)
+    return RepairResult(summary(counts, log.findings, started), log.findings, log.repairs)
 
 
-def _report(repairs: Iterable[Repair], options: RepairOptions, progress: Progress) -> None:
-    kind = "would-repair" if options.dry_run else "repaired"
-    for one in repairs:
-        members = {"place": one.place, "subject": one.subject, "from": one.origin}
-        progress.event(kind, **members)
+@dataclass(slots=True)
+class RepairLog:
+    """The findings and repairs of a run, each reported as it is added."""
+
+    findings: FindingLog
+    progress: Progress
+    dry_run: bool
+    repairs: list[Repair] = field(default_factory=list)
+
+    def add(self, attempt: RepairAttempt) -> None:
+        self.progress.advance(failed=bool(attempt.findings))
+        self.findings.extend(attempt.findings)
+        self.repairs += attempt.repairs
+        for repair in attempt.repairs:
+            members = {"place": repair.place, "subject": repair.subject, "from": repair.origin}
+            self.progress.event("would-repair" if self.dry_run else "repaired", **members)
 
 
-# --- What is broken ---------------------------------------------------------------------------
+# --- What is damaged --------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Every image that is missing or damaged somewhere, out of so many objects compared."""
+    """The damages in those destinations that could be asked, in the order of digests.
 
-    broken: Sequence[Broken]
+    `compared` is the number of objects that were looked up.
+    """
+
+    damages: Sequence[Damage]
     compared: int
     reachable: Sequence[Destination]
 
 
 def diagnose(
-    parts: Parts,
-    engine: Engine,
-    manifest: Manifest,
-    options: RepairOptions,
-    findings: FindingLog,
-    progress: Progress,
+    manifest: Manifest, comparisons: Iterable[tuple[Destination, Held]], findings: FindingLog
 ) -> Diagnosis:
-    """Compare destinations and archive with the manifest; who cannot be asked is a finding."""
-    broken: dict[str, Broken] = {}
+    """Return which objects of the manifest are missing or different, and where.
+
+    Add a finding for a destination and for an object that could not be asked. Objects that the
+    manifest does not name are left out.
+    """
+    damages: dict[Digest, Damage] = {}
     reachable = []
     compared = 0
-    for target in parts.destinations:
-        objects = manifest.objects
-        held = examine(target, objects, engine, VerifyOptions(deep=options.deep), progress)
+    for destination, held in comparisons:
         compared += held.compared
         if held.trouble is not None:
-            findings.append(unreachable(target, held.trouble))
+            findings.append(unreachable(destination, held.trouble))
             continue
-        reachable.append(target)
-        for asset, state in _to_mend(held, manifest, findings):
-            known = broken.get(asset.digest.hex, Broken(asset))
-            one = replace(known, targets=(*known.targets, (target, state)))
-            broken[asset.digest.hex] = one
+        reachable.append(destination)
+        for deviation in held.deviations:
+            if deviation.state is State.UNCHECKED:
+                findings.append(Finding(Rule.OBJECT_UNCHECKED, deviation.key, deviation.message))
+            elif deviation.state is not State.EXTRA:
+                asset = manifest.by_key[deviation.key]
+                damage = damages.get(asset.digest, Damage(asset))
+                places = (*damage.destinations, (destination, deviation.state))
+                damages[asset.digest] = replace(damage, destinations=places)
+    return Diagnosis([damages[digest] for digest in sorted(damages)], compared, reachable)
+
+
+@dataclass(frozen=True, slots=True)
+class IsDamaged:
+    """Asset in; the asset and True out if its original is missing or damaged."""
+
+    verify: Callable[[Asset], Finding | None]
+
+    def __call__(self, asset: Asset) -> tuple[Asset, bool]:
+        return asset, self.verify(asset) is not None
+
+
+def find_originals(
+    manifest: Manifest, is_damaged: IsDamaged, engine: Engine, progress: Progress
+) -> list[Asset]:
+    """Return the assets whose original is missing from the archive, or damaged there."""
     assets = list(manifest.assets.values())
     progress.stage("read the archive", len(assets), "originals")
-    for asset, trouble in engine.map(partial(_look, parts), assets, _WORKERS):
-        progress.advance(failed=trouble)
-        if trouble:
-            known = broken.get(asset.digest.hex, Broken(asset))
-            broken[asset.digest.hex] = replace(known, in_archive=True)
-    return Diagnosis([broken[digest] for digest in sorted(broken)], compared, reachable)
+    damaged = []
+    for asset, failed in engine.map(is_damaged, assets, _WORKERS):
+        progress.advance(failed=failed)
+        damaged += [asset] if failed else []
+    return damaged
 
 
-def _to_mend(held: Held, manifest: Manifest, findings: FindingLog) -> Iterator[tuple[Asset, State]]:
-    for one in held.deviations:
-        if one.state is State.UNCHECKED:
-            findings.append(Finding(Rule.OBJECT_UNCHECKED, one.key, one.message))
-        elif one.state is not State.EXTRA:
-            yield manifest.by_key[one.key], one.state
-
-
-def _look(parts: Parts, asset: Asset) -> tuple[Asset, bool]:
-    return asset, verify_original(parts, asset) is not None
+def add_originals(damages: Iterable[Damage], originals: Iterable[Asset]) -> list[Damage]:
+    """Return `damages` with damaged originals added, in the order of digests."""
+    by_digest = {damage.asset.digest: damage for damage in damages}
+    for asset in originals:
+        damage = by_digest.get(asset.digest, Damage(asset))
+        by_digest[asset.digest] = replace(damage, in_archive=True)
+    return [by_digest[digest] for digest in sorted(by_digest)]
 
 
 # --- Good bytes -------------------------------------------------------------------------------
 
 
-Find = Callable[[Broken], "GoodCopy | list[str]"]
-"""Good bytes of an image, or why each place it was looked for has none."""
+Finder = Callable[[Damage], "GoodCopy | list[str]"]
+"""Returns good bytes of a damaged image, or for each place it looked in why there are none."""
 
 
 @dataclass(frozen=True, slots=True)
-class Copies:
-    """Finds good bytes in the archive, then in the destinations, in their order."""
+class CopyFinder:
+    """Looks in the archive, then in the destinations in their order, but for damaged ones."""
 
-    parts: Parts
-    targets: Sequence[Destination]
+    archive: Archive
+    destinations: Sequence[Destination]
 
-    def __call__(self, broken: Broken) -> GoodCopy | list[str]:
-        ill = {target.name for target, _ in broken.targets}
-        well = [target for target in self.targets if target.name not in ill]
-        return find_copy(self.parts.archive, well, broken.asset)
+    def __call__(self, damage: Damage) -> GoodCopy | list[str]:
+        damaged = {destination.name for destination, _ in damage.destinations}
+        others = [item for item in self.destinations if item.name not in damaged]
+        return find_copy(self.archive, others, damage.asset)
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
-    """Finds good bytes where the image came from: as `sync` fetches, and only the same bytes."""
+class SourceFinder:
+    """Asks the hosts that an image came from, as `sync` does, and accepts only the same bytes."""
 
     origins: Origins
     locator: Locator
     ignored: Collection[Address]
 
-    def __call__(self, broken: Broken) -> GoodCopy | list[str]:
+    def __call__(self, damage: Damage) -> GoodCopy | list[str]:
         reasons = []
-        for address in broken.asset.sources:
+        for address in damage.asset.sources:
             located = self.locator.locate(Url(address))
             if located is None or address in self.ignored:
-                why = "is listed under [[ignore]]" if located else "no [[source]] matches it"
-                reasons.append(f"{address}: {why}")
+                reason = "is listed under [[ignore]]" if located else "no [[source]] matches it"
+                reasons.append(f"{address}: {reason}")
                 continue
             try:
                 body = self.origins.read(located)
             except (FetchError, StoreError) as error:
                 reasons.append(f"{address}: {error}")
                 continue
-            if body is not None and sha256(body.data).hexdigest() == broken.asset.digest.hex:
+            if body is not None and sha256(body.data).hexdigest() == damage.asset.digest.hex:
                 return GoodCopy(body.data, address)
             reasons.append(f"{address}: gives another picture now")
         return reasons
 
 
-# --- Putting it back --------------------------------------------------------------------------
+# --- Writing them -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """What became of a broken image. Without `is_found` nothing was written."""
+class RepairAttempt:
+    """What came of a damage. Without `is_found` nothing was written, and `reasons` say why."""
 
-    broken: Broken
+    damage: Damage
     is_found: bool
     repairs: Sequence[Repair] = ()
     findings: Sequence[Finding] = ()
@@ -236,77 +296,122 @@ class Mended:
 
 
 @dataclass(frozen=True, slots=True)
-class MendJob:
-    """Broken image in, put back whole wherever it was missing or damaged."""
+class RepairJob:
+    """Damage in, good bytes found and written to each place that lacks them."""
 
-    parts: Parts
-    find: Find
-    write: bool
+    find: Finder
+    writer: CopyWriter
 
-    def __call__(self, broken: Broken) -> Mended:
-        found = self.find(broken)
-        if not isinstance(found, GoodCopy):
-            return Mended(broken, False, reasons=found)
+    def __call__(self, damage: Damage) -> RepairAttempt:
+        copy = self.find(damage)
+        if isinstance(copy, GoodCopy):
+            return self.writer.write(damage, copy)
+        return RepairAttempt(damage, False, reasons=copy)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryJob:
+    """Failed attempt in, one with another finder out; a finding if that fails as well."""
+
+    job: RepairJob
+
+    def __call__(self, attempt: RepairAttempt) -> RepairAttempt:
+        again = self.job(attempt.damage)
+        if again.is_found:
+            return again
+        damage = again.damage
+        reasons = [*attempt.reasons, *again.reasons] or ["it has no source"]
+        message = (
+            f"cannot be put back in {', '.join(damage.places)}: no place has bytes with SHA-256 "
+            f"{damage.asset.digest} ({'; '.join(reasons)}). Put the file into the archive by hand, "
+            "or take the line out of the manifest if the picture is lost"
+        )
+        return replace(again, findings=[_not_repaired(damage, message)])
+
+
+@dataclass(frozen=True, slots=True)
+class CopyWriter:
+    """Writes good bytes to the archive and to destinations. With `dry_run` it only says so.
+
+    `limits` are those within which a picture is decoded.
+    """
+
+    archive: Archive
+    locator: Locator
+    limits: ImageLimits
+    dry_run: bool
+
+    def write(self, damage: Damage, copy: GoodCopy) -> RepairAttempt:
+        """Write to every place of `damage`; a place that refuses is a finding.
+
+        Bytes that are not the picture of the manifest's line are written nowhere.
+        """
+        if (mismatch := picture_mismatch(damage.asset, copy.data, self.limits)) is not None:
+            message = (
+                f"was not put back in {', '.join(damage.places)}: {mismatch}. Correct the line of "
+                "the manifest, or take it out"
+            )
+            return RepairAttempt(damage, True, findings=[_not_repaired(damage, message)])
         repairs = []
         findings = []
-        for place, put in self._writes(broken, found.data):
+        for place, put in self._puts(damage, copy.data):
             try:
-                if self.write:
+                if not self.dry_run:
                     put()
             except (ArchiveError, StoreError) as error:
-                findings.append(Finding(Rule.NOT_REPAIRED, broken.subject, str(error)))
+                findings.append(_not_repaired(damage, str(error)))
             else:
-                repairs.append(Repair(place, broken.subject, found.origin))
-        return Mended(broken, True, repairs, findings)
+                repairs.append(Repair(place, damage.subject, copy.origin))
+        return RepairAttempt(damage, True, repairs, findings)
 
-    def _writes(self, broken: Broken, data: bytes) -> Iterator[tuple[str, Callable[[], None]]]:
-        asset = broken.asset
-        blob = asset.blob
-        if broken.in_archive:
-            yield ARCHIVE, partial(self.parts.archive.put, blob, data)
-        inline = not may_run_scripts(asset, self.parts.locator)
-        for target, state in broken.targets:
+    def _puts(self, damage: Damage, data: bytes) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield the name of each place and the call that writes there."""
+        asset = damage.asset
+        if damage.in_archive:
+            yield ARCHIVE, partial(self.archive.put, asset.blob, data)
+        inline = not may_run_scripts(asset, self.locator)
+        for destination, state in damage.destinations:
             assert asset.key is not None  # noqa: S101  (only objects are in destinations)
-            put = target.store.replace if state is State.DIFFERENT else target.store.put
-            yield target.name, partial(put, asset.key, data, blob.media_type, inline=inline)
+            store = destination.store
+            put = store.replace if state is State.DIFFERENT else store.put
+            yield (
+                destination.name,
+                partial(put, asset.key, data, asset.blob.media_type, inline=inline),
+            )
 
 
-def _mend(
-    parts: Parts,
-    engine: Engine,
-    diagnosis: Diagnosis,
-    options: RepairOptions,
-    progress: Progress,
-) -> Iterator[Mended]:
-    """Copies first; hosts are asked only for what no copy has."""
-    write = not options.dry_run
-    if diagnosis.broken:
-        progress.stage("repair", len(diagnosis.broken), "images")
-    copies = MendJob(parts, Copies(parts, diagnosis.reachable), write)
-    left: dict[str, Mended] = {}
-    for mended in engine.map(copies, diagnosis.broken, _WORKERS):
-        if mended.is_found:
-            progress.advance(failed=bool(mended.findings))
-            yield mended
-        else:
-            left[mended.broken.asset.digest.hex] = mended
-    if not left:
-        return
-    with open_origins(parts) as origins:
-        sources = MendJob(parts, Sources(origins, parts.locator, parts.config.ignored), write)
-        todo = [one.broken for one in left.values()]
-        for mended in engine.map(sources, todo, parts.config.fetch.concurrency):
-            progress.advance(failed=not mended.is_found)
-            before = left[mended.broken.asset.digest.hex].reasons
-            yield mended if mended.is_found else _given_up(mended, before)
+def picture_mismatch(asset: Asset, data: bytes, limits: ImageLimits) -> str | None:
+    """Return how `data` is not the picture that the line of the manifest says; `None` if it is.
+
+    The manifest can be edited by hand, so its media type is compared with the decoded bytes, and
+    the extension of its key with the media type.
+    """
+    expected = asset.blob.media_type
+    try:
+        media_type = inspect(data, limits).media_type
+    except ImageError as error:
+        return f"expected a picture of type {expected}, found: {error}"
+    if media_type != expected:
+        return f"expected a picture of type {expected}, found {media_type}"
+    if asset.key is not None and not extension_fits(asset.key, expected):
+        return f"expected a key for {expected}, found {asset.key!r}"
+    return None
 
 
-def _given_up(mended: Mended, before: Sequence[str]) -> Mended:
-    broken = mended.broken
-    reasons = [*before, *mended.reasons] or ["it has no source"]
-    message = (
-        f"cannot be put back in {', '.join(broken.places)}: no place has bytes with SHA-256 "
-        f"{broken.asset.digest} ({'; '.join(reasons)}). Put the file into the archive by hand, or "
-        "take the line out of the manifest if the picture is lost"
-    )
-    return replace(mended, findings=[Finding(Rule.NOT_REPAIRED, broken.subject, message)])
+def extension_fits(key: Key, media_type: str) -> bool:
+    """Return False if a web server that goes by the key's extension would send another kind.
+
+    Kinds are SVG, which can run scripts, other pictures, and everything that is no picture. With
+    `key = "{path}"` a WebP may be stored as `a.jpg`, and browsers show it. An unknown extension
+    fits.
+    """
+    extension = PurePosixPath(key).suffix.lower()
+    named, _ = MimeTypes().guess_type(f"x{extension}", strict=False)
+    named = _TYPES_BY_EXTENSION.get(extension, named)
+    if named is None:
+        return True
+    return named.startswith("image/") and (named == _SVG) == (media_type == _SVG)
+
+
+def _not_repaired(damage: Damage, message: str) -> Finding:
+    return Finding(Rule.NOT_REPAIRED, damage.subject, message)

@@ -1,16 +1,20 @@
-"""Posts, manifest, archive and ledger -> the values of a report. Reads only, and asks nobody."""
+"""Collect what a report says from posts, manifest, archive and ledger. Reads only, asks nobody.
+
+Read in this order: `collect` is the command; `find_usage` says what the posts show; then the
+tiles, the hosts, the findings and the growth of the archive, each from what it needs.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from os import cpu_count
 from pathlib import Path
 
-from mirror.archive import ArchiveError
+from mirror.archive import Archive, ArchiveError
+from mirror.destinations import Destination, asset_of
 from mirror.engine import Engine
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest, Finding, Outcome, Thumbnail
@@ -20,176 +24,212 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.scan import HostRow, Scanned, host_table, scan
 from mirror.pipeline.verify import verify_posts
-from mirror.repeats.evidence import Pair
-from mirror.repeats.groups import find_groups, find_refused
+from mirror.repeats.evidence import Evidence, Pair
+from mirror.repeats.groups import RepeatGroup, find_groups, find_refused
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.report import (
-    Apart,
-    Group,
     Growth,
-    Host,
-    Picture,
-    Place,
-    Repeat,
+    HostTotals,
+    LookAlikes,
+    PictureTile,
+    PostLine,
+    RepeatTile,
     Report,
+    TileGroup,
     Totals,
     thumbnail_bytes,
 )
-from mirror.state import LastSync
-from mirror.urls.address import canonical, identity
+from mirror.urls.address import Address, canonical, host_of, identity
+from mirror.urls.sources import Locator
 
-_PAIRS = 60  # that look alike and are not: enough to see how close the rule cuts
-_DAYS = 45  # with more of them, the archive's growth is told by months
+_MOST_LOOK_ALIKES = 60  # pairs, the nearest first: enough to see how close the rule cuts
+_MOST_DAYS = 45  # with more days, the growth of the archive is shown by months
+
+
+def collect(
+    parts: Parts, engine: Engine, paths: Sequence[Path], progress: Progress, made: datetime
+) -> Report:
+    """Return everything a report says, thumbnails included.
+
+    `paths` are the posts, if not the configured ones; `made` is the time that the report names.
+    Raise `ConfigError`, `ManifestError`, `LedgerError`, `ReviewError` or `StateError` for a file
+    that cannot be read.
+    """
+    config, archive = parts.config, parts.archive
+    scanned = scan(*parts.posts.find(paths))
+    manifest, _ = parts.manifest.load()
+    assets = manifest.assets.values()
+    evidence = Ledger.load(config.manifest / LEDGER).evidence.values()
+    reviews = load_reviews(config.manifest / REVIEWS)
+    groups = find_groups(manifest, evidence)
+    refused = find_refused(manifest, evidence)
+    nearest = refused[:_MOST_LOOK_ALIKES]
+    usage = find_usage(scanned, manifest, parts.locator, parts.destinations, config.ignored)
+    limits = ImageLimits(max_pixels=config.fetch.max_pixels)
+    # A canonical stands on the page a second time in its group, and so does each look-alike.
+    max_bytes = thumbnail_bytes(len(assets) + len(groups) + 2 * len(nearest))
+    job = ThumbnailJob(archive, limits, max_bytes)
+    thumbnails = make_thumbnails(assets, job, engine, progress)
+    tiles = {
+        asset.digest: tile(
+            asset,
+            usage.lines.get(asset.digest, ()),
+            public_url(asset, parts.destinations),
+            thumbnails[asset.digest],
+        )
+        for asset in assets
+    }
+    hosts = host_totals(manifest, usage, host_table(scanned, parts.locator), parts.locator)
+    hosts = mark_mirror(hosts, parts.destinations)
+    last = parts.state.last_sync.load()
+    now = [*scanned.findings, *verify_posts(parts, manifest, scanned)]
+    return Report(
+        title=f"Images of {config.root.name or 'the site'}",
+        made=made,
+        totals=totals(scanned, assets, usage, hosts),
+        hosts=hosts,
+        findings=join_findings(last.findings if last else (), now, manifest),
+        last_sync=last.ended if last else None,
+        groups=[tile_group(group, tiles, reviews) for group in groups],
+        look_alikes=[look_alikes(entry, tiles) for entry in nearest],
+        look_alike_count=len(refused),
+        growth=growth(archive.history()),
+        pictures=in_post_order(tiles[asset.digest] for asset in assets if asset.alias_of is None),
+    )
+
+
+# --- What the posts show ----------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Usage:
+    """Where the posts show each picture, and the images of sources that are not mirrored.
+
+    `missing` and `ignored` are addresses without their scheme; `ignored` are those that the
+    configuration lists.
+    """
+
+    lines: dict[Digest, list[PostLine]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    ignored: set[str] = field(default_factory=set)
+
+
+def find_usage(
+    scanned: Scanned,
+    manifest: Manifest,
+    locator: Locator,
+    destinations: Sequence[Destination],
+    ignored: Collection[Address],
+) -> Usage:
+    """Return what the posts show. `ignored` are the addresses under [[ignore]]."""
+    usage = Usage()
+    names = {identity(address) for address in ignored}
+    for post, reference in scanned.references():
+        if (located := locator.locate(reference.url)) is not None:
+            asset = manifest.find(located.address)
+            if asset is None:
+                name = identity(located.address)
+                (usage.ignored if name in names else usage.missing).add(name)
+        else:
+            asset = asset_of(destinations, manifest, reference.url)
+        if asset is not None:
+            line = PostLine(post.name, reference.line)
+            usage.lines.setdefault(asset.digest, []).append(line)
+    return usage
+
+
+# --- Pictures ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
-    """Asset in, thumbnail out, or why there is none."""
+class ThumbnailJob:
+    """Asset in; its digest and a thumbnail out, or the reason that there is none.
 
-    parts: Parts
-    max_bytes: int
+    Without `max_bytes` the page has no room for thumbnails.
+    """
+
+    archive: Archive
+    limits: ImageLimits
+    max_bytes: int | None
 
     def __call__(self, asset: Asset) -> tuple[Digest, Thumbnail | str]:
         blob = asset.blob
+        if self.max_bytes is None:
+            return asset.digest, "no preview: too many pictures for one page"
         if not blob.pixels:
             return asset.digest, "drawing (SVG), not shown here"
         try:
-            data = self.parts.archive.get(blob.digest, blob.media_type)
-            limits = ImageLimits(max_pixels=self.parts.config.fetch.max_pixels)
-            return asset.digest, thumbnail(data, self.max_bytes, limits)
+            data = self.archive.get(blob.digest, blob.media_type)
+            return asset.digest, thumbnail(data, self.max_bytes, self.limits)
         except ArchiveError:
             return asset.digest, "not in the archive, or damaged there"
         except ImageError:
             return asset.digest, "no preview could be made"
 
 
-@dataclass(slots=True)
-class _Shown:
-    """What the posts show of the manifest, and what of our sources is not in it."""
-
-    places: dict[Digest, list[Place]] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
-    ignored: set[str] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, scanned: Scanned, parts: Parts, manifest: Manifest) -> _Shown:
-        shown = cls()
-        gone = {identity(address) for address in parts.config.ignored}
-        for post, ref in scanned.references():
-            asset = None
-            if (located := parts.locator.locate(ref.url)) is not None:
-                asset = manifest.find(located.address)
-                if asset is None:
-                    name = identity(located.address)
-                    (shown.ignored if name in gone else shown.missing).add(name)
-            else:
-                keys = (target.key_of(ref.url.raw) for target in parts.destinations)
-                asset = next((manifest.by_key[key] for key in keys if key in manifest.by_key), None)
-            if asset is not None:
-                place = Place(post.name, ref.line)
-                shown.places.setdefault(asset.digest, []).append(place)
-        return shown
-
-
-def report(
-    parts: Parts, engine: Engine, paths: Sequence[Path], progress: Progress, made: datetime
-) -> Report:
-    """Collect everything a report says, thumbnails included."""
-    scanned = scan(*parts.posts.find(paths))
-    manifest, _ = parts.manifest.load()
-    shown = _Shown.of(scanned, parts, manifest)
-    ledger, reviews = (
-        Ledger.load(parts.config.manifest / LEDGER),
-        load_reviews(parts.config.manifest / REVIEWS),
-    )
-    found = find_groups(manifest, ledger.evidence.values())
-    unlike = find_refused(manifest, ledger.evidence.values())
-    pairs = [one.pair for one in unlike[:_PAIRS]]
-    previews = _previews(parts, engine, manifest, len(found) + 2 * len(pairs), progress)
-    picture = partial(_picture, parts, shown, previews)
-    last = parts.state.last_sync.load()
-    hosts = list(_hosts(scanned, parts, manifest, shown))
-    return Report(
-        title=f"Images of {parts.config.root.name or 'the site'}",
-        made=made,
-        totals=_totals(scanned, manifest, shown, hosts),
-        hosts=hosts,
-        findings=_findings(parts, manifest, scanned, last),
-        last_sync=last.ended if last else None,
-        groups=[
-            Group(
-                picture(group.kept),
-                tuple(
-                    Repeat(picture(asset), evidence, _by_hand(reviews, group.kept, asset))
-                    for asset, evidence in group.members
-                ),
-            )
-            for group in found
-        ],
-        apart=[
-            Apart(
-                picture(manifest.assets[one.pair.first]),
-                picture(manifest.assets[one.pair.second]),
-                one,
-            )
-            for one in unlike[:_PAIRS]
-        ],
-        apart_in_all=len(unlike),
-        growth=growth(parts.archive.history()),
-        pictures=_in_post_order(
-            picture(asset) for asset in manifest.assets.values() if asset.alias_of is None
-        ),
-    )
-
-
-def _by_hand(reviews: Reviews, one: Asset, other: Asset) -> bool:
-    return Pair.of(one.digest, other.digest) in reviews.merged
-
-
-# --- Pictures ---------------------------------------------------------------------------------
-
-Previews = Mapping[Digest, Thumbnail | str]
-
-
-def _previews(
-    parts: Parts, engine: Engine, manifest: Manifest, twice: int, progress: Progress
-) -> Previews:
-    """A thumbnail of every picture; `twice` of them stand on the page a second time."""
-    assets = list(manifest.assets.values())
-    max_bytes = thumbnail_bytes(len(assets) + twice)
-    if max_bytes is None:
-        return dict.fromkeys(manifest.assets, "no preview: too many pictures for one page")
+def make_thumbnails(
+    assets: Collection[Asset], job: ThumbnailJob, engine: Engine, progress: Progress
+) -> dict[Digest, Thumbnail | str]:
+    """Return for each asset a thumbnail, or the reason that there is none."""
+    if job.max_bytes is None:
+        return dict(map(job, assets))
     progress.stage("thumbnails", len(assets), "images")
-    made: dict[Digest, Thumbnail | str] = {}
-    for digest, preview in engine.map(_Look(parts, max_bytes), assets, cpu_count() or 1):
-        made[digest] = preview
+    thumbnails: dict[Digest, Thumbnail | str] = {}
+    for digest, result in engine.map(job, assets, cpu_count() or 1):
+        thumbnails[digest] = result
         progress.advance()
-    return made
+    return thumbnails
 
 
-def _picture(parts: Parts, shown: _Shown, previews: Previews, asset: Asset) -> Picture:
-    preview = previews[asset.digest]
-    is_object = bool(parts.destinations) and asset.key is not None
-    return Picture(
+def public_url(asset: Asset, destinations: Sequence[Destination]) -> str | None:
+    """Return the address of the asset's object in the first destination, if there is one."""
+    if not destinations or asset.key is None:
+        return None
+    return destinations[0].public_url(asset.key)
+
+
+def tile(
+    asset: Asset, lines: Sequence[PostLine], url: str | None, preview: Thumbnail | str
+) -> PictureTile:
+    return PictureTile(
         blob=asset.blob,
         sources=asset.sources,
-        places=tuple(shown.places.get(asset.digest, ())),
-        url=parts.destinations[0].public_url(asset.key) if is_object and asset.key else None,
+        lines=tuple(lines),
+        url=url,
         thumbnail=None if isinstance(preview, str) else preview,
-        unseen=preview if isinstance(preview, str) else "",
+        no_preview=preview if isinstance(preview, str) else "",
     )
 
 
-def _in_post_order(pictures: Iterable[Picture]) -> list[Picture]:
-    """By the first place that shows it; those in no post at the end."""
+def tile_group(
+    group: RepeatGroup, tiles: Mapping[Digest, PictureTile], reviews: Reviews
+) -> TileGroup:
+    canonical = group.kept.digest
+    repeats = (
+        RepeatTile(
+            tiles[asset.digest],
+            evidence,
+            is_reviewed=Pair.of(canonical, asset.digest) in reviews.merged,
+        )
+        for asset, evidence in group.members
+    )
+    return TileGroup(tiles[canonical], tuple(repeats))
+
+
+def look_alikes(evidence: Evidence, tiles: Mapping[Digest, PictureTile]) -> LookAlikes:
+    return LookAlikes(tiles[evidence.pair.first], tiles[evidence.pair.second], evidence)
+
+
+def in_post_order(pictures: Iterable[PictureTile]) -> list[PictureTile]:
+    """Sort by the first line of a post that shows a picture; those in no post come last."""
     return sorted(
         pictures,
-        key=lambda one: (
-            not one.places,
-            [(place.post, place.line) for place in one.places[:1]],
-            one.sources,
-            one.blob.digest,
+        key=lambda picture: (
+            not picture.lines,
+            [(line.post, line.number) for line in picture.lines[:1]],
+            picture.sources,
+            picture.blob.digest,
         ),
     )
 
@@ -197,29 +237,36 @@ def _in_post_order(pictures: Iterable[Picture]) -> list[Picture]:
 # --- Counts -----------------------------------------------------------------------------------
 
 
-def _hosts(scanned: Scanned, parts: Parts, manifest: Manifest, shown: _Shown) -> Iterator[Host]:
-    """Every host of posts or manifest, the one with most images first, those of no source last."""
+def host_totals(
+    manifest: Manifest, usage: Usage, rows: Iterable[HostRow], locator: Locator
+) -> list[HostTotals]:
+    """Return the totals of every host in `rows` (those of posts) or in the manifest.
+
+    The host with most images comes first; hosts of no source come last.
+    """
     blobs: dict[str, dict[Digest, Blob]] = {}
     mirrored: Counter[str] = Counter()
     sources: dict[str, str] = {}
     for asset in manifest.assets.values():
         for address in asset.sources:
-            host = _host(identity(address))
+            host = host_of(address)
             mirrored[host] += 1
             blobs.setdefault(host, {})[asset.digest] = asset.blob
-            if (source := parts.locator.source_of(address)) is not None:
+            if (source := locator.source_of(address)) is not None:
                 sources.setdefault(host, source.name)
-    missing, ignored = (Counter(map(_host, names)) for names in (shown.missing, shown.ignored))
-    in_posts = {row.name: row for row in host_table(scanned, parts.locator)}
-    rows = []
+    missing = Counter(name.partition("/")[0] for name in usage.missing)
+    ignored = Counter(name.partition("/")[0] for name in usage.ignored)
+    in_posts = {row.name: row for row in rows}
+    hosts = []
     for name in mirrored.keys() | in_posts.keys():
         row = in_posts.get(name, HostRow(name))
-        ours = mirrored[name] + missing[name] + ignored[name]
-        rows.append(
-            Host(
+        images = mirrored[name] + missing[name] + ignored[name]
+        former = "(no longer configured)" if images else ""
+        hosts.append(
+            HostTotals(
                 name=name,
-                source=row.source or sources.get(name, "(no longer configured)" if ours else ""),
-                images=ours or row.images,
+                source=row.source or sources.get(name, former),
+                images=images or row.images,
                 mirrored=mirrored[name],
                 ignored=ignored[name],
                 size=sum(blob.size for blob in blobs.get(name, {}).values()),
@@ -227,56 +274,71 @@ def _hosts(scanned: Scanned, parts: Parts, manifest: Manifest, shown: _Shown) ->
                 posts=row.posts,
             )
         )
-    yield from sorted(rows, key=lambda host: (not host.source, -host.images, host.name))
+    return sorted(hosts, key=lambda host: (not host.source, -host.images, host.name))
 
 
-def _host(name: str) -> str:
-    return name.partition("/")[0]
+def mark_mirror(
+    hosts: Iterable[HostTotals], destinations: Iterable[Destination]
+) -> list[HostTotals]:
+    """Return `hosts`, of which those in the public address of a destination are marked."""
+    urls = (destination.settings.public_url or "" for destination in destinations)
+    names = {host_of(address) for url in urls if (address := canonical(url)) is not None}
+    return [replace(host, is_mirror=host.name in names) for host in hosts]
 
 
-def _totals(scanned: Scanned, manifest: Manifest, shown: _Shown, hosts: Iterable[Host]) -> Totals:
-    assets = manifest.assets.values()
+def totals(
+    scanned: Scanned, assets: Collection[Asset], usage: Usage, hosts: Iterable[HostTotals]
+) -> Totals:
     return Totals(
         posts=len(scanned.posts),
         references=sum(1 for _ in scanned.references()),
         images=sum(host.images for host in hosts if host.source),
-        missing=len(shown.missing),
-        ignored=len(shown.ignored),
+        missing=len(usage.missing),
+        ignored=len(usage.ignored),
         pictures=len(assets),
         repeats=sum(asset.alias_of is not None for asset in assets),
         size=sum(asset.blob.size for asset in assets),
     )
 
 
-def _findings(
-    parts: Parts, manifest: Manifest, scanned: Scanned, last: LastSync | None
+# --- Findings ---------------------------------------------------------------------------------
+
+
+def join_findings(
+    last: Iterable[Finding], now: Iterable[Finding], manifest: Manifest
 ) -> list[Finding]:
-    """What the last sync left, and what the posts show that it does not explain."""
-    kept = [finding for finding in last.findings if _still(finding, manifest)] if last else []
-    explained = {_about(finding) for finding in kept}
-    now = [*scanned.findings, *verify_posts(parts, manifest, scanned)]
-    return kept + [finding for finding in now if _about(finding) not in explained]
+    """Return the findings of the last sync that can still be true, then new ones of `now`.
+
+    A finding of `now` is left out where the last sync has one about the same image.
+    """
+    standing = [finding for finding in last if not _is_settled(finding, manifest)]
+    explained = {_topic(finding) for finding in standing}
+    return standing + [finding for finding in now if _topic(finding) not in explained]
 
 
-def _about(finding: Finding) -> str:
+def _topic(finding: Finding) -> str:
+    """Return the image that a finding is about, or else its rule and place."""
     address = canonical(finding.subject)
     return identity(address) if address else f"{finding.rule.id} {finding.place}"
 
 
-def _still(finding: Finding, manifest: Manifest) -> bool:
-    """Whether it can still be so: what has been mirrored since did not fail for good."""
+def _is_settled(finding: Finding, manifest: Manifest) -> bool:
+    """Return True for the failure of an image that has been mirrored since."""
     address = canonical(finding.subject)
     failed = finding.rule.outcome is Outcome.FAILURE
-    return not (failed and address is not None and manifest.find(address) is not None)
+    return failed and address is not None and manifest.find(address) is not None
 
 
 # --- Growth -----------------------------------------------------------------------------------
 
 
 def growth(history: Iterable[tuple[float, int]]) -> list[Growth]:
-    """What the archive held at the end of each day, or month, from times and sizes of its files."""
+    """Return the number and size of originals at the end of each day, or of each month.
+
+    `history` has the time and size of each file; days are those of UTC.
+    """
     files = [(datetime.fromtimestamp(moment, UTC).date(), size) for moment, size in history]
-    is_long = len({day for day, _ in files}) > _DAYS
+    is_long = len({day for day, _ in files}) > _MOST_DAYS
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for day, size in files:

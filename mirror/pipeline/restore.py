@@ -1,11 +1,15 @@
-"""The images, written back under their original paths: `host/path` of every source."""
+"""Write the images back under their original paths: `host/path` of every source.
+
+Read in this order: `file_name` gives an address its path; `plan` gives every image its paths;
+`RestoreJob` writes one image; `restore` is the command.
+"""
 
 from __future__ import annotations
 
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -13,13 +17,14 @@ from pathlib import Path
 from time import monotonic
 from urllib.parse import quote, unquote
 
-from mirror.config import ConfigError
+from mirror.archive import Archive
+from mirror.destinations import Destination
 from mirror.engine import Engine
-from mirror.files import Tree, explain
+from mirror.files import Tree, explain, sweep
 from mirror.manifest import Manifest
-from mirror.model import Asset, Finding, Rule
+from mirror.model import Asset, Digest, Finding, Rule
 from mirror.pipeline.copies import GoodCopy, find_copy
-from mirror.pipeline.ownership import folders
+from mirror.pipeline.ownership import check_restore_folder
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.urls.address import Address, identity
@@ -28,27 +33,32 @@ _WORKERS = 8
 
 # --- Names ------------------------------------------------------------------------------------
 
-# Besides letters, digits and the signs of other scripts: what a URL may spell without an escape,
-# less `:` and `*`, which Windows refuses, and a blank.
+# Allowed in a name besides letters, digits and the signs of other scripts: a blank, and what RFC
+# 3986 allows in a path without an escape, except `:` and `*`, which Windows refuses.
 _SIGNS = frozenset("-._~!$&'()+,;=@ ")
+# Windows reserves these names, with any extension and in any letter case:
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 _EXTENSION = re.compile(r"(.+)(\.[0-9A-Za-z]{1,10})")
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+# Common limits of file systems: NAME_MAX of Linux, PATH_MAX of macOS.
 _PART_BYTES, _NAME_BYTES = 255, 1024
 
 
 def file_name(address: Address) -> str:
-    """Where a source is restored: `host/path`, percent-decoded where that is safe.
+    """Return the path that a source is restored under: `host/path`, percent-decoded where safe.
 
-    Everything else stays or gets percent-encoded, so nothing leads out of the folder, no part is
-    reserved on Windows or too long, and hardly ever do two addresses share a name. A query goes
-    before the extension: `a.png?w=1` becomes `a%3Fw=1.png`.
+    Every other character stays or gets percent-encoded. So no path leads out of the folder, no
+    part is reserved on Windows or too long, and two addresses share a path only in rare cases,
+    such as the two spellings of a query. A `%` that begins no escape stays: `100%25.png` becomes
+    `100%.png`. A query goes before the extension: `a.png?w=1` becomes `a%3Fw=1.png`.
     """
     place, mark, query = identity(address).partition("?")
     *folders, last = place.split("/")
     match = _EXTENSION.fullmatch(last)
     stem, extension = match.groups() if match else (last, "")
-    name = _decoded(stem) + ("%3F" + _allowed(query, "%") if mark else "") + extension
-    parts = [*(_safe(_decoded(folder)) for folder in folders), _safe(name)]
+    name = _decoded(stem) + ("%3F" + _encoded(query, "%") if mark else "") + extension
+    parts = [*(_portable(_decoded(folder)) for folder in folders), _portable(name)]
     path = "/".join(parts)
     if len(path.encode()) > _NAME_BYTES:
         return f"{parts[0]}/~{_short_digest(path)}{extension}"
@@ -56,25 +66,33 @@ def file_name(address: Address) -> str:
 
 
 def _decoded(part: str) -> str:
-    """A part of a path as text; escapes that are no UTF-8, such as old GBK names, stay."""
+    """Return a part of a path as text. Escapes that are not UTF-8, such as old GBK names, stay."""
     try:
-        return _allowed(unquote(part, errors="strict"))
+        text = unquote(part, errors="strict")
     except UnicodeDecodeError:
-        return _allowed(part, "%")
+        return _encoded(part, "%")
+    # A `%` is encoded only where it would look like an escape, so two texts have two names.
+    pieces = (
+        "%25" if character == "%" and _ESCAPE.match(text, index) else _encoded(character, "%")
+        for index, character in enumerate(text)
+    )
+    return "".join(pieces)
 
 
-def _allowed(text: str, also: str = "") -> str:
-    return "".join(c if _is_allowed(c) or c in also else quote(c, safe="") for c in text)
+def _encoded(text: str, kept: str) -> str:
+    """Percent-encode each character that is neither allowed in a name nor one of `kept`."""
+    return "".join(c if _is_allowed(c) or c in kept else quote(c, safe="") for c in text)
 
 
 def _is_allowed(character: str) -> bool:
     if character.isascii():
         return character.isalnum() or character in _SIGNS
+    # Letters, marks, numbers, punctuation and symbols; no controls, no blanks of other scripts.
     return unicodedata.category(character)[0] in "LMNPS"
 
 
-def _safe(part: str) -> str:
-    """A name every file system takes, out of allowed characters."""
+def _portable(part: str) -> str:
+    """Return a name that every file system takes, made of allowed characters."""
     if not part:
         return "%2F"  # between two slashes
     if part[-1] in ". ":
@@ -96,38 +114,44 @@ def _short_digest(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """An image, and where it goes: sources and their names."""
+class Placement:
+    """An image, and its sources with the path that each is restored under."""
 
     asset: Asset
     names: tuple[tuple[Address, str], ...]
 
 
-def plan(manifest: Manifest) -> tuple[list[Wanted], list[Finding]]:
-    """What goes where. Of two images that would share a name, neither gets it: both are named."""
-    owners: dict[str, list[tuple[Asset, Address]]] = {}
-    for asset in manifest.assets.values():
+def plan(assets: Iterable[Asset]) -> tuple[list[Placement], list[Finding]]:
+    """Return where each image is restored, in the order of `assets`.
+
+    A path that two different images share is a finding, and neither is restored there. So is a
+    path that is a folder of another path; the file in that folder is restored.
+    """
+    sources: dict[str, list[tuple[Asset, Address]]] = {}
+    for asset in assets:
         for address in asset.sources:
-            owners.setdefault(file_name(address), []).append((asset, address))
-    folders = {folder: name for name in owners for folder in _folders(name)}
-    names: dict[str, list[tuple[Address, str]]] = {}
+            sources.setdefault(file_name(address), []).append((asset, address))
+    files_below = {folder: name for name in sources for folder in _folders(name)}
+    names: dict[Digest, list[tuple[Address, str]]] = {}
+    placed: dict[Digest, Asset] = {}
     findings = []
-    for name, found in owners.items():
-        other = next((a for asset, a in found if asset.digest != found[0][0].digest), None)
-        if name in folders and other is None:
-            other = owners[folders[name]][0][1]
-        if other is not None:
-            message = f"and {other} would both be restored as {name!r}; neither was"
-            findings.append(Finding(Rule.NOT_RESTORED, found[0][1], message))
+    for name, sharers in sources.items():
+        first, address = sharers[0]
+        rival = next((other for asset, other in sharers if asset.digest != first.digest), None)
+        if rival is None and name in files_below:
+            _, rival = sources[files_below[name]][0]
+        if rival is not None:
+            message = f"and {rival} would both be restored as {name!r}; neither was"
+            findings.append(Finding(Rule.NOT_RESTORED, address, message))
             continue
-        for asset, address in found:
-            names.setdefault(asset.digest.hex, []).append((address, name))
-    assets = manifest.assets.values()
-    wanted = [Wanted(a, tuple(names[a.digest.hex])) for a in assets if a.digest.hex in names]
-    return wanted, findings
+        for asset, source in sharers:
+            names.setdefault(asset.digest, []).append((source, name))
+            placed.setdefault(asset.digest, asset)
+    return [Placement(asset, tuple(names[digest])) for digest, asset in placed.items()], findings
 
 
 def _folders(name: str) -> Iterator[str]:
+    """Yield every folder that the file `name` is in, the nearest first."""
     while "/" in name:
         name = name.rpartition("/")[0]
         yield name
@@ -137,8 +161,8 @@ def _folders(name: str) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A source that stands under its name now. `origin` is `None` if it stood there before."""
+class FileCopy:
+    """A source that has its file now. `origin` is `None` if the file was there before."""
 
     source: Address
     name: str
@@ -147,32 +171,58 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreJob:
-    """Image in, files out, never in place of other bytes."""
+class OriginalFinder:
+    """Finds the bytes of an image in the archive, or else in the destinations in their order."""
 
-    parts: Parts
+    archive: Archive
+    destinations: Sequence[Destination]
     manifest: Manifest
+
+    def __call__(self, asset: Asset) -> tuple[GoodCopy, Asset] | str:
+        """Return the bytes, and the asset that they are of; or why there are none.
+
+        That is `asset` itself, or else the picture that stands for it.
+        """
+        copy = find_copy(self.archive, self.destinations, asset)
+        if isinstance(copy, GoodCopy):
+            return copy, asset
+        canonical = self.manifest.shown_for(asset)
+        reason = f"no copy has SHA-256 {asset.digest} ({'; '.join(copy)})"
+        if canonical is asset:
+            return f"{reason}; see `mirror repair`"
+        other = find_copy(self.archive, self.destinations, canonical)
+        if isinstance(other, GoodCopy):
+            return other, canonical
+        reasons = "; ".join(other)
+        return f"{reason}, nor that of {canonical.digest}, which stands for it ({reasons})"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreJob:
+    """Placement in, files out. A file with other bytes is never replaced."""
+
+    find: OriginalFinder
     tree: Tree
 
-    def __call__(self, wanted: Wanted) -> list[Written | Finding]:
-        asset = wanted.asset
-        results: list[Written | Finding] = []
-        todo = []
-        for address, name in wanted.names:
+    def __call__(self, placement: Placement) -> list[FileCopy | Finding]:
+        asset = placement.asset
+        results: list[FileCopy | Finding] = []
+        missing = []
+        for address, name in placement.names:
             if self._is_there(name, asset):
-                results.append(Written(address, name, asset.blob.size, None))
+                results.append(FileCopy(address, name, asset.blob.size, None))
             else:
-                todo.append((address, name))
-        if not todo:
+                missing.append((address, name))
+        if not missing:
             return results
-        found = self._bytes(asset)
-        if isinstance(found, str):
-            return [*results, *(Finding(Rule.NOT_RESTORED, a, found) for a, _ in todo)]
-        copy, shown = found
-        for address, name in todo:
+        match = self.find(asset)
+        if isinstance(match, str):
+            return [*results, *(Finding(Rule.NOT_RESTORED, a, match) for a, _ in missing)]
+        copy, owner = match
+        for address, name in missing:
             results.append(self._write(address, name, copy))
-            if shown is not None and isinstance(results[-1], Written):
-                results.append(_from_repeat(address, name, shown))
+            if owner is not asset and isinstance(results[-1], FileCopy):
+                results.append(_restored_from_repeat(address, name, owner))
         return results
 
     def _is_there(self, name: str, asset: Asset) -> bool:
@@ -181,25 +231,11 @@ class RestoreJob:
                 return sha256(self.tree.read(_on_disk(name))).hexdigest() == asset.digest.hex
         return False
 
-    def _bytes(self, asset: Asset) -> tuple[GoodCopy, Asset | None] | str:
-        """The original; else that of the picture that stands for it; else why there is none."""
-        found = find_copy(self.parts.archive, self.parts.destinations, asset)
-        if isinstance(found, GoodCopy):
-            return found, None
-        shown = self.manifest.shown_for(asset)
-        why = f"no copy has SHA-256 {asset.digest} ({'; '.join(found)})"
-        if shown is asset:
-            return f"{why}; see `mirror repair`"
-        other = find_copy(self.parts.archive, self.parts.destinations, shown)
-        if isinstance(other, GoodCopy):
-            return other, shown
-        return f"{why}, nor that of {shown.digest}, which stands for it ({'; '.join(other)})"
-
-    def _write(self, address: Address, name: str, found: GoodCopy) -> Written | Finding:
+    def _write(self, address: Address, name: str, copy: GoodCopy) -> FileCopy | Finding:
         try:
-            is_new = self.tree.create(_on_disk(name), found.data)
-            if is_new or self.tree.read(_on_disk(name)) == found.data:
-                return Written(address, name, len(found.data), found.origin if is_new else None)
+            is_new = self.tree.create(_on_disk(name), copy.data)
+            if is_new or self.tree.read(_on_disk(name)) == copy.data:
+                return FileCopy(address, name, len(copy.data), copy.origin if is_new else None)
         except OSError as error:
             return Finding(Rule.NOT_RESTORED, address, f"as {name!r}: {explain(error)}")
         message = (
@@ -209,14 +245,15 @@ class RestoreJob:
 
 
 def _on_disk(name: str) -> str:
-    """The name that is UTF-8 on the disk, also where the locale knows ASCII only."""
+    """Return the name that is UTF-8 on the disk, also where the locale knows ASCII only."""
     return os.fsdecode(name.encode())
 
 
-def _from_repeat(address: Address, name: str, shown: Asset) -> Finding:
+def _restored_from_repeat(address: Address, name: str, canonical: Asset) -> Finding:
     message = (
         f"its own bytes are nowhere any more; {name!r} holds the same picture from "
-        f"{shown.sources[0] if shown.sources else shown.digest}, which stands for it in posts"
+        f"{canonical.sources[0] if canonical.sources else canonical.digest}, which stands for it "
+        "in posts"
     )
     return Finding(Rule.REPEAT_RESTORED, address, message)
 
@@ -233,33 +270,39 @@ class RestoreResult:
 def restore(parts: Parts, engine: Engine, folder: Path, progress: Progress) -> RestoreResult:
     """Write every source of the manifest into `folder`.
 
-    Raise `ConfigError` for a folder that is none, or one of ours.
+    Temporary files that a killed run left there are removed. Raise `ConfigError` for a path that
+    is no folder, or a folder that commands write to; `ManifestError` for the manifest.
     """
     started = monotonic()
-    _check_folder(parts, folder)
+    check_restore_folder(folder, parts.folders)
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
-    wanted, clashes = plan(manifest)
+    placements, clashes = plan(manifest.assets.values())
     findings = FindingLog(progress.finding, clashes)
+    sweep_hosts(folder, placements)
     counts = {"assets": len(manifest.assets), "restored": 0, "unchanged": 0, "bytes": 0}
-    progress.stage("restore", len(wanted), "images")
-    for results in engine.map(RestoreJob(parts, manifest, Tree(folder)), wanted, _WORKERS):
-        written = list(findings.sift(results))
-        progress.advance(size=sum(one.size for one in written if one.origin is not None))
-        for one in written:
-            if one.origin is None:
+    job = RestoreJob(OriginalFinder(parts.archive, parts.destinations, manifest), Tree(folder))
+    progress.stage("restore", len(placements), "images")
+    for results in engine.map(job, placements, _WORKERS):
+        copies = list(findings.sift(results))
+        progress.advance(size=sum(copy.size for copy in copies if copy.origin is not None))
+        for copy in copies:
+            if copy.origin is None:
                 counts["unchanged"] += 1
                 continue
             counts["restored"] += 1
-            counts["bytes"] += one.size
-            members = {"source": one.source, "path": one.name, "from": one.origin}
+            counts["bytes"] += copy.size
+            members = {"source": copy.source, "path": copy.name, "from": copy.origin}
             progress.event("restored", **members)
     return RestoreResult(summary(counts, findings, started), findings)
 
 
-def _check_folder(parts: Parts, folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder}: is no folder; name one to restore into, it may be new")
-    for name, path in folders(parts).items():
-        if folder.resolve().is_relative_to(path):
-            raise ConfigError(f"{folder}: belongs to {name} ({path}); restore into another folder")
+def sweep_hosts(folder: Path, placements: Iterable[Placement]) -> None:
+    """Remove the temporary files that killed runs left in the folders of hosts.
+
+    The rest of `folder` may be large and is not looked at. A link is not followed.
+    """
+    hosts = {name.partition("/")[0] for placement in placements for _, name in placement.names}
+    for path in (folder / _on_disk(host) for host in sorted(hosts)):
+        if not path.is_symlink():
+            sweep(path)

@@ -1,7 +1,15 @@
-"""What is mirrored, as one HTML page that needs no network. Pure.
+"""The report: one HTML page that needs no network. Pure.
 
-The page's own policy lets it load nothing and run nothing but its own script, which only filters;
-all text is escaped in one place (`html.tag`).
+Read in this order:
+
+- `values`: what a report says, as values; `Report` is all of it
+- `words`: a picture, a rule and evidence in words
+- `html`: elements in which text cannot become markup
+- `sections`: the page's sections, out of values, words and elements
+- `page.html`, `style.css`, `script.js`: what stands around them
+
+The page's content security policy lets it load nothing, and run nothing but its own script, which
+only filters the pictures.
 """
 
 from __future__ import annotations
@@ -16,43 +24,44 @@ from mirror import __version__
 from mirror.report.html import join
 from mirror.report.sections import header, sections
 from mirror.report.values import (
-    Apart,
-    Group,
     Growth,
-    Host,
-    Picture,
-    Place,
-    Repeat,
+    HostTotals,
+    LookAlikes,
+    PictureTile,
+    PostLine,
+    RepeatTile,
     Report,
+    TileGroup,
     Totals,
 )
 
 __all__ = [
-    "Apart",
-    "Group",
     "Growth",
-    "Host",
-    "Picture",
-    "Place",
-    "Repeat",
+    "HostTotals",
+    "LookAlikes",
+    "PictureTile",
+    "PostLine",
+    "RepeatTile",
     "Report",
+    "TileGroup",
     "Totals",
     "page",
     "thumbnail_bytes",
 ]
 
-_THUMBNAILS_BYTES = 10_700_000  # 14.3 MB of text: 5,000 pictures stay below 20 MB with all the rest
-_MOST, _LEAST = 12_000, 400
+# All thumbnails together: 14.3 MB as base64, so a page of 5,000 pictures stays below 20 MB.
+_THUMBNAILS_BYTES = 10_700_000
+_MOST_BYTES, _LEAST_BYTES = 12_000, 400  # of one thumbnail
 
 
 def thumbnail_bytes(count: int) -> int | None:
-    """How large each of `count` thumbnails may be; `None` for a page that has no room for them."""
+    """Return the most bytes for each of `count` thumbnails; `None` if there is no room for them."""
     share = _THUMBNAILS_BYTES // max(count, 1)
-    return min(share, _MOST) if share >= _LEAST else None
+    return min(share, _MOST_BYTES) if share >= _LEAST_BYTES else None
 
 
 def page(report: Report) -> Iterator[str]:
-    """The page, in pieces of bounded size."""
+    """Yield the page in pieces of bounded size."""
     style, script = _part("style.css"), _part("script.js")
     head, _, foot = _part("page.html").partition("<!-- sections -->")
     values = {
@@ -74,5 +83,5 @@ def _part(name: str) -> str:
 
 
 def _source_hash(text: str) -> str:
-    """How a content security policy names a script or a style by its contents."""
+    """Return the name that a content security policy has for a script or a style."""
     return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"

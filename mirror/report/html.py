@@ -1,4 +1,4 @@
-"""Building HTML so that text cannot become markup."""
+"""Elements of HTML. Text is escaped here and nowhere else, so it cannot become markup."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINKS = ("https://", "http://", "#", "data:image/webp;base64,")
 
 
 class Html(str):
-    """Markup. Whatever text is in it was escaped when it was put in."""
+    """Markup. The text in it was escaped when the element was built."""
 
     __slots__ = ()
 
@@ -24,11 +24,11 @@ Child: TypeAlias = "Html | str | int | Iterable[Child] | None"
 
 
 def tag(element: str, /, *children: Child, **attributes: str | int | bool | None) -> Html:
-    """One element. Text is escaped, also in attributes; `None` and `False` are left out.
+    """Return an element. Text is escaped, also in attributes; `None` and `False` are left out.
 
     `class_` is `class`, and `aria_label` is `aria-label`. Raise `ValueError` for an attribute that
-    runs or styles, and for a link to anything but a web page, a place on this page or a picture
-    in it.
+    runs or styles. Raise it also for a link, unless it leads to a web page, to a place on this
+    page or to a picture in this page.
     """
     head = element + "".join(_attribute(key, value) for key, value in attributes.items())
     return Html(f"<{head}>" if element in _VOID else f"<{head}>{join(children)}</{element}>")

@@ -1,4 +1,7 @@
-"""The sections of the page, each a few elements at a time."""
+"""The sections of the page. Each yields a few elements at a time, so the page can be streamed.
+
+In the order of the page: head, summary and hosts, findings, pictures, repeats, growth.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,16 @@ from mirror.amounts import count_text, size_text
 from mirror.model import Finding, Outcome, Rule
 from mirror.repeats.evidence import Evidence
 from mirror.report.html import Html, join, tag
-from mirror.report.values import Apart, Group, Growth, Host, Picture, Place, Repeat, Report
+from mirror.report.values import (
+    Growth,
+    HostTotals,
+    LookAlikes,
+    PictureTile,
+    PostLine,
+    RepeatTile,
+    Report,
+    TileGroup,
+)
 from mirror.report.words import (
     OUTCOMES,
     facts,
@@ -20,11 +32,11 @@ from mirror.report.words import (
     title,
 )
 
-_ROWS = 1000  # of one rule; a page is to be read
-_CHUNK = 60
-_PLACES = 4
-_SOURCES = 2
-_LONG = 160
+_MOST_ROWS = 1000  # in the table of one rule
+_MOST_LINES = 4  # of posts, in a tile
+_MOST_SOURCES = 2  # in a tile
+_CHUNK_TILES = 60  # in one list
+_TEXT_LENGTH = 160  # in characters; a longer text is shortened
 
 
 # --- Head -------------------------------------------------------------------------------------
@@ -76,8 +88,8 @@ def _contents(report: Report) -> Iterator[tuple[str, str, int | None]]:
     yield "hosts", "Hosts", len(report.hosts)
     yield "findings", "Findings", len(report.findings)
     yield "repeats", "Repeats", report.totals.repeats
-    if report.apart:
-        yield "apart", "Kept apart", report.apart_in_all
+    if report.look_alikes:
+        yield "apart", "Kept apart", report.look_alike_count
     if report.growth:
         yield "growth", "Growth", None
     yield "pictures", "Pictures", len(report.pictures)
@@ -89,13 +101,13 @@ def _nav_item(anchor: str, name: str, count: int | None) -> Html:
 
 
 def sections(report: Report) -> Iterator[Html]:
-    """Everything below the head, in pieces of bounded size."""
+    """Yield everything below the head, in pieces of bounded size."""
     yield _summary(report)
     yield from _section("hosts", "Hosts", _hosts(report.hosts))
     yield from _section("findings", "Findings", _findings(report))
     yield from _section("repeats", "Repeats", _repeats(report.groups))
-    if report.apart:
-        yield from _section("apart", "Alike, and kept apart", _apart(report))
+    if report.look_alikes:
+        yield from _section("apart", "Alike, and kept apart", _look_alikes(report))
     if report.growth:
         yield from _section("growth", "Growth of the archive", _growth(report.growth))
     yield from _section("pictures", "Pictures", _pictures(report.pictures))
@@ -137,7 +149,7 @@ def _summary(report: Report) -> Html:
     )
 
 
-def _hosts(hosts: Sequence[Host]) -> Iterator[Html]:
+def _hosts(hosts: Sequence[HostTotals]) -> Iterator[Html]:
     if not hosts:
         yield _lead("The posts show no image of any host.")
         return
@@ -149,12 +161,14 @@ def _hosts(hosts: Sequence[Host]) -> Iterator[Html]:
     yield _table("Images by host", "hosts", head, map(_host_row, hosts))
 
 
-def _host_row(host: Host) -> Html:
+def _host_row(host: HostTotals) -> Html:
     mirrored = (host.mirrored, f" + {host.ignored:,} ignored" if host.ignored else None)
     return tag(
         "tr",
         tag("th", host.name, scope="row"),
-        tag("td", host.source or tag("span", "none", class_="quiet")),
+        tag(
+            "td", host.source or tag("span", "mirror" if host.is_mirror else "none", class_="quiet")
+        ),
         tag("td", host.images, class_="number"),
         tag(
             "td", _bar(host.mirrored / max(host.images, 1)) if host.source else None, class_="share"
@@ -186,7 +200,7 @@ def _table(caption: str, kind: str, head: Iterable[Html], rows: Iterable[Html]) 
         tag("tbody", rows),
         class_=kind,
     )
-    # Wider than a telephone: the box scrolls, and a keyboard can get at it.
+    # The table is wider than a telephone. Its box scrolls, also by keyboard.
     return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption)
 
 
@@ -198,42 +212,49 @@ def _findings(report: Report) -> Iterator[Html]:
     if when is None:
         yield _lead("No finding of a sync is on record here; these come from the posts alone.")
     else:
-        said = tag("time", f"{when:%Y-%m-%d %H:%M %Z}", datetime=when.isoformat(timespec="minutes"))
-        yield _lead("What the last sync (", said, ") could not do, and what the posts show now.")
+        moment = tag(
+            "time", f"{when:%Y-%m-%d %H:%M %Z}", datetime=when.isoformat(timespec="minutes")
+        )
+        yield _lead("What the last sync (", moment, ") could not do, and what the posts show now.")
     if not report.findings:
         yield tag("p", "Nothing to report.", class_="card")
-    grave = list(OUTCOMES)
-    by_rule = sorted(report.findings, key=lambda f: (grave.index(f.rule.outcome), f.rule.id))
-    for rule, found in groupby(by_rule, key=lambda finding: finding.rule):
-        yield from _rule(rule, list(found))
+    gravity = list(OUTCOMES)
+    by_rule = sorted(
+        report.findings,
+        key=lambda finding: (gravity.index(finding.rule.outcome), finding.rule.id),
+    )
+    for rule, group in groupby(by_rule, key=lambda finding: finding.rule):
+        yield from _rule(rule, list(group))
 
 
-def _rule(rule: Rule, found: Sequence[Finding]) -> Iterator[Html]:
+def _rule(rule: Rule, findings: Sequence[Finding]) -> Iterator[Html]:
     name = title(rule)
     kind = "note" if rule.outcome in (Outcome.WARNING, Outcome.UNCHECKED) else "bad"
     yield tag(
         "div",
-        tag("h3", name, ": ", len(found)),
+        tag("h3", name, ": ", len(findings)),
         tag("span", OUTCOMES[rule.outcome], class_=f"badge {kind}"),
         tag("code", rule.id, class_="quiet"),
         class_="rule",
     )
     head = (tag("th", column, scope="col") for column in ("Where", "What and why"))
-    yield _table(name, "findings", head, map(_finding_row, found[:_ROWS]))
-    if len(found) > _ROWS:
-        yield tag("p", f"and {len(found) - _ROWS:,} more", class_="quiet")
+    yield _table(name, "findings", head, map(_finding_row, findings[:_MOST_ROWS]))
+    if len(findings) > _MOST_ROWS:
+        yield tag("p", f"and {len(findings) - _MOST_ROWS:,} more", class_="quiet")
 
 
 def _finding_row(finding: Finding) -> Html:
-    place = shortened(finding.place, 2 * _LONG)
-    subject = shortened(finding.subject, 2 * _LONG) if finding.subject != finding.place else None
+    place = shortened(finding.place, 2 * _TEXT_LENGTH)
+    subject = (
+        shortened(finding.subject, 2 * _TEXT_LENGTH) if finding.subject != finding.place else None
+    )
     return tag(
         "tr",
         tag("th", place, scope="row", class_="mono", dir="auto"),
         tag(
             "td",
             subject and tag("span", subject, class_="subject mono", dir="auto"),
-            shortened(finding.message, 6 * _LONG),
+            shortened(finding.message, 6 * _TEXT_LENGTH),
         ),
     )
 
@@ -241,7 +262,7 @@ def _finding_row(finding: Finding) -> Html:
 # --- Pictures ---------------------------------------------------------------------------------
 
 
-def _pictures(pictures: Sequence[Picture]) -> Iterator[Html]:
+def _pictures(pictures: Sequence[PictureTile]) -> Iterator[Html]:
     if not pictures:
         yield _lead("None is mirrored yet; ", tag("code", "mirror sync"), " does it.")
         return
@@ -256,10 +277,10 @@ def _pictures(pictures: Sequence[Picture]) -> Iterator[Html]:
         hidden=True,
     )
     yield Html('<div id="tiles">\n')
-    for start in range(0, len(pictures), _CHUNK):
-        chunk = pictures[start : start + _CHUNK]
+    for start in range(0, len(pictures), _CHUNK_TILES):
+        chunk = pictures[start : start + _CHUNK_TILES]
         name = f"Pictures {start + 1:,} to {start + len(chunk):,}"
-        # A browser lays out only the lists in sight: that is what keeps thousands smooth.
+        # A browser lays out only the lists in sight, so thousands of pictures scroll smoothly.
         yield Html(f'<ul class="grid plain chunk" role="list" aria-label="{name}">\n')
         for picture in chunk:
             yield tag("li", _tile(picture), class_="tile")
@@ -268,8 +289,8 @@ def _pictures(pictures: Sequence[Picture]) -> Iterator[Html]:
     yield Html("</div>")
 
 
-def _tile(picture: Picture, *more: Html | None) -> Html:
-    name = shortened(picture.name, _LONG // 2)
+def _tile(picture: PictureTile, *more: Html | None) -> Html:
+    name = shortened(picture.name, _TEXT_LENGTH // 2)
     linked = tag("a", name, href=picture.url, rel="noreferrer") if _is_web(picture.url) else name
     return join(
         (
@@ -279,7 +300,7 @@ def _tile(picture: Picture, *more: Html | None) -> Html:
                 tag("p", linked, class_="name", dir="auto"),
                 tag("p", facts(picture.blob), class_="facts"),
                 _addresses(picture.sources),
-                _places(picture.places),
+                _post_lines(picture.lines),
                 *more,
                 class_="about",
             ),
@@ -291,10 +312,10 @@ def _is_web(url: str | None) -> bool:
     return url is not None and url.startswith(("https://", "http://"))
 
 
-def _well(picture: Picture, name: str) -> Html:
+def _well(picture: PictureTile, name: str) -> Html:
     small = picture.thumbnail
     if small is None:
-        return tag("div", picture.unseen or "no preview", class_="well")
+        return tag("div", picture.no_preview or "no preview", class_="well")
     image = tag(
         "img",
         alt=name,
@@ -310,30 +331,32 @@ def _well(picture: Picture, name: str) -> Html:
 def _addresses(sources: Sequence[str]) -> Html | None:
     if not sources:
         return None
-    shown = (shortened(unquote(url.partition("//")[2]), _LONG) for url in sources[:_SOURCES])
-    lines = [tag("p", text, class_="address", dir="auto") for text in shown]
-    if len(sources) > _SOURCES:
-        more = f"and {len(sources) - _SOURCES:,} more with the same bytes"
+    texts = (
+        shortened(unquote(url.partition("//")[2]), _TEXT_LENGTH) for url in sources[:_MOST_SOURCES]
+    )
+    lines = [tag("p", text, class_="address", dir="auto") for text in texts]
+    if len(sources) > _MOST_SOURCES:
+        more = f"and {len(sources) - _MOST_SOURCES:,} more with the same bytes"
         lines.append(tag("p", more, class_="address"))
     return join(lines)
 
 
-def _places(places: Sequence[Place]) -> Html:
-    if not places:
+def _post_lines(lines: Sequence[PostLine]) -> Html:
+    if not lines:
         return tag("p", "in no post now", class_="places quiet")
     items = [
-        tag("li", f"{shortened(place.post, _LONG)}:{place.line}", dir="auto")
-        for place in places[:_PLACES]
+        tag("li", f"{shortened(line.post, _TEXT_LENGTH)}:{line.number}", dir="auto")
+        for line in lines[:_MOST_LINES]
     ]
-    if len(places) > _PLACES:
-        items.append(tag("li", f"and {len(places) - _PLACES:,} more", class_="quiet"))
+    if len(lines) > _MOST_LINES:
+        items.append(tag("li", f"and {len(lines) - _MOST_LINES:,} more", class_="quiet"))
     return tag("ul", items, class_="places mono", role="list")
 
 
 # --- Repeats ----------------------------------------------------------------------------------
 
 
-def _repeats(groups: Sequence[Group]) -> Iterator[Html]:
+def _repeats(groups: Sequence[TileGroup]) -> Iterator[Html]:
     if not groups:
         yield _lead("No picture is a repeat of another.")
         return
@@ -344,8 +367,8 @@ def _repeats(groups: Sequence[Group]) -> Iterator[Html]:
     )
     for number, group in enumerate(groups, start=1):
         yield _group(
-            f"Group {number:,}: {shortened(group.kept.name, _LONG // 2)}",
-            tag("li", _role("Shown in posts"), _tile(group.kept), class_="tile kept"),
+            f"Group {number:,}: {shortened(group.canonical.name, _TEXT_LENGTH // 2)}",
+            tag("li", _role("Shown in posts"), _tile(group.canonical), class_="tile kept"),
             *(tag("li", *_repeat(repeat), class_="tile") for repeat in group.repeats),
         )
 
@@ -363,10 +386,10 @@ def _role(text: str) -> Html:
     return tag("p", text, class_="role")
 
 
-def _repeat(repeat: Repeat) -> Iterator[Html]:
+def _repeat(repeat: RepeatTile) -> Iterator[Html]:
     yield _role("Repeat")
     digest = repeat.picture.blob.digest.hex
-    if repeat.by_hand:
+    if repeat.is_reviewed:
         why = tag("p", "A person said so.", class_="why")
     elif repeat.evidence is None:
         why = tag("p", "No evidence is on record.", class_="why")
@@ -385,21 +408,21 @@ def _evidence(evidence: Evidence) -> Html:
     )
 
 
-def _apart(report: Report) -> Iterator[Html]:
-    shown = len(report.apart)
-    of_all = "" if shown == report.apart_in_all else f" Shown: the nearest {shown:,}."
+def _look_alikes(report: Report) -> Iterator[Html]:
+    count = len(report.look_alikes)
+    part = "" if count == report.look_alike_count else f" Shown: the nearest {count:,}."
     yield _lead(
-        f"{count_text(report.apart_in_all, 'pair')} whose fingerprints are close, and whose pixels "
-        f"are not the same picture.{of_all}"
+        count_text(report.look_alike_count, "pair"),
+        f" whose fingerprints are close, and whose pixels are not the same picture.{part}",
     )
-    for pair in report.apart:
+    for pair in report.look_alikes:
         yield _pair(pair)
 
 
-def _pair(pair: Apart) -> Html:
+def _pair(pair: LookAlikes) -> Html:
     names = f"{pair.first.name} and {pair.second.name}"
     return _group(
-        shortened(names, _LONG),
+        shortened(names, _TEXT_LENGTH),
         tag("li", _tile(pair.first), class_="tile"),
         tag("li", _tile(pair.second, _evidence(pair.evidence)), class_="tile"),
     )
@@ -407,7 +430,12 @@ def _pair(pair: Apart) -> Html:
 
 # --- Growth -----------------------------------------------------------------------------------
 
-_WIDE, _HIGH, _LEFT, _BELOW, _ABOVE, _BAR = 760, 200, 64, 24, 10, 90
+# In units of the chart: its size, the room around the bars, and the most that a bar takes.
+_WIDTH, _HEIGHT = 760, 200
+_LEFT, _BELOW, _ABOVE = 64, 24, 10
+_BAR_STEP = 90
+_BAR_SHARE = 0.76  # of a step; the rest is the gap between two bars
+_ROUNDING = 3.0
 
 
 def _growth(growth: Sequence[Growth]) -> Iterator[Html]:
@@ -420,11 +448,11 @@ def _growth(growth: Sequence[Growth]) -> Iterator[Html]:
     rows = (
         tag(
             "tr",
-            tag("th", one.label, scope="row"),
-            tag("td", one.count, class_="number"),
-            tag("td", size_text(one.size), class_="number"),
+            tag("th", point.label, scope="row"),
+            tag("td", point.count, class_="number"),
+            tag("td", size_text(point.size), class_="number"),
         )
-        for one in growth
+        for point in growth
     )
     table = _table("Growth of the archive", "growth", head, rows)
     yield tag(
@@ -436,39 +464,39 @@ def _growth(growth: Sequence[Growth]) -> Iterator[Html]:
 
 
 def _chart(growth: Sequence[Growth]) -> Html:
-    top = max(max(one.size for one in growth), 1)
-    step = min((_WIDE - _LEFT) / len(growth), _BAR)
-    room = _HIGH - _BELOW - _ABOVE
+    top = max(max(point.size for point in growth), 1)
+    step = min((_WIDTH - _LEFT) / len(growth), _BAR_STEP)
+    room = _HEIGHT - _BELOW - _ABOVE
     parts = [_rule_line(top * share / 2, top, room) for share in (1, 2)]
-    for number, one in enumerate(growth):
-        height = room * one.size / top
+    for number, point in enumerate(growth):
+        height = room * point.size / top
         parts.append(
             tag(
                 "rect",
-                x=f"{_LEFT + number * step + step * 0.12:.1f}",
+                x=f"{_LEFT + number * step + step * (1 - _BAR_SHARE) / 2:.1f}",
                 y=f"{_ABOVE + room - height:.1f}",
-                width=f"{step * 0.76:.1f}",
+                width=f"{step * _BAR_SHARE:.1f}",
                 height=f"{height:.1f}",
-                rx=f"{min(3.0, step / 4):.1f}",
+                rx=f"{min(_ROUNDING, step / 4):.1f}",
                 class_="done",
             )
         )
     ends = (_LEFT, growth[0].label, "start"), (_LEFT + len(growth) * step, growth[-1].label, "end")
     for x, label, anchor in ends:
-        parts.append(tag("text", label, x=f"{x:.1f}", y=_HIGH - 6, text_anchor=anchor))
-    said = f"The archive grew to {size_text(growth[-1].size)} from {growth[0].label} on."
+        parts.append(tag("text", label, x=f"{x:.1f}", y=_HEIGHT - 6, text_anchor=anchor))
+    label = f"The archive grew to {size_text(growth[-1].size)} from {growth[0].label} on."
     return tag(
         "svg",
         parts,
-        viewBox=f"0 0 {_WIDE} {_HIGH}",
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
         role="img",
-        aria_label=said,
+        aria_label=label,
         class_="chart",
     )
 
 
 def _rule_line(value: float, top: int, room: int) -> Html:
     y = f"{_ABOVE + room * (1 - value / top):.1f}"
-    line = tag("line", x1=_LEFT, x2=_WIDE, y1=y, y2=y, class_="rule-line")
+    line = tag("line", x1=_LEFT, x2=_WIDTH, y1=y, y2=y, class_="rule-line")
     label = size_text(value)
     return join((line, tag("text", label, x=_LEFT - 8, y=y, dy="0.35em", text_anchor="end")))

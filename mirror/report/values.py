@@ -1,4 +1,4 @@
-"""What a report says, as values."""
+"""The values that a report is made of. `Report` holds all others."""
 
 from __future__ import annotations
 
@@ -12,66 +12,71 @@ from mirror.repeats.evidence import Evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a post shows a picture."""
+class PostLine:
+    """The line of a post that shows a picture."""
 
     post: str
-    line: int
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of the manifest, and where the posts show it.
+class PictureTile:
+    """A picture of the manifest, and the lines of posts that show it.
 
-    `url` is its public address in the first destination. `unseen` says why there is no thumbnail.
+    `url` is its public address in the first destination. `no_preview` is the reason that there is
+    no thumbnail.
     """
 
     blob: Blob
     sources: tuple[str, ...] = ()
-    places: tuple[Place, ...] = ()
+    lines: tuple[PostLine, ...] = ()
     url: str | None = None
     thumbnail: Thumbnail | None = None
-    unseen: str = ""
+    no_preview: str = ""
 
     @property
     def name(self) -> str:
-        """The file's name as its host calls it; the start of the digest if nobody names it."""
+        """The name of the file at its first source; without a source, the start of the digest."""
         first = self.sources[0] if self.sources else ""
         name = unquote(first.partition("?")[0].rstrip("/").rpartition("/")[2])
         return name or self.blob.digest.hex[:16]
 
 
 @dataclass(frozen=True, slots=True)
-class Repeat:
-    """A picture that another stands for. `evidence` is `None` where none is on record."""
+class RepeatTile:
+    """A picture that another stands for.
 
-    picture: Picture
+    `evidence` is `None` where none is on record. `is_reviewed`: a person merged the two.
+    """
+
+    picture: PictureTile
     evidence: Evidence | None = None
-    by_hand: bool = False
+    is_reviewed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """A picture and its repeats."""
+class TileGroup:
+    """A picture that posts show, and its repeats."""
 
-    kept: Picture
-    repeats: tuple[Repeat, ...]
+    canonical: PictureTile
+    repeats: tuple[RepeatTile, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
-    """Two pictures that look alike and were kept apart."""
+class LookAlikes:
+    """Two pictures whose fingerprints are close and that are not the same picture."""
 
-    first: Picture
-    second: Picture
+    first: PictureTile
+    second: PictureTile
     evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """One host that the posts or the manifest name.
+class HostTotals:
+    """A host that the posts or the manifest name, and what is known of its images.
 
-    `source` is empty when its images are not ours to mirror; `size` is in bytes.
+    `source` is empty for a host of no source. `is_mirror`: a destination is published there.
+    `size` is in bytes.
     """
 
     name: str
@@ -82,11 +87,12 @@ class Host:
     size: int = 0
     references: int = 0
     posts: int = 0
+    is_mirror: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """What the archive held at the end of a day or month."""
+    """Number and size in bytes of the originals in the archive at the end of a day or month."""
 
     label: str
     count: int
@@ -95,10 +101,11 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """`images` are addresses of our sources, in posts and manifest; `pictures` differ in bytes.
+    """The counts of a report.
 
-    `missing` images are neither in the manifest nor ignored; `repeats` are pictures that another
-    stands for; `size` is that of all pictures, in bytes.
+    `images` are the addresses of sources in posts and manifest. `missing` of them are neither in
+    the manifest nor ignored. `pictures` differ in bytes, and another one stands for each of the
+    `repeats`. `size` is that of all pictures, in bytes.
     """
 
     posts: int = 0
@@ -113,20 +120,21 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole report. `pictures` are those that are no repeats, in the order of the posts.
+    """Everything that the page says.
 
-    `apart` are the nearest of `apart_in_all` pairs; `last_sync` is when the findings of the last
-    run were written, `None` when there was none.
+    `pictures` are those that are no repeats, in the order of the posts. `look_alikes` are the
+    nearest of `look_alike_count` pairs. `last_sync` is the time at which the findings of the last
+    sync were written; `None` if there was none.
     """
 
     title: str
     made: datetime
     totals: Totals = Totals()
-    hosts: Sequence[Host] = ()
+    hosts: Sequence[HostTotals] = ()
     findings: Sequence[Finding] = ()
     last_sync: datetime | None = None
-    groups: Sequence[Group] = ()
-    apart: Sequence[Apart] = ()
-    apart_in_all: int = 0
+    groups: Sequence[TileGroup] = ()
+    look_alikes: Sequence[LookAlikes] = ()
+    look_alike_count: int = 0
     growth: Sequence[Growth] = ()
-    pictures: Sequence[Picture] = ()
+    pictures: Sequence[PictureTile] = ()

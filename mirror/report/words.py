@@ -1,4 +1,4 @@
-"""Values -> words: pictures, rules, and what evidence means."""
+"""The words for pictures, rules and evidence."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ OUTCOMES = {
     Outcome.UNCHECKED: "not checked",
     Outcome.WARNING: "worth knowing",
 }
-"""Outcomes, the gravest first."""
+"""The words for outcomes, the gravest first."""
 
 
 def title(rule: Rule) -> str:
-    """`Image not fetched`."""
+    """Return the name of a rule as a heading, such as `Image not fetched`."""
     words = [_SPELLED.get(word, word) for word in rule.slug.split("-")]
     return " ".join([words[0][:1].upper() + words[0][1:], *words[1:]])
 
 
 def facts(blob: Blob) -> str:
-    """`1280 × 720 · PNG · 48.2 kB`."""
+    """Return size, format and bytes, such as `1,280 × 720 · PNG · 48.2 kB`."""
     kind = _KINDS.get(blob.media_type) or blob.media_type.removeprefix("image/").upper()
     parts = [f"{blob.width:,} × {blob.height:,}"] if blob.width and blob.height else []
     return " · ".join([*parts, kind, size_text(blob.size)])
 
 
 def figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """What was measured, named; the last are the largest differences left anywhere.
+    """Yield the name and value of each measurement.
 
-    All of them nought means that nothing had to be measured.
+    The statistics are left out if all are 0: then none had to be measured.
     """
     yield "fingerprints", f"{evidence.distance} of 256 bits apart"
     if evidence.tier is not None:
@@ -47,7 +47,10 @@ def figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 
 def shortened(text: str, length: int) -> str:
-    """`text` with its middle left out if it is longer than `length`: both ends tell most."""
+    """Return `text`, without its middle if it is longer than `length` characters.
+
+    The two ends of a path or an address tell the most.
+    """
     if len(text) <= length:
         return text
     head = length * 2 // 5

@@ -9,16 +9,11 @@ import care
 import pytest
 from care import BUCKET, filled, run
 from conftest import use
-from hypothesis import given
-from hypothesis import strategies as st
 from servers import Server, Servers
 from sites import Blog
 
-from mirror.config import DestinationSettings
-from mirror.destinations import Destination
 from mirror.model import Key
-from mirror.pipeline.prune import MaxDelete, mentions
-from mirror.store import MemoryStore, Store
+from mirror.store import Store
 
 NAMES = tuple(f"{number}.png" for number in range(4))
 STRAY = Key("ab/" + "ab" * 32 + ".png")
@@ -140,12 +135,6 @@ def test_the_limit_of_one_destination_holds_for_all(blog: Blog, rclone: Server) 
     assert ran.code == 4
     assert STRAY in keys(site)
     assert len(keys(bucket)) == 7
-
-
-@given(count=st.integers(0, 1000), total=st.integers(1, 1000), percent=st.integers(0, 100))
-def test_a_share_is_of_all_that_is_there(count: int, total: int, percent: int) -> None:
-    assert MaxDelete.parse(f"{percent}%").allows(count, total) == (count / total <= percent / 100)
-    assert MaxDelete.parse(f"{percent}").allows(count, total) == (count <= percent)
 
 
 @pytest.mark.parametrize("text", ["", "%", "ten", "-1", "101%", "1.5", "10 %%", "1e3", "٣"])
@@ -286,62 +275,6 @@ def test_an_object_that_a_post_shows_in_any_way_is_kept(
     assert (summary["kept"], summary["deleted"]) == (1, 0)
     assert STRAY in keys(local)
     assert f"{STRAY} (5 B), shown by posts/later.md" in run(blog, "prune").out
-
-
-def found(text: str, key: str, base: str = "https://img.example/blog") -> bool:
-    target = Destination(DestinationSettings("r2", "file:x", base), MemoryStore())
-    others = {"other.png", f"{key}.bak", key[:-1]} - {""}
-    told = mentions([("a.md", text)], [target], {key, *others})
-    return told.get(key) == "a.md"
-
-
-@pytest.mark.parametrize(
-    ("text", "key"),
-    [
-        ("https://img.example/blog/a.png", "a.png"),
-        ("http://img.example/blog/a.png", "a.png"),
-        ("//img.example/blog/a.png", "a.png"),
-        ("HTTPS://IMG.EXAMPLE/blog/a.png", "a.png"),
-        ("(https://img.example/blog/a.png)![](x)", "a.png"),
-        ("https://img.example/blog/b.pnghttps://img.example/blog/a.png", "a.png"),
-        ("https://img.example/blog/%E5%9B%BE%201.png", "图 1.png"),
-        ("<https://img.example/blog/图 1.png>", "图 1.png"),
-        ("https://img.example/blog/a&amp;b.png", "a&b.png"),
-        ("https://img.example/blog/a%26b.png", "a&b.png"),
-        ("https://img.example/blog/100%25.png", "100%.png"),
-        (r"https:\/\/img.example\/blog\/x\/a.png", "x/a.png"),
-        ("https://img.example/blog/a.png?v=2", "a.png"),
-    ],
-)
-def test_a_public_url_is_seen_however_it_is_spelled(text: str, key: str) -> None:
-    assert found(text, key)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "a.png",
-        "https://img.example/a.png",
-        "https://img.example/blog/\na.png",
-        "other/blog/a.png",
-    ],
-)
-def test_what_is_no_public_url_is_none(text: str) -> None:
-    assert not found(text, "a.png")
-
-
-@given(
-    key=st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=20),
-    before=st.text(max_size=20),
-    after=st.text(max_size=20),
-)
-def test_what_posts_are_pointed_at_is_always_seen(key: str, before: str, after: str) -> None:
-    target = Destination(
-        DestinationSettings("r2", "file:x", "https://img.example/blog"), MemoryStore()
-    )
-    url = target.public_url(Key(key))
-    assert mentions([("a.md", f"{before}{url}{after}")], [target], {key}) == {key: "a.md"}
 
 
 def test_what_was_repointed_at_another_is_free_to_go(blog: Blog, local: Store) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from hashlib import sha256
+from dataclasses import replace
+from hashlib import md5, sha256
 from pathlib import Path
 
 import bagit
@@ -17,7 +18,7 @@ from servers import BUCKET as SERVER_BUCKET
 from servers import Server, Servers
 from sites import Blog
 
-from mirror.model import Key
+from mirror.model import Digest, Key
 from mirror.store import S3Store, Store
 
 NAMES = ("a.png", "b.png", "c.png")
@@ -227,6 +228,48 @@ def test_an_original_without_an_object_is_healed_from_its_source(blog: Blog) -> 
     assert ran.code == 0
     assert ran.events[0]["subject"] == asset["sha256"]
     assert path.read_bytes() == data
+
+
+HTML = b"<!DOCTYPE html><script>alert(1)</script>"
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>'
+
+
+@pytest.mark.parametrize(
+    ("data", "media_type", "name", "words"),
+    [
+        pytest.param(HTML, "image/png", "x.png", "expected a picture of type image/png", id="HTML"),
+        pytest.param(SVG, "image/png", "x.png", "found image/svg+xml", id="SVG as PNG"),
+        pytest.param(
+            SVG, "image/svg+xml", "x.png", "expected a key for", id="SVG under a PNG's key"
+        ),
+        pytest.param(picture(7), "image/png", "x.html", "expected a key for", id="PNG as a page"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [(), ("--dry-run",)], ids=["repair", "dry run"])
+def test_an_edited_line_of_the_manifest_publishes_nothing_but_its_picture(
+    blog: Blog, data: bytes, media_type: str, name: str, words: str, arguments: tuple[str, ...]
+) -> None:
+    filled(blog, "a.png", "b.png")
+    manifest, before = blog.site.manifest.load()
+    asset = manifest.assets[Digest(blog.asset("a.png")["sha256"])]
+    blob = replace(
+        asset.blob,
+        digest=Digest(sha256(data).hexdigest()),
+        size=len(data),
+        md5=md5(data, usedforsecurity=False).hexdigest(),
+        media_type=media_type,
+    )
+    assets = {d: a for d, a in manifest.assets.items() if d != asset.digest}
+    assets[blob.digest] = replace(asset, blob=blob, key=Key(name))
+    blog.site.manifest.save(replace(manifest, assets=assets), before)
+    blog.site.archive.put(blob, data)  # as a pull request may add it
+    objects = blog.objects()
+    ran = run(blog, "repair", "--json", *arguments)
+    assert (ran.code, ran.rules, ran.summary["repaired"]) == (3, ["M307"], 0)
+    (finding,) = [event for event in ran.events if event["type"] == "finding"]
+    assert finding["subject"] == name
+    assert words in finding["message"]
+    assert blog.objects() == objects
 
 
 # --- Who cannot be asked, and what is not ours ------------------------------------------------

@@ -381,12 +381,12 @@ def site_with(root: Path, host: ImageHost, headers: str = "", destination: str =
 
 def of_source(config: Path) -> dict[str, Check]:
     found = doctor(open_parts(load_config(config)))
-    return {check.name: check for patient, check in found if patient.kind == "source"}
+    return {check.name: check for subject, check in found if subject.kind == "source"}
 
 
 def of_destination(config: Path) -> dict[str, Check]:
     found = doctor(open_parts(load_config(config)))
-    return {check.name: check for patient, check in found if patient.kind == "destination"}
+    return {check.name: check for subject, check in found if subject.kind == "destination"}
 
 
 def test_a_source_without_rules_passes(tmp_path: Path) -> None:
