@@ -117,7 +117,7 @@ class Shown:
 
         scanned = scan(*parts.posts.find())
         mirrored = {key for _, ref in scanned.references() for key in keys_of(ref.url)}
-        wanted = scanned.wanted(parts.locator, lambda url: bool(keys_of(url)))
+        wanted = scanned.source_images(parts.locator, lambda url: bool(keys_of(url)))
         return cls(len(scanned.posts), wanted, mirrored, manifest)
 
 
@@ -274,7 +274,8 @@ def _read(
     if located.bucket_key is None:
         return _ask(fetcher, located, headers)
     try:
-        bucket = impatient(open_bucket(located.source, parts.config), fetcher.limits.timeout_s)
+        bucket = open_bucket(located.source, parts.config.fetch.concurrency)
+        bucket = impatient(bucket, fetcher.limits.timeout_s)
         return Body(bucket.get(Key(located.bucket_key)), Validators(), 1)
     except StoreError as error:
         return error

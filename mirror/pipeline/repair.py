@@ -292,7 +292,7 @@ def _mend(
             left[mended.broken.asset.digest.hex] = mended
     if not left:
         return
-    with open_origins(parts) as origins:
+    with open_origins(parts.config.sources, parts.config.fetch) as origins:
         sources = MendJob(parts, Sources(origins, parts.locator, parts.config.ignored), write)
         todo = [one.broken for one in left.values()]
         for mended in engine.map(sources, todo, parts.config.fetch.concurrency):

@@ -80,7 +80,7 @@ class Scanned:
             or _identity(reference.url) in self._images
         )
 
-    def wanted(
+    def source_images(
         self, locator: Locator, is_mirrored: Callable[[Url], bool] = lambda _: False
     ) -> list[PostImage]:
         """The images of the sources, each once, in the order in which the posts show them.
