@@ -15,7 +15,7 @@ from sites import BUCKET
 from mirror.cli.init import init
 from mirror.config import load_config
 from mirror.demo.blog import posts
-from mirror.pipeline.init import Host, Published, configuration, propose
+from mirror.pipeline.init import PostHost, PublicFolder, configuration, propose
 
 
 def mirror(*arguments, cwd):
@@ -219,7 +219,11 @@ def test_init_says_when_there_is_nothing_to_mirror(tmp_path):
 
 
 def test_storage_hosts_come_before_the_most_used_one():
-    hosts = [Host("i.example", 99), Host("b.oss-cn-beijing.aliyuncs.com", 3), Host("x.r2.dev", 5)]
+    hosts = [
+        PostHost("i.example", 99),
+        PostHost("b.oss-cn-beijing.aliyuncs.com", 3),
+        PostHost("x.r2.dev", 5),
+    ]
     proposal = propose(hosts)
     assert [host.name for host in proposal.sources] == [
         "x.r2.dev",
@@ -232,7 +236,7 @@ def test_storage_hosts_come_before_the_most_used_one():
 
 @pytest.mark.parametrize("name", ['we"ird', "back\\slash", "图"])
 def test_a_hostile_path_cannot_break_out_of_its_string(name, tmp_path):
-    hosts = propose([Host("i.example", 1), Host("i.other", 1)])
-    text = configuration(hosts, [name], Published("", "s", "/s"))
+    hosts = propose([PostHost("i.example", 1), PostHost("i.other", 1)])
+    text = configuration(hosts, [name], PublicFolder("", "s", "/s"))
     (tmp_path / "mirror.toml").write_text(text, encoding="utf-8")
     assert load_config(tmp_path / "mirror.toml").posts.paths == (tmp_path / name,)
