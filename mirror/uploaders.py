@@ -38,7 +38,7 @@ _SHARED = {
 _PUBLIC_KEYS = ("customUrl", "urlPrefix", "url", "domain", "customDomain", "webPath")
 
 
-class AdoptError(Exception):
+class UploaderFileError(Exception):
     """A file that no such tool wrote; the message says what was expected and what was found."""
 
 
@@ -65,7 +65,7 @@ def usual_paths(home: PurePath, project: PurePath) -> list[PurePath]:
 def find_sources(data: bytes | str, name: str = "") -> list[UploaderSource]:
     """Read a gallery, a configuration or a cache; return its sources, most images first.
 
-    `name` is that of the file, for messages. Raise `AdoptError` for anything but JSON or
+    `name` is that of the file, for messages. Raise `UploaderFileError` for anything but JSON or
     a list of URLs.
     """
     text = _text(data, name)
@@ -74,7 +74,7 @@ def find_sources(data: bytes | str, name: str = "") -> list[UploaderSource]:
     except (ValueError, RecursionError) as error:
         urls = _IMAGE_URL.findall(text) if text.lstrip()[:1] not in ("{", "[") else []
         if not urls:
-            raise AdoptError(
+            raise UploaderFileError(
                 f"{name or 'the file'}: expected a gallery, a configuration or a cache of PicGo, "
                 f"PicList or Elog, or a list of URLs ({type(error).__name__})"
             ) from error
@@ -90,9 +90,9 @@ def _text(data: bytes | str, name: str) -> str:
         try:
             data = unpacker.decompress(data, _MAX_BYTES)
         except zlib.error as error:
-            raise AdoptError(f"{name}: damaged, not the gzip it begins as") from error
+            raise UploaderFileError(f"{name}: damaged, not the gzip it begins as") from error
         if unpacker.unconsumed_tail:
-            raise AdoptError(f"{name}: unpacks to more than {_MAX_BYTES // 2**20} MiB")
+            raise UploaderFileError(f"{name}: unpacks to more than {_MAX_BYTES // 2**20} MiB")
     return data.decode("utf-8-sig", "replace")
 
 

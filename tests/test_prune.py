@@ -12,7 +12,7 @@ from conftest import use
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import Server, Servers
-from sites import Blog
+from support.sites import Blog
 
 from mirror.config import DestinationSettings
 from mirror.destinations import Destination

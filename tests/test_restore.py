@@ -19,7 +19,7 @@ from care import BUCKET, filled, picture, run
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import Server
-from sites import Blog
+from support.sites import Blog
 
 from mirror import manifest as manifests
 from mirror.host import ImageHost

@@ -143,7 +143,7 @@ def _is_there(root: Path, mark: str) -> bool:
 
 def _used_by_tools(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str]]:
     """Hosts that an upload tool's files name, each with the file. Keys in them are not read."""
-    from mirror.uploaders import AdoptError, find_sources, usual_paths
+    from mirror.uploaders import UploaderFileError, find_sources, usual_paths
     from mirror.urls.address import canonical, identity
 
     for place in dict.fromkeys([*named, *map(Path, usual_paths(Path.home(), root))]):
@@ -153,7 +153,7 @@ def _used_by_tools(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, st
             if place in named:
                 raise ConfigError(f"{place}: cannot be read: {error.strerror}") from error
             continue
-        except AdoptError as error:
+        except UploaderFileError as error:
             if place in named:
                 raise ConfigError(f"{place}: {error}") from error
             continue

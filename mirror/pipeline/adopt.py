@@ -48,7 +48,7 @@ def changed_sources(manifest: Manifest, originals: Iterable[Original]) -> Iterat
 
 
 def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator[Finding]:
-    """Report pictures behind so many URLs of one host that they may forbid hot-linking."""
+    """Report pictures behind so many URLs of one host that they may be a notice on hot-linking."""
     by_host: dict[str, dict[Digest, list[PostImage]]] = {}
     for image in images:
         if (asset := manifest.find(image.located.address)) is not None:

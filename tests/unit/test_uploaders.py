@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.uploaders import AdoptError, UploaderSource, find_sources, usual_paths
+from mirror.uploaders import UploaderFileError, UploaderSource, find_sources, usual_paths
 
 SECRETS = ("LTAI4Fsecretsecret12", "shhh-not-for-you", "ghp_abcdefghijklmnopqrstuvwxyz0123456789")
 
@@ -185,7 +185,7 @@ def test_a_list_of_urls_will_do() -> None:
     ],
 )
 def test_anything_else_is_said(data: bytes) -> None:
-    with pytest.raises(AdoptError, match=r"data\.json"):
+    with pytest.raises(UploaderFileError, match=r"data\.json"):
         find_sources(data, "data.json")
 
 
