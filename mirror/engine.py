@@ -16,7 +16,7 @@ from typing import Protocol, TypeAlias, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_GRACE_S = 2.0
+_GRACE_S = 2.0  # what jobs have after Ctrl-C, as `Engine.map` says
 
 Results: TypeAlias = Generator[R, None, None]
 

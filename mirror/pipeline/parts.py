@@ -39,7 +39,7 @@ class Parts:
 
     @property
     def folders(self) -> dict[str, Path]:
-        """The folders that commands write to, by what each is called."""
+        """The folders that commands write to, by name: `archive`, …, or the destination's."""
         return written_folders(self.config, self.destinations)
 
     def lock(self, command: str) -> AbstractContextManager[None]:
@@ -67,7 +67,7 @@ def open_parts(config: Config) -> Parts:
 
 
 def written_folders(config: Config, destinations: tuple[Destination, ...]) -> dict[str, Path]:
-    """Return the folders that commands write to, by what each is called."""
+    """Return the folders that commands write to, by name: `archive`, …, or the destination's."""
     folders = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
     for destination in destinations:
         if isinstance(destination.store, DirectoryStore):

@@ -46,12 +46,12 @@ class Scanned:
 
     posts: list[ScannedPost] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    anchors: list[Finding] = field(
-        default_factory=list
-    )  # they matter once a URL in a heading changes
+    # A post's anchors change only where a URL in a heading does, so these are kept apart.
+    anchors: list[Finding] = field(default_factory=list)
     _images: set[str] = field(default_factory=set)
 
     def add(self, post: Post, data: bytes) -> None:
+        """Scan the bytes of a post and add what they hold."""
         scan = find_references(data, post.name)
         for finding in scan.findings:
             log = self.anchors if finding.rule is Rule.HEADING_ANCHOR else self.findings

@@ -39,15 +39,15 @@ def grouped(blog, monkeypatch):
 def shown(blog):
     """Which picture stands for which, by name; none stands for one that stands for another."""
     names = {blog.asset(name)["sha256"]: name for name in PICTURES}
-    found = {name: names.get(blog.asset(name).get("alias_of")) for name in PICTURES}
-    aliases = {name: kept for name, kept in found.items() if kept is not None}
+    canonicals = {name: names.get(blog.asset(name).get("alias_of")) for name in PICTURES}
+    aliases = {name: kept for name, kept in canonicals.items() if kept is not None}
     assert not aliases.keys() & set(aliases.values())
     assert all("key" in blog.asset(kept) for kept in aliases.values())
     return aliases
 
 
 def dupes(blog, *arguments):
-    hashes = [blog.asset(one)["sha256"] if one in PICTURES else one for one in arguments]
+    hashes = [blog.asset(word)["sha256"] if word in PICTURES else word for word in arguments]
     result = CliRunner().invoke(app, ["dupes", *hashes])
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -113,6 +113,6 @@ def test_who_merged_is_told_and_not_why_the_pixels_were_against_it(grouped):
     grouped.sync()
     against = Evidence(Pair.of(first, second), 9, refusal=Refusal.PIXELS)
     manifest, _ = grouped.site.manifest.load()
-    (group,) = (one for one in find_groups(manifest, [against]) if one.kept.digest == second)
+    (group,) = (group for group in find_groups(manifest, [against]) if group.kept.digest == second)
     assert [evidence for _, evidence in group.members] == [None, None]
     assert dupes(grouped).count("merged by a person") == 2

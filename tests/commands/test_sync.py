@@ -133,7 +133,7 @@ def test_repeats_are_stored_once_and_the_slide_is_the_one_kept(blog):
 
 
 def test_two_slides_that_differ_in_a_digit_are_two_pictures(blog):
-    page = next(one for one in slides.deck(6) if one.table)
+    page = next(slide for slide in slides.deck(6) if slide.table)
     fill(blog, a_png=slides.encode(page.draw()))
     fill(blog, b_png=slides.encode(slides.with_digit_changed(page).draw()))
     blog.write("post.md", images("a.png", "b.png"))
@@ -518,4 +518,4 @@ def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
     known.host.put("new.png", slides.encode(slides.deck(6)[5].draw()))
     known.write("more.md", "![](BUCKET/new.png)\n")
     for _ in range(2):
-        assert [one.rule for one in known.sync().findings] == [Rule.UNKNOWN_TARGET]
+        assert [finding.rule for finding in known.sync().findings] == [Rule.UNKNOWN_TARGET]

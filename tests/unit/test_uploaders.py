@@ -190,11 +190,11 @@ def test_anything_else_is_said(data: bytes) -> None:
 
 
 def test_the_places_are_those_of_three_systems() -> None:
-    found = [str(place) for place in usual_paths(PurePosixPath("/home/me"), PurePosixPath("/site"))]
-    assert "/home/me/.config/picgo/picgo.db" in found
-    assert "/home/me/Library/Application Support/piclist/data.json" in found
-    assert "/home/me/AppData/Roaming/picgo/data.json" in found
-    assert found[-1] == "/site/elog.cache.json"
+    paths = [str(path) for path in usual_paths(PurePosixPath("/home/me"), PurePosixPath("/site"))]
+    assert "/home/me/.config/picgo/picgo.db" in paths
+    assert "/home/me/Library/Application Support/piclist/data.json" in paths
+    assert "/home/me/AppData/Roaming/picgo/data.json" in paths
+    assert paths[-1] == "/site/elog.cache.json"
 
 
 json_values = st.recursive(
@@ -206,5 +206,5 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_any_json_gives_a_list_whose_names_differ(value: Any) -> None:
-    found = find_sources(json.dumps(value))
-    assert len({source.name for source in found}) == len(found)
+    sources = find_sources(json.dumps(value))
+    assert len({source.name for source in sources}) == len(sources)
