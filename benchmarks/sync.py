@@ -47,7 +47,7 @@ from benchmarks.common import (
 
 SIZE = (1280, 720)
 REPEATS = 5  # of so many pictures one is a copy of another, in the corpus with repeats
-STAGES = {"FetchJob": "fetch", "InspectJob": "decode", "_look": "compare", "StoreJob": "store"}
+STAGES = {"FetchJob": "fetch", "InspectJob": "decode", "CompareJob": "compare", "StoreJob": "store"}
 OTHERWISE = ("rclone copyurl", "findimagedupes", "rclone copy to S3")
 ADDRESS = "https://slides.example.com/"
 CONFIG = """

@@ -1,4 +1,7 @@
-"""How jobs run: one after the other, or in threads. A job takes one item and returns one value."""
+"""The engines that run jobs: one after the other, or in threads.
+
+A job takes one item and returns one value.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from typing import Protocol, TypeAlias, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_GRACE_S = 2.0
+_GRACE_S = 2.0  # what jobs have after Ctrl-C, as `Engine.map` says
 
 Results: TypeAlias = Generator[R, None, None]
 
@@ -26,8 +29,9 @@ class Engine(Protocol):
 
         Lazy and bounded: at most `2 * workers` items are taken and not yet yielded, so maps can be
         chained into overlapping stages. An exception out of a job ends the map; closing it early
-        lets the jobs in hand finish and starts no other. After Ctrl-C (what is no `Exception`) they
-        have two seconds: one that waits for a slow host must not hold up the end.
+        lets the jobs that run finish and starts no other. After Ctrl-C (an exception that is no
+        `Exception`) they have two seconds: a job that waits for a slow host must not hold up the
+        end.
         """
         ...
 
@@ -43,12 +47,12 @@ class Serial:
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """`workers` threads a map: for jobs that wait, or that leave the interpreter lock."""
+    """Each map has `workers` threads: for jobs that wait, or that release the interpreter lock."""
 
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
-        # Two queues and no futures: those take locks enough to cost more than small jobs do.
+        # Two queues are used instead of futures: the locks of a future cost more than a small job.
         todo: SimpleQueue[T | _End] = SimpleQueue()
-        done: SimpleQueue[R | _Raised] = SimpleQueue()
+        done: SimpleQueue[R | _JobError] = SimpleQueue()
         ended = Event()
         waits = True
 
@@ -57,8 +61,8 @@ class Threads:
                 if not ended.is_set():
                     try:
                         done.put(job(item))
-                    except BaseException as error:  # noqa: BLE001  (raised again by the map)
-                        done.put(_Raised(error))
+                    except BaseException as error:  # noqa: BLE001  (the map raises it again)
+                        done.put(_JobError(error))
 
         threads = [Thread(target=work, daemon=True) for _ in range(workers)]
         for thread in threads:
@@ -68,7 +72,7 @@ class Threads:
             running = _put(islice(source, 2 * workers), todo)
             while running:
                 result = done.get()
-                if isinstance(result, _Raised):
+                if isinstance(result, _JobError):
                     raise result.error
                 yield result
                 running += _put(islice(source, 1), todo) - 1
@@ -84,16 +88,18 @@ class Threads:
 
 
 class _End:
-    """Behind the last item: a worker that meets it ends."""
+    """Stands behind the last item; a worker that takes it ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Raised:
+class _JobError:
+    """The exception that a job raised."""
+
     error: BaseException
 
 
 def _put(items: Iterable[T], queue: SimpleQueue[T]) -> int:
-    """Return how many that were."""
+    """Put the items into the queue and return their number."""
     count = 0
     for item in items:
         queue.put(item)

@@ -1,4 +1,4 @@
-"""Which files are posts, and reading them. Links that lead elsewhere are not followed."""
+"""The posts: finding and reading them. Links that lead elsewhere are not followed."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Post:
     path: Path
 
     def read(self) -> bytes | Finding:
-        """The bytes, or why they cannot be had."""
+        """Return the bytes, or a finding that says why they cannot be read."""
         try:
-            found = self.path.stat()
-            if not stat.S_ISREG(found.st_mode):  # reading a pipe would wait for its writer
+            status = self.path.stat()
+            if not stat.S_ISREG(status.st_mode):  # Reading a pipe would wait for its writer.
                 return self._unreadable("expected a post, found no plain file")
-            if found.st_size > _MAX_BYTES:
-                return self._unreadable(f"expected a post, found a file of {found.st_size} bytes")
+            if status.st_size > _MAX_BYTES:
+                return self._unreadable(f"expected a post, found a file of {status.st_size} bytes")
             return self.path.read_bytes()
         except OSError as error:
             return self._unreadable(f"cannot be read: {error.strerror}")
@@ -43,7 +43,7 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class PostTree:
-    """Where the posts of a site are; `skip` are folders that mirror writes to."""
+    """The folders and patterns of a site's posts; `skip` are folders that mirror writes to."""
 
     settings: PostsConfig
     root: Path
@@ -67,45 +67,46 @@ def find_posts(
 ) -> tuple[list[Post], list[Finding]]:
     """Return the posts below `paths` (or the configured ones), sorted by name, each once.
 
-    A file that is named is a post whatever it is called. Folders in `skip` (archive, state,
-    destinations), hidden ones and links are left out; a link is a finding, since what it leads to
-    would otherwise be missing without a word. Raise `ConfigError` for a path that does not exist.
+    A file that `paths` names is a post whatever its name ends in. Folders in `skip` (archive,
+    state, destinations), hidden ones and links are left out. A link out of the tree is a
+    finding, since the posts behind it would otherwise be missing without a word. Raise
+    `ConfigError` for a path that does not exist.
     """
     include = [_glob(pattern) for pattern in posts.include]
     exclude = [_glob(pattern) for pattern in posts.exclude]
-    found: dict[str, Post] = {}
+    by_name: dict[str, Post] = {}
     findings: list[Finding] = []
     skipped = {str(path) for path in skip}
     for start in paths or posts.paths:
         start = Path(os.path.abspath(start))  # noqa: PTH100  (`resolve` would follow links)
-        if not _holds(start.exists):
+        if not _is_true(start.exists):
             where = "PATHS" if paths else "[posts].paths"
             raise ConfigError(f"{start}: no such file or folder (named in {where})")
         if start.is_file() and start.resolve().is_relative_to(root.resolve()):
-            start = start.resolve()  # a link that was named, to a post of this tree
-        closed: list[OSError] = []
-        for path in [start] if start.is_file() else _walk(start, skipped, closed.append):
+            start = start.resolve()  # A link that was named leads to a post of this tree.
+        errors: list[OSError] = []
+        for path in [start] if start.is_file() else _walk(start, skipped, errors.append):
             name = _name(path, root)
             below = path.relative_to(start).as_posix() if path != start else path.name
-            is_folder = _holds(path.is_dir)
-            wanted = path == start or is_folder or any(p.fullmatch(below) for p in include)
-            if not wanted or any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
+            is_folder = _is_true(path.is_dir)
+            is_included = path == start or is_folder or any(p.fullmatch(below) for p in include)
+            if not is_included or any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
                 continue
-            if _holds(path.is_symlink):
+            if _is_true(path.is_symlink):
                 findings += _link(path, name, root if path == start else start)
             else:
-                found[name] = Post(name, path)
-        for error in closed:
+                by_name[name] = Post(name, path)
+        for error in errors:
             path = Path(error.filename)
-            name, below = (_name(path, one) + "/" for one in (root, start))
+            name, below = (_name(path, folder) + "/" for folder in (root, start))
             if not any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
                 message = f"cannot be read, and what posts it holds: {error.strerror}"
                 findings.append(Finding(Rule.POST_UNREADABLE, name, message))
-    return sorted(found.values()), findings
+    return sorted(by_name.values()), findings
 
 
-def _holds(question: Callable[[], bool]) -> bool:
-    """Not where nobody may look: who reads the file then says why it cannot be read."""
+def _is_true(question: Callable[[], bool]) -> bool:
+    """Return the answer, and `False` without the right to look: reading the file then fails."""
     try:
         return question()
     except OSError:
@@ -119,13 +120,13 @@ def sweep_beside(posts: Iterable[Post]) -> None:
 
 
 def _walk(
-    start: Path, skipped: Collection[str], closed: Callable[[OSError], None]
+    start: Path, skipped: Collection[str], report: Callable[[OSError], None]
 ) -> Iterator[Path]:
     """Yield files, and folders that are links (whose contents are not walked).
 
-    `closed` is told of folders that cannot be read.
+    `report` receives the error of each folder that cannot be read.
     """
-    for folder, folders, files in os.walk(start, onerror=closed):
+    for folder, folders, files in os.walk(start, onerror=report):
         folders[:] = sorted(
             name
             for name in folders
@@ -134,16 +135,16 @@ def _walk(
             and os.path.join(folder, name) not in skipped  # noqa: PTH118  (a hot loop)
         )
         paths = [Path(folder, name) for name in folders]
-        yield from (path for path in paths if _holds(path.is_symlink))
+        yield from (path for path in paths if _is_true(path.is_symlink))
         yield from (Path(folder, name) for name in sorted(files))
 
 
 def _link(path: Path, name: str, start: Path) -> Iterator[Finding]:
-    """A link inside the tree is silent: what it leads to is found by itself."""
-    target = path.resolve()
-    if not target.is_relative_to(start.resolve()):
+    """Report a link out of the tree. A link inside is silent: its post is found without it."""
+    linked = path.resolve()
+    if not linked.is_relative_to(start.resolve()):
         message = (
-            f"is a link to {target}, outside {start}; name that folder in [posts].paths instead"
+            f"is a link to {linked}, outside {start}; name that folder in [posts].paths instead"
         )
         yield Finding(Rule.POST_IS_LINK, name, message, name)
 
@@ -153,7 +154,7 @@ def _name(path: Path, root: Path) -> str:
 
 
 def _glob(pattern: str) -> re.Pattern[str]:
-    """`**/` is any number of folders, `*` and `?` stay inside one name."""
+    """Compile a pattern: `**/` is any number of folders, `*` and `?` stay inside one name."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.lstrip("/"))
     special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.DOTALL)

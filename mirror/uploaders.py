@@ -1,7 +1,7 @@
-"""What upload tools remember -> sources to propose: PicGo, PicList and Elog. Pure.
+"""The files of upload tools (PicGo, PicList, Elog) -> the sources that the tools upload to. Pure.
 
-Their files hold keys and tokens. Nothing is copied from them but the beginnings of public URLs,
-counts, and the name that the tool gives the host.
+These files hold keys and tokens. Only the beginnings of public URLs, counts, and the name that
+the tool gives the host are copied from them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _IMAGE_URL = re.compile(
     r"(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
-# Hosts that many people share, and how many parts of the path say whose the images are.
+# Hosts that many people share, and the number of parts of the path that name the owner.
 _SHARED = {
     "raw.githubusercontent.com": 2,
     "cdn.jsdelivr.net": 3,
@@ -38,21 +38,21 @@ _SHARED = {
 _PUBLIC_KEYS = ("customUrl", "urlPrefix", "url", "domain", "customDomain", "webPath")
 
 
-class AdoptError(Exception):
-    """A file that no such tool wrote: what was expected, what was found."""
+class UploaderFileError(Exception):
+    """A file that no such tool wrote; the message says what was expected and what was found."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Proposal:
-    """A source to propose: `count` images are known beneath `match`, 0 if none was counted."""
+class UploaderSource:
+    """A source of a tool: it lists `count` images below `match`, or 0 without a list."""
 
     name: str
     match: str
     count: int
 
 
-def places(home: PurePath, project: PurePath) -> list[PurePath]:
-    """Where these tools keep their files: on Linux, macOS and Windows, and beside a project."""
+def usual_paths(home: PurePath, project: PurePath) -> list[PurePath]:
+    """Return the usual paths of the tools' files, on Linux, macOS and Windows, and in a project."""
     bases = [home / ".config", home / "Library/Application Support", home / "AppData/Roaming"]
     apps = {"picgo": "picgo.db", "piclist": "piclist.db"}
     files = [
@@ -62,25 +62,24 @@ def places(home: PurePath, project: PurePath) -> list[PurePath]:
     return [*files, project / "elog.cache.json"]
 
 
-def propose(data: bytes | str, name: str = "") -> list[Proposal]:
-    """Read a gallery, a configuration or a cache; most images first.
+def find_sources(data: bytes | str, name: str = "") -> list[UploaderSource]:
+    """Read a gallery, a configuration or a cache; return its sources, most images first.
 
-    `name` is the file's, for messages. Raise `AdoptError` for what is neither JSON nor a list of
-    URLs.
+    `name` is that of the file, for messages. Raise `UploaderFileError` for anything but JSON or
+    a list of URLs.
     """
     text = _text(data, name)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        found = _IMAGE_URL.findall(text) if text.lstrip()[:1] not in ("{", "[") else []
-        if not found:
-            raise AdoptError(
+        urls = _IMAGE_URL.findall(text) if text.lstrip()[:1] not in ("{", "[") else []
+        if not urls:
+            raise UploaderFileError(
                 f"{name or 'the file'}: expected a gallery, a configuration or a cache of PicGo, "
                 f"PicList or Elog, or a list of URLs ({type(error).__name__})"
             ) from error
-        return _summed({}, found)
-    configured = dict(_configured(value))
-    return _summed(configured, _shown(value))
+        return _sum_up({}, urls)
+    return _sum_up(dict(_configured_hosts(value)), _image_urls(value))
 
 
 def _text(data: bytes | str, name: str) -> str:
@@ -91,17 +90,17 @@ def _text(data: bytes | str, name: str) -> str:
         try:
             data = unpacker.decompress(data, _MAX_BYTES)
         except zlib.error as error:
-            raise AdoptError(f"{name}: damaged, not the gzip it begins as") from error
+            raise UploaderFileError(f"{name}: damaged, not the gzip it begins as") from error
         if unpacker.unconsumed_tail:
-            raise AdoptError(f"{name}: unpacks to more than {_MAX_BYTES // 2**20} MiB")
+            raise UploaderFileError(f"{name}: unpacks to more than {_MAX_BYTES // 2**20} MiB")
     return data.decode("utf-8-sig", "replace")
 
 
 # --- Configurations ---------------------------------------------------------------------------
 
 
-def _configured(value: Any) -> Iterator[tuple[str, str]]:
-    """URL prefix and host name of every uploader that a configuration knows."""
+def _configured_hosts(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield the URL prefix and the host name of every uploader that a configuration has."""
     if not isinstance(value, Mapping):
         return
     beds = value.get("picBed")
@@ -117,34 +116,36 @@ def _configured(value: Any) -> Iterator[tuple[str, str]]:
 def _uploader(kind: str, settings: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(settings, Mapping):
         return
-    known = {key: text for key, text in settings.items() if isinstance(text, str)}
-    url = next((known[key] for key in _PUBLIC_KEYS if known.get(key)), "") or _own(kind, known)
+    texts = {key: text for key, text in settings.items() if isinstance(text, str)}
+    url = next((texts[key] for key in _PUBLIC_KEYS if texts.get(key)), "") or _provider_url(
+        kind, texts
+    )
     if url and "://" not in url:
         url = f"https://{url}"
     prefix = _prefix(url if url.endswith("/") else f"{url}/") if url else None
     if prefix is not None:
-        yield prefix, known.get("_configName") or kind
+        yield prefix, texts.get("_configName") or kind
 
 
-def _own(kind: str, known: Mapping[str, str]) -> str:
-    """The address that the provider gives a bucket without a domain of its own."""
-    bucket, area = known.get("bucket", ""), known.get("area", "")
+def _provider_url(kind: str, texts: Mapping[str, str]) -> str:
+    """Return the address that a provider gives to a bucket without a domain."""
+    bucket, area = texts.get("bucket", ""), texts.get("area", "")
     if kind == "aliyun" and bucket and area:
         return f"https://{bucket}.{area}.aliyuncs.com/"
     if kind == "tcyun" and bucket and area:
-        if known.get("version") == "v4":
-            return f"https://{bucket}-{known.get('appId', '')}.{area}.myqcloud.com/"
+        if texts.get("version") == "v4":
+            return f"https://{bucket}-{texts.get('appId', '')}.{area}.myqcloud.com/"
         return f"https://{bucket}.cos.{area}.myqcloud.com/"
-    if kind == "github" and known.get("repo"):
-        return f"https://raw.githubusercontent.com/{known['repo']}/"
+    if kind == "github" and texts.get("repo"):
+        return f"https://raw.githubusercontent.com/{texts['repo']}/"
     return {"smms": "https://s2.loli.net/", "imgur": "https://i.imgur.com/"}.get(kind, "")
 
 
 # --- Galleries and caches ---------------------------------------------------------------------
 
 
-def _shown(value: Any) -> Iterator[str]:
-    """Image URLs anywhere in a document, except in what configures uploaders."""
+def _image_urls(value: Any) -> Iterator[str]:
+    """Yield the image URLs anywhere in a document, except in the settings of uploaders."""
     waiting = [value]
     while waiting:
         match waiting.pop():
@@ -152,7 +153,7 @@ def _shown(value: Any) -> Iterator[str]:
                 yield from _IMAGE_URL.findall(text)
             case Mapping() as members:
                 if isinstance(url := members.get("imgUrl"), str) and "://" in url:
-                    yield url  # whatever its name ends in
+                    yield url  # It is an image, whatever its name ends in.
                 skipped = ("picBed", "uploader", "imgUrl", "originImgUrl")
                 waiting += (part for key, part in members.items() if key not in skipped)
             case list() as items:
@@ -162,33 +163,33 @@ def _shown(value: Any) -> Iterator[str]:
 # --- Both -------------------------------------------------------------------------------------
 
 
-def _summed(configured: Mapping[str, str], urls: Iterable[str]) -> list[Proposal]:
-    """Each prefix once, those that share a host with an uploader under its name."""
+def _sum_up(configured: Mapping[str, str], urls: Iterable[str]) -> list[UploaderSource]:
+    """Return each prefix once, with the name of the uploader that has the same prefix."""
     counts: Counter[str] = Counter()
     for url in set(urls):
         if (prefix := _prefix(url)) is not None:
             counts[prefix] += 1
     counts.update(dict.fromkeys(configured, 0))
     for prefix in [prefix for prefix in counts if prefix.startswith("http:")]:
-        if (safe := prefix.replace("http:", "https:", 1)) in counts:  # `match` takes both
+        if (safe := prefix.replace("http:", "https:", 1)) in counts:  # `match` covers both.
             counts[safe] += counts.pop(prefix)
     used: set[str] = set()
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [
-        Proposal(_distinct(configured.get(prefix) or _host_name(prefix), used), prefix, count)
+        UploaderSource(_distinct(configured.get(prefix) or _host_name(prefix), used), prefix, count)
         for prefix, count in ranked
     ]
 
 
 def _prefix(url: str) -> str | None:
-    """The beginning of `url` that says whose it is; `None` for what is no web address."""
+    """Return the beginning of `url` that names its owner; `None` for anything but a web address."""
     address = canonical(url)
     if address is None or looks_secret(address):
         return None
     parts = urlsplit(address)
     kept = parts.path.strip("/").split("/")[: _SHARED.get(parts.netloc, 0)]
     if kept and "jsdelivr" in parts.netloc:
-        kept[-1] = kept[-1].partition("@")[0]  # whichever version
+        kept[-1] = kept[-1].partition("@")[0]  # The version does not matter.
         return f"{parts.scheme}://{parts.netloc}/{'/'.join(kept)}"
     return f"{parts.scheme}://{parts.netloc}/" + "".join(f"{part}/" for part in kept)
 
@@ -200,7 +201,7 @@ def _host_name(prefix: str) -> str:
 
 
 def _distinct(name: str, used: set[str]) -> str:
-    """A name for `[[source]]` that nobody else here has, of plain characters and no secret."""
+    """Return a name for `[[source]]` that is not in `used`, of plain characters and no secret."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-")[:40]
     plain = plain if plain and not looks_secret(plain) else "images"
     chosen, number = plain, 2

@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 from servers import BUCKET as SERVER_BUCKET
 from servers import Server
-from sites import BUCKET, Blog
+from support.sites import BUCKET, Blog
 
 from mirror.cli import run as run_cli
 

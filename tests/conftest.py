@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 from servers import Server, Servers
-from sites import Blog
+from support.sites import Blog
 
 from mirror.host import ImageHost
 

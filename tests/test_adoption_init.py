@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mirror.cli.init import _is_there
-from mirror.pipeline.init import Host, Published, configuration, propose, published
+from mirror.pipeline.init import PostHost, PublicFolder, configuration, find_public_folder, propose
 
 KIT = 'import { sveltekit } from "@sveltejs/kit/vite";\n'
 PLAIN = 'import { svelte } from "@sveltejs/vite-plugin-svelte";\n'
@@ -38,14 +38,16 @@ def test_files_of_one_name_are_told_apart_by_what_they_hold(
 ) -> None:
     for name, text in site.items():
         (tmp_path / name).write_text(text)
-    found = published(partial(_is_there, tmp_path))
+    found = find_public_folder(partial(_is_there, tmp_path))
     assert (found.generator, found.folder, found.public_url) == (generator, folder, "/mirror")
 
 
 def test_a_site_below_a_path_is_told_to_name_the_whole_address() -> None:
     # With `/blog` in front the images of VitePress and Docusaurus are not found when the site is
     # built, and Hexo puts it there twice; without it those of Hugo lead nowhere.
-    text = configuration(propose([Host("i.example", 1)]), ["."], Published("", "s", "/mirror"))
+    text = configuration(
+        propose([PostHost("i.example", 1)]), ["."], PublicFolder("", "s", "/mirror")
+    )
     assert "# If the site itself lives below a path, name the whole address" in text
     assert "https://example.com/blog/mirror\n" in text
     assert ": /blog" not in text

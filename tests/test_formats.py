@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft4Validator
 from junitparser import Error, Failure, JUnitXml, Skipped
-from sites import Blog
+from support.sites import Blog
 
 from mirror import formats
 from mirror.formats import Report

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from care import BUCKET, filled, picture, run
-from sites import Blog
+from support.sites import Blog
 
 
 def test_a_folder_in_the_place_of_the_journal_is_named(blog: Blog) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from care import filled, picture, run
-from sites import Blog
+from support.sites import Blog
 
 from mirror.host import ImageHost, Request, Response
 

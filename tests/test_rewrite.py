@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sites import BUCKET
 from support import slides
+from support.sites import BUCKET
 from typer.testing import CliRunner
 
 from mirror.cli import app

@@ -14,7 +14,7 @@ from care import BUCKET, Ran, filled, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Error, JUnitXml
-from sites import Blog
+from support.sites import Blog
 from test_formats import SCHEMA, Command, obey, texts
 
 from mirror import formats

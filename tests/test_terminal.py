@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from care import BUCKET, filled
 from chaos import MIRROR
-from sites import Blog
+from support.sites import Blog
 
 
 def on_terminal(folder: Path, *arguments: str) -> tuple[int, list[str]]:

@@ -22,7 +22,7 @@ from conftest import use
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import Server, Servers
-from sites import Blog, Recorder
+from support.sites import Blog, Recorder
 
 from mirror import manifest as manifests
 from mirror.config import DestinationSettings

@@ -20,7 +20,7 @@ from mirror.files import create_whole
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
-    from mirror.pipeline.init import Host
+    from mirror.pipeline.init import PostHost
     from mirror.pipeline.scan import Scanned
 
 
@@ -57,7 +57,7 @@ def init(
     ] = None,
 ) -> None:
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
-    from mirror.pipeline.init import WHY_OFF, configuration, propose, published
+    from mirror.pipeline.init import WHY_OFF, configuration, find_public_folder, propose
 
     target = _target(config)
     root = target.parent
@@ -70,7 +70,7 @@ def init(
         raise typer.Exit(EXIT_USAGE)
     used = list(_used_by_tools(albums or [], root))
     proposal = propose(hosts, {name for _, name in used})
-    place = published(partial(_is_there, root))
+    place = find_public_folder(partial(_is_there, root))
     text = configuration(proposal, [_relative(path, root) for path in paths], place, fetch)
     _write(target, text)
     for album, name in used:
@@ -143,21 +143,21 @@ def _is_there(root: Path, mark: str) -> bool:
 
 def _used_by_tools(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str]]:
     """Hosts that an upload tool's files name, each with the file. Keys in them are not read."""
-    from mirror.uploaders import AdoptError, places, propose
+    from mirror.uploaders import UploaderFileError, find_sources, usual_paths
     from mirror.urls.address import canonical, identity
 
-    for place in dict.fromkeys([*named, *map(Path, places(Path.home(), root))]):
+    for place in dict.fromkeys([*named, *map(Path, usual_paths(Path.home(), root))]):
         try:
-            found = propose(place.read_bytes(), place.name)
+            sources = find_sources(place.read_bytes(), place.name)
         except OSError as error:
             if place in named:
                 raise ConfigError(f"{place}: cannot be read: {error.strerror}") from error
             continue
-        except AdoptError as error:
+        except UploaderFileError as error:
             if place in named:
                 raise ConfigError(f"{place}: {error}") from error
             continue
-        addresses = (canonical(proposal.match) for proposal in found)
+        addresses = (canonical(source.match) for source in sources)
         names = (identity(address).partition("/")[0] for address in addresses if address)
         yield from ((place, name) for name in dict.fromkeys(names))
 
@@ -167,8 +167,8 @@ def _relative(path: Path, root: Path) -> str:
     return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
 
 
-def _hosts(scanned: Scanned) -> list[Host]:
-    from mirror.pipeline.init import Host
+def _hosts(scanned: Scanned) -> list[PostHost]:
+    from mirror.pipeline.init import PostHost
     from mirror.urls.address import canonical, identity
 
     images: dict[str, set[str]] = {}
@@ -179,6 +179,6 @@ def _hosts(scanned: Scanned) -> list[Host]:
             images.setdefault(name, set()).add(identity(address))
             schemes[name, address.partition(":")[0]] += 1
     return [
-        Host(name, len(found), "https" if schemes[name, "https"] else "http")
+        PostHost(name, len(found), "https" if schemes[name, "https"] else "http")
         for name, found in images.items()
     ]

@@ -1,4 +1,4 @@
-"""Good bytes of an image from the archive or a destination: whoever has the right SHA-256."""
+"""Good copies: the bytes of an asset with the right SHA-256, from the archive or a destination."""
 
 from __future__ import annotations
 
@@ -16,29 +16,32 @@ ARCHIVE = "the archive"
 
 @dataclass(frozen=True, slots=True)
 class GoodCopy:
-    """Bytes with the right SHA-256, and where they were."""
+    """Bytes with the right SHA-256, and the name of the place that had them."""
 
     data: bytes = field(repr=False)
     origin: str
 
 
 def find_copy(
-    archive: Archive, targets: Sequence[Destination], asset: Asset
+    archive: Archive, destinations: Sequence[Destination], asset: Asset
 ) -> GoodCopy | list[str]:
-    """Look in the archive, then in `targets` in their order; else return why each has none."""
+    """Look in the archive, then in `destinations` in their order.
+
+    Return a good copy, or for each place the reason why it has none.
+    """
     try:
         return GoodCopy(archive.get(asset.digest, asset.blob.media_type), ARCHIVE)
     except ArchiveError as error:
         reasons = [str(error)]
-    for target in targets:
+    for destination in destinations:
         if asset.key is None:
             break
         try:
-            data = target.store.get(asset.key)
+            data = destination.store.get(asset.key)
         except StoreError as error:
             reasons.append(str(error))
             continue
         if sha256(data).hexdigest() == asset.digest.hex:
-            return GoodCopy(data, target.name)
-        reasons.append(f"{target.name}: {asset.key} holds other bytes")
+            return GoodCopy(data, destination.name)
+        reasons.append(f"{destination.name}: {asset.key} holds other bytes")
     return reasons

@@ -1,100 +1,167 @@
-"""TODO"""
+"""The repeats: pairs of pictures that look alike -> evidence -> `alias_of` in the manifest."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from os import cpu_count
 
+from mirror.archive import Archive
+from mirror.destinations import Destination
 from mirror.engine import Engine
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pipeline.copies import GoodCopy, find_copy
-from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
 from mirror.repeats.choose import choose as choose_canonical
 from mirror.repeats.choose import run
 from mirror.repeats.compare import compare
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal
 from mirror.repeats.groups import orphaned_aliases
-from mirror.repeats.ledger import LEDGER, Ledger
-from mirror.repeats.reviews import REVIEWS, load_reviews
+from mirror.repeats.ledger import Ledger
+from mirror.repeats.reviews import Reviews
 from mirror.repeats.search import find_candidates
 from mirror.urls.address import Url
+from mirror.urls.sources import Locator
+
+
+@dataclass(frozen=True, slots=True)
+class DedupeRules:
+    """The decisions of the user: the mode, the reviews, and the pairs that are never merged."""
+
+    mode: Mode
+    reviews: Reviews
+    apart: Collection[Pair] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChange:
+    """The effect of another `[dedupe].mode` than that of the last run."""
+
+    before: Mode
+    now: Mode
+    compared_again: int  # settled pictures that were compared with each other again
+    merged_again: int  # settled pictures that turned out to be repeats
+    kept_repeats: int  # repeats that stand and that the new mode would not find
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "compared_again": self.compared_again,
+            "merged_again": self.merged_again,
+            "kept_repeats": self.kept_repeats,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The manifest with its repeats, and the effect of another mode if there is one."""
+
+    manifest: Manifest
+    change: ModeChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompareJob:
+    """Take two pictures that look alike and return the evidence that they are one, or are not."""
+
+    manifest: Manifest
+    archive: Archive
+    destinations: Sequence[Destination]
+    limits: ImageLimits
+
+    def __call__(self, candidate: Candidate) -> Evidence:
+        pair = candidate.pair
+        first, second = (self._copy(digest) for digest in (pair.first, pair.second))
+        if isinstance(first, GoodCopy) and isinstance(second, GoodCopy):
+            with suppress(ImageError):
+                return compare(first.data, second.data, candidate.distance, self.limits)
+        return Evidence(pair, candidate.distance, refusal=Refusal.UNREADABLE)
+
+    def _copy(self, digest: Digest) -> GoodCopy | list[str]:
+        # A fresh clone may have no archive. A stored object is as good, and without it a repeat
+        # would be missed.
+        return find_copy(self.archive, self.destinations, self.manifest.assets[digest])
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Answer a wave of pairs from the ledger, and compare those it lacks on all cores at once."""
+
+    job: CompareJob
+    engine: Engine
+    ledger: Ledger
+    progress: Progress
+
+    def __call__(self, wave: Sequence[Candidate]) -> list[Evidence]:
+        unknown = [candidate for candidate in wave if candidate.pair not in self.ledger.evidence]
+        if unknown:
+            self.progress.stage("compare", len(unknown), "pairs")
+        for evidence in self.engine.map(self.job, unknown, cpu_count() or 1):
+            self.ledger.add(evidence)
+            self.progress.advance()
+        return [self.ledger.evidence[candidate.pair] for candidate in wave]
 
 
 def choose(
-    parts: Parts,
-    engine: Engine,
-    before: Manifest,
-    manifest: Manifest,
-    progress: Progress,
-) -> tuple[Manifest, dict[str, int]]:
-    """`manifest` with `alias_of` where another picture stands for one; `before` is settled.
+    before: Manifest, manifest: Manifest, rules: DedupeRules, ledger: Ledger, judge: Judge
+) -> Choice:
+    """Set `alias_of` in `manifest` where another picture stands for one; `before` is settled.
 
-    New pictures are compared with all. Settled ones with each other only after `[dedupe].mode` was
-    made wider, and then until a run finds nothing more to change: only what a saved manifest holds
-    counts as done. A narrower mode takes nothing back. Return beside it what a change of mode
-    meant: `compared_again`, `merged_again`, `kept_repeats`; nothing where there was none.
+    New pictures are compared with all. Settled ones are compared with each other only after the
+    mode was made wider, and then until a run finds nothing more to change: only what a saved
+    manifest holds counts as done. A narrower mode takes nothing back. The ledger is saved, also
+    when an error ends the comparison.
     """
-    ledger = Ledger.load(parts.config.manifest / LEDGER)
-    new = [asset.blob for digest, asset in manifest.assets.items() if digest not in before.assets]
+    mode, last_mode = rules.mode, ledger.mode
+    is_wider = mode.is_wider_than(last_mode)
     settled = [asset for digest, asset in manifest.assets.items() if digest in before.assets]
     known = [asset.blob for asset in settled]
-    mode, last = Mode(parts.config.dedupe), ledger.mode
-    is_wider = mode.is_wider_than(last)
-    reviews = load_reviews(parts.config.manifest / REVIEWS)
-    reviews = replace(
-        reviews, split=reviews.split | orphaned_aliases(settled, ledger.evidence.values(), reviews)
-    )
-    found = []
+    new = [asset.blob for digest, asset in manifest.assets.items() if digest not in before.assets]
+    candidates = []
     if mode is not Mode.OFF:
-        found = find_candidates([*new, *known]) if is_wider else find_candidates(new, known)
-    judge = _Judge(parts, engine, manifest, ledger, progress)
-    apart = _own_originals(parts, manifest)
-    waves = choose_canonical(new, found, settled=settled, apart=apart, reviews=reviews, mode=mode)
+        candidates = find_candidates([*new, *known]) if is_wider else find_candidates(new, known)
+    orphans = orphaned_aliases(settled, ledger.evidence.values(), rules.reviews)
+    reviews = replace(rules.reviews, split=rules.reviews.split | orphans)
+    waves = choose_canonical(
+        new, candidates, settled=settled, apart=rules.apart, reviews=reviews, mode=mode
+    )
     try:
-        chosen = run(waves, judge)
-        moved = [asset for asset in settled if _standing_for(asset, chosen[asset.digest]) != asset]
+        canonicals = run(waves, judge)
+        moved = [asset for asset in settled if _aliased(asset, canonicals) != asset]
         if not is_wider or (ledger.is_complete and not moved):
             ledger.settle(mode)
     finally:
         ledger.save()
-    assets = {
-        digest: _standing_for(asset, chosen[digest]) for digest, asset in manifest.assets.items()
-    }
-    for digest, asset in assets.items():
-        if asset.alias_of is not None and asset.alias_of != manifest.assets[digest].alias_of:
+    assets = {digest: _aliased(asset, canonicals) for digest, asset in manifest.assets.items()}
+    change = None
+    if mode is not last_mode:
+        compared, merged = (len(settled), len(moved)) if is_wider else (0, 0)
+        beyond = 0 if is_wider else _count_beyond(mode, assets.values(), ledger)
+        change = ModeChange(last_mode, mode, compared, merged, beyond)
+    return Choice(Manifest(assets), change)
+
+
+def report_choice(adopted: Manifest, choice: Choice, progress: Progress) -> None:
+    """Report each repeat that `adopted` did not have before the choice, and a change of mode."""
+    for digest, asset in choice.manifest.assets.items():
+        if asset.alias_of is not None and asset.alias_of != adopted.assets[digest].alias_of:
             progress.event("repeat", sha256=digest.hex, of=asset.alias_of.hex)
-    change: dict[str, int] = {}
-    if mode is not last:
-        change = {"compared_again": len(settled) if is_wider else 0}
-        change |= {"merged_again": len(moved) if is_wider else 0}
-        change["kept_repeats"] = 0 if is_wider else _beyond(mode, assets.values(), ledger)
-        progress.event("mode", before=last.value, now=mode.value, **change)
-    return Manifest(assets), change
+    if (change := choice.change) is not None:
+        modes = {"before": change.before.value, "now": change.now.value}
+        progress.event("mode", **modes, **change.counts())
 
 
-def _beyond(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:
-    """How many repeats stand that `mode` would not find."""
-    pairs = (Pair.of(one.digest, one.alias_of) for one in assets if one.alias_of is not None)
-    evidence = [ledger.evidence.get(pair) for pair in pairs]
-    return sum(one is not None and (mode is Mode.OFF or not one.exact) for one in evidence)
+def renditions_of_originals(manifest: Manifest, locator: Locator) -> set[Pair]:
+    """Return the pairs of a rendition and the original it was made from.
 
-
-def _standing_for(asset: Asset, chosen: Digest) -> Asset:
-    return replace(asset, alias_of=chosen if chosen != asset.digest else None)
-
-
-def _own_originals(parts: Parts, manifest: Manifest) -> set[Pair]:
-    """A rendition and the original it was made from: two pictures, by the user's own choice."""
+    The user chose to show the rendition, so the two are never merged.
+    """
     pairs = set()
     for asset in manifest.assets.values():
         for address in asset.sources:
-            located = parts.locator.locate(Url(address))
+            located = locator.locate(Url(address))
             if located is None or located.original is None:
                 continue
             original = manifest.find(located.original.address)
@@ -103,34 +170,15 @@ def _own_originals(parts: Parts, manifest: Manifest) -> set[Pair]:
     return pairs
 
 
-@dataclass(frozen=True, slots=True)
-class _Judge:
-    """Answers a wave of pairs from the ledger, and the rest by looking, all cores at once."""
-
-    parts: Parts
-    engine: Engine
-    manifest: Manifest
-    ledger: Ledger
-    progress: Progress
-
-    def __call__(self, asked: Sequence[Candidate]) -> list[Evidence]:
-        open_ = [proposal for proposal in asked if proposal.pair not in self.ledger.evidence]
-        if open_:
-            self.progress.stage("compare", len(open_), "pairs")
-        look = partial(_look, self.parts, self.manifest)
-        for evidence in self.engine.map(look, open_, cpu_count() or 1):
-            self.ledger.add(evidence)
-            self.progress.advance()
-        return [self.ledger.evidence[proposal.pair] for proposal in asked]
+def _aliased(asset: Asset, canonicals: dict[Digest, Digest]) -> Asset:
+    canonical = canonicals[asset.digest]
+    return replace(asset, alias_of=canonical if canonical != asset.digest else None)
 
 
-def _look(parts: Parts, manifest: Manifest, proposal: Candidate) -> Evidence:
-    pair = proposal.pair
-    limits = ImageLimits(max_pixels=parts.config.fetch.max_pixels)
-    # A fresh clone may have no archive; what is stored is as good, and a repeat must not be missed.
-    assets = (manifest.assets[digest] for digest in (pair.first, pair.second))
-    first, second = (find_copy(parts.archive, parts.destinations, asset) for asset in assets)
-    if isinstance(first, GoodCopy) and isinstance(second, GoodCopy):
-        with suppress(ImageError):
-            return compare(first.data, second.data, proposal.distance, limits)
-    return Evidence(pair, proposal.distance, refusal=Refusal.UNREADABLE)
+def _count_beyond(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:
+    """Count the repeats that `mode` would not find."""
+    pairs = (
+        Pair.of(asset.digest, asset.alias_of) for asset in assets if asset.alias_of is not None
+    )
+    known = [evidence for pair in pairs if (evidence := ledger.evidence.get(pair)) is not None]
+    return sum(mode is Mode.OFF or not evidence.exact for evidence in known)

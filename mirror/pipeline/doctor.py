@@ -97,7 +97,7 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
             shown = (image.located for image in seen.images)
             images = chain(shown, _remembered(manifest, parts.locator))
             examples = _examples(source, images, config.ignored)
-            reader = ImageReader(fetcher, partial(open_bucket, source, config))
+            reader = ImageReader(fetcher, partial(open_bucket, source, config.fetch.concurrency))
             yield from ((subject, check) for check in _check_source(source, examples, reader))
 
 
@@ -138,7 +138,7 @@ def survey(
         return keys & manifest.by_key.keys() if isinstance(manifest, Manifest) else keys
 
     mirrored = {key for _, reference in scanned.references() for key in keys_of(reference.url)}
-    images = scanned.wanted(locator, lambda url: bool(keys_of(url)))
+    images = scanned.source_images(locator, lambda url: bool(keys_of(url)))
     return Survey(len(scanned.posts), images, mirrored)
 
 

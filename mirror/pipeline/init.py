@@ -1,4 +1,4 @@
-"""From the posts' hosts and the site's generator to a `mirror.toml` that works at once. Pure."""
+"""The `mirror.toml` that `init` writes: hosts of the posts, site generator -> text. Pure."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ _STORAGE = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Host:
-    """A host in the posts and how many of its images they show; `scheme` as most posts spell it."""
+class PostHost:
+    """A host in the posts, and the number of its images they show.
+
+    `scheme` is `https` if any reference spells it so.
+    """
 
     name: str
     images: int
@@ -29,39 +32,39 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
-    """What `mirror.toml` starts with. `others` are hosts that are written down, switched off."""
+class ConfigDraft:
+    """The hosts that a new `mirror.toml` names as sources, and those it names as comments."""
 
-    sources: tuple[Host, ...]
-    others: tuple[Host, ...]
+    sources: tuple[PostHost, ...]
+    others: tuple[PostHost, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublicFolder:
     """A folder that a site publishes, and the path under which a reader finds it."""
 
-    generator: str  # "" when nobody knows what makes the site
+    generator: str  # "" for an unknown one
     folder: str
     public_url: str
-    remark: str = ""  # what else is to be known or done
+    remark: str = ""  # what the user has to know or do
 
 
 _BESIDE_CONFIG = "content archetypes themes layouts templates".split()  # Hugo's and Zola's
 # What each generator publishes as it is, by its documentation. The first that fits counts, so what
 # only says "some JavaScript" comes last. `+`: all of them are there; `:`: and holds this text.
-_GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
+_GENERATORS: tuple[tuple[Sequence[str], PublicFolder], ...] = (
     # https://vuepress.vuejs.org/guide/assets.html#public-files
-    ([".vuepress"], Published("VuePress", ".vuepress/public/mirror", "/mirror")),
+    ([".vuepress"], PublicFolder("VuePress", ".vuepress/public/mirror", "/mirror")),
     # https://vitepress.dev/guide/asset-handling#the-public-directory
-    ([".vitepress"], Published("VitePress", "public/mirror", "/mirror")),
+    ([".vitepress"], PublicFolder("VitePress", "public/mirror", "/mirror")),
     # https://docusaurus.io/docs/static-assets
-    (["docusaurus.config.*"], Published("Docusaurus", "static/mirror", "/mirror")),
+    (["docusaurus.config.*"], PublicFolder("Docusaurus", "static/mirror", "/mirror")),
     # https://quartz.jzhao.xyz/plugins/Assets
-    (["quartz.config.*"], Published("Quartz", "content/mirror", "/mirror")),
+    (["quartz.config.*"], PublicFolder("Quartz", "content/mirror", "/mirror")),
     # https://www.11ty.dev/docs/copy/
     (
         [".eleventy.js", "eleventy.config.*"],
-        Published(
+        PublicFolder(
             "Eleventy",
             "assets/mirror",
             "/assets/mirror",
@@ -69,9 +72,9 @@ _GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
         ),
     ),
     # https://www.gatsbyjs.com/docs/how-to/images-and-media/static-folder/
-    (["gatsby-config.*"], Published("Gatsby", "static/mirror", "/mirror")),
+    (["gatsby-config.*"], PublicFolder("Gatsby", "static/mirror", "/mirror")),
     # https://docs.astro.build/en/basics/project-structure/#public
-    (["astro.config.*"], Published("Astro", "public/mirror", "/mirror")),
+    (["astro.config.*"], PublicFolder("Astro", "public/mirror", "/mirror")),
     # https://gohugo.io/getting-started/directory-structure/
     # https://www.getzola.org/documentation/getting-started/directory-structure/
     (
@@ -81,17 +84,17 @@ _GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
             for kind in ("toml", "y*ml", "json")
             for folder in _BESIDE_CONFIG
         ],
-        Published("Hugo or Zola", "static/mirror", "/mirror"),
+        PublicFolder("Hugo or Zola", "static/mirror", "/mirror"),
     ),
     # https://hexo.io/docs/setup
     (
         ["_config.yml + scaffolds", "_config.yml + source"],
-        Published("Hexo", "source/mirror", "/mirror"),
+        PublicFolder("Hexo", "source/mirror", "/mirror"),
     ),
     # https://jekyllrb.com/docs/structure/: every other folder is copied as it is
     (
         ["_config.y*ml", "_config.toml", "_posts"],
-        Published(
+        PublicFolder(
             "Jekyll",
             "assets/mirror",
             "/assets/mirror",
@@ -102,19 +105,19 @@ _GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
     # https://docs.getpelican.com/en/latest/settings.html: STATIC_PATHS is ["images"], below PATH
     (
         ["pelicanconf.py + content"],
-        Published("Pelican", "content/images/mirror", "/images/mirror"),
+        PublicFolder("Pelican", "content/images/mirror", "/images/mirror"),
     ),
-    (["pelicanconf.py"], Published("Pelican", "images/mirror", "/images/mirror")),
+    (["pelicanconf.py"], PublicFolder("Pelican", "images/mirror", "/images/mirror")),
     # https://github.com/getnikola/nikola/blob/master/nikola/conf.py.in: FILES_FOLDERS
-    (["conf.py:BLOG_TITLE"], Published("Nikola", "files/mirror", "/mirror")),
+    (["conf.py:BLOG_TITLE"], PublicFolder("Nikola", "files/mirror", "/mirror")),
     # https://www.mkdocs.org/user-guide/writing-your-docs/#file-layout
-    (["mkdocs.y*ml"], Published("MkDocs", "docs/mirror", "/mirror")),
+    (["mkdocs.y*ml"], PublicFolder("MkDocs", "docs/mirror", "/mirror")),
     # https://rust-lang.github.io/mdBook/cli/build.html
-    (["book.toml"], Published("mdBook", "src/mirror", "/mirror")),
+    (["book.toml"], PublicFolder("mdBook", "src/mirror", "/mirror")),
     # https://honkit.netlify.app/structure, which goes on with what GitBook once was
     (
         ["book.json", "book.js", "SUMMARY.md"],
-        Published(
+        PublicFolder(
             "GitBook",
             "assets/mirror",
             "/assets/mirror",
@@ -123,40 +126,43 @@ _GENERATORS: tuple[tuple[Sequence[str], Published], ...] = (
         ),
     ),
     # https://nextjs.org/docs/app/api-reference/file-conventions/public-folder
-    (["next.config.*"], Published("Next.js", "public/mirror", "/mirror")),
+    (["next.config.*"], PublicFolder("Next.js", "public/mirror", "/mirror")),
     # https://nuxt.com/docs/guide/directory-structure/public
-    (["nuxt.config.*"], Published("Nuxt", "public/mirror", "/mirror")),
+    (["nuxt.config.*"], PublicFolder("Nuxt", "public/mirror", "/mirror")),
     # https://svelte.dev/docs/kit/project-structure#Project-files-static; newer ones have their
     # settings in Vite's file, and plain Svelte, which is Vite's, has the other file too
     (
         ["vite.config.*:@sveltejs/kit", "svelte.config.*:kit:"],
-        Published("SvelteKit", "static/mirror", "/mirror"),
+        PublicFolder("SvelteKit", "static/mirror", "/mirror"),
     ),
     # https://vite.dev/guide/assets.html#the-public-directory
-    (["vite.config.*"], Published("Vite", "public/mirror", "/mirror")),
+    (["vite.config.*"], PublicFolder("Vite", "public/mirror", "/mirror")),
 )
 _SITES = ("", "docs/", "website/", "site/")  # where in a repository the site may be
 
 
-def published(there: Callable[[str], bool]) -> Published:
-    """What publishes the images. `there` tells whether a pattern of names fits, see the table."""
-    for marks, found in _GENERATORS:
-        for parts in _SITES:
-            if any(all(there(parts + part) for part in mark.split(" + ")) for mark in marks):
-                return replace(found, folder=parts + found.folder)
-    return Published("", "assets/mirror", "/assets/mirror")
+def find_public_folder(exists: Callable[[str], bool]) -> PublicFolder:
+    """Return the folder that the site's generator publishes.
+
+    `exists` answers for a pattern of names, with the marks explained at the table.
+    """
+    for marks, public in _GENERATORS:
+        for site in _SITES:
+            if any(all(exists(site + name) for name in mark.split(" + ")) for mark in marks):
+                return replace(public, folder=site + public.folder)
+    return PublicFolder("", "assets/mirror", "/assets/mirror")
 
 
-def propose(hosts: Iterable[Host], owned: Iterable[str] = ()) -> Proposal:
-    """Choose the hosts that look like the writer's own storage; if none does, the most used one.
+def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft:
+    """Choose the hosts that look like storage of the user; if none does, the most used one.
 
-    `owned` are hosts that an upload tool of theirs has used.
+    `owned` are the hosts that an upload tool of the user has used.
     """
     ranked = sorted(hosts, key=lambda host: (-host.images, host.name))
     known = set(owned)
-    ours = [host for host in ranked if host.name in known or _STORAGE.search(host.name)]
-    ours = ours or ranked[:1]
-    return Proposal(tuple(ours), tuple(host for host in ranked if host not in ours))
+    chosen = [host for host in ranked if host.name in known or _STORAGE.search(host.name)]
+    chosen = chosen or ranked[:1]
+    return ConfigDraft(tuple(chosen), tuple(host for host in ranked if host not in chosen))
 
 
 WHY_OFF = (
@@ -166,34 +172,38 @@ WHY_OFF = (
 
 
 def configuration(
-    proposal: Proposal, paths: Sequence[str], place: Published, fetch: str | None = None
+    draft: ConfigDraft, paths: Sequence[str], public: PublicFolder, fetch: str | None = None
 ) -> str:
-    """The text of a `mirror.toml` with a directory as destination."""
-    parts = [
+    """Return the text of a `mirror.toml` with a folder as destination."""
+    tables = [
         "# Written by `mirror init`. Every key is explained in config.example.toml.\n",
         f"[posts]\npaths = {json.dumps(list(paths), ensure_ascii=False)}\n",
     ]
     names: set[str] = set()
-    parts += [_source(host, _name(host, names), fetch) for host in proposal.sources]
-    if proposal.others:
-        parts.append("".join(f"# {line}.\n" for line in WHY_OFF))
-    parts += [_switched_off(_source(host, _name(host, names), None)) for host in proposal.others]
-    parts.append('[archive]\npath = "archive"   # every original; keep it out of the public site\n')
-    parts.append('[manifest]\npath = "manifests" # commit this folder\n')
-    by = f"as {place.generator} does" if place.generator else "CHECK THIS: no site generator known"
-    parts.append(
+    tables += [_source(host, _name(host, names), fetch) for host in draft.sources]
+    if draft.others:
+        tables.append("".join(f"# {line}.\n" for line in WHY_OFF))
+    tables += [_switched_off(_source(host, _name(host, names), None)) for host in draft.others]
+    tables.append(
+        '[archive]\npath = "archive"   # every original; keep it out of the public site\n'
+    )
+    tables.append('[manifest]\npath = "manifests" # commit this folder\n')
+    by = (
+        f"as {public.generator} does" if public.generator else "CHECK THIS: no site generator known"
+    )
+    tables.append(
         "[[destination]]\n"
         'name = "site"\n'
-        f"url = {json.dumps('file:' + place.folder)}\n"
+        f"url = {json.dumps('file:' + public.folder)}\n"
         f"# Where readers find that folder on the site ({by}).\n"
         "# If the site itself lives below a path, name the whole address, as some generators put\n"
-        f"# that path in front and some do not: https://example.com/blog{place.public_url}\n"
-        f"public_url = {json.dumps(place.public_url)}\n"
+        f"# that path in front and some do not: https://example.com/blog{public.public_url}\n"
+        f"public_url = {json.dumps(public.public_url)}\n"
     )
-    return "\n".join(parts)
+    return "\n".join(tables)
 
 
-def _source(host: Host, name: str, fetch: str | None) -> str:
+def _source(host: PostHost, name: str, fetch: str | None) -> str:
     lines = [
         "[[source]]",
         f"name = {json.dumps(name)}",
@@ -209,8 +219,8 @@ def _switched_off(text: str) -> str:
     return re.sub(r"(?m)^", "# ", text.removesuffix("\n")) + "\n"
 
 
-def _name(host: Host, names: set[str]) -> str:
-    """The first label of the host, told apart by a number where two are alike."""
+def _name(host: PostHost, names: set[str]) -> str:
+    """Return the first label of the host, with a number where a name is taken."""
     first = host.name.partition(":")[0].partition(".")[0]
     name, number = first, 2
     while name in names:

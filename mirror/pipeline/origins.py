@@ -1,16 +1,16 @@
-"""Where pictures come from: each source is read as its configuration says."""
+"""The origins: each source, read over HTTP or from its bucket as the configuration says."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
-from mirror.config import Config, Fetch, request_headers
+from mirror.config import Fetch, request_headers
 from mirror.fetch import Body, Declaration, Fetcher, FetchError, FetchLimits, Kind, Validators
 from mirror.model import Key
-from mirror.pipeline.parts import Parts
 from mirror.store import S3Settings, Store, open_store
 from mirror.urls.address import canonical, identity
 from mirror.urls.sources import Source, SourceImage
@@ -19,7 +19,10 @@ _GZIP = b"\x1f\x8b"
 
 
 def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
-    """One that keeps the limits of `[fetch]`; hosts of the URLs in `private` may be private."""
+    """Open a fetcher with the limits of `[fetch]`.
+
+    The hosts of the URLs in `private` may have private addresses.
+    """
     limits = FetchLimits(
         concurrency=fetch.concurrency,
         timeout_s=fetch.timeout_s,
@@ -28,12 +31,14 @@ def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
         allow_private_hosts=fetch.allow_private_hosts,
     )
     addresses = [address for url in private if (address := canonical(url)) is not None]
-    return Fetcher(limits, exempt_hosts=[identity(one).partition("/")[0] for one in addresses])
+    return Fetcher(
+        limits, exempt_hosts=[identity(address).partition("/")[0] for address in addresses]
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """Reads the sources of a site: over HTTP, or from the bucket behind them."""
+    """The fetcher, and for each source by its name the request headers and the bucket behind it."""
 
     fetcher: Fetcher
     headers: Mapping[str, Mapping[str, str]]
@@ -41,33 +46,35 @@ class Origins:
     max_bytes: int
 
     def read(self, located: SourceImage, validators: Validators | None = None) -> Body | None:
-        """The bytes, or `None` when `validators` hold. Raise `FetchError` or `StoreError`."""
+        """Return the bytes, or `None` if the object is still the one that `validators` name.
+
+        Raise `FetchError` or `StoreError`.
+        """
         if located.bucket_key is None:
             headers = self.headers[located.source.name]
             return self.fetcher.fetch(located.request, headers, validators)
         store, key = self.buckets[located.source.name], Key(located.bucket_key)
-        info = store.stat(key)  # a host's headers say this with the body
+        info = store.stat(key)  # A host's headers would say this with the body.
         if info is not None and info.size > self.max_bytes:
             raise FetchError(f"{info.size} bytes, over max_bytes", Kind.TOO_LARGE)
         data = store.get(key)
         if info is not None:
             Declaration(info.size, etag_md5=info.md5).check(data)
-        if data.startswith(_GZIP):  # as over HTTP, where a header says so
+        if data.startswith(_GZIP):  # Over HTTP a header would say that it is packed.
             data = Declaration(encoding="gzip").decoded(data, self.max_bytes)
         return Body(data, Validators(), 1)
 
 
 @contextmanager
-def open_origins(parts: Parts) -> Iterator[Origins]:
-    """Raise `ConfigError` for a header whose environment variable is not set."""
-    sources, fetch = parts.config.sources, parts.config.fetch
-    named = [source.fetch for source in sources if source.fetch and not _is_bucket(source)]
-    with open_fetcher(fetch, named) as fetcher:
+def open_origins(sources: Sequence[Source], fetch: Fetch) -> Iterator[Origins]:
+    """Open the sources. Raise `ConfigError` for a header whose environment variable is not set."""
+    hosts = [source.fetch for source in sources if source.fetch and not _is_bucket(source)]
+    with open_fetcher(fetch, hosts) as fetcher:
         yield Origins(
             fetcher,
             {source.name: request_headers(source, os.environ) for source in sources},
             {
-                source.name: open_bucket(source, parts.config)
+                source.name: open_bucket(source, fetch.concurrency)
                 for source in sources
                 if _is_bucket(source)
             },
@@ -75,16 +82,16 @@ def open_origins(parts: Parts) -> Iterator[Origins]:
         )
 
 
-def open_bucket(source: Source, config: Config) -> Store:
-    """Open the bucket behind `fetch = "s3://..."` for reading."""
+def open_bucket(source: Source, workers: int) -> Store:
+    """Open the bucket behind `fetch = "s3://..."` for as many readers at once as `workers`."""
     bucket = (source.fetch or "").removeprefix("s3://").partition("/")[0]
     settings = S3Settings(
         endpoint_url=source.endpoint_url,
         region=source.region,
         profile=source.profile,
-        workers=config.fetch.concurrency,
+        workers=workers,
     )
-    return open_store(source.name, f"s3://{bucket}", config.root, settings)
+    return open_store(source.name, f"s3://{bucket}", Path(), settings)
 
 
 def _is_bucket(source: Source) -> bool:

@@ -26,7 +26,7 @@ from mirror.urls.sources import Locator
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts of one site. Nothing is read, and nobody is asked, before a stage does it."""
+    """The parts of one site. Opening them reads no file and asks no server."""
 
     config: Config
     locator: Locator
@@ -39,8 +39,8 @@ class Parts:
 
     @property
     def folders(self) -> dict[str, Path]:
-        """The folders that commands write to, by what each is called."""
-        return own_folders(self.config, self.destinations)
+        """The folders that commands write to, by name: `archive`, …, or the destination's."""
+        return written_folders(self.config, self.destinations)
 
     def lock(self, command: str) -> AbstractContextManager[None]:
         """Let one command at a time write to this site; raise `HeldError` that names the other."""
@@ -48,13 +48,15 @@ class Parts:
 
 
 def open_parts(config: Config) -> Parts:
-    """Open the parts. Raise `ConfigError` for a destination that cannot be meant."""
-    destinations = tuple(open_destination(one, config.root) for one in config.destinations)
+    """Open the parts. Raise `ConfigError` for a destination that no store can be opened for."""
+    destinations = tuple(
+        open_destination(settings, config.root) for settings in config.destinations
+    )
     return Parts(
         config=config,
         locator=config.locator(),
         posts=PostTree(
-            config.posts, config.root, tuple(own_folders(config, destinations).values())
+            config.posts, config.root, tuple(written_folders(config, destinations).values())
         ),
         archive=Archive(config.archive),
         manifest=ManifestFile.below(config.manifest),
@@ -64,8 +66,8 @@ def open_parts(config: Config) -> Parts:
     )
 
 
-def own_folders(config: Config, destinations: tuple[Destination, ...]) -> dict[str, Path]:
-    """Return the folders that commands write to, by what each is called."""
+def written_folders(config: Config, destinations: tuple[Destination, ...]) -> dict[str, Path]:
+    """Return the folders that commands write to, by name: `archive`, …, or the destination's."""
     folders = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
     for destination in destinations:
         if isinstance(destination.store, DirectoryStore):

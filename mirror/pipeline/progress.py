@@ -1,4 +1,4 @@
-"""How a run tells what it does. The pipeline reports; what is printed is somebody else's."""
+"""The reports of a run while it goes on. Only the caller of the pipeline prints."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ SUMMARY = (
 def summary(
     counts: Mapping[str, int], findings: Iterable[Finding], started: float
 ) -> dict[str, int | float]:
-    """The counts of a run that began at `started` on the monotonic clock."""
+    """Return the counts of a run that began at `started` on the monotonic clock."""
     failed = sum(finding.rule.outcome is Outcome.FAILURE for finding in findings)
     every: dict[str, int | float] = dict.fromkeys(SUMMARY, 0)
     return every | dict(counts) | {"failed": failed, "seconds": round(monotonic() - started, 3)}
 
 
 class Progress(Protocol):
-    """What happened, as it happens. Called from one thread only."""
+    """Receives events as they happen. Called from one thread only."""
 
     def stage(self, name: str, total: int | None, unit: str) -> None:
-        """A stage over `total` items begins, and the one before has ended."""
+        """Begin a stage over `total` items; the stage before has ended."""
 
     def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None:
-        """`items` more are done, `size` bytes were moved, `failed` of the items failed."""
+        """Count `items` more as done, `failed` of them as failed, and `size` bytes as moved."""
 
     def event(self, type: str, **members: object) -> None:
-        """Something worth a line in a log; members are JSON values without secrets."""
+        """Report an event for a log; members are JSON values without secrets."""
 
     def finding(self, finding: Finding) -> None:
-        """Something a person should be told; also part of the result."""
+        """Report a finding for a person to read; it is also part of the result."""
 
 
 class Silent:
-    """Nobody listens."""
+    """Drops every report."""
 
     def stage(self, name: str, total: int | None, unit: str) -> None: ...
     def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None: ...
@@ -60,12 +60,12 @@ class Silent:
 
 
 class FindingLog(list[Finding]):
-    """The findings of a run, each reported as it is added."""
+    """The findings of a run. Each is reported as it is added."""
 
-    def __init__(self, report: Callable[[Finding], None], found: Iterable[Finding] = ()) -> None:
+    def __init__(self, report: Callable[[Finding], None], findings: Iterable[Finding] = ()) -> None:
         super().__init__()
         self._report = report
-        self.extend(found)
+        self.extend(findings)
 
     def append(self, finding: Finding) -> None:
         super().append(finding)
@@ -76,7 +76,7 @@ class FindingLog(list[Finding]):
             self.append(finding)
 
     def sift(self, results: Iterable[T | Finding]) -> Iterator[T]:
-        """Yield what is no finding and keep what is one."""
+        """Yield the results that are no findings, and add the findings to the log."""
         for result in results:
             if isinstance(result, Finding):
                 self.append(result)

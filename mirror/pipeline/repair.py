@@ -124,7 +124,7 @@ def repair(
             else:
                 unmet.append(attempt)
         if unmet:
-            with open_origins(parts) as origins:
+            with open_origins(parts.config.sources, parts.config.fetch) as origins:
                 sources = SourceFinder(origins, parts.locator, parts.config.ignored)
                 retry = RetryJob(RepairJob(sources, writer))
                 for attempt in engine.map(retry, unmet, parts.config.fetch.concurrency):

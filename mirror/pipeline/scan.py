@@ -1,4 +1,4 @@
-"""posts -> references, and which of them are images to mirror. Reads only."""
+"""The scan: posts -> references, and the images of the sources among them. Reads only."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ScannedPost:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an image is shown."""
+    """A place in a post that shows an image."""
 
     post: str
     line: int
@@ -34,7 +34,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PostImage:
-    """One image of a source, and where the posts show it; the first place first."""
+    """One image of a source, and the places where the posts show it, in their order."""
 
     located: SourceImage
     places: tuple[Place, ...]
@@ -42,23 +42,25 @@ class PostImage:
 
 @dataclass(slots=True)
 class Scanned:
-    """All posts, in the order of their names."""
+    """All posts in the order of their names, with what was found in them."""
 
     posts: list[ScannedPost] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
-    anchors: list[Finding] = field(default_factory=list)  # matter once a URL in a heading changes
+    # A post's anchors change only where a URL in a heading does, so these are kept apart.
+    anchors: list[Finding] = field(default_factory=list)
     _images: set[str] = field(default_factory=set)
 
     def add(self, post: Post, data: bytes) -> None:
+        """Scan the bytes of a post and add what they hold."""
         scan = find_references(data, post.name)
         for finding in scan.findings:
-            kept = self.anchors if finding.rule is Rule.HEADING_ANCHOR else self.findings
-            kept.append(finding)
+            log = self.anchors if finding.rule is Rule.HEADING_ANCHOR else self.findings
+            log.append(finding)
         self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), scan.references))
         self._images |= {_identity(ref.url) for ref in scan.references if _is_image(ref)}
 
     def references(self, *, quoted: bool = False) -> Iterator[tuple[Post, Reference]]:
-        """Yield what counts as an image reference, in document order.
+        """Yield the image references in document order.
 
         A link or a bare URL counts when its path ends in an image extension, or when the same URL
         stands anywhere in the posts as an image. `quoted` adds code and comments.
@@ -69,38 +71,39 @@ class Scanned:
                     yield scanned.post, reference
 
     def tally(self) -> dict[str, int]:
-        """How much there is; `urls` are addresses that differ."""
+        """Count posts, references and `urls` that differ."""
         urls = [ref.url.raw for _, ref in self.references()]
         return {"posts": len(self.posts), "references": len(urls), "urls": len(set(urls))}
 
     def counts(self, reference: Reference) -> bool:
+        """Return True for an image, and for a link or a bare URL that leads to one."""
         return (
             reference.form not in (Form.LINK, Form.AUTOLINK)
             or is_image_link(reference.url)
             or _identity(reference.url) in self._images
         )
 
-    def wanted(
+    def source_images(
         self, locator: Locator, is_mirrored: Callable[[Url], bool] = lambda _: False
     ) -> list[PostImage]:
-        """The images of the sources, each once, in the order in which the posts show them.
+        """Return the images of the sources, each once, in the order in which the posts show them.
 
         A mirrored URL is no source, also where bucket and mirror share a domain.
         """
         places: dict[str, list[Place]] = {}
         located: dict[str, SourceImage] = {}
         for post, reference in self.references():
-            found = locator.locate(reference.url)
-            if found is not None and not is_mirrored(reference.url):
-                name = identity(found.address)
-                located.setdefault(name, found)
+            image = locator.locate(reference.url)
+            if image is not None and not is_mirrored(reference.url):
+                name = identity(image.address)
+                located.setdefault(name, image)
                 place = Place(post.name, reference.line, reference.column)
                 places.setdefault(name, []).append(place)
         return [PostImage(located[name], tuple(places[name])) for name in located]
 
 
 def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
-    """Read and scan `posts`; what cannot be read or is no text is a finding."""
+    """Read and scan `posts`. A post that cannot be read, or that is no text, is a finding."""
     scanned = Scanned(findings=list(findings))
     for post in posts:
         data = post.read()
@@ -112,7 +115,7 @@ def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
 
 
 def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:
-    """Posts that publish a signature or a key together with an image of a source."""
+    """Report the references that publish a signature or a key with an image of a source."""
     for post, ref in scanned.references():
         if ref.url.raw != ref.url.public and locator.locate(ref.url) is not None:
             yield Finding(
@@ -128,7 +131,7 @@ def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:
 
 @dataclass(slots=True)
 class HostRow:
-    """What the posts show of one host; `(local)` for what is no web address."""
+    """The images of one host in the posts; `(local)` stands for all without a web address."""
 
     name: str
     references: int = 0
@@ -154,7 +157,7 @@ class HostRow:
 
 
 def host_table(scanned: Scanned, locator: Locator) -> list[HostRow]:
-    """Hosts, the one with most images first; local images last."""
+    """Sum up the hosts, those with most images first and local images last."""
     rows: dict[str, HostRow] = {}
     for post, ref in scanned.references():
         address = canonical(ref.url.raw)

@@ -10,7 +10,7 @@ import pytest
 from care import BUCKET, filled, run
 from conftest import use
 from servers import Server, Servers
-from sites import Blog
+from support.sites import Blog
 
 from mirror.model import Key
 from mirror.store import Store

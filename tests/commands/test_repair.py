@@ -16,7 +16,7 @@ from care import BUCKET, filled, picture, run
 from conftest import use
 from servers import BUCKET as SERVER_BUCKET
 from servers import Server, Servers
-from sites import Blog
+from support.sites import Blog
 
 from mirror.model import Digest, Key
 from mirror.store import S3Store, Store

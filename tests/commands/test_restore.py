@@ -17,7 +17,7 @@ import care
 import pytest
 from care import BUCKET, filled, picture, run
 from servers import Server
-from sites import Blog
+from support.sites import Blog
 
 from mirror import manifest as manifests
 from mirror.host import ImageHost

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from care import BUCKET, filled, picture, run
 from chaos import MIRROR
-from sites import Blog
+from support.sites import Blog
 
 
 def mirror(

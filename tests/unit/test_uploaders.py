@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.uploaders import AdoptError, Proposal, places, propose
+from mirror.uploaders import UploaderFileError, UploaderSource, find_sources, usual_paths
 
 SECRETS = ("LTAI4Fsecretsecret12", "shhh-not-for-you", "ghp_abcdefghijklmnopqrstuvwxyz0123456789")
 
@@ -56,27 +56,27 @@ CONFIG = {
                 "https://i.imgur.com/x.jpg",
             ),
             [
-                Proposal("70data", "https://70data.oss-cn-beijing.aliyuncs.com/", 2),
-                Proposal("i", "https://i.imgur.com/", 1),
+                UploaderSource("70data", "https://70data.oss-cn-beijing.aliyuncs.com/", 2),
+                UploaderSource("i", "https://i.imgur.com/", 1),
             ],
             id="a gallery",
         ),
         pytest.param(
             {"uploaded": gallery("https://a.example.com/no-extension")["gallery"]},
-            [Proposal("a", "https://a.example.com/", 1)],
+            [UploaderSource("a", "https://a.example.com/", 1)],
             id="the gallery of an old PicGo",
         ),
         pytest.param(
             gallery("https://a.example.com/1.png")["gallery"],
-            [Proposal("a", "https://a.example.com/", 1)],
+            [UploaderSource("a", "https://a.example.com/", 1)],
             id="an exported album",
         ),
         pytest.param(
             CONFIG,
             [
-                Proposal("aliyun", "https://70data.oss-cn-beijing.aliyuncs.com/", 0),
-                Proposal("qiniu", "https://img.example.com/", 0),
-                Proposal("github", "https://raw.githubusercontent.com/me/pics/", 0),
+                UploaderSource("aliyun", "https://70data.oss-cn-beijing.aliyuncs.com/", 0),
+                UploaderSource("qiniu", "https://img.example.com/", 0),
+                UploaderSource("github", "https://raw.githubusercontent.com/me/pics/", 0),
             ],
             id="a configuration",
         ),
@@ -93,18 +93,18 @@ CONFIG = {
                 }
             },
             [
-                Proposal("博客", "https://b-125.cos.ap-guangzhou.myqcloud.com/", 0),
-                Proposal("博客-2", "https://cos.example.com/", 0),
-                Proposal("aws-s3-plist", "https://r2.example.com/", 0),
+                UploaderSource("博客", "https://b-125.cos.ap-guangzhou.myqcloud.com/", 0),
+                UploaderSource("博客-2", "https://cos.example.com/", 0),
+                UploaderSource("aws-s3-plist", "https://r2.example.com/", 0),
             ],
             id="several uploaders of a kind",
         ),
         pytest.param(
             CONFIG | {"uploaded": gallery("https://img.example.com/a.png")["gallery"]},
             [
-                Proposal("qiniu", "https://img.example.com/", 1),
-                Proposal("aliyun", "https://70data.oss-cn-beijing.aliyuncs.com/", 0),
-                Proposal("github", "https://raw.githubusercontent.com/me/pics/", 0),
+                UploaderSource("qiniu", "https://img.example.com/", 1),
+                UploaderSource("aliyun", "https://70data.oss-cn-beijing.aliyuncs.com/", 0),
+                UploaderSource("github", "https://raw.githubusercontent.com/me/pics/", 0),
             ],
             id="both in one",
         ),
@@ -122,8 +122,8 @@ CONFIG = {
                 "catalog": [],
             },
             [
-                Proposal("c", "https://c.example.com/", 2),
-                Proposal("d", "https://d.example.com/", 1),
+                UploaderSource("c", "https://c.example.com/", 2),
+                UploaderSource("d", "https://d.example.com/", 1),
             ],
             id="a cache of Elog",
         ),
@@ -134,25 +134,25 @@ CONFIG = {
                 "https://raw.githubusercontent.com/me/pics/main/a.png",
             ),
             [
-                Proposal("pics", "https://cdn.jsdelivr.net/gh/me/pics", 2),
-                Proposal("pics-2", "https://raw.githubusercontent.com/me/pics/", 1),
+                UploaderSource("pics", "https://cdn.jsdelivr.net/gh/me/pics", 2),
+                UploaderSource("pics-2", "https://raw.githubusercontent.com/me/pics/", 1),
             ],
             id="hosts that others use too",
         ),
         pytest.param(
             gallery("http://a.example.com/1.png", "https://a.example.com/2.png"),
-            [Proposal("a", "https://a.example.com/", 2)],
+            [UploaderSource("a", "https://a.example.com/", 2)],
             id="one host over http and https",
         ),
         pytest.param({"docs": [{"properties": {}}]}, [], id="nothing in it"),
     ],
 )
-def test_what_a_tool_remembers_becomes_sources(value: Any, expected: list[Proposal]) -> None:
+def test_what_a_tool_remembers_becomes_sources(value: Any, expected: list[UploaderSource]) -> None:
     data = json.dumps(value).encode()
-    assert propose(data, "data.json") == expected
-    assert propose(data.decode()) == expected
-    assert propose(gzip.compress(data), "picgo.db") == expected
-    assert propose(b"\xef\xbb\xbf" + data) == expected
+    assert find_sources(data, "data.json") == expected
+    assert find_sources(data.decode()) == expected
+    assert find_sources(gzip.compress(data), "picgo.db") == expected
+    assert find_sources(b"\xef\xbb\xbf" + data) == expected
 
 
 def test_no_secret_is_copied() -> None:
@@ -160,7 +160,7 @@ def test_no_secret_is_copied() -> None:
     inside = f"https://user:{SECRETS[1]}@c.example.com/a.png"
     named = {"uploader": {"aliyun": {"configList": [{"_configName": SECRETS[2], "url": "d.com"}]}}}
     value = CONFIG | gallery(signed, inside) | named
-    said = repr(propose(json.dumps(value)))
+    said = repr(find_sources(json.dumps(value)))
     assert "b.example.com" in said
     assert "c.example.com" in said
     for secret in (*SECRETS, "Signature", "user:"):
@@ -168,8 +168,8 @@ def test_no_secret_is_copied() -> None:
 
 
 def test_a_list_of_urls_will_do() -> None:
-    assert propose("https://a.example.com/1.png\nhttps://a.example.com/2.png\n") == [
-        Proposal("a", "https://a.example.com/", 2)
+    assert find_sources("https://a.example.com/1.png\nhttps://a.example.com/2.png\n") == [
+        UploaderSource("a", "https://a.example.com/", 2)
     ]
 
 
@@ -185,16 +185,16 @@ def test_a_list_of_urls_will_do() -> None:
     ],
 )
 def test_anything_else_is_said(data: bytes) -> None:
-    with pytest.raises(AdoptError, match=r"data\.json"):
-        propose(data, "data.json")
+    with pytest.raises(UploaderFileError, match=r"data\.json"):
+        find_sources(data, "data.json")
 
 
 def test_the_places_are_those_of_three_systems() -> None:
-    found = [str(place) for place in places(PurePosixPath("/home/me"), PurePosixPath("/site"))]
-    assert "/home/me/.config/picgo/picgo.db" in found
-    assert "/home/me/Library/Application Support/piclist/data.json" in found
-    assert "/home/me/AppData/Roaming/picgo/data.json" in found
-    assert found[-1] == "/site/elog.cache.json"
+    paths = [str(path) for path in usual_paths(PurePosixPath("/home/me"), PurePosixPath("/site"))]
+    assert "/home/me/.config/picgo/picgo.db" in paths
+    assert "/home/me/Library/Application Support/piclist/data.json" in paths
+    assert "/home/me/AppData/Roaming/picgo/data.json" in paths
+    assert paths[-1] == "/site/elog.cache.json"
 
 
 json_values = st.recursive(
@@ -206,5 +206,5 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_any_json_gives_a_list_whose_names_differ(value: Any) -> None:
-    found = propose(json.dumps(value))
-    assert len({one.name for one in found}) == len(found)
+    sources = find_sources(json.dumps(value))
+    assert len({source.name for source in sources}) == len(sources)

@@ -10,12 +10,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from sites import BUCKET
+from support.sites import BUCKET
 
 from mirror.cli.init import init
 from mirror.config import load_config
-from mirror.demo.blog import posts
-from mirror.pipeline.init import Host, Published, configuration, propose
 
 
 def mirror(*arguments, cwd):
@@ -29,21 +27,6 @@ def mirror(*arguments, cwd):
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
-
-
-def test_the_demo_runs_the_whole_cycle_as_told(tmp_path):
-    code, out, err = mirror("demo", tmp_path / "blog", cwd=tmp_path)
-    assert (code, err) == (0, "")
-    assert "The posts are byte for byte what they were." in out
-    assert "not as expected" not in out
-    for name, data in posts().items():
-        assert (tmp_path / "blog" / "content" / "posts" / name).read_bytes() == data
-
-
-def test_the_demo_leaves_a_folder_with_something_in_it_alone(tmp_path):
-    (tmp_path / "mine").write_text("x")
-    assert mirror("demo", tmp_path, cwd=tmp_path)[0] == 4
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_init_writes_a_configuration_that_works_at_once(tmp_path):
@@ -216,23 +199,3 @@ def test_init_says_when_there_is_nothing_to_mirror(tmp_path):
     assert code == 2
     assert "no image with a web address in 1 post" in out
     assert not (tmp_path / "mirror.toml").exists()
-
-
-def test_storage_hosts_come_before_the_most_used_one():
-    hosts = [Host("i.example", 99), Host("b.oss-cn-beijing.aliyuncs.com", 3), Host("x.r2.dev", 5)]
-    proposal = propose(hosts)
-    assert [host.name for host in proposal.sources] == [
-        "x.r2.dev",
-        "b.oss-cn-beijing.aliyuncs.com",
-    ]
-    assert [host.name for host in propose(hosts[:1]).sources] == ["i.example"]
-    owned = propose(hosts, owned=["i.example"])
-    assert next(host.name for host in owned.sources) == "i.example"
-
-
-@pytest.mark.parametrize("name", ['we"ird', "back\\slash", "图"])
-def test_a_hostile_path_cannot_break_out_of_its_string(name, tmp_path):
-    hosts = propose([Host("i.example", 1), Host("i.other", 1)])
-    text = configuration(hosts, [name], Published("", "s", "/s"))
-    (tmp_path / "mirror.toml").write_text(text, encoding="utf-8")
-    assert load_config(tmp_path / "mirror.toml").posts.paths == (tmp_path / name,)

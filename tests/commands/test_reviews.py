@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-from itertools import combinations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support import slides
 from typer.testing import CliRunner
 
 from mirror.cli import app
-from mirror.model import Asset, Blob, Digest, Fingerprint, Key
-from mirror.repeats.choose import choose, run
+from mirror.model import Digest
 from mirror.repeats.evidence import Evidence, Pair, Refusal
 from mirror.repeats.groups import find_groups
-from mirror.repeats.reviews import Reviews
 
 ONE, TWO = (page.draw() for page in slides.deck(2))
 # Nothing but a person would take the larger ones for the slides.
@@ -44,15 +39,15 @@ def grouped(blog, monkeypatch):
 def shown(blog):
     """Which picture stands for which, by name; none stands for one that stands for another."""
     names = {blog.asset(name)["sha256"]: name for name in PICTURES}
-    found = {name: names.get(blog.asset(name).get("alias_of")) for name in PICTURES}
-    aliases = {name: kept for name, kept in found.items() if kept is not None}
+    canonicals = {name: names.get(blog.asset(name).get("alias_of")) for name in PICTURES}
+    aliases = {name: kept for name, kept in canonicals.items() if kept is not None}
     assert not aliases.keys() & set(aliases.values())
     assert all("key" in blog.asset(kept) for kept in aliases.values())
     return aliases
 
 
 def dupes(blog, *arguments):
-    hashes = [blog.asset(one)["sha256"] if one in PICTURES else one for one in arguments]
+    hashes = [blog.asset(word)["sha256"] if word in PICTURES else word for word in arguments]
     result = CliRunner().invoke(app, ["dupes", *hashes])
     assert result.exit_code == 0, result.output
     return result.stdout
@@ -118,56 +113,6 @@ def test_who_merged_is_told_and_not_why_the_pixels_were_against_it(grouped):
     grouped.sync()
     against = Evidence(Pair.of(first, second), 9, refusal=Refusal.PIXELS)
     manifest, _ = grouped.site.manifest.load()
-    (group,) = (one for one in find_groups(manifest, [against]) if one.kept.digest == second)
+    (group,) = (group for group in find_groups(manifest, [against]) if group.kept.digest == second)
     assert [evidence for _, evidence in group.members] == [None, None]
     assert dupes(grouped).count("merged by a person") == 2
-
-
-# --- Promises -----------------------------------------------------------------------------------
-
-
-def picture(number: int, pixels: int) -> Blob:
-    digest = Digest(f"{number:064x}")
-    return Blob(digest, "0" * 32, 1, "image/png", pixels, 1, Fingerprint(0))
-
-
-@st.composite
-def reviewed(draw: st.DrawFn) -> tuple[list[Asset], Reviews]:
-    """Pictures of which some are shown as better ones, and what a person said of some pairs."""
-    blobs = [picture(n, draw(st.integers(1, 3))) for n in range(draw(st.integers(2, 7)))]
-    assets = {blob.digest: Asset(blob, key=Key(blob.digest.hex)) for blob in blobs}
-    for blob in blobs:
-        better = [
-            one.digest
-            for one in blobs
-            if one.pixels >= blob.pixels and one != blob and assets[one.digest].alias_of is None
-        ]
-        is_kept = any(asset.alias_of == blob.digest for asset in assets.values())
-        if better and not is_kept and draw(st.booleans()):
-            alias = draw(st.sampled_from(better))
-            assets[blob.digest] = Asset(blob, key=Key(blob.digest.hex), alias_of=alias)
-    pairs = [Pair.of(a.digest, b.digest) for a, b in combinations(blobs, 2)]
-    merged = draw(st.sets(st.sampled_from(pairs), max_size=2))
-    return list(assets.values()), Reviews(merged=frozenset(merged))
-
-
-@given(reviewed())
-def test_a_review_never_makes_a_chain_and_never_shows_fewer_pixels(case):
-    assets, reviews = case
-    chosen = run(choose([], [], settled=assets, reviews=reviews), lambda asked: 1 / 0)
-    pixels = {asset.digest: asset.blob.pixels for asset in assets}
-    before = {asset.digest: asset.alias_of or asset.digest for asset in assets}
-    for digest, kept in chosen.items():
-        assert chosen[kept] == kept
-        assert pixels[kept] >= pixels[digest]
-    for pair in reviews.merged:
-        assert chosen[pair.first] == chosen[pair.second]
-    for one, other in combinations(before, 2):
-        if before[one] == before[other]:
-            assert chosen[one] == chosen[other]
-    settled = [
-        Asset(one.blob, key=one.key, alias_of=None if kept == one.digest else kept)
-        for one in assets
-        if (kept := chosen[one.digest])
-    ]
-    assert run(choose([], [], settled=settled, reviews=reviews), lambda asked: 1 / 0) == chosen

@@ -1,24 +1,27 @@
-"""The backup, on a site in a folder and a host on a socket."""
+"""`mirror sync`, on a site in a folder and a host on a socket."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from hashlib import md5, sha256
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from care import picture
+from conftest import use
 from PIL import Image
-from sites import BUCKET
+from servers import BUCKET as SERVER_BUCKET
+from servers import Server
 from support import slides
+from support.sites import BUCKET, Blog
 
 from mirror.engine import Serial
-from mirror.manifest import Manifest
-from mirror.model import Asset, Blob, Digest, Key, Rule
-from mirror.pipeline.sync import adopt
+from mirror.manifest import ManifestError
+from mirror.model import Key, Rule
+from mirror.pipeline.repair import RepairOptions, repair
+from mirror.pipeline.restore import restore
 from mirror.store import MemoryStore
-from mirror.urls.address import Address
 
 DECK = [slides.encode(page.draw()) for page in slides.deck(6)]
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect/></svg>'
@@ -130,7 +133,7 @@ def test_repeats_are_stored_once_and_the_slide_is_the_one_kept(blog):
 
 
 def test_two_slides_that_differ_in_a_digit_are_two_pictures(blog):
-    page = next(one for one in slides.deck(6) if one.table)
+    page = next(slide for slide in slides.deck(6) if slide.table)
     fill(blog, a_png=slides.encode(page.draw()))
     fill(blog, b_png=slides.encode(slides.with_digit_changed(page).draw()))
     blog.write("post.md", images("a.png", "b.png"))
@@ -354,27 +357,6 @@ def test_a_dry_run_says_what_it_would_fetch_and_leaves_no_trace(blog):
     assert sorted(left) == before
 
 
-def blob(number: int) -> Blob:
-    digest = f"{number:064x}"
-    return Blob(Digest(digest), digest[:32], number, "image/png", 1, 1, None)
-
-
-addresses = st.integers(0, 5).map(lambda n: Address(f"https://h.example/{n}.png"))
-
-
-@given(st.lists(st.tuples(addresses, st.integers(1, 4).map(blob)), max_size=12))
-def test_adopting_keeps_every_line_and_gives_each_source_one_asset(found):
-    settled = Asset(blob(9), (Address("https://h.example/0.png"),), Key("k"))
-    manifest = adopt(Manifest({settled.digest: settled}), found)
-    assert manifest.assets[settled.digest].key == "k"
-    assert {item.digest for _, item in found} <= set(manifest.assets)
-    listed = [url for asset in manifest.assets.values() for url in asset.sources]
-    assert len(listed) == len(set(listed))
-    last = dict(found)
-    for url, item in last.items():
-        assert manifest.find(url) == replace(manifest.assets[item.digest])
-
-
 @pytest.mark.parametrize("refresh", [False, True])
 def test_a_lost_manifest_is_made_again_although_the_hosts_were_asked_before(blog, refresh):
     fill(blog, a_png=DECK[0])
@@ -424,3 +406,116 @@ def test_an_etag_that_only_looks_like_an_md5_is_no_difference(blog, monkeypatch)
     store.put(Key(blog.asset("a.png")["key"]), bytes(len(DECK[0])))
     blog.revert()
     assert rules(blog.rewrite()) == [Rule.NOT_PROVEN]
+
+
+def test_a_source_can_be_its_bucket(
+    blog: Blog, rclone: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = use(rclone, monkeypatch)
+    assert server.folder is not None
+    keys = ("a.png", "图 (1).png", "C++.png")
+    for seed, key in enumerate(keys):
+        server.client().put_object(Bucket=SERVER_BUCKET, Key=f"origin/{key}", Body=picture(seed))
+    config = blog.root / "mirror.toml"
+    bucket = (
+        f's3://{SERVER_BUCKET}/origin"\nendpoint_url = "{server.endpoint_url}"\nregion = "us-east-1'
+    )
+    config.write_text(config.read_text().replace(blog.host.base_url, bucket))
+    blog.write("post.md", "".join(f"![](<BUCKET/{key}>)\n\n" for key in (*keys, "gone.png")))
+    result = blog.sync()
+    assert [finding.subject.rpartition("/")[2] for finding in result.findings] == ["gone.png"]
+    assert sorted(blog.objects().values()) == sorted(map(picture, range(len(keys))))
+
+
+# --- Turns: runs that may only ask for so many images ---
+
+NAMES = [f"{name}.png" for name in "cadbe"]
+
+
+@pytest.fixture
+def known(blog):
+    """Five images that a sync has fetched, in an order of their own."""
+    for name, slide in zip(NAMES, slides.deck(5), strict=True):
+        blog.host.put(name, slides.encode(slide.draw()))
+    blog.write("post.md", "".join(f"![](BUCKET/{name})\n" for name in NAMES))
+    blog.sync()
+    return blog
+
+
+def asked(blog, limit, **options):
+    """The images that a run asks for, in alphabetical order: they are asked for at once."""
+    blog.host.received.clear()
+    blog.sync(limit=limit, **options)
+    return "".join(sorted(request.key[0] for request in blog.host.received))
+
+
+def test_a_limited_refresh_goes_round_all_images_in_turn(known):
+    rounds = [asked(known, 2, refresh=True) for _ in range(6)]
+    assert rounds == ["ac", "bd", "ce", "ad", "be", "ac"]
+
+
+def test_an_image_that_was_never_asked_for_comes_first(known):
+    known.host.put("new.png", slides.encode(slides.deck(6)[5].draw()))
+    known.write("more.md", "![](BUCKET/new.png)\n")
+    assert asked(known, 1, refresh=True) == "n"
+    assert asked(known, 1, refresh=True) == "c"
+
+
+def test_a_dead_image_does_not_keep_others_from_their_turn(blog):
+    blog.host.put("alive.png", slides.encode(slides.deck(1)[0].draw()))
+    blog.write("post.md", "![](BUCKET/dead.png)\n![](BUCKET/alive.png)\n")
+    rounds = [asked(blog, 1) for _ in range(3)]
+    assert rounds == ["d", "a", "d"]
+
+
+def test_a_failure_forgets_nothing_that_the_host_said(known):
+    known.host.remove("c.png")
+    assert asked(known, 1, refresh=True) == "c"
+    known.host.put("c.png", slides.encode(slides.deck(1)[0].draw()))
+    asked(known, 5, refresh=True)
+    assert all("if-none-match" in request.headers for request in known.host.received)
+
+
+def test_whose_turn_it_is_may_be_deleted_and_is_in_no_manifest(known):
+    manifests = {path: path.read_bytes() for path in (known.root / "manifests").iterdir()}
+    assert asked(known, 2, refresh=True) == "ac"
+    shutil.rmtree(known.root / ".mirror")
+    assert asked(known, 2, refresh=True) == "ac"
+    assert asked(known, 2, refresh=True) == "bd"
+    assert {path: path.read_bytes() for path in (known.root / "manifests").iterdir()} == manifests
+
+
+def test_a_dry_run_takes_no_turn(known):
+    planned = [known.sync(dry_run=True, refresh=True, limit=2).planned for _ in range(2)]
+    assert planned[0] == planned[1]
+    assert asked(known, 2, refresh=True) == "ac"
+
+
+def test_pictures_that_only_repointed_posts_show_are_asked_for_too(known):
+    known.rewrite()
+    assert asked(known, None, refresh=True) == "abcde"
+    assert asked(known, None) == ""
+    assert asked(known, 2, refresh=True) != ""
+
+
+def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
+    known.rewrite()
+    for path in (known.root / "manifests").iterdir():
+        path.unlink()
+    for work in (
+        known.revert,
+        lambda: restore(known.site, Serial(), known.root / "out", known.progress),
+        lambda: repair(known.site, Serial(), RepairOptions(), known.progress),
+    ):
+        with pytest.raises(ManifestError, match="there is no manifest"):
+            work()
+    (finding,) = known.sync().findings
+    assert finding.rule is Rule.UNKNOWN_TARGET
+    assert "and so do 4 more, but no manifest knows" in finding.message
+    assert finding.place == "posts/post.md:1:5"
+    with pytest.raises(ManifestError, match="there is no manifest"):
+        restore(known.site, Serial(), known.root / "out", known.progress)
+    known.host.put("new.png", slides.encode(slides.deck(6)[5].draw()))
+    known.write("more.md", "![](BUCKET/new.png)\n")
+    for _ in range(2):
+        assert [finding.rule for finding in known.sync().findings] == [Rule.UNKNOWN_TARGET]

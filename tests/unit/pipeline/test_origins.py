@@ -7,9 +7,6 @@ from dataclasses import replace
 
 import pytest
 from care import picture
-from conftest import use
-from servers import BUCKET, Server
-from sites import Blog
 
 from mirror.fetch import Fetcher, FetchError, FetchLimits
 from mirror.model import OCTETS, Key
@@ -54,20 +51,3 @@ def test_a_body_that_is_not_what_the_bucket_says_is_refused() -> None:
     store.put(Key("a.png"), picture(1), OCTETS)
     with pytest.raises(FetchError, match="MD5 in ETag"):
         origins(store).read(located("a.png"))
-
-
-def test_a_source_can_be_its_bucket(
-    blog: Blog, rclone: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = use(rclone, monkeypatch)
-    assert server.folder is not None
-    keys = ("a.png", "图 (1).png", "C++.png")
-    for seed, key in enumerate(keys):
-        server.client().put_object(Bucket=BUCKET, Key=f"origin/{key}", Body=picture(seed))
-    config = blog.root / "mirror.toml"
-    bucket = f's3://{BUCKET}/origin"\nendpoint_url = "{server.endpoint_url}"\nregion = "us-east-1'
-    config.write_text(config.read_text().replace(blog.host.base_url, bucket))
-    blog.write("post.md", "".join(f"![](<BUCKET/{key}>)\n\n" for key in (*keys, "gone.png")))
-    result = blog.sync()
-    assert [finding.subject.rpartition("/")[2] for finding in result.findings] == ["gone.png"]
-    assert sorted(blog.objects().values()) == sorted(map(picture, range(len(keys))))

@@ -1,0 +1,32 @@
+"""Pipeline: the work of each command, as a list of stages. Nothing here prints.
+
+The flow of `sync`, the command that the others build on:
+
+    posts ── scan ────────────> references, images of the sources  scan
+    references ── resolve ────> the assets they show already       resolve
+    images ── plan ───────────> requests; blobs known already      plan
+    requests ── FetchJob ─────> bytes                              download, origins
+    bytes ── InspectJob ──────> Blob; in the archive and journal   download
+    blobs ── adopt ───────────> Manifest with their sources        adopt     pure
+    pairs ── CompareJob ──────> Evidence                           dedupe
+    evidence ── choose ───────> Manifest with `alias_of`           dedupe
+    manifest ── settle ───────> Manifest with keys                 store     pure
+    what a bucket lacks ── StoreJob ──> objects                    store
+
+The manifest is all that `sync`, `rewrite` and `verify` share. So each of them can run alone.
+
+Read in this order:
+
+- `parts`: the parts of a site, opened once. Only the function that is a command takes `Parts`; each
+  of its stages takes the parts it uses
+- `progress`: the reports of a run, its findings and its summary
+- `sync`: the backup, on one page; then its stages `scan`, `resolve`, `plan`, `download`, `adopt`,
+  `dedupe`, `store`
+- `origins`, `copies`: the bytes of an image, from its source, or from the archive and destinations
+- `rewrite`: the posts, pointed at the mirrored images and back
+- `verify`, `public`: the differences between manifest, posts, archive, destinations and public URLs
+- `repair`, `restore`, `prune`: objects put back, images written out, objects that nobody names
+- `ownership`: the folders of the user, where no command writes
+- `report`, `doctor`: values for a page of totals; checks of the setup
+- `init`: the hosts of the posts -> a first `mirror.toml`
+"""

@@ -1,0 +1,32 @@
+"""The `mirror.toml` that `init` writes."""
+
+from __future__ import annotations
+
+import pytest
+
+from mirror.config import load_config
+from mirror.pipeline.init import PostHost, PublicFolder, configuration, propose
+
+
+def test_storage_hosts_come_before_the_most_used_one():
+    hosts = [
+        PostHost("i.example", 99),
+        PostHost("b.oss-cn-beijing.aliyuncs.com", 3),
+        PostHost("x.r2.dev", 5),
+    ]
+    proposal = propose(hosts)
+    assert [host.name for host in proposal.sources] == [
+        "x.r2.dev",
+        "b.oss-cn-beijing.aliyuncs.com",
+    ]
+    assert [host.name for host in propose(hosts[:1]).sources] == ["i.example"]
+    owned = propose(hosts, owned=["i.example"])
+    assert next(host.name for host in owned.sources) == "i.example"
+
+
+@pytest.mark.parametrize("name", ['we"ird', "back\\slash", "图"])
+def test_a_hostile_path_cannot_break_out_of_its_string(name, tmp_path):
+    hosts = propose([PostHost("i.example", 1), PostHost("i.other", 1)])
+    text = configuration(hosts, [name], PublicFolder("", "s", "/s"))
+    (tmp_path / "mirror.toml").write_text(text, encoding="utf-8")
+    assert load_config(tmp_path / "mirror.toml").posts.paths == (tmp_path / name,)
