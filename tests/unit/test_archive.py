@@ -199,5 +199,5 @@ def test_a_name_that_readers_of_bags_dispute_is_refused(archive: Archive, name: 
 
 
 def _version(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns
