@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from servers import BUCKET as SERVER_BUCKET
-from servers import Server
 from sites import BUCKET, Blog
+from support.servers import BUCKET as SERVER_BUCKET
+from support.servers import Server
 
 from mirror.cli import run as run_cli
 

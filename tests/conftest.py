@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from servers import Server, Servers
 from sites import Blog
+from support.servers import Server, Servers
 
 from mirror.host import ImageHost
 

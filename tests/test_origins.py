@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from care import picture
 from conftest import use
-from servers import BUCKET, Server
 from sites import Blog
+from support.servers import BUCKET, Server
 
 from mirror.fetch import Fetcher, FetchError, FetchLimits
 from mirror.model import OCTETS, Key

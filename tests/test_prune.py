@@ -11,8 +11,8 @@ from care import BUCKET, filled, run
 from conftest import use
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import Server, Servers
 from sites import Blog
+from support.servers import Server, Servers
 
 from mirror.config import DestinationSettings
 from mirror.destinations import Destination

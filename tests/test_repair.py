@@ -13,9 +13,9 @@ import care
 import pytest
 from care import BUCKET, filled, picture, run
 from conftest import use
-from servers import BUCKET as SERVER_BUCKET
-from servers import Server, Servers
 from sites import Blog
+from support.servers import BUCKET as SERVER_BUCKET
+from support.servers import Server, Servers
 
 from mirror.model import Key
 from mirror.store import S3Store, Store

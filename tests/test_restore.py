@@ -18,8 +18,8 @@ import pytest
 from care import BUCKET, filled, picture, run
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import Server
 from sites import Blog
+from support.servers import Server
 
 from mirror import manifest as manifests
 from mirror.host import ImageHost

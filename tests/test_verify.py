@@ -21,8 +21,8 @@ from care import BUCKET, filled, picture, run
 from conftest import use
 from hypothesis import given
 from hypothesis import strategies as st
-from servers import Server, Servers
 from sites import Blog, Recorder
+from support.servers import Server, Servers
 
 from mirror import manifest as manifests
 from mirror.config import DestinationSettings

@@ -17,9 +17,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import swift_env
 import trustme
 from botocore.session import Session
+from support import swift_env
 
 from mirror.store import S3Settings, S3Store
 
@@ -150,7 +150,7 @@ def moto() -> Iterator[Server]:
 def swift(folder: Path) -> Iterator[Server]:
     """OpenStack Swift with its S3 API, in one process."""
     if not swift_env.STAMP.exists():
-        pytest.skip("Swift is not installed; `python -m tests.swift_env` does it")
+        pytest.skip("Swift is not installed; `python -m tests.support.swift_env` does it")
     server = Server("swift", access_key="test:tester", secret_key="testing")
     command = [swift_env.PYTHON, Path(__file__).with_name("swift_one.py"), folder]
     with running(command, r"ready (http\S+)") as (url, process):
