@@ -32,14 +32,17 @@ class Tree:
         with self._parent(name, make=True) as (folder, last):
             folder.replace(last, data)
 
-    def read(self, name: str) -> bytes:
-        """Return the contents; raise `FileNotFoundError` if `name` is no regular file."""
+    def read(self, name: str, max_bytes: int | None = None) -> bytes:
+        """Return the contents, or their first `max_bytes`.
+
+        Raise `FileNotFoundError` if `name` is no regular file.
+        """
         with self._parent(name) as (folder, last):
             file = folder.open(last)
             if file is None:
                 raise FileNotFoundError(errno.ENOENT, "no such file", name)
             with file:
-                return file.read()
+                return file.read(-1 if max_bytes is None else max_bytes)
 
     def size(self, name: str) -> int | None:
         """Return the size in bytes, or `None` if `name` is no regular file."""

@@ -34,7 +34,7 @@ def find_copy(
         if asset.key is None:
             break
         try:
-            data = target.store.get(asset.key)
+            data = target.store.get(asset.key, max_bytes=asset.blob.size)
         except StoreError as error:
             reasons.append(str(error))
             continue

@@ -16,9 +16,11 @@ from mirror.store.errors import (
     AccessError,
     CredentialsError,
     ExistsError,
+    ListingError,
     NoBucketError,
     NotFoundError,
     StoreError,
+    TooLargeError,
     UnreachableError,
 )
 from mirror.store.folder import DirectoryStore
@@ -33,6 +35,7 @@ __all__ = [
     "CredentialsError",
     "DirectoryStore",
     "ExistsError",
+    "ListingError",
     "MemoryStore",
     "NoBucketError",
     "NotFoundError",
@@ -41,6 +44,7 @@ __all__ = [
     "S3Store",
     "Store",
     "StoreError",
+    "TooLargeError",
     "UnreachableError",
     "check_key",
     "open_store",

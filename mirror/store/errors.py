@@ -22,6 +22,14 @@ class UnreachableError(StoreError):
     """There was no usable response, so nothing is known about the objects."""
 
 
+class TooLargeError(StoreError):
+    """The object has more bytes than the caller allows."""
+
+
+class ListingError(StoreError):
+    """The server's response is no listing, or its pages contradict each other."""
+
+
 class AccessError(StoreError):
     """The store responds, and refuses the request."""
 
@@ -39,6 +47,13 @@ def exists_error(place: str, key: Key) -> ExistsError:
     return ExistsError(
         f"{place}: other bytes are under {printable(key)!r} already; they were left as they are. "
         "Remove that object, or choose another `key` pattern"
+    )
+
+
+def too_large_error(place: str, key: Key, max_bytes: int) -> TooLargeError:
+    """Return the error for a longer object; `place` names the store in the message."""
+    return TooLargeError(
+        f"{place}: {printable(key)!r} is longer than {max_bytes} bytes; it was not read further"
     )
 
 

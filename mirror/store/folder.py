@@ -11,7 +11,13 @@ from threading import Lock
 
 from mirror.files import Tree, explain, sweep
 from mirror.model import OCTETS, Key
-from mirror.store.errors import AccessError, StoreError, exists_error, not_found_error
+from mirror.store.errors import (
+    AccessError,
+    StoreError,
+    exists_error,
+    not_found_error,
+    too_large_error,
+)
 from mirror.store.keys import check_key
 from mirror.store.protocol import ObjectInfo
 from mirror.urls.redact import printable
@@ -58,9 +64,12 @@ class DirectoryStore:
         with self._errors(key, writing=True):
             self._tree.replace(key, data)
 
-    def get(self, key: Key) -> bytes:
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
         with self._errors(key):
-            return self._tree.read(key)
+            data = self._tree.read(key, None if max_bytes is None else max_bytes + 1)
+        if max_bytes is not None and len(data) > max_bytes:
+            raise too_large_error(self.name, key, max_bytes)
+        return data
 
     def stat(self, key: Key) -> ObjectInfo | None:
         with self._errors(key):

@@ -41,6 +41,10 @@ class Page:
         return token
 
     @property
+    def is_empty(self) -> bool:
+        return not self.text and not self._response.get("Contents")
+
+    @property
     def text(self) -> str:
         """Return the objects as XML; empty if there are none, or if botocore read them."""
         text: str = self._response.get(_CONTENTS_TEXT, "")

@@ -7,7 +7,7 @@ from hashlib import md5
 from threading import Lock
 
 from mirror.model import OCTETS, Key
-from mirror.store.errors import exists_error, not_found_error
+from mirror.store.errors import exists_error, not_found_error, too_large_error
 from mirror.store.keys import check_key
 from mirror.store.protocol import ObjectInfo
 
@@ -41,11 +41,14 @@ class MemoryStore:
         with self._lock:
             self._objects[key] = data
 
-    def get(self, key: Key) -> bytes:
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
         try:
-            return self._objects[key]
+            data = self._objects[key]
         except KeyError:
             raise not_found_error(self.name, key) from None
+        if max_bytes is not None and len(data) > max_bytes:
+            raise too_large_error(self.name, key, max_bytes)
+        return data
 
     def stat(self, key: Key) -> ObjectInfo | None:
         data = self._objects.get(key)

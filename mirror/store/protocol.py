@@ -58,8 +58,12 @@ class Store(Protocol):
         """
         ...
 
-    def get(self, key: Key) -> bytes:
-        """Return the object, or raise `NotFoundError`."""
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
+        """Return the object.
+
+        Raise `NotFoundError` if there is none, and `TooLargeError` if it has more than
+        `max_bytes`; a server that sends data without end is read no further.
+        """
         ...
 
     def stat(self, key: Key) -> ObjectInfo | None:

@@ -8,15 +8,22 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from hashlib import md5, sha256
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mirror.model import OCTETS, Key
 from mirror.store.connection import Connection
 from mirror.store.diagnosis import code_and_status
-from mirror.store.errors import NotFoundError, StoreError, exists_error
+from mirror.store.errors import (
+    ListingError,
+    NotFoundError,
+    StoreError,
+    TooLargeError,
+    exists_error,
+    too_large_error,
+)
 from mirror.store.keys import check_key
 from mirror.store.listing import Page, md5_of_etag, read_ahead
 from mirror.store.profiles import CreateOnly
@@ -24,10 +31,15 @@ from mirror.store.protocol import ObjectInfo
 from mirror.store.settings import S3Settings
 from mirror.urls.redact import printable
 
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+
 CACHE_CONTROL = "public, max-age=31536000, immutable"
 """A key comes from the object's bytes, so a browser's copy never goes stale."""
 
 _UPLOADS = 3
+# A page can be empty, for example where many objects were deleted in a versioned bucket.
+_MAX_EMPTY_PAGES = 1000
 _READS = 3  # for a connection that breaks in the middle of an object
 
 
@@ -81,7 +93,7 @@ class S3Store:
         with self.connection.errors(key):
             self._check_stored(key, upload, self.connection.client.put_object(**upload))
 
-    def get(self, key: Key) -> bytes:
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
         reads = 0
@@ -89,13 +101,25 @@ class S3Store:
             while True:
                 response = self.connection.client.get_object(**self.connection.request(key))
                 try:
-                    data: bytes = response["Body"].read()
+                    return self._read(key, response["Body"], max_bytes)
                 except (HTTPClientError, IncompleteReadError):
                     reads += 1
                     if reads == _READS:
                         raise
-                else:
-                    return data
+
+    def _read(self, key: Key, body: StreamingBody, max_bytes: int | None) -> bytes:
+        if max_bytes is None:
+            return body.read()
+        parts: list[bytes] = []
+        remaining = max_bytes
+        # The read after the last byte makes botocore compare the length with the declared one.
+        while part := body.read(remaining + 1):
+            remaining -= len(part)
+            if remaining < 0:
+                body.close()
+                raise too_large_error(self.connection.place, key, max_bytes)
+            parts.append(part)
+        return b"".join(parts)
 
     def stat(self, key: Key) -> ObjectInfo | None:
         try:
@@ -118,9 +142,7 @@ class S3Store:
                     objects = page.objects()
                 for key, size, etag in objects:
                     if key <= last:  # a reader that relies on the order would miss objects
-                        raise StoreError(
-                            f"{self.connection.place}: the server lists keys out of order"
-                        )
+                        raise self._listing_error("the server lists keys out of order")
                     last = key
                     # The empty name stands for the folder itself.
                     if name := key.removeprefix(self.connection.prefix):
@@ -141,17 +163,28 @@ class S3Store:
                 )
             )
         if not page.is_listing:
-            raise StoreError(
-                f"{self.connection.place}: the answer is no listing; is it an S3 server's?"
-            )
+            raise self._listing_error("the answer is no listing; is it an S3 server's?")
         return page
 
     def _pages(self, prefix: str) -> Iterator[Page]:
+        """Yield the pages. Raise `ListingError` where a client would ask for pages for ever."""
         page = self.list_page(prefix)
         yield page
+        token, empty_pages = "", 0
         while not page.is_last:
-            page = self.list_page(prefix, page.next_token)
+            if not page.next_token:
+                raise self._listing_error("there are more objects, and no continuation token")
+            if page.next_token == token:
+                raise self._listing_error("the server sends the same continuation token again")
+            token = page.next_token
+            empty_pages = empty_pages + 1 if page.is_empty else 0
+            if empty_pages == _MAX_EMPTY_PAGES:
+                raise self._listing_error(f"{empty_pages} pages without an object, and no end")
+            page = self.list_page(prefix, token)
             yield page
+
+    def _listing_error(self, problem: str) -> ListingError:
+        return ListingError(f"{self.connection.place}: {problem}")
 
     def delete(self, key: Key) -> None:
         with self.connection.errors(key):
@@ -231,8 +264,9 @@ class S3Store:
         digest = b64decode(upload["ContentMD5"]).hex()
         if "ETag" in response and _proven_md5(response) in (None, digest):
             return
-        if self.get(key) == upload["Body"]:
-            return
+        with suppress(TooLargeError):
+            if self.get(key, max_bytes=len(upload["Body"])) == upload["Body"]:
+                return
         raise StoreError(
             f"{self.connection.place}: {printable(key)!r} was sent, and other bytes are there; "
             "remove that object and run again"
@@ -250,10 +284,12 @@ class S3Store:
             if info.md5 == md5(data, usedforsecurity=False).hexdigest():
                 return True
             try:
-                if self.get(key) == data:
+                if self.get(key, max_bytes=len(data)) == data:
                     return True
             except NotFoundError:  # removed since, or another run is replacing it
                 return False
+            except TooLargeError:
+                pass
         raise exists_error(self.connection.place, key)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import md5
+from itertools import count, repeat
 
 import pytest
 from support.scripted import Response, ScriptedServer, scripted_server
@@ -13,10 +14,12 @@ from mirror.store import (
     AccessError,
     CredentialsError,
     ExistsError,
+    ListingError,
     ObjectInfo,
     S3Settings,
     S3Store,
     StoreError,
+    TooLargeError,
     UnreachableError,
 )
 from mirror.store.profiles import profile_of
@@ -219,6 +222,27 @@ def test_a_body_cut_short_is_asked_for_again(server: ScriptedServer) -> None:
         s3(server.url).get(Key("k"))
 
 
+def test_an_object_without_end_is_an_error(server: ScriptedServer) -> None:
+    server.responses = [Response(chunks=repeat(bytes(65_536)))]
+    with pytest.raises(TooLargeError, match="'k' is longer than 1000000 bytes"):
+        s3(server.url).get(Key("k"), max_bytes=1_000_000)
+    assert len(server.requests) == 1
+
+
+def test_an_upload_that_is_answered_with_an_object_without_end_is_an_error(
+    server: ScriptedServer,
+) -> None:
+    server.responses = [stored(b"2"), Response(chunks=repeat(bytes(65_536)))]
+    with pytest.raises(StoreError, match="other bytes are there"):
+        s3(server.url, provider="ceph").put(Key("k"), b"1")
+
+
+def test_a_body_cut_short_within_the_limit_is_asked_for_again(server: ScriptedServer) -> None:
+    cut = Response(body=b"pict", headers={"Content-Length": "7"})
+    server.responses = [cut, cut, Response(body=b"picture")]
+    assert s3(server.url).get(Key("k"), max_bytes=100) == b"picture"
+
+
 @pytest.mark.parametrize(
     ("response", "kind", "words"),
     [
@@ -267,3 +291,53 @@ def test_a_listing_out_of_order_is_refused(server: ScriptedServer) -> None:
     server.responses = [listing("<Contents><Key>blog/{}</Key></Contents>", "b", "a")]
     with pytest.raises(StoreError, match="out of order"):
         list(s3(server.url).list())
+
+
+def page(token: str = "", *keys: str) -> Response:
+    """Return a page that says that there are more."""
+    items = "".join(f"<Contents><Key>blog/{key}</Key><Size>1</Size></Contents>" for key in keys)
+    next_token = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    return Response(body=f"<R><IsTruncated>true</IsTruncated>{next_token}{items}</R>".encode())
+
+
+@pytest.mark.parametrize(
+    ("pages", "words", "requests"),
+    [
+        pytest.param([page("", "a")], "no continuation token", 1, id="no token"),
+        pytest.param([page("t", "a"), page("", "b")], "no continuation token", 2, id="later none"),
+        pytest.param([page("t", "a"), page("t", "b")], "same continuation token", 2, id="same"),
+        pytest.param([page("t"), page("t")], "same continuation token", 2, id="same, empty"),
+    ],
+)
+def test_a_listing_that_cannot_be_continued_is_an_error(
+    server: ScriptedServer, pages: list[Response], words: str, requests: int
+) -> None:
+    server.responses = pages
+    with pytest.raises(ListingError, match=words):
+        list(s3(server.url).list())
+    assert len(server.requests) == requests
+
+
+def test_a_listing_of_empty_pages_without_end_is_an_error(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.store.s3._MAX_EMPTY_PAGES", 20)
+    numbers = count()
+    server.respond = lambda _: page(f"t{next(numbers)}")
+    with pytest.raises(ListingError, match="20 pages without an object"):
+        list(s3(server.url).list())
+    assert len(server.requests) == 20
+
+
+def test_a_listing_that_goes_round_is_an_error(server: ScriptedServer) -> None:
+    """Every page has another token, so only the order of the keys shows it."""
+    numbers = count()
+    server.respond = lambda _: page(f"t{next(numbers) % 3}", "a", "b")
+    with pytest.raises(ListingError, match="out of order"):
+        list(s3(server.url).list())
+
+
+def test_empty_pages_hide_no_object(server: ScriptedServer) -> None:
+    last = listing("<Contents><Key>blog/{}</Key><Size>1</Size></Contents>", "b")
+    server.responses = [page("1"), page("2", "a"), page("3"), last]
+    assert [info.key for info in s3(server.url).list()] == ["a", "b"]

@@ -20,6 +20,7 @@ from mirror.store import (
     NotFoundError,
     Store,
     StoreError,
+    TooLargeError,
 )
 
 A = Key("ab/a.png")
@@ -53,6 +54,16 @@ def test_get_returns_what_put_stored(store: Store) -> None:
         assert found.md5 in (digest(data), None)
         assert list(store.list()) == [found]
         store.delete(A)
+
+
+def test_a_longer_object_than_allowed_is_an_error(store: Store) -> None:
+    store.put(A, b"seven b", "image/png")
+    assert store.get(A, max_bytes=7) == store.get(A, max_bytes=8) == b"seven b"
+    for max_bytes in (0, 6):
+        with pytest.raises(TooLargeError, match=f"{A}' is longer than {max_bytes} bytes"):
+            store.get(A, max_bytes=max_bytes)
+    store.put(Key("empty"), b"")
+    assert store.get(Key("empty"), max_bytes=0) == b""
 
 
 def test_what_is_not_there_is_not_found(store: Store) -> None:
