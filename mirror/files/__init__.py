@@ -2,10 +2,10 @@
 
 Read in this order: `errors.py` (what can go wrong, and the remedies), `platform.py` (the few
 operations that differ between operating systems, as a protocol), `posix.py` (those operations on
-POSIX), `whole.py` (one file), `tree.py` (the files beneath a folder), `lock.py` (one run at a
+POSIX), `whole.py` (one file), `tree.py` (the files below a folder), `lock.py` (one run at a
 time).
 
-A file is written under a temporary name in its own folder, flushed to the disk and only then
+A file is written under a temporary name in the same folder, flushed to the disk and only then
 renamed. A reader and a killed run therefore see the old bytes or the new ones, never a part.
 """
 

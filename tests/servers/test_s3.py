@@ -102,9 +102,9 @@ def test_a_listing_takes_one_request_for_a_thousand_objects(
             list(pool.map(lambda key: store.put(key, key.encode(), absent=True), keys))
     assert next(store.list()).key == min(keys)
     before = store.requests["ListObjectsV2"]
-    found = list(store.list())
+    objects = list(store.list())
     assert store.requests["ListObjectsV2"] - before == 2
-    assert found == [ObjectInfo(key, len(key), digest(key.encode())) for key in sorted(keys)]
+    assert objects == [ObjectInfo(key, len(key), digest(key.encode())) for key in sorted(keys)]
 
 
 def test_requests_are_as_few_as_the_server_allows(server: Server) -> None:
@@ -123,7 +123,7 @@ def test_a_prefix_keeps_to_itself(rclone: Server) -> None:
     other.put(Key("b.png"), b"2")
     assert list(mine.list()) == []
     mine.put(Key("a.png"), b"1")
-    assert [found.key for found in rclone.store(prefix="x/").list()] == [
+    assert [info.key for info in rclone.store(prefix="x/").list()] == [
         "blog/a.png",
         "blog2/b.png",
     ]
@@ -137,7 +137,7 @@ def test_a_key_of_somebody_elses_making_can_be_read(
     for key in ("theirs//a b/é́/x+%41.png", "theirs/./x", "theirs/"):
         server.client().put_object(Bucket=BUCKET, Key=key, Body=key.encode())
         assert server.store(prefix="").get(Key(key)) == key.encode()
-    listed = [found.key for found in server.store(prefix="theirs").list()]
+    listed = [info.key for info in server.store(prefix="theirs").list()]
     assert listed == ["./x", "/a b/é́/x+%41.png"]  # without the one that stands for the folder
 
 
@@ -242,7 +242,7 @@ def test_damage_behind_the_server_is_seen(rclone: Server) -> None:
     path = rclone.folder / store.settings.prefix / A
     path.write_bytes(b"picTure")
     os.utime(path, (1, 1))
-    assert [found.md5 for found in store.list()] == [digest(b"picTure")]
+    assert [info.md5 for info in store.list()] == [digest(b"picTure")]
     assert store.get(A) == b"picTure"
     with pytest.raises(ExistsError):
         store.put(A, b"picture")

@@ -184,8 +184,8 @@ def test_a_server_that_refuses_create_only_is_asked_first(server: ScriptedServer
 
 def test_an_etag_in_capitals_is_an_md5(server: ScriptedServer) -> None:
     server.responses = [Response(headers={"ETag": f'"{digest(b"1").upper()}"'})]
-    found = s3(server.url).stat(Key("k"))
-    assert found == ObjectInfo(Key("k"), 0, digest(b"1"))
+    info = s3(server.url).stat(Key("k"))
+    assert info == ObjectInfo(Key("k"), 0, digest(b"1"))
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,9 @@ def test_an_etag_in_capitals_is_an_md5(server: ScriptedServer) -> None:
 )
 def test_other_etags_vouch_for_nothing(server: ScriptedServer, headers: dict[str, str]) -> None:
     server.responses = [Response(headers=headers)]
-    found = s3(server.url).stat(Key("k"))
-    assert found
-    assert found.md5 is None
+    info = s3(server.url).stat(Key("k"))
+    assert info
+    assert info.md5 is None
 
 
 def test_an_answer_that_names_other_bytes_is_looked_into(server: ScriptedServer) -> None:

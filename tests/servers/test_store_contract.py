@@ -48,11 +48,11 @@ def test_get_returns_what_put_stored(store: Store) -> None:
     for data in (b"", b"x", os.urandom(70_000)):
         store.put(A, data, "image/png")
         assert store.get(A) == data
-        found = store.stat(A)
-        assert found
-        assert (found.key, found.size) == (A, len(data))
-        assert found.md5 in (digest(data), None)
-        assert list(store.list()) == [found]
+        info = store.stat(A)
+        assert info
+        assert (info.key, info.size) == (A, len(data))
+        assert info.md5 in (digest(data), None)
+        assert list(store.list()) == [info]
         store.delete(A)
 
 
@@ -95,14 +95,14 @@ def test_replace_puts_an_object_in_place_of_whatever_is_there(store: Store) -> N
         store.replace(A, data, "image/png", inline=False)
         assert store.get(A) == data
     store.replace(Key("ab/new.png"), b"2")
-    assert [found.key for found in store.list()] == [A, "ab/new.png"]
+    assert [info.key for info in store.list()] == [A, "ab/new.png"]
 
 
 def test_delete_removes_one_object(store: Store) -> None:
     store.put(A, b"1")
     store.put(Key("ab/a.png.bak"), b"2")
     store.delete(A)
-    assert [found.key for found in store.list()] == ["ab/a.png.bak"]
+    assert [info.key for info in store.list()] == ["ab/a.png.bak"]
 
 
 ODD = [
@@ -129,12 +129,12 @@ ODD = [
 def test_odd_keys_keep_their_names(store: Store) -> None:
     for key in ODD:
         store.put(Key(key), key.encode())
-    assert [found.key for found in store.list()] == sorted(ODD, key=str.encode)
+    assert [info.key for info in store.list()] == sorted(ODD, key=str.encode)
     for key in ODD:
         assert store.get(Key(key)) == key.encode()
-        found = store.stat(Key(key))
-        assert found
-        assert found.size == len(key.encode())
+        info = store.stat(Key(key))
+        assert info
+        assert info.size == len(key.encode())
 
 
 def test_list_is_in_byte_order_and_knows_prefixes(store: Store) -> None:
@@ -142,10 +142,10 @@ def test_list_is_in_byte_order_and_knows_prefixes(store: Store) -> None:
     keys.remove("a")  # a key that is another's folder has no place on a disk
     for key in reversed(keys):
         store.put(Key(key), b"-")
-    assert [found.key for found in store.list()] == keys
+    assert [info.key for info in store.list()] == keys
     for prefix in ("a", "a!", "b/", "b/c", "b/c.", "中/", "nothing", "a!/x"):
-        found = [info.key for info in store.list(prefix)]
-        assert found == [key for key in keys if key.startswith(prefix)], prefix
+        listed = [info.key for info in store.list(prefix)]
+        assert listed == [key for key in keys if key.startswith(prefix)], prefix
 
 
 def test_a_refused_key_changes_nothing(store: Store) -> None:
@@ -161,7 +161,7 @@ def test_many_threads_can_put_at_once(store: Store) -> None:
     keys = [Key(f"{number % 4}/{number}.png") for number in range(24)]
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda key: store.put(key, key.encode()), keys * 2))
-    assert {found.key: found.size for found in store.list()} == {key: len(key) for key in keys}
+    assert {info.key: info.size for info in store.list()} == {key: len(key) for key in keys}
 
 
 def test_a_race_for_one_key_leaves_one_of_the_objects_whole(store: Store) -> None:

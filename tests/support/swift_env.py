@@ -1,4 +1,4 @@
-"""Where the tests' OpenStack Swift is installed: an environment of its own, beside this one's.
+"""Installs OpenStack Swift for the tests, in a separate environment below `.venv`.
 
 `python -m tests.support.swift_env` builds it. Without it the tests that need Swift are skipped.
 """

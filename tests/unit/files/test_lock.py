@@ -57,10 +57,12 @@ def test_a_lock_is_not_written_through_a_link(post: Path) -> None:
     assert post.read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
-def test_a_holder_that_has_not_said_who_it_is_is_another_run(tmp_path: Path, said: bytes) -> None:
+@pytest.mark.parametrize("holder_text", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
+def test_a_holder_that_has_not_said_who_it_is_is_another_run(
+    tmp_path: Path, holder_text: bytes
+) -> None:
     path = tmp_path / "lock"
-    path.write_bytes(said)
+    path.write_bytes(holder_text)
     with path.open() as holder:
         fcntl.flock(holder, fcntl.LOCK_EX)
         with pytest.raises(HeldError, match="another run holds the lock"):

@@ -54,8 +54,10 @@ def test_a_tree_of_500_folders_needs_few_descriptors(tmp_path: Path, name: str) 
     else:
         names = [name.format(number) for number in range(500)]
     for each in names:
-        assert tree.create(each, b"1")
-    assert [found for found, _ in tree.walk()] == sorted(names, key=str.encode)
+        (tmp_path / each).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / each).write_bytes(b"1")
+    assert [walked for walked, _ in tree.walk()] == sorted(names, key=str.encode)
+    assert tree.create(f"{names[-1]}.new", b"1")
     assert tree.read(names[-1]) == b"1"
     assert tree.size(names[-1]) == 1
     assert sweep(tmp_path) == 0

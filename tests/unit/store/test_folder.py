@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ A = Key("ab/a.png")
 
 keys = st.lists(
     st.from_regex(r"[ab!.0\-]{1,3}(/[ab!.0\-]{1,2}){0,2}", fullmatch=True), max_size=8
-).filter(lambda found: all(not ({".", ".."} & set(key.split("/"))) for key in found))
+).filter(lambda keys: all(not ({".", ".."} & set(key.split("/"))) for key in keys))
 
 
 @given(keys=keys, prefix=st.sampled_from(["", "a", "a/", "a/b", "!", "0-"]))
@@ -38,8 +40,8 @@ def test_a_directory_lists_as_memory_does(
         except StoreError:  # a key that is another's folder
             continue
         memory.put(Key(key), key.encode())
-    expected = [(found.key, found.size) for found in memory.list(prefix)]
-    assert [(found.key, found.size) for found in directory.list(prefix)] == expected
+    expected = [(info.key, info.size) for info in memory.list(prefix)]
+    assert [(info.key, info.size) for info in directory.list(prefix)] == expected
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_links_in_a_directory_are_neither_listed_nor_followed(
     (directory.root / "folder").symlink_to(outside)
     (directory.root / "file.png").symlink_to(outside / "secret.png")
     os.mkfifo(directory.root / "pipe.png")
-    assert [found.key for found in directory.list()] == [A]
+    assert [info.key for info in directory.list()] == [A]
     for key in ("folder/secret.png", "file.png"):
         with pytest.raises(StoreError, match="symbolic link; remove the link"):
             directory.get(Key(key))
@@ -97,7 +99,7 @@ def test_a_file_in_the_place_of_a_folder_is_said(directory: DirectoryStore) -> N
 def test_what_is_being_written_is_not_listed(directory: DirectoryStore) -> None:
     directory.put(A, b"1")
     (directory.root / "ab/.mirror-0123456789abcdef.tmp").write_bytes(b"half")
-    assert [found.key for found in directory.list()] == [A]
+    assert [info.key for info in directory.list()] == [A]
     DirectoryStore("again", directory.root).put(Key("ab/b.png"), b"2")
     assert sorted(path.name for path in (directory.root / "ab").iterdir()) == ["a.png", "b.png"]
 
@@ -129,3 +131,22 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     with pytest.raises(StoreError, match="No space left on device; make room"):
         directory.put(Key("ab/b.png"), b"2")
     assert [path.name for path in (directory.root / "ab").iterdir()] == ["a.png"]
+
+
+def test_a_folder_of_500_folders_works_with_256_descriptors(tmp_path: Path) -> None:
+    for number in range(500):
+        (tmp_path / f"{number:03}").mkdir()
+        (tmp_path / f"{number:03}" / "a.png").write_bytes(b"1")
+    code = (
+        "import resource, sys, pathlib; from mirror.store import DirectoryStore\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))\n"
+        "store = DirectoryStore('copy', pathlib.Path(sys.argv[1]))\n"
+        "listings = [store.list() for _ in range(300)]\n"
+        "assert {next(listing).key for listing in listings} == {'000/a.png'}\n"
+        "again = DirectoryStore('copy', store.root)\n"
+        "again.put('new/a.png', b'1')\n"
+        "assert len(list(again.list())) == 501\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
