@@ -67,7 +67,7 @@ class Folder(Protocol):
 
 
 class Platform(Protocol):
-    """What an operating system offers beyond the standard library's common part."""
+    """Operations on files that the standard library does not offer on every system."""
 
     def open_folder(self, path: Path) -> Folder:
         """Open a folder. `path` may lead there through symbolic links."""

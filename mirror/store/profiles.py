@@ -19,7 +19,7 @@ class CreateOnly(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How one provider differs from the others.
+    """The differences of one provider from the others.
 
     `hosts` is a regular expression for its endpoints; its group `region` captures the region.
     `key_env` are the provider's environment variables for key, secret and session token.

@@ -29,7 +29,7 @@ def fill(archive: Archive, bodies: list[bytes]) -> None:
 
 
 def sha256sum(archive: Archive) -> int:
-    """What someone gets in ten years who has the folder and no program of ours."""
+    """Return the exit code of `sha256sum`, which checks the folder without this program."""
     command = ["sha256sum", "--check", "--strict", "--quiet", "manifest-sha256.txt"]
     done = subprocess.run(command, cwd=archive.root, check=False, capture_output=True)
     return done.returncode
