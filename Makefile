@@ -10,7 +10,7 @@ demo: $(READY)  ## the whole cycle on a generated blog: no account, no network
 	$(BIN)/mirror demo
 
 test: $(READY)  ## every test; OpenStack Swift is a second real S3 server, its tests skip without it
-	$(BIN)/python -m tests.swift_env || echo "OpenStack Swift could not be installed"
+	$(BIN)/python -m tests.support.swift_env || echo "OpenStack Swift could not be installed"
 	$(BIN)/pytest -n auto
 
 lint: $(READY)

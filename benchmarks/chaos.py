@@ -35,8 +35,8 @@ from chaos import (
     picture,
     small_disk,
 )
-from misbehaving import MISBEHAVIOURS, MisbehavingHost
-from servers import BUCKET, Server, rclone
+from support.misbehaving import MISBEHAVIOURS, MisbehavingHost
+from support.servers import BUCKET, Server, rclone
 
 from benchmarks.common import table
 

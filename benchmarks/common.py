@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
-from servers import running
+from support.servers import running
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent

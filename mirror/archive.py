@@ -1,7 +1,7 @@
 """The archive: every original under its SHA-256, in a folder that is a valid BagIt bag.
 
-BagIt (RFC 8493) is what libraries use: a folder `data` and beside it lists of checksums, so that
-in ten years `sha256sum -c manifest-sha256.txt` is all it takes to know that nothing is lost.
+BagIt (RFC 8493) is a format of libraries: a folder `data`, and lists of checksums beside it. The
+command `sha256sum -c manifest-sha256.txt` proves that nothing is lost, without this program.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mirror.urls.redact import printable
 
 _BAG = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _ORIGINAL = re.compile(r"data/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z]+")
-_DISPUTED = re.compile(r"[%\r\n\ud800-\udfff]")
+_UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
 
 
 class ArchiveError(Exception):
@@ -28,11 +28,11 @@ class ArchiveError(Exception):
 
 
 class UnreadableError(ArchiveError):
-    """What is there cannot be looked at: permissions, or the disk."""
+    """An original may be there, but permissions or the disk prevent reading it."""
 
 
 class Archive:
-    """Originals by digest, as files `data/ab/ab….png` beneath `root`. Safe to use from threads."""
+    """Originals by digest, as files `data/ab/ab….png` below `root`. Safe to use from threads."""
 
     def __init__(self, root: Path) -> None:
         self._tree = Tree(root)
@@ -42,7 +42,10 @@ class Archive:
         return self._tree.root
 
     def put(self, blob: Blob, data: bytes) -> None:
-        """Keep an original. One that is there stays, unless it is damaged: then `data` heals it."""
+        """Store an original. An existing file stays, unless it is damaged: then it is replaced.
+
+        Raise `ArchiveError` if `data` does not have the digest of `blob`.
+        """
         if sha256(data).hexdigest() != blob.digest.hex:
             raise ArchiveError(f"{blob.digest}: the bytes to keep have another SHA-256")
         name = _name(blob.digest, blob.media_type)
@@ -51,7 +54,7 @@ class Archive:
                 self._tree.replace(name, data)
 
     def get(self, digest: Digest, media_type: str) -> bytes:
-        """Return the original. Raise `ArchiveError` unless its bytes are the right ones."""
+        """Return the original. Raise `ArchiveError` unless its bytes have this digest."""
         name = _name(digest, media_type)
         with self._errors(name):
             data = self._tree.read(name)
@@ -60,31 +63,31 @@ class Archive:
         return data
 
     def has(self, blob: Blob) -> bool:
-        """Whether the original is there, with the right size; `get` reads it."""
+        """Return True if the original is there with the right size; only `get` reads its bytes."""
         name = _name(blob.digest, blob.media_type)
         with self._errors(name):
             return self._tree.size(name) == blob.size
 
     def digests(self) -> Iterator[Digest]:
-        """Yield what is kept, sorted."""
+        """Yield the digests of all originals, sorted."""
         with self._errors("data"):
             for name, _ in self._tree.walk("data/"):
-                if found := _ORIGINAL.fullmatch(name):
-                    yield Digest(found[2])
+                if match := _ORIGINAL.fullmatch(name):
+                    yield Digest(match[2])
 
     def history(self) -> Iterator[tuple[float, int]]:
-        """Yield when each original was kept, as its file says, and its size."""
+        """Yield modification time (seconds since the epoch) and size in bytes of each original."""
         with self._errors("data"):
-            for name, found in self._tree.walk("data/"):
+            for name, status in self._tree.walk("data/"):
                 if _ORIGINAL.fullmatch(name):
-                    yield found.st_mtime, found.st_size
+                    yield status.st_mtime, status.st_size
 
     def seal(self) -> None:
-        """Make the folder a valid bag again: bring its lists of checksums up to date.
+        """Bring the bag's lists of checksums up to date.
 
-        An original is listed under the digest it is named by, so that damage shows; a file that
-        someone else put into `data` under the one it has. Files that are right stay untouched.
-        Raise `ArchiveError` for what no bag can hold.
+        An original is listed with the digest in its name, so that damage shows. A file that
+        someone else put into `data` is listed with the digest of its bytes. Lists that are up to
+        date stay untouched. Raise `ArchiveError` for a file that no bag can hold.
         """
         with self._errors("data"):
             sweep(self.root)
@@ -96,7 +99,7 @@ class Archive:
                 "manifest-sha256.txt": manifest,
             }
             lines = (f"{sha256(data).hexdigest()}  {name}\n" for name, data in tags.items())
-            # Last, because it vouches for the others.
+            # Written last, because it holds the checksums of the other three.
             for name, data in (*tags.items(), ("tagmanifest-sha256.txt", "".join(lines).encode())):
                 with suppress(FileNotFoundError):
                     if self._tree.read(name) == data:
@@ -104,13 +107,13 @@ class Archive:
                 self._tree.replace(name, data)
 
     def _payload(self) -> tuple[bytes, int, int]:
-        """The manifest, and the size and number of the files in it."""
+        """Return the bag's manifest, and the total size and number of the files it lists."""
         lines = BytesIO()
         size = count = 0
-        for name, found in self._tree.walk("data/"):
-            if not stat.S_ISREG(found.st_mode):
+        for name, status in self._tree.walk("data/"):
+            if not stat.S_ISREG(status.st_mode):
                 raise ArchiveError(f"{self._place(name)} is not a plain file; move it elsewhere")
-            if _DISPUTED.search(name):
+            if _UNPORTABLE.search(name):
                 raise ArchiveError(
                     f"{self._place(name)}: readers of bags do not agree on `%`, line breaks "
                     "and bytes that are not UTF-8 in a name; rename it"
@@ -118,7 +121,7 @@ class Archive:
             original = _ORIGINAL.fullmatch(name)
             digest = original[2] if original else sha256(self._tree.read(name)).hexdigest()
             lines.write(f"{digest}  {name}\n".encode())
-            size += found.st_size
+            size += status.st_size
             count += 1
         return lines.getvalue(), size, count
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from mirror.config import DEFAULT_KEY, ConfigError, DestinationSettings
 from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Key, Rule
-from mirror.store import ObjectInfo, S3Settings, Store, StoreError, open_store
+from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
 
@@ -150,7 +150,10 @@ def read_difference(store: Store, expected: Object) -> str | None:
 
     Return `None` if they are right. Raise `StoreError`.
     """
-    digest = sha256(store.get(expected.key)).hexdigest()
+    try:
+        digest = sha256(store.get(expected.key, max_bytes=expected.size)).hexdigest()
+    except TooLargeError:
+        return f"expected {expected.size} bytes, found more"
     if digest == expected.digest.hex:
         return None
     return f"expected SHA-256 {expected.digest}, found {digest}"

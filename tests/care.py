@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from servers import BUCKET as SERVER_BUCKET
-from servers import Server
+from support.servers import BUCKET as SERVER_BUCKET
+from support.servers import Server
 from support.sites import BUCKET, Blog
 
 from mirror.cli import run as run_cli

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from servers import Server, Servers
+from support.servers import Server, Servers
 from support.sites import Blog
 
 from mirror.host import ImageHost

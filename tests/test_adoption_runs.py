@@ -27,8 +27,8 @@ from care import picture
 from cmarkgfm import github_flavored_markdown_to_html
 from junitparser import Failure, JUnitXml, Skipped
 from runners import GitHub, GitLab, clean_environment, git, script, tools
-from servers import BUCKET as SERVER_BUCKET
-from servers import Server, Servers
+from support.servers import BUCKET as SERVER_BUCKET
+from support.servers import Server, Servers
 from test_adoption import PLACEHOLDER, ROOT
 from test_formats import Command
 from test_public import Spoil, body, headers, only, without

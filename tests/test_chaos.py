@@ -26,8 +26,8 @@ from chaos import (
     picture,
     small_disk,
 )
-from misbehaving import MISBEHAVIOURS, MisbehavingHost
-from servers import BUCKET, Server
+from support.misbehaving import MISBEHAVIOURS, MisbehavingHost
+from support.servers import BUCKET, Server
 
 from mirror.files import Lock
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import checker
 import pytest
 from chaos import MIRROR, PICTURES, PUBLIC, Blog, Ended, HoldingHost, blog, crashed
-from servers import BUCKET, Server
+from support.servers import BUCKET, Server
 
 NEED_A_CONFIG = ("sync", "rewrite", "verify", "dupes", "report")
 

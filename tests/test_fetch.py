@@ -22,7 +22,7 @@ import pytest
 import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from misbehaving import MISBEHAVIOURS, MisbehavingHost
+from support.misbehaving import MISBEHAVIOURS, MisbehavingHost
 
 from mirror.fetch import Body, Fetcher, FetchError, FetchLimits, Kind, Validators
 from mirror.fetch.addresses import Endpoint, Guard, is_private

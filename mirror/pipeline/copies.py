@@ -37,7 +37,7 @@ def find_copy(
         if asset.key is None:
             break
         try:
-            data = destination.store.get(asset.key)
+            data = destination.store.get(asset.key, max_bytes=asset.blob.size)
         except StoreError as error:
             reasons.append(str(error))
             continue

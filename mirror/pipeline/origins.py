@@ -57,7 +57,7 @@ class Origins:
         info = store.stat(key)  # A host's headers would say this with the body.
         if info is not None and info.size > self.max_bytes:
             raise FetchError(f"{info.size} bytes, over max_bytes", Kind.TOO_LARGE)
-        data = store.get(key)
+        data = store.get(key, max_bytes=self.max_bytes)
         if info is not None:
             Declaration(info.size, etag_md5=info.md5).check(data)
         if data.startswith(_GZIP):  # Over HTTP a header would say that it is packed.

@@ -1,31 +1,41 @@
-"""Objects under keys: in memory, in a folder, in an S3 bucket."""
+"""Objects under keys: in memory, in a folder, or in an S3 bucket.
+
+Read in this order: `protocol.py` (the contract of a store), `errors.py`, `keys.py` (the keys that
+every store can hold), `memory.py`, `folder.py`, then S3: `settings.py`, `profiles.py` (providers
+as data), `connection.py` (the boto3 client), `diagnosis.py` (its errors as ours), `listing.py`
+(pages of a listing) and `s3.py` (the store). `probe.py` tries what a destination really does, for
+`mirror doctor`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from mirror.store.base import (
+from mirror.store.errors import (
     AccessError,
     CredentialsError,
-    DirectoryStore,
     ExistsError,
-    MemoryStore,
+    ListingError,
     NoBucketError,
     NotFoundError,
-    ObjectInfo,
-    Store,
     StoreError,
+    TooLargeError,
     UnreachableError,
-    check_key,
 )
-from mirror.store.s3 import S3Settings, S3Store
+from mirror.store.folder import DirectoryStore
+from mirror.store.keys import check_key
+from mirror.store.memory import MemoryStore
+from mirror.store.protocol import ObjectInfo, Store
+from mirror.store.s3 import S3Store
+from mirror.store.settings import S3Settings
 
 __all__ = [
     "AccessError",
     "CredentialsError",
     "DirectoryStore",
     "ExistsError",
+    "ListingError",
     "MemoryStore",
     "NoBucketError",
     "NotFoundError",
@@ -34,6 +44,7 @@ __all__ = [
     "S3Store",
     "Store",
     "StoreError",
+    "TooLargeError",
     "UnreachableError",
     "check_key",
     "open_store",
@@ -43,7 +54,7 @@ __all__ = [
 def open_store(name: str, url: str, base: Path, settings: S3Settings | None = None) -> Store:
     """Return the store at `url`: `s3://bucket/prefix`, or `file:path`, relative to `base`.
 
-    Bucket and prefix come from `url`, everything else about S3 from `settings`. Nothing is
+    Bucket and prefix come from `url`, the other facts about S3 from `settings`. No server is
     contacted. Raise `StoreError` for any other URL.
     """
     scheme, _, rest = url.partition(":")

@@ -1,8 +1,8 @@
-"""What a destination really does, tried with small objects that are removed again.
+"""Checks of a destination with small objects, which are removed at the end.
 
-A provider's documents say one thing and its servers another, so nothing is taken from a profile
-that can be asked. Objects are made beneath `.mirror-probe/` in the destination's own prefix, under
-a name nobody else has, and nothing else is touched.
+A provider's documents and its servers often disagree, so a server is asked wherever that is
+possible. Objects are created below `.mirror-probe/` in the destination's prefix, under a random
+name; nothing else is touched.
 """
 
 from __future__ import annotations
@@ -20,9 +20,13 @@ from hashlib import md5, sha256
 from typing import Any
 
 from mirror.model import Key
-from mirror.store.base import DirectoryStore, Store, StoreError, UnreachableError
-from mirror.store.profiles import CreateOnly, addressing_of
-from mirror.store.s3 import FOREVER, S3Store
+from mirror.store.connection import Connection
+from mirror.store.diagnosis import code_and_status
+from mirror.store.errors import StoreError, UnreachableError
+from mirror.store.folder import DirectoryStore
+from mirror.store.profiles import CreateOnly
+from mirror.store.protocol import Store
+from mirror.store.s3 import CACHE_CONTROL, S3Store
 
 FOLDER = ".mirror-probe"
 PICTURE = b64decode(
@@ -31,7 +35,7 @@ PICTURE = b64decode(
 """The smallest PNG there is: one white pixel."""
 
 PATIENCE_S = 10.0
-"""How long one answer may take: somebody is watching."""
+"""Time limit of one response, in seconds: a person waits for the result."""
 
 _OTHER = PICTURE + b"\0"
 _MAX_SKEW_S = 300  # S3 refuses at 900
@@ -47,7 +51,7 @@ class Health(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: what was found, and what to do about it, or what follows from it."""
+    """Result of one check: a message, and a remedy or a consequence."""
 
     name: str
     health: Health
@@ -73,9 +77,9 @@ _NOT_ASKED = unknown(
 
 
 def impatient(store: Store, patience_s: float = PATIENCE_S) -> Store:
-    """The same store, where silence is an error after seconds and not after minutes."""
+    """Return the same store with a time limit for each response, and without retries."""
     if isinstance(store, S3Store):
-        return S3Store(store.name, replace(store.settings, patience_s=patience_s))
+        return S3Store(store.name, replace(store.settings, timeout_s=patience_s))
     return store
 
 
@@ -85,15 +89,15 @@ def examine(
     now: Callable[[], float] = time.time,
     patience_s: float = PATIENCE_S,
 ) -> Iterator[Check]:
-    """Try everything mirror asks of `store`, each check as it is made.
+    """Try every operation that mirror needs of `store`; yield each check as it is made.
 
-    `published` is called while `PICTURE` is an object under the key it is given, with media type
-    `image/png`. Whatever happens, the objects are removed at the end. Once there was no answer
-    within `patience_s`, nothing more is asked.
+    `published` is called while `PICTURE` is stored under the key it is given, with media type
+    `image/png`. The objects are removed at the end in any case. After a request without a
+    response within `patience_s`, no other request is sent.
     """
     folder = f"{FOLDER}/{secrets.token_hex(8)}"
     store = impatient(store, patience_s)
-    bucket = _Bucket(store, folder, now) if isinstance(store, S3Store) else None
+    bucket = _BucketProbe(store, folder, now) if isinstance(store, S3Store) else None
     if bucket is not None:
         reached = True
         for check in bucket.reach():
@@ -120,18 +124,22 @@ def _key(folder: str, name: str = "probe.png") -> Key:
 
 
 def _round_trip(store: Store, folder: str) -> Iterator[Check]:
-    """Write, read, look, list. Raise `StoreError`."""
+    """Check that objects can be written, read, looked up and listed. Raise `StoreError`."""
     key = _key(folder)
     store.put(key, PICTURE, "image/png")
-    found = store.stat(key)
-    if store.get(key) != PICTURE or found is None or found.size != len(PICTURE):
+    info = store.stat(key)
+    if (
+        store.get(key, max_bytes=len(PICTURE)) != PICTURE
+        or info is None
+        or info.size != len(PICTURE)
+    ):
         yield failed("round trip", "other bytes came back than were written")
         return
     yield passed("round trip", "written, read back and found the same")
     odd = _key(folder, "图 a+b%20.png")
     try:
         store.put(odd, PICTURE, "image/png")
-        came_back = store.get(odd) == PICTURE
+        came_back = store.get(odd, max_bytes=len(PICTURE)) == PICTURE
     except UnreachableError:
         raise
     except StoreError as error:
@@ -146,22 +154,25 @@ def _round_trip(store: Store, folder: str) -> Iterator[Check]:
 
 
 def _remove(store: Store, folder: str) -> str:
-    """Remove the probe's objects; return what kept them, empty when nothing did."""
+    """Remove the probe's objects; return the reason if that failed, else an empty text."""
     try:
         for info in list(store.list(f"{folder}/")):
             store.delete(info.key)
     except StoreError as error:
         return str(error)
     if isinstance(store, DirectoryStore):
-        with suppress(OSError):  # another probe is at work there
+        with suppress(OSError):  # another probe is using the folder
             (store.root / folder).rmdir()
             (store.root / FOLDER).rmdir()
     return ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Bucket:
-    """What servers differ in. It lies beneath what `Store` promises, so it takes the client."""
+class _BucketProbe:
+    """Checks of what S3 servers differ in.
+
+    They need requests that `Store` does not offer, so they use the connection below it.
+    """
 
     store: S3Store
     folder: str
@@ -175,49 +186,42 @@ class _Bucket:
         except StoreError as error:
             yield self._not_stored(error)
             return
-        yield from self._answer()
+        yield from self._headers()
         more = (self._paging, self._content_md5, self._checksum_header, self._create_only)
         yield from (check() for check in (*more, self._etag))
 
     # --- before anything is stored ---
 
     def reach(self) -> Iterator[Check]:
-        """Whose keys are used, and why nothing can be listed with them; and what would help."""
+        """Check credentials and one listing. If it fails, look for the reason."""
         try:
             yield self._credentials()
             next(self.store.list(f"{self.folder}/"), None)
         except StoreError as error:
-            clock = self._clock(_headers(getattr(error.__cause__, "response", None)))
+            clock = self._clock(_http_headers(getattr(error.__cause__, "response", None)))
             if clock is not None and clock.health is Health.FAILED:
                 yield clock
-            if not _is_silence(error):
+            if not _is_timeout(error):
                 yield from self._other_style()
             yield failed("list", str(error))
             if isinstance(error, UnreachableError):
                 yield _NOT_ASKED
 
     def _credentials(self) -> Check:
-        settings, names = self.store.settings, self.store._profile.key_env[:2]
-        if settings.access_key_env:
-            return passed("credentials", f"from the environment: {settings.access_key_env}")
-        if not settings.profile and names and all(map(os.environ.get, names)):
-            return passed("credentials", f"from the environment: {' and '.join(names)}")
-        with self.store._errors(Key("")):
-            found = self.store._session.get_credentials()
-        if found is None:
-            own = f"; {' and '.join(names)} are read too" if names else ""
-            return failed(
-                "credentials",
-                "there are none",
-                "name a `profile` of ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and "
-                f"AWS_SECRET_ACCESS_KEY{own}",
-            )
-        used = self.store.profile_used
-        named = f", profile {used!r}" if used else ""
-        return passed("credentials", f"from {found.method}{named}")
+        source = self._connection.credential_source()
+        if source is not None:
+            return passed("credentials", f"from {source}")
+        names = self._connection.profile.key_env[:2]
+        alternative = f"; {' and '.join(names)} are read too" if names else ""
+        return failed(
+            "credentials",
+            "there are none",
+            "name a `profile` of ~/.aws/credentials, or set AWS_ACCESS_KEY_ID and "
+            f"AWS_SECRET_ACCESS_KEY{alternative}",
+        )
 
     def _other_style(self) -> Iterator[Check]:
-        other = "path" if self._style == "virtual" else "virtual"
+        other = "path" if self._connection.addressing == "virtual" else "virtual"
         with suppress(StoreError):
             changed = S3Store(self.store.name, replace(self.store.settings, addressing=other))
             next(changed.list(f"{self.folder}/"), None)
@@ -227,11 +231,6 @@ class _Bucket:
                 f'set `addressing = "{other}"`',
             )
 
-    @property
-    def _style(self) -> str:
-        settings = self.store.settings
-        return addressing_of(self.store._profile, self.store._endpoint_url, settings.addressing)
-
     def _not_stored(self, error: StoreError) -> Check:
         remedy = ""
         if os.environ.get(_CHECKSUM_SETTING, "").lower() == "when_supported":
@@ -240,31 +239,34 @@ class _Bucket:
 
     # --- with an object in place ---
 
-    def _answer(self) -> Iterator[Check]:
-        """What the server says of the object."""
-        yield passed("addressing", f"{self._style} style, profile {self.store._profile.name}")
-        reply = self._head()
-        if (clock := self._clock(_headers(reply))) is not None:
+    def _headers(self) -> Iterator[Check]:
+        """Check what the server says of the object in its headers."""
+        connection = self._connection
+        yield passed(
+            "addressing", f"{connection.addressing} style, profile {connection.profile.name}"
+        )
+        response = self._head()
+        if (clock := self._clock(_http_headers(response))) is not None:
             yield clock
-        kind, cache = reply.get("ContentType"), reply.get("CacheControl")
-        if kind != "image/png":
+        media_type, cache = response.get("ContentType"), response.get("CacheControl")
+        if media_type != "image/png":
             yield failed(
                 "media type",
-                f"stored as image/png, told as {kind}",
+                f"stored as image/png, told as {media_type}",
                 "a reader's browser may save the image instead of showing it; look for a rule of "
                 "the bucket that sets types",
             )
-        elif cache != FOREVER:
+        elif cache != CACHE_CONTROL:
             yield passed("media type", "kept", "Cache-Control is lost: set it where it is served")
         else:
             yield passed("media type", "kept, and Cache-Control with it")
 
     def _clock(self, headers: Mapping[str, str]) -> Check | None:
         try:
-            theirs = parsedate_to_datetime(headers["date"]).timestamp()
+            server_time = parsedate_to_datetime(headers["date"]).timestamp()
         except (KeyError, ValueError):
             return None
-        skew = self.now() - theirs
+        skew = self.now() - server_time
         if abs(skew) <= _MAX_SKEW_S:
             return passed("clock", f"within {_MAX_SKEW_S // 60} minutes of the server's")
         return failed(
@@ -274,19 +276,19 @@ class _Bucket:
         )
 
     def _paging(self) -> Check:
-        found: set[str] = set()
-        after: dict[str, Any] = {"MaxKeys": 1}
+        keys: set[str] = set()
+        token = ""
         for _ in range(2):
-            page = self.store._page(f"{self.folder}/", after)
-            found |= {key for key, *_ in page.objects()}
-            if not page.after:
+            page = self.store.list_page(f"{self.folder}/", token, max_keys=1)
+            keys |= {key for key, *_ in page.objects()}
+            if page.is_last:
                 break
-            after |= page.after
-        if len(found) == 2:
+            token = page.next_token
+        if len(keys) == 2:
             return passed("paging", "a list in two pages is complete")
         return failed(
             "paging",
-            f"of 2 objects, a list in pages gave {len(found)}",
+            f"of 2 objects, a list in pages gave {len(keys)}",
             "`mirror verify` cannot be relied on here; tell the provider",
         )
 
@@ -295,8 +297,8 @@ class _Bucket:
         wrong = _base64(md5(_OTHER, usedforsecurity=False).digest())
         if not self._accepts(key, ContentMD5=wrong):
             return passed("Content-MD5", "an upload damaged on the way is refused")
-        found = self.store.stat(_key(self.folder))
-        if found and found.md5 == _md5(PICTURE):
+        info = self.store.stat(_key(self.folder))
+        if info and info.md5 == _md5(PICTURE):
             return passed(
                 "Content-MD5", "not checked by the server; mirror compares the ETag it answers with"
             )
@@ -316,16 +318,19 @@ class _Bucket:
         name, key = "create only", _key(self.folder, "once")
         self._accepts(key)
         self._accepts(key, Body=_OTHER, IfNoneMatch="*")
-        if self.store.get(key) == PICTURE and not self._accepts(key, IfNoneMatch="*"):
+        if self.store.get(key, max_bytes=len(_OTHER)) == PICTURE and not self._accepts(
+            key, IfNoneMatch="*"
+        ):
             if self._accepts(_key(self.folder, "new"), IfNoneMatch="*"):
                 return passed(
                     name, "If-None-Match is honoured: two runs never overwrite each other"
                 )
             return passed(name, "If-None-Match is refused; mirror looks before it writes")
-        if self.store._profile.create_only is CreateOnly.HONOURED:
+        profile = self._connection.profile
+        if profile.create_only is CreateOnly.HONOURED:
             return failed(
                 name,
-                f"{self.store._profile.name} honours If-None-Match, and this server does not",
+                f"{profile.name} honours If-None-Match, and this server does not",
                 'set `provider = "generic"`, so that mirror looks before it writes',
             )
         return passed(name, "If-None-Match is ignored; mirror looks before it writes")
@@ -335,8 +340,8 @@ class _Bucket:
         if etag.lower() == _md5(PICTURE):
             spelled = ", in capitals" if etag != etag.lower() else ""
             return passed("ETag", f"is the MD5{spelled}: one list checks a thousand objects")
-        found = next(self.store.list(f"{self.folder}/probe"), None)
-        if found is not None and found.md5 is not None:
+        info = next(self.store.list(f"{self.folder}/probe"), None)
+        if info is not None and info.md5 is not None:
             return failed(
                 "ETag",
                 "looks like an MD5 and is another number: every object would seem to differ",
@@ -346,39 +351,48 @@ class _Bucket:
 
     # --- the client ---
 
+    @property
+    def _connection(self) -> Connection:
+        return self.store.connection
+
     def _head(self) -> dict[str, Any]:
         key = _key(self.folder)
-        with self.store._errors(key):
-            reply: dict[str, Any] = self.store._client.head_object(**self._named(key))
-        return reply
+        with self._connection.errors(key):
+            response: dict[str, Any] = self._connection.client.head_object(
+                **self._connection.request(key)
+            )
+        return response
 
-    def _named(self, key: Key) -> dict[str, str]:
-        return {"Bucket": self.store._bucket, "Key": self.store._prefix + key}
+    def _accepts(self, key: Key, **options: Any) -> bool:
+        """Return True if the server takes an upload with these options.
 
-    def _accepts(self, key: Key, **more: Any) -> bool:
-        """Whether the server takes an upload said in this way; no answer at all is an error."""
+        Raise `StoreError` if that cannot be known: no response, no permission, a busy server.
+        """
         from botocore.exceptions import ClientError
 
-        with self.store._errors(key):
+        upload = self._connection.request(key) | {"Body": PICTURE} | options
+        with self._connection.errors(key):
             try:
-                self.store._client.put_object(**self._named(key), **{"Body": PICTURE, **more})
+                self._connection.client.put_object(**upload)
             except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] in (403, 429, 503):
+                _, status = code_and_status(error)
+                if status in (403, 429, 503):
                     raise
                 return False
         return True
 
 
-def _is_silence(error: StoreError) -> bool:
-    """Whether somebody may be there who does not answer, rather than nobody of that name."""
+def _is_timeout(error: StoreError) -> bool:
+    """Return True if the host exists but did not respond in time."""
     from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
 
     return isinstance(error.__cause__, ConnectTimeoutError | ReadTimeoutError)
 
 
-def _headers(response: Mapping[str, Any] | None) -> Mapping[str, str]:
-    found: Mapping[str, str] = (response or {}).get("ResponseMetadata", {}).get("HTTPHeaders", {})
-    return found
+def _http_headers(response: Mapping[str, Any] | None) -> Mapping[str, str]:
+    metadata = (response or {}).get("ResponseMetadata", {})
+    headers: Mapping[str, str] = metadata.get("HTTPHeaders", {})
+    return headers
 
 
 def _md5(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""What is known about S3 providers, as data. A provider is told by its endpoint, or named."""
+"""S3 providers as data. The endpoint's host name says which one it is, or the settings name it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 
 class CreateOnly(Enum):
-    """What a provider does with `If-None-Match: *` on a PUT."""
+    """Effect of `If-None-Match: *` on a PUT, which asks the server to create only."""
 
     HONOURED = "honoured"
     IGNORED = "ignored"
@@ -19,10 +19,10 @@ class CreateOnly(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One provider's ways.
+    """The differences of one provider from the others.
 
-    `hosts` matches its endpoints; a group `region` in it says where the region stands.
-    `key_env` are the provider's own names for key, secret and session token.
+    `hosts` is a regular expression for its endpoints; its group `region` captures the region.
+    `key_env` are the provider's environment variables for key, secret and session token.
     """
 
     name: str
@@ -83,14 +83,14 @@ PROFILES = (
     Profile("rclone", create_only=CreateOnly.IGNORED),
     Profile("generic"),
 )
-"""Told by host where `hosts` says how, else by name; `generic` is the rest."""
+"""A profile without `hosts` applies only where the settings name it; `generic` is the rest."""
 
 GENERIC = PROFILES[-1]
 NAMES = ("auto", *(profile.name for profile in PROFILES))
 
 
 def profile_of(endpoint_url: str | None, provider: str = "auto") -> Profile:
-    """Return the profile named `provider`, or for "auto" the endpoint's; without one, AWS.
+    """Return the profile named `provider`; for "auto" the endpoint's, or AWS without an endpoint.
 
     Raise `ValueError` for a name that is none of `NAMES`.
     """
@@ -106,23 +106,23 @@ def profile_of(endpoint_url: str | None, provider: str = "auto") -> Profile:
 
 
 def region_of(profile: Profile, endpoint_url: str | None) -> str | None:
-    """Return the region that the endpoint's name says, or the profile's usual one."""
+    """Return the region in the endpoint's host name, or the profile's default."""
     if endpoint_url and profile.hosts:
-        found = re.fullmatch(profile.hosts, urlsplit(endpoint_url).hostname or "")
-        if found and (region := found.groupdict().get("region")):
+        match = re.fullmatch(profile.hosts, urlsplit(endpoint_url).hostname or "")
+        if match and (region := match.groupdict().get("region")):
             return region
     return profile.region
 
 
-def addressing_of(profile: Profile, endpoint_url: str | None, wanted: str = "auto") -> str:
+def addressing_of(profile: Profile, endpoint_url: str | None, setting: str = "auto") -> str:
     """Return where the bucket's name goes: "virtual" (in the host), "path", or boto's "auto"."""
-    if wanted != "auto":
-        return wanted
+    if setting != "auto":
+        return setting
     return "path" if endpoint_url and _is_local(endpoint_url) else profile.addressing
 
 
 def _is_local(endpoint_url: str) -> bool:
-    """Whether the host is an address or this machine, where no `bucket.` can stand before it."""
+    """Return True for an IP address or a bare name, which take no `bucket.` in front."""
     host = urlsplit(endpoint_url).hostname or ""
     try:
         ip_address(host)

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from conftest import use
 from PIL import Image
-from quirks import BUCKET, PROVIDERS, QuirkyServer, quirky
-from servers import Server, Servers
+from support.quirks import BUCKET, PROVIDERS, QuirkyServer, quirky
+from support.servers import Server, Servers
 from typer.testing import CliRunner
 
 from mirror.cli import app

@@ -9,7 +9,7 @@ import care
 import pytest
 from care import BUCKET, filled, run
 from conftest import use
-from servers import Server, Servers
+from support.servers import Server, Servers
 from support.sites import Blog
 
 from mirror.model import Key

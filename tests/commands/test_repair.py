@@ -14,8 +14,8 @@ import care
 import pytest
 from care import BUCKET, filled, picture, run
 from conftest import use
-from servers import BUCKET as SERVER_BUCKET
-from servers import Server, Servers
+from support.servers import BUCKET as SERVER_BUCKET
+from support.servers import Server, Servers
 from support.sites import Blog
 
 from mirror.model import Digest, Key

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import care
 import pytest
 from care import BUCKET, filled, picture, run
-from servers import Server
+from support.servers import Server
 from support.sites import Blog
 
 from mirror import manifest as manifests

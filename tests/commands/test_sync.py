@@ -11,9 +11,9 @@ import pytest
 from care import picture
 from conftest import use
 from PIL import Image
-from servers import BUCKET as SERVER_BUCKET
-from servers import Server
 from support import slides
+from support.servers import BUCKET as SERVER_BUCKET
+from support.servers import Server
 from support.sites import BUCKET, Blog
 
 from mirror.engine import Serial

@@ -29,7 +29,7 @@ def fill(archive: Archive, bodies: list[bytes]) -> None:
 
 
 def sha256sum(archive: Archive) -> int:
-    """What someone gets in ten years who has the folder and no program of ours."""
+    """Return the exit code of `sha256sum`, which checks the folder without this program."""
     command = ["sha256sum", "--check", "--strict", "--quiet", "manifest-sha256.txt"]
     done = subprocess.run(command, cwd=archive.root, check=False, capture_output=True)
     return done.returncode
@@ -156,18 +156,18 @@ def test_damage_and_loss_show_in_a_sealed_archive(archive: Archive, picture: Pat
 
 def test_equal_contents_are_equal_bytes_and_stay_untouched(tmp_path: Path) -> None:
     bodies = [bytes([number]) for number in range(9)]
-    archives = [Archive(tmp_path / name) for name in ("one", "two")]
+    archives = [Archive(tmp_path / name) for name in ("first", "second")]
     for archive, order in zip(archives, (1, -1), strict=True):
         for data in bodies[::order]:
             archive.put(blob_of(data), data)
         archive.seal()
-    one, two = archives
-    assert sorted(path.name for path in one.root.iterdir()) == sorted([*TAGS, "data"])
-    before = [_version(one.root / tag) for tag in TAGS]
-    one.seal()
-    assert [_version(one.root / tag) for tag in TAGS] == before
+    first, second = archives
+    assert sorted(path.name for path in first.root.iterdir()) == sorted([*TAGS, "data"])
+    before = [_version(first.root / tag) for tag in TAGS]
+    first.seal()
+    assert [_version(first.root / tag) for tag in TAGS] == before
     for tag in TAGS:
-        assert (one.root / tag).read_bytes() == (two.root / tag).read_bytes()
+        assert (first.root / tag).read_bytes() == (second.root / tag).read_bytes()
 
 
 def test_the_run_after_a_killed_one_makes_the_bag_valid(archive: Archive, picture: Path) -> None:
@@ -199,5 +199,5 @@ def test_a_name_that_readers_of_bags_dispute_is_refused(archive: Archive, name: 
 
 
 def _version(path: Path) -> tuple[int, int]:
-    found = path.stat()
-    return found.st_ino, found.st_mtime_ns
+    status = path.stat()
+    return status.st_ino, status.st_mtime_ns

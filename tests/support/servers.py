@@ -1,6 +1,6 @@
-"""Real S3 servers on loopback, each started once a session and only if a test asks for it.
+"""Real S3 servers on loopback. Each is started once a session, when a test first asks for it.
 
-What a server can and cannot do is data (`Server`), so that tests need no `if` on its name.
+The abilities of a server are data (`Server`), so that tests need no `if` on its name.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import swift_env
 import trustme
 from botocore.session import Session
+from support import swift_env
 
 from mirror.store import S3Settings, S3Store
 
@@ -30,7 +30,7 @@ _prefixes = count()
 
 @dataclass(frozen=True)
 class Server:
-    """A running server, and what to expect of it."""
+    """A running server, and its abilities."""
 
     name: str
     endpoint_url: str = ""
@@ -44,7 +44,7 @@ class Server:
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def environment(self) -> dict[str, str]:
-        """What a program needs in its environment to use the server."""
+        """Return the environment variables that a program needs to use the server."""
         keys = {"AWS_ACCESS_KEY_ID": self.access_key, "AWS_SECRET_ACCESS_KEY": self.secret_key}
         return keys | ({"AWS_CA_BUNDLE": str(self.ca)} if self.ca else {})
 
@@ -54,12 +54,12 @@ class Server:
         )
 
     def store(self, **changes: Any) -> S3Store:
-        """A store that nobody else uses: its prefix is its own unless one is given."""
+        """Return a store with a prefix that no other store has, unless `changes` gives one."""
         changes.setdefault("prefix", f"t{next(_prefixes)}")
         return S3Store(self.name, self.settings(**changes))
 
     def client(self) -> Any:
-        """A plain client, to look behind the store's back."""
+        """Return a plain client, to check or change objects without the store."""
         return Session().create_client(
             "s3",
             endpoint_url=self.endpoint_url,
@@ -90,22 +90,22 @@ def make_certificate(folder: Path) -> Certificate:
 
 @contextmanager
 def running(command: list[str | Path], ready: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """Run `command` until the block ends; yield what the group of `ready` matched in its output."""
+    """Run `command` until the block ends; yield the match of `ready`'s group in its output."""
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
     )
     assert process.stdout
     try:
-        said = ""
-        while not (found := re.search(ready, said)):
+        output = ""
+        while not (match := re.search(ready, output)):
             line = process.stdout.readline()
             if not line:
-                raise RuntimeError(f"{command[0]} did not start:\n{said}")
-            said += line
-        # Whatever it says later is read, so that a full pipe never stops it.
+                raise RuntimeError(f"{command[0]} did not start:\n{output}")
+            output += line
+        # The later output is read too, because a full pipe would stop the process.
         reader = Thread(target=process.stdout.read, daemon=True)
         reader.start()
-        yield found[1], process
+        yield match[1], process
     finally:
         process.kill()
         process.wait()
@@ -118,7 +118,7 @@ def running(command: list[str | Path], ready: str) -> Iterator[tuple[str, subpro
 def rclone(
     folder: Path, certificate: Certificate | None = None, address: str = "127.0.0.1:0"
 ) -> Iterator[Server]:
-    """`rclone serve s3`: objects are plain files; over TLS it refuses trailers, as OSS does."""
+    """Run `rclone serve s3`: objects are plain files. Over TLS it refuses trailers, as OSS does."""
     server = Server(
         "rclone-tls" if certificate else "rclone",
         folder=folder / BUCKET,
@@ -139,7 +139,7 @@ def rclone(
 
 @contextmanager
 def moto() -> Iterator[Server]:
-    """Semantics of Amazon's own; checks neither signatures nor checksums."""
+    """Run moto: it behaves as Amazon's S3, but checks neither signatures nor checksums."""
     server = Server("moto", checks_credentials=False)
     command = [_BIN / "moto_server", "-H", "127.0.0.1", "-p", "0"]
     with running(command, r"Running on (http://\S+)") as (url, process):
@@ -148,9 +148,9 @@ def moto() -> Iterator[Server]:
 
 @contextmanager
 def swift(folder: Path) -> Iterator[Server]:
-    """OpenStack Swift with its S3 API, in one process."""
+    """Run OpenStack Swift with its S3 API, in one process."""
     if not swift_env.STAMP.exists():
-        pytest.skip("Swift is not installed; `python -m tests.swift_env` does it")
+        pytest.skip("Swift is not installed; `python -m tests.support.swift_env` does it")
     server = Server("swift", access_key="test:tester", secret_key="testing")
     command = [swift_env.PYTHON, Path(__file__).with_name("swift_one.py"), folder]
     with running(command, r"ready (http\S+)") as (url, process):

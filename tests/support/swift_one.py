@@ -3,7 +3,7 @@
     python swift_one.py FOLDER
 
 Access key `test:tester`, secret `testing`. Prints `ready http://127.0.0.1:PORT` when it listens.
-Runs in an environment of its own (see `swift_env`), where eventlet may replace the standard
+Runs in a separate environment (see `swift_env`), where eventlet may replace the standard
 library's sockets.
 """
 
@@ -53,7 +53,7 @@ def configure(root):
         "conn_timeout = 5\nnode_timeout = 30\n"
         + "".join(f"[filter:{name}]\nuse = egg:swift#{name}\n{o}" for name, o in FILTERS.items())
     )
-    # Swift reads this file while it is imported, from a fixed place: it has to be told before.
+    # Swift reads this file while it is imported, from a fixed place, so the path is set before.
     utils.SWIFT_CONF_FILE = str(root / "swift.conf")
     utils.HASH_PATH_PREFIX = utils.HASH_PATH_SUFFIX = b""
     utils.validate_configuration()

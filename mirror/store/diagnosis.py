@@ -1,38 +1,41 @@
-"""What a provider's refusal or silence means, in our errors and in words."""
+"""A server's refusal, or a request without a response, as a `StoreError` with a remedy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from mirror.model import Key
-from mirror.store.base import (
+from mirror.store.errors import (
     AccessError,
     CredentialsError,
     NoBucketError,
     StoreError,
     UnreachableError,
-    not_found,
+    not_found_error,
 )
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
 
+_MAX_MESSAGE = 200  # characters of a server's own message
 
-def refused(error: ClientError, place: str, key: Key) -> StoreError:
-    """What the server's answer means, and what to do about it."""
-    code, status = answer(error)
+
+def refusal_error(error: ClientError, place: str, key: Key) -> StoreError:
+    """Return the error for a response that is a refusal; `place` names the bucket in it."""
+    code, status = code_and_status(error)
     if code in ("NoSuchKey", "404", "NotFound"):
-        return not_found(place, key)
+        return not_found_error(place, key)
     kind, remedy = _REFUSALS.get(code) or _REFUSALS.get(str(status)) or (StoreError, "")
-    said = printable(str(error.response.get("Error", {}).get("Message", "")))[:200].strip()
-    reply = f"{code}: {said}" if said and code != str(status) else code
-    what = f"{place}: {error.operation_name} was answered {status} ({reply})"
-    return kind(f"{what}; {remedy}" if remedy else what)
+    message = printable(str(error.response.get("Error", {}).get("Message", "")))
+    message = message[:_MAX_MESSAGE].strip()
+    reason = f"{code}: {message}" if message and code != str(status) else code
+    text = f"{place}: {error.operation_name} was answered {status} ({reason})"
+    return kind(f"{text}; {remedy}" if remedy else text)
 
 
-def unsent(error: Exception, place: str) -> StoreError:
-    """Why there was no answer, and what to do about it."""
+def no_response_error(error: Exception, place: str) -> StoreError:
+    """Return the error for a request that got no response; `place` names the bucket in it."""
     from botocore import exceptions as boto
 
     text = printable(str(error))
@@ -60,8 +63,8 @@ def unsent(error: Exception, place: str) -> StoreError:
     return StoreError(f"{place}: {text}")
 
 
-def answer(error: ClientError) -> tuple[str, int]:
-    """The code and the HTTP status of an answer that was not the one asked for."""
+def code_and_status(error: ClientError) -> tuple[str, int]:
+    """Return S3's error code and the HTTP status of a refusal."""
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return printable(str(error.response.get("Error", {}).get("Code", status))), status
 
@@ -97,4 +100,4 @@ _REFUSALS: dict[str, tuple[type[StoreError], str]] = {
     "429": _BUSY,
     **dict.fromkeys(("500", "502", "503", "504", "SlowDown"), _BUSY),
 }
-"""By the code in the answer, else by its status: what it is, and what to do."""
+"""Kind of error and remedy, by S3's error code or by HTTP status. The code goes first."""

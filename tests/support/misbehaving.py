@@ -1,7 +1,7 @@
-"""A host on loopback that misbehaves in every way hosts have been seen to, one way a path.
+"""A host on loopback with the known misbehaviours of hosts, each under its own path.
 
-`/<name>/<key>` is the object `<key>` as the misbehaviour `<name>` serves it; every other path is
-served honestly. `MISBEHAVIOURS` says for each what a client must make of it.
+`/<name>/<key>` is the object `<key>` as the misbehaviour `<name>` serves it. Every other path is
+served correctly. `MISBEHAVIOURS` holds the outcome that a client must report for each.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Exchange:
 class Misbehaviour:
     """`outcome` is the kind of failure a client must report, or `None`: it must get the bytes.
 
-    What `takes_time` ends only by the client's own timeouts.
+    Those that `takes_time` end only by the client's timeouts.
     """
 
     act: Callable[[Exchange], bool]

@@ -1,6 +1,6 @@
-"""Where the tests' OpenStack Swift is installed: an environment of its own, beside this one's.
+"""Installs OpenStack Swift for the tests, in a separate environment below `.venv`.
 
-`python -m tests.swift_env` builds it. Without it the tests that need Swift are skipped.
+`python -m tests.support.swift_env` builds it. Without it the tests that need Swift are skipped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Pinned: the launcher reaches for a name that is private to Swift.
 REQUIREMENT = "swift==2.38.3"
-FOLDER = Path(__file__).parents[1] / ".venv" / "swift"
+FOLDER = Path(__file__).parents[2] / ".venv" / "swift"
 PYTHON = FOLDER / "bin" / "python"
 STAMP = FOLDER / f"{REQUIREMENT}.installed"
 

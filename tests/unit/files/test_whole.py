@@ -1,10 +1,11 @@
+"""Files written whole or not at all, also where a run is killed."""
+
 from __future__ import annotations
 
 import errno
 import fcntl
 import os
 import resource
-import signal
 import stat
 import subprocess
 import sys
@@ -17,16 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.files import (
-    ChangedError,
-    HeldError,
-    Lock,
-    OutsideError,
-    Tree,
-    create_whole,
-    sweep,
-    write_whole,
-)
+from mirror.files import ChangedError, OutsideError, create_whole, sweep, write_whole
 
 
 @pytest.fixture
@@ -51,9 +43,6 @@ def umask(mask: int) -> Iterator[None]:
         yield
     finally:
         os.umask(before)
-
-
-# --- Writing ------------------------------------------------------------------------------------
 
 
 @given(old=st.none() | st.binary(), new=st.binary())
@@ -144,9 +133,6 @@ def test_a_run_killed_at_any_moment_leaves_every_file_whole(post: Path) -> None:
         assert names(post.parent) == ["post.md"]
 
 
-# --- Creating -----------------------------------------------------------------------------------
-
-
 def test_create_makes_a_file_only_where_nothing_is(post: Path) -> None:
     assert not create_whole(post, b"new")
     assert not create_whole(post.parent, b"new")
@@ -173,36 +159,6 @@ def test_create_works_without_hard_links(post: Path, monkeypatch: pytest.MonkeyP
     assert create_whole(post.with_name("new.md"), b"new")
     assert not create_whole(post, b"new")
     assert names(post.parent) == ["new.md", "post.md"]
-
-
-# --- A tree -------------------------------------------------------------------------------------
-
-
-def test_a_tree_replaces_and_removes(tmp_path: Path) -> None:
-    tree = Tree(tmp_path / "tree")
-    assert list(tree.walk()) == []
-    assert tree.size("a/b") is None
-    tree.replace("a/b", b"1")
-    tree.replace("a/b", b"22")
-    assert (tree.read("a/b"), tree.size("a/b")) == (b"22", 2)
-    assert not tree.create("a/b", b"333")
-    tree.remove("a/b")
-    assert tree.size("a/b") is None
-
-
-def test_a_tree_can_be_reached_by_a_link_but_not_left_by_one(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to("real")
-    tree = Tree(tmp_path / "link")
-    tree.create("a/b", b"1")
-    (tmp_path / "real/up").symlink_to("..")
-    for call in (tree.read, tree.size, tree.remove):
-        with pytest.raises(OutsideError):
-            call("up/real/a/b")
-    assert [name for name, _ in tree.walk()] == ["a/b", "up"]
-
-
-# --- Sweeping -----------------------------------------------------------------------------------
 
 
 def test_sweep_removes_what_killed_runs_left_and_nothing_else(tmp_path: Path) -> None:
@@ -234,52 +190,3 @@ def test_writers_and_sweepers_do_not_disturb_each_other(tmp_path: Path) -> None:
     assert all(future.result() for future in written)
     assert not any(future.exception() for future in swept)
     assert len(names(tmp_path)) == 100
-
-
-# --- Locking ------------------------------------------------------------------------------------
-
-
-def test_one_run_at_a_time_and_the_other_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "lock"
-    with Lock(path, "mirror sync"):
-        with pytest.raises(HeldError, match=f"`mirror sync` .process {os.getpid()} on ") as caught:
-            Lock(path, "mirror prune").__enter__()
-        assert str(path) in str(caught.value)
-    with Lock(path, "mirror prune"), pytest.raises(HeldError, match="`mirror prune`"):
-        Lock(path, "mirror sync").__enter__()
-
-
-def test_a_killed_holder_holds_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "lock"
-    code = (
-        "import sys, pathlib; from mirror.files import Lock\n"
-        "with Lock(pathlib.Path(sys.argv[1]), 'mirror sync'):\n"
-        "    print('held', flush=True); sys.stdin.read()\n"
-    )
-    command = [sys.executable, "-c", code, path]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
-        assert run.stdout
-        run.stdout.readline()
-        with pytest.raises(HeldError, match=f"process {run.pid} "):
-            Lock(path, "mirror verify").__enter__()
-        run.send_signal(signal.SIGKILL)
-    with Lock(path, "mirror verify"):
-        pass
-
-
-def test_a_lock_is_not_written_through_a_link(post: Path) -> None:
-    link = post.with_name("lock")
-    link.symlink_to("post.md")
-    with pytest.raises(OSError, match="symbolic links"):
-        Lock(link, "mirror sync").__enter__()
-    assert post.read_bytes() == b"old"
-
-
-@pytest.mark.parametrize("said", [b"", b"{", b"[]", b'{"pid": 1}', b"\xff"])
-def test_a_holder_that_has_not_said_who_it_is_is_another_run(tmp_path: Path, said: bytes) -> None:
-    path = tmp_path / "lock"
-    path.write_bytes(said)
-    with path.open() as holder:
-        fcntl.flock(holder, fcntl.LOCK_EX)
-        with pytest.raises(HeldError, match="another run holds the lock"):
-            Lock(path, "mirror sync").__enter__()

@@ -1,8 +1,8 @@
-"""A small S3 server whose faults are switches: each is one that some provider is known for.
+"""A small S3 server with the known faults of providers, each of them a switch.
 
-It is also a plain HTTP proxy, so that a client talks to `http://bucket.s3.example.com/key` as it
-would to the provider, and the provider is told by its own host name. Signatures are not checked,
-only which key signed.
+It is also a plain HTTP proxy. A client can therefore talk to `http://bucket.s3.example.com/key`
+as it would to the provider, under the provider's host name. The server checks which key signed a
+request, but not the signature.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEY_ID, SECRET = "quirkykey", "quirkysecret"
 
 @dataclass(frozen=True)
 class Quirks:
-    """What this server does otherwise than Amazon's."""
+    """Differences between this server and Amazon's."""
 
     refuses_path_style: bool = False  # OSS, and COS for new buckets
     refuses_virtual_style: bool = False
@@ -34,7 +34,7 @@ class Quirks:
     refuses_checksums: bool = False  # B2: any `x-amz-checksum-…` or `x-amz-sdk-checksum-…`
     create_only: str = "honoured"  # or "ignored", "501"
     upper_case_etags: bool = False  # OSS
-    etag: str = "md5"  # or "opaque", "other md5": encryption with a key of one's own
+    etag: str = "md5"  # or "opaque", "other md5": encryption with the customer's key
     ignores_content_md5: bool = False
     forgets_types: bool = False
     cuts_lists: bool = False  # the second page is empty
@@ -83,7 +83,7 @@ PROVIDERS: dict[str, tuple[str, Quirks]] = {
     "rclone": ("rclone.example.org", Quirks(refuses_trailers=True, create_only="ignored")),
     "generic": ("storage.example.org", Quirks(etag="opaque", ignores_content_md5=False)),
 }
-"""A host name of each profile, and what its servers are known for."""
+"""A host name of each profile, and the known differences of its servers."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def quirky(provider: str, **changes: Any) -> Iterator[QuirkyServer]:
 
 
 class Listener(ThreadingHTTPServer):
-    """Takes many connections at once: with the usual five in the queue others wait for seconds."""
+    """Server with a long queue: with the default of five, other connections wait for seconds."""
 
     request_queue_size = 128
 

@@ -1,0 +1,31 @@
+"""Files written whole or not at all, trees that no link leads out of, and a lock.
+
+Read in this order: `errors.py` (what can go wrong, and the remedies), `platform.py` (the few
+operations that differ between operating systems, as a protocol), `posix.py` (those operations on
+POSIX), `whole.py` (one file), `tree.py` (the files below a folder), `lock.py` (one run at a
+time).
+
+A file is written under a temporary name in the same folder, flushed to the disk and only then
+renamed. A reader and a killed run therefore see the old bytes or the new ones, never a part.
+"""
+
+from mirror.files.errors import ChangedError, HeldError, OutsideError, explain
+from mirror.files.lock import Lock
+from mirror.files.platform import is_temporary
+from mirror.files.tree import Tree
+from mirror.files.whole import create_whole, opened, read_whole, sweep, write_whole
+
+__all__ = [
+    "ChangedError",
+    "HeldError",
+    "Lock",
+    "OutsideError",
+    "Tree",
+    "create_whole",
+    "explain",
+    "is_temporary",
+    "opened",
+    "read_whole",
+    "sweep",
+    "write_whole",
+]

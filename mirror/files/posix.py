@@ -1,0 +1,203 @@
+"""The POSIX implementation: names are resolved below an open folder, and locks are `flock`'s.
+
+A path that is checked first and used afterwards can lead elsewhere in between. A descriptor of a
+folder cannot, so every call here takes one (`dir_fd`) and refuses links (`O_NOFOLLOW`).
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import EllipsisType
+from typing import BinaryIO
+
+from mirror.files.errors import ChangedError, OutsideError
+from mirror.files.platform import is_temporary, new_temporary_name
+
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
+
+
+class Posix:
+    """The operations of `Platform`."""
+
+    def open_folder(self, path: Path) -> PosixFolder:
+        return PosixFolder(os.open(path, _OPEN_FOLDER))
+
+    def remove_abandoned(self, path: Path) -> bool:
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            if not self.try_lock(file):
+                return False
+            path.unlink()
+        finally:
+            os.close(file)
+        return True
+
+    def open_lock_file(self, path: Path) -> int:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+
+    def try_lock(self, file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+class PosixFolder:
+    """The operations of `Folder`, on a file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+    def enter(self, name: str, *, make: bool = False) -> PosixFolder:
+        flags = _OPEN_FOLDER | os.O_NOFOLLOW
+        try:
+            return PosixFolder(os.open(name, flags, dir_fd=self._descriptor))
+        except FileNotFoundError:
+            if not make:
+                raise
+        except OSError as error:
+            status = self.status(name)
+            if status and stat.S_ISLNK(status.st_mode):
+                raise OutsideError(errno.ELOOP, "is a symbolic link", name) from error
+            raise
+        with suppress(FileExistsError):  # another process made it in between
+            os.mkdir(name, dir_fd=self._descriptor)
+            os.fsync(self._descriptor)
+        return self.enter(name)
+
+    def entries(self) -> list[tuple[str, bool]]:
+        with os.scandir(self._descriptor) as entries:
+            return [
+                (entry.name, entry.is_dir(follow_symlinks=False))
+                for entry in entries
+                if not is_temporary(entry.name)
+            ]
+
+    def status(self, name: str) -> os.stat_result | None:
+        try:
+            return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def open(self, name: str) -> BinaryIO | None:
+        # Without O_NONBLOCK, opening a pipe would wait for its writer.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            file = os.open(name, flags, dir_fd=self._descriptor)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise OutsideError(errno.ELOOP, "is a symbolic link", name) from error
+            raise
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            os.close(file)
+            return None
+        return os.fdopen(file, "rb")
+
+    def create(self, name: str, data: bytes) -> bool:
+        if self.status(name):
+            return False
+        with self._temporary(data) as (temporary, _):
+            try:
+                os.link(
+                    temporary,
+                    name,
+                    src_dir_fd=self._descriptor,
+                    dst_dir_fd=self._descriptor,
+                    follow_symlinks=False,
+                )
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                # On a file system without hard links (exFAT, some network shares) the file is
+                # still whole, but of two runs that create the same name within microseconds the
+                # second one wins.
+                if self.status(name):
+                    return False
+                self._rename(temporary, name)
+        os.fsync(self._descriptor)
+        return True
+
+    def replace(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        expected: bytes | EllipsisType | None = ...,
+        mode: int | None = None,
+    ) -> None:
+        old = self.status(name)
+        if old and stat.S_ISLNK(old.st_mode):
+            raise OutsideError(errno.ELOOP, "is a symbolic link", name)
+        with self._temporary(data) as (temporary, file):
+            if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                with suppress(OSError):  # only root may; a run in a container often is root
+                    os.fchown(file, old.st_uid, old.st_gid)
+            if mode is None and old:
+                mode = stat.S_IMODE(old.st_mode)
+            if mode is not None:
+                os.fchmod(file, mode)
+            # Compared as late as possible, so that another writer has only the time between two
+            # system calls to come in between.
+            if expected is not ... and self._contents(name) != expected:
+                raise ChangedError(f"{name} was changed by someone else meanwhile")
+            self._rename(temporary, name)
+        os.fsync(self._descriptor)
+
+    def remove(self, name: str) -> None:
+        os.unlink(name, dir_fd=self._descriptor)
+
+    def _contents(self, name: str) -> bytes | None:
+        file = self.open(name)
+        if file is None:
+            return None
+        with file:
+            return file.read()
+
+    def _rename(self, name: str, new: str) -> None:
+        os.replace(name, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+
+    @contextmanager
+    def _temporary(self, data: bytes) -> Iterator[tuple[str, int]]:
+        """Yield name and descriptor of a new file that holds `data`, on the disk.
+
+        The file is removed afterwards unless it was renamed.
+        """
+        name, file = self._new_temporary()
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(file, view) :]
+            os.fsync(file)
+            yield name, file
+        finally:
+            os.close(file)
+            with suppress(FileNotFoundError):
+                self.remove(name)
+
+    def _new_temporary(self) -> tuple[str, int]:
+        while True:
+            name = new_temporary_name()
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            file = os.open(name, flags, 0o666, dir_fd=self._descriptor)
+            # Where the file system has no locks, `remove_abandoned` cannot lock the file either
+            # and leaves it alone.
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file).st_nlink:  # zero if `remove_abandoned` came between the two calls
+                return name, file
+            os.close(file)

@@ -1,0 +1,74 @@
+"""One file: read, written or created whole, and the temporary files of killed runs removed."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from types import EllipsisType
+from typing import BinaryIO
+
+from mirror.files.platform import current_platform, is_temporary
+
+
+def read_whole(path: Path) -> bytes:
+    """Return the contents of a regular file; raise `OutsideError` for a symbolic link.
+
+    Otherwise a link in place of a file of ours would print parts of a foreign file in an error.
+    """
+    with opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file as `read_whole` does, to read it a part at a time."""
+    with closing(current_platform().open_folder(path.parent)) as folder:
+        file = folder.open(path.name)
+        if file is None:
+            code = errno.EINVAL if folder.status(path.name) else errno.ENOENT
+            text = "is no plain file" if code == errno.EINVAL else os.strerror(code)
+            raise OSError(code, text, path.name)
+    with file:
+        yield file
+
+
+def write_whole(
+    path: Path,
+    data: bytes,
+    *,
+    expected: bytes | EllipsisType | None = ...,
+    mode: int | None = None,
+) -> None:
+    """Make `data` the contents of `path`: all of it, on the disk, or nothing changed.
+
+    The file keeps its mode unless `mode` is given, and its owner where the system allows it.
+    With `expected`, raise `ChangedError` unless the file holds exactly these bytes, or is absent
+    for `None`. Raise `OutsideError` if `path` is a symbolic link.
+    """
+    with closing(current_platform().open_folder(path.parent)) as folder:
+        folder.replace(path.name, data, expected=expected, mode=mode)
+
+
+def create_whole(path: Path, data: bytes) -> bool:
+    """Write a new file as `write_whole` does; `False` if anything is at `path`."""
+    with closing(current_platform().open_folder(path.parent)) as folder:
+        return folder.create(path.name, data)
+
+
+def sweep(folder: Path, *, deep: bool = True) -> int:
+    """Remove the temporary files that killed runs left below `folder`; return their number.
+
+    With `deep=False`, look only at `folder` itself. Files that a living process writes to stay.
+    """
+    platform = current_platform()
+    removed = 0
+    for place, folders, names in os.walk(folder):
+        if not deep:
+            folders.clear()
+        for name in filter(is_temporary, names):
+            with suppress(OSError):  # gone meanwhile, or not ours to remove
+                removed += platform.remove_abandoned(Path(place, name))
+    return removed

@@ -1,0 +1,213 @@
+"""A bucket and the boto3 client for it: endpoint, credentials, options, and errors.
+
+The options are those that every server and provider tried accepts. Differences between providers
+are data, in `profiles.py`. boto3 is imported when a bucket is used, because that takes longer than
+a small run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, cached_property
+from threading import RLock
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from mirror.model import Key
+from mirror.store.diagnosis import no_response_error, refusal_error
+from mirror.store.listing import keep_contents
+from mirror.store.profiles import Profile, addressing_of, profile_of, region_of
+from mirror.store.settings import S3Settings
+
+if TYPE_CHECKING:
+    import boto3
+    from botocore.session import Session
+
+_SMALL_BYTES = 1_000_000
+_CONNECT_TIMEOUT_S = 10
+_READ_TIMEOUT_S = 60
+_ATTEMPTS = 4
+
+
+class Connection:
+    """Client for one bucket. Safe to use from threads. Contacts nobody before the first call.
+
+    `requests` counts the requests that were sent, by operation, with every retry.
+    """
+
+    def __init__(self, name: str, settings: S3Settings) -> None:
+        self.name = name
+        self.settings = settings
+        self.requests: Counter[str] = Counter()
+        prefix = settings.prefix.strip("/")
+        self.prefix = f"{prefix}/" if prefix else ""
+        self._lock = RLock()
+        self._endpoint_url = settings.endpoint_url
+
+    @property
+    def client(self) -> Any:
+        """Return the boto3 client, which all threads share."""
+        with self._lock:  # a session is not safe to share, a client is
+            return self._client
+
+    @property
+    def profile(self) -> Profile:
+        """Return what is known about the provider."""
+        with self._lock:
+            return self._profile
+
+    @property
+    def addressing(self) -> str:
+        """Return where the bucket's name goes, as `addressing_of` does."""
+        return addressing_of(self.profile, self._endpoint_url, self.settings.addressing)
+
+    @property
+    def place(self) -> str:
+        """Return the name of the bucket in messages."""
+        parts = urlsplit(self._endpoint_url or "")
+        where = f" at {parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.netloc else ""
+        return f"{self.name}: bucket {self.settings.bucket!r}{where}"
+
+    def request(self, key: Key) -> dict[str, Any]:
+        """Return the parameters that name an object in a request."""
+        return {"Bucket": self.settings.bucket, "Key": self.prefix + key}
+
+    @contextmanager
+    def errors(self, key: Key) -> Iterator[None]:
+        """Turn boto's errors about `key` into a `StoreError`."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            raise refusal_error(error, self.place, key) from error
+        except (BotoCoreError, ValueError) as error:
+            raise no_response_error(error, self.place) from error
+
+    def credential_source(self) -> str | None:
+        """Return where the credentials come from, in words; `None` if there are none."""
+        with self._lock, self.errors(Key("")):
+            if names := self._provider_variables():
+                return f"the environment: {' and '.join(names[:2])}"
+            credentials = self._session.get_credentials()
+            if credentials is None:
+                return None
+            profile = self._user_profile
+            return f"{credentials.method}, profile {profile!r}" if profile else credentials.method
+
+    # --- session and client ---
+
+    @cached_property
+    def _session(self) -> Session:
+        from botocore.session import Session
+
+        profile = self.settings.profile
+        session = Session(profile=profile)
+        if profile and profile not in session.available_profiles and _environment_has_keys():
+            session = Session()
+        session.register_component("data_loader", _loader())
+        return session
+
+    @property
+    def _user_profile(self) -> str | None:
+        """Return the user's profile that is in use; `None` without one, or if it is ignored."""
+        profile: str | None = self._session.instance_variables().get("profile")
+        return profile
+
+    @cached_property
+    def _boto(self) -> boto3.Session:
+        import boto3
+
+        return boto3.Session(botocore_session=self._session)
+
+    @cached_property
+    def _profile(self) -> Profile:
+        if self._endpoint_url is None:
+            with self.errors(Key("")):  # the environment or the user's profile may name an endpoint
+                self._endpoint_url = self._session.create_client("s3").meta.endpoint_url
+        return profile_of(self._endpoint_url, self.settings.provider)
+
+    @cached_property
+    def _client(self) -> Any:
+        from botocore.config import Config
+
+        settings, profile = self.settings, self._profile
+        s3: Any = {"addressing_style": self.addressing}
+        client = self._boto.client(
+            "s3",
+            endpoint_url=settings.endpoint_url,
+            region_name=settings.region or region_of(profile, self._endpoint_url),
+            config=Config(
+                # boto would presign with v2 for endpoints it does not know; B2 takes v4 only.
+                signature_version="s3v4",
+                s3=s3,
+                connect_timeout=settings.timeout_s or _CONNECT_TIMEOUT_S,
+                read_timeout=settings.timeout_s or _READ_TIMEOUT_S,
+                max_pool_connections=settings.workers,
+                tcp_keepalive=True,
+                **self._options(profile),
+            ),
+            **self._credentials(),
+        )
+        client.meta.events.register("before-send.s3", self._count)
+        client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
+        # Under this name it comes before botocore's own handlers, which read the page too.
+        client.meta.events.register("before-parse.*.*", keep_contents)
+        return client
+
+    def _options(self, profile: Profile) -> dict[str, Any]:
+        """Return the options that the environment or the user's boto profile can override."""
+        overridden = {name.upper() for name in self._session.get_scoped_config()}
+        overridden |= {name.removeprefix("AWS_") for name in os.environ}
+        options: dict[str, Any] = {}
+        if not profile.is_aws:  # other providers refuse Amazon's own checksums
+            for name in ("request_checksum_calculation", "response_checksum_validation"):
+                if name.upper() not in overridden:
+                    options[name] = "when_required"
+        if self.settings.timeout_s is not None:
+            options["retries"] = {"mode": "standard", "total_max_attempts": 1}
+        elif overridden.isdisjoint(("MAX_ATTEMPTS", "RETRY_MODE")):
+            options["retries"] = {"mode": "standard", "total_max_attempts": _ATTEMPTS}
+        return options
+
+    def _credentials(self) -> dict[str, Any]:
+        """Return the keys in environment variables that boto does not know, if any."""
+        options = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+        names = zip(options, self._provider_variables(), strict=False)
+        return {option: os.environ[name] for option, name in names if name in os.environ}
+
+    def _provider_variables(self) -> tuple[str, ...]:
+        """Return the names of the provider's own environment variables if they are in use."""
+        names = self._profile.key_env
+        is_used = names and not self._user_profile and all(map(os.environ.get, names[:2]))
+        return names if is_used else ()
+
+    def _count(self, event_name: str, **_: Any) -> None:
+        with self._lock:
+            self.requests[event_name.rpartition(".")[2]] += 1
+
+
+@cache
+def _loader() -> Any:
+    """Return botocore's description of S3, megabytes of JSON, read once for all buckets."""
+    from botocore.loaders import create_loader
+
+    return create_loader()
+
+
+def _environment_has_keys() -> bool:
+    return all(map(os.environ.get, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
+
+
+def _send_at_once(request: Any, **_: Any) -> None:
+    """Send a small object right behind its headers.
+
+    botocore asks for permission first (`Expect: 100-continue`). That costs a round trip for each
+    object, and only pays where a large upload would be refused.
+    """
+    declared = request.headers.get("X-Amz-Decoded-Content-Length")  # with a checksum at its end
+    if int(declared or request.data.getbuffer().nbytes) <= _SMALL_BYTES:
+        del request.headers["Expect"]

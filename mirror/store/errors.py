@@ -1,0 +1,62 @@
+"""The errors of a store."""
+
+from __future__ import annotations
+
+from mirror.model import Key
+from mirror.urls.redact import printable
+
+
+class StoreError(Exception):
+    """A store did not do what was asked. The message names the store, the reason and a remedy."""
+
+
+class NotFoundError(StoreError):
+    """There is no object under that key."""
+
+
+class ExistsError(StoreError):
+    """Other bytes are under that key; they were left as they are."""
+
+
+class UnreachableError(StoreError):
+    """There was no usable response, so nothing is known about the objects."""
+
+
+class TooLargeError(StoreError):
+    """The object has more bytes than the caller allows."""
+
+
+class ListingError(StoreError):
+    """The server's response is no listing, or its pages contradict each other."""
+
+
+class AccessError(StoreError):
+    """The store responds, and refuses the request."""
+
+
+class NoBucketError(StoreError):
+    """There is no such bucket."""
+
+
+class CredentialsError(StoreError):
+    """Credentials are missing, or the store does not accept them."""
+
+
+def exists_error(place: str, key: Key) -> ExistsError:
+    """Return the error for other bytes under `key`; `place` names the store in the message."""
+    return ExistsError(
+        f"{place}: other bytes are under {printable(key)!r} already; they were left as they are. "
+        "Remove that object, or choose another `key` pattern"
+    )
+
+
+def too_large_error(place: str, key: Key, max_bytes: int) -> TooLargeError:
+    """Return the error for a longer object; `place` names the store in the message."""
+    return TooLargeError(
+        f"{place}: {printable(key)!r} is longer than {max_bytes} bytes; it was not read further"
+    )
+
+
+def not_found_error(place: str, key: Key) -> NotFoundError:
+    """Return the error for a missing object; `place` names the store in the message."""
+    return NotFoundError(f"{place}: there is no object {printable(key)!r}")

@@ -1,0 +1,109 @@
+"""A store in a folder: each object is a file, its key is the relative path."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+
+from mirror.files import Tree, explain, sweep
+from mirror.model import OCTETS, Key
+from mirror.store.errors import (
+    AccessError,
+    StoreError,
+    exists_error,
+    not_found_error,
+    too_large_error,
+)
+from mirror.store.keys import check_key
+from mirror.store.protocol import ObjectInfo
+from mirror.urls.redact import printable
+
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class DirectoryStore:
+    """Objects as files below a folder, which is created with the first one.
+
+    A folder stores no media types and no checksums, so `md5` is always `None`. Symbolic links
+    below the folder are no objects and are never followed.
+    """
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self._tree = Tree(root)
+        self._lock = Lock()
+        self._swept = False
+
+    @property
+    def root(self) -> Path:
+        return self._tree.root
+
+    def put(
+        self,
+        key: Key,
+        data: bytes,
+        media_type: str = OCTETS,
+        *,
+        inline: bool = True,
+        absent: bool = False,
+    ) -> None:
+        check_key(key)
+        self._sweep_once()
+        with self._errors(key, writing=True):
+            if not self._tree.create(key, data) and self._tree.read(key) != data:
+                raise exists_error(self.name, key)
+
+    def replace(
+        self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
+    ) -> None:
+        check_key(key)
+        with self._errors(key, writing=True):
+            self._tree.replace(key, data)
+
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
+        with self._errors(key):
+            data = self._tree.read(key, None if max_bytes is None else max_bytes + 1)
+        if max_bytes is not None and len(data) > max_bytes:
+            raise too_large_error(self.name, key, max_bytes)
+        return data
+
+    def stat(self, key: Key) -> ObjectInfo | None:
+        with self._errors(key):
+            size = self._tree.size(key)
+        return None if size is None else ObjectInfo(key, size, None)
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        with self._errors(Key(prefix)):
+            for name, status in self._tree.walk(prefix):
+                if stat.S_ISREG(status.st_mode):
+                    yield ObjectInfo(Key(name), status.st_size, None)
+
+    def delete(self, key: Key) -> None:
+        with self._errors(key):
+            if self._tree.size(key) is not None:
+                self._tree.remove(key)
+
+    def _sweep_once(self) -> None:
+        """Remove the temporary files of killed runs, before the first object is written."""
+        with self._lock:
+            if not self._swept:
+                sweep(self.root)
+                self._swept = True
+
+    @contextmanager
+    def _errors(self, key: Key, *, writing: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            if not writing:
+                raise not_found_error(self.name, key) from error
+            text = f"{self.name}: {self.root}: cannot be made; make it, or correct `url`"
+            raise AccessError(printable(text)) from error
+        except OSError as error:
+            kind = AccessError if error.errno in _DENIED else StoreError
+            place = printable(f"{self.name}: {self.root}: {key!r}")
+            raise kind(f"{place}: {explain(error)}") from error

@@ -1,0 +1,42 @@
+"""The keys that every store can hold."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from mirror.files import is_temporary
+from mirror.model import Key
+from mirror.store.errors import StoreError
+from mirror.urls.redact import printable
+
+
+def check_key(key: str) -> Key:
+    """Return `key` if every store can hold it under exactly this name.
+
+    Raise `StoreError` otherwise. Servers and file systems treat other keys differently: some
+    refuse them, some store two of them as one object, some cannot list them.
+    """
+    if problem := _problem(key):
+        raise StoreError(f"key {printable(key)!r} {problem}; choose another `key` pattern")
+    return Key(key)
+
+
+def _problem(key: str) -> str | None:
+    parts = key.split("/")
+    if "" in parts:
+        return "is empty, or has an empty part: no leading, trailing or double `/`"
+    if not {".", ".."}.isdisjoint(parts):
+        return "has a part `.` or `..`"
+    if "\\" in key:
+        return "has a backslash"
+    if any(unicodedata.category(c) in ("Cc", "Cs") for c in key):
+        return "has a control character"
+    if unicodedata.normalize("NFC", key) != key:
+        return "is not in Unicode normal form C"
+    if any(map(is_temporary, parts)):
+        return "has a part that looks like one of our unfinished files"
+    if any(len(part.encode()) > 255 for part in parts):
+        return "has a part longer than 255 bytes"
+    if len(key.encode()) > 1024:
+        return "is longer than 1024 bytes"
+    return None

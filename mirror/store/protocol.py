@@ -1,0 +1,79 @@
+"""The contract of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from mirror.model import OCTETS, Key
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """Facts about an object. `md5` is lower-case hex, `None` where the store proves no MD5."""
+
+    key: Key
+    size: int
+    md5: str | None
+
+
+class Store(Protocol):
+    """Objects under keys. Safe to use from several threads.
+
+    Every failure is a `StoreError`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the store in findings and errors."""
+        ...
+
+    def put(
+        self,
+        key: Key,
+        data: bytes,
+        media_type: str = OCTETS,
+        *,
+        inline: bool = True,
+        absent: bool = False,
+    ) -> None:
+        """Create an object, whole or not at all.
+
+        If the same bytes are under that key already, nothing happens. Other bytes stay, and raise
+        `ExistsError`. With `inline=False`, a browser that opens the object saves it instead of
+        showing it, so that a script in an SVG never runs on the image host; an `<img>` still
+        shows it. `absent` means that a listing made just now did not have `key`: this saves a
+        request where the server cannot promise to create only.
+        """
+        ...
+
+    def replace(
+        self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
+    ) -> None:
+        """Store an object in place of any other under `key`, whole or not at all.
+
+        There is an object under `key` at every moment. Use `put` unless the object that is there
+        is known to be wrong.
+        """
+        ...
+
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
+        """Return the object.
+
+        Raise `NotFoundError` if there is none, and `TooLargeError` if it has more than
+        `max_bytes`; a server that sends data without end is read no further.
+        """
+        ...
+
+    def stat(self, key: Key) -> ObjectInfo | None:
+        """Return facts about the object, `None` if there is none."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        """Yield the objects whose key starts with `prefix`, in the order of the keys' bytes."""
+        ...
+
+    def delete(self, key: Key) -> None:
+        """Remove the object if there is one."""
+        ...

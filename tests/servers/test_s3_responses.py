@@ -1,0 +1,343 @@
+"""Responses of providers, from a server on loopback that gives one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import md5
+from itertools import count, repeat
+
+import pytest
+from support.scripted import Response, ScriptedServer, scripted_server
+
+from mirror.model import Key
+from mirror.store import (
+    AccessError,
+    CredentialsError,
+    ExistsError,
+    ListingError,
+    ObjectInfo,
+    S3Settings,
+    S3Store,
+    StoreError,
+    TooLargeError,
+    UnreachableError,
+)
+from mirror.store.profiles import profile_of
+
+
+def digest(data: bytes) -> str:
+    return md5(data, usedforsecurity=False).hexdigest()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask once only: what fails here fails the next time too."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with scripted_server() as scripted:
+        yield scripted
+
+
+def s3(endpoint_url: str, **settings: object) -> S3Store:
+    return S3Store("r2", S3Settings("bucket", "blog", endpoint_url, **settings))  # type: ignore[arg-type]
+
+
+def error(status: int, code: str) -> Response:
+    return Response(status, f"<Error><Code>{code}</Code><Message>Said.</Message></Error>".encode())
+
+
+def stored(data: bytes, **headers: str) -> Response:
+    return Response(headers={"ETag": f'"{digest(data)}"'} | headers)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "provider", "region", "url"),
+    [
+        (
+            "http://s3.oss-cn-beijing.aliyuncs.com",
+            "aliyun-oss",
+            "cn-beijing",
+            "http://bucket.s3.oss-cn-beijing.aliyuncs.com/blog/k",
+        ),
+        (
+            "http://oss-cn-beijing-internal.aliyuncs.com",
+            "aliyun-oss",
+            "cn-beijing",
+            "http://bucket.oss-cn-beijing-internal.aliyuncs.com/blog/k",
+        ),
+        (
+            "http://cos.ap-shanghai.myqcloud.com",
+            "tencent-cos",
+            "ap-shanghai",
+            "http://bucket.cos.ap-shanghai.myqcloud.com/blog/k",
+        ),
+        (
+            "http://s3-cn-east-1.qiniucs.com",
+            "qiniu",
+            "cn-east-1",
+            "http://bucket.s3-cn-east-1.qiniucs.com/blog/k",
+        ),
+        (
+            "http://obs.cn-north-4.myhuaweicloud.com",
+            "huawei-obs",
+            "cn-north-4",
+            "http://bucket.obs.cn-north-4.myhuaweicloud.com/blog/k",
+        ),
+        (
+            "http://tos-s3-cn-beijing.volces.com",
+            "volcengine-tos",
+            "cn-beijing",
+            "http://bucket.tos-s3-cn-beijing.volces.com/blog/k",
+        ),
+        (
+            "http://0123abcd.r2.cloudflarestorage.com",
+            "cloudflare-r2",
+            "auto",
+            "http://0123abcd.r2.cloudflarestorage.com/bucket/blog/k",
+        ),
+        (
+            "http://s3.us-west-004.backblazeb2.com",
+            "backblaze-b2",
+            "us-west-004",
+            "http://s3.us-west-004.backblazeb2.com/bucket/blog/k",
+        ),
+        (
+            "http://s3.eu-west-1.amazonaws.com",
+            "aws",
+            "eu-west-1",
+            "http://s3.eu-west-1.amazonaws.com/bucket/blog/k",
+        ),
+        (
+            "http://storage.example.org",
+            "generic",
+            "us-east-1",
+            "http://storage.example.org/bucket/blog/k",
+        ),
+    ],
+)
+def test_each_provider_is_spoken_to_in_its_way(
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str,
+    provider: str,
+    region: str,
+    url: str,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    assert profile_of(endpoint).name == provider
+    conditional = profile_of(endpoint).create_only.value == "honoured"
+    server.responses = [stored(b"1")] if conditional else [stored(b"1"), error(412, "Precondition")]
+    s3(endpoint).put(Key("k"), b"1", "image/png", absent=True)
+    method, asked, headers = server.requests[0]
+    assert (method, asked) == ("PUT", url)
+    assert f"/{region}/s3/aws4_request" in headers["authorization"]
+    assert headers["content-md5"] == "xMpCOKC5I4INzFCab3WEmw=="
+    assert headers["content-type"] == "image/png"
+    assert headers["if-none-match"] == "*"
+    assert headers["content-length"] == "1"
+    assert "transfer-encoding" not in headers
+    assert "x-amz-trailer" not in headers
+    if provider != "aws":
+        assert not [name for name in headers if "checksum" in name]
+
+
+@pytest.mark.parametrize(("size", "asks"), [(1_000_000, False), (1_000_001, True)])
+def test_only_for_much_the_server_is_asked_whether_it_may_come(
+    server: ScriptedServer, size: int, asks: bool
+) -> None:
+    data = bytes(size)
+    server.responses = [stored(data), error(412, "PreconditionFailed")]
+    s3(server.url).put(Key("k"), data, absent=True)
+    assert ("expect" in server.requests[0][2]) is asks
+
+
+def test_no_endpoint_means_amazon_unless_the_environment_says_otherwise(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert profile_of(None).name == "aws"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
+    server.responses = [stored(b"1"), error(412, "PreconditionFailed")]
+    S3Store("r2", S3Settings("bucket")).put(Key("k"), b"1", absent=True)
+    assert server.requests[0][1] == "/bucket/k"
+    server.responses = [error(403, "AccessDenied")]
+    with pytest.raises(AccessError, match=server.url):
+        list(S3Store("r2", S3Settings("bucket")).list())
+    assert not [name for name in server.requests[0][2] if "checksum" in name]
+
+
+def test_a_server_that_refuses_create_only_is_asked_first(server: ScriptedServer) -> None:
+    missing = Response(404)
+    server.responses = [missing, error(501, "NotImplemented"), missing, stored(b"1")]
+    store = s3(server.url)
+    store.put(Key("k"), b"1")
+    assert [seen[0] for seen in server.requests] == ["HEAD", "PUT", "HEAD", "PUT"]
+    assert "if-none-match" not in server.requests[-1][2]
+    server.responses = [Response(headers={"ETag": '"00"', "Content-Length": "5"})]
+    with pytest.raises(ExistsError):
+        store.put(Key("k"), b"1")
+
+
+def test_an_etag_in_capitals_is_an_md5(server: ScriptedServer) -> None:
+    server.responses = [Response(headers={"ETag": f'"{digest(b"1").upper()}"'})]
+    info = s3(server.url).stat(Key("k"))
+    assert info == ObjectInfo(Key("k"), 0, digest(b"1"))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ETag": f'"{digest(b"1")}-2"'},
+        {"ETag": ""},
+        {"ETag": f'"{digest(b"1")}"', "x-amz-server-side-encryption": "aws:kms"},
+    ],
+    ids=["parts", "none", "kms"],
+)
+def test_other_etags_vouch_for_nothing(server: ScriptedServer, headers: dict[str, str]) -> None:
+    server.responses = [Response(headers=headers)]
+    info = s3(server.url).stat(Key("k"))
+    assert info
+    assert info.md5 is None
+
+
+def test_an_answer_that_names_other_bytes_is_looked_into(server: ScriptedServer) -> None:
+    store = s3(server.url, provider="ceph")
+    server.responses = [stored(b"2"), Response(body=b"1")]
+    store.put(Key("k"), b"1")
+    server.responses = [stored(b"2"), Response(body=b"2")]
+    with pytest.raises(StoreError, match="other bytes are there"):
+        store.put(Key("k"), b"1")
+
+
+def test_a_body_cut_short_is_asked_for_again(server: ScriptedServer) -> None:
+    cut = Response(body=b"pict", headers={"Content-Length": "7"})
+    server.responses = [cut, cut, Response(body=b"picture")]
+    assert s3(server.url).get(Key("k")) == b"picture"
+    server.responses = [cut, cut, cut]
+    with pytest.raises(UnreachableError, match="run again"):
+        s3(server.url).get(Key("k"))
+
+
+def test_an_object_without_end_is_an_error(server: ScriptedServer) -> None:
+    server.responses = [Response(chunks=repeat(bytes(65_536)))]
+    with pytest.raises(TooLargeError, match="'k' is longer than 1000000 bytes"):
+        s3(server.url).get(Key("k"), max_bytes=1_000_000)
+    assert len(server.requests) == 1
+
+
+def test_an_upload_that_is_answered_with_an_object_without_end_is_an_error(
+    server: ScriptedServer,
+) -> None:
+    server.responses = [stored(b"2"), Response(chunks=repeat(bytes(65_536)))]
+    with pytest.raises(StoreError, match="other bytes are there"):
+        s3(server.url, provider="ceph").put(Key("k"), b"1")
+
+
+def test_a_body_cut_short_within_the_limit_is_asked_for_again(server: ScriptedServer) -> None:
+    cut = Response(body=b"pict", headers={"Content-Length": "7"})
+    server.responses = [cut, cut, Response(body=b"picture")]
+    assert s3(server.url).get(Key("k"), max_bytes=100) == b"picture"
+
+
+@pytest.mark.parametrize(
+    ("response", "kind", "words"),
+    [
+        (error(403, "AccessDenied"), AccessError, "(AccessDenied: Said.); let these credentials"),
+        (error(403, "RequestTimeTooSkewed"), AccessError, "clock"),
+        (error(403, "SecondLevelDomainForbidden"), AccessError, 'addressing = "virtual"'),
+        (error(400, "ExpiredToken"), CredentialsError, "log in again"),
+        (error(400, "AuthorizationHeaderMalformed"), AccessError, "`region`"),
+        (error(503, "SlowDown"), UnreachableError, "run again later"),
+        (error(418, "Teapot"), StoreError, "418 (Teapot: Said.)"),
+        (Response(502, b"<html>Bad gateway</html>"), UnreachableError, "502"),
+        (Response(200, b"<html><p>Log in<br></html>"), UnreachableError, "broken"),
+        (Response(200, b"<html><p>Log in</p></html>"), StoreError, "no listing"),
+        (Response(200, b""), StoreError, "no listing"),
+    ],
+)
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_that_is_no_listing_is_no_empty_listing(
+    server: ScriptedServer, response: Response, kind: type[StoreError], words: str
+) -> None:
+    server.responses = [response]
+    with pytest.raises(kind) as caught:
+        list(s3(server.url).list())
+    assert words in str(caught.value)
+    assert server.url in str(caught.value)
+
+
+def listing(item: str, *keys: str) -> Response:
+    items = "".join(map(item.format, keys))
+    space = 'xmlns:a="http://s3.amazonaws.com/doc/2006-03-01/"'
+    truncated = "<a:IsTruncated>false</a:IsTruncated>"
+    return Response(body=f"<a:R {space}>{truncated}{items}</a:R>".encode())
+
+
+@pytest.mark.parametrize("p", ["", "a:"])
+def test_a_listing_is_read_however_it_is_spelled(server: ScriptedServer, p: str) -> None:
+    item = f"<{p}Contents><{p}Size>1</{p}Size><{p}Key>blog/{{}}</{p}Key></{p}Contents>"
+    server.responses = [listing(item, "a&lt;+%41&#xe9;", "b")]
+    assert list(s3(server.url).list()) == [
+        ObjectInfo(Key("a<+%41é"), 1, None),
+        ObjectInfo(Key("b"), 1, None),
+    ]
+
+
+def test_a_listing_out_of_order_is_refused(server: ScriptedServer) -> None:
+    server.responses = [listing("<Contents><Key>blog/{}</Key></Contents>", "b", "a")]
+    with pytest.raises(StoreError, match="out of order"):
+        list(s3(server.url).list())
+
+
+def page(token: str = "", *keys: str) -> Response:
+    """Return a page that says that there are more."""
+    items = "".join(f"<Contents><Key>blog/{key}</Key><Size>1</Size></Contents>" for key in keys)
+    next_token = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
+    return Response(body=f"<R><IsTruncated>true</IsTruncated>{next_token}{items}</R>".encode())
+
+
+@pytest.mark.parametrize(
+    ("pages", "words", "requests"),
+    [
+        pytest.param([page("", "a")], "no continuation token", 1, id="no token"),
+        pytest.param([page("t", "a"), page("", "b")], "no continuation token", 2, id="later none"),
+        pytest.param([page("t", "a"), page("t", "b")], "same continuation token", 2, id="same"),
+        pytest.param([page("t"), page("t")], "same continuation token", 2, id="same, empty"),
+    ],
+)
+def test_a_listing_that_cannot_be_continued_is_an_error(
+    server: ScriptedServer, pages: list[Response], words: str, requests: int
+) -> None:
+    server.responses = pages
+    with pytest.raises(ListingError, match=words):
+        list(s3(server.url).list())
+    assert len(server.requests) == requests
+
+
+def test_a_listing_of_empty_pages_without_end_is_an_error(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.store.s3._MAX_EMPTY_PAGES", 20)
+    numbers = count()
+    server.respond = lambda _: page(f"t{next(numbers)}")
+    with pytest.raises(ListingError, match="20 pages without an object"):
+        list(s3(server.url).list())
+    assert len(server.requests) == 20
+
+
+def test_a_listing_that_goes_round_is_an_error(server: ScriptedServer) -> None:
+    """Every page has another token, so only the order of the keys shows it."""
+    numbers = count()
+    server.respond = lambda _: page(f"t{next(numbers) % 3}", "a", "b")
+    with pytest.raises(ListingError, match="out of order"):
+        list(s3(server.url).list())
+
+
+def test_empty_pages_hide_no_object(server: ScriptedServer) -> None:
+    last = listing("<Contents><Key>blog/{}</Key><Size>1</Size></Contents>", "b")
+    server.responses = [page("1"), page("2", "a"), page("3"), last]
+    assert [info.key for info in s3(server.url).list()] == ["a", "b"]
