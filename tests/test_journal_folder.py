@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from care import BUCKET, filled, picture, run
 from sites import Blog
+from support.commands import BUCKET, filled, picture, run
 
 
 def test_a_folder_in_the_place_of_the_journal_is_named(blog: Blog) -> None:

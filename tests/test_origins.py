@@ -6,10 +6,10 @@ import gzip
 from dataclasses import replace
 
 import pytest
-from care import picture
 from conftest import use
 from servers import BUCKET, Server
 from sites import Blog
+from support.commands import picture
 
 from mirror.fetch import Fetcher, FetchError, FetchLimits
 from mirror.model import OCTETS, Key

@@ -9,8 +9,8 @@ from threading import Event
 from typing import Any
 
 import pytest
-from care import filled, picture, run
 from sites import Blog
+from support.commands import filled, picture, run
 
 from mirror.host import ImageHost, Request, Response
 

@@ -13,13 +13,13 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-import care
 import pytest
-from care import BUCKET, filled, picture, run
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import Server
 from sites import Blog
+from support import commands
+from support.commands import BUCKET, filled, picture, run
 
 from mirror import manifest as manifests
 from mirror.host import ImageHost
@@ -144,7 +144,7 @@ def test_a_restore_can_be_run_again_and_goes_on(blog: Blog) -> None:
 
 
 def test_a_bucket_serves_where_the_archive_does_not(blog: Blog, rclone: Server) -> None:
-    blog.configure(more=care.s3(rclone))
+    blog.configure(more=commands.s3_destination(rclone))
     filled(blog, *NAMES)
     site, bucket = (target.store for target in blog.site.destinations)
     a, b, c = (Key(blog.asset(quote(name))["key"]) for name in NAMES)

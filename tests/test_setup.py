@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from care import BUCKET, filled, picture, run
-from chaos import MIRROR
 from sites import Blog
+from support.commands import BUCKET, filled, picture, run
+from support.faults import MIRROR
 
 
 def mirror(

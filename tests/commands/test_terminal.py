@@ -12,9 +12,9 @@ import termios
 from pathlib import Path
 
 import pytest
-from care import BUCKET, filled
-from chaos import MIRROR
 from sites import Blog
+from support.commands import BUCKET, filled
+from support.faults import MIRROR
 
 
 def on_terminal(folder: Path, *arguments: str) -> tuple[int, list[str]]:

@@ -10,12 +10,14 @@ from typing import Any
 import cmarkgfm
 import html5lib
 import pytest
-from care import BUCKET, Ran, filled, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Error, JUnitXml
 from sites import Blog
-from test_formats import SCHEMA, Command, obey, texts
+from support.check_reports import texts
+from support.commands import BUCKET, CommandResult, filled, run
+from support.sarif_schema import SCHEMA
+from support.workflow_commands import Command, obey
 
 from mirror import formats
 from mirror.formats import Place, Stopped
@@ -60,7 +62,7 @@ def synced(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> Blog:
     return blog
 
 
-def _junit(ran: Ran) -> Error:
+def _junit(ran: CommandResult) -> Error:
     xml = JUnitXml.fromstring(ran.out.encode())
     assert (xml.tests, xml.failures, xml.errors) == (1, 0, 1)
     ((case,),) = xml
