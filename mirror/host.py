@@ -26,6 +26,7 @@ from typing import Self
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
+from mirror.amounts import moment
 from mirror.fetch.checks import crc64
 
 _MAX_HEAD_BYTES = 64 * 2**10
@@ -83,7 +84,7 @@ class _Facts:
         headers = {
             "Content-Type": guessed or "application/octet-stream",
             "ETag": etag,
-            "Last-Modified": formatdate(int(last_modified), usegmt=True),
+            "Last-Modified": formatdate(moment(last_modified).timestamp(), usegmt=True),
             "Content-MD5": base64.b64encode(md5.digest()).decode(),
             "x-oss-hash-crc64ecma": str(crc64(data)),
             "x-oss-object-type": "Normal",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,19 +11,17 @@ from mirror.cli.common import (
     ConfigPath,
     Json,
     Quiet,
-    closing_bar,
-    exit_code,
     finish,
     load,
+    one_line,
     open_site,
-    progress_for,
+    running,
 )
 from mirror.config import ConfigError
 from mirror.console import for_log
 
 if TYPE_CHECKING:
     from mirror.pipeline.prune import Extra, PruneOptions, PruneResult
-from mirror.cli.common import one_line
 
 
 def prune(
@@ -51,28 +48,28 @@ def prune(
     except ValueError as error:
         raise ConfigError(f"--max-delete: {error}") from error
     parts = open_site(load(config))
-    progress = progress_for(as_json, quiet)
-    with parts.lock("mirror prune") if yes else nullcontext(), closing_bar(progress):
+    with running(parts, "prune", as_json=as_json, quiet=quiet, writes=yes) as progress:
         result = run_prune(parts, Threads(), options, progress)
-    code = exit_code(result.findings)
-    finish(_prune_lines(result, options), result.summary, result.findings, progress, code)
-    raise typer.Exit(code)
+    finish(result, progress, _prune_lines(result, options))
 
 
 def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
     verb = "extra in" if result.doubts else "deleted from" if options.yes else "would delete from"
-    lines = [f"kept in {_named(one)}, shown by {one_line(one.post or '')}" for one in result.kept]
+    lines = [
+        f"kept in {_object_text(extra)}, shown by {one_line(extra.post or '')}"
+        for extra in result.kept
+    ]
     if result.kept:
         lines.append("no line of the manifest vouches for what is kept: `mirror verify` names it")
-    lines += [f"{verb} {_named(one)}" for one in result.doomed]
+    lines += [f"{verb} {_object_text(extra)}" for extra in result.doomed]
     objects = count_text(int(result.summary["objects"]), "object")
-    total = size_text(sum(one.info.size for one in result.doomed))
+    total = size_text(sum(extra.info.size for extra in result.doomed))
     end = f"{objects}, {len(result.doomed):,} in no line of the manifest ({total})"
     if result.doubts:
         if not options.yes:
             lines += [
-                f"--yes would be refused: {for_log(one.subject)}: {for_log(one.message)}"
-                for one in result.doubts
+                f"--yes would be refused: {for_log(doubt.subject)}: {for_log(doubt.message)}"
+                for doubt in result.doubts
             ]
         return [*lines, f"{end}: nothing was deleted"]
     if options.yes:
@@ -80,6 +77,6 @@ def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
     return [*lines, f"{end}; --yes deletes them" if result.doomed else end]
 
 
-def _named(extra: Extra) -> str:
+def _object_text(extra: Extra) -> str:
     key = one_line(extra.info.key)
     return f"{extra.target.name}: {key} ({size_text(extra.info.size)})"

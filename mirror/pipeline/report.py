@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from os import cpu_count
 from pathlib import Path
 
+from mirror.amounts import moment
 from mirror.archive import ArchiveError
 from mirror.engine import Engine
 from mirror.manifest import Manifest
@@ -275,12 +276,12 @@ def _still(finding: Finding, manifest: Manifest) -> bool:
 
 def growth(history: Iterable[tuple[float, int]]) -> list[Growth]:
     """What the archive held at the end of each day, or month, from times and sizes of its files."""
-    files = [(datetime.fromtimestamp(moment, UTC).date(), size) for moment, size in history]
+    files = [(moment(seconds).date(), size) for seconds, size in history]
     is_long = len({day for day, _ in files}) > _DAYS
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for day, size in files:
-        label = f"{day:%Y-%m}" if is_long else day.isoformat()
+        label = day.isoformat()[:7] if is_long else day.isoformat()
         counts[label] += 1
         sizes[label] += size
     points: list[Growth] = []

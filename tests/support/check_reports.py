@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mirror.formats import Report
+from mirror.formats import CheckReport
 from mirror.model import Finding, Layer, Rule
 
 HOSTILE = [
@@ -35,7 +35,7 @@ findings = st.builds(
     st.one_of(st.none(), st.integers(1, 10**6)),
 )
 reports = st.builds(
-    Report,
+    CheckReport,
     layers=st.lists(st.builds(Layer, texts, st.lists(texts), st.lists(findings)), max_size=3),
     verdict=texts,
     exit_code=st.sampled_from([0, 1, 3, 4]),
@@ -44,9 +44,9 @@ reports = st.builds(
 )
 
 
-def report(*found: Finding, **changes: Any) -> Report:
+def report(*found: Finding, **changes: Any) -> CheckReport:
     layers = [Layer("destination r2", ["ab/good.png"], list(found))]
-    return Report(**{"layers": layers, "verdict": "they differ", "exit_code": 1} | changes)
+    return CheckReport(**{"layers": layers, "verdict": "they differ", "exit_code": 1} | changes)
 
 
 MISSING = Finding(Rule.OBJECT_MISSING, "ab/a.png", "missing in r2")

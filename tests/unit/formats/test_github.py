@@ -12,14 +12,14 @@ from support.check_reports import IN_POST, UNCHECKED, findings, report, reports,
 from support.workflow_commands import obey
 
 from mirror import formats
-from mirror.formats import Report
+from mirror.formats import CheckReport
 from mirror.model import Finding, Outcome, Rule
 from mirror.urls.redact import printable
 
 
 @given(report=reports)
-def test_annotations_are_obeyed_as_meant(report: Report) -> None:
-    commands, rest = formats.github(report)
+def test_annotations_are_obeyed_as_meant(report: CheckReport) -> None:
+    commands, rest = formats.github_annotations(report)
     assert len(commands) + len(rest) == len(report.findings)
     obeyed = [obey(line) for line in commands]
     names = [command.name for command in obeyed if command]
@@ -37,7 +37,7 @@ def test_annotations_are_obeyed_as_meant(report: Report) -> None:
 
 
 def test_an_annotation_marks_its_line() -> None:
-    (line, other), rest = formats.github(report(UNCHECKED, IN_POST))
+    (line, other), rest = formats.github_annotations(report(UNCHECKED, IN_POST))
     assert line == (
         "::error file=posts/图 1.md,line=3,col=5,title=image-not-mirrored [M105]"
         "::https://x/a.png: is not mirrored"
@@ -50,7 +50,7 @@ def test_what_is_over_the_limit_is_left_for_the_log_and_the_most_important_comes
     many = [Finding(Rule.SVG_STORED, f"s{n}", "x") for n in range(12)]
     many += [Finding(Rule.OBJECT_MISSING, f"m{n}", "x") for n in range(12)]
     many += [UNCHECKED]
-    commands, rest = formats.github(report(*many))
+    commands, rest = formats.github_annotations(report(*many))
     assert [obey(line).name for line in commands] == ["error"] * 10 + ["warning"] * 10  # type: ignore[union-attr]
     assert "r2: no answer" in commands[10]
     assert [one.subject for one in rest] == ["m10", "m11", "s9", "s10", "s11"]
@@ -69,7 +69,7 @@ def test_a_job_summary_shows_text_as_it_is(verdict: str, found: list[Finding]) -
     shown = [_shown("".join(cell.itertext())) for cell in tree.iter("td")]
     expected = []
     for one in sorted(found, key=lambda f: list(_ORDER).index(f.rule.outcome)):
-        place = whole.place(one)
+        place = whole.locate(one)
         said = place is None or one.subject == printable(one.post or "")
         about = "" if said else f"{one.subject}: "
         expected += [f"{one.rule.id} {one.rule.slug}", str(place or one.subject)]

@@ -10,7 +10,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped
 from support.check_reports import IN_POST, MISSING, SVG, UNCHECKED, report, reports
 
 from mirror import formats
-from mirror.formats import Report
+from mirror.formats import CheckReport
 from mirror.model import Finding, Layer, Rule
 
 
@@ -27,7 +27,7 @@ def test_each_outcome_is_what_a_test_report_calls_it() -> None:
         Layer("destination r2", ["ab/a.png", "ab/b.png"], [MISSING, SVG]),
         Layer("destination down", [], [UNCHECKED]),
     ]
-    text = formats.junit(report(layers=layers, seconds=1.5))
+    text = formats.junit_xml(report(layers=layers, seconds=1.5))
     found = cases(text)
     assert {name: [type(one) for one in results] for name, results in found.items()} == {
         "posts: b.md": [Error],
@@ -48,13 +48,13 @@ def test_each_outcome_is_what_a_test_report_calls_it() -> None:
 
 def test_findings_about_one_object_share_a_case() -> None:
     other = Finding(Rule.PUBLIC_ATTACHMENT, "ab/a.png", "is sent as attachment")
-    (result,) = cases(formats.junit(report(MISSING, other)))["destination r2: ab/a.png"]
+    (result,) = cases(formats.junit_xml(report(MISSING, other)))["destination r2: ab/a.png"]
     assert result.text == "missing in r2 [M301]\nis sent as attachment [M403]"
 
 
 @given(report=reports)
-def test_junit_is_xml_that_counts_what_it_holds(report: Report) -> None:
-    xml = JUnitXml.fromstring(formats.junit(report).encode())
+def test_junit_is_xml_that_counts_what_it_holds(report: CheckReport) -> None:
+    xml = JUnitXml.fromstring(formats.junit_xml(report).encode())
     assert [suite.name for suite in xml] == [_in_xml(layer.name) for layer in report.layers]
     for suite in xml:
         results = [result for case in suite for result in case.result]

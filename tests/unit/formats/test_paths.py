@@ -29,13 +29,13 @@ def test_every_format_counts_paths_from_the_root_of_the_repository() -> None:
     )
     manifest = "website/manifests/images.jsonl"
     posts = ["website/docs/intro.mdx", "website/docs/b.md"]
-    results = json.loads(formats.sarif(whole))["runs"][0]["results"]
+    results = json.loads(formats.sarif_log(whole))["runs"][0]["results"]
     places = [result["locations"][0]["physicalLocation"] for result in results]
     assert [p["artifactLocation"]["uri"] for p in places] == [*posts, manifest, manifest]
-    commands, _ = formats.github(whole)
+    commands, _ = formats.github_annotations(whole)
     files = [obey(line).properties.get("file") for line in commands]  # type: ignore[union-attr]
     assert files == [posts[0], manifest, posts[1], None]
-    assert re.findall(' file="([^"]*)"', formats.junit(whole)) == [*posts, manifest]
+    assert re.findall(' file="([^"]*)"', formats.junit_xml(whole)) == [*posts, manifest]
     page = cmarkgfm.github_flavored_markdown_to_html(formats.job_summary(whole))
     cells = [
         "".join(c.itertext()) for c in html5lib.parse(page, namespaceHTMLElements=False).iter("td")

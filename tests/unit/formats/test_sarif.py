@@ -10,14 +10,14 @@ from support.check_reports import IN_POST, MISSING, UNCHECKED, report, reports
 from support.sarif_schema import SCHEMA
 
 from mirror import formats
-from mirror.formats import Report
+from mirror.formats import CheckReport
 from mirror.model import Finding, Rule
 
 
 @settings(max_examples=20)
 @given(report=reports)
-def test_sarif_is_what_the_standard_says(report: Report) -> None:
-    log = json.loads(formats.sarif(report))
+def test_sarif_is_what_the_standard_says(report: CheckReport) -> None:
+    log = json.loads(formats.sarif_log(report))
     SCHEMA.validate(log)
     (run,) = log["runs"]
     assert len(run["results"]) == len(report.findings)
@@ -32,7 +32,7 @@ def test_sarif_is_what_the_standard_says(report: Report) -> None:
 def test_a_result_has_its_place() -> None:
     changes = {"folder": "blog", "manifest": "blog/manifests/images.jsonl"}
     whole = report(IN_POST, MISSING, UNCHECKED, lines={"ab/a.png": 7}, **changes)
-    results = json.loads(formats.sarif(whole))["runs"][0]["results"]
+    results = json.loads(formats.sarif_log(whole))["runs"][0]["results"]
     places = [result["locations"][0]["physicalLocation"] for result in results]
     uris = [unquote(place["artifactLocation"]["uri"]) for place in places]
     assert uris == ["blog/posts/图 1.md"] + ["blog/manifests/images.jsonl"] * 2
