@@ -16,6 +16,7 @@ import typer
 
 from mirror import __version__
 from mirror.cli import (
+    config,
     demo,
     doctor,
     dupes,
@@ -57,6 +58,7 @@ _SHORT_HELP: dict[Callable[..., None], str] = {
     dupes.dupes: "List the groups of repeats; record decisions about them.",
     report.report: "Write one HTML page about all images.",
     doctor.doctor: "Check configuration, destinations and sources; print the remedy.",
+    config.config: "Print an example configuration with every key.",
     demo.demo: "Show the whole cycle on a generated blog.",
 }
 for _command, _short in _SHORT_HELP.items():

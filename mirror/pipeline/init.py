@@ -170,7 +170,7 @@ def configuration(
 ) -> str:
     """The text of a `mirror.toml` with a directory as destination."""
     parts = [
-        "# Written by `mirror init`. Every key is explained in config.example.toml.\n",
+        "# Written by `mirror init`. `mirror config --example` explains every key.\n",
         f"[posts]\npaths = {json.dumps(list(paths), ensure_ascii=False)}\n",
     ]
     names: set[str] = set()
