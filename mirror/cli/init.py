@@ -16,7 +16,6 @@ from mirror.amounts import count_text
 from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
 from mirror.config import CONFIG_NAME, Config, ConfigError, Posts, find_config, loads_config
 from mirror.console import for_log, say
-from mirror.files import create_whole
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
@@ -115,6 +114,8 @@ def _config_path(config: Path | None) -> Path:
 
 def _write_new(path: Path, text: str) -> None:
     """Write a configuration that the commands accept, or raise `ConfigError` and write nothing."""
+    from mirror.files import create_whole
+
     try:
         data = text.encode("utf-8")
     except UnicodeEncodeError as error:
