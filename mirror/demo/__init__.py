@@ -139,5 +139,5 @@ class _Tour:
 
 def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     """Return `environ` without the user's settings of mirror, with another home, uncoloured."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("MIRROR_")}
-    return kept | {"HOME": str(home), "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    inherited = {name: value for name, value in environ.items() if not name.startswith("MIRROR_")}
+    return inherited | {"HOME": str(home), "PYTHONUTF8": "1", "NO_COLOR": "1"}
