@@ -19,14 +19,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import checker
-from chaos import (
+from misbehaving import MISBEHAVIOURS, MisbehavingHost
+from servers import BUCKET, Server, rclone
+from support import invariants
+from support.faults import (
     FAULTS,
     IN_FLIGHT,
     PICTURES,
     PUBLIC,
     Blog,
-    Ended,
+    ProcessResult,
     Proxy,
     blog,
     crashed,
@@ -35,8 +37,6 @@ from chaos import (
     picture,
     small_disk,
 )
-from support.misbehaving import MISBEHAVIOURS, MisbehavingHost
-from support.servers import BUCKET, Server, rclone
 
 from benchmarks.common import table
 
@@ -54,7 +54,7 @@ class Row:
     wrong: int = 0
     crashed: int = 0
 
-    def ended(self, *runs: Ended) -> None:
+    def ended(self, *runs: ProcessResult) -> None:
         for run in runs:
             if crashed(run):
                 self.crashed += 1
@@ -87,18 +87,18 @@ def kills(folder: Path, count: int) -> Iterator[Row]:
         sync, again, most = Row("kill -9 of sync"), 0, 0
         for number in range(count):
             site.forget()
-            run: Callable[[], Ended] = (
+            run: Callable[[], ProcessResult] = (
                 (lambda: site.start("sync").kill_after(dice.uniform(0, took_s)))
                 if number % 2
                 else (lambda: site.struck(dice.randint(1, steps), "sync"))
             )
             sync.faults += 1
             sync.ended(run())
-            sync.check(list(checker.at_any_instant(site.truth())))
+            sync.check(list(invariants.at_any_instant(site.truth())))
             ended = site.run("sync")
             sync.ended(ended)
             sync.must(ended.code == 0, ended.text)
-            sync.check(checker.at_rest(site.truth(), repointed=False))
+            sync.check(invariants.at_rest(site.truth(), repointed=False))
             same = (site.root / "manifests" / "images.jsonl").read_bytes() == manifest
             sync.must(same, "the manifest is not that of a run that was never killed")
             extra = sum(site.host.requests.values()) - len(site.pictures)
@@ -119,18 +119,18 @@ def _rewrite_kills(site: Blog, count: int, dice: random.Random) -> Row:
     for number in range(count):
         row.faults += 1
         row.ended(site.struck(dice.randint(1, steps), "rewrite"))
-        row.check(list(checker.at_any_instant(site.truth())))
+        row.check(list(invariants.at_any_instant(site.truth())))
         if number % 2:
             ended = site.run("rewrite")
             row.ended(ended)
-            row.check(checker.at_rest(site.truth(), repointed=True))
+            row.check(invariants.at_rest(site.truth(), repointed=True))
             same = (site.root / "manifests" / "rewrites.jsonl").read_bytes() == remembered
             row.must(same, "what is remembered is not that of a run that was never killed")
             row.faults += 1
             row.ended(site.struck(dice.randint(1, back), "rewrite", "--revert"))
-            row.check(list(checker.at_any_instant(site.truth())))
+            row.check(list(invariants.at_any_instant(site.truth())))
         row.ended(site.run("rewrite", "--revert"))
-        row.check(checker.at_rest(site.truth(), repointed=False))
+        row.check(invariants.at_rest(site.truth(), repointed=False))
         _say(f"rewrite {number + 1}/{count}")
     return row
 
@@ -163,9 +163,9 @@ def misbehaviours(folder: Path) -> Iterator[Row]:
                     del site.pictures[bad]
                 else:
                     row.must(ended.code == 0, f"{name}: exit code {ended.code}: {ended.text}")
-                row.check([f"{problem} ({name})" for problem in checker.at_rest(site.truth())])
+                row.check([f"{problem} ({name})" for problem in invariants.at_rest(site.truth())])
                 row.ended(site.run("rewrite"))
-                row.check(list(checker.at_any_instant(site.truth())))
+                row.check(list(invariants.at_any_instant(site.truth())))
                 site.posts, site.pictures = dict(honest[0]), dict(honest[1])
         _say(name)
     yield row
@@ -195,16 +195,16 @@ def buckets(folder: Path) -> Iterator[Row]:
                 row.faults += sum(proxy.faults.values())
                 row.ended(ended)
                 row.must(ended.code in allowed, f"{name}: {command}: {ended.code}: {ended.text}")
-                row.check([f"{found} ({name})" for found in checker.at_any_instant(truth)])
+                row.check([f"{found} ({name})" for found in invariants.at_any_instant(truth)])
                 if command == "sync" and ended.code == 0:
-                    row.check([f"{found} ({name})" for found in checker.at_rest(truth)])
+                    row.check([f"{found} ({name})" for found in invariants.at_rest(truth)])
                 elif command == "sync":
                     allowed.append(1)  # what could not be stored is a difference
             proxy.spoil(lambda method, before: None)
             row.ended(site.run("sync"), site.run("rewrite"))
-            row.check(checker.at_rest(truth, repointed=True))
+            row.check(invariants.at_rest(truth, repointed=True))
             row.ended(site.run("rewrite", "--revert"))
-            row.check(checker.at_rest(truth, repointed=False))
+            row.check(invariants.at_rest(truth, repointed=False))
             _say(name)
         yield row
         yield _three_at_once(folder / "three", server)
@@ -239,11 +239,11 @@ def _three_at_once(folder: Path, server: Server) -> Row:
             row.must(not any(run.code for run in ended), "".join(run.text for run in ended))
             assert server.folder  # noqa: S101  (rclone has one)
             for site in sites:
-                row.check(checker.at_rest(site.truth(server.folder / f"three{number}")))
+                row.check(invariants.at_rest(site.truth(server.folder / f"three{number}")))
             ended = [run.end() for run in [sites[0].start("sync") for _ in range(3)]]
             row.ended(*ended)
             row.must({run.code for run in ended} <= {0, 4}, "".join(run.text for run in ended))
-            row.check(checker.at_rest(sites[0].truth(server.folder / f"three{number}")))
+            row.check(invariants.at_rest(sites[0].truth(server.folder / f"three{number}")))
     return row
 
 
@@ -263,10 +263,10 @@ def disks(folder: Path) -> Iterator[Row]:
                         ended = site.run("sync")
                         row.ended(ended)
                         row.must(ended.code in (0, 3), ended.text)
-                        row.check(list(checker.at_any_instant(site.truth())))
+                        row.check(list(invariants.at_any_instant(site.truth())))
                         change("size=4m,rw")
                         row.ended(site.run("sync"))
-                        row.check(checker.at_rest(site.truth(), repointed=False))
+                        row.check(invariants.at_rest(site.truth(), repointed=False))
                 except PermissionError as error:
                     _say(str(error))
     yield row

@@ -32,7 +32,9 @@ def main() -> None:
             for name, runs in done.items()
         ),
     )
-    loaded = run([sys.executable, "-X", "importtime", "-m", "mirror", "--help"]).output
+    # Not as `-m mirror`, which closes the descriptor that the interpreter lists imports on.
+    code = "from mirror.cli import run; run()"
+    loaded = run([sys.executable, "-X", "importtime", "-c", code, "--help"]).output
     modules = {line.rpartition("|")[2].strip() for line in loaded.splitlines() if "|" in line}
     heavy = [name for name in HEAVY if name in modules]
     print(f"loaded for --help, of {', '.join(HEAVY)}: {', '.join(heavy) or 'none'}")

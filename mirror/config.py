@@ -388,12 +388,19 @@ class _Table:
         self._known.add(key)
         value = self._raw.get(key, default)
         if value is _REQUIRED:
-            raise self.error(key, f"missing; expected {what}")
+            raise self.error(key, f"missing; expected {what}{self._hint(key)}")
         if key in self._raw and (
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
             raise self.error(key, f"expected {what}, got {value!r}")
         return value  # type: ignore[no-any-return]
+
+    def _hint(self, missing: str) -> str:
+        """Return a remark on a key of the table that may be meant for the missing one."""
+        from difflib import get_close_matches  # for a mistake alone
+
+        near = get_close_matches(missing, self._raw.keys() - self._known, 1)
+        return f"; {near[0]!r} is unknown, did you mean {missing!r}?" if near else ""
 
     def text(self, key: str, default: Any = None) -> str:
         value = self._take(key, str, "a string", _REQUIRED if default is None else default)
@@ -467,9 +474,14 @@ class _Table:
 
     def table(self, key: str) -> _Table:
         self._known.add(key)
-        return _Table(self._raw.get(key, {}), f"[{key}]", self._file)
+        raw = self._raw.get(key, {})
+        if isinstance(raw, list) and all(isinstance(item, Mapping) for item in raw):
+            raise self.error(key, f"expected one table: write [{key}] instead of [[{key}]]")
+        return _Table(raw, f"[{key}]", self._file)
 
     def tables(self, key: str) -> list[_Table]:
+        if isinstance(self._raw.get(key), Mapping):
+            raise self.error(key, f"expected [[{key}]] tables: write [[{key}]] instead of [{key}]")
         values = self._take(key, list, f"[[{key}]] tables", [])
         return [_Table(value, f"[[{key}]] {n}", self._file) for n, value in enumerate(values, 1)]
 

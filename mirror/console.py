@@ -1,6 +1,7 @@
-"""What a run prints while it runs: a bar on a terminal, a line now and then elsewhere, or JSON.
+"""The texts of a run: findings with marks and colours, progress, escapes for terminals and logs.
 
-Results go to stdout, progress and logs to stderr.
+Results go to stdout, progress and remarks to stderr. Progress is a bar on a terminal, a line now
+and then in a log, or JSON Lines on stdout.
 """
 
 from __future__ import annotations
@@ -8,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
@@ -22,7 +22,7 @@ from mirror.urls.redact import printable
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-_LINE_EVERY_S = 30.0
+_LOG_INTERVAL_S = 30.0
 _MARKS = {
     Outcome.DIFFERENCE: ("✗", "x"),
     Outcome.FAILURE: ("✗", "x"),
@@ -34,159 +34,143 @@ _COLOURS = {Outcome.WARNING: "33", Outcome.UNCHECKED: "35"}
 _RED = "31"
 
 
-class Interrupted(BaseException):
-    """Ctrl-C, a polite kill, or a reader that went away: jobs in hand end, no other starts."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = number
-
-
-class OutputError(Exception):
-    """Results cannot be printed: the disk behind stdout is full, or broken."""
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print a line, on stdout by default; escape what the stream's encoding lacks."""
+    stream = stream or sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
-@dataclass(slots=True)
+def print_json(members: Mapping[str, Any]) -> None:
+    """Print one line of JSON on stdout."""
+    # ASCII, so that the line is right in any locale and safe in any terminal.
+    # `##[` in it would be a command to the runners of GitHub and Azure.
+    say(json.dumps(members).replace("##", "#\\u0023"))
+
+
+def for_log(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """Return `text` safe to print on a terminal and in the log of a CI runner.
+
+    Line breaks and tabs stay. GitHub's runner takes a line that starts with `::`, or holds `##[`,
+    for a command; Azure's one that holds `##vso[`.
+    """
+    text = "\n".join(
+        "\t".join(printable(part) for part in line.split("\t")) for line in text.split("\n")
+    )
+    if not environ.get("GITHUB_ACTIONS") and not environ.get("TF_BUILD"):
+        return text
+    return re.sub(r"(?m)^([-+ ]?\s*:)(?=:)|#(?=#\w*\[)", "\\g<0>\u200b", text)
+
+
+@dataclass(frozen=True, slots=True)
 class Style:
-    """What a stream can show: colour and characters beyond ASCII."""
+    """The abilities of a stream: colours, and characters beyond ASCII."""
 
     colour: bool
     unicode: bool
 
     @classmethod
     def of(cls, stream: TextIO, environ: Mapping[str, str] = os.environ) -> Style:
-        wanted = bool(environ.get("FORCE_COLOR")) or (
+        colour = bool(environ.get("FORCE_COLOR")) or (
             stream.isatty() and environ.get("TERM") != "dumb"
         )
         encoding = (getattr(stream, "encoding", None) or "ascii").lower().replace("-", "")
-        return cls(wanted and not environ.get("NO_COLOR"), encoding.startswith("utf"))
+        return cls(colour and not environ.get("NO_COLOR"), encoding.startswith("utf"))
+
+    def mark(self, sign: str, plain: str, colour: str) -> str:
+        """Return `sign`, or `plain` on a stream of ASCII, in a colour where there are any."""
+        text = sign if self.unicode else plain
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.colour else text
 
     def finding(self, finding: Finding) -> str:
+        """Return a finding as one line."""
         outcome = finding.rule.outcome
-        mark = _MARKS[outcome][0 if self.unicode else 1]
-        if self.colour:
-            mark = f"\x1b[{_COLOURS.get(outcome, _RED)}m{mark}\x1b[0m"
+        mark = self.mark(*_MARKS[outcome], _COLOURS.get(outcome, _RED))
         subject = "" if finding.place == finding.subject else f" {finding.subject}"
         text = f"{finding.place}{subject}: {finding.message} [{finding.rule.id}]"
         return f"{mark} {for_log(text)}"
 
 
-def say(text: str, stream: TextIO | None = None) -> None:
-    """Print a line; what the stream's encoding lacks is escaped.
-
-    Raise `Interrupted` when nobody reads any more, `OutputError` when it cannot be written.
-    """
-    stream = stream or sys.stdout
-    encoding = getattr(stream, "encoding", None) or "utf-8"
-    try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    except OSError as error:
-        raise _unsaid(stream, error) from None
+# --- Progress: each class is a `mirror.pipeline.progress.Progress` -----------------------------
 
 
-def send(pieces: Iterable[bytes]) -> None:
-    """Write to stdout as it is; raise as `say` does."""
-    try:
-        sys.stdout.buffer.writelines(pieces)
-        sys.stdout.buffer.flush()
-    except OSError as error:
-        raise _unsaid(sys.stdout, error) from None
-
-
-def flush() -> None:
-    """Write out what was printed; raise as `say` does."""
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        raise _unsaid(sys.stdout, error) from None
-
-
-def _unsaid(stream: TextIO, error: OSError) -> Interrupted | OutputError:
-    # The interpreter would try again at exit, complain, and exit with a code of its own.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    if isinstance(error, BrokenPipeError):
-        return Interrupted(signal.SIGPIPE)
-    return OutputError(f"the output cannot be written: {error.strerror}")
-
-
-class JsonLines:
-    """One object an event on stdout, at once, and nothing else."""
+class JsonProgress:
+    """Prints one JSON object an event on stdout, each at once."""
 
     def stage(self, name: str, total: int | None, unit: str) -> None: ...
     def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None: ...
 
     def event(self, type: str, **members: object) -> None:
         print_json({"type": type, **members})
-        flush()
+        sys.stdout.flush()
 
     def finding(self, finding: Finding) -> None:
-        print_json({"type": "finding", **finding.as_json()})
-        flush()
-
-
-def print_json(members: Mapping[str, Any]) -> None:
-    # ASCII, so that the line is right in any locale and safe in any terminal.
-    # `##[` in it would be a command to the runners of GitHub and Azure.
-    say(json.dumps(members).replace("##", "#\\u0023"))
+        self.event("finding", **finding.as_json())
 
 
 @dataclass(slots=True)
-class _Stage:
+class _StageCounts:
     name: str
     total: int | None
     unit: str
-    done: int = 0
+    items: int = 0
     failed: int = 0
     size: int = 0
     started: float = field(default_factory=monotonic)
 
+    def add(self, items: int, size: int, failed: int) -> None:
+        self.items += items
+        self.size += size
+        self.failed += failed
+
     def line(self) -> str:
-        of = f" of {self.total:,}" if self.total is not None else ""
+        of_total = f" of {self.total:,}" if self.total is not None else ""
         seconds = max(monotonic() - self.started, 1e-9)
-        text = f"{self.name}: {self.done:,}{of} {self.unit}"
+        text = f"{self.name}: {self.items:,}{of_total} {self.unit}"
         if self.size:
             text += f", {size_text(self.size)} ({size_text(self.size / seconds)}/s)"
         return text + (f", {self.failed:,} failed" if self.failed else "")
 
 
-class Lines:
-    """For a log: a plain line every half minute and at the end of a stage that took longer."""
+class LogProgress:
+    """Prints a plain line on stderr every half minute; nothing if `quiet`."""
 
     def __init__(self, quiet: bool = False) -> None:
         self._quiet = quiet
-        self._stage: _Stage | None = None
-        self._said = monotonic()
+        self._counts: _StageCounts | None = None
+        self._printed_at = monotonic()
 
     def stage(self, name: str, total: int | None, unit: str) -> None:
-        self._stage = _Stage(name, total, unit)
+        self._counts = _StageCounts(name, total, unit)
 
     def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None:
-        if (stage := self._stage) is None:
+        if self._counts is None:
             return
-        stage.done += items
-        stage.size += size
-        stage.failed += failed
-        if not self._quiet and monotonic() - self._said > _LINE_EVERY_S:
-            say(stage.line(), sys.stderr)
-            self._said = monotonic()
+        self._counts.add(items, size, failed)
+        if not self._quiet and monotonic() - self._printed_at > _LOG_INTERVAL_S:
+            say(self._counts.line(), sys.stderr)
+            self._printed_at = monotonic()
 
     def event(self, type: str, **members: object) -> None: ...
     def finding(self, finding: Finding) -> None: ...
 
 
-class Bar:
-    """For a person at a terminal: one bar a stage, with rate, time left, bytes and failures."""
+class BarProgress:
+    """Draws a bar for each stage on a terminal: rate, time left, bytes and failures.
+
+    Findings are printed above the bar as they come; `printed` holds them.
+    """
 
     def __init__(self) -> None:
-        self.shown: set[Finding] = set()
+        self.printed: set[Finding] = set()
         self._bar: tqdm[Any] | None = None
-        self._stage: _Stage | None = None
+        self._counts: _StageCounts | None = None
 
     def stage(self, name: str, total: int | None, unit: str) -> None:
         from tqdm import tqdm
 
         self.close()
-        self._stage = _Stage(name, total, unit)
+        self._counts = _StageCounts(name, total, unit)
         self._bar = tqdm(
             desc=name,
             total=total,
@@ -197,12 +181,11 @@ class Bar:
         )
 
     def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None:
-        if (stage := self._stage) is None or self._bar is None:
+        if self._counts is None or self._bar is None:
             return
-        stage.size += size
-        stage.failed += failed
-        parts = [size_text(stage.size)] if stage.size else []
-        parts += [f"{stage.failed} failed"] if stage.failed else []
+        self._counts.add(items, size, failed)
+        parts = [size_text(self._counts.size)] if self._counts.size else []
+        parts += [f"{self._counts.failed} failed"] if self._counts.failed else []
         self._bar.set_postfix_str(", ".join(parts), refresh=False)
         self._bar.update(items)
 
@@ -211,23 +194,10 @@ class Bar:
     def finding(self, finding: Finding) -> None:
         if self._bar is not None and finding.rule.outcome is not Outcome.WARNING:
             self._bar.write(Style.of(sys.stderr).finding(finding), file=sys.stderr)
-            self.shown.add(finding)
+            self.printed.add(finding)
 
     def close(self) -> None:
+        """Take the bar off the screen."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-
-
-def for_log(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Text from a post, safe for a terminal and for a CI log that obeys what it reads.
-
-    GitHub's runner takes a line that starts with `::`, or holds `##[`, for a command; Azure's one
-    that holds `##vso[`.
-    """
-    text = "\n".join(
-        "\t".join(printable(part) for part in line.split("\t")) for line in text.split("\n")
-    )
-    if not environ.get("GITHUB_ACTIONS") and not environ.get("TF_BUILD"):
-        return text
-    return re.sub(r"(?m)^([-+ ]?\s*:)(?=:)|#(?=#\w*\[)", "\\g<0>\u200b", text)

@@ -26,6 +26,7 @@ from typing import Self
 from urllib.parse import unquote
 from xml.sax.saxutils import escape
 
+from mirror.amounts import moment
 from mirror.fetch.checks import crc64
 
 _MAX_HEAD_BYTES = 64 * 2**10
@@ -36,7 +37,7 @@ _MEDIA_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".ico": "image/x-i
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it was received; `headers` has lower-case names."""
+    """A request as it was received; the names in `headers` are lower-case."""
 
     method: str
     target: str
@@ -50,7 +51,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What is sent back. Content-Length is added from `body`; for HEAD the body stays here."""
+    """A response. Content-Length is added from `body`, which is not sent for HEAD."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -67,15 +68,15 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
-    """What an object store keeps beside an object."""
+class _Metadata:
+    """The metadata that an object store keeps with an object."""
 
     etag: str
     last_modified: int
     headers: Mapping[str, str]
 
     @classmethod
-    def of(cls, key: str, data: bytes, last_modified: float) -> _Facts:
+    def of(cls, key: str, data: bytes, last_modified: float) -> _Metadata:
         md5 = hashlib.md5(data, usedforsecurity=False)
         suffix = "." + key.rpartition(".")[2].lower()
         guessed = _MEDIA_TYPES.get(suffix) or mimetypes.guess_type(key)[0]
@@ -83,7 +84,7 @@ class _Facts:
         headers = {
             "Content-Type": guessed or "application/octet-stream",
             "ETag": etag,
-            "Last-Modified": formatdate(int(last_modified), usegmt=True),
+            "Last-Modified": formatdate(moment(last_modified).timestamp(), usegmt=True),
             "Content-MD5": base64.b64encode(md5.digest()).decode(),
             "x-oss-hash-crc64ecma": str(crc64(data)),
             "x-oss-object-type": "Normal",
@@ -93,7 +94,7 @@ class _Facts:
 
 
 class ImageHost:
-    """Serves `objects` (decoded paths without leading slash, or the files of a folder).
+    """A server of `objects` (decoded paths without leading slash, or the files of a folder).
 
     Listens from construction until `close`; `requests` counts `"GET a b.png"` by method and
     decoded path, `received` keeps the last thousand requests as they came. With `referer`, only
@@ -113,7 +114,7 @@ class ImageHost:
         self._objects: dict[str, bytes | Path] = dict(
             _files(objects) if isinstance(objects, Path) else objects.items()
         )
-        self._facts: dict[str, tuple[bytes | int, _Facts]] = {}  # by contents or mtime
+        self._metadata: dict[str, tuple[bytes | int, _Metadata]] = {}  # by contents or mtime
         self._referer = referer
         self._tls = tls
         self._lock = threading.Lock()
@@ -169,28 +170,28 @@ class ImageHost:
         return request.headers.get("connection", "").lower() != "close"
 
     def answer(self, request: Request) -> Response:
-        """What an honest host says."""
+        """Return the response of a host without faults."""
         if request.method not in ("GET", "HEAD"):
             return self.error(405, "MethodNotAllowed", "The method is not allowed here.")
         if self._referer and not request.headers.get("referer", "").startswith(self._referer):
             return self.error(403, "AccessDenied", "You are denied by bucket referer policy.")
-        if (found := self._find(request.key)) is None:
+        if (match := self._find(request.key)) is None:
             return self.error(404, "NoSuchKey", "The specified key does not exist.", request.key)
-        data, facts = found
+        data, metadata = match
         common = self._common()
-        if _is_unchanged(request.headers, facts):
-            return Response(304, {**common, "ETag": facts.etag})
-        part = _part(request.headers, facts, len(data))
+        if _is_unchanged(request.headers, metadata):
+            return Response(304, {**common, "ETag": metadata.etag})
+        part = _part(request.headers, metadata, len(data))
         if part is None:
-            return Response(200, {**common, **facts.headers}, data)
+            return Response(200, {**common, **metadata.headers}, data)
         if not part:
             return self.error(416, "InvalidRange", "The requested range cannot be satisfied.")
-        headers = {name: text for name, text in facts.headers.items() if name != "Content-MD5"}
+        headers = {name: text for name, text in metadata.headers.items() if name != "Content-MD5"}
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{len(data)}"
         return Response(206, {**common, **headers}, data[part.start : part.stop])
 
     def error(self, status: int, code: str, message: str, key: str = "") -> Response:
-        """An XML error document as OSS words it."""
+        """Return an XML error document in the words of OSS."""
         common = self._common()
         lines = [
             '<?xml version="1.0" encoding="UTF-8"?>',
@@ -212,10 +213,10 @@ class ImageHost:
             "x-oss-request-id": f"{next(self._ids):024X}",
         }
 
-    def _find(self, key: str) -> tuple[bytes, _Facts] | None:
+    def _find(self, key: str) -> tuple[bytes, _Metadata] | None:
         with self._lock:
             entry = self._objects.get(key)
-            known = self._facts.get(key)
+            known = self._metadata.get(key)
         if entry is None:
             return None
         version: bytes | int
@@ -231,10 +232,10 @@ class ImageHost:
             version, modified = status.st_mtime_ns, status.st_mtime
         if known and known[0] == version:
             return data, known[1]
-        facts = _Facts.of(key, data, modified)
+        metadata = _Metadata.of(key, data, modified)
         with self._lock:
-            self._facts[key] = version, facts
-        return data, facts
+            self._metadata[key] = version, metadata
+        return data, metadata
 
     # --- Connections --------------------------------------------------------------------------
 
@@ -294,22 +295,22 @@ def _requests(client: socket.socket) -> Iterator[Request]:
         yield Request(method, target, {name.lower(): text.strip() for name, _, text in pairs})
 
 
-def _is_unchanged(headers: Mapping[str, str], facts: _Facts) -> bool:
+def _is_unchanged(headers: Mapping[str, str], metadata: _Metadata) -> bool:
     if (tags := headers.get("if-none-match")) is not None:
         listed = {tag.strip().removeprefix("W/") for tag in tags.split(",")}
-        return "*" in listed or facts.etag in listed
+        return "*" in listed or metadata.etag in listed
     since = _seconds(headers.get("if-modified-since", ""))
-    return since is not None and facts.last_modified <= since
+    return since is not None and metadata.last_modified <= since
 
 
-def _part(headers: Mapping[str, str], facts: _Facts, size: int) -> range | None:
-    """The bytes asked for: `None` is all of them, an empty range cannot be satisfied."""
+def _part(headers: Mapping[str, str], metadata: _Metadata, size: int) -> range | None:
+    """Return the requested bytes: `None` for all, an empty range if it cannot be satisfied."""
     match = _RANGE.fullmatch(headers.get("range", ""))
     if match is None or match.groups() == ("", ""):
         return None
     if (condition := headers.get("if-range")) is not None:
         seconds = _seconds(condition)
-        if condition != facts.etag and seconds != facts.last_modified:
+        if condition != metadata.etag and seconds != metadata.last_modified:
             return None
     first, last = match.groups()
     if not first:

@@ -1,47 +1,33 @@
-"""The console entry: whatever happens inside, the exit code says it and nobody sees a traceback."""
+"""The process: signals, standard streams, exit code and crash log.
+
+Nothing is imported at the top that takes time, and no module of the program: until `main` has set
+its signal handlers, Ctrl-C would print a traceback.
+"""
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
-import tempfile
-import traceback
-from contextlib import suppress
-from pathlib import Path
-from types import FrameType
-from typing import NoReturn, TextIO
 
-from mirror.console import Interrupted, for_log
+TYPE_CHECKING = False  # as `typing` has it, which takes time to import
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+    from typing import NoReturn
 
 EXIT_BUG = 70
 
 
 def main() -> NoReturn:
     """Run the command line of `sys.argv` and exit."""
-    collect_rarely()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, _interrupt)
-    sys.stdout = sys.stdout or _nowhere()  # started with `>&-`
-    sys.stderr = sys.stderr or _nowhere()
-    try:
-        from mirror.cli import run
+    _on_signals(_exit_at_once)
+    from mirror.streams import flush_results, open_standard_streams
 
-        code: int = run()
-    except Interrupted as error:
-        with suppress(OSError):
-            if error.signal != signal.SIGPIPE:
-                sys.stderr.write("\ninterrupted; what was done is kept, run again to go on\n")
-            sys.stdout.flush()
-        # At once: a thread that waits for a slow host holds nothing that could be lost.
-        os._exit(128 + error.signal)
-    except Exception as error:  # noqa: BLE001  (the last resort, and it says so)
-        code = EXIT_BUG
-        text = _traceback()
-        if os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS"):  # nobody gets at files there
-            sys.stderr.write(for_log(text))
-        sys.stderr.write(f"mirror: a bug: {type(error).__name__}; details are in {_log(text)}\n")
+    open_standard_streams()
+    collect_rarely()
+    code = _run()
+    flush_results()
     sys.exit(code)
 
 
@@ -51,35 +37,84 @@ def collect_rarely() -> None:
     Listings and manifests are made of a great many small objects and no cycles; looking at them
     again and again takes twice the time of reading them.
     """
+    import gc
+
     gc.set_threshold(50_000)
 
 
+def _run() -> int:
+    """Run the command line and return its exit code; a bug is logged and becomes `EXIT_BUG`."""
+    from mirror.streams import Interrupted, flush_results
+
+    try:
+        from mirror.cli import run
+
+        _on_signals(_interrupt)
+        code: int = run()
+        _on_signals(_exit_at_once)  # the interpreter would print a traceback while it ends
+    except Interrupted as error:
+        if error.signal != signal.SIGPIPE:
+            sys.stderr.write("\ninterrupted; what was done is kept, run again to go on\n")
+        flush_results()
+        # At once: a thread that waits for a slow host holds nothing that could be lost.
+        os._exit(128 + error.signal)
+    except Exception as error:  # noqa: BLE001  (the last resort, and it says so)
+        _on_signals(_exit_at_once)
+        text = _crash_text()
+        if os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS"):  # nobody gets at files there
+            from mirror.console import for_log
+
+            sys.stderr.write(for_log(text))
+        log = _write_crash_log(text) or "no file (none could be written)"
+        sys.stderr.write(f"mirror: a bug: {type(error).__name__}; details are in {log}\n")
+        code = EXIT_BUG
+    return code
+
+
+# --- Signals ----------------------------------------------------------------------------------
+
+
+def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def _exit_at_once(number: int, _: FrameType | None) -> None:
+    """Exit while no command runs: there is nothing to keep and nothing to say."""
+    os._exit(128 + number)
+
+
 def _interrupt(number: int, _: FrameType | None) -> None:
-    for each in (signal.SIGINT, signal.SIGTERM):  # a second one ends the process at once
-        signal.signal(each, signal.SIG_DFL)
+    """Raise `Interrupted` in the main thread; a second signal ends the process at once."""
+    from mirror.streams import Interrupted
+
+    _on_signals(signal.SIG_DFL)
     raise Interrupted(number)
 
 
-def _nowhere() -> TextIO:
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  (open to the end)
+# --- The crash log ----------------------------------------------------------------------------
 
 
-def _traceback() -> str:
-    """What was asked for, and where that failed. Locals are left out: they hold URLs."""
+def _crash_text() -> str:
+    """Return the command and the traceback. Locals are left out, as they hold URLs."""
+    import traceback
+
     from mirror.urls.redact import hide_secrets
 
     return hide_secrets(f"mirror {' '.join(sys.argv[1:])}\n\n{traceback.format_exc()}")
 
 
-def _log(text: str) -> str:
-    """Write the traceback to a file and return its name."""
+def _write_crash_log(text: str) -> str | None:
+    """Write `text` to a new file in `.mirror/`, else in the temporary folder; return its name."""
+    import tempfile
+
     try:
-        folder = Path(".mirror") if Path(".mirror").is_dir() else Path(tempfile.gettempdir())
-        file, name = tempfile.mkstemp(prefix="crash-", suffix=".log", dir=folder)
-        os.write(file, text.encode("utf-8", "backslashreplace"))
-        os.close(file)
+        folder = ".mirror" if os.path.isdir(".mirror") else tempfile.gettempdir()  # noqa: PTH112
+        descriptor, name = tempfile.mkstemp(prefix="crash-", suffix=".log", dir=folder)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor)
+            file.write(text.encode("utf-8", "backslashreplace"))
     except OSError:
-        return "no file (none could be written)"
+        return None
     return name
 
 

@@ -13,11 +13,12 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any
 
+from mirror.amounts import moment
 from mirror.files import Lock, create_whole, read_whole, sweep, write_whole
 from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Finding, Rule
@@ -172,7 +173,7 @@ class LastSyncFile:
     def load(self) -> LastSync | None:
         """Return the outcome of the last sync; `None` if none is on record."""
         try:
-            ended = datetime.fromtimestamp(self.path.stat().st_mtime, UTC)
+            ended = moment(self.path.stat().st_mtime)
         except OSError:
             return None
         return LastSync(ended, tuple(_findings(json_lines(self.path))))

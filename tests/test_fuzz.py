@@ -10,10 +10,10 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from chaos import picture
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from support.faults import picture
 
 from mirror import manifest, rewrites
 from mirror.config import Config, ConfigError, load_config, parse_config

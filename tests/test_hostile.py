@@ -14,10 +14,10 @@ from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote
 
-import checker
 import pytest
-from chaos import PICTURES, PUBLIC, Blog, blog, chunk, crashed, picture, png
 from PIL import Image
+from support import invariants
+from support.faults import PICTURES, PUBLIC, Blog, blog, chunk, crashed, picture, png
 
 from mirror.host import ImageHost as Host
 from mirror.host import Request, Response
@@ -415,8 +415,8 @@ def test_hostile_pictures_are_refused_or_harmless(site: Blog) -> None:
         assert rule is ... or found.get(PICTURES + name) == rule, (name, found.get(PICTURES + name))
     kept = {
         url.removeprefix(PICTURES)
-        for asset in checker.read_manifest(site.root).values()
-        for url in checker.sources_of(asset)
+        for asset in invariants.read_manifest(site.root).values()
+        for url in invariants.sources_of(asset)
     }
     assert kept.isdisjoint(name for name, (_, rule) in HOSTILE.items() if rule in ("M202", "M503"))
     names = [path.name for path in (site.root / "bucket").rglob("*") if path.is_file()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from care import BUCKET, filled, picture, run
+from support.commands import BUCKET, filled, picture, run
 from support.sites import Blog
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mirror.demo.blog import BUCKET, dead_url, posts
+from mirror.demo.blog import BUCKET, lost_url, posts
 from mirror.manifest import dumps, loads
 from mirror.model import EXTENSIONS
 from mirror.urls.address import canonical
@@ -31,7 +31,7 @@ def test_the_example_lists_every_image_of_the_demonstration():
     text = b"".join(posts().values()).decode("utf-8", "replace")
     shown = {canonical(url) for url in re.findall(rf"{BUCKET}[^)\s\"']+", text)}
     listed = {url for asset in loads(TEXT).assets.values() for url in asset.sources}
-    assert shown - {dead_url()} <= listed
+    assert shown - {lost_url()} <= listed
 
 
 def test_the_schema_knows_every_media_type():

@@ -9,7 +9,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from care import filled, picture, run
+from support.commands import filled, picture, run
 from support.sites import Blog
 
 from mirror.host import ImageHost, Request, Response

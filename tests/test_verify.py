@@ -15,12 +15,12 @@ from dataclasses import replace
 from hashlib import md5, sha256
 from pathlib import Path
 
-import care
 import pytest
-from care import BUCKET, filled, picture, run
 from conftest import use
 from hypothesis import given
 from hypothesis import strategies as st
+from support import commands
+from support.commands import BUCKET, filled, picture, run
 from support.servers import Server, Servers
 from support.sites import Blog, Recorder
 
@@ -57,7 +57,7 @@ def stored(
     """Where three images were stored."""
     if request.param != "directory":
         server = use(servers[request.param], monkeypatch)
-        blog.configure(more=care.s3(server))
+        blog.configure(more=commands.s3_destination(server))
     filled(blog, *NAMES)
     return blog.site.destinations[-1].store
 
@@ -113,7 +113,7 @@ def test_a_listing_is_all_it_takes_where_etags_are_md5(
     blog: Blog, rclone: Server, tmp_path: Path
 ) -> None:
     server = rclone
-    blog.configure(more=care.s3(server))
+    blog.configure(more=commands.s3_destination(server))
     assets = {}
     folder = server.folder
     assert folder
@@ -139,7 +139,7 @@ def test_a_manifest_is_read_while_the_bucket_is_listed_and_may_turn_out_unusual(
 ) -> None:
     """Far down stands a key that comes too late, then a line that is wrong."""
     server = rclone
-    blog.configure(more=care.s3(server))
+    blog.configure(more=commands.s3_destination(server))
     assets = [made(str(number).encode()) for number in range(2500)]
     late = max(assets, key=lambda asset: asset.digest.hex)
     assets[assets.index(late)] = replace(late, key=Key("!/late.png"))
@@ -182,7 +182,7 @@ def test_an_object_uploaded_in_parts_is_read_back(
     blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch, is_damaged: bool
 ) -> None:
     server = use(servers["moto"], monkeypatch)
-    blog.configure(more=care.s3(server))
+    blog.configure(more=commands.s3_destination(server))
     filled(blog, *NAMES)
     store = blog.site.destinations[-1].store
     assert isinstance(store, S3Store)
@@ -269,7 +269,10 @@ def test_one_object_that_cannot_be_read_hides_no_other() -> None:
 def test_a_destination_that_cannot_be_asked_is_neither_fine_nor_different(
     blog: Blog, rclone: Server
 ) -> None:
-    blog.configure(more=care.s3(rclone, "r2") + care.s3(rclone, "down", endpoint_url=NOWHERE))
+    blog.configure(
+        more=commands.s3_destination(rclone, "r2")
+        + commands.s3_destination(rclone, "down", endpoint_url=NOWHERE)
+    )
     for seed, name in enumerate(NAMES):
         blog.host.put(name, picture(seed))
     blog.write("post.md", "".join(f"![]({BUCKET}{name})\n" for name in NAMES))
@@ -292,7 +295,7 @@ def test_a_destination_that_cannot_be_asked_is_neither_fine_nor_different(
 
 
 def test_no_other_prefix_of_the_bucket_is_looked_at(blog: Blog, rclone: Server) -> None:
-    blog.configure(more=care.s3(rclone))
+    blog.configure(more=commands.s3_destination(rclone))
     filled(blog, *NAMES)
     rclone.store().put(Key("theirs.png"), b"1")
     assert run(blog, "verify").code == 0
@@ -322,7 +325,7 @@ def test_slices_are_read_and_together_read_everything(
     blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = use(servers["moto"], monkeypatch)
-    blog.configure(more=care.s3(server))
+    blog.configure(more=commands.s3_destination(server))
     filled(blog, *NAMES)
     read = [
         run(blog, "verify", "--json", "--sample", f"{number}/2").summary["read"]
@@ -402,7 +405,7 @@ def test_posts_that_are_not_there_are_not_fine(blog: Blog) -> None:
 
 def test_offline_nobody_is_asked(blog: Blog, rclone: Server) -> None:
     filled(blog, *NAMES)
-    blog.configure(more=care.s3(rclone, "down", endpoint_url=NOWHERE))
+    blog.configure(more=commands.s3_destination(rclone, "down", endpoint_url=NOWHERE))
     asked = blog.asked
     assert run(blog, "verify").code == 3
     assert run(blog, "verify", "--offline").code == 0
@@ -490,7 +493,7 @@ def test_who_interrupts_a_check_does_not_wait_for_a_bucket_that_is_silent(
     filled(blog, *NAMES)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         server = Server("silent", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        blog.configure(more=care.s3(server))
+        blog.configure(more=commands.s3_destination(server))
         command = [sys.executable, "-m", "mirror", "verify", "--config", blog.root / "mirror.toml"]
         environment = {**os.environ, **server.environment(), "NO_PROXY": "127.0.0.1"}
         with subprocess.Popen(command, stderr=subprocess.PIPE, env=environment) as process:

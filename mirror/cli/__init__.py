@@ -1,4 +1,8 @@
-"""Arguments -> pipeline -> output and exit code. Heavy imports wait for who needs them."""
+"""The command line: one file a command, and `common` for what they share.
+
+Each command parses its options, calls its function of `mirror.pipeline`, prints the result and
+exits. A command imports the pipeline only when it runs: `mirror --help` stays fast.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import typer
 
 from mirror import __version__
 from mirror.cli import (
+    config,
     demo,
     doctor,
     dupes,
@@ -27,7 +32,7 @@ from mirror.cli import (
 )
 from mirror.cli.common import EXIT_OK, EXIT_USAGE, ConfigPath, setup_exit_code
 from mirror.config import ConfigError
-from mirror.console import flush, for_log, print_json, say
+from mirror.console import for_log, print_json, say
 
 app = typer.Typer(
     name="mirror",
@@ -40,8 +45,8 @@ app = typer.Typer(
 )
 
 
-# What the list of commands says of each, on one line of 80 columns.
-_COMMANDS: dict[Callable[..., None], str] = {
+# The text of each command in `mirror --help`: one line of 80 columns.
+_SHORT_HELP: dict[Callable[..., None], str] = {
     init.init: "Look at the posts and write a mirror.toml that works at once.",
     scan.scan: "List every image reference in the posts.",
     sync.sync: "Back up: fetch new images, store them in every destination.",
@@ -53,14 +58,15 @@ _COMMANDS: dict[Callable[..., None], str] = {
     dupes.dupes: "List the groups of repeats; record decisions about them.",
     report.report: "Write one HTML page about all images.",
     doctor.doctor: "Check configuration, destinations and sources; print the remedy.",
+    config.config: "Print an example configuration with every key.",
     demo.demo: "Show the whole cycle on a generated blog.",
 }
-for _command, _short in _COMMANDS.items():
+for _command, _short in _SHORT_HELP.items():
     app.command(short_help=_short)(_command)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_set: bool) -> None:
+    if is_set:
         say(f"mirror {__version__}")
         raise typer.Exit
 
@@ -71,7 +77,9 @@ def options(
     config: ConfigPath = None,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Back up the images of Markdown posts, mirror them, repoint the posts, and prove it."""
@@ -79,31 +87,36 @@ def options(
         Path.cwd()
     except OSError as error:
         raise ConfigError(f"the current folder is gone: {error.strerror}; go to another") from error
-    if config is not None and context.invoked_subcommand is not None:  # as if it came behind it
+    # `mirror --config FILE sync` means `mirror sync --config FILE`.
+    if config is not None and context.invoked_subcommand is not None:
         context.default_map = {context.invoked_subcommand: {"config": str(config)}}
 
 
 def run() -> int:
-    """Run the command line and return the exit code; errors of setup end here, with one line."""
+    """Run the command line of `sys.argv` and return the exit code.
+
+    An error of setup is printed in one line; any other is a bug and is raised.
+    """
     try:
-        code = _run()
-        flush()
+        code = _call()
+        sys.stdout.flush()
     except Exception as error:
-        failed = setup_exit_code(error)
-        if failed is None:
+        setup_code = setup_exit_code(error)
+        if setup_code is None:
             raise
-        code, message = failed, for_log(str(error))
+        code, message = setup_code, for_log(str(error))
         if _wants_json(sys.argv):
             print_json({"type": "error", "message": message, "exit_code": code})
         say(f"mirror: {message}", sys.stderr)
     return code
 
 
-def _run() -> int:
+def _call() -> int:
+    """Call the command and return the code that it exits with."""
     try:
         app(prog_name="mirror")
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else EXIT_USAGE
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else EXIT_USAGE
     return EXIT_OK
 
 

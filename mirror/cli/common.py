@@ -1,4 +1,4 @@
-"""What the commands share: options, opening a site, progress, findings, exit codes."""
+"""The parts that commands share: options, opening a site, running, printing, exit codes."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
-from io import StringIO
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 
 import typer
 
 from mirror.config import Config, ConfigError, Posts, find_config, load_config
-from mirror.console import Bar, JsonLines, Lines, OutputError, Style, for_log, print_json, say
+from mirror.console import (
+    BarProgress,
+    JsonProgress,
+    LogProgress,
+    Style,
+    for_log,
+    print_json,
+    say,
+)
 from mirror.model import Finding, Outcome, Rule
+from mirror.streams import OutputError
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
@@ -24,11 +32,14 @@ if TYPE_CHECKING:
     from mirror.pipeline.scan import Scanned
 
 EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_FAILED, EXIT_REFUSED = range(5)
-_SHOWN = 50
+_MAX_WARNINGS = 50  # of one rule on a terminal; --json has all
 
 
 def path(text: str) -> Path:
-    """What an argument names. Nothing, as from an empty variable, would be the folder one is in."""
+    """Read a path of the command line.
+
+    An empty one is refused: it comes from an empty variable and would mean the current folder.
+    """
     if not text:
         raise typer.BadParameter("expected a path, got nothing; the folder you are in is `.`")
     return Path(text)
@@ -60,10 +71,9 @@ DryRun = Annotated[
 
 
 def exit_code(findings: Iterable[Finding], *, checks: bool = False) -> int:
-    """The one place where findings become an exit code.
+    """Return the exit code for the findings of a command.
 
-    A command that `checks` exits with 1 for what it found; for one that acts, the same is work
-    that was not done.
+    A difference is 1 for a command that `checks`; for one that acts it is 3, work not done.
     """
     outcomes = {finding.rule.outcome for finding in findings}
     if Outcome.REFUSED in outcomes:
@@ -76,7 +86,7 @@ def exit_code(findings: Iterable[Finding], *, checks: bool = False) -> int:
 
 
 def setup_exit_code(error: Exception) -> int | None:
-    """The exit code of an error that stops a run as a whole; `None` for a bug."""
+    """Return the exit code for an error that stops a whole run; `None` for a bug."""
     from mirror.archive import ArchiveError
     from mirror.files import HeldError
     from mirror.records import RecordError, StateError
@@ -89,23 +99,16 @@ def setup_exit_code(error: Exception) -> int | None:
     return EXIT_REFUSED if isinstance(error, HeldError) else None
 
 
-# --- Shared -----------------------------------------------------------------------------------
-
-
-def progress_for(as_json: bool, quiet: bool) -> Progress:
-    if as_json:
-        return JsonLines()
-    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or os.environ.get("CI"):
-        return Lines(quiet)
-    return Bar()
+# --- Opening ----------------------------------------------------------------------------------
 
 
 def load(config: Path | None) -> Config:
+    """Load the configuration named on the command line or found; raise `ConfigError`."""
     return load_config(find_config(config, os.environ, Path.cwd()))
 
 
 def load_or_default(config: Path | None) -> Config:
-    """The configuration, or one without sources where there is none to be found."""
+    """Load the configuration, or return one without sources if none was named and none is found."""
     try:
         path = find_config(config, os.environ, Path.cwd())
     except ConfigError:
@@ -116,119 +119,142 @@ def load_or_default(config: Path | None) -> Config:
 
 
 def open_site(config: Config) -> Parts:
-
     from mirror.pipeline.parts import open_parts
 
     return open_parts(config)
 
 
 def scan_posts(config: Config, paths: Sequence[Path] | None) -> Scanned:
+    """Read the posts of the site, or those in `paths`."""
     from mirror.pipeline.scan import scan
 
     posts, findings = open_site(config).posts.find(paths or ())
-    if not posts and not config.archive.is_absolute():  # there is no file with a `[posts]`
+    if not posts and not config.archive.is_absolute():  # no file: nobody has written a [posts]
         where = ", ".join(map(str, paths or config.posts.paths))
         message = "no file in it ends in .md, .markdown or .mdx"
-        findings = [one for one in findings if one.rule is not Rule.NO_POSTS]
+        findings = [finding for finding in findings if finding.rule is not Rule.NO_POSTS]
         findings.append(Finding(Rule.NO_POSTS, where, message))
     return scan(posts, findings)
 
 
-def reached_of(config: Config, findings: Iterable[Finding]) -> list[str]:
-    """The destinations that answered to the end."""
-    down = {one.subject for one in findings if one.rule is Rule.DESTINATION_UNREACHABLE}
-    return [one.name for one in config.destinations if one.name not in down]
+# --- Running and printing ---------------------------------------------------------------------
 
 
-def finish(
-    result_lines: Sequence[str],
-    summary: Mapping[str, object],
-    findings: Sequence[Finding],
-    progress: Progress,
-    code: int,
-) -> None:
-    """Print the end of a run; what the bar has shown on the same terminal is there already."""
-    if isinstance(progress, JsonLines):
-        print_json({"type": "summary", **summary, "exit_code": code})
-        return
-    shown = progress.shown if isinstance(progress, Bar) and sys.stdout.isatty() else ()
-    show_findings([finding for finding in findings if finding not in shown])
-    for line in result_lines:
-        say(line)
+class Result(Protocol):
+    """The outcome of a command of the pipeline."""
 
-
-def show_findings(findings: Sequence[Finding]) -> None:
-    """All of them; of a kind that is only worth knowing, the first few and a count."""
-    style = Style.of(sys.stdout)
-    shown: Counter[Rule] = Counter()
-    for finding in findings:
-        shown[finding.rule] += 1
-        if finding.rule.outcome is not Outcome.WARNING or shown[finding.rule] <= _SHOWN:
-            say(style.finding(finding))
-    for rule, count in shown.items():
-        if rule.outcome is Outcome.WARNING and count > _SHOWN:
-            say(f"  and {count - _SHOWN:,} more like the {rule.slug} above; --json lists all")
-
-
-def check_output(
-    path: Path | None, parts: Parts, config: Path | None, posts: Sequence[Path] | None
-) -> None:
-    """Raise `ConfigError`, before any work, if an output would replace what is the user's."""
-    if path is not None and not is_stdout(path):
-        from mirror.pipeline import ownership
-
-        config_path = find_config(config, os.environ, Path.cwd())
-        ownership.check_output(path, config_path, parts.config, parts.folders)
-        ownership.check_no_post(path, parts.posts, posts or ())
+    @property
+    def summary(self) -> Mapping[str, object]: ...
+    @property
+    def findings(self) -> Sequence[Finding]: ...
 
 
 @contextmanager
-def output_to(path: Path | None) -> Iterator[None]:
-    """Results go to `path` instead, whole once the command has ended; `-` is stdout."""
-    if path is None or is_stdout(path):
-        yield
-        return
-    buffer = StringIO()
-    with redirect_stdout(buffer):
-        yield
-    write_output(path, buffer.getvalue().encode("utf-8"))
+def running(
+    parts: Parts, command: str, *, as_json: bool, quiet: bool, writes: bool
+) -> Iterator[Progress]:
+    """Yield the progress to report to, and take it off the screen in the end.
 
-
-def is_stdout(path: Path) -> bool:
-    return str(path) == "-"
-
-
-def write_output(path: Path, data: bytes) -> None:
-    """Make `data` the contents of the file that the user named, or send it there.
-
-    A file is written whole, also through a link. A pipe or a device is what it is: it gets the
-    bytes and is never replaced.
+    A command that `writes` holds the lock of the site meanwhile.
     """
-    from mirror.files import write_whole
-
-    try:
-        if path.exists() and not path.is_file():
-            with path.open("wb") as there:
-                there.write(data)
-        else:
-            write_whole(Path(os.path.realpath(path)), data)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+    progress = _progress(as_json, quiet)
+    with parts.lock(f"mirror {command}") if writes else nullcontext():
+        try:
+            yield progress
+        finally:
+            if isinstance(progress, BarProgress):
+                progress.close()
 
 
-class closing_bar:  # noqa: N801  (reads as a word in a `with`)
-    """Takes a bar off the screen, whatever happens."""
+def _progress(as_json: bool, quiet: bool) -> Progress:
+    if as_json:
+        return JsonProgress()
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or os.environ.get("CI"):
+        return LogProgress(quiet)
+    return BarProgress()
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
 
-    def __enter__(self) -> None: ...
+def finish(result: Result, progress: Progress, lines: Sequence[str]) -> NoReturn:
+    """Print the end of a run that acts, and exit with the code for its findings."""
+    code = exit_code(result.findings)
+    print_end(result, progress, lines, code)
+    raise typer.Exit(code)
 
-    def __exit__(self, *error: object) -> None:
-        if isinstance(self._progress, Bar):
-            self._progress.close()
+
+def print_end(result: Result, progress: Progress, lines: Sequence[str], code: int) -> None:
+    """Print findings and `lines`, or the summary as JSON.
+
+    A finding that the bar has printed on the same terminal is not printed again.
+    """
+    if isinstance(progress, JsonProgress):
+        print_json({"type": "summary", **result.summary, "exit_code": code})
+        return
+    seen: set[Finding] = set()
+    if isinstance(progress, BarProgress) and sys.stdout.isatty():
+        seen = progress.printed
+    print_findings([finding for finding in result.findings if finding not in seen])
+    for line in lines:
+        say(line)
+
+
+def print_findings(findings: Sequence[Finding]) -> None:
+    """Print all findings; of the warnings of one rule the first few and a count."""
+    style = Style.of(sys.stdout)
+    counts: Counter[Rule] = Counter()
+    for finding in findings:
+        counts[finding.rule] += 1
+        is_warning = finding.rule.outcome is Outcome.WARNING
+        if not is_warning or counts[finding.rule] <= _MAX_WARNINGS:
+            say(style.finding(finding))
+    for rule, count in counts.items():
+        if rule.outcome is Outcome.WARNING and count > _MAX_WARNINGS:
+            more = count - _MAX_WARNINGS
+            say(f"  and {more:,} more like the {rule.slug} above; --json lists all")
+
+
+def reached_destinations(config: Config, findings: Iterable[Finding]) -> list[str]:
+    """Return the names of the destinations that answered to the end of the run."""
+    down = {finding.subject for finding in findings if finding.rule is Rule.DESTINATION_UNREACHABLE}
+    return [destination.name for destination in config.destinations if destination.name not in down]
 
 
 def one_line(text: str) -> str:
     """Return a key, an address or a name as it is safe to print, on one line."""
     return for_log(printable(text))
+
+
+# --- The file that --output names -------------------------------------------------------------
+
+
+def is_stdout(output: Path) -> bool:
+    return str(output) == "-"
+
+
+def check_output(
+    output: Path | None, parts: Parts, config: Path | None, posts: Sequence[Path] | None
+) -> None:
+    """Raise `ConfigError`, before any work, if an output would replace a file of the user's."""
+    if output is not None and not is_stdout(output):
+        from mirror.pipeline import ownership
+
+        config_path = find_config(config, os.environ, Path.cwd())
+        ownership.check_output(output, config_path, parts.config, parts.folders)
+        ownership.check_no_post(output, parts.posts, posts or ())
+
+
+def write_output(output: Path, data: bytes) -> None:
+    """Make `data` the contents of the file that the user named, or send it there.
+
+    A file is written whole, also through a link. A pipe or a device gets the bytes and is never
+    replaced. Raise `ConfigError` if it cannot be written.
+    """
+    from mirror.files import write_whole
+
+    try:
+        if output.exists() and not output.is_file():
+            with output.open("wb") as file:
+                file.write(data)
+        else:
+            write_whole(Path(os.path.realpath(output)), data)
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from mirror.cli.common import path
 from mirror.console import say
-
-if TYPE_CHECKING:
-    pass
 
 
 def demo(

@@ -16,7 +16,7 @@ from mirror.cli.common import (
     load,
     open_site,
 )
-from mirror.console import Style, flush, for_log, print_json, say
+from mirror.console import Style, for_log, print_json, say
 
 if TYPE_CHECKING:
     from mirror.store.probe import Check
@@ -33,7 +33,7 @@ def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
 
     parts = open_site(load(config))
     counts = dict.fromkeys(Health, 0)
-    last: Subject | None = None
+    printed: Subject | None = None
     for subject, check in examine(parts):
         counts[check.health] += 1
         if as_json:
@@ -49,18 +49,18 @@ def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
                 }
             )
         else:
-            if subject != last:
+            if subject != printed:
                 place = f" ({subject.place})" if subject.place else ""
                 say(f"{subject.kind} {subject.name}{place}")
-                last = subject
+                printed = subject
             _print_check(check)
-        flush()  # the next one may have to wait
+        sys.stdout.flush()  # the next check may take long
     code = EXIT_FOUND if counts[Health.FAILED] else EXIT_OK
     if not code and counts[Health.UNKNOWN]:
         code = EXIT_FAILED
     if as_json:
-        results = {health.value: count for health, count in counts.items()}
-        print_json({"type": "summary", **results, "exit_code": code})
+        totals = {health.value: count for health, count in counts.items()}
+        print_json({"type": "summary", **totals, "exit_code": code})
     else:
         say(", ".join(f"{count} {health.value}" for health, count in counts.items()))
     raise typer.Exit(code)
@@ -71,10 +71,7 @@ _MARKS = {"passed": ("✓", "ok", "32"), "failed": ("✗", "x", "31"), "unknown"
 
 def _print_check(check: Check) -> None:
     style = Style.of(sys.stdout)
-    mark, plain, colour = _MARKS[check.health.value]
-    text = mark if style.unicode else plain
-    if style.colour:
-        text = f"\x1b[{colour}m{text}\x1b[0m"
-    say(f"  {text} {check.name}: {for_log(check.message)}")
+    mark = style.mark(*_MARKS[check.health.value])
+    say(f"  {mark} {check.name}: {for_log(check.message)}")
     if check.remedy:
         say(f"      {'→' if style.unicode else '->'} {for_log(check.remedy)}")

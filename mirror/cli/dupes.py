@@ -1,8 +1,9 @@
-"""`mirror dupes`: the groups of repeats, why each was merged, and what people decide of them."""
+"""`mirror dupes`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mirror.repeats.groups import RepeatGroup
     from mirror.repeats.ledger import Ledger
 
-_SHORT = 12
+_SHORT_DIGEST = 12  # hex digits; unique among some million images
 
 
 def dupes(
@@ -49,104 +50,105 @@ def dupes(
 
     parts = open_site(load(config))
     manifest, _ = parts.manifest.load()
-    reviews = load_reviews(
-        parts.config.manifest / REVIEWS
-    )  # a broken file is said before anything is added to it
-    ledger = Ledger.load(parts.config.manifest / LEDGER)
     path = parts.config.manifest / REVIEWS
-    also: dict[str, set[Digest]] = {}  # by line, what else it concerns
+    reviews = load_reviews(path)  # raises for a broken file before anything is added to it
+    ledger = Ledger.load(parts.config.manifest / LEDGER)
+    companions: dict[str, set[Digest]] = {}  # by line of the reviews, the other pictures it moves
     for digest in dict.fromkeys(_find(manifest, sha) for sha in split or ()):
-        also[f"split {digest}"] = companions_of_split(
+        companions[f"split {digest}"] = companions_of_split(
             manifest, ledger.evidence.values(), reviews, digest
         )
     if merge is not None:
         first, second = (_find(manifest, sha) for sha in merge)
         if first == second:
             raise ConfigError(f"--merge takes two pictures; both are {first}")
-        also[f"merge {first} {second}"] = companions_of_merge(manifest, first, second)
-    if also:
+        companions[f"merge {first} {second}"] = companions_of_merge(manifest, first, second)
+    if companions:
         with parts.lock("mirror dupes"):
-            for line in also:
+            for line in companions:
                 add_review(path, line)
-        for line, others in also.items():
-            if as_json:
-                members = {"line": line, "file": str(path), "also": sorted(map(str, others))}
-                print_json({"type": "review", **members})
-            elif line.startswith("merge"):
-                say(f"one group of {len(others) + 2:,} pictures: the best of them stands for all")
-            elif others:
-                say(f"parted as well: {count_text(len(others), 'repeat')}")
-        if not as_json:
-            say(
-                f"recorded in {path}; `mirror sync` obeys it, then `mirror rewrite` moves the posts"
-            )
-        return
-    if near:
-        _show_near(find_refused(manifest, ledger.evidence.values()), manifest, as_json)
+        _print_reviews(companions, path, as_json)
+    elif near:
+        _print_near(list(find_refused(manifest, ledger.evidence.values())), manifest, as_json)
     else:
-        _show_groups(find_groups(manifest, ledger.evidence.values()), manifest, ledger, as_json)
+        groups = list(find_groups(manifest, ledger.evidence.values()))
+        _print_groups(groups, manifest, ledger, as_json)
 
 
 def _find(manifest: Manifest, prefix: str) -> Digest:
-    """The digest that begins with `prefix`, if it is the only one."""
-    found = [digest for digest in manifest.assets if digest.hex.startswith(prefix.lower())]
-    if len(found) != 1:
-        what = "no image" if not found else f"{len(found)} images"
-        raise ConfigError(f"{what} in the manifest with a SHA-256 that begins with {prefix!r}")
-    return found[0]
+    """Return the only digest that begins with `prefix`; raise `ConfigError` for none or several."""
+    matches = [digest for digest in manifest.assets if digest.hex.startswith(prefix.lower())]
+    if len(matches) != 1:
+        count = "no image" if not matches else f"{len(matches)} images"
+        raise ConfigError(f"{count} in the manifest with a SHA-256 that begins with {prefix!r}")
+    return matches[0]
 
 
-def _show_groups(
-    found: Iterable[RepeatGroup], manifest: Manifest, ledger: Ledger, as_json: bool
+def _print_reviews(companions: Mapping[str, set[Digest]], path: Path, as_json: bool) -> None:
+    for line, others in companions.items():
+        if as_json:
+            members = {"line": line, "file": str(path), "also": sorted(map(str, others))}
+            print_json({"type": "review", **members})
+        elif line.startswith("merge"):
+            say(f"one group of {len(others) + 2:,} pictures: the best of them stands for all")
+        elif others:
+            say(f"parted as well: {count_text(len(others), 'repeat')}")
+    if not as_json:
+        say(f"recorded in {path}; `mirror sync` obeys it, then `mirror rewrite` moves the posts")
+
+
+def _print_groups(
+    groups: Sequence[RepeatGroup], manifest: Manifest, ledger: Ledger, as_json: bool
 ) -> None:
-    found = list(found)
-    for group in found:
+    for group in groups:
         if as_json:
             members = [
-                {"sha256": asset.digest.hex, "sources": asset.sources, **_why(evidence)}
+                {"sha256": asset.digest.hex, "sources": asset.sources, **_evidence_json(evidence)}
                 for asset, evidence in group.members
             ]
             kept = {"sha256": group.kept.digest.hex, "sources": group.kept.sources}
             print_json({"type": "group", "kept": kept, "repeats": members})
             continue
-        say(f"{_describe(group.kept)}  stands for:")
+        say(f"{_asset_text(group.kept)}  stands for:")
         for asset, evidence in group.members:
-            say(f"    {_describe(asset)}  {_reason(evidence)}")
+            say(f"    {_asset_text(asset)}  {_evidence_text(evidence)}")
     bytes_only = sum(len(asset.sources) - 1 for asset in manifest.assets.values() if asset.sources)
-    repeats = sum(len(group.members) for group in found)
-    apart = sum(not one.same for one in ledger.evidence.values())
-    counts = {"groups": len(found), "repeats": repeats, "same_bytes": bytes_only, "near": apart}
+    repeats = sum(len(group.members) for group in groups)
+    apart = sum(not evidence.same for evidence in ledger.evidence.values())
+    counts = {"groups": len(groups), "repeats": repeats, "same_bytes": bytes_only, "near": apart}
     if as_json:
         print_json({"type": "summary", **counts})
         return
     say(
-        f"{count_text(repeats, 'repeat')} in {count_text(len(found), 'group')}; "
+        f"{count_text(repeats, 'repeat')} in {count_text(len(groups), 'group')}; "
         f"{count_text(bytes_only, 'more URL')} with bytes that another has too; "
         f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)"
     )
 
 
-def _show_near(found: Iterable[Evidence], manifest: Manifest, as_json: bool) -> None:
-    found = list(found)
-    for one in found:
+def _print_near(refused: Sequence[Evidence], manifest: Manifest, as_json: bool) -> None:
+    for evidence in refused:
+        pair = evidence.pair
         if as_json:
-            pair = [one.pair.first.hex, one.pair.second.hex]
-            print_json({"type": "near", "pair": pair, **_why(one)})
+            digests = [pair.first.hex, pair.second.hex]
+            print_json({"type": "near", "pair": digests, **_evidence_json(evidence)})
             continue
-        first, second = (manifest.assets[digest] for digest in (one.pair.first, one.pair.second))
-        say(f"{_describe(first)}\n{_describe(second)}\n    {_reason(one)}")
+        first, second = manifest.assets[pair.first], manifest.assets[pair.second]
+        say(f"{_asset_text(first)}\n{_asset_text(second)}\n    {_evidence_text(evidence)}")
     if not as_json:
-        say(f"{count_text(len(found), 'pair')} that looked alike, kept apart")
+        say(f"{count_text(len(refused), 'pair')} that looked alike, kept apart")
 
 
-def _describe(asset: Asset) -> str:
+def _asset_text(asset: Asset) -> str:
     blob = asset.blob
-    where = asset.sources[0] if asset.sources else "(no source)"
+    source = asset.sources[0] if asset.sources else "(no source)"
     size = f"{blob.width}x{blob.height}" if blob.width else "no pixels"
-    return f"{blob.digest.hex[:_SHORT]}  {size}  {blob.media_type.partition('/')[2]}  {where}"
+    return (
+        f"{blob.digest.hex[:_SHORT_DIGEST]}  {size}  {blob.media_type.partition('/')[2]}  {source}"
+    )
 
 
-def _why(evidence: Evidence | None) -> dict[str, object]:
+def _evidence_json(evidence: Evidence | None) -> dict[str, object]:
     if evidence is None:
         return {"tier": "review"}
     from mirror.repeats.evidence import STATISTICS
@@ -159,9 +161,13 @@ def _why(evidence: Evidence | None) -> dict[str, object]:
     }
 
 
-def _reason(evidence: Evidence | None) -> str:
+def _evidence_text(evidence: Evidence | None) -> str:
     if evidence is None:
         return "merged by a person"
     parts = [evidence.tier or "apart", f"{evidence.distance} bits"]
-    parts += [f"{name} {value:g}" for name, value in _why(evidence).items() if type(value) is float]
+    parts += [
+        f"{name} {value:g}"
+        for name, value in _evidence_json(evidence).items()
+        if type(value) is float
+    ]
     return f"{evidence.phrase} ({', '.join(parts)})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,13 +11,11 @@ from mirror.cli.common import (
     ConfigPath,
     Json,
     Quiet,
-    closing_bar,
-    exit_code,
     finish,
     load,
     one_line,
     open_site,
-    progress_for,
+    running,
 )
 from mirror.config import ConfigError
 from mirror.console import for_log
@@ -51,22 +48,20 @@ def prune(
     except ValueError as error:
         raise ConfigError(f"--max-delete: {error}") from error
     parts = open_site(load(config))
-    progress = progress_for(as_json, quiet)
-    with parts.lock("mirror prune") if yes else nullcontext(), closing_bar(progress):
+    with running(parts, "prune", as_json=as_json, quiet=quiet, writes=yes) as progress:
         result = run_prune(parts, Threads(), options, progress)
-    code = exit_code(result.findings)
-    finish(_prune_lines(result, options), result.summary, result.findings, progress, code)
-    raise typer.Exit(code)
+    finish(result, progress, _prune_lines(result, options))
 
 
 def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
     verb = "extra in" if result.doubts else "deleted from" if options.yes else "would delete from"
     lines = [
-        f"kept in {_named(extra)}, shown by {one_line(extra.post or '')}" for extra in result.kept
+        f"kept in {_object_text(extra)}, shown by {one_line(extra.post or '')}"
+        for extra in result.kept
     ]
     if result.kept:
         lines.append("no line of the manifest vouches for what is kept: `mirror verify` names it")
-    lines += [f"{verb} {_named(extra)}" for extra in result.doomed]
+    lines += [f"{verb} {_object_text(extra)}" for extra in result.doomed]
     objects = count_text(int(result.summary["objects"]), "object")
     total = size_text(sum(extra.info.size for extra in result.doomed))
     end = f"{objects}, {len(result.doomed):,} in no line of the manifest ({total})"
@@ -82,6 +77,6 @@ def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
     return [*lines, f"{end}; --yes deletes them" if result.doomed else end]
 
 
-def _named(extra: ExtraObject) -> str:
+def _object_text(extra: ExtraObject) -> str:
     key = one_line(extra.info.key)
     return f"{extra.destination.name}: {key} ({size_text(extra.info.size)})"

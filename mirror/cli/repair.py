@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,13 +14,12 @@ from mirror.cli.common import (
     DryRun,
     Json,
     Quiet,
-    closing_bar,
     exit_code,
     finish,
     load,
     one_line,
     open_site,
-    progress_for,
+    running,
 )
 
 if TYPE_CHECKING:
@@ -43,13 +41,12 @@ def repair(
     from mirror.pipeline.repair import repair as run_repair
 
     parts = open_site(load(config))
-    progress = progress_for(as_json, quiet)
-    with nullcontext() if dry_run else parts.lock("mirror repair"), closing_bar(progress):
+    with running(parts, "repair", as_json=as_json, quiet=quiet, writes=not dry_run) as progress:
         result = run_repair(parts, Threads(), RepairOptions(dry_run, deep), progress)
-    code = exit_code(result.findings)
-    lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=code == EXIT_OK)
-    finish(lines, result.summary, result.findings, progress, code)
-    raise typer.Exit(code)
+    is_whole = exit_code(result.findings) == EXIT_OK
+    finish(
+        result, progress, _repair_lines(result.summary, result.repairs, dry_run, is_whole=is_whole)
+    )
 
 
 def _repair_lines(
@@ -61,8 +58,8 @@ def _repair_lines(
 ) -> list[str]:
     verb = "would repair" if dry_run else "repaired"
     lines = [
-        f"{verb} {one_line(repair.subject)} in {repair.place}, from {one_line(repair.origin)}"
-        for repair in repairs
+        f"{verb} {one_line(copy.subject)} in {copy.place}, from {one_line(copy.origin)}"
+        for copy in repairs
     ]
     images = count_text(int(summary["assets"]), "image")
     objects = count_text(int(summary["objects"]), "object")

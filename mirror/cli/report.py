@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -16,16 +17,15 @@ from mirror.cli.common import (
     Paths,
     Quiet,
     check_output,
-    closing_bar,
     is_stdout,
     load,
     open_site,
     path,
-    progress_for,
+    running,
     write_output,
 )
 from mirror.config import ConfigError
-from mirror.console import print_json, say, send
+from mirror.console import print_json, say
 
 
 def report(
@@ -47,11 +47,11 @@ def report(
         raise ConfigError("--json and --output - both want stdout; leave one out")
     parts = open_site(load(config))
     check_output(output, parts, config, paths)
-    progress = progress_for(as_json, quiet)
-    with closing_bar(progress):
-        contents = collect(parts, Threads(), paths or (), progress, _now())
+    now = _now()
+    with running(parts, "report", as_json=as_json, quiet=quiet, writes=False) as progress:
+        contents = collect(parts, Threads(), paths or (), progress, now)
     if to_stdout:
-        send(piece.encode("utf-8") for piece in page(contents))
+        sys.stdout.buffer.writelines(piece.encode("utf-8") for piece in page(contents))
         return
     data = "".join(page(contents)).encode("utf-8")
     write_output(output, data)
@@ -65,7 +65,15 @@ def report(
 
 
 def _now() -> datetime:
-    """Now, or what reproducible builds say it is."""
-    if (epoch := os.environ.get("SOURCE_DATE_EPOCH", "")).isdecimal():
+    """Return the current time, or that of $SOURCE_DATE_EPOCH, as reproducible builds set it.
+
+    https://reproducible-builds.org/specs/source-date-epoch/
+    """
+    if not (epoch := os.environ.get("SOURCE_DATE_EPOCH")):
+        return datetime.now(UTC)
+    try:
         return datetime.fromtimestamp(int(epoch), UTC)
-    return datetime.now(UTC)
+    except (ValueError, OverflowError, OSError) as error:
+        raise ConfigError(
+            f"SOURCE_DATE_EPOCH: expected seconds since 1970, up to the year 9999, got {epoch!r}"
+        ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +13,12 @@ from mirror.cli.common import (
     ConfigPath,
     Json,
     Quiet,
-    closing_bar,
-    exit_code,
     finish,
     load,
     one_line,
     open_site,
     path,
-    progress_for,
+    running,
 )
 
 
@@ -39,14 +38,14 @@ def restore(
     from mirror.pipeline.restore import restore as run_restore
 
     parts = open_site(load(config))
-    progress = progress_for(as_json, quiet)
-    with closing_bar(progress):
+    with running(parts, "restore", as_json=as_json, quiet=quiet, writes=False) as progress:
         result = run_restore(parts, Threads(), folder, progress)
-    code = exit_code(result.findings)
-    counts = result.summary
+    finish(result, progress, [_restore_line(result.summary, folder)])
+
+
+def _restore_line(counts: Mapping[str, int | float], folder: Path) -> str:
     line = f"restored {count_text(int(counts['restored']), 'file')} ({size_text(counts['bytes'])})"
     line += f" in {one_line(str(folder))}"
     line += f", {counts['unchanged']:,} were there already" if counts["unchanged"] else ""
     line += f", {counts['failed']:,} failed" if counts["failed"] else ""
-    finish([line], counts, result.findings, progress, code)
-    raise typer.Exit(code)
+    return line

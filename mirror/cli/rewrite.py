@@ -7,7 +7,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,14 +19,13 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
-    closing_bar,
     exit_code,
-    finish,
     load,
     load_or_default,
     open_site,
     path,
-    progress_for,
+    print_end,
+    running,
     scan_posts,
 )
 from mirror.config import ConfigError
@@ -64,13 +62,12 @@ def rewrite(
 
     if urls is not None and back:
         raise ConfigError("--map and --revert exclude each other: a reversed map is a map too")
-    progress = progress_for(as_json, quiet)
     writes = not (dry_run or check)
     mapping = None if urls is None else _read_map(urls)
     settings = load(config) if mapping is None else load_or_default(config)
     parts = open_site(settings)
-    locked = writes and mapping is None
-    with parts.lock("mirror rewrite") if locked else nullcontext(), closing_bar(progress):
+    locks = writes and mapping is None  # a map may be used outside of any site
+    with running(parts, "rewrite", as_json=as_json, quiet=quiet, writes=locks) as progress:
         scanned = scan_posts(settings, paths)
         if back:
             result = pipeline.revert(pipeline.Context(scanned, progress, writes), parts)
@@ -84,7 +81,7 @@ def rewrite(
         for change in result.changed:
             say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
     code = exit_code(result.findings)
-    if check and result.changed:  # as with verify, what was found outweighs what could not be done
+    if check and result.changed:  # as with verify, a difference outweighs what could not be done
         code = EXIT_FOUND
     lines = _rewrite_lines(result.changed, writes, back)
     if result.changed and writes and not back and mapping is None:
@@ -93,7 +90,7 @@ def rewrite(
         for line in lines:
             say(line, sys.stderr)
         lines = []
-    finish(lines, result.summary, result.findings, progress, code)
+    print_end(result, progress, lines, code)
     raise typer.Exit(code)
 
 

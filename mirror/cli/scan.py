@@ -81,10 +81,10 @@ def _print_hosts(rows: Sequence[HostRow]) -> None:
 
 
 def _scan_summary(scanned: Scanned, everything: bool) -> str:
-    shown = sum(1 for _ in scanned.references())
-    quoted = sum(1 for _ in scanned.references(quoted=True)) - shown
+    images = sum(1 for _ in scanned.references())
+    quoted = sum(1 for _ in scanned.references(quoted=True)) - images
     posts = count_text(len(scanned.posts), "post")
-    text = f"{count_text(shown, 'image reference')} in {posts}"
+    text = f"{count_text(images, 'image reference')} in {posts}"
     if quoted:
         hint = "" if everything else "; --all lists them"
         text += f"; {quoted:,} in code or comments left alone{hint}"

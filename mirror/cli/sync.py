@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 import typer
 
@@ -15,20 +14,15 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
-    closing_bar,
-    exit_code,
     finish,
     load,
     open_site,
-    progress_for,
-    reached_of,
+    reached_destinations,
+    running,
 )
 from mirror.config import Config, ConfigError
 from mirror.console import for_log
 from mirror.model import Finding, Rule
-
-if TYPE_CHECKING:
-    pass
 
 
 def sync(
@@ -55,16 +49,16 @@ def sync(
     settings = load(config)
     _need_sources(settings)
     parts = open_site(settings)
-    wanted = SyncOptions(tuple(paths or ()), dry_run, refresh, limit)
-    progress = progress_for(as_json, quiet)
-    with nullcontext() if dry_run else parts.lock("mirror sync"), closing_bar(progress):
-        result = run_sync(parts, Threads(), wanted, progress)
+    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit)
+    with running(parts, "sync", as_json=as_json, quiet=quiet, writes=not dry_run) as progress:
+        result = run_sync(parts, Threads(), options, progress)
         if not dry_run:
             parts.state.last_sync.save(result.summary, result.findings)
-    lines = _sync_lines(result.summary, settings, dry_run, result.planned, result.findings)
-    code = exit_code(result.findings)
-    finish(lines, result.summary, result.findings, progress, code)
-    raise typer.Exit(code)
+    if dry_run:
+        lines = _plan_lines(result.summary, result.planned)
+    else:
+        lines = _sync_lines(result.summary, settings, result.findings)
+    finish(result, progress, [_posts_line(result.summary), *lines])
 
 
 def _need_sources(settings: Config) -> None:
@@ -75,51 +69,58 @@ def _need_sources(settings: Config) -> None:
         )
 
 
-# The pictures that a run asked for and has not got.
 _NOT_FETCHED = {Rule.NOT_FETCHED, Rule.NOT_AN_IMAGE, Rule.TOO_LARGE, Rule.ADDRESS_REFUSED}
 
 
-def _sync_lines(
-    summary: Mapping[str, int | float],
-    settings: Config,
-    dry_run: bool,
-    planned: Sequence[str],
-    findings: Iterable[Finding],
-) -> list[str]:
+def _posts_line(summary: Mapping[str, int | float]) -> str:
     posts = count_text(int(summary["posts"]), "post")
     references = count_text(int(summary["references"]), "image reference")
+    images = count_text(int(summary["urls"]), "image")
     mirrored = summary["mirrored"]
     already = f"; {mirrored:,} more point at the mirror already" if mirrored else ""
-    images = count_text(int(summary["urls"]), "image")
-    lines = [f"{references} in {posts}: {images} of your sources{already}"]
-    if dry_run:
-        lines += [f"would fetch {for_log(address)}" for address in planned]
-        return [*lines, f"{len(planned):,} to fetch, {summary['reused']:,} known already"]
+    return f"{references} in {posts}: {images} of your sources{already}"
+
+
+def _plan_lines(summary: Mapping[str, int | float], planned: Sequence[str]) -> list[str]:
+    lines = [f"would fetch {for_log(address)}" for address in planned]
+    return [*lines, f"{len(planned):,} to fetch, {summary['reused']:,} known already"]
+
+
+def _sync_lines(
+    summary: Mapping[str, int | float], settings: Config, findings: Sequence[Finding]
+) -> list[str]:
+    lines = [_fetched_line(summary, findings), _stored_line(summary, settings, findings)]
+    if summary.get("compared_again"):
+        images = count_text(int(summary["compared_again"]), "known image")
+        repeats = f"{summary['merged_again']:,} turned out to be repeats"
+        lines.append(f"compared {images} again, as `mode` is wider now; {repeats}")
+    if summary.get("kept_repeats"):
+        repeats = count_text(int(summary["kept_repeats"]), "repeat")
+        lines.append(
+            f"{repeats} found under a wider `mode` stand; `mirror dupes --split` parts one"
+        )
+    lines.append(f"done in {summary['seconds']:.1f} s")
+    return lines
+
+
+def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding]) -> str:
     parts = [f"fetched {summary['fetched']:,} ({size_text(summary['bytes'])})"]
     parts.append(f"{summary['reused']:,} known already")
     if summary.get("ignored"):
         parts.append(f"{summary['ignored']:,} ignored")
     if summary.get("postponed"):
         parts.append(f"{summary['postponed']:,} left for the next run")
-    unfetched = sum(one.rule in _NOT_FETCHED for one in findings)
-    if unfetched:
-        parts.append(f"{unfetched:,} failed")
-    lines.append(", ".join(parts))
-    reached = reached_of(settings, findings)
-    stored = f"stored {count_text(int(summary['stored']), 'new object')}"
+    if failed := sum(finding.rule in _NOT_FETCHED for finding in findings):
+        parts.append(f"{failed:,} failed")
+    return ", ".join(parts)
+
+
+def _stored_line(
+    summary: Mapping[str, int | float], settings: Config, findings: Sequence[Finding]
+) -> str:
     repeats = f"; {summary['repeats']:,} are repeats of another" if summary["repeats"] else ""
-    if reached:
-        lines.append(f"{stored} in {', '.join(reached)}{repeats}")
-    else:
-        lines.append(
-            f"no destination {'answers' if settings.destinations else 'is configured'}{repeats}"
-        )
-    if summary.get("compared_again"):
-        again = count_text(int(summary["compared_again"]), "known image")
-        found = f"{summary['merged_again']:,} turned out to be repeats"
-        lines.append(f"compared {again} again, as `mode` is wider now; {found}")
-    if summary.get("kept_repeats"):
-        kept = count_text(int(summary["kept_repeats"]), "repeat")
-        lines.append(f"{kept} found under a wider `mode` stand; `mirror dupes --split` parts one")
-    lines.append(f"done in {summary['seconds']:.1f} s")
-    return lines
+    if reached := reached_destinations(settings, findings):
+        objects = count_text(int(summary["stored"]), "new object")
+        return f"stored {objects} in {', '.join(reached)}{repeats}"
+    missing = "answers" if settings.destinations else "is configured"
+    return f"no destination {missing}{repeats}"

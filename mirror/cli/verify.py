@@ -1,4 +1,4 @@
-"""The proof: verify, in the words of a person or of the program that shows it."""
+"""`mirror verify`, as text or in the format of a CI service."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from enum import StrEnum
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,25 +23,24 @@ from mirror.cli.common import (
     Paths,
     Quiet,
     check_output,
-    closing_bar,
     exit_code,
-    finish,
     is_stdout,
     load,
     open_site,
-    output_to,
     path,
-    progress_for,
-    reached_of,
+    print_end,
+    print_findings,
+    reached_destinations,
+    running,
     setup_exit_code,
-    show_findings,
+    write_output,
 )
 from mirror.config import ConfigError
 from mirror.console import for_log, say
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
-    from mirror.formats import Report, Stopped
+    from mirror.formats import CheckReport, SetupFailure
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.verify import VerifyOptions, VerifyResult
 
@@ -92,7 +92,8 @@ def verify(
     if as_json and form not in (Format.TEXT, Format.JSON):
         raise ConfigError(f"--json and --format {form} exclude each other")
     as_json = as_json or form is Format.JSON
-    with _told(form, config, output, only_new=True):  # what is the user's is not known yet
+    # Before the configuration is read, nobody knows which files `output` must not replace.
+    with _failure_printed(form, config, output, only_new=True):
         try:
             part = ALL if sample is None else Slice.parse(sample)
         except ValueError as error:
@@ -103,7 +104,7 @@ def verify(
         if offline and sample is not None and not archive:
             raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
         settings = load(config)
-        wanted = VerifyOptions(
+        options = VerifyOptions(
             paths=tuple(paths or ()),
             posts=posts or offline or bool(paths),
             archive=archive,
@@ -114,16 +115,18 @@ def verify(
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)
-    progress = progress_for(as_json, quiet)
-    with output_to(output):
-        with _told(form, config, output), closing_bar(progress):
-            _need_something_to_compare(parts, wanted)
-            result = run_verify(parts, Threads(), wanted, progress)
+    with _stdout_to(output):
+        with (
+            _failure_printed(form, config, output),
+            running(parts, "verify", as_json=as_json, quiet=quiet, writes=False) as progress,
+        ):
+            _need_something_to_compare(parts, options)
+            result = run_verify(parts, Threads(), options, progress)
         code = exit_code(result.findings, checks=True)
-        reached = reached_of(settings, result.findings)
-        verdict = _verdict(result.summary, reached, wanted, code)
+        reached = reached_destinations(settings, result.findings)
+        verdict = _verdict(result.summary, reached, options, code)
         if form in (Format.TEXT, Format.JSON):
-            finish([verdict], result.summary, result.findings, progress, code)
+            print_end(result, progress, [verdict], code)
         else:
             _print_as(form, _report(parts, result, verdict, code))
     if output is not None and not is_stdout(output) and not quiet:
@@ -131,11 +134,11 @@ def verify(
     raise typer.Exit(code)
 
 
-def _need_something_to_compare(parts: Parts, wanted: VerifyOptions) -> None:
-    """A check that looked at nothing must not pass for one that found nothing."""
+def _need_something_to_compare(parts: Parts, options: VerifyOptions) -> None:
+    """Raise an error of setup for a check that would compare nothing and still pass."""
     parts.manifest.need()
-    destinations = wanted.destinations and parts.destinations
-    if not (destinations or wanted.posts or wanted.archive or wanted.public):
+    destinations = options.destinations and parts.destinations
+    if not (destinations or options.posts or options.archive or options.public):
         raise ConfigError(
             "there is nothing to compare the manifest with: the configuration has no "
             "[[destination]]; `--posts` compares with the posts, `--archive` with the archive"
@@ -143,19 +146,19 @@ def _need_something_to_compare(parts: Parts, wanted: VerifyOptions) -> None:
 
 
 def _verdict(
-    summary: Mapping[str, int | float], reached: Sequence[str], wanted: VerifyOptions, code: int
+    summary: Mapping[str, int | float], reached: Sequence[str], options: VerifyOptions, code: int
 ) -> str:
     parts = [f"{count_text(int(summary['assets']), 'image')} in the manifest"]
-    if wanted.destinations and reached:
+    if options.destinations and reached:
         objects = count_text(int(summary["objects"]), "object")
         parts.append(f"{objects} checked in {', '.join(reached)}")
     if summary["read"]:
         parts.append(f"{summary['read']:,} read back")
-    if wanted.archive:
-        part = wanted.sample
+    if options.archive:
+        part = options.sample
         share = f"slice {part.number}/{part.count} of " if part.count > 1 else ""
         parts.append(f"{share}the archive read")
-    if wanted.public:
+    if options.public:
         parts.append(f"{count_text(int(summary['asked']), 'public URL')} asked")
     if summary["posts"]:
         parts.append(f"{count_text(int(summary['references']), 'reference')} in the posts")
@@ -168,16 +171,28 @@ def _verdict(
     return f"{', '.join(parts)}: {verdict}"
 
 
-# --- For other programs -----------------------------------------------------------------------
+# --- Formats of CI services -------------------------------------------------------------------
 
 
-def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> Report:
-    """The result with places as seen from the root of the repository."""
-    from mirror.formats import Report
+@contextmanager
+def _stdout_to(output: Path | None) -> Iterator[None]:
+    """Write stdout to `output` as a whole once the block has ended; `-` is stdout itself."""
+    if output is None or is_stdout(output):
+        yield
+        return
+    buffer = StringIO()
+    with redirect_stdout(buffer):
+        yield
+    write_output(output, buffer.getvalue().encode("utf-8"))
+
+
+def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> CheckReport:
+    """Return the result with locations counted from the root of the repository."""
+    from mirror.formats import CheckReport
     from mirror.pipeline.verify import manifest_lines
 
     root = _repository(parts.config.root)
-    return Report(
+    return CheckReport(
         layers=result.layers,
         verdict=verdict,
         exit_code=code,
@@ -189,44 +204,44 @@ def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> Repo
 
 
 def _repository(folder: Path) -> Path:
-    """The root that GitHub and other services count from."""
+    """Return the folder that CI services count paths from."""
     workspace = os.environ.get("GITHUB_WORKSPACE")
     if workspace and folder.is_relative_to(workspace):
         return Path(workspace)
-    return next((one for one in (folder, *folder.parents) if (one / ".git").exists()), folder)
+    return next((path for path in (folder, *folder.parents) if (path / ".git").exists()), folder)
 
 
 def _relative(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
-def _print_as(form: Format, report: Report) -> None:
+def _print_as(form: Format, report: CheckReport) -> None:
     from mirror import formats
 
     if form is Format.JUNIT:
-        say(formats.junit(report).rstrip("\n"))
+        say(formats.junit_xml(report).rstrip("\n"))
     elif form is Format.SARIF:
-        say(formats.sarif(report).rstrip("\n"))
+        say(formats.sarif_log(report).rstrip("\n"))
     else:
-        commands, rest = formats.github(report)
-        for command in commands:
-            say(command)
-        show_findings(rest)
+        annotations, rest = formats.github_annotations(report)
+        for annotation in annotations:
+            say(annotation)
+        print_findings(rest)
         say(for_log(report.verdict))
         _add_to_job_summary(formats.job_summary(report))
 
 
-# What the manifest, and a TOML parser, say of where they stopped.
+# The line and column in the messages of the manifest and of Python's TOML parser.
 _LINE = re.compile(r"^line (\d+)(?=: )|\(at line (\d+), column (\d+)\)$")
 
 
 @contextmanager
-def _told(
+def _failure_printed(
     form: Format, config: Path | None, output: Path | None, *, only_new: bool = False
 ) -> Iterator[None]:
-    """An error that stops the run is told in `form` too: its readers may see nothing else.
+    """Print an error of setup in `form` as well, as its readers may see nothing else; raise it.
 
-    With `only_new`, a file that is there already stays as it is.
+    With `only_new`, an output file that exists stays as it is.
     """
     try:
         yield
@@ -234,40 +249,41 @@ def _told(
         code = setup_exit_code(error)
         stays = only_new and output is not None and output.is_file()
         if code is not None and form not in (Format.TEXT, Format.JSON) and not stays:
-            with suppress(ConfigError), output_to(output):  # the first error is the one to mend
-                _print_stopped(form, _stopped(str(error), code, config))
+            with suppress(ConfigError), _stdout_to(output):  # the first error is the one to mend
+                _print_failure_as(form, _setup_failure(str(error), code, config))
         raise
 
 
-def _stopped(message: str, code: int, config: Path | None) -> Stopped:
-    """Why a run ended; the file that the message begins with is named as the repository does."""
-    from mirror.formats import Place, Stopped
+def _setup_failure(message: str, code: int, config: Path | None) -> SetupFailure:
+    """Return the failure; a file that the message begins with is named from the repository."""
+    from mirror.formats import FileLocation, SetupFailure
 
     name, _, rest = message.partition(": ")
     path, root = Path(name).absolute(), _repository(Path.cwd())
     is_file = Path(name).is_absolute() or name == str(config)
     if not is_file or not path.is_relative_to(root):
-        return Stopped(printable(message), code)
-    where = _relative(path, root)
-    found = _LINE.search(rest)
-    line, column = (int(found[1] or found[2]), int(found[3] or 0)) if found else (None, None)
-    return Stopped(printable(f"{where}: {rest}"), code, Place(where, line, column or None))
+        return SetupFailure(printable(message), code)
+    name = _relative(path, root)
+    match = _LINE.search(rest)
+    line, column = (int(match[1] or match[2]), int(match[3] or 0)) if match else (None, None)
+    location = FileLocation(name, line, column or None)
+    return SetupFailure(printable(f"{name}: {rest}"), code, location)
 
 
-def _print_stopped(form: Format, stopped: Stopped) -> None:
+def _print_failure_as(form: Format, failure: SetupFailure) -> None:
     from mirror import formats
 
     if form is Format.JUNIT:
-        say(formats.stopped_junit(stopped).rstrip("\n"))
+        say(formats.junit_xml_of_failure(failure).rstrip("\n"))
     elif form is Format.SARIF:
-        say(formats.stopped_sarif(stopped).rstrip("\n"))
+        say(formats.sarif_log_of_failure(failure).rstrip("\n"))
     else:
-        say(formats.stopped_github(stopped))
-        _add_to_job_summary(formats.stopped_summary(stopped))
+        say(formats.github_annotation_of_failure(failure))
+        _add_to_job_summary(formats.job_summary_of_failure(failure))
 
 
 def _add_to_job_summary(text: str) -> None:
-    """Every command of a step adds to one file; that it cannot be written fails no check."""
+    """Add to the file that all commands of a step share; an error there fails no check."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(path).open("ab") as file:

@@ -1,7 +1,9 @@
 """`mirror demo`: the real commands, on a small generated blog and a local image host.
 
-Nothing is pretended: every step is the installed command in a process of its own, reading posts
-from a folder and images from a socket.
+Each step runs the installed command in a process of its own. It reads posts from a folder and
+images from a socket, as on a real site.
+
+`blog` has the posts and images, `pictures` draws the slides.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from pathlib import Path
 from time import monotonic
 
 from mirror.config import ConfigError
-from mirror.demo.blog import BUCKET, dead_url, objects, posts
+from mirror.demo.blog import BUCKET, lost_url, objects, posts
 from mirror.host import ImageHost
 
 Say = Callable[[str], None]
 
 
 def run_demo(folder: Path | None, say: Say) -> int:
-    """Run the whole cycle in `folder`, which must be new or empty; return 0 if all went as told.
+    """Run the whole cycle in `folder`, which must be new or empty, and return the exit code.
 
     Raise `ConfigError` for a folder that cannot be written.
     """
@@ -53,13 +55,13 @@ def _write_blog(folder: Path) -> None:
 
 
 class _Tour:
-    """The steps, each with what it shows and the exit code it must have."""
+    """The steps of the demonstration. Each has a comment, a command and an expected exit code."""
 
     def __init__(self, folder: Path, host: ImageHost, say: Say) -> None:
         self._folder = folder
         self._host = host
         self._say = say
-        self._wrong: list[str] = []
+        self._mistakes: list[str] = []
 
     def run(self, started: float) -> int:
         say = self._say
@@ -72,7 +74,7 @@ class _Tour:
         self._step(
             "The backup. One image is gone for good: it is named, the rest goes on.", ["sync"], 3
         )
-        self._ignore_the_dead_one()
+        self._ignore_lost_image()
         self._step("Again: nothing to do, and nobody is asked.", ["sync"])
         self._step("Which pictures are repeats, and how we know.", ["dupes"])
         before = self._posts()
@@ -81,7 +83,7 @@ class _Tour:
         self._step(
             "The CI job: manifest, destination and posts agree.", ["verify", "--posts", "--deep"]
         )
-        self._damage()
+        self._damage_object()
         self._step("An object rots on the disk. `verify` sees it:", ["verify", "--deep"], 1)
         self._step("`repair` puts it right from the archive.", ["repair"])
         self._step("All is well again.", ["verify", "--posts", "--deep"])
@@ -89,15 +91,15 @@ class _Tour:
         same = self._posts() == before
         say(f"\nThe posts are {'byte for byte' if same else 'NOT'} what they were.")
         if not same:
-            self._wrong.append("rewrite --revert")
-        for what in self._wrong:
-            say(f"not as expected: {what}")
+            self._mistakes.append("rewrite --revert")
+        for mistake in self._mistakes:
+            say(f"not as expected: {mistake}")
         say(f"The whole cycle took {monotonic() - started:.1f} s.")
-        return 1 if self._wrong else 0
+        return 1 if self._mistakes else 0
 
-    def _step(self, why: str, arguments: list[str], expected: int = 0, lines: int = 24) -> None:
+    def _step(self, comment: str, arguments: list[str], expected: int = 0, lines: int = 24) -> None:
         command = " ".join(["mirror", *arguments])
-        self._say(f"\n# {why}\n$ {command}")
+        self._say(f"\n# {comment}\n$ {command}")
         done = subprocess.run(  # noqa: S603  (our own program, our own arguments)
             [sys.executable, "-m", "mirror", *arguments],
             cwd=self._folder,
@@ -114,28 +116,28 @@ class _Tour:
         if done.returncode != 0:
             self._say(f"  (exit code {done.returncode})")
         if done.returncode != expected:
-            self._wrong.append(f"`{command}` ended with {done.returncode}, not {expected}")
+            self._mistakes.append(f"`{command}` ended with {done.returncode}, not {expected}")
 
-    def _ignore_the_dead_one(self) -> None:
-        lines = f'\n[[ignore]]\nurl = "{dead_url()}"\nreason = "lost with an old account"\n'
+    def _ignore_lost_image(self) -> None:
+        lines = f'\n[[ignore]]\nurl = "{lost_url()}"\nreason = "lost with an old account"\n'
         with (self._folder / "mirror.toml").open("a", encoding="utf-8") as file:
             file.write(lines)
         self._say("\n# It will not come back, so it is written down in mirror.toml:")
         for line in lines.strip().split("\n"):
             self._say(f"  {line}")
 
-    def _damage(self) -> None:
+    def _damage_object(self) -> None:
         path = min((self._folder / "static").rglob("*.png"))
         data = bytearray(path.read_bytes())
         data[len(data) // 2] ^= 1
         path.write_bytes(data)
 
     def _posts(self) -> dict[str, bytes]:
-        found = (self._folder / "content").rglob("*.md")
-        return {path.name: path.read_bytes() for path in found}
+        paths = (self._folder / "content").rglob("*.md")
+        return {path.name: path.read_bytes() for path in paths}
 
 
 def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """Ours, without what leads to the user's own files and settings, or to a terminal."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("MIRROR_")}
-    return kept | {"HOME": str(home), "PYTHONUTF8": "1", "NO_COLOR": "1"}
+    """Return `environ` without the user's settings of mirror, with another home, uncoloured."""
+    inherited = {name: value for name, value in environ.items() if not name.startswith("MIRROR_")}
+    return inherited | {"HOME": str(home), "PYTHONUTF8": "1", "NO_COLOR": "1"}

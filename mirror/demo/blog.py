@@ -1,11 +1,11 @@
-"""The posts and images of the demonstration: what real blogs are like, in small."""
+"""The posts and images of the demonstration: a small blog with the habits of real ones."""
 
 from __future__ import annotations
 
 from mirror.demo.pictures import encode, slide
 
 BUCKET = "https://demo-blog.oss-cn-hangzhou.aliyuncs.com/"
-_DEAD = "note/20180401120000.png"
+_LOST = "note/20180401120000.png"
 
 _TALK = [
     ("Why backups fail", ["Nobody restores", "Nobody checks", "Everybody hopes"]),
@@ -17,27 +17,27 @@ _TALK = [
 ]
 
 
-def dead_url() -> str:
-    """The image that was lost before anybody made a backup."""
-    return BUCKET + _DEAD
+def lost_url() -> str:
+    """Return the address of an image that the host no longer has."""
+    return BUCKET + _LOST
 
 
 def objects() -> dict[str, bytes]:
-    """What the image host has."""
+    """Return the images of the host, by path."""
     slides = [slide(title, lines, page) for page, (title, lines) in enumerate(_TALK, 1)]
     png = [encode(image, "PNG") for image in slides]
-    found = {f"note/2021121323413{page}.png": data for page, data in enumerate(png, 1)}
-    found["note/20211214000158.jpg"] = encode(slides[0], "JPEG", quality=80)  # saved again
-    found["note/20211214002054.png"] = png[1]  # pasted twice
-    found["note/20211214002311.png"] = png[1]
-    found["note/封面.png"] = png[4]
+    images = {f"note/2021121323413{page}.png": data for page, data in enumerate(png, 1)}
+    images["note/20211214000158.jpg"] = encode(slides[0], "JPEG", quality=80)  # saved again
+    images["note/20211214002054.png"] = png[1]  # pasted twice
+    images["note/20211214002311.png"] = png[1]
+    images["note/封面.png"] = png[4]
     smaller = slides[2].resize((640, 360))
-    found["note/20211216143076.png"] = encode(smaller, "PNG")  # a thumbnail beside its slide
-    return found
+    images["note/20211216143076.png"] = encode(smaller, "PNG")  # a thumbnail beside its slide
+    return images
 
 
 def posts() -> dict[str, bytes]:
-    """The Markdown files, by name. One has Windows line ends, one is in GB18030."""
+    """Return the Markdown files, by name. One has Windows line ends, one is in GB18030."""
     image = f"![]({BUCKET}note/%s)\n\n"
     first = (
         "---\ntitle: 备份之道（上）\ndate: 2021-12-17\n"
@@ -57,7 +57,7 @@ def posts() -> dict[str, bytes]:
         f"<img src='{BUCKET}note/20211213234135.png' width=\"600\">\r\n\r\n"
         "| before | after |\r\n| --- | --- |\r\n"
         f"| ![]({BUCKET}note/20211213234135.png) | ![][6] |\r\n\r\n"
-        f"Lost: ![]({dead_url()})\r\n\r\n"
+        f"Lost: ![]({lost_url()})\r\n\r\n"
         f"[6]: {BUCKET}note/20211213234136.png\r\n"
     )
     third = f"# 旧文\n\n用国标编码写的一篇：\n\n![插图]({BUCKET}note/20211213234131.png)\n"

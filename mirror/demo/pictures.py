@@ -11,7 +11,7 @@ _INK, _PALE, _PAPER, _ACCENT = "#1d2733", "#5b6b7c", "#fbfaf7", "#c8553d"
 
 
 def slide(title: str, lines: list[str], number: int) -> Image.Image:
-    """A slide with a title, bullets, and its page number in the corner."""
+    """Draw a slide with a title, bullets, and its page number in the corner."""
     image = Image.new("RGB", _SIZE, _PAPER)
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 0, 16, _SIZE[1]), fill=_ACCENT)
@@ -26,7 +26,7 @@ def slide(title: str, lines: list[str], number: int) -> Image.Image:
 
 
 def encode(image: Image.Image, coding: str, **options: int) -> bytes:
-    """The picture as PNG or JPEG."""
+    """Encode a picture as PNG or JPEG."""
     out = BytesIO()
     image.save(out, coding, **options)
     return out.getvalue()

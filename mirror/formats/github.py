@@ -1,47 +1,58 @@
-"""GitHub's workflow commands and job summary of a check."""
+"""Annotations for the log of a GitHub workflow, and Markdown for its job summary.
+
+https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 
-from mirror.formats.report import _ERRORS, _STOPPED, _SUMMARY_BYTES, Place, Report, Stopped
+from mirror.formats.check import (
+    ERROR_OUTCOMES,
+    NOTHING_COMPARED,
+    CheckReport,
+    FileLocation,
+    SetupFailure,
+)
 from mirror.model import Finding, Outcome
 from mirror.urls.redact import printable
 
 ANNOTATIONS = 10
 """GitHub shows so many errors, and as many warnings, of one step."""
 
+_SUMMARY_BYTES = 900_000  # GitHub drops a job summary of more than 1 MiB as a whole
 
-def github(report: Report) -> tuple[list[str], list[Finding]]:
-    """Workflow commands that mark lines of a change, and the findings there are too many for."""
+
+def github_annotations(report: CheckReport) -> tuple[list[str], list[Finding]]:
+    """Return workflow commands, most important first, and the findings beyond the limit."""
     commands, rest = [], []
-    shown: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for finding in sorted(report.findings, key=_importance):
-        kind = "error" if finding.rule.outcome in _ERRORS else "warning"
-        shown[kind] += 1
-        if shown[kind] > ANNOTATIONS:
+        kind = "error" if finding.rule.outcome in ERROR_OUTCOMES else "warning"
+        counts[kind] += 1
+        if counts[kind] > ANNOTATIONS:
             rest.append(finding)
         else:
-            commands.append(_command(kind, finding, report.place(finding)))
+            commands.append(_command(kind, finding, report.locate(finding)))
     return commands, rest
 
 
 def _importance(finding: Finding) -> int:
-    return (*_ERRORS, Outcome.UNCHECKED, Outcome.WARNING).index(finding.rule.outcome)
+    return (*ERROR_OUTCOMES, Outcome.UNCHECKED, Outcome.WARNING).index(finding.rule.outcome)
 
 
-def _command(kind: str, finding: Finding, place: Place | None) -> str:
+def _command(kind: str, finding: Finding, location: FileLocation | None) -> str:
     properties = {"title": f"{finding.rule.slug} [{finding.rule.id}]"}
-    if place is not None:
-        known = {"file": printable(place.path), "line": place.line, "col": place.column}
+    if location is not None:
+        known = {"file": printable(location.path), "line": location.line, "col": location.column}
         properties = {n: str(value) for n, value in known.items() if value} | properties
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{kind} {listed}::{_data(f'{finding.subject}: {finding.message}')}"
 
 
 def _data(text: str) -> str:
-    """The runner ends a command at a line break, and takes `%` for the start of an escape."""
+    # The runner ends a command at a line break, and takes `%` for the start of an escape.
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
@@ -52,10 +63,10 @@ def _property(text: str) -> str:
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
-def job_summary(report: Report) -> str:
-    """Markdown for the page of a run: the verdict, and a table of what was found.
+def job_summary(report: CheckReport) -> str:
+    """Return Markdown: the verdict, and a table of the findings.
 
-    All text of others is escaped, so that it shows as it is: no link, no image, no mention.
+    All text from posts and servers is escaped: it makes no link, no image and no mention.
     """
     lines = ["### mirror verify", "", _markdown(report.verdict), ""]
     findings = sorted(report.findings, key=_importance)
@@ -73,33 +84,32 @@ def job_summary(report: Report) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _row(report: Report, finding: Finding) -> str:
-    place = report.place(finding)
-    what = finding.message
-    # The subject is said already where it stands for the place, or is the post.
-    if place is not None and finding.subject != printable(finding.post or ""):
-        what = f"{finding.subject}: {what}"
-    cells = f"{finding.rule.id} {finding.rule.slug}", str(place or finding.subject), what
+def _row(report: CheckReport, finding: Finding) -> str:
+    location = report.locate(finding)
+    message = finding.message
+    # Without a location the subject has the second cell; a post as subject is in its location.
+    if location is not None and finding.subject != printable(finding.post or ""):
+        message = f"{finding.subject}: {message}"
+    cells = f"{finding.rule.id} {finding.rule.slug}", str(location or finding.subject), message
     return f"| {' | '.join(map(_markdown, cells))} |"
 
 
 def _markdown(text: str) -> str:
-    """Text as it is: every character that Markdown might give a meaning to is escaped."""
+    """Escape every character that Markdown might give a meaning to."""
     return _PUNCTUATION.sub(r"\\\g<0>", printable(text))
 
 
-def stopped_github(stopped: Stopped) -> str:
-    """A workflow command that marks the file, at its first line if nothing better is known."""
-    properties = [("title", _STOPPED)]
-    if (place := stopped.place) is not None:
-        column = [("col", str(place.column))] if place.column else []
-        where = [("file", printable(place.path)), ("line", str(place.line or 1)), *column]
+def github_annotation_of_failure(failure: SetupFailure) -> str:
+    """Return a workflow command that marks the file, at its first line if none is known."""
+    properties = [("title", NOTHING_COMPARED)]
+    if (location := failure.location) is not None:
+        column = [("col", str(location.column))] if location.column else []
+        where = [("file", printable(location.path)), ("line", str(location.line or 1)), *column]
         properties = where + properties
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties)
-    return f"::error {listed}::{_data(stopped.message)}"
+    return f"::error {listed}::{_data(failure.message)}"
 
 
-def stopped_summary(stopped: Stopped) -> str:
-    """Markdown for the page of a run."""
-    message = _markdown(stopped.message)
-    return f"### mirror verify\n\n{_STOPPED.capitalize()}: {message}\n\n"
+def job_summary_of_failure(failure: SetupFailure) -> str:
+    message = _markdown(failure.message)
+    return f"### mirror verify\n\n{NOTHING_COMPARED.capitalize()}: {message}\n\n"

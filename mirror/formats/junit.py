@@ -1,4 +1,4 @@
-"""JUnit XML of a check."""
+"""JUnit XML, as GitLab, Jenkins and others read it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from mirror.formats.report import _STOPPED, Report, Stopped
+from mirror.formats.check import NOTHING_COMPARED, CheckReport, SetupFailure
 from mirror.model import Finding, Layer, Outcome
 from mirror.urls.redact import printable
 
@@ -20,12 +20,11 @@ _ELEMENTS = {
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(report: Report) -> str:
-    """One suite a layer; one case for each object, original or post that was looked at.
+def junit_xml(report: CheckReport) -> str:
+    """Return one suite a layer, with one case for each object, original or post checked.
 
-    What a post shows is a case of its own when there is something to say about it. A difference
-    is a failure, what could not be worked on an error, what could not be checked is skipped, and
-    a warning passes with its text as output.
+    A reference in a post is a case only if it has a finding. A difference is a failure, failed
+    work is an error, an unchecked item is skipped, and a warning passes with its text as output.
     """
     suites = [_suite(report, layer) for layer in report.layers]
     totals: Counter[str] = Counter()
@@ -39,60 +38,60 @@ def junit(report: Report) -> str:
         lines += cases
         lines.append("</testsuite>")
     lines.append("</testsuites>\n")
-    # In ASCII, which is right whatever encoding it is written in.
+    # ASCII is right in whatever encoding the text is written.
     return "\n".join(lines).encode("ascii", "xmlcharrefreplace").decode()
 
 
-def _suite(report: Report, layer: Layer) -> tuple[Counter[str], list[str]]:
-    """How many cases there are, by what became of them, and their XML."""
-    told: dict[str, list[Finding]] = {}
+def _suite(report: CheckReport, layer: Layer) -> tuple[Counter[str], list[str]]:
+    """Return the number of cases by result, and their XML."""
+    by_case: dict[str, list[Finding]] = {}
     for finding in layer.findings:
-        told.setdefault(_case_name(finding), []).append(finding)
+        by_case.setdefault(_case_name(finding), []).append(finding)
     named = {printable(name) for f in layer.findings for name in (f.subject, f.post or f.subject)}
-    cases = list(told.items())
+    cases = list(by_case.items())
     cases += [(name, []) for name in map(printable, layer.subjects) if name not in named]
     counts: Counter[str] = Counter()
     lines = []
     for name, findings in cases:
-        counts += Counter(["tests", _element(findings)])
+        counts += Counter(["tests", _case_result(findings)])
         lines.append(_case(report, layer, name, findings))
     return counts, lines
 
 
 def _case_name(finding: Finding) -> str:
-    """Findings about one object share a case; each place in a post has its own."""
+    """Return a name that findings about one object share, and each place in a post has alone."""
     if finding.post is None or finding.place == finding.subject:
         return finding.subject
     return f"{finding.place} {finding.subject}"
 
 
-def _element(findings: Iterable[Finding]) -> str:
-    """What became of a case: the worst that was found; `passed` without any."""
-    found = {_ELEMENTS.get(finding.rule.outcome, "passed") for finding in findings}
-    return next((one for one in ("failure", "error", "skipped") if one in found), "passed")
+def _case_result(findings: Iterable[Finding]) -> str:
+    """Return the worst result of `findings`; `passed` without any."""
+    results = {_ELEMENTS.get(finding.rule.outcome, "passed") for finding in findings}
+    return next((name for name in ("failure", "error", "skipped") if name in results), "passed")
 
 
-def _case(report: Report, layer: Layer, name: str, findings: Sequence[Finding]) -> str:
+def _case(report: CheckReport, layer: Layer, name: str, findings: Sequence[Finding]) -> str:
     start = f"<testcase classname={_attribute(f'mirror.{layer.name}')} name={_attribute(name)}"
     if not findings:
         return f'{start} time="0"/>'
-    first, element = findings[0], _element(findings)
-    if (place := report.place(first)) is not None:
-        start += f" file={_attribute(printable(place.path))}"
-    body = _text("\n".join(f"{one.message} [{one.rule.id}]" for one in findings))
-    if element == "passed":
-        told = f"<system-out>{body}</system-out>"
+    first, result = findings[0], _case_result(findings)
+    if (location := report.locate(first)) is not None:
+        start += f" file={_attribute(printable(location.path))}"
+    body = _text("\n".join(f"{finding.message} [{finding.rule.id}]" for finding in findings))
+    if result == "passed":
+        element = f"<system-out>{body}</system-out>"
     else:
-        about = f"type={_attribute(f'{first.rule.id} {first.rule.slug}')}"
-        told = f"<{element} {about} message={_attribute(first.message)}>{body}</{element}>"
-    return f'{start} time="0">{told}</testcase>'
+        kind = f"type={_attribute(f'{first.rule.id} {first.rule.slug}')}"
+        element = f"<{result} {kind} message={_attribute(first.message)}>{body}</{result}>"
+    return f'{start} time="0">{element}</testcase>'
 
 
 def _counts(counts: Counter[str], *, skipped: bool = True) -> str:
-    """The attributes of a suite; that of all suites has no `skipped` in most schemas."""
+    """Return the attributes of a suite. Most schemas have no `skipped` for the root."""
     names = {"tests": "tests", "failures": "failure", "errors": "error"}
     names |= {"skipped": "skipped"} if skipped else {}
-    return " ".join(f'{name}="{counts[one]}"' for name, one in names.items())
+    return " ".join(f'{name}="{counts[result]}"' for name, result in names.items())
 
 
 def _attribute(text: str) -> str:
@@ -103,16 +102,16 @@ def _text(text: str) -> str:
     return escape(_NOT_XML.sub("\ufffd", text))
 
 
-def stopped_junit(stopped: Stopped) -> str:
-    """One case, which is an error: a report without cases looks as if all were well."""
+def junit_xml_of_failure(failure: SetupFailure) -> str:
+    """Return one case, which is an error: a report without cases would look like a success."""
     counts = 'tests="1" failures="0" errors="1"'
-    start = f'<testcase classname="mirror.setup" name="{_STOPPED}"'
-    if stopped.place is not None:
-        start += f" file={_attribute(printable(stopped.place.path))}"
-    told = f"message={_attribute(stopped.message)}>{_text(stopped.message)}"
+    start = f'<testcase classname="mirror.setup" name="{NOTHING_COMPARED}"'
+    if failure.location is not None:
+        start += f" file={_attribute(printable(failure.location.path))}"
+    error = f"message={_attribute(failure.message)}>{_text(failure.message)}"
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     lines.append(f'<testsuites name="mirror verify" {counts} time="0">')
     lines.append(f'<testsuite name="setup" {counts} skipped="0" time="0">')
-    lines.append(f'{start} time="0"><error type="setup" {told}</error></testcase>')
+    lines.append(f'{start} time="0"><error type="setup" {error}</error></testcase>')
     lines += ["</testsuite>", "</testsuites>\n"]
     return "\n".join(lines).encode("ascii", "xmlcharrefreplace").decode()

@@ -1,4 +1,7 @@
-"""SARIF of a check."""
+"""SARIF 2.1.0, as code scanning services read it.
+
+https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
+"""
 
 from __future__ import annotations
 
@@ -9,24 +12,27 @@ from typing import Any
 from urllib.parse import quote
 
 import mirror
-from mirror.formats.report import _STOPPED, Place, Report, Stopped
+from mirror.formats.check import NOTHING_COMPARED, CheckReport, FileLocation, SetupFailure
 from mirror.model import Finding, Outcome, Rule
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_FINGERPRINT_NAME = "mirrorFinding/v1"
 _LEVELS = {Outcome.WARNING: "warning", Outcome.UNCHECKED: "none"}
 
 
-def sarif(report: Report) -> str:
-    """A SARIF 2.1.0 log, as code scanning services read it."""
+def sarif_log(report: CheckReport) -> str:
+    """Return a log of one run."""
     rules = list(Rule)
-    places = {rule: number for number, rule in enumerate(rules)}
-    seen: Counter[str] = Counter()
+    indexes = {rule: number for number, rule in enumerate(rules)}
+    counts: Counter[str] = Counter()
     results = []
     for finding in report.findings:
         digest = fingerprint(finding)
-        seen[digest] += 1
-        result = _result(report, finding, places[finding.rule])
-        results.append(result | {"partialFingerprints": {_PRINT: f"{digest}:{seen[digest]}"}})
+        counts[digest] += 1
+        result = _result(report, finding, indexes[finding.rule])
+        results.append(
+            result | {"partialFingerprints": {_FINGERPRINT_NAME: f"{digest}:{counts[digest]}"}}
+        )
     driver = {
         "name": "mirror",
         "semanticVersion": mirror.__version__,
@@ -44,11 +50,8 @@ def sarif(report: Report) -> str:
     return json.dumps(log, indent=1) + "\n"
 
 
-_PRINT = "mirrorFinding/v1"
-
-
 def fingerprint(finding: Finding) -> str:
-    """Tells a finding from others when lines move: its rule, its post, and what it is about."""
+    """Return a digest of rule, post and subject, which stays when lines move."""
     identity = (finding.rule.id, finding.post or "", finding.subject)
     return sha256("\0".join(identity).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -63,7 +66,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
     }
 
 
-def _result(report: Report, finding: Finding, rule: int) -> dict[str, Any]:
+def _result(report: CheckReport, finding: Finding, rule: int) -> dict[str, Any]:
     text = f"{finding.subject}: {finding.message}"
     result: dict[str, Any] = {
         "ruleId": finding.rule.id,
@@ -74,41 +77,48 @@ def _result(report: Report, finding: Finding, rule: int) -> dict[str, Any]:
     }
     if finding.rule.outcome is Outcome.UNCHECKED:
         result["kind"] = "open"  # "there was not enough information to decide"
-    location: dict[str, Any] = {
+    place: dict[str, Any] = {
         "logicalLocations": [{"fullyQualifiedName": finding.subject, "kind": "resource"}]
     }
-    if (place := report.place(finding) or _manifest(report)) is not None:
-        location["physicalLocation"] = _physical(place)
-    return result | {"locations": [location]}
+    if (location := report.locate(finding) or _manifest(report)) is not None:
+        place["physicalLocation"] = _physical(location)
+    return result | {"locations": [place]}
 
 
-def _manifest(report: Report) -> Place | None:
-    """What stands for a finding without a place: services show none that has no file."""
-    return Place(report.manifest) if report.manifest else None
+def _manifest(report: CheckReport) -> FileLocation | None:
+    """Return the location of a finding that has none: services hide a result without a file."""
+    return FileLocation(report.manifest) if report.manifest else None
 
 
-def _physical(place: Place) -> dict[str, Any]:
-    uri = quote(place.path.encode("utf-8", "surrogateescape"), safe="/-._~")
+def _physical(location: FileLocation) -> dict[str, Any]:
+    uri = quote(location.path.encode("utf-8", "surrogateescape"), safe="/-._~")
     physical: dict[str, Any] = {"artifactLocation": {"uri": uri, "uriBaseId": "%SRCROOT%"}}
-    if place.line is not None:
-        region = {"startLine": place.line}
-        physical["region"] = region | ({"startColumn": place.column} if place.column else {})
+    if location.line is not None:
+        region = {"startLine": location.line}
+        physical["region"] = region | ({"startColumn": location.column} if location.column else {})
     return physical
 
 
-def stopped_sarif(stopped: Stopped) -> str:
-    """The standard's word is a notification; what services show is a result, so it is both."""
-    log = json.loads(sarif(Report((), "", stopped.exit_code)))
+def sarif_log_of_failure(failure: SetupFailure) -> str:
+    """Return a log with one notification and one result.
+
+    The standard asks for a notification; services show results only.
+    """
+    log = json.loads(sarif_log(CheckReport((), "", failure.exit_code)))
     run = log["runs"][0]
-    told: dict[str, Any] = {
+    error: dict[str, Any] = {
         "level": "error",
-        "message": {"text": stopped.message.replace("](", "] (")},
+        "message": {"text": failure.message.replace("](", "] (")},
     }
-    if stopped.place is not None:
-        told["locations"] = [{"physicalLocation": _physical(stopped.place)}]
+    if failure.location is not None:
+        error["locations"] = [{"physicalLocation": _physical(failure.location)}]
     rules = run["tool"]["driver"]["rules"]
-    rules.append({"id": "setup", "shortDescription": {"text": _STOPPED.capitalize()}})
-    run["invocations"][0]["toolExecutionNotifications"] = [told]
-    about = {"ruleId": "setup", "ruleIndex": len(rules) - 1, "partialFingerprints": {_PRINT: "1"}}
-    run["results"] = [told | about]
+    rules.append({"id": "setup", "shortDescription": {"text": NOTHING_COMPARED.capitalize()}})
+    run["invocations"][0]["toolExecutionNotifications"] = [error]
+    identity = {
+        "ruleId": "setup",
+        "ruleIndex": len(rules) - 1,
+        "partialFingerprints": {_FINGERPRINT_NAME: "1"},
+    }
+    run["results"] = [error | identity]
     return json.dumps(log, indent=1) + "\n"

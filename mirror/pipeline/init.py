@@ -176,7 +176,7 @@ def configuration(
 ) -> str:
     """Return the text of a `mirror.toml` with a folder as destination."""
     tables = [
-        "# Written by `mirror init`. Every key is explained in config.example.toml.\n",
+        "# Written by `mirror init`. `mirror config --example` explains every key.\n",
         f"[posts]\npaths = {json.dumps(list(paths), ensure_ascii=False)}\n",
     ]
     names: set[str] = set()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from os import cpu_count
 from pathlib import Path
 
+from mirror.amounts import moment
 from mirror.archive import Archive, ArchiveError
 from mirror.destinations import Destination, asset_of
 from mirror.engine import Engine
@@ -337,12 +338,12 @@ def growth(history: Iterable[tuple[float, int]]) -> list[Growth]:
 
     `history` has the time and size of each file; days are those of UTC.
     """
-    files = [(datetime.fromtimestamp(moment, UTC).date(), size) for moment, size in history]
+    files = [(moment(seconds).date(), size) for seconds, size in history]
     is_long = len({day for day, _ in files}) > _MOST_DAYS
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for day, size in files:
-        label = f"{day:%Y-%m}" if is_long else day.isoformat()
+        label = day.isoformat()[:7] if is_long else day.isoformat()
         counts[label] += 1
         sizes[label] += size
     points: list[Growth] = []

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-import care
 import pytest
-from care import BUCKET, filled, run
 from conftest import use
+from support import commands
+from support.commands import BUCKET, filled, run
 from support.servers import Server, Servers
 from support.sites import Blog
 
@@ -25,7 +25,7 @@ def stray(
 ) -> Store:
     """A destination with four images, and one object that nobody knows."""
     if request.param != "directory":
-        blog.configure(more=care.s3(use(servers[request.param], monkeypatch)))
+        blog.configure(more=commands.s3_destination(use(servers[request.param], monkeypatch)))
     filled(blog, *NAMES)
     store = blog.site.destinations[-1].store
     store.put(STRAY, b"stray")
@@ -68,7 +68,7 @@ def test_with_yes_they_go_and_nothing_else(blog: Blog, stray: Store) -> None:
 
 
 def test_no_other_prefix_of_the_bucket_is_touched(blog: Blog, rclone: Server) -> None:
-    blog.configure(more=care.s3(rclone))
+    blog.configure(more=commands.s3_destination(rclone))
     filled(blog, *NAMES)
     other = rclone.store()
     other.put(STRAY, b"theirs")
@@ -86,7 +86,7 @@ def test_in_a_bucket_with_versions_every_older_one_stays(
     client.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for theirs in ("theirs.png", "odd key +%20 一?#&.png"):
         client.put_object(Bucket=bucket, Key=theirs, Body=b"theirs")
-    blog.configure(more=care.s3(server, url=f"s3://{bucket}/blog"))
+    blog.configure(more=commands.s3_destination(server, url=f"s3://{bucket}/blog"))
     filled(blog, *NAMES)
     store = blog.site.destinations[-1].store
     damaged = Key(blog.asset(NAMES[0])["key"])
@@ -125,7 +125,7 @@ def test_above_the_limit_nothing_goes(blog: Blog, stray: Store, limit: str) -> N
 
 
 def test_the_limit_of_one_destination_holds_for_all(blog: Blog, rclone: Server) -> None:
-    blog.configure(more=care.s3(rclone))
+    blog.configure(more=commands.s3_destination(rclone))
     filled(blog, *NAMES)
     site, bucket = (target.store for target in blog.site.destinations)
     site.put(STRAY, b"1")
@@ -191,7 +191,7 @@ def test_in_doubt_nothing_goes(
     words: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    care.close(monkeypatch, blog.root / "posts" / "closed")
+    commands.make_unreadable(monkeypatch, blog.root / "posts" / "closed")
     doubt(blog)
     before = keys(local)
     unread = "could not be scanned" in words

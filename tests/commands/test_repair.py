@@ -10,10 +10,10 @@ from hashlib import md5, sha256
 from pathlib import Path
 
 import bagit
-import care
 import pytest
-from care import BUCKET, filled, picture, run
 from conftest import use
+from support import commands
+from support.commands import BUCKET, filled, picture, run
 from support.servers import BUCKET as SERVER_BUCKET
 from support.servers import Server, Servers
 from support.sites import Blog
@@ -37,7 +37,7 @@ def bucket(
 ) -> S3Store:
     """The second destination of a blog with three images; the first is a folder."""
     server = use(servers[request.param], monkeypatch)
-    blog.configure(more=care.s3(server) + FETCH)
+    blog.configure(more=commands.s3_destination(server) + FETCH)
     filled(blog, *NAMES)
     store = blog.site.destinations[-1].store
     assert isinstance(store, S3Store)
@@ -97,7 +97,7 @@ def test_what_was_repaired_is_stored_as_sync_stores_it(
     blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = use(servers["moto"], monkeypatch)
-    blog.configure(more=care.s3(server))
+    blog.configure(more=commands.s3_destination(server))
     blog.host.put("a.svg", b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
     blog.write("post.md", f"![]({BUCKET}a.svg)\n")
     blog.sync()

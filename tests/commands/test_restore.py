@@ -13,9 +13,9 @@ from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
-import care
 import pytest
-from care import BUCKET, filled, picture, run
+from support import commands
+from support.commands import BUCKET, filled, picture, run
 from support.servers import Server
 from support.sites import Blog
 
@@ -85,7 +85,7 @@ def test_what_a_killed_run_left_is_gone_after_the_next(
 
 
 def test_a_bucket_serves_where_the_archive_does_not(blog: Blog, rclone: Server) -> None:
-    blog.configure(more=care.s3(rclone))
+    blog.configure(more=commands.s3_destination(rclone))
     filled(blog, *NAMES)
     site, bucket = (target.store for target in blog.site.destinations)
     a, b, c = (Key(blog.asset(quote(name))["key"]) for name in NAMES)

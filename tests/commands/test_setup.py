@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from care import BUCKET, filled, picture, run
-from chaos import MIRROR
+from support.commands import BUCKET, filled, picture, run
+from support.faults import MIRROR
 from support.sites import Blog
 
 

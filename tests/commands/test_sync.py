@@ -8,10 +8,10 @@ from dataclasses import replace
 from hashlib import md5, sha256
 
 import pytest
-from care import picture
 from conftest import use
 from PIL import Image
 from support import slides
+from support.commands import picture
 from support.servers import BUCKET as SERVER_BUCKET
 from support.servers import Server
 from support.sites import BUCKET, Blog

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import hostile
 import pytest
+from support import pathological
 
 from mirror.markdown import find_references
 from mirror.model import Form, Rule
@@ -98,7 +98,7 @@ def _calls(data: bytes, post: str) -> int:
 
 @pytest.mark.parametrize("post", ["a.md", "a.mdx"])
 def test_work_grows_with_the_length_of_hostile_posts(post: str) -> None:
-    small, large = (list(hostile.posts(size)) for size in (1_000, 4_000))
+    small, large = (list(pathological.posts(size)) for size in (1_000, 4_000))
     for (name, short), (_, long) in zip(small, large, strict=True):
         if len(short) < len(long) < 100_000:
             growth = _calls(long.encode(), post) / (_calls(short.encode(), post) + 300)

@@ -6,7 +6,7 @@ import gzip
 from dataclasses import replace
 
 import pytest
-from care import picture
+from support.commands import picture
 
 from mirror.fetch import Fetcher, FetchError, FetchLimits
 from mirror.model import OCTETS, Key

@@ -1,4 +1,4 @@
-"""What a check found, for the formats that CI reads."""
+"""The outcome of a check, with locations as the repository counts them."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 
 from mirror.model import Finding, Layer, Outcome
 
-_SUMMARY_BYTES = 900_000  # GitHub drops a step's summary over 1 MiB, all of it
-_ERRORS = (Outcome.DIFFERENCE, Outcome.FAILURE, Outcome.REFUSED)
+ERROR_OUTCOMES = (Outcome.DIFFERENCE, Outcome.FAILURE, Outcome.REFUSED)
+"""The outcomes that turn a check red, most important first."""
+
+NOTHING_COMPARED = "nothing was compared"
+"""The title of a `SetupFailure` in every format."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a check found, and where that stands in the repository.
+class CheckReport:
+    """The outcome of a check, and where its files are in the repository.
 
-    `folder` is that of `mirror.toml` and `manifest` the manifest, both relative to the root of
-    the repository, with `/`; `lines` are the lines of the manifest that keys and digests stand
-    on. `verdict` is the whole in one line.
+    `folder` is the folder of `mirror.toml` and `manifest` the manifest, both relative to the root
+    of the repository, with `/`. `lines` maps a key or a digest to its line of the manifest.
+    `verdict` is the outcome in one line.
     """
 
     layers: Sequence[Layer]
@@ -33,18 +36,18 @@ class Report:
     def findings(self) -> list[Finding]:
         return [finding for layer in self.layers for finding in layer.findings]
 
-    def place(self, finding: Finding) -> Place | None:
-        """Where a finding is shown: its post, else its line of the manifest."""
+    def locate(self, finding: Finding) -> FileLocation | None:
+        """Return the place in the post, else the line of the manifest, else `None`."""
         if finding.post is not None:
             path = posixpath.normpath(posixpath.join(self.folder, finding.post))
-            return Place(path, finding.line, finding.column)
+            return FileLocation(path, finding.line, finding.column)
         if (line := self.lines.get(finding.subject)) is not None:
-            return Place(self.manifest, line)
+            return FileLocation(self.manifest, line)
         return None
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FileLocation:
     """A file of the repository; `line` and `column` count characters from 1."""
 
     path: str
@@ -55,13 +58,10 @@ class Place:
         return ":".join(str(part) for part in (self.path, self.line, self.column) if part)
 
 
-_STOPPED = "nothing was compared"
-
-
 @dataclass(frozen=True, slots=True)
-class Stopped:
-    """Why nothing was compared, and which file is to be put right, if that is known."""
+class SetupFailure:
+    """The reason why nothing was compared, and the file to correct if it is known."""
 
     message: str
     exit_code: int
-    place: Place | None = None
+    location: FileLocation | None = None

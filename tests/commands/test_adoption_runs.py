@@ -23,16 +23,16 @@ from typing import Any, Self
 
 import pytest
 import yaml
-from care import picture
 from cmarkgfm import github_flavored_markdown_to_html
 from junitparser import Failure, JUnitXml, Skipped
-from runners import GitHub, GitLab, clean_environment, git, script, tools
+from support.commands import picture
+from support.runners import GitHub, GitLab, clean_environment, git, script, tools
 from support.servers import BUCKET as SERVER_BUCKET
 from support.servers import Server, Servers
-from test_adoption import PLACEHOLDER, ROOT
-from test_formats import Command
+from support.workflow_commands import Command
 from test_public import Spoil, body, headers, only, without
 
+from commands.test_adoption import PLACEHOLDER, ROOT
 from mirror.host import ImageHost, Request, Response
 
 SOURCE = "https://blog.oss-cn-beijing.aliyuncs.com/"

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from checker import Truth
+from support.invariants import Truth
 
 from mirror.host import ImageHost, Request
 
@@ -103,7 +103,7 @@ def picture(seed: int, side: int = 24) -> bytes:
 
 
 @dataclass(frozen=True)
-class Ended:
+class ProcessResult:
     """How a run ended, and what it printed."""
 
     code: int
@@ -133,7 +133,7 @@ class Run:
         self._out, self._err = out, err
         self._handle = os.pidfd_open(process.pid)  # readable once it has ended
 
-    def end(self) -> Ended:
+    def end(self) -> ProcessResult:
         """Wait for its end; one that never ends is killed, and an error."""
         if not select.select([self._handle], [], [], _PATIENCE_S)[0]:
             self.process.kill()
@@ -142,9 +142,9 @@ class Run:
         os.close(self._handle)
         code = self.process.wait()
         out, err = (path.read_text("utf-8", "replace") for path in (self._out, self._err))
-        return Ended(code, out, err)
+        return ProcessResult(code, out, err)
 
-    def kill_after(self, seconds: float) -> Ended:
+    def kill_after(self, seconds: float) -> ProcessResult:
         """Kill it at that moment, unless it has ended before."""
         select.select([self._handle], [], [], seconds)
         self.process.kill()
@@ -203,14 +203,14 @@ class Blog:
             )
         return Run(process, out, err)
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None) -> Ended:
+    def run(self, *args: str, env: Mapping[str, str] | None = None) -> ProcessResult:
         return self.start(*args, env=env).end()
 
-    def struck(self, step: int, *args: str) -> Ended:
+    def struck(self, step: int, *args: str) -> ProcessResult:
         """Kill a run just before its `step`-th step."""
         return self.run(*args, env={**self._hook(), "CHAOS_AT": str(step)})
 
-    def edited(self, step: int, post: str, *args: str) -> Ended:
+    def edited(self, step: int, post: str, *args: str) -> ProcessResult:
         """Somebody adds a line to `post` when a run opens its `step`-th file for writing."""
         edit = {"CHAOS_THEN": str(self.root / post), "CHAOS_ONLY": "open"}
         return self.run(*args, env={**self._hook(), "CHAOS_AT": str(step), **edit})
@@ -318,7 +318,7 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[str], None]]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def crashed(ended: Ended) -> bool:
+def crashed(ended: ProcessResult) -> bool:
     """Whether it ended as a bug does, not as a run that was told to."""
     return ended.code in (70, -6, -11) or "Traceback (most recent call last)" in ended.text
 

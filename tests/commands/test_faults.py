@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import checker
 import pytest
-from chaos import (
+from support import invariants
+from support.faults import (
     FAULTS,
     IN_FLIGHT,
     PICTURES,
@@ -42,11 +42,11 @@ def site(tmp_path: Path) -> Iterator[Blog]:
 
 
 def nothing_is_wrong(site: Blog, *, repointed: bool | None = None) -> None:
-    assert checker.at_rest(site.truth(), repointed=repointed) == []
+    assert invariants.at_rest(site.truth(), repointed=repointed) == []
 
 
 def everything_is_whole(site: Blog) -> None:
-    assert list(checker.at_any_instant(site.truth())) == []
+    assert list(invariants.at_any_instant(site.truth())) == []
 
 
 # --- Kills ----------------------------------------------------------------------------------------
@@ -189,12 +189,12 @@ def test_a_spoiled_answer_is_asked_for_again_or_told(
         ended = filled.run("sync")
         assert not crashed(ended), ended.text
         assert proxy.faults[fault]
-        problems = checker.at_rest(truth)
+        problems = invariants.at_rest(truth)
         assert (ended.code == 0) == (problems == []), (ended.text, problems)
         assert ended.code in (0, 3)
         if problems:
             assert filled.run("sync").code == 0
-            assert checker.at_rest(truth) == []
+            assert invariants.at_rest(truth) == []
         proxy.spoil(first_of("LIST", fault))
         ended = filled.run("verify")
         assert ended.code in (0, 3), ended.text
@@ -209,14 +209,14 @@ def test_a_bucket_that_vanishes_is_filled_by_the_next_run(site: Blog, rclone: Se
         ended = site.run("sync", env={"AWS_MAX_ATTEMPTS": "1"})
         assert ended.code == 3
         assert "M306" in ended.out
-        assert list(checker.at_any_instant(truth)) == []
+        assert list(invariants.at_any_instant(truth)) == []
         # No post shows what is not there.
         assert site.run("rewrite").code == 3
-        assert list(checker.at_any_instant(truth)) == []
+        assert list(invariants.at_any_instant(truth)) == []
         proxy.spoil(lambda method, before: None)
         assert site.run("sync").code == 0
         assert site.run("rewrite").code == 0
-        assert checker.at_rest(truth, repointed=True) == []
+        assert invariants.at_rest(truth, repointed=True) == []
 
 
 def test_another_object_under_our_key_stays(site: Blog, rclone: Server) -> None:
@@ -297,9 +297,9 @@ def test_no_misbehaviour_of_a_host_reaches_the_manifest(tmp_path: Path) -> None:
         site.pictures = {f"{PICTURES}{name}/p/000.png": picture(0) for name in quick}
         ended = site.run("sync", "--json")
         assert ended.code == 3
-        assert list(checker.at_any_instant(site.truth())) == []
-        assets = checker.read_manifest(site.root)
-        kept = {url for asset in assets.values() for url in checker.sources_of(asset)}
+        assert list(invariants.at_any_instant(site.truth())) == []
+        assets = invariants.read_manifest(site.root)
+        kept = {url for asset in assets.values() for url in invariants.sources_of(asset)}
         told = {one["subject"] for one in ended.events() if one["type"] == "finding"}
         assert kept.isdisjoint(told)
         assert kept | told == set(site.pictures)

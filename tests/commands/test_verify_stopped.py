@@ -10,15 +10,17 @@ from typing import Any
 import cmarkgfm
 import html5lib
 import pytest
-from care import BUCKET, Ran, filled, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from junitparser import Error, JUnitXml
+from support.check_reports import texts
+from support.commands import BUCKET, CommandResult, filled, run
+from support.sarif_schema import SCHEMA
 from support.sites import Blog
-from test_formats import SCHEMA, Command, obey, texts
+from support.workflow_commands import Command, obey
 
 from mirror import formats
-from mirror.formats import Place, Stopped
+from mirror.formats import FileLocation, SetupFailure
 
 MANIFEST = "manifests/images.jsonl"
 FORMATS = ("junit", "sarif", "github")
@@ -60,7 +62,7 @@ def synced(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> Blog:
     return blog
 
 
-def _junit(ran: Ran) -> Error:
+def _junit(ran: CommandResult) -> Error:
     xml = JUnitXml.fromstring(ran.out.encode())
     assert (xml.tests, xml.failures, xml.errors) == (1, 0, 1)
     ((case,),) = xml
@@ -203,17 +205,17 @@ def test_what_is_compared_holds_no_such_error(synced: Blog) -> None:
 @settings(max_examples=30)
 @given(message=texts, path=texts, line=st.none() | st.integers(1, 10**6))
 def test_hostile_words_stay_words(message: str, path: str, line: int | None) -> None:
-    stopped = Stopped(message, 2, Place(path.encode("utf-8", "replace").decode(), line))
-    ((case,),) = JUnitXml.fromstring(formats.stopped_junit(stopped).encode())
+    failure = SetupFailure(message, 2, FileLocation(path.encode("utf-8", "replace").decode(), line))
+    ((case,),) = JUnitXml.fromstring(formats.junit_xml_of_failure(failure).encode())
     assert len(case.result) == 1
-    result, _ = _sarif(formats.stopped_sarif(stopped))
+    result, _ = _sarif(formats.sarif_log_of_failure(failure))
     assert "](" not in result["message"]["text"]
-    line_ = formats.stopped_github(stopped)
+    line_ = formats.github_annotation_of_failure(failure)
     assert "\n" not in line_
     command = _github(line_)
     assert command.text == message
     assert command.properties.keys() == {"file", "line", "title"}
-    summary = formats.stopped_summary(stopped).encode("utf-8", "replace").decode()
+    summary = formats.job_summary_of_failure(failure).encode("utf-8", "replace").decode()
     page = cmarkgfm.github_flavored_markdown_to_html(summary)
     tree = html5lib.parseFragment(page, namespaceHTMLElements=False)
     assert {element.tag for element in tree.iter()} <= {"DOCUMENT_FRAGMENT", "h3", "p"}

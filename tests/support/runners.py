@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from test_formats import Command, obey
+from support.workflow_commands import Command, obey
 
 Values = Mapping[str, Any]
 

@@ -1,4 +1,4 @@
-"""Posts made to take long: every construct opened and never closed, nested, or repeated."""
+"""Posts on which a parser may take long: constructs left open, nested, or repeated."""
 
 from __future__ import annotations
 

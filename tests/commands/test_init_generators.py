@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mirror.cli.init import _is_there
+from mirror.cli.init import _matches
 from mirror.pipeline.init import PostHost, PublicFolder, configuration, find_public_folder, propose
 
 KIT = 'import { sveltekit } from "@sveltejs/kit/vite";\n'
@@ -38,7 +38,7 @@ def test_files_of_one_name_are_told_apart_by_what_they_hold(
 ) -> None:
     for name, text in site.items():
         (tmp_path / name).write_text(text)
-    found = find_public_folder(partial(_is_there, tmp_path))
+    found = find_public_folder(partial(_matches, tmp_path))
     assert (found.generator, found.folder, found.public_url) == (generator, folder, "/mirror")
 
 

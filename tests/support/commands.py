@@ -1,4 +1,4 @@
-"""Help for the tests of what follows a backup: the command in this process, pictures, buckets."""
+"""Run a command in this process; make pictures, a backup, and settings of a bucket."""
 
 from __future__ import annotations
 
@@ -22,13 +22,21 @@ from support.sites import BUCKET, Blog
 
 from mirror.cli import run as run_cli
 
-__all__ = ["BUCKET", "Ran", "close", "filled", "picture", "run", "s3"]
+__all__ = [
+    "BUCKET",
+    "CommandResult",
+    "filled",
+    "make_unreadable",
+    "picture",
+    "run",
+    "s3_destination",
+]
 _prefixes = count()
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a command left: its exit code and what it printed."""
+class CommandResult:
+    """The exit code of a command and what it printed."""
 
     code: int
     out: str
@@ -49,7 +57,7 @@ class Ran:
         return [one["rule"] for one in self.events if one["type"] == "finding"]
 
 
-def run(blog: Blog, *arguments: str | Path) -> Ran:
+def run(blog: Blog, *arguments: str | Path) -> CommandResult:
     """`mirror ARGUMENTS` in the folder of the blog."""
     before, out, err = sys.argv, StringIO(), StringIO()
     sys.argv = ["mirror", *map(str, arguments)]
@@ -58,26 +66,26 @@ def run(blog: Blog, *arguments: str | Path) -> Ran:
             code = run_cli()
     finally:
         sys.argv = before
-    return Ran(code, out.getvalue(), err.getvalue())
+    return CommandResult(code, out.getvalue(), err.getvalue())
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
-    """Noise that no other seed looks like."""
+    """Return a picture of noise; those of two seeds do not look alike."""
     file = BytesIO()
     Image.frombytes("RGB", (24, 24), Random(seed).randbytes(24 * 24 * 3)).save(file, kind)
     return file.getvalue()
 
 
 def filled(blog: Blog, *names: str) -> None:
-    """A post with so many different images of the source, and a backup of it."""
+    """Write a post that shows one new image under each name, and back it up."""
     for seed, name in enumerate(names):
         blog.host.put(name, picture(seed))
     blog.write("post.md", "".join(f"![](<{BUCKET}{name}>)\n\n" for name in names))
     assert not blog.sync().findings
 
 
-def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Make `folder` one that cannot be read, which no mode is to the superuser."""
+def make_unreadable(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let reading `folder` fail. A file mode would not: tests may run as root."""
     scandir = os.scandir
 
     def refusing(path: Any = ".") -> Any:
@@ -88,8 +96,8 @@ def close(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setattr(os, "scandir", refusing)
 
 
-def s3(server: Server, name: str = "bucket", **changes: str) -> str:
-    """A destination in the server's bucket, beneath a prefix of its own."""
+def s3_destination(server: Server, name: str = "bucket", **changes: str) -> str:
+    """Return the settings of a destination in the server's bucket, under a new prefix."""
     values = {
         "name": name,
         "url": f"s3://{SERVER_BUCKET}/care{next(_prefixes)}",

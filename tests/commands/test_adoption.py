@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from runners import Expression, clean_environment, fill
+from support.runners import Expression, clean_environment, fill
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 EXAMPLES = sorted(ROOT.glob("examples/workflows/*.yml"))
 WORKFLOWS = [*EXAMPLES, ROOT / ".github/workflows/ci.yml"]

@@ -1,7 +1,7 @@
-"""Whether a site is whole, told from its files alone. Shares no code with the program.
+"""The invariants of a site, checked on its files alone. Shares no code with the program.
 
 `at_rest` holds after a command that ran to its end, `at_any_instant` also after a kill. Both
-return what is wrong in words; nothing wrong is an empty list.
+return what is wrong, one sentence each; an empty list is a site that is whole.
 """
 
 from __future__ import annotations

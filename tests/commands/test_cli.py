@@ -10,9 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import checker
 import pytest
-from chaos import MIRROR, PICTURES, PUBLIC, Blog, Ended, HoldingHost, blog, crashed
+from support import invariants
+from support.faults import MIRROR, PICTURES, PUBLIC, Blog, HoldingHost, ProcessResult, blog, crashed
 from support.servers import BUCKET, Server
 
 NEED_A_CONFIG = ("sync", "rewrite", "verify", "dupes", "report")
@@ -35,7 +35,7 @@ def site(made: Blog) -> Blog:
     return made
 
 
-def ends(ended: Ended, code: int, *words: str) -> None:
+def ends(ended: ProcessResult, code: int, *words: str) -> None:
     """One way to end: with this code, these words on stderr or stdout, and no traceback."""
     assert ended.code == code, ended.text
     assert not crashed(ended), ended.text
@@ -160,7 +160,7 @@ def test_posts_that_are_no_text_are_named_and_the_rest_is_done(site: Blog) -> No
     ended = site.run("sync")
     (site.root / "posts" / "folder.md").rmdir()
     ends(ended, 3, "posts/binary.md", "M101")
-    assert checker.at_rest(site.truth()) == []
+    assert invariants.at_rest(site.truth()) == []
 
 
 def test_what_a_host_refuses_is_named_with_its_status(site: Blog) -> None:
@@ -260,7 +260,7 @@ def test_it_runs_without_stdout_and_stderr(site: Blog) -> None:
     for close in (">&-", "2>&-", ">&- 2>&-"):
         done = subprocess.run(["sh", "-c", f'"{MIRROR}" sync {close}'], cwd=site.root)
         assert done.returncode == 0
-    assert checker.at_rest(site.truth()) == []
+    assert invariants.at_rest(site.truth()) == []
 
 
 # --- How a run is ended ---------------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_an_interrupted_sync_keeps_what_it_has(tmp_path: Path, number: signal.Si
         assert site.host.holds.wait(60)
         run.process.send_signal(number)
         ends(run.end(), 128 + number, "run again to go on")
-        assert list(checker.at_any_instant(site.truth())) == []
+        assert list(invariants.at_any_instant(site.truth())) == []
         kept = len(list((site.root / "archive" / "data").rglob("*.png")))
         again = site.start("sync", "--dry-run", "--json").end()
         assert again.summary["reused"] >= kept
