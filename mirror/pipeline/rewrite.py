@@ -165,18 +165,18 @@ def point_back(
     """Yield an edit for each reference that goes back to its source, in the spelling it had.
 
     With `respell`, each source is spelled anew for where it stands now. So is one that opens a tag
-    of a site generator: the generator would run it.
+    of HTML or of a site generator, which may take it for one.
     """
     for ref, line in recalled.items():
         text = line.spelling or line.source
-        if respell or _TEMPLATE_TAG.search(text):
+        if respell or _TAG.search(text):
             yield _spelled(post, ref, line.source)
         else:
             yield Edit(ref, text, line.source)
 
 
 # Hugo, Jekyll and Hexo expand `{{`, `{%` and `{#` anywhere in a post; others `<%` and `${`.
-_TEMPLATE_TAG = re.compile(r"\{[{%#]|<%|\$\{")
+_TAG = re.compile(r"<[A-Za-z/!?%]|\{[{%#]|\$\{")
 
 
 def _spelled(post: ScannedPost, ref: Reference, url: str) -> Edit | Finding:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
 
+import care
 import pytest
 from sites import BUCKET
 from support import slides
@@ -13,6 +15,7 @@ from typer.testing import CliRunner
 
 from mirror.cli import app
 from mirror.engine import Serial
+from mirror.markdown import find_references
 from mirror.model import Rule
 from mirror.pipeline.rewrite import diff
 from mirror.pipeline.verify import VerifyOptions, verify
@@ -409,3 +412,81 @@ def test_a_check_that_would_change_a_post_exits_1_whatever_else_it_met(mirrored,
     assert runner.invoke(app, ["rewrite", "--check"]).exit_code == 1
     assert runner.invoke(app, ["rewrite"]).exit_code == 3
     assert runner.invoke(app, ["rewrite", "--check"]).exit_code == 3
+
+
+# --- A memory that somebody edited ------------------------------------------------------------
+
+
+def edit_memory(mirrored, **changes):
+    """Change the one line of the memory, as a pull request may."""
+    path = mirrored.root / "manifests" / "rewrites.jsonl"
+    header, line = path.read_text().splitlines()
+    path.write_text(f"{header}\n{json.dumps(json.loads(line) | changes)}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"source": "javascript:alert(1)"}, id="javascript"),
+        pytest.param({"source": "data:text/html,x"}, id="data"),
+        pytest.param({"source": f"{BUCKET}a.png\n<script>alert(1)</script>"}, id="a line end"),
+        pytest.param(
+            {"spelling": f"{BUCKET}a.png) <script>alert(1)</script> ("}, id="markup in the spelling"
+        ),
+        pytest.param({"spelling": "https://evil.example/b.png"}, id="another address"),
+    ],
+)
+@pytest.mark.parametrize("command", [["rewrite", "--revert"], ["rewrite"], ["verify", "--posts"]])
+def test_a_crafted_line_of_the_memory_is_an_error_and_nothing_is_written(
+    mirrored, changes, command
+):
+    path = mirrored.write("post.md", f"[![x]({BUCKET}a.png)](https://h.example/)\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    before = path.read_bytes()
+    memory = edit_memory(mirrored, **changes)
+    edited = memory.read_bytes()
+    ran = care.run(mirrored, *command)
+    assert ran.code == 2
+    assert "rewrites.jsonl: line 2: " in ran.err
+    assert path.read_bytes() == before
+    assert memory.read_bytes() == edited
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": f"{BUCKET}a.png) <script>alert(1)</script> ("},
+        {"source": f"{BUCKET}a.png <script>alert(1)</script> <!-- ![](x) -->"},
+        {"source": f"{BUCKET}a.png 't') <b>bold</b> <!-- ![](<b> \"-->"},
+        {"source": "https://evil.example/<script>alert(1)</script>"},
+    ],
+)
+def test_a_crafted_source_is_one_address_in_the_post_or_stays_out_of_it(mirrored, changes):
+    path = mirrored.write("post.md", f"before ![x]({BUCKET}a.png) after\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    before = path.read_text()
+    edit_memory(mirrored, **changes)
+    mirrored.revert()
+    after = path.read_text()
+    assert "<script" not in after
+    assert "<b>" not in after
+    (ref,) = find_references(after.encode(), "post.md").references
+    assert ref.url.raw == changes["source"] or after == before
+
+
+def test_an_image_whose_url_the_memory_cannot_keep_stays_and_is_named(mirrored):
+    """A post may spell a URL over two lines, which `--revert` would refuse to write."""
+    mirrored.host.put("x\x07y.png", DECK[1])
+    text = f'<img src="{BUCKET}x\x07y.png">\n\n![]({BUCKET}a.png)\n'
+    path = mirrored.write("post.md", text)
+    mirrored.sync()
+    result = mirrored.rewrite()
+    assert rules(result) == [Rule.NOT_REPOINTED]
+    assert "--revert" in result.findings[0].message
+    assert "x\x07y.png" in path.read_text()
+    assert "/images/" in path.read_text()
+    assert not mirrored.revert().findings
+    assert path.read_text() == text
