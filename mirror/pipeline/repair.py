@@ -23,10 +23,9 @@ from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.verify import (
-    Held,
-    State,
-    VerifyOptions,
-    examine,
+    Comparison,
+    ObjectState,
+    compare_destination,
     verify_original,
 )
 from mirror.store import StoreError
@@ -49,7 +48,7 @@ class Broken:
     """An image, and where it is missing or damaged."""
 
     asset: Asset
-    targets: tuple[tuple[Destination, State], ...] = ()
+    targets: tuple[tuple[Destination, ObjectState], ...] = ()
     in_archive: bool = False
 
     @property
@@ -142,10 +141,10 @@ def diagnose(
     compared = 0
     for target in parts.destinations:
         objects = manifest.objects
-        held = examine(target, objects, engine, VerifyOptions(deep=options.deep), progress)
+        held = compare_destination(target, objects, engine, progress, deep=options.deep)
         compared += held.compared
-        if held.trouble is not None:
-            findings.append(unreachable(target, held.trouble))
+        if held.error is not None:
+            findings.append(unreachable(target, held.error))
             continue
         reachable.append(target)
         for asset, state in _to_mend(held, manifest, findings):
@@ -162,16 +161,18 @@ def diagnose(
     return Diagnosis([broken[digest] for digest in sorted(broken)], compared, reachable)
 
 
-def _to_mend(held: Held, manifest: Manifest, findings: FindingLog) -> Iterator[tuple[Asset, State]]:
-    for one in held.deviations:
-        if one.state is State.UNCHECKED:
+def _to_mend(
+    held: Comparison, manifest: Manifest, findings: FindingLog
+) -> Iterator[tuple[Asset, ObjectState]]:
+    for one in held.differences:
+        if one.state is ObjectState.UNCHECKED:
             findings.append(Finding(Rule.OBJECT_UNCHECKED, one.key, one.message))
-        elif one.state is not State.EXTRA:
+        elif one.state is not ObjectState.EXTRA:
             yield manifest.by_key[one.key], one.state
 
 
 def _look(parts: Parts, asset: Asset) -> tuple[Asset, bool]:
-    return asset, verify_original(parts, asset) is not None
+    return asset, verify_original(parts.archive, asset) is not None
 
 
 # --- Good bytes -------------------------------------------------------------------------------
@@ -267,7 +268,7 @@ class MendJob:
         inline = not may_run_scripts(asset, self.parts.locator)
         for target, state in broken.targets:
             assert asset.key is not None  # noqa: S101  (only objects are in destinations)
-            put = target.store.replace if state is State.DIFFERENT else target.store.put
+            put = target.store.replace if state is ObjectState.DIFFERENT else target.store.put
             yield target.name, partial(put, asset.key, data, blob.media_type, inline=inline)
 
 

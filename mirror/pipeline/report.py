@@ -254,7 +254,10 @@ def _findings(
     """What the last sync left, and what the posts show that it does not explain."""
     kept = [finding for finding in last.findings if _still(finding, manifest)] if last else []
     explained = {_about(finding) for finding in kept}
-    now = [*scanned.findings, *verify_posts(parts, manifest, scanned)]
+    differences = verify_posts(
+        parts.destinations, parts.locator, parts.config.ignored, manifest, scanned
+    )
+    now = [*scanned.findings, *differences]
     return kept + [finding for finding in now if _about(finding) not in explained]
 
 
