@@ -124,9 +124,8 @@ class Memory:
             for at, line in recall(lines, here).items()
             if at not in loose or self._is_best(at, line, margin=1)
         }
-        return recalled | self._recall_elsewhere(
-            [at for at in here if at in loose - recalled.keys()]
-        )
+        elsewhere = [at for at in here if at in loose and at not in recalled]
+        return recalled | self._recall_elsewhere(elsewhere)
 
     def _recall_elsewhere(self, here: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
         """Recall from the lines of other posts: this one was renamed, or text was copied into it.
