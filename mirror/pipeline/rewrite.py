@@ -307,7 +307,7 @@ class RewriteResult:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What both directions share. Without `parts` (`--map`) nothing is remembered."""
+    """The input of both commands. Without `parts` (`--map`) nothing is remembered."""
 
     scanned: Scanned
     progress: Progress

@@ -150,6 +150,8 @@ def _unused(lines: Iterable[Rewrite], pairs: Mapping[Occurrence, Rewrite]) -> li
 
 def without(lines: Iterable[Rewrite], removed: Counter[Rewrite]) -> list[Rewrite]:
     """Return `lines` without those in `removed`, each as often as it is counted there."""
+    if not removed:
+        return list(lines)
     left = Counter(removed)
     kept = []
     for line in lines:

@@ -478,7 +478,7 @@ def test_a_crafted_source_is_one_address_in_the_post_or_stays_out_of_it(mirrored
 
 
 def test_an_image_whose_url_the_memory_cannot_keep_stays_and_is_named(mirrored):
-    """A post may spell a URL over two lines, which `--revert` would refuse to write."""
+    """A control character in a URL: the memory refuses such a line, so none is written."""
     mirrored.host.put("x\x07y.png", DECK[1])
     text = f'<img src="{BUCKET}x\x07y.png">\n\n![]({BUCKET}a.png)\n'
     path = mirrored.write("post.md", text)
