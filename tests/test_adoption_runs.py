@@ -25,13 +25,13 @@ import pytest
 import yaml
 from care import picture
 from cmarkgfm import github_flavored_markdown_to_html
+from commands.test_verify_public import Spoil, body, headers, only, without
 from junitparser import Failure, JUnitXml, Skipped
 from runners import GitHub, GitLab, clean_environment, git, script, tools
 from servers import BUCKET as SERVER_BUCKET
 from servers import Server, Servers
 from test_adoption import PLACEHOLDER, ROOT
 from test_formats import Command
-from test_public import Spoil, body, headers, only, without
 
 from mirror.host import ImageHost, Request, Response
 
