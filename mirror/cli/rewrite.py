@@ -119,14 +119,21 @@ def _resolver(parts: Parts) -> ByManifest:
 
     if not parts.destinations:
         raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
-    target = parts.destinations[0]
-    if target.settings.public_url is None:
+    destination = parts.destinations[0]
+    if destination.settings.public_url is None:
         raise ConfigError(
-            f"destination {target.name!r} has no `public_url`: what posts are to be pointed at, "
-            "such as https://img.example.com/blog, or /images for a folder of the site"
+            f"destination {destination.name!r} has no `public_url`: what posts are to be pointed "
+            "at, such as https://img.example.com/blog, or /images for a folder of the site"
         )
     manifest, _ = parts.manifest.load()
-    return ByManifest(parts, manifest, target, Proof(target))
+    return ByManifest(
+        locator=parts.locator,
+        destinations=parts.destinations,
+        ignored=parts.config.ignored,
+        manifest=manifest,
+        destination=destination,
+        proof=Proof(destination),
+    )
 
 
 def _diff_text(text: str) -> str:
@@ -137,7 +144,7 @@ def _diff_text(text: str) -> str:
 def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:
     verb = ("pointed back" if back else "rewrote") if writes else "would change"
     lines = [
-        f"{verb} {for_log(change.scanned.post.name)}: {count_text(len(change.edits), 'reference')}"
+        f"{verb} {for_log(change.before.name)}: {count_text(len(change.edits), 'reference')}"
         for change in changed
     ]
     if not changed:

@@ -199,7 +199,7 @@ def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> Chec
         seconds=result.summary["seconds"],
         folder=_relative(parts.config.root, root),
         manifest=_relative(parts.manifest.path, root),
-        lines=manifest_lines(parts, result.findings),
+        lines=manifest_lines(parts.manifest, parts.destinations, result.findings),
     )
 
 

@@ -29,7 +29,7 @@ from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.verify import Held, State, VerifyOptions, examine, verify_original
+from mirror.pipeline.verify import Comparison, ObjectState, compare_destination, verify_original
 from mirror.store import StoreError
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
@@ -58,7 +58,7 @@ class Damage:
     """An image, and the places where it is missing or has other bytes."""
 
     asset: Asset
-    destinations: tuple[tuple[Destination, State], ...] = ()
+    destinations: tuple[tuple[Destination, ObjectState], ...] = ()
     in_archive: bool = False
 
     @property
@@ -101,13 +101,13 @@ def repair(
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
     log = RepairLog(FindingLog(progress.finding), progress, options.dry_run)
-    depth = VerifyOptions(deep=options.deep)
+    compare = partial(compare_destination, deep=options.deep)
     comparisons = (
-        (destination, examine(destination, manifest.objects, engine, depth, progress))
+        (destination, compare(destination, manifest.objects, engine, progress))
         for destination in parts.destinations
     )
     diagnosis = diagnose(manifest, comparisons, log.findings)
-    is_damaged = IsDamaged(partial(verify_original, parts))
+    is_damaged = IsDamaged(partial(verify_original, parts.archive))
     damages = add_originals(
         diagnosis.damages, find_originals(manifest, is_damaged, engine, progress)
     )
@@ -175,7 +175,7 @@ class Diagnosis:
 
 
 def diagnose(
-    manifest: Manifest, comparisons: Iterable[tuple[Destination, Held]], findings: FindingLog
+    manifest: Manifest, comparisons: Iterable[tuple[Destination, Comparison]], findings: FindingLog
 ) -> Diagnosis:
     """Return which objects of the manifest are missing or different, and where.
 
@@ -185,19 +185,19 @@ def diagnose(
     damages: dict[Digest, Damage] = {}
     reachable = []
     compared = 0
-    for destination, held in comparisons:
-        compared += held.compared
-        if held.trouble is not None:
-            findings.append(unreachable(destination, held.trouble))
+    for destination, comparison in comparisons:
+        compared += comparison.compared
+        if comparison.error is not None:
+            findings.append(unreachable(destination, comparison.error))
             continue
         reachable.append(destination)
-        for deviation in held.deviations:
-            if deviation.state is State.UNCHECKED:
-                findings.append(Finding(Rule.OBJECT_UNCHECKED, deviation.key, deviation.message))
-            elif deviation.state is not State.EXTRA:
-                asset = manifest.by_key[deviation.key]
+        for difference in comparison.differences:
+            if difference.state is ObjectState.UNCHECKED:
+                findings.append(Finding(Rule.OBJECT_UNCHECKED, difference.key, difference.message))
+            elif difference.state is not ObjectState.EXTRA:
+                asset = manifest.by_key[difference.key]
                 damage = damages.get(asset.digest, Damage(asset))
-                places = (*damage.destinations, (destination, deviation.state))
+                places = (*damage.destinations, (destination, difference.state))
                 damages[asset.digest] = replace(damage, destinations=places)
     return Diagnosis([damages[digest] for digest in sorted(damages)], compared, reachable)
 
@@ -373,7 +373,7 @@ class CopyWriter:
         for destination, state in damage.destinations:
             assert asset.key is not None  # noqa: S101  (only objects are in destinations)
             store = destination.store
-            put = store.replace if state is State.DIFFERENT else store.put
+            put = store.replace if state is ObjectState.DIFFERENT else store.put
             yield (
                 destination.name,
                 partial(put, asset.key, data, asset.blob.media_type, inline=inline),

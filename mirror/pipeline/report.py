@@ -84,7 +84,10 @@ def collect(
     hosts = host_totals(manifest, usage, host_table(scanned, parts.locator), parts.locator)
     hosts = mark_mirror(hosts, parts.destinations)
     last = parts.state.last_sync.load()
-    now = [*scanned.findings, *verify_posts(parts, manifest, scanned)]
+    now = [
+        *scanned.findings,
+        *verify_posts(parts.destinations, parts.locator, parts.config.ignored, manifest, scanned),
+    ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",
         made=made,

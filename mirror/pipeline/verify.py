@@ -1,10 +1,14 @@
-"""The difference between manifest, destinations, archive and posts. Reads only."""
+"""The difference between the manifest and its layers: destinations, archive, public URLs, posts.
+
+Reads only. Each layer is one function, and `verify` is the list of them.
+"""
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -13,7 +17,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mirror.archive import ArchiveError, UnreadableError
+from mirror.archive import Archive, ArchiveError, UnreadableError
 from mirror.destinations import (
     Destination,
     Listed,
@@ -26,11 +30,11 @@ from mirror.engine import Engine
 from mirror.manifest import (
     Manifest,
     ManifestError,
+    ManifestFile,
     Object,
     Objects,
     UnusualError,
     key_bytes,
-    parse,
 )
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.parts import Parts
@@ -44,13 +48,14 @@ from mirror.store import (
     UnreachableError,
 )
 from mirror.urls.address import identity
+from mirror.urls.sources import Locator
 
 if TYPE_CHECKING:
     from mirror.pipeline.scan import Scanned
 
 _READERS = 16
-_STEP = 100
-# What ends the reading of a destination: the next object would meet the same.
+_STEP = 100  # objects of a listing between two movements of the progress bar
+# These end the reading of a destination, because the next object would meet the same.
 _FATAL = (CredentialsError, NoBucketError, UnreachableError)
 _SILENT = 3  # objects in a row; a server can also fail at one object alone
 
@@ -79,7 +84,7 @@ ALL = Slice(1, 1)
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What is compared with the manifest. `paths` and `posts`: images the posts show.
+    """The layers to compare with the manifest. `paths` limits `posts` to files and folders.
 
     `sample` is the part of the images whose bytes are read, wherever bytes are read.
     """
@@ -95,7 +100,7 @@ class VerifyOptions:
 
 @dataclass(slots=True)
 class VerifyResult:
-    """What was compared, layer by layer."""
+    """The layers that were compared, and their counts."""
 
     summary: dict[str, int | float]
     layers: Sequence[Layer]
@@ -110,68 +115,85 @@ def verify(
 ) -> VerifyResult:
     """Compare what the manifest says with what is there.
 
-    Raise `ManifestError` or `ConfigError`; a destination that cannot be asked is a finding, which
+    Raise `ManifestError` or `ConfigError`. A destination that cannot be asked is a finding, which
     is neither fine nor a difference.
     """
     started = monotonic()
-    run = partial(_destinations, parts, engine, options, progress)
+    destinations = parts.destinations if options.destinations else ()
+    compare = partial(
+        _destination_layers, destinations, engine, options.deep, options.sample, progress
+    )
     try:
-        layers, counts = run(parts.manifest.stream_objects())
+        layers, counts = compare(parts.manifest.stream_objects())
     except (ManifestError, UnusualError):  # found out while a destination was listed
-        layers, counts = run(parts.manifest.load_objects())
+        layers, counts = compare(parts.manifest.load_objects())
     total = counts["assets"] if options.sample == ALL else None
+    sample = partial(_sampled, parts.manifest, options.sample)
     if options.archive:
-        layers.append(_archive_layer(parts, engine, options.sample, total, progress))
+        layers.append(_archive_layer(parts.archive, engine, sample, total, progress))
     if options.public:
-        from mirror.pipeline.public import verify_public  # a web client, for this alone
+        from mirror.pipeline.public import public_host, verify_public  # a web client
 
-        sampled = _sampled(parts, options.sample)
-        layer, counts["asked"] = verify_public(parts, engine, sampled, total, progress)
+        host = public_host(parts.config, parts.locator, parts.destinations)
+        if isinstance(host, Finding):
+            layer = Layer("public", (), FindingLog(progress.finding, [host]))
+        else:
+            layer, counts["asked"] = verify_public(host, engine, sample(), total, progress)
         layers.append(layer)
     if options.posts:
         from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
 
         parts.rewrites.load()  # `--revert` needs it, and then it is too late to find it damaged
         scanned = scan(*parts.posts.find(options.paths))
-        layers.append(_posts_layer(parts, _shown_in(parts, scanned), scanned, progress))
+        manifest = _select(parts.manifest, parts.locator, parts.destinations, scanned)
+        findings = verify_posts(
+            parts.destinations, parts.locator, parts.config.ignored, manifest, scanned
+        )
+        layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
     result = VerifyResult({}, layers)
-    findings = result.findings
-    for rule, name in (
-        (Rule.OBJECT_MISSING, "missing"),
-        (Rule.OBJECT_DIFFERENT, "different"),
-        (Rule.OBJECT_EXTRA, "extra"),
-    ):
-        counts[name] = sum(finding.rule is rule for finding in findings)
-    counts["unchecked"] = sum(f.rule.outcome is Outcome.UNCHECKED for f in findings)
-    result.summary = summary(counts, findings, started)
+    result.summary = summary(counts | _count(result.findings), result.findings, started)
     return result
 
 
-def _sampled(parts: Parts, sample: Slice) -> Iterator[Asset]:
-    return (asset for asset in parts.manifest.stream_assets() if asset.digest in sample)
+def _sampled(manifest: ManifestFile, sample: Slice) -> Iterator[Asset]:
+    return (asset for asset in manifest.stream_assets() if asset.digest in sample)
 
 
-def manifest_lines(parts: Parts, findings: Sequence[Finding]) -> dict[str, int]:
-    """The line of the manifest that says what a finding is about: by key, digest or public URL."""
+def _count(findings: Sequence[Finding]) -> dict[str, int]:
+    rules = Counter(finding.rule for finding in findings)
+    return {
+        "missing": rules[Rule.OBJECT_MISSING],
+        "different": rules[Rule.OBJECT_DIFFERENT],
+        "extra": rules[Rule.OBJECT_EXTRA],
+        "unchecked": sum(f.rule.outcome is Outcome.UNCHECKED for f in findings),
+    }
+
+
+def manifest_lines(
+    manifest: ManifestFile, destinations: Sequence[Destination], findings: Sequence[Finding]
+) -> dict[str, int]:
+    """Return the line of the manifest for the subject of each finding: key, digest or public URL.
+
+    Only the first destination has public URLs that findings are about.
+    """
     subjects = {finding.subject for finding in findings if finding.post is None}
     lines: dict[str, int] = {}
-    if subjects and parts.manifest.path.exists():
-        with parts.manifest.path.open(encoding="utf-8", newline="\n") as file:
-            for number, asset in parse(file):
-                names = {asset.digest.hex}
-                if asset.key is not None:
-                    urls = (target.public_url(asset.key) for target in parts.destinations[:1])
-                    names |= {asset.key, *filter(None, urls)}
-                lines |= dict.fromkeys(names & subjects, number)
+    if subjects and manifest.exists():
+        for number, asset in manifest.numbered():
+            names = {asset.digest.hex}
+            if asset.key is not None:
+                urls = (destination.public_url(asset.key) for destination in destinations[:1])
+                names |= {asset.key, *filter(None, urls)}
+            lines |= dict.fromkeys(names & subjects, number)
     return lines
 
 
 # --- Destinations -----------------------------------------------------------------------------
 
 
-class State(Enum):
-    """How an object is not as the manifest says."""
+class ObjectState(Enum):
+    """The way in which an object is not as the manifest says; the value is its rule."""
 
     MISSING = Rule.OBJECT_MISSING
     DIFFERENT = Rule.OBJECT_DIFFERENT
@@ -180,82 +202,107 @@ class State(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
-    """An object that is not as the manifest says, and how that shows."""
+class ObjectDifference:
+    """An object that is not as the manifest says; `message` is what was expected and found."""
 
-    state: State
+    state: ObjectState
     key: Key
     message: str
 
 
 @dataclass(slots=True)
-class Held:
-    """What a destination holds, against the manifest.
+class Comparison:
+    """A destination compared with the manifest.
 
-    `compared` objects of the manifest were looked up, `read` of them read back. With `trouble`
-    the destination could not be asked, or not to the end; what is in `deviations` stands.
+    `compared` objects of the manifest were looked up, `read` of them read back. With `error` the
+    destination could not be asked, or not to the end; what is in `differences` stands.
     """
 
-    deviations: list[Deviation] = field(default_factory=list)
+    differences: list[ObjectDifference] = field(default_factory=list)
     compared: int = 0
     read: int = 0
-    trouble: StoreError | None = None
+    error: StoreError | None = None
 
 
-def examine(
-    target: Destination,
+def compare_destination(
+    destination: Destination,
     objects: Objects,
     engine: Engine,
-    options: VerifyOptions,
     progress: Progress,
-) -> Held:
+    *,
+    deep: bool = False,
+    sample: Slice = ALL,
+) -> Comparison:
     """Compare a destination with the manifest, by one listing as far as that tells.
 
-    Read back is what comes without a checksum or with `deep`, within `sample`, and whatever has
-    another checksum: where a bucket encrypts with KMS, an ETag only looks like an MD5.
+    Objects without a checksum are read back, with `deep` all of them, both within `sample`. So is
+    every object with another checksum: where a bucket encrypts with KMS, an ETag only looks like
+    an MD5.
     """
-    held = Held()
-    progress.stage(f"list {target.name}", None, "objects")
-    missing = array("Q")
-    to_read = array("Q")
-    ours = enumerate(objects.facts())  # both sides are in the order of keys
-    wanted = next(ours, None)
+    comparison = Comparison()
+    progress.stage(f"list {destination.name}", None, "objects")
+    missing, to_read = array("Q"), array("Q")  # numbers of objects
     try:
-        for info in _shown(target.store.list(), progress):
-            here = key_bytes(info.key)
-            while wanted is not None and wanted[1][0] < here:
-                missing.append(wanted[0])
-                wanted = next(ours, None)
-            if wanted is None or wanted[1][0] != here:
-                held.deviations.append(Deviation(State.EXTRA, info.key, f"{info.size} bytes"))
-                continue
-            number, (_, size, checksum) = wanted
-            wanted = next(ours, None)
-            listed = compare_listed(size, checksum, info)
-            if listed is Listed.OTHER_SIZE:
-                message = f"expected {size} bytes, found {info.size}"
-                held.deviations.append(Deviation(State.DIFFERENT, info.key, message))
-            elif listed is Listed.OTHER_CHECKSUM or (
-                (options.deep or listed is Listed.NO_CHECKSUM)
-                and objects.at(number).digest in options.sample
-            ):
-                to_read.append(number)
+        for entry, info in _joined(objects, _counted(destination.store.list(), progress)):
+            if entry is not None and info is not None:
+                number, (_, size, checksum) = entry
+                listed = compare_listed(size, checksum, info)
+                if listed is Listed.OTHER_SIZE:
+                    message = f"expected {size} bytes, found {info.size}"
+                    difference = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
+                    comparison.differences.append(difference)
+                elif listed is Listed.OTHER_CHECKSUM or (
+                    (deep or listed is Listed.NO_CHECKSUM) and objects.at(number).digest in sample
+                ):
+                    to_read.append(number)
+            elif entry is not None:
+                missing.append(entry[0])
+            elif info is not None:
+                difference = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
+                comparison.differences.append(difference)
     except StoreError as error:
-        held.trouble = error
+        comparison.error = error
         len(objects)  # reads all: that the manifest is wrong is said before anything else
-        return held
-    if wanted is not None:
-        missing.extend(range(wanted[0], len(objects)))
-    held.compared = len(objects)
-    for number in missing:
-        held.deviations.append(Deviation(State.MISSING, objects.at(number).key, "missing"))
+        return comparison
+    comparison.compared = len(objects)
+    keys = (objects.at(number).key for number in missing)
+    comparison.differences += [
+        ObjectDifference(ObjectState.MISSING, key, "missing") for key in keys
+    ]
     if to_read:
-        _read_all(target, objects, to_read, held, engine, progress)
-    return held
+        _read_back_all(destination, objects, to_read, comparison, engine, progress)
+    return comparison
 
 
-def _shown(infos: Iterator[ObjectInfo], progress: Progress) -> Iterator[ObjectInfo]:
-    """All of `infos`; progress moves in steps, as a bar takes longer than what it counts."""
+_Entry = tuple[int, tuple[bytes, int, str]]  # an object's number; its key, size and MD5
+
+
+def _joined(
+    objects: Objects, infos: Iterable[ObjectInfo]
+) -> Iterator[tuple[_Entry | None, ObjectInfo | None]]:
+    """Yield each object with its line of the listing; `None` for what the other side lacks.
+
+    Both sides are in the order of keys.
+    """
+    entries = enumerate(objects.facts())
+    entry = next(entries, None)
+    for info in infos:
+        key = key_bytes(info.key)
+        while entry is not None and entry[1][0] < key:
+            yield entry, None
+            entry = next(entries, None)
+        if entry is None or entry[1][0] != key:
+            yield None, info
+        else:
+            yield entry, info
+            entry = next(entries, None)
+    while entry is not None:
+        yield entry, None
+        entry = next(entries, None)
+
+
+def _counted(infos: Iterable[ObjectInfo], progress: Progress) -> Iterator[ObjectInfo]:
+    """Yield `infos`. Progress moves in steps, because a bar takes longer than what it counts."""
     count = 0
     for count, info in enumerate(infos, 1):
         yield info
@@ -264,116 +311,139 @@ def _shown(infos: Iterator[ObjectInfo], progress: Progress) -> Iterator[ObjectIn
     progress.advance(count % _STEP)
 
 
-def _read_all(
-    target: Destination,
+def _read_back_all(
+    destination: Destination,
     objects: Objects,
     numbers: Collection[int],
-    held: Held,
+    comparison: Comparison,
     engine: Engine,
     progress: Progress,
 ) -> None:
-    progress.stage(f"read {target.name}", len(numbers), "objects")
-    wanted = map(objects.at, numbers)
-    with closing(engine.map(partial(_read_back, target), wanted, _READERS)) as results:
+    """Read the objects with these numbers back and add what comes of it to `comparison`.
+
+    Stop at an error that the next object would meet too.
+    """
+    progress.stage(f"read {destination.name}", len(numbers), "objects")
+    expected = map(objects.at, numbers)
+    with closing(engine.map(partial(_read_back, destination), expected, _READERS)) as results:
         silent = 0
         for result in results:
-            if isinstance(result, _Unread):
+            if isinstance(result, _ReadFailure):
                 silent += 1
                 if silent == _SILENT or not isinstance(result.error, UnreachableError):
-                    held.trouble = result.error
+                    comparison.error = result.error
                     return
-                deviation = Deviation(State.UNCHECKED, result.key, str(result.error))
-                held.deviations.append(deviation)
+                unchecked = ObjectDifference(ObjectState.UNCHECKED, result.key, str(result.error))
+                comparison.differences.append(unchecked)
                 continue
             silent = 0
-            held.read += 1
+            comparison.read += 1
             progress.advance(failed=result is not None)
-            held.deviations += [result] if result is not None else []
+            comparison.differences += [result] if result is not None else []
 
 
 @dataclass(frozen=True, slots=True)
-class _Unread:
-    """What the next object may meet too."""
+class _ReadFailure:
+    """An error at one object that the next one may meet too."""
 
     key: Key
     error: StoreError
 
 
-def _read_back(target: Destination, wanted: Object) -> Deviation | _Unread | None:
+def _read_back(
+    destination: Destination, expected: Object
+) -> ObjectDifference | _ReadFailure | None:
     """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
     try:
-        found = read_difference(target.store, wanted)
+        mismatch = read_difference(destination.store, expected)
     except NotFoundError:
-        return Deviation(State.MISSING, wanted.key, "listed, but not there")
+        return ObjectDifference(ObjectState.MISSING, expected.key, "listed, but not there")
     except _FATAL as error:
-        return _Unread(wanted.key, error)
+        return _ReadFailure(expected.key, error)
     except StoreError as error:
-        return Deviation(State.UNCHECKED, wanted.key, str(error))
-    return None if found is None else Deviation(State.DIFFERENT, wanted.key, found)
+        return ObjectDifference(ObjectState.UNCHECKED, expected.key, str(error))
+    if mismatch is None:
+        return None
+    return ObjectDifference(ObjectState.DIFFERENT, expected.key, mismatch)
 
 
 _REMEDIES = {
-    State.MISSING: "{message} in {name}; `mirror sync` or `mirror repair` puts it back",
-    State.DIFFERENT: "{name}: {message}; `mirror repair` puts it right",
-    State.EXTRA: "in {name}, but in no line of the manifest; `mirror prune` lists such objects",
-    State.UNCHECKED: "{message}",
+    ObjectState.MISSING: "{message} in {name}; `mirror sync` or `mirror repair` puts it back",
+    ObjectState.DIFFERENT: "{name}: {message}; `mirror repair` puts it right",
+    ObjectState.EXTRA: (
+        "in {name}, but in no line of the manifest; `mirror prune` lists such objects"
+    ),
+    ObjectState.UNCHECKED: "{message}",
 }
 
 
-def _destinations(
-    parts: Parts, engine: Engine, options: VerifyOptions, progress: Progress, objects: Objects
+def _destination_layers(
+    destinations: Iterable[Destination],
+    engine: Engine,
+    deep: bool,
+    sample: Slice,
+    progress: Progress,
+    objects: Objects,
 ) -> tuple[list[Layer], dict[str, int]]:
-    """A layer for each destination, and what was counted.
+    """Return a layer for each destination, and the counts.
 
     The manifest is read while the first one is listed. Raise what that raises, before a finding is
     reported.
     """
     counts = {"assets": 0, "objects": 0, "read": 0, "asked": 0}
     layers = []
-    for target in parts.destinations if options.destinations else ():
-        held = examine(target, objects, engine, options, progress)
-        counts["objects"] += held.compared
-        counts["read"] += held.read
-        layers.append(_destination_layer(target, objects, held, progress))
+    for destination in destinations:
+        comparison = compare_destination(
+            destination, objects, engine, progress, deep=deep, sample=sample
+        )
+        counts["objects"] += comparison.compared
+        counts["read"] += comparison.read
+        layers.append(_destination_layer(destination, objects, comparison, progress))
     counts["assets"] = objects.assets
     return layers, counts
 
 
 def _destination_layer(
-    target: Destination, objects: Objects, held: Held, progress: Progress
+    destination: Destination, objects: Objects, comparison: Comparison, progress: Progress
 ) -> Layer:
     findings = FindingLog(progress.finding)
-    for one in held.deviations:
-        message = _REMEDIES[one.state].format(name=target.name, message=one.message)
-        findings.append(Finding(one.state.value, one.key, message))
+    for difference in comparison.differences:
+        remedy = _REMEDIES[difference.state]
+        message = remedy.format(name=destination.name, message=difference.message)
+        findings.append(Finding(difference.state.value, difference.key, message))
     subjects: Collection[str] = objects
-    if held.trouble is not None:
-        findings.append(unreachable(target, held.trouble))
+    if comparison.error is not None:
+        findings.append(unreachable(destination, comparison.error))
         subjects = ()
-    return Layer(f"destination {target.name}", subjects, findings)
+    return Layer(f"destination {destination.name}", subjects, findings)
 
 
 # --- Archive ----------------------------------------------------------------------------------
 
 
 def _archive_layer(
-    parts: Parts, engine: Engine, sample: Slice, total: int | None, progress: Progress
+    archive: Archive,
+    engine: Engine,
+    assets: Callable[[], Iterator[Asset]],
+    total: int | None,
+    progress: Progress,
 ) -> Layer:
+    """Read the originals of `assets`, which is called once to read them and once to name them."""
     progress.stage("read the archive", total, "originals")
     findings = FindingLog(progress.finding)
-    for finding in engine.map(partial(verify_original, parts), _sampled(parts, sample), _READERS):
+    for finding in engine.map(partial(verify_original, archive), assets(), _READERS):
         progress.advance(failed=finding is not None)
         findings.extend(() if finding is None else (finding,))
-    return Layer("archive", (one.digest.hex for one in _sampled(parts, sample)), findings)
+    return Layer("archive", (asset.digest.hex for asset in assets()), findings)
 
 
-def verify_original(parts: Parts, asset: Asset) -> Finding | None:
-    """What is wrong with an original in the archive; `None` when nothing is."""
+def verify_original(archive: Archive, asset: Asset) -> Finding | None:
+    """Return a finding for an original that the archive lacks, or has otherwise; else `None`."""
     try:
-        if not parts.archive.has(asset.blob):
+        if not archive.has(asset.blob):
             message = "is not in the archive with its size; `mirror repair` fetches it"
             return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
-        parts.archive.get(asset.digest, asset.blob.media_type)
+        archive.get(asset.digest, asset.blob.media_type)
     except UnreadableError as error:
         return Finding(Rule.ARCHIVE_UNCHECKED, asset.digest.hex, str(error))
     except ArchiveError as error:
@@ -384,42 +454,54 @@ def verify_original(parts: Parts, asset: Asset) -> Finding | None:
 # --- Posts ------------------------------------------------------------------------------------
 
 
-def _posts_layer(parts: Parts, manifest: Manifest, scanned: Scanned, progress: Progress) -> Layer:
+def _posts_layer(scanned: Scanned, differences: Iterable[Finding], progress: Progress) -> Layer:
     # Elsewhere no posts are no work; a check of the posts that looked at none must not pass.
-    found = [
-        replace(one, rule=Rule.POSTS_UNCHECKED) if one.rule is Rule.NO_POSTS else one
-        for one in scanned.findings
+    scan_findings = [
+        replace(finding, rule=Rule.POSTS_UNCHECKED) if finding.rule is Rule.NO_POSTS else finding
+        for finding in scanned.findings
     ]
-    findings = FindingLog(progress.finding, found)
-    findings.extend(verify_posts(parts, manifest, scanned))
-    return Layer("posts", [one.post.name for one in scanned.posts], findings)
+    findings = FindingLog(progress.finding, scan_findings)
+    findings.extend(differences)
+    return Layer("posts", [post.post.name for post in scanned.posts], findings)
 
 
-def _shown_in(parts: Parts, scanned: Scanned) -> Manifest:
-    """Of the manifest, which may be of a million lines, what the posts ask for."""
+def _select(
+    manifest: ManifestFile,
+    locator: Locator,
+    destinations: Iterable[Destination],
+    scanned: Scanned,
+) -> Manifest:
+    """Return the part of the manifest, which may have a million lines, that the posts ask for."""
     urls = [ref.url for _, ref in scanned.references()]
-    located = filter(None, map(parts.locator.locate, urls))
-    sources = {identity(one.address) for one in located}
-    keys = {key for url in urls for target in parts.destinations if (key := target.key_of(url.raw))}
-    return parts.manifest.select(keys, sources)
+    located = filter(None, map(locator.locate, urls))
+    sources = {identity(image.address) for image in located}
+    keys = {
+        key for destination in destinations for url in urls if (key := destination.key_of(url.raw))
+    }
+    return manifest.select(keys, sources)
 
 
-def verify_posts(parts: Parts, manifest: Manifest, scanned: Scanned) -> Iterator[Finding]:
-    """Images of our sources that are not mirrored, and mirrored URLs that lead nowhere."""
-    ignored: Collection[str] = parts.config.ignored
+def verify_posts(
+    destinations: Sequence[Destination],
+    locator: Locator,
+    ignored: Collection[str],
+    manifest: Manifest,
+    scanned: Scanned,
+) -> Iterator[Finding]:
+    """Yield the images of our sources that are not mirrored, and mirrored URLs without an asset."""
     for post, ref in scanned.references():
-        if asset_of(parts.destinations, manifest, ref.url) is not None:
+        if asset_of(destinations, manifest, ref.url) is not None:
             continue
         place = (post.name, ref.line, ref.column)
-        located = parts.locator.locate(ref.url)
+        located = locator.locate(ref.url)
         if located is not None:
             asset = manifest.find(located.address)
             if asset is None and located.address not in ignored:
                 message = "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
-            elif asset is not None and parts.destinations and manifest.shown_for(asset).key is None:
+            elif asset is not None and destinations and manifest.shown_for(asset).key is None:
                 message = "is in the archive, but in no destination; `mirror sync` says why"
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
-        elif any(target.key_of(ref.url.raw) for target in parts.destinations):
+        elif any(destination.key_of(ref.url.raw) for destination in destinations):
             message = "looks mirrored, but no line of the manifest has this key"
             yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)

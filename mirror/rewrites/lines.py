@@ -1,4 +1,8 @@
-"""What stood where before posts were rewritten, as text."""
+"""One line of `rewrites.jsonl`: a rewritten reference as text, and back.
+
+The file may come with a stranger's pull request, and `--revert` writes what stands in it into
+posts. So each line is checked: it can only spell an address of an image.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,12 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
+from mirror.model import Quoting
 from mirror.records import RecordError
+from mirror.urls.address import Url, parse
+from mirror.urls.redact import hide_secrets
 
 HEADER = {"format": "mirror-rewrites", "version": 1}
 FILE_NAME = "rewrites.jsonl"
@@ -19,10 +27,10 @@ class RewritesError(RecordError):
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """One rewritten occurrence: `source` is the URL that stood where `target` stands now.
+    """One rewritten reference: `source` is the URL that stood where `target` stands now.
 
-    `before` and `after` are short digests of the text around it in the rewritten post;
-    `spelling` is how the post wrote `source`, when that is not the URL itself.
+    `before` and `after` are short digests of the text around it in the rewritten post.
+    `spelling` is the text that the post had for `source`, empty if that is the URL itself.
     """
 
     post: str
@@ -34,22 +42,30 @@ class Rewrite:
 
 
 _REQUIRED = {"post", "target", "source", "before", "after"}
+_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
+_SHOWN_CHARACTERS = 60  # of a line that is wrong
+# A byte of a file name that is no UTF-8 is read as one of U+DC80 to U+DCFF. No other half of a
+# surrogate pair is ever written.
+_NO_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_HAS_SCHEME_OR_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|//")
 
 
 def dumps(rewrites: Iterable[Rewrite]) -> str:
-    """One line an occurrence, by post; within a post the order given, which is the post's."""
+    """Write one line a reference, by post; lines of one post stay in the order given."""
     lines = [json.dumps(HEADER)]
-    lines += (_dump(one) for one in sorted(rewrites, key=lambda one: one.post))
+    lines += map(_dump, sorted(rewrites, key=attrgetter("post")))
     return "\n".join(lines) + "\n"
 
 
-def _dump(one: Rewrite) -> str:
-    members = {name: value for name, value in asdict(one).items() if value}
-    return json.dumps(members, ensure_ascii=not _is_text(one.post))
+def _dump(rewrite: Rewrite) -> str:
+    members = {name: value for name, value in asdict(rewrite).items() if value}
+    return json.dumps(members, ensure_ascii=_SURROGATE.search(rewrite.post) is not None)
 
 
 def loads(text: str) -> list[Rewrite]:
-    """Inverse of `dumps`; raise `RewritesError` that names the line."""
+    """Read what `dumps` wrote. Raise `RewritesError` that names the line."""
     rewrites = []
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
@@ -58,21 +74,45 @@ def loads(text: str) -> list[Rewrite]:
             raw = json.loads(line)
         except (ValueError, RecursionError) as error:
             hint = "; a merge left its markers here: delete them" if line[:7] in _MARKERS else ""
-            raise RewritesError(f"line {number}: expected JSON, got {line[:60]!r}{hint}") from error
+            raise _error(number, "expected JSON", line, hint) from error
         if number == 1:
             if raw != HEADER:
-                raise RewritesError(f"line 1: expected {json.dumps(HEADER)}, got {line[:60]!r}")
+                raise _error(number, f"expected {json.dumps(HEADER)}", line)
         elif not _is_rewrite(raw):
-            expected = ", ".join(sorted(_REQUIRED))
-            raise RewritesError(
-                f"line {number}: expected the strings {expected}, got {line[:60]!r}"
-            )
+            raise _error(number, f"expected the strings {', '.join(sorted(_REQUIRED))}", line)
         else:
-            rewrites.append(Rewrite(**raw))
+            rewrite = Rewrite(**raw)
+            _check_source(number, rewrite)
+            rewrites.append(rewrite)
     return rewrites
 
 
-_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
+def is_source(text: str) -> bool:
+    """Return True for an http(s) or `//` URL, and for a local path; both in one line.
+
+    A browser skips blanks before a scheme, so that ` javascript:…` is no path.
+    """
+    if not text or _CONTROL.search(text):
+        return False
+    return not _HAS_SCHEME_OR_HOST.match(text.strip()) or parse(text) is not None
+
+
+def _check_source(number: int, rewrite: Rewrite) -> None:
+    if not is_source(rewrite.source):
+        expected = "source: expected an http(s) URL or a path, in one line"
+        raise _error(number, expected, Url(rewrite.source).public)
+    if rewrite.spelling and not spells(rewrite.spelling, rewrite.source):
+        # The spelling is not quoted: it may be long, and hold anything.
+        message = f"spelling: expected text that a post reads as {str(Url(rewrite.source))!r}"
+        raise RewritesError(f"line {number}: {message}; correct it or delete that member")
+
+
+def spells(text: str, source: str) -> bool:
+    """Return True if at least one syntax of a post reads `text` as `source`."""
+    from mirror.markdown import read  # loads the parsers, which most commands do without
+
+    in_cell = text.replace(r"\|", "|")  # a table takes these for `|` before anything else is read
+    return any(source in (read(text, quoting), read(in_cell, quoting)) for quoting in Quoting)
 
 
 def _is_rewrite(raw: object) -> bool:
@@ -80,15 +120,12 @@ def _is_rewrite(raw: object) -> bool:
         isinstance(raw, dict)
         and _REQUIRED <= raw.keys() <= _REQUIRED | {"spelling"}
         and all(isinstance(value, str) for value in raw.values())
-        and all(_is_text(value) for name, value in raw.items() if name != "post")
+        and not any(_SURROGATE.search(value) for name, value in raw.items() if name != "post")
         and not _NO_NAME.search(raw["post"])
     )
 
 
-# Bytes of a name that are no UTF-8 are half characters of this kind; no other is ever written.
-_NO_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-
-
-def _is_text(value: str) -> bool:
-    """Whether it can be written; JSON can spell half a character."""
-    return not any("\ud800" <= char <= "\udfff" for char in value)
+def _error(number: int, expected: str, actual: str, hint: str = "") -> RewritesError:
+    # Somebody may have put a signed URL there by hand.
+    shown = hide_secrets(actual)[:_SHOWN_CHARACTERS]
+    return RewritesError(f"line {number}: {expected}, got {shown!r}{hint}")

@@ -1,4 +1,4 @@
-"""Which remembered URL belongs to which reference of a post that may have been edited."""
+"""The lines of one post matched with its references. The post may have been edited since."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import TypeVar
 from mirror.model import Span
 from mirror.rewrites.lines import Rewrite
 
-_One = TypeVar("_One")
-_NEAR = 64  # bytes of surroundings on each side: a line or two
+_NEAR_BYTES = 64  # on each side of a reference: a line or two of text
+_DIGITS = 12  # of a digest of surroundings: 48 bits, far more than a site has references
 
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """Where a target stands in a post now."""
+    """A place where a target stands in a post now, with digests of the text around it."""
 
     span: Span
     target: str
@@ -28,128 +28,135 @@ class Occurrence:
     after: str
 
 
-def occurrence(data: bytes, span: Span, target: str) -> Occurrence:
-    """Describe the surroundings of `span`; blanks do not count, so re-wrapping is no edit."""
-    before = re.sub(rb"\s+", b" ", data[max(0, span.start - 2 * _NEAR) : span.start])[-_NEAR:]
-    after = re.sub(rb"\s+", b" ", data[span.stop : span.stop + 2 * _NEAR])[:_NEAR]
-    return Occurrence(span, target, _digest(before), _digest(after))
-
-
-def _digest(data: bytes) -> str:
-    return sha256(data).hexdigest()[:12]
-
-
-def recall(
-    remembered: Sequence[Rewrite], occurrences: Sequence[Occurrence]
-) -> dict[Occurrence, Rewrite]:
-    """Tell for each occurrence in one post what stood there; leave out what cannot be told.
-
-    Occurrences of one target are told apart by their surroundings: both sides, then one. Equal
-    surroundings are paired in order when there are as many now as then. A pair is no answer where
-    one that is left without a partner may as well be its other half: of images that stand together
-    and look the same in the text, nothing shows which was deleted or added. What is left is told
-    only if there are as many as then, and every candidate says the same.
-    """
-    told: dict[Occurrence, Rewrite] = {}
-    then = _grouped(remembered, attrgetter("target"))
-    now = _grouped(occurrences, attrgetter("target"))
-    for target, here in now.items():
-        told |= _told(then.get(target, []), here)
-    return told
-
-
-def _told(then: Sequence[Rewrite], now: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
-    pairs: dict[Occurrence, Rewrite] = {}
-    # Some were added or deleted, and it matters which.
-    is_risky = len({one.source for one in then}) > 1 and len(then) != len(now)
-    for surroundings in (_both,) if is_risky else (_both, *_SIDES):
-        pairs |= _paired(_left(then, pairs), [n for n in now if n not in pairs], surroundings)
-    if is_risky:
-        for one in _crowded(now):
-            pairs.pop(one, None)
-    while doubtful := list(_doubtful(pairs, _left(then, pairs))):
-        for one in doubtful:
-            del pairs[one]
-    left = _left(then, pairs)
-    if len({one.source for one in left}) == 1 and not is_risky:
-        pairs |= {one: left[0] for one in now if one not in pairs}
-    return pairs
-
-
-def _crowded(now: Sequence[Occurrence]) -> Iterator[Occurrence]:
-    """Those that have another one in their surroundings, which so say little of their own."""
-    for one, other in pairwise(sorted(now, key=lambda one: one.span.start)):
-        if other.span.start - one.span.stop < 2 * _NEAR:
-            yield from (one, other)
-
-
-def _doubtful(pairs: Mapping[Occurrence, Rewrite], left: Iterable[Rewrite]) -> Iterator[Occurrence]:
-    """Those that share a side with a line that is left and says something else."""
-    rivals: dict[Hashable, set[str]] = {}
-    for line in left:
-        for side in _SIDES:
-            rivals.setdefault((side, side(line)), set()).add(line.source)
-    for one, line in pairs.items():
-        others = set[str]().union(*(rivals.get((side, side(one)), ()) for side in _SIDES))
-        if others - {line.source}:
-            yield one
-
-
-def marks(one: Rewrite | Occurrence) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
-    """What an occurrence and a line have in common that agree on no, one or both sides at least."""
-    sides: list[Hashable] = [(one.target, side, side(one)) for side in _SIDES]
-    return [one.target], sides, [(one.target, *_both(one))]
-
-
-def agreement(here: Occurrence, line: Rewrite) -> int:
-    """How many sides of an occurrence are as a line says: 0 to 2."""
-    return sum(side(here) == side(line) for side in _SIDES)
-
-
+_T = TypeVar("_T", Rewrite, Occurrence)
 _Surroundings = Callable[[Rewrite | Occurrence], Hashable]
 _SIDES: tuple[_Surroundings, ...] = (attrgetter("before"), attrgetter("after"))
 
 
-def _both(one: Rewrite | Occurrence) -> tuple[str, str]:
-    return one.before, one.after
+def occurrence(data: bytes, span: Span, target: str) -> Occurrence:
+    """Describe the surroundings of `span`; blanks do not count, so re-wrapping is no edit."""
+    before = data[max(0, span.start - 2 * _NEAR_BYTES) : span.start]
+    after = data[span.stop : span.stop + 2 * _NEAR_BYTES]
+    return Occurrence(
+        span,
+        target,
+        _digest(re.sub(rb"\s+", b" ", before)[-_NEAR_BYTES:]),
+        _digest(re.sub(rb"\s+", b" ", after)[:_NEAR_BYTES]),
+    )
+
+
+def _digest(data: bytes) -> str:
+    return sha256(data).hexdigest()[:_DIGITS]
+
+
+def recall(
+    lines: Sequence[Rewrite], occurrences: Sequence[Occurrence]
+) -> dict[Occurrence, Rewrite]:
+    """Map each occurrence in one post to its line. Leave out those that cannot be told.
+
+    Occurrences of one target are told apart by their surroundings: by both sides, then by one
+    side. Equal surroundings are paired in order if there are as many occurrences as lines. A pair
+    is dropped if a line without a partner fits the occurrence as well: of images that stand
+    together and look the same in the text, nothing shows which one was deleted or added. An
+    occurrence without a pair gets a line only if there are as many occurrences as lines and all
+    lines without a pair have the same source.
+    """
+    pairs: dict[Occurrence, Rewrite] = {}
+    lines_by_target = _grouped(lines, attrgetter("target"))
+    for target, here in _grouped(occurrences, attrgetter("target")).items():
+        pairs |= _recall_target(lines_by_target.get(target, []), here)
+    return pairs
+
+
+def _recall_target(
+    lines: Sequence[Rewrite], occurrences: Sequence[Occurrence]
+) -> dict[Occurrence, Rewrite]:
+    pairs: dict[Occurrence, Rewrite] = {}
+    # Images were added or deleted, and their sources differ.
+    is_risky = len({line.source for line in lines}) > 1 and len(lines) != len(occurrences)
+    for surroundings in (_both,) if is_risky else (_both, *_SIDES):
+        unpaired = [here for here in occurrences if here not in pairs]
+        pairs |= _paired(_unused(lines, pairs), unpaired, surroundings)
+    if is_risky:
+        for here in _crowded(occurrences):
+            pairs.pop(here, None)
+    while doubtful := list(_doubtful(pairs, _unused(lines, pairs))):
+        for here in doubtful:
+            del pairs[here]
+    unused = _unused(lines, pairs)
+    if len({line.source for line in unused}) == 1 and not is_risky:
+        pairs |= {here: unused[0] for here in occurrences if here not in pairs}
+    return pairs
+
+
+def _crowded(occurrences: Sequence[Occurrence]) -> Iterator[Occurrence]:
+    """Yield the occurrences with another one in their surroundings, which then tell little."""
+    for first, second in pairwise(sorted(occurrences, key=attrgetter("span.start"))):
+        if second.span.start - first.span.stop < 2 * _NEAR_BYTES:
+            yield from (first, second)
+
+
+def _doubtful(
+    pairs: Mapping[Occurrence, Rewrite], unused: Iterable[Rewrite]
+) -> Iterator[Occurrence]:
+    """Yield the occurrences that share a side with an unused line of another source."""
+    rivals: dict[Hashable, set[str]] = {}
+    for line in unused:
+        for side in _SIDES:
+            rivals.setdefault((side, side(line)), set()).add(line.source)
+    for here, line in pairs.items():
+        sources = set[str]().union(*(rivals.get((side, side(here)), ()) for side in _SIDES))
+        if sources - {line.source}:
+            yield here
+
+
+def marks(item: Rewrite | Occurrence) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
+    """Return the marks that agree on the target alone, on one side too, and on both sides.
+
+    A line and an occurrence share a mark exactly if they agree so far.
+    """
+    sides: list[Hashable] = [(item.target, side, side(item)) for side in _SIDES]
+    return [item.target], sides, [(item.target, *_both(item))]
+
+
+def agreement(here: Occurrence, line: Rewrite) -> int:
+    """Return how many sides of an occurrence are as a line says: 0 to 2."""
+    return sum(side(here) == side(line) for side in _SIDES)
+
+
+def _both(item: Rewrite | Occurrence) -> tuple[str, str]:
+    return item.before, item.after
 
 
 def _paired(
-    then: Iterable[Rewrite], now: Iterable[Occurrence], surroundings: _Surroundings
+    lines: Iterable[Rewrite], occurrences: Iterable[Occurrence], surroundings: _Surroundings
 ) -> Iterator[tuple[Occurrence, Rewrite]]:
-    old, new = _grouped(then, surroundings), _grouped(now, surroundings)
-    for mark, ones in new.items():
-        if len(ones) == len(old.get(mark, ())):
-            yield from zip(ones, old[mark], strict=True)
+    lines_by_mark = _grouped(lines, surroundings)
+    for mark, here in _grouped(occurrences, surroundings).items():
+        if len(here) == len(lines_by_mark.get(mark, ())):
+            yield from zip(here, lines_by_mark[mark], strict=True)
 
 
-def _grouped(ones: Iterable[_One], mark: Callable[[_One], Hashable]) -> dict[Hashable, list[_One]]:
-    groups: dict[Hashable, list[_One]] = {}
-    for one in ones:
-        groups.setdefault(mark(one), []).append(one)
+def _grouped(items: Iterable[_T], mark: Callable[[_T], Hashable]) -> dict[Hashable, list[_T]]:
+    groups: dict[Hashable, list[_T]] = {}
+    for item in items:
+        groups.setdefault(mark(item), []).append(item)
     return groups
 
 
-def _left(then: Iterable[Rewrite], pairs: Mapping[Occurrence, Rewrite]) -> list[Rewrite]:
-    used = Counter(pairs.values())
-    return [one for one in then if not _take(used, one)]
+def _unused(lines: Iterable[Rewrite], pairs: Mapping[Occurrence, Rewrite]) -> list[Rewrite]:
+    return without(lines, Counter(pairs.values()))
 
 
-def _take(counter: Counter[Rewrite], one: Rewrite) -> bool:
-    if counter[one] > 0:
-        counter[one] -= 1
-        return True
-    return False
-
-
-def updated(
-    remembered: Sequence[Rewrite], post: str, now: Sequence[Rewrite], forgotten: Iterable[Rewrite]
-) -> list[Rewrite]:
-    """`remembered` with `post` as it is `now`; what it no longer shows stays remembered.
-
-    `forgotten` are the lines that `now` replaces, or that were reverted.
-    """
-    gone = Counter(forgotten) + Counter(now)
-    posts = {post} | {one.post for one in gone}  # a post that was moved had another name
-    kept = [one for one in remembered if one.post not in posts or not _take(gone, one)]
-    return [*kept, *now]
+def without(lines: Iterable[Rewrite], removed: Counter[Rewrite]) -> list[Rewrite]:
+    """Return `lines` without those in `removed`, each as often as it is counted there."""
+    if not removed:
+        return list(lines)
+    left = Counter(removed)
+    kept = []
+    for line in lines:
+        if left[line] > 0:
+            left[line] -= 1
+        else:
+            kept.append(line)
+    return kept

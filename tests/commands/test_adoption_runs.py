@@ -30,9 +30,9 @@ from support.runners import GitHub, GitLab, clean_environment, git, script, tool
 from support.servers import BUCKET as SERVER_BUCKET
 from support.servers import Server, Servers
 from support.workflow_commands import Command
-from test_public import Spoil, body, headers, only, without
 
 from commands.test_adoption import PLACEHOLDER, ROOT
+from commands.test_verify_public import Spoil, body, headers, only, without
 from mirror.host import ImageHost, Request, Response
 
 SOURCE = "https://blog.oss-cn-beijing.aliyuncs.com/"

@@ -93,7 +93,14 @@ class Blog:
         site = self.site
         manifest, _ = site.manifest.load()
         target = site.destinations[0]
-        resolve = rewriting.ByManifest(site, manifest, target, rewriting.Proof(target))
+        resolve = rewriting.ByManifest(
+            site.locator,
+            site.destinations,
+            site.config.ignored,
+            manifest,
+            target,
+            rewriting.Proof(target),
+        )
         return rewriting.rewrite(self._context(site, write), resolve)
 
     def revert(self) -> rewriting.RewriteResult:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support import slides
+from support import commands, slides
 from support.sites import BUCKET
 from typer.testing import CliRunner
 
 from mirror.cli import app
 from mirror.engine import Serial
-from mirror.model import Rule, Span
+from mirror.markdown import find_references
+from mirror.model import Rule
 from mirror.pipeline.rewrite import diff
 from mirror.pipeline.verify import VerifyOptions, verify
-from mirror.rewrites import HEADER, Rewrite, RewritesError, dumps, loads, occurrence, recall
+from mirror.rewrites import loads
 
 DECK = [slides.encode(page.draw()) for page in slides.deck(4)]
 
@@ -312,74 +312,7 @@ def test_a_split_picture_gets_its_own_object_and_its_posts_move_back_to_it(mirro
     assert mirrored.read("post.md") == f"![]({BUCKET}a.png)\n\n![]({BUCKET}copy.jpg)\n"
 
 
-# --- What is remembered -----------------------------------------------------------------------
-
-texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
-lines = st.builds(Rewrite, texts, texts, texts, texts, texts, st.just("") | texts)
-
-
-@given(st.lists(lines, max_size=6))
-def test_what_is_written_is_read_back(rewrites):
-    assert loads(dumps(rewrites)) == sorted(rewrites, key=lambda one: one.post)
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("{}", "line 1: expected"), (dumps([]) + "[]", "line 2: expected the strings"),
-     (dumps([]) + "<<<<<<< HEAD", "line 2: .* markers"), (dumps([]) + '{"post": 1}', "line 2")],
-)  # fmt: skip
-def test_a_line_that_is_wrong_is_named(text, message):
-    with pytest.raises(RewritesError, match=message):
-        loads(text)
-    assert HEADER["version"] == 1
-
-
-def in_text(text: str, sources: list[str]) -> tuple[list, list]:
-    """The occurrences of `@` in a text, and the memory of a post that looked like that."""
-    data = text.encode()
-    places = [n for n, byte in enumerate(data) if byte == ord("@")]
-    found = [occurrence(data, Span(n, n + 1), "@") for n in places]
-    memory = [
-        Rewrite("post", "@", source, one.before, one.after)
-        for source, one in zip(sources, found, strict=True)
-    ]
-    return found, memory
-
-
-@given(st.lists(st.sampled_from(["one", "two", "\n", "and"]), max_size=20))
-def test_an_unedited_post_is_told_exactly(words):
-    text = "@".join(words)
-    sources = [str(n) for n in range(text.count("@"))]
-    found, memory = in_text(text, sources)
-    told = recall(memory, found)
-    assert [told[one].source for one in found] == sources
-
-
-WORDS = [
-    "x",
-    "y ",
-    "\n",
-    "a line of a list\n",
-    "a paragraph that fills all of what is looked at " * 2,
-]
-
-
-@settings(max_examples=500)
-@given(st.lists(st.sampled_from(["@", "@", *WORDS]), max_size=16), st.data())
-def test_whatever_is_cut_out_of_a_post_nothing_wrong_is_told(pieces, data):
-    """All images look the same in the text, and each came from elsewhere."""
-    start = data.draw(st.integers(0, len(pieces)))
-    stop = data.draw(st.integers(start, len(pieces)))
-    sources = [str(number) if piece == "@" else "" for number, piece in enumerate(pieces)]
-    _, memory = in_text("".join(pieces), [one for one in sources if one])
-    left = sources[:start] + sources[stop:]
-    expected = [one for one in left if one]
-    found, _ = in_text("".join(pieces[:start] + pieces[stop:]), expected)
-    told = recall(memory, found)
-    assert {told[one].source for one in found if one in told} <= set(expected)
-    for one, source in zip(found, expected, strict=True):
-        assert one not in told or told[one].source == source
-
+# --- Posts that were edited, renamed or copied -----------------------------------------------
 
 LIST = [f"- ![s]({BUCKET}{name}.png)\n" for name in ("a", "again", "third")]
 BLOCKS = [f"X\n![]({BUCKET}{name}.png)\nY\n\n" for name in ("a", "again")]
@@ -478,3 +411,81 @@ def test_a_check_that_would_change_a_post_exits_1_whatever_else_it_met(mirrored,
     assert runner.invoke(app, ["rewrite", "--check"]).exit_code == 1
     assert runner.invoke(app, ["rewrite"]).exit_code == 3
     assert runner.invoke(app, ["rewrite", "--check"]).exit_code == 3
+
+
+# --- A memory that somebody edited ------------------------------------------------------------
+
+
+def edit_memory(mirrored, **changes):
+    """Change the one line of the memory, as a pull request may."""
+    path = mirrored.root / "manifests" / "rewrites.jsonl"
+    header, line = path.read_text().splitlines()
+    path.write_text(f"{header}\n{json.dumps(json.loads(line) | changes)}\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"source": "javascript:alert(1)"}, id="javascript"),
+        pytest.param({"source": "data:text/html,x"}, id="data"),
+        pytest.param({"source": f"{BUCKET}a.png\n<script>alert(1)</script>"}, id="a line end"),
+        pytest.param(
+            {"spelling": f"{BUCKET}a.png) <script>alert(1)</script> ("}, id="markup in the spelling"
+        ),
+        pytest.param({"spelling": "https://evil.example/b.png"}, id="another address"),
+    ],
+)
+@pytest.mark.parametrize("command", [["rewrite", "--revert"], ["rewrite"], ["verify", "--posts"]])
+def test_a_crafted_line_of_the_memory_is_an_error_and_nothing_is_written(
+    mirrored, changes, command
+):
+    path = mirrored.write("post.md", f"[![x]({BUCKET}a.png)](https://h.example/)\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    before = path.read_bytes()
+    memory = edit_memory(mirrored, **changes)
+    edited = memory.read_bytes()
+    ran = commands.run(mirrored, *command)
+    assert ran.code == 2
+    assert "rewrites.jsonl: line 2: " in ran.err
+    assert path.read_bytes() == before
+    assert memory.read_bytes() == edited
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": f"{BUCKET}a.png) <script>alert(1)</script> ("},
+        {"source": f"{BUCKET}a.png <script>alert(1)</script> <!-- ![](x) -->"},
+        {"source": f"{BUCKET}a.png 't') <b>bold</b> <!-- ![](<b> \"-->"},
+        {"source": "https://evil.example/<script>alert(1)</script>"},
+    ],
+)
+def test_a_crafted_source_is_one_address_in_the_post_or_stays_out_of_it(mirrored, changes):
+    path = mirrored.write("post.md", f"before ![x]({BUCKET}a.png) after\n")
+    mirrored.sync()
+    mirrored.rewrite()
+    before = path.read_text()
+    edit_memory(mirrored, **changes)
+    mirrored.revert()
+    after = path.read_text()
+    assert "<script" not in after
+    assert "<b>" not in after
+    (ref,) = find_references(after.encode(), "post.md").references
+    assert ref.url.raw == changes["source"] or after == before
+
+
+def test_an_image_whose_url_the_memory_cannot_keep_stays_and_is_named(mirrored):
+    """A control character in a URL: the memory refuses such a line, so none is written."""
+    mirrored.host.put("x\x07y.png", DECK[1])
+    text = f'<img src="{BUCKET}x\x07y.png">\n\n![]({BUCKET}a.png)\n'
+    path = mirrored.write("post.md", text)
+    mirrored.sync()
+    result = mirrored.rewrite()
+    assert rules(result) == [Rule.NOT_REPOINTED]
+    assert "--revert" in result.findings[0].message
+    assert "x\x07y.png" in path.read_text()
+    assert "/images/" in path.read_text()
+    assert not mirrored.revert().findings
+    assert path.read_text() == text

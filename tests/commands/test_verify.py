@@ -10,29 +10,25 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
 from conftest import use
-from hypothesis import given
-from hypothesis import strategies as st
 from support import commands
 from support.commands import BUCKET, filled, picture, run
 from support.servers import Server, Servers
 from support.sites import Blog, Recorder
 
 from mirror import manifest as manifests
-from mirror.config import DestinationSettings
-from mirror.destinations import Destination
-from mirror.engine import Serial, Threads
+from mirror.engine import Threads
 from mirror.files import Tree
 from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Asset, Blob, Digest, Key, Rule
-from mirror.pipeline.verify import Slice, State, VerifyOptions, examine, verify, verify_original
-from mirror.store import MemoryStore, ObjectInfo, S3Store, Store, UnreachableError
+from mirror.pipeline.verify import VerifyOptions, compare_destination, verify, verify_original
+from mirror.store import S3Store, Store
 
 NAMES = ("a.png", "b.png", "c.png")
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens
@@ -127,10 +123,10 @@ def test_a_listing_is_all_it_takes_where_etags_are_md5(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(str(number).encode())
     write_manifest(blog, Manifest(assets))
-    found = examine(
-        site.destinations[-1], Manifest(assets).objects, Threads(), VerifyOptions(), Recorder()
+    comparison = compare_destination(
+        site.destinations[-1], Manifest(assets).objects, Threads(), Recorder()
     )
-    assert (found.compared, found.read, found.deviations) == (1003, 0, [])
+    assert (comparison.compared, comparison.read, comparison.differences) == (1003, 0, [])
     assert store.requests == {"ListObjectsV2": 2}
 
 
@@ -203,69 +199,6 @@ def test_an_object_uploaded_in_parts_is_read_back(
     assert ran.summary["read"] == 3 + 1  # the directory vouches for no checksum
 
 
-class Encrypted(MemoryStore):
-    """As a bucket with KMS: its ETags look like MD5 and are none."""
-
-    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        for info in super().list(prefix):
-            yield replace(info, md5="0" * 32)
-
-
-class Rotten(MemoryStore):
-    """Lists what was stored, and gives back something else of the same size."""
-
-    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
-        return super().get(key, max_bytes=max_bytes)[::-1]
-
-
-class Dying(Encrypted):
-    """Answers to the listing and to nothing afterwards."""
-
-    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
-        raise UnreachableError("dying: no answer")
-
-
-ASSETS = {asset.digest: asset for asset in (made(b"one"), made(b"two"), made(b"three"))}
-
-
-def held_by(store: Store, **options: bool | Slice) -> tuple[list[State], int, bool]:
-    for asset in ASSETS.values():
-        assert asset.key is not None
-        data = next(d for d in (b"one", b"two", b"three") if made(d) == asset)
-        store.put(asset.key, data)
-    target = Destination(DestinationSettings(store.name, "file:x"), store)
-    wanted = VerifyOptions(**options)  # type: ignore[arg-type]
-    held = examine(target, Manifest(ASSETS).objects, Serial(), wanted, Recorder())
-    return [one.state for one in held.deviations], held.read, held.trouble is not None
-
-
-def test_a_checksum_that_does_not_agree_is_looked_into_before_it_is_believed() -> None:
-    assert held_by(Encrypted()) == ([], 3, False)
-    assert held_by(Encrypted(), sample=Slice(1, 10**9)) == ([], 3, False)
-
-
-def test_only_reading_sees_rot_on_the_servers_disk() -> None:
-    assert held_by(Rotten()) == ([], 0, False)
-    assert held_by(Rotten(), deep=True) == ([State.DIFFERENT] * 3, 3, False)
-
-
-def test_a_destination_that_dies_meanwhile_is_asked_no_more() -> None:
-    assert held_by(Dying()) == ([State.UNCHECKED] * 2, 0, True)
-
-
-class Stumbling(Encrypted):
-    """Fails at one object alone."""
-
-    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
-        if key == made(b"two").key:
-            raise UnreachableError("stumbling: GetObject was answered 500")
-        return super().get(key)
-
-
-def test_one_object_that_cannot_be_read_hides_no_other() -> None:
-    assert held_by(Stumbling()) == ([State.UNCHECKED], 2, False)
-
-
 def test_a_destination_that_cannot_be_asked_is_neither_fine_nor_different(
     blog: Blog, rclone: Server
 ) -> None:
@@ -302,14 +235,6 @@ def test_no_other_prefix_of_the_bucket_is_looked_at(blog: Blog, rclone: Server) 
 
 
 # --- Samples ----------------------------------------------------------------------------------
-
-
-@given(
-    digest=st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex())),
-    count=st.integers(1, 60),
-)
-def test_so_many_slices_cover_every_image_once(digest: Digest, count: int) -> None:
-    assert sum(digest in Slice(number, count) for number in range(1, count + 1)) == 1
 
 
 @pytest.mark.parametrize(
@@ -465,7 +390,7 @@ def test_an_original_that_cannot_be_read_is_neither_fine_nor_damaged(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(Tree, "read", refused)
-    found = verify_original(blog.site, asset)
+    found = verify_original(blog.site.archive, asset)
     assert found
     assert found.rule is Rule.ARCHIVE_UNCHECKED
     assert "Permission denied" in found.message
@@ -553,7 +478,7 @@ def test_a_result_can_go_to_a_file(blog: Blog) -> None:
 
 # --- The documentation ------------------------------------------------------------------------
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_table_of_rules_is_the_one_the_program_has() -> None:

@@ -1,0 +1,235 @@
+"""The memory of all posts: the URL that stood at each rewritten reference. Pure.
+
+A post may have been edited, renamed or copied since it was rewritten. What cannot be told for
+sure is left out of every answer.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
+from itertools import chain
+
+from mirror.manifest import Manifest
+from mirror.model import Asset, Digest, Finding, Reference, Rule
+from mirror.rewrites.lines import Rewrite, is_source, spells
+from mirror.rewrites.recall import Occurrence, agreement, marks, occurrence, recall, without
+from mirror.urls.address import Address, Url
+
+
+@dataclass(frozen=True, slots=True)
+class PostSnapshot:
+    """The bytes of a post, and the references in them in the order of the file."""
+
+    name: str
+    data: bytes = field(repr=False)
+    references: tuple[Reference, ...]
+
+
+class Memory:
+    """The lines of `rewrites.jsonl`, and what the manifest says where they are silent.
+
+    `asset_of` returns the asset that a mirrored URL shows. `exists` says of a post's name whether
+    there still is such a file.
+    """
+
+    def __init__(
+        self,
+        lines: Sequence[Rewrite],
+        manifest: Manifest,
+        asset_of: Callable[[Url], Asset | None],
+        exists: Callable[[str], bool],
+    ) -> None:
+        self._manifest = manifest
+        self._asset_of = asset_of
+        self._exists = cache(exists)
+        self._by_post: dict[str, list[Rewrite]] = {}
+        self._spellings: dict[str, set[tuple[str, str]]] = {}  # source and spelling, by target
+        self._posts: dict[str, set[str]] = {}  # by target
+        self._sources: dict[Hashable, set[str]] = {}  # by mark
+        for line in lines:
+            self._by_post.setdefault(line.post, []).append(line)
+            self._spellings.setdefault(line.target, set()).add((line.source, line.spelling))
+            self._posts.setdefault(line.target, set()).add(line.post)
+            for mark in chain.from_iterable(marks(line)):
+                self._sources.setdefault(mark, set()).add(line.source)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._by_post
+
+    # --- Questions --------------------------------------------------------------------------------
+
+    def recall(self, post: PostSnapshot) -> dict[Reference, Rewrite]:
+        """Map the mirrored references of a post to what stood there, as far as it can be told."""
+        here = {
+            ref: occurrence(post.data, ref.span, ref.url.raw)
+            for ref in post.references
+            if self._is_mirrored(ref)
+        }
+        lines = self._recall_occurrences(post.name, list(here.values()))
+        pairs = (
+            (ref, lines.get(at) or self._only_candidate(post.name, at)) for ref, at in here.items()
+        )
+        return {ref: line for ref, line in pairs if line is not None}
+
+    def unknown(
+        self, post: PostSnapshot, recalled: Mapping[Reference, Rewrite]
+    ) -> Iterator[Finding]:
+        """Yield a finding for each mirrored reference that is not in `recalled`."""
+        for ref in post.references:
+            if ref in recalled or not self._is_mirrored(ref):
+                continue
+            sources = sorted({str(Url(source)) for source, _ in self._candidates(ref.url.raw)})
+            known = f"one of {', '.join(sources)}" if sources else "no source is known"
+            message = f"stays as it is: what stood here cannot be told ({known}); edit it by hand"
+            place = (post.name, ref.line, ref.column)
+            yield Finding(Rule.NOT_REVERTED, str(ref.url), message, *place)
+
+    # --- The lines to keep ------------------------------------------------------------------------
+
+    def after_rewrite(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> list[Rewrite]:
+        """Return all lines once these posts are rewritten; each is given before and after.
+
+        The references of both stand for each other, in order. A line that no reference needs any
+        longer stays: the text it belongs to may come back.
+        """
+        book = _LineBook(self._by_post)
+        for before, after in changes:
+            recalled = self.recall(before)
+            book.replace(before.name, recalled.values(), _lines_of(before, after, recalled))
+        return book.lines()
+
+    def after_revert(self, posts: Iterable[PostSnapshot]) -> list[Rewrite]:
+        """Return all lines once these posts are reverted; each is given as it was before."""
+        book = _LineBook(self._by_post)
+        for post in posts:
+            book.replace(post.name, self.recall(post).values(), ())
+        return book.lines()
+
+    # --- By the lines -----------------------------------------------------------------------------
+
+    def _recall_occurrences(
+        self, post: str, here: Sequence[Occurrence]
+    ) -> dict[Occurrence, Rewrite]:
+        lines = self._by_post.get(post, ())
+        sides = {mark for line in lines for mark in marks(line)[1]}
+        # Nothing around these ties them to this post, so the other posts are asked too.
+        loose = {at for at in here if sides.isdisjoint(marks(at)[1])}
+        recalled = {
+            at: line
+            for at, line in recall(lines, here).items()
+            if at not in loose or self._is_best(at, line, margin=1)
+        }
+        elsewhere = [at for at in here if at in loose and at not in recalled]
+        return recalled | self._recall_elsewhere(elsewhere)
+
+    def _recall_elsewhere(self, here: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
+        """Recall from the lines of other posts: this one was renamed, or text was copied into it.
+
+        A post that is still there has to agree on both sides, because many agree on one.
+        """
+        recalled: dict[Occurrence, Rewrite] = {}
+        posts = set[str]().union(*(self._posts.get(at.target, ()) for at in here))
+        for post in sorted(posts, key=self._order.__getitem__):
+            is_gone = not self._exists(post)
+            for at, line in recall(self._by_post[post], here).items():
+                if is_gone or agreement(at, line) == 2:
+                    recalled[at] = max(recalled.get(at, line), line, key=partial(agreement, at))
+        return {at: line for at, line in recalled.items() if self._is_best(at, line, margin=0)}
+
+    @cached_property
+    def _order(self) -> dict[str, int]:
+        return {post: number for number, post in enumerate(self._by_post)}
+
+    def _is_best(self, here: Occurrence, line: Rewrite, *, margin: int) -> bool:
+        """Return True if no line of another source agrees by `margin` sides more, in any post."""
+        for shared in marks(here)[agreement(here, line) + margin :]:
+            if any(self._sources.get(mark, set()) - {line.source} for mark in shared):
+                return False
+        return True
+
+    # --- By the manifest --------------------------------------------------------------------------
+
+    def _is_mirrored(self, ref: Reference) -> bool:
+        if not ref.form.is_rewritten:
+            return False
+        return ref.url.raw in self._spellings or self._asset_of(ref.url) is not None
+
+    def _only_candidate(self, post: str, here: Occurrence) -> Rewrite | None:
+        """Return the one source that a target can have, or `None` if there are more or none."""
+        candidates = self._candidates(here.target)
+        if len({source for source, _ in candidates}) != 1:
+            return None
+        source, spelling = min(candidates)
+        if len(candidates) > 1:  # it was spelled in several ways
+            spelling = ""
+        return Rewrite(post, here.target, source, here.before, here.after, spelling)
+
+    def _candidates(self, target: str) -> set[tuple[str, str]]:
+        """Return what may have stood at a target in any post, as source and spelling."""
+        if target in self._spellings:
+            return self._spellings[target]
+        url = Url(target)
+        if (asset := self._asset_of(url)) is None:
+            return set()
+        return {(source + url.fragment, "") for source in self._shown_sources[asset.digest]}
+
+    @cached_property
+    def _shown_sources(self) -> Mapping[Digest, Sequence[Address]]:
+        """The sources that posts show each asset for: its own, and those of its repeats."""
+        sources: dict[Digest, list[Address]] = {digest: [] for digest in self._manifest.assets}
+        for asset in self._manifest.assets.values():
+            sources[self._manifest.shown_for(asset).digest] += asset.sources
+        return sources
+
+
+class _LineBook:
+    """The lines of all posts while posts are rewritten or reverted one after the other."""
+
+    def __init__(self, by_post: Mapping[str, Sequence[Rewrite]]) -> None:
+        self._by_post = {post: list(lines) for post, lines in by_post.items()}
+
+    def replace(self, post: str, old: Iterable[Rewrite], new: Sequence[Rewrite]) -> None:
+        """Put `new` in the place of `old`, which stand under an earlier name of a moved post."""
+        removed = Counter(old) + Counter(new)
+        for name in {post} | {line.post for line in removed}:
+            self._by_post[name] = without(self._by_post.get(name, ()), removed)
+        self._by_post[post] += new
+
+    def lines(self) -> list[Rewrite]:
+        return list(chain.from_iterable(self._by_post.values()))
+
+
+def _lines_of(
+    before: PostSnapshot, after: PostSnapshot, recalled: Mapping[Reference, Rewrite]
+) -> list[Rewrite]:
+    lines = []
+    for old, new in zip(before.references, after.references, strict=True):
+        if old in recalled:
+            source, spelling = recalled[old].source, recalled[old].spelling
+        elif old.url != new.url:
+            source, spelling = _source_of(old)
+        else:
+            continue
+        if is_source(source):
+            here = occurrence(after.data, new.span, new.url.raw)
+            lines.append(
+                Rewrite(before.name, here.target, source, here.before, here.after, spelling)
+            )
+    return lines
+
+
+def _source_of(ref: Reference) -> tuple[str, str]:
+    """Return the URL without secrets, and its spelling if that is something else."""
+    from mirror.markdown import spell  # loads the parsers, which most commands do without
+
+    source, spelling = ref.url.public, ref.spelling
+    if not spells(spelling, source):
+        spelling = ""
+        with suppress(ValueError):  # this syntax cannot say it
+            spelling = spell(source, ref.quoting)
+    return source, spelling if spelling != source else ""

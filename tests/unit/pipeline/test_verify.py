@@ -1,0 +1,131 @@
+"""A destination compared with the manifest, on stores that fail in one way each; slices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from hashlib import md5, sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.sites import Recorder
+
+from mirror.config import DestinationSettings
+from mirror.destinations import Destination
+from mirror.engine import Serial
+from mirror.manifest import Manifest
+from mirror.model import Asset, Blob, Digest, Key
+from mirror.pipeline.verify import ALL, ObjectState, Slice, compare_destination
+from mirror.store import MemoryStore, ObjectInfo, Store, UnreachableError
+
+
+def made(data: bytes) -> Asset:
+    """An asset that holds `data`, under its default key."""
+    digest = sha256(data).hexdigest()
+    checksum = md5(data, usedforsecurity=False).hexdigest()
+    blob = Blob(Digest(digest), checksum, len(data), "image/png", 1, 1, None)
+    return Asset(blob, (), Key(f"{digest[:2]}/{digest}.png"))
+
+
+class Encrypted(MemoryStore):
+    """As a bucket with KMS: its ETags look like MD5 and are none."""
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        for info in super().list(prefix):
+            yield replace(info, md5="0" * 32)
+
+
+class Rotten(MemoryStore):
+    """Lists what was stored, and gives back something else of the same size."""
+
+    def get(self, key: Key) -> bytes:
+        return super().get(key)[::-1]
+
+
+class Dying(Encrypted):
+    """Answers to the listing and to nothing afterwards."""
+
+    def get(self, key: Key) -> bytes:
+        raise UnreachableError("dying: no answer")
+
+
+ASSETS = {asset.digest: asset for asset in (made(b"one"), made(b"two"), made(b"three"))}
+
+
+def compared(
+    store: Store, deep: bool = False, sample: Slice = ALL
+) -> tuple[list[ObjectState], int, bool]:
+    """The states of the objects that differ, how many were read back, whether it broke off."""
+    for asset in ASSETS.values():
+        assert asset.key is not None
+        data = next(d for d in (b"one", b"two", b"three") if made(d) == asset)
+        store.put(asset.key, data)
+    destination = Destination(DestinationSettings(store.name, "file:x"), store)
+    comparison = compare_destination(
+        destination, Manifest(ASSETS).objects, Serial(), Recorder(), deep=deep, sample=sample
+    )
+    states = [difference.state for difference in comparison.differences]
+    return states, comparison.read, comparison.error is not None
+
+
+def test_a_checksum_that_does_not_agree_is_looked_into_before_it_is_believed() -> None:
+    assert compared(Encrypted()) == ([], 3, False)
+    assert compared(Encrypted(), sample=Slice(1, 10**9)) == ([], 3, False)
+
+
+def test_only_reading_sees_rot_on_the_servers_disk() -> None:
+    assert compared(Rotten()) == ([], 0, False)
+    assert compared(Rotten(), deep=True) == ([ObjectState.DIFFERENT] * 3, 3, False)
+
+
+def test_a_destination_that_dies_meanwhile_is_asked_no_more() -> None:
+    assert compared(Dying()) == ([ObjectState.UNCHECKED] * 2, 0, True)
+
+
+class Stumbling(Encrypted):
+    """Fails at one object alone."""
+
+    def get(self, key: Key) -> bytes:
+        if key == made(b"two").key:
+            raise UnreachableError("stumbling: GetObject was answered 500")
+        return super().get(key)
+
+
+def test_one_object_that_cannot_be_read_hides_no_other() -> None:
+    assert compared(Stumbling()) == ([ObjectState.UNCHECKED], 2, False)
+
+
+@pytest.mark.parametrize("extra", [(), ("!",), ("~",), ("!", "0", "~")])
+@pytest.mark.parametrize("missing", [(), (0,), (1,), (2,), (0, 1, 2)])
+def test_what_only_one_side_has_is_missing_or_extra(
+    extra: tuple[str, ...], missing: tuple[int, ...]
+) -> None:
+    """At the begin of a listing, in its middle and at its end; the missing ones come last."""
+    store = MemoryStore()
+    for key in extra:
+        store.put(Key(key), b"x")
+    for number, data in enumerate((b"one", b"two", b"three")):
+        key = made(data).key
+        assert key is not None
+        if number not in missing:
+            store.put(key, data)
+    destination = Destination(DestinationSettings(store.name, "file:x"), store)
+    found = compare_destination(destination, Manifest(ASSETS).objects, Serial(), Recorder())
+    lost = sorted(str(made((b"one", b"two", b"three")[number]).key) for number in missing)
+    assert [(one.state, one.key) for one in found.differences] == [
+        *((ObjectState.EXTRA, key) for key in extra),
+        *((ObjectState.MISSING, key) for key in lost),
+    ]
+    assert (found.compared, found.error) == (3, None)
+
+
+# --- Slices -----------------------------------------------------------------------------------
+
+
+@given(
+    digest=st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex())),
+    count=st.integers(1, 60),
+)
+def test_so_many_slices_cover_every_image_once(digest: Digest, count: int) -> None:
+    assert sum(digest in Slice(number, count) for number in range(1, count + 1)) == 1

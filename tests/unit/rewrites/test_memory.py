@@ -1,0 +1,138 @@
+"""The memory of all posts, and the manifest where no line tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import md5, sha256
+
+import pytest
+
+from mirror.manifest import Manifest
+from mirror.markdown import find_references
+from mirror.model import Asset, Blob, Digest, Key, Rule
+from mirror.rewrites import Memory, PostSnapshot, Rewrite
+from mirror.urls.address import Address, Url
+
+
+def asset(name: str, *sources: str, alias_of: Asset | None = None) -> Asset:
+    data = name.encode()
+    checksum = md5(data, usedforsecurity=False).hexdigest()
+    blob = Blob(Digest(sha256(data).hexdigest()), checksum, len(data), "image/png", 1, 1, None)
+    shown = alias_of.digest if alias_of is not None else None
+    return Asset(blob, tuple(map(Address, sources)), Key(name), shown)
+
+
+class CountedAssets(Mapping[Digest, Asset]):
+    """The assets of a manifest; `walks` counts how often all of them were gone through."""
+
+    def __init__(self, *assets: Asset) -> None:
+        self.walks = 0
+        self._assets = {one.digest: one for one in assets}
+
+    def __getitem__(self, digest: Digest) -> Asset:
+        return self._assets[digest]
+
+    def __len__(self) -> int:
+        return len(self._assets)
+
+    def __iter__(self) -> Iterator[Digest]:
+        self.walks += 1
+        return iter(self._assets)
+
+
+def memory_of(
+    *lines: Rewrite, assets: Mapping[Digest, Asset], posts: tuple[str, ...] = ()
+) -> Memory:
+    """A memory of a site whose mirrored URLs are `/m/` and the key."""
+    by_key = {f"/m/{one.key}": one for one in assets.values()}
+    return Memory(
+        lines,
+        Manifest(assets),
+        lambda url: by_key.get(url.raw.partition("#")[0]),
+        posts.__contains__,
+    )
+
+
+def snapshot(text: str, name: str = "a.md") -> PostSnapshot:
+    return PostSnapshot(name, text.encode(), find_references(text.encode(), name).references)
+
+
+def recalled(memory: Memory, post: PostSnapshot) -> list[str | None]:
+    """What stood at each reference of a post, in order."""
+    lines = memory.recall(post)
+    return [lines[ref].source if ref in lines else None for ref in post.references]
+
+
+@pytest.mark.parametrize("count", [10, 1000])
+def test_without_lines_the_manifest_is_gone_through_as_often_for_many_references_as_for_few(
+    count: int,
+) -> None:
+    assets = CountedAssets(*(asset(f"{n}.png", f"https://h.example/{n}.png") for n in range(count)))
+    memory = memory_of(assets=assets)
+    assets.walks = 0
+    for number in range(count):
+        post = snapshot(f"![](/m/{number}.png#f)\n", f"{number}.md")
+        assert recalled(memory, post) == [f"https://h.example/{number}.png#f"]
+        assert not list(memory.unknown(post, memory.recall(post)))
+    assert assets.walks <= 2  # the assets a picture is shown for, and the sources of each
+
+
+def test_lines_of_all_posts_are_gone_through_once_for_all_changes() -> None:
+    """So many posts were rewritten before that a walk through all for each of them would show."""
+    compared = 0
+
+    class CountedName(str):
+        __slots__ = ()
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal compared
+            compared += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    count = 300
+    a = asset("a.png", "https://h.example/a.png")
+    lines = [
+        Rewrite(CountedName(f"{n}.md"), "/m/a.png", "https://h.example/a.png", "b", "c")
+        for n in range(count)
+    ]
+    memory = memory_of(*lines, assets={a.digest: a}, posts=tuple(f"{n}.md" for n in range(count)))
+    before = [snapshot("![](https://h.example/a.png)\n", f"new-{n}.md") for n in range(count)]
+    after = [snapshot("![](/m/a.png)\n", f"new-{n}.md") for n in range(count)]
+    kept = memory.after_rewrite(zip(before, after, strict=True))
+    assert len(kept) == 2 * count
+    assert compared < 20 * count
+
+
+def test_a_picture_that_stands_for_another_has_the_sources_of_both() -> None:
+    shown = asset("a.png", "https://h.example/a.png")
+    other = asset("b.png", "https://h.example/b.png", alias_of=shown)
+    memory = memory_of(assets={one.digest: one for one in (shown, other)})
+    post = snapshot("![](/m/a.png)\n")
+    assert recalled(memory, post) == [None]
+    (finding,) = memory.unknown(post, {})
+    assert finding.rule is Rule.NOT_REVERTED
+    assert "one of https://h.example/a.png, https://h.example/b.png" in finding.message
+
+
+def test_what_a_rewrite_leaves_is_what_the_next_run_recalls() -> None:
+    a = asset("a.png", "https://h.example/a.png", "https://g.example/a.png")
+    memory = memory_of(assets={a.digest: a})
+    before = snapshot("one ![](https://h.example/a.png) two ![](<//g.example/a.png>) ![](x.png)\n")
+    after = snapshot("one ![](/m/a.png) two ![](</m/a.png>) ![](x.png)\n")
+    lines = memory.after_rewrite([(before, after)])
+    again = memory_of(*lines, assets={a.digest: a}, posts=("a.md",))
+    assert recalled(again, after) == ["https://h.example/a.png", "//g.example/a.png", None]
+    assert again.after_revert([after]) == []
+    assert not again.is_empty
+    assert memory.is_empty
+
+
+def test_a_source_without_its_secret_is_kept_as_its_syntax_spells_it() -> None:
+    a = asset("a.png", "https://h.example/a.png")
+    before = snapshot("![](https://h.example/a[1].png?Signature=planted&Expires=1)\n")
+    (line,) = memory_of(assets={a.digest: a}).after_rewrite([(before, snapshot("![](/m/a.png)\n"))])
+    assert line.source == Url(before.references[0].url.raw).public
+    assert "planted" not in line.source + line.spelling
+    assert line.spelling == "https://h.example/a&#91;1&#93;.png"
