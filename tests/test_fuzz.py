@@ -261,7 +261,7 @@ def _samples() -> list[bytes]:
 
 
 _SAMPLES = _samples()
-_LIMITS = ImageLimits(max_pixels=1_000_000, max_frames=20, max_total_pixels=4_000_000)
+_LIMITS = ImageLimits(max_pixels=1_000_000)
 
 
 @settings(few, max_examples=400)

@@ -23,10 +23,12 @@ def inspect(data: bytes, limits: ImageLimits = ImageLimits()) -> Blob:  # noqa: 
         return _blob(data, "image/svg+xml", None, None)
     picture = Picture(data, limits)
     bits: Fingerprint | None = None
-    for image, _ in picture.frames():
-        if bits is None:
-            bits = fingerprint(picture.upright(on_white(image).convert("L")))
-    return _blob(data, picture.media_type, picture.size, bits)
+    size = picture.size
+    with picture.decoding_room():
+        for image, _ in picture.frames():
+            if bits is None:
+                bits = fingerprint(picture.upright(on_white(image).convert("L")))
+    return _blob(data, picture.media_type, size, bits)
 
 
 def _blob(

@@ -32,7 +32,15 @@ from PIL import (
 )
 
 from mirror.pictures.colour import colour_space
-from mirror.pictures.sniff import describe, is_cut_short, is_lossy_webp, picture_format
+from mirror.pictures.sniff import (
+    describe,
+    is_cut_short,
+    is_lossy_webp,
+    is_whole_gif,
+    picture_format,
+    scan_count,
+    without_broken_chunks,
+)
 from mirror.urls.redact import printable
 
 # What Pillow logs about a damaged TIFF it raises as well.
@@ -40,6 +48,10 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # Diagram editors keep the whole drawing in a compressed text chunk, often over Pillow's 1 MiB.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+
+# glibc keeps freed blocks of up to 32 MiB for the thread that had them, and Pillow's have 16: after
+# eight large pictures in eight threads 4.7 GB stayed taken. Larger ones go back to the system.
+Image.core.set_block_size(64 << 20)  # type: ignore[attr-defined]  # a C module, not exported
 
 # Imported by name, so that Pillow never goes looking for the other thirty of its decoders.
 _FORMATS = tuple(
@@ -89,28 +101,35 @@ class ImageTooLargeError(ImageError):
     """A picture over a limit, refused before its pixels took memory."""
 
 
+# An animation may have so many times the pixels of one picture in all its frames: 2,000,000,000 by
+# default, or 960 frames of 1920 x 1080, which take some ten seconds to decode.
+_ANIMATION = 20
+# A frame counts as so many pixels at least: opening one takes as long as decoding these.
+_LEAST_FRAME = 20_000
+# Encoders write ten scans, optimisers some sixty. Each takes a pass over the whole picture.
+_MAX_SCANS = 200
+
+
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
     """Limits of one picture. One frame is decoded at a time, so memory follows `max_pixels`."""
 
     max_pixels: int = 100_000_000
-    max_frames: int = 1_000
-    max_total_pixels: int = 1_000_000_000
 
     def check(self, size: tuple[int, int], frames: int = 1) -> None:
-        """Raise `ImageTooLargeError` if that many frames of that size are over a limit."""
+        """Raise `ImageTooLargeError` if that many frames of that size are over the limit."""
         width, height = size
         if width * height > self.max_pixels:
             raise ImageTooLargeError(
                 f"{width} x {height} is {width * height:,} pixels, over the limit of "
-                f"{self.max_pixels:,}"
+                f"{self.max_pixels:,}; raise max_pixels in [fetch]"
             )
-        if frames > self.max_frames:
-            raise ImageTooLargeError(f"more than {self.max_frames:,} frames")
-        if frames > 1 and frames * width * height > self.max_total_pixels:
+        # A frame costs some work however small it is.
+        total = frames * max(width * height, _LEAST_FRAME)
+        if frames > 1 and total > _ANIMATION * self.max_pixels:
             raise ImageTooLargeError(
-                f"{frames:,} frames of {width} x {height} are over the limit of "
-                f"{self.max_total_pixels:,} pixels in all"
+                f"{frames:,} frames or more of {width} x {height} are over {_ANIMATION} times the "
+                f"limit of {self.max_pixels:,} pixels; raise max_pixels in [fetch]"
             )
 
 
@@ -144,6 +163,35 @@ class _WarningFilter:
 
 _pillow_warnings = _WarningFilter()
 
+# A frame, its copies while it is put on white and turned grey: bytes for each pixel, measured.
+_BYTES_PER_PIXEL = 16
+# Bytes that all threads together may decode at once. One picture may take more, alone.
+_BUDGET = 1 << 30
+
+
+class DecodingBudget:
+    """Lets a thread decode when the bytes that others decode leave room for its own."""
+
+    def __init__(self, size: int) -> None:
+        self._room = threading.Condition()
+        self._size = size
+        self._taken = 0
+
+    @contextmanager
+    def taking(self, size: int) -> Iterator[None]:
+        with self._room:
+            self._room.wait_for(lambda: not self._taken or self._taken + size <= self._size)
+            self._taken += size
+        try:
+            yield
+        finally:
+            with self._room:
+                self._taken -= size
+                self._room.notify_all()
+
+
+_decoding_budget = DecodingBudget(_BUDGET)
+
 
 @contextmanager
 def _decoding(format_name: str) -> Iterator[None]:
@@ -175,12 +223,14 @@ class Picture:
             raise ImageError(f"expected a picture, found {describe(data)}")
         if is_cut_short(data):
             raise ImageError(f"{self._name}, cut short: its end is missing")
+        if self._name == "JPEG" and (scans := scan_count(data)) > _MAX_SCANS:
+            raise ImageTooLargeError(f"JPEG with {scans:,} scans, over the limit of {_MAX_SCANS}")
         self._limits = limits
+        data = without_broken_chunks(data)
         self.data = data
         self._raise_pillows_limit()
         with _decoding(self._name):
-            self._stream = BytesIO(data)
-            self._file: ImageFile.ImageFile = Image.open(self._stream, formats=_FORMATS)
+            self._file: ImageFile.ImageFile = Image.open(BytesIO(data), formats=_FORMATS)
             self._check(1)
             self.media_type = _MEDIA_TYPES[self._file.format or ""]
             self.mode = self._file.mode
@@ -255,6 +305,26 @@ class Picture:
         """Chroma sampling of a JPEG as Pillow counts it; -1 for one component or an odd one."""
         return JpegImagePlugin.get_sampling(self._file)
 
+    @property
+    def plays(self) -> int | None:
+        """How often an animation is played before it stops; `None` if it never does."""
+        if self.is_still:
+            return 1
+        loop = self._file.info.get("loop")
+        if self.media_type == "image/gif":  # without the block that says so it is played once
+            return 1 if loop is None else None if loop == 0 else int(loop) + 1
+        return int(loop) if loop else None
+
+    @contextmanager
+    def decoding_room(self) -> Iterator[None]:
+        """Wait until the memory that a frame takes is free, and give it back with the pixels."""
+        width, height = self._file.size
+        with _decoding_budget.taking(width * height * _BYTES_PER_PIXEL):
+            try:
+                yield
+            finally:
+                self._file.close()
+
     def draft(self, size: tuple[int, int]) -> None:
         """Allow frames smaller than the picture, at least `size`, where that decodes faster."""
         with _decoding(str(self._name)):
@@ -284,8 +354,7 @@ class Picture:
 
     def _check_last_frame(self) -> None:
         # Pillow takes the end of the bytes for the end of the animation.
-        at = self._stream.tell()
-        if self._name == "GIF" and self.data[at - 1 : at] != b";":
+        if self._name == "GIF" and not is_whole_gif(self.data):
             raise ImageError("GIF, cut short: the last frames of the animation are missing")
 
     def upright(self, image: Image.Image) -> Image.Image:

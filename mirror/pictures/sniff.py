@@ -7,6 +7,8 @@ the name of what arrived instead of a picture.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from zlib import crc32
 
 from mirror.urls.redact import printable
 
@@ -35,6 +37,7 @@ _PICTURES = (
 )
 _TAG_NAME = re.compile(r"<([A-Za-z_][\w.:-]{0,99})")
 _ERROR_CODE = re.compile(r"<(?:Code|Message)>\s*([^<]{1,80})", re.IGNORECASE)
+_SVG_TAIL = re.compile(r"(?:--|\?)>\Z")
 _SVG_END = re.compile(r"</(?:[\w.-]+:)?svg\s*>|<(?:[\w.-]+:)?svg\b[^<>]*/>")
 
 
@@ -60,12 +63,66 @@ def is_cut_short(data: bytes) -> bool:
     return False
 
 
+# --- PNG ------------------------------------------------------------------------------------------
+
+# The lengths that the PNG specification gives to ancillary chunks of a fixed length.
+_CHUNK_LENGTHS = {
+    b"cHRM": range(32, 33),
+    b"gAMA": range(4, 5),
+    b"pHYs": range(9, 10),
+    b"sBIT": range(1, 5),
+    b"sRGB": range(1, 2),
+    b"tIME": range(7, 8),
+    b"tRNS": range(1, 257),
+}
+_ANIMATION_CHUNKS = frozenset({b"acTL", b"fcTL", b"fdAT"})
+
+
+def without_broken_chunks(data: bytes) -> bytes:
+    """Return a PNG without the ancillary chunks that browsers ignore: a wrong CRC or length.
+
+    Chunks that hold pixels, also those of an animation, stay as they are. So does anything that is
+    no PNG.
+    """
+    if picture_format(data) != "PNG":
+        return data
+    broken = [place for kind, place in _png_chunks(data) if _is_ignored(data, kind, place)]
+    pieces, at = [], 0
+    for start, stop in broken:
+        pieces.append(data[at:start])
+        at = stop
+    return b"".join((*pieces, data[at:])) if broken else data
+
+
+def _is_ignored(data: bytes, kind: bytes, place: tuple[int, int]) -> bool:
+    is_ancillary = kind[:1].islower() and kind not in _ANIMATION_CHUNKS
+    start, stop = place
+    if not is_ancillary or stop > len(data):
+        return False
+    length = stop - start - 12
+    if length not in _CHUNK_LENGTHS.get(kind, range(length, length + 1)):
+        return True
+    return crc32(memoryview(data)[start + 4 : stop - 4]).to_bytes(4, "big") != data[stop - 4 : stop]
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield the type of each chunk up to IEND, and where the whole chunk begins and ends."""
+    at = 8
+    while kind := data[at + 4 : at + 8]:
+        stop = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        yield kind, (at, stop)
+        if kind == b"IEND":
+            return
+        at = stop
+
+
 def _is_cut_png(data: bytes) -> bool:
     """Return True if the chunks of a PNG end before a whole IEND."""
-    at = 8
-    while data[at + 4 : at + 8] not in (b"IEND", b""):
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
-    return len(data) < at + 12
+    chunks = list(_png_chunks(data))
+    return not chunks or chunks[-1][0] != b"IEND" or chunks[-1][1][1] > len(data)
+
+
+# --- JPEG, GIF, WebP ------------------------------------------------------------------------------
 
 
 def _is_cut_jpeg(data: bytes) -> bool:
@@ -73,12 +130,50 @@ def _is_cut_jpeg(data: bytes) -> bool:
 
     An upload that was never finished may leave zeros there, which a decoder shows as grey.
     """
-    fill, start_of_scan, end_of_image = b"\xff", b"\xda", b"\xd9"
+    at = _first_scan(data)
+    return data.startswith(_START_OF_SCAN, at) and data.find(_END_OF_IMAGE, at) < 0
+
+
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+
+
+def _first_scan(data: bytes) -> int:
+    """Return where the first scan of a JPEG begins, or where its segments end without one."""
     at = 2
     # Each segment names its length, up to the first scan.
-    while data[at : at + 1] == fill and (kind := data[at + 1 : at + 2]) not in (start_of_scan, b""):
-        at += 1 if kind == fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return data[at : at + 2] == fill + start_of_scan and data.find(fill + end_of_image, at) < 0
+    while data[at : at + 1] == b"\xff" and data[at : at + 2] not in (_START_OF_SCAN, b"\xff"):
+        is_fill = data[at + 1 : at + 2] == b"\xff"
+        at += 1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return at
+
+
+def scan_count(data: bytes) -> int:
+    """Return how many scans a JPEG has. A decoder passes over the whole picture for each."""
+    return data.count(_START_OF_SCAN, _first_scan(data))
+
+
+def is_whole_gif(data: bytes) -> bool:
+    """Return True unless a GIF ends inside a block. Browsers do not miss its trailer."""
+    at = 13 + _colour_table_size(data[10:11])
+    is_announced = False  # a frame: a graphic control stands before it
+    while (kind := data[at : at + 1]) in (b"!", b","):
+        is_announced = data[at : at + 2] == _GRAPHIC_CONTROL
+        if kind == b"!":
+            at += 2
+        else:
+            at += 10 + _colour_table_size(data[at + 9 : at + 10]) + 1
+        while size := int.from_bytes(data[at : at + 1], "big"):
+            at += 1 + size
+        at += 1
+    return at <= len(data) and not is_announced
+
+
+_GRAPHIC_CONTROL = b"!\xf9"
+
+
+def _colour_table_size(flags: bytes) -> int:
+    value = int.from_bytes(flags, "big")
+    return 3 << (value & 7) + 1 if value & 0x80 else 0
 
 
 def is_lossy_webp(data: bytes) -> bool:
@@ -99,10 +194,16 @@ def is_svg(data: bytes) -> bool:
 
 
 def is_whole_svg(data: bytes) -> bool:
-    """Return True if the root element of an SVG is closed, so that nothing was cut off."""
+    """Return True if the root element of an SVG is closed, so that nothing was cut off.
+
+    Comments and processing instructions may follow it.
+    """
     text = _text(data).rstrip()
     end = len(text)
-    while text.endswith("-->", 0, end) and (start := text.rfind("<!--", 0, end)) >= 0:
+    while (tail := _SVG_TAIL.search(text, max(end - 3, 0), end)) is not None:
+        start = text.rfind("<!--" if tail[0] == "-->" else "<?", 0, end)
+        if start < 0:
+            break
         end = start
         while end and text[end - 1].isspace():
             end -= 1

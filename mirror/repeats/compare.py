@@ -146,8 +146,11 @@ def _copy_and_origin(first: Picture, second: Picture) -> tuple[Picture, Picture]
 
 
 def _equal_pixels(first: Picture, second: Picture) -> bool:
-    """Return True if all frames agree in every channel, alpha included, and in their delays."""
-    if first.is_still != second.is_still:
+    """Return True if all frames agree in every channel, alpha included, and in their delays.
+
+    Animations also have to be played equally often.
+    """
+    if (first.is_still, first.plays) != (second.is_still, second.plays):
         return False
     for frame, other in zip_longest(first.frames(), second.frames()):
         if frame is None or other is None:

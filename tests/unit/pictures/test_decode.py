@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import time
 import tracemalloc
 import warnings
 import zlib
@@ -19,7 +20,14 @@ from support.codings import CODINGS, PICTURE, PNG, SLIDE
 from support.slides import animation, encode
 
 from mirror.pictures.blob import inspect
-from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError, Picture, components
+from mirror.pictures.decode import (
+    DecodingBudget,
+    ImageError,
+    ImageLimits,
+    ImageTooLargeError,
+    Picture,
+    components,
+)
 
 LIMITS = ImageLimits()
 
@@ -60,13 +68,14 @@ def test_a_jpeg_whose_rest_was_never_written_is_refused(options):
         assert inspect(odd).width == PICTURE.width
 
 
-def test_an_animated_gif_cut_between_frames_is_refused():
+def test_an_animated_gif_cut_inside_a_block_is_refused():
     frames = [Image.new("L", (50, 50), shade) for shade in (10, 90, 200)]
     whole, first = animation(frames, disposal=1), animation(frames[:2], disposal=1)
     assert inspect(whole)
-    cut = whole[: len(first) - 1]
-    with pytest.raises(ImageError, match="last frames"):
-        inspect(cut)
+    for lost in (*range(len(first), len(whole) - 1), len(first) - 2):
+        with pytest.raises(ImageError, match="cut short"):
+            inspect(whole[:lost])
+    assert inspect(whole[: len(first) - 1])  # nothing tells it from one that lacks its trailer
 
 
 @settings(max_examples=120, deadline=None)
@@ -137,15 +146,29 @@ def test_a_decompression_bomb_is_refused_by_its_header(name, data):
     assert peak < 5_000_000
 
 
-def test_frames_are_limited_in_number_and_in_pixels_together():
-    frames = [Image.new("L", (40, 40), shade) for shade in range(0, 200, 20)]
-    for coding in ("GIF", "WEBP", "PNG"):
-        data = animation(frames, coding)
-        assert inspect(data, ImageLimits(max_frames=10))
-        with pytest.raises(ImageTooLargeError, match="9 frames"):
-            inspect(data, ImageLimits(max_frames=9))
-        with pytest.raises(ImageTooLargeError, match="in all"):
-            inspect(data, ImageLimits(max_total_pixels=40 * 40 * 9))
+@pytest.mark.parametrize("coding", ["GIF", "WEBP", "PNG"])
+def test_frames_are_limited_in_number_and_in_pixels_together(coding):
+    small = animation([Image.new("L", (40, 40), shade) for shade in range(0, 200, 20)], coding)
+    assert inspect(small, ImageLimits(max_pixels=10_000))  # ten frames, each 20,000 at least
+    with pytest.raises(ImageTooLargeError, match=r"10 frames.*raise max_pixels"):
+        inspect(small, ImageLimits(max_pixels=9_999))
+    large = animation([Image.new("L", (200, 200), shade) for shade in range(0, 210, 10)], coding)
+    assert inspect(large, ImageLimits(max_pixels=42_000))
+    with pytest.raises(ImageTooLargeError, match=r"21 frames.*raise max_pixels"):
+        inspect(large, ImageLimits(max_pixels=40_000))
+
+
+@pytest.mark.parametrize(("size", "count"), [((320, 200), 1_100), ((1920, 1080), 490)])
+def test_a_screen_recording_is_within_the_limits(size, count):
+    ImageLimits().check(size, count)
+
+
+def test_the_scans_of_a_jpeg_are_limited():
+    data = encode(Image.new("L", (8, 8)), "JPEG")
+    scan = data[data.index(b"\xff\xda") : data.index(b"\xff\xd9")]
+    inspect(data)
+    with pytest.raises(ImageTooLargeError, match="8,001 scans"):
+        inspect(data[:-2] + scan * 8_000 + data[-2:])
 
 
 def test_each_page_of_a_tiff_is_held_to_the_limit():
@@ -159,6 +182,73 @@ def test_a_limit_above_pillows_own_is_obeyed():
     assert Picture(data, ImageLimits(max_pixels=400_000_000)).size == (20_000, 20_000)
     with pytest.raises(ImageTooLargeError, match="400,000,000 pixels"):
         inspect(data, ImageLimits(max_pixels=399_999_999))
+
+
+# --- What browsers do not mind --------------------------------------------------------------------
+
+
+def _chunk(kind: bytes, body: bytes, *, whole: bool = False) -> bytes:
+    check = zlib.crc32(kind + body) if whole else 0xBADC0DE
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", check)
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [
+        pytest.param(_chunk(b"tEXt", b"Comment\0hello"), id="text"),
+        pytest.param(_chunk(b"iCCP", b"x\0\0" + zlib.compress(b"j" * 200)), id="a profile"),
+        pytest.param(_chunk(b"pHYs", bytes(9)), id="a resolution"),
+        pytest.param(_chunk(b"eXIf", b"MM"), id="EXIF"),
+        pytest.param(_chunk(b"prVt", b"anything"), id="a private chunk"),
+        pytest.param(_chunk(b"sRGB", b"", whole=True), id="an empty sRGB"),
+        pytest.param(_chunk(b"gAMA", b"\0", whole=True), id="a short gAMA"),
+        pytest.param(_chunk(b"cHRM", bytes(31), whole=True), id="a short cHRM"),
+        pytest.param(_chunk(b"pHYs", b"", whole=True), id="an empty pHYs"),
+        pytest.param(_chunk(b"tRNS", b"", whole=True), id="an empty tRNS"),
+    ],
+)
+def test_a_side_chunk_that_browsers_ignore_spoils_no_png(chunk):
+    damaged = PNG[:33] + chunk + PNG[33:]
+    blob = inspect(damaged)
+    assert (blob.size, blob.fingerprint) == (len(damaged), inspect(PNG).fingerprint)
+
+
+def test_a_chunk_of_pixels_with_a_wrong_check_is_damage():
+    for name in ("PNG", "animated PNG"):
+        data = bytearray(CODINGS[name])
+        kind = b"IDAT" if name == "PNG" else b"fdAT"
+        data[data.index(kind) + 9] ^= 0xFF
+        with pytest.raises(ImageError):
+            inspect(bytes(data))
+
+
+def test_a_gif_without_its_trailer_is_whole():
+    frames = [Image.new("L", (40, 40), shade) for shade in (0, 90, 180)]
+    for data in (animation(frames, "GIF"), encode(frames[0], "GIF")):
+        assert data.endswith(b";")
+        assert inspect(data[:-1]).width == 40
+        with pytest.raises(ImageError):
+            inspect(data[:-3])
+
+
+@pytest.mark.parametrize(
+    ("coding", "options", "plays"),
+    [
+        ("GIF", {}, 1),
+        ("GIF", {"loop": 0}, None),
+        ("GIF", {"loop": 2}, 3),
+        ("PNG", {"loop": 0}, None),
+        ("PNG", {"loop": 1}, 1),
+        ("WEBP", {"loop": 0}, None),
+        ("WEBP", {"loop": 4}, 4),
+    ],
+)
+def test_how_often_an_animation_is_played_is_read(coding, options, plays):
+    stream = BytesIO()
+    first, *others = [Image.new("RGB", (20, 20), (shade, 0, 0)) for shade in (0, 90, 180)]
+    first.save(stream, coding, save_all=True, append_images=others, duration=100, **options)
+    assert Picture(stream.getvalue(), LIMITS).plays == plays
+    assert Picture(PNG, LIMITS).plays == 1
 
 
 # --- Threads ------------------------------------------------------------------------------------
@@ -175,6 +265,30 @@ def test_inspect_in_threads_gives_what_it_gives_alone_and_leaves_the_filters():
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(inspect, pictures * 3)) == alone * 3
     assert warnings.filters == before
+
+
+@pytest.mark.parametrize(
+    ("size", "most"),
+    [
+        pytest.param(30, 3, id="three"),
+        pytest.param(60, 1, id="one"),
+        pytest.param(900, 1, id="big"),
+    ],
+)
+def test_threads_share_the_memory_for_decoding(size, most):
+    budget = DecodingBudget(100)
+    inside, counts = set(), []
+
+    def decode(number):
+        with budget.taking(size):
+            inside.add(number)
+            counts.append(len(inside))
+            time.sleep(0.005)
+            inside.discard(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(decode, range(24)))
+    assert max(counts) == most
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from mirror.pictures.decode import ImageError
         pytest.param(b"<svg/>", id="empty"),
         pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'><g/></svg>\n", id="plain"),
         pytest.param(b"\xef\xbb\xbf <svg></svg><!-- by --> <!-- hand -->\n", id="BOM and comments"),
+        pytest.param(b"<svg></svg>\n<?editor end?>\n", id="an instruction behind it"),
+        pytest.param(b"<svg></svg><?a?><!-- b --> <?c?>", id="instructions and comments"),
         pytest.param(b"<!--" + b"licence " * 2000 + b"--><svg></svg>", id="a long licence"),
         pytest.param(
             "<?xml version='1.0' encoding='UTF-16'?><svg></svg>".encode("utf-16"), id="UTF-16"
@@ -54,6 +56,8 @@ def test_svg_is_known_by_its_root_and_has_no_pixels(text):
         (b"<svg><g>", "SVG.*cut short"),
         (b"<svg><g></g></sv", "SVG.*cut short"),
         (b"<svg>" + b"<!---->" * 200_000, "SVG.*cut short"),
+        (b"<svg>" + b"<??>" * 200_000, "SVG.*cut short"),
+        (b"<svg><?" + b"?>" * 200_000, "SVG.*cut short"),
         (b"<svg " * 9000, "SVG.*cut short"),
         (b"\x89PNG\r\n\x1a\n", "PNG"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
