@@ -313,7 +313,7 @@ def test_a_dripping_host_is_left_after_the_time_for_one_url(host: MisbehavingHos
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("hot-link", "Code AccessDenied; the host may want a Referer"),
+        ("hot-link", "'You are denied by bucket referer policy.'; the host may want a Referer"),
         ("no-such-key", "HTTP 404 Not Found"),
         ("in-arrears", "in arrears"),
         ("html", "an HTML page"),
