@@ -65,8 +65,9 @@ class Declaration:
     def check(self, body: bytes, *, is_etag_opaque: bool = False) -> None:
         """Raise `FetchError` when `body` is not what was declared.
 
-        `is_etag_opaque` says that the ETag only looks like an MD5. A matching Content-MD5 or CRC overrules an ETag that does not match: by the standard an
-        ETag is opaque, and a body proven complete must not be rejected because of it.
+        `is_etag_opaque` says that the ETag only looks like an MD5. A matching Content-MD5 or CRC
+        overrules an ETag that does not match, too: by the standard an ETag is opaque, and a body
+        proven complete must not be rejected because of it.
         """
         if self.length is not None and len(body) != self.length:
             raise _mismatch("Content-Length", f"{self.length} bytes", f"{len(body)} bytes")
