@@ -179,17 +179,32 @@ class Asset:
     """One line of the manifest: a blob, where it is stored, where it was found.
 
     With `key` it is an object in every destination; with `alias_of` another picture stands for
-    it in posts; with both it was stored before a better copy came.
+    it in posts; with both it was stored before a better copy came. `former_sources` are addresses
+    whose host serves another picture now, which a person accepted.
     """
 
     blob: Blob
     sources: tuple[Address, ...] = ()
     key: Key | None = None
     alias_of: Digest | None = None
+    former_sources: tuple[Address, ...] = ()
+
+    @property
+    def origins(self) -> tuple[Address, ...]:
+        """Every address that this picture was found under, now or before."""
+        return (*self.sources, *self.former_sources)
 
     @property
     def digest(self) -> Digest:
         return self.blob.digest
+
+
+@dataclass(frozen=True, slots=True)
+class HeldImage:
+    """A picture that came for an address and is not taken before a person accepts it."""
+
+    address: Address
+    blob: Blob
 
 
 class Outcome(Enum):
@@ -231,6 +246,7 @@ class Rule(Enum):
     KEY_TAKEN = "M208", "key-taken", Outcome.FAILURE
     NOT_RESTORED = "M209", "image-not-restored", Outcome.FAILURE
     REPEAT_RESTORED = "M210", "restored-from-its-repeat", Outcome.WARNING
+    REDIRECTED_TOGETHER = "M212", "redirected-to-one-picture", Outcome.FAILURE
     ARCHIVE_UNCHECKED = "M211", "archive-not-checked", Outcome.UNCHECKED
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE

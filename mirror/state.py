@@ -4,6 +4,7 @@ journal.jsonl     what was fetched since the manifest was last written
 lock              the run that is at work
 validators.jsonl  the versions that hosts named, for `--refresh`, and whose turn it is
 last-sync.jsonl   the summary and the findings of the last sync
+    held/             pictures that wait for a person's word: images.jsonl, and damaged bytes
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any
@@ -21,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from mirror.amounts import moment
 from mirror.files import Lock, create_whole, read_whole, sweep, write_whole
 from mirror.manifest import dump_blob, is_address, load_blob
-from mirror.model import Blob, Finding, Rule
-from mirror.records import unwritable
-from mirror.urls.address import Address
+from mirror.model import Blob, Digest, Finding, HeldImage, Rule
+from mirror.records import unwritable, write_text
+from mirror.urls.address import Address, identity
 
 if TYPE_CHECKING:
     from mirror.fetch import Validators
@@ -39,6 +41,7 @@ class State:
     journal: Journal
     validators: ValidatorCache
     last_sync: LastSyncFile
+    held: HeldImages
 
     @classmethod
     def below(cls, folder: Path) -> State:
@@ -47,6 +50,7 @@ class State:
             Journal(folder / "journal.jsonl"),
             ValidatorCache(folder / "validators.jsonl"),
             LastSyncFile(folder / "last-sync.jsonl"),
+            HeldImages(folder / "held"),
         )
 
     @contextmanager
@@ -146,6 +150,60 @@ class ValidatorCache:
         ]
         with suppress(OSError):  # only speed is lost
             write_whole(self.path, "".join(lines).encode())
+
+
+@dataclass(frozen=True, slots=True)
+class HeldImages:
+    """Pictures that came for an address and wait for a person to accept them.
+
+    Bytes that decode are in the archive. Damaged ones are here, and only once they are accepted
+    are they archived.
+    """
+
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        return self.folder / "images.jsonl"
+
+    def load(self) -> dict[str, HeldImage]:
+        """Return the pictures by the identity of their address; the last one of an address."""
+        images = {}
+        for raw in json_lines(self.path):
+            with suppress(KeyError, TypeError, ValueError):
+                if is_address(raw["source"]):
+                    image = HeldImage(Address(raw["source"]), load_blob(raw["blob"]))
+                    images[identity(image.address)] = image
+        return images
+
+    def save(self, images: Iterable[HeldImage]) -> None:
+        """Keep these pictures in place of those before. Raise `StateError`."""
+        lines = [
+            json.dumps({"source": image.address, "blob": dump_blob(image.blob)}) + "\n"
+            for image in images
+        ]
+        if lines or self.path.exists():
+            write_text(self.path, "".join(lines))
+
+    def keep_bytes(self, digest: Digest, data: bytes) -> None:
+        """Keep damaged bytes. Raise `StateError`."""
+        path = self._bytes_path(digest)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, data)
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def get_bytes(self, digest: Digest) -> bytes | None:
+        """Return damaged bytes with this digest; `None` if they are not here whole."""
+        try:
+            data = read_whole(self._bytes_path(digest))
+        except OSError:
+            return None
+        return data if sha256(data).hexdigest() == digest.hex else None
+
+    def _bytes_path(self, digest: Digest) -> Path:
+        return self.folder / digest.hex
 
 
 @dataclass(frozen=True, slots=True)

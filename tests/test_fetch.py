@@ -313,7 +313,7 @@ def test_a_dripping_host_is_left_after_the_time_for_one_url(host: MisbehavingHos
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("hot-link", "Code AccessDenied; the host may want a Referer"),
+        ("hot-link", "'You are denied by bucket referer policy.'; the host may want a Referer"),
         ("no-such-key", "HTTP 404 Not Found"),
         ("in-arrears", "in arrears"),
         ("html", "an HTML page"),
@@ -475,6 +475,43 @@ def test_a_pause_holds_for_the_next_request_to_the_host_too(clock: Clock) -> Non
     ask(limit)
     ask(limit)
     assert clock.slept == [9]
+
+
+def test_a_host_with_a_rate_limit_is_waited_for_and_said(clock: Clock) -> None:
+    """Twenty requests in thirty seconds, 429 without Retry-After beyond that."""
+    served: list[float] = []
+
+    def limited(_: Request) -> Response:
+        if sum(at > clock.now() - 30 for at in served) >= 20:
+            return Response(429, {})
+        served.append(clock.now())
+        return Response(200, {}, PNG)
+
+    pauses: list[tuple[str, float]] = []
+    names = [f"{number}.png" for number in range(60)]
+    with Scripted(dict.fromkeys(names, limited)) as server:
+        limits = replace(PATIENT, concurrency=16, retries=0)
+        with Fetcher(
+            limits,
+            exempt_hosts=["127.0.0.1"],
+            sleep=clock.sleep,
+            now=clock.now,
+            on_pause=lambda host, seconds: pauses.append((host, seconds)),
+        ) as fetcher:
+            for name in names:
+                body(fetcher, server.base_url + name)
+    assert len(served) == 60
+    assert {host for host, _ in pauses} == {server.base_url.split("/")[2]}
+    assert sum(seconds for _, seconds in pauses) <= 120
+
+
+def test_a_host_that_gives_nothing_but_429_is_left_after_minutes(clock: Clock) -> None:
+    with (
+        Scripted({"a.png": lambda _: Response(429, {})}) as server,
+        fetcher_for(server, clock=clock, retries=1) as fetcher,
+    ):
+        assert failure(fetcher, server.base_url + "a.png").status == 429
+    assert 300 <= sum(clock.slept) <= 420
 
 
 def test_a_host_that_is_down_is_asked_once_a_url_until_it_answers(

@@ -2,34 +2,63 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from support import slides
 
 from mirror.urls.address import Url, canonical
-from mirror.urls.redact import hide_secrets, without_secrets
+from mirror.urls.redact import has_hidden, hide_secrets, is_signature_only, without_secrets
 from mirror.urls.sources import Locator, Source
 
+HIDDEN = re.compile(r"hidden-[0-9a-f]{32}")
 GOOGLE = "AIza" + "PlantedPlantedPlantedPlantedPlanted"
 
 
 @pytest.mark.parametrize(
     ("url", "public"),
     [
-        pytest.param(f"https://h.example/a.png?w=1&key={GOOGLE}", "?w=1", id="by its shape"),
-        pytest.param("https://h.example/a.png?api-key=planted&w=1", "?w=1", id="api-key"),
-        pytest.param("https://h.example/a.png?subscription-key=planted", "", id="Azure maps"),
-        pytest.param("https://h.example/a.png?app_key=planted", "", id="app key"),
-        pytest.param("https://h.example/a.png;jsessionid=planted.node1?w=1", "?w=1", id="session"),
-        pytest.param("https://h.example/a.png;JSESSIONID=planted;v=2", ";v=2", id="upper case"),
-        pytest.param("https://h.example/a.png%3Bjsessionid%3Dplanted", "", id="encoded session"),
-        pytest.param("https://h.example/a.png;%6Asessionid=planted", "", id="encoded name"),
-        pytest.param("https://h.example/a.png?phpsessid=planted", "", id="session in the query"),
+        pytest.param(
+            f"https://h.example/a.png?w=1&key={GOOGLE}", "?w=1&key=HIDDEN", id="by its shape"
+        ),
+        pytest.param(
+            "https://h.example/a.png?api-key=planted&w=1", "?api-key=HIDDEN&w=1", id="api-key"
+        ),
+        pytest.param(
+            "https://h.example/a.png?subscription-key=planted",
+            "?subscription-key=HIDDEN",
+            id="Azure maps",
+        ),
+        pytest.param("https://h.example/a.png?app_key=planted", "?app_key=HIDDEN", id="app key"),
+        pytest.param(
+            "https://h.example/a.png;jsessionid=planted.node1?w=1",
+            ";jsessionid=HIDDEN?w=1",
+            id="session",
+        ),
+        pytest.param(
+            "https://h.example/a.png;JSESSIONID=planted;v=2",
+            ";JSESSIONID=HIDDEN;v=2",
+            id="upper case",
+        ),
+        pytest.param(
+            "https://h.example/a.png%3Bjsessionid%3Dplanted",
+            "%3Bjsessionid%3DHIDDEN",
+            id="encoded session",
+        ),
+        pytest.param(
+            "https://h.example/a.png;%6Asessionid=planted", ";jsessionid=HIDDEN", id="encoded name"
+        ),
+        pytest.param(
+            "https://h.example/a.png?phpsessid=planted",
+            "?phpsessid=HIDDEN",
+            id="session in the query",
+        ),
     ],
 )
-def test_a_secret_is_cut_and_the_rest_stays(url, public):
-    assert canonical(url) == f"https://h.example/a.png{public}"
+def test_a_secret_is_hidden_and_the_rest_stays(url, public):
+    assert HIDDEN.sub("HIDDEN", canonical(url)) == f"https://h.example/a.png{public}"
     assert "planted" not in canonical(url).lower()
 
 
@@ -43,7 +72,7 @@ def test_a_secret_is_cut_and_the_rest_stays(url, public):
         "https://api.map.baidu.com/staticimage/v2?ak=planted&center=1,2",
     ],
 )
-def test_the_key_of_a_map_is_no_part_of_which_map_it_is(url):
+def test_the_key_of_a_map_is_hidden(url):
     assert "planted" not in canonical(url).lower()
     assert "1,2" in canonical(url)
     assert "planted" not in hide_secrets(f"could not fetch {url}").lower()
@@ -117,7 +146,7 @@ def test_nothing_of_them_is_kept(blog):
     ends = (f"a.png?key={GOOGLE}", "a.png;jsessionid=planted", PROXIED, f"gone.png?key={GOOGLE}")
     blog.write("post.md", "".join(f"![](BUCKET/{end})\n" for end in ends))
     result = blog.sync()
-    assert result.summary["urls"] == 3
+    assert result.summary["urls"] == 4
     blog.rewrite()
     blog.revert()
     said = str([*result.findings, *blog.progress.findings, *blog.progress.events])
@@ -131,6 +160,51 @@ _PIECES = [
     *"https://h.example/ / .. . ? & = ; # a.png %3F %26 %3D %3B %253F %2526 %253D %253B".split(),
     *("%2F", "key", "token", "jsessionid", "%74oken", "&amp;", "staticmap", "@", " ", "\n", GOOGLE),
 ]
+
+
+SIGNED = {
+    "S3, version 4": "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAPLANTEDPLANTED00"
+    "&X-Amz-Date=20260101T000000Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=planted",
+    "S3, version 2": "AWSAccessKeyId=planted&Expires=1&Signature=planted%3D",
+    "Google": "X-Goog-Credential=planted&X-Goog-Signature=planted&X-Goog-Expires=9",
+    "OSS, version 1": "Expires=1&OSSAccessKeyId=planted&Signature=planted&security-token=planted",
+    "OSS, version 4": "x-oss-credential=planted&x-oss-signature=planted&x-oss-date=1",
+    "COS": "q-sign-algorithm=sha1&q-ak=planted&q-sign-time=1;2&q-signature=planted",
+    "Qiniu": "e=1451491200&token=planted:planted%3D",
+    "Azure": "sp=r&st=2021&se=2021&sv=2020-08-04&sr=b&sig=planted%3D",
+    "CloudFront": "Expires=1&Signature=planted&Key-Pair-Id=planted",
+    "CloudFront's own policy": "Policy=planted&Signature=planted&Key-Pair-Id=planted",
+    "Aliyun CDN": "auth_key=1700000000-0-0-0123456789abcdef0123456789abcdef",
+    "an MD5 and the time": "sign=0123456789abcdef0123456789abcdef&t=65533a80",
+}
+
+
+@pytest.mark.parametrize("query", SIGNED.values(), ids=SIGNED)
+@pytest.mark.parametrize("place", ["https://h.example/a.png?{}", "https://h.example/a.png?v=2&{}"])
+def test_a_signature_is_dropped_whole(query, place):
+    assert canonical(place.format(query)) == place.format("").rstrip("?&")
+    assert is_signature_only(place.format(query))
+
+
+@pytest.mark.parametrize("query", SIGNED.values(), ids=SIGNED)
+def test_a_part_of_a_signature_may_tell_objects_apart(query):
+    """Half a protocol is none: its parameters count, and none of their values is shown."""
+    for pair in query.split("&"):
+        if "sign" in pair.lower() and "=planted" in pair.lower():
+            url = f"https://h.example/a.png?{pair}"
+            assert "planted" not in canonical(url).lower()
+            assert canonical(url) != canonical(url.replace("planted", "another"))
+            assert not is_signature_only(url)
+
+
+@pytest.mark.parametrize("name", ["token", "file_token", "access_token", "key-secret", "sig"])
+def test_two_tokens_are_two_objects(name):
+    first, second = (canonical(f"https://h.example/inline?{name}={value}") for value in "AB")
+    assert first != second
+    assert HIDDEN.search(first)
+    assert canonical(f"https://h.example/inline?{name}=%41") == first
+    assert canonical(first) == first
+    assert not has_hidden(canonical("https://h.example/inline?name=A"))
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=14).map("".join))

@@ -30,11 +30,16 @@ __all__ = ["Body", "Declaration", "FetchError", "FetchLimits", "Fetcher", "Kind"
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
+def _ignore_pause(_host: str, _seconds: float) -> None:
+    pass
+
+
 class Fetcher:
     """Client that downloads URLs. Any number of threads can share one.
 
     `exempt_hosts` (`host` or `host:port`) may have private addresses. `sleep` waits between
     attempts and may raise to end the wait. `now` is wall-clock time, for dates in Retry-After.
+    `on_pause` is told the host and the seconds when a host has had too many requests.
     A pickled fetcher keeps its settings and opens new connections.
     """
 
@@ -46,12 +51,14 @@ class Fetcher:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         random: Callable[[], float] = _random.random,
+        on_pause: Callable[[str, float], None] = _ignore_pause,
     ) -> None:
         self.limits = limits
         self._exempt_hosts = frozenset(host.lower() for host in exempt_hosts)
         self._sleep = sleep
         self._now = now
         self._random = random
+        self._on_pause = on_pause
         guard = Guard(self._exempt_hosts, limits.allow_private_hosts)
         self._transport = GuardedTransport(guard, limits.concurrency)
         self._hosts: dict[str, HostLimit] = {}
@@ -70,6 +77,7 @@ class Fetcher:
             sleep=self._sleep,
             now=self._now,
             random=self._random,
+            on_pause=self._on_pause,
         )
         return make, (self.limits,)
 
@@ -105,6 +113,8 @@ class Fetcher:
                 with host.slot():
                     return exchange.attempt(attempt)
             except FetchError as error:
+                if host.waits_out(error):  # this is no failed attempt
+                    continue
                 if attempt > host.retries(self.limits.retries, error) or exchange.is_over:
                     raise final_error(error, attempt) from error
             self._sleep(backoff_s(attempt, self._random))
@@ -113,5 +123,8 @@ class Fetcher:
     def _host(self, name: str) -> HostLimit:
         with self._lock:
             if name not in self._hosts:
-                self._hosts[name] = HostLimit(self.limits.concurrency, self._sleep, self._now)
+                on_pause = functools.partial(self._on_pause, name)
+                self._hosts[name] = HostLimit(
+                    self.limits.concurrency, self._sleep, self._now, on_pause
+                )
             return self._hosts[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import codecs
 import hashlib
+import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -61,11 +62,12 @@ class Declaration:
             encoding,
         )
 
-    def check(self, body: bytes) -> None:
+    def check(self, body: bytes, *, is_etag_opaque: bool = False) -> None:
         """Raise `FetchError` when `body` is not what was declared.
 
-        A matching Content-MD5 or CRC overrules an ETag that does not match: by the standard an
-        ETag is opaque, and a body proven complete must not be rejected because of it.
+        `is_etag_opaque` says that the ETag only looks like an MD5. A matching Content-MD5 or CRC
+        overrules an ETag that does not match, too: by the standard an ETag is opaque, and a body
+        proven complete must not be rejected because of it.
         """
         if self.length is not None and len(body) != self.length:
             raise _mismatch("Content-Length", f"{self.length} bytes", f"{len(body)} bytes")
@@ -74,7 +76,7 @@ class Declaration:
             if (checksum := crc64(body)) != self.crc64:
                 raise _mismatch("CRC-64", str(self.crc64), str(checksum))
             is_proven = True
-        if self.content_md5 is None and (self.etag_md5 is None or is_proven):
+        if self.content_md5 is None and (self.etag_md5 is None or is_proven or is_etag_opaque):
             return
         md5 = hashlib.md5(body, usedforsecurity=False)
         if self.content_md5 is not None:
@@ -158,10 +160,54 @@ _ELEMENT = re.compile(r"\s*<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)", re.IGNORECASE)
 _CODE = re.compile(rb"<Code>\s*([A-Z][A-Za-z]{2,63}(?:\.[A-Za-z]{1,63})?)\s*</Code>")
 
 
+_ENDPOINT = re.compile(rb"<Endpoint>\s*([A-Za-z0-9][A-Za-z0-9.:-]{2,253})\s*</Endpoint>")
+_MESSAGE = re.compile(r"<Message>\s*([^<]+?)\s*</Message>", re.IGNORECASE)
+_REASON_NAMES = ("message", "msg", "error_description", "error", "detail", "reason")
+_REASON_LENGTH = 200
+
+
 def error_code(body: bytes) -> str | None:
     """Return `Code` of an XML error document, the form that OSS, S3 and COS use."""
     match = _CODE.search(body, 0, _HEAD)
     return match[1].decode() if match else None
+
+
+def named_endpoint(body: bytes) -> str | None:
+    """Return the host that an XML error document names as the right one, as OSS and S3 do."""
+    match = _ENDPOINT.search(body, 0, _HEAD)
+    return match[1].decode() if match else None
+
+
+def stated_reason(body: bytes) -> str | None:
+    """Return the reason that a host gives in an error body, on one line; `None` without one.
+
+    It is the message of an XML document, a message of JSON, or a text of one line. It may repeat
+    the URL.
+    """
+    text = body[:_HEAD].decode("utf-8", "replace").strip("\ufeff \t\r\n")
+    if match := _MESSAGE.search(text):
+        return _on_one_line(match[1])
+    if text[:1] == "{":
+        return _reason_in_json(text)
+    is_line = text.isprintable() and 0 < len(text) <= _REASON_LENGTH and text[0] not in "<["
+    return text if is_line else None
+
+
+def _reason_in_json(text: str) -> str | None:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    for holder in (document, document.get("error")):
+        for name in _REASON_NAMES if isinstance(holder, dict) else ():
+            if isinstance(reason := holder.get(name), str) and reason.strip():
+                return _on_one_line(reason)
+    return None
+
+
+def _on_one_line(text: str) -> str | None:
+    line = " ".join(text.split())
+    return line[:_REASON_LENGTH] or None
 
 
 def describe_document(body: bytes) -> str | None:

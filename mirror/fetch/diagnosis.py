@@ -7,13 +7,15 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from urllib.parse import unquote
 
 import httpx
 
 from mirror.fetch.addresses import Endpoint
-from mirror.fetch.checks import describe_document, error_code
+from mirror.fetch.checks import describe_document, error_code, named_endpoint, stated_reason
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.limits import FetchLimits
+from mirror.urls.redact import hide_secrets
 
 # Statuses below 500 that are temporary, and statuses from 500 on that are permanent.
 _TEMPORARY = frozenset({408, 421, 425, 429})
@@ -28,22 +30,30 @@ _CLOSED_ACCOUNT_CODES = ("AccountArrears", "AccountProblem", "UserDisable", "Use
 
 _QUOTE = re.compile(r"\bbytearray\b|\bb?['\"]")
 
-_REMEDIES = {
-    Kind.AUTHENTICATION: (
-        "read the bucket with credentials (`fetch` of the [[source]]), or give a URL whose "
-        "signature holds"
-    ),
-    Kind.BLOCKED: (
-        "the host may want a Referer: set headers = { Referer = … } for this [[source]]"
-    ),
-}
+# What hosts answer when there is nothing to say: no reason.
+_NO_REASONS = frozenset({"forbidden", "access denied", "access denied.", "unauthorized", "denied"})
+_STORAGE_CODES = ("InvalidObjectState", "ObjectNotInActiveTierError", "OperationNotSupported")
+
+_CREDENTIALS = (
+    "read the bucket with credentials (`fetch` of the [[source]]), or give a URL whose "
+    "signature holds"
+)
+_REFERER = "the host may want a Referer: set headers = { Referer = … } for this [[source]]"
+_GONE = "if it is known to be gone, list it under [[ignore]]"
+_CLOSED_ACCOUNT = "the account that owns the bucket is closed or in arrears"
+_COLD_STORAGE = "the object is in cold storage (Archive, Glacier): restore it there, then run again"
+_WITHHELD = "it is withheld by order: no setting of mirror helps"
 
 
 def error_for_status(
     status: int, endpoint: Endpoint, body: bytes, wait_s: float | None = None
 ) -> FetchError:
-    """Return the error for a response without a picture; `body` is the start of its body."""
+    """Return the error for a response without a picture; `body` is the start of its body.
+
+    The reason that the host states is quoted and decides the remedy.
+    """
     code = error_code(body)
+    reason = _reason(body, endpoint)
     kind = _kind(status, code, body)
     try:
         phrase = f"HTTP {status} {HTTPStatus(status).phrase}"
@@ -52,7 +62,9 @@ def error_for_status(
     description = f"{phrase} from {endpoint.netloc}"
     if document := _document(body, endpoint) if body else None:
         description += f" with {document}"
-    remedy = _remedy(kind, status, code)
+    if reason is not None:
+        description += f": {reason!r}"
+    remedy = _remedy(status, code, reason, body, endpoint)
     return FetchError(
         f"expected a picture, found {description}" + (f"; {remedy}" if remedy else ""),
         kind,
@@ -71,8 +83,23 @@ def _document(body: bytes, endpoint: Endpoint) -> str | None:
     return document
 
 
+def _reason(body: bytes, endpoint: Endpoint) -> str | None:
+    """Return the reason that the host states, without what it repeats of the URL."""
+    reason = stated_reason(body)
+    if reason is None or reason.lower() in _NO_REASONS:
+        return None
+    reason = hide_secrets(reason)
+    words = re.split("[/?&=;]", unquote(endpoint.path) + "&" + endpoint.path)
+    for word in sorted({word for word in words if len(word) >= _ECHO}, key=len, reverse=True):
+        reason = reason.replace(word, "…")
+    return reason
+
+
+_ECHO = 4  # characters of the URL that a host may repeat, at most
+
+
 def _kind(status: int, code: str | None, body: bytes) -> Kind:
-    if code in _CLOSED_ACCOUNT_CODES:
+    if code in (*_CLOSED_ACCOUNT_CODES, *_STORAGE_CODES) or named_endpoint(body) is not None:
         return Kind.PERMANENT
     if status in (401, 407):
         return Kind.AUTHENTICATION
@@ -88,12 +115,29 @@ def _kind(status: int, code: str | None, body: bytes) -> Kind:
     return Kind.PERMANENT
 
 
-def _remedy(kind: Kind, status: int, code: str | None) -> str | None:
+def _remedy(
+    status: int, code: str | None, reason: str | None, body: bytes, endpoint: Endpoint
+) -> str | None:
+    other = named_endpoint(body)
+    if other is not None and other.lower() != endpoint.netloc:
+        return (
+            f"the bucket is at another endpoint: set fetch = {f'https://{other}/'!r} for this "
+            "[[source]]"
+        )
     if code in _CLOSED_ACCOUNT_CODES:
-        return "the account that owns the bucket is closed or in arrears"
+        return _CLOSED_ACCOUNT
+    if code in _STORAGE_CODES:
+        return _COLD_STORAGE
+    if status == 451:
+        return _WITHHELD
     if status in (404, 410):
-        return "if it is known to be gone, list it under [[ignore]]"
-    return _REMEDIES.get(kind)
+        return _GONE
+    kind = _kind(status, code, body)
+    if kind is Kind.AUTHENTICATION:
+        return _CREDENTIALS
+    # A host that states another reason does not want a Referer.
+    is_about_referer = reason is None or re.search("referr?er|hot.?link|盗链|来源", reason, re.I)
+    return _REFERER if kind is Kind.BLOCKED and is_about_referer else None
 
 
 def refuse_document(body: bytes, endpoint: Endpoint) -> None:

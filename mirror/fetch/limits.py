@@ -15,6 +15,12 @@ MAX_WAIT_S = 60.0
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
+# A host that answers 429 without Retry-After is left alone for so long, then for twice as long, and
+# so on, up to `MAX_WAIT_S`. Limits are counted by the minute or less almost everywhere.
+_FIRST_PAUSE_S = 2.0
+# For so long after the last picture a host that answers 429 is waited for.
+_PATIENCE_S = 300.0
+_TOO_MANY_REQUESTS = 429
 # After this many failed URLs in a row a host counts as down, until one succeeds. Each further URL
 # is then requested once and without a pause, so that a dead or hostile host does not block the run.
 _DOWN_AFTER = 8
@@ -71,8 +77,18 @@ class HostLimit:
     overload, and grows by one after `width` successes. A pause holds for every thread.
     """
 
-    def __init__(self, most: int, sleep: Callable[[float], None], now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        most: int,
+        sleep: Callable[[float], None],
+        now: Callable[[], float],
+        on_pause: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        """`on_pause` is told the seconds of each pause that answers of 429 lead to."""
         self.width = float(most)
+        self._on_pause = on_pause
+        self._pause_s = _FIRST_PAUSE_S
+        self._limited_at: float | None = None  # time of the first 429 since the last success
         self._most = most
         self._sleep = sleep
         self._now = now
@@ -116,6 +132,15 @@ class HostLimit:
         """Return the number of retries of a URL that failed with `error`."""
         return configured if error.again and not self.is_down else 0
 
+    def waits_out(self, error: FetchError) -> bool:
+        """Return True if a URL that failed with `error` is asked for again after the pause."""
+        with self._free:
+            return (
+                _is_rate_limit(error)
+                and self._limited_at is not None
+                and self._now() - self._limited_at < _PATIENCE_S
+            )
+
     def record(self, failure: Kind | None) -> None:
         """Record the end of a URL. Only transient failures count against the host."""
         with self._free:
@@ -128,8 +153,24 @@ class HostLimit:
                 self._cut_at = self._sent
             if error.again and error.wait_s is not None:
                 self._not_before = max(self._not_before, self._now() + error.wait_s)
+            elif _is_rate_limit(error) and self._now() >= self._not_before:
+                self._pause()
+
+    def _pause(self) -> None:
+        now = self._now()
+        if self._limited_at is None:
+            self._limited_at = now
+        self._not_before = now + self._pause_s
+        self._on_pause(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, MAX_WAIT_S)
 
     def _widen(self) -> None:
         with self._free:
             self.width = min(float(self._most), self.width + 1 / self.width)
+            self._limited_at = None
+            self._pause_s = _FIRST_PAUSE_S
             self._free.notify()
+
+
+def _is_rate_limit(error: FetchError) -> bool:
+    return error.status == _TOO_MANY_REQUESTS and error.wait_s is None

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from mirror.files import opened
-from mirror.manifest.lines import ManifestError, UnusualError, parse, select
+from mirror.manifest.lines import ManifestError, UnusualError, parse, select, united
 from mirror.manifest.packed import Objects, load_objects
 from mirror.manifest.whole import FILE_NAME, Manifest, dumps, loads
 from mirror.model import Asset, Digest
@@ -102,4 +102,8 @@ class ManifestFile:
 
 
 def _by_digest(assets: Iterable[Asset]) -> dict[Digest, Asset]:
-    return {asset.digest: asset for asset in assets}
+    by_digest: dict[Digest, Asset] = {}
+    for asset in assets:
+        first = by_digest.get(asset.digest)
+        by_digest[asset.digest] = asset if first is None else united(first, asset) or asset
+    return by_digest

@@ -19,7 +19,9 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 _UNSAFE_ONES = r"\\\x00-\x1f\x7f\ud800-\udfff"
 _UNSAFE = re.compile(f"[{_UNSAFE_ONES}]")
 _CONFLICT = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
-_MEMBERS = "sha256 md5 size media_type width height fingerprint key alias_of sources".split()
+_MEMBERS = (
+    "sha256 md5 size media_type width height fingerprint key alias_of sources former_sources"
+).split()
 _KNOWN = frozenset(_MEMBERS)
 _quote = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -181,10 +183,12 @@ def _dump(asset: Asset) -> str:
     key = f', "key": {_quote(asset.key)}' if asset.key is not None else ""
     alias = f', "alias_of": "{asset.alias_of}"' if asset.alias_of is not None else ""
     sources = ", ".join(map(_quote, sorted(asset.sources)))
+    former = ", ".join(map(_quote, sorted(asset.former_sources)))
+    former = f', "former_sources": [{former}]' if former else ""
     return (
         f'{{"sha256": "{blob.digest.hex}", "md5": "{blob.md5}", "size": {blob.size}, '
         f'"media_type": "{blob.media_type}", "width": {width}, "height": {height}, '
-        f'"fingerprint": {fingerprint}{key}{alias}, "sources": [{sources}]}}'
+        f'"fingerprint": {fingerprint}{key}{alias}, "sources": [{sources}]{former}}}'
     )
 
 
@@ -228,14 +232,9 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
         sources = raw["sources"]
         key = raw.get("key")
         alias = raw.get("alias_of")
-        if not isinstance(sources, list):
-            raise ValueError(f"sources: expected a list of canonical URLs, got {sources!r}")
-        for url in sources:
-            if not is_address(url):
-                known = canonical(url) if isinstance(url, str) else None
-                # What was found may hold a secret, which is not printed.
-                found = f"another spelling, or a secret, in {known!r}" if known else repr(url)
-                raise ValueError(f"sources: expected canonical URLs, got {found}")
+        former = raw.get("former_sources", [])
+        _check_addresses("sources", sources)
+        _check_addresses("former_sources", former)
         if key is not None and (not isinstance(key, str) or not is_safe_key(key)):
             raise ValueError(f"key: expected a relative path without `..`, got {key!r}")
         return Asset(
@@ -243,11 +242,23 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
             tuple(map(Address, sources)),
             Key(key) if key is not None else None,
             Digest.parse(alias) if alias is not None else None,
+            tuple(map(Address, former)),
         )
     except KeyError as error:
         raise _error(number, f"{error.args[0]!r} is missing") from error
     except ValueError as error:
         raise _error(number, str(error)) from error
+
+
+def _check_addresses(member: str, urls: object) -> None:
+    if not isinstance(urls, list):
+        raise ValueError(f"{member}: expected a list of canonical URLs, got {urls!r}")
+    for url in urls:
+        if not is_address(url):
+            known = canonical(url) if isinstance(url, str) else None
+            # The text may hold a secret, which is not printed.
+            actual = f"another spelling, or a secret, in {known!r}" if known else repr(url)
+            raise ValueError(f"{member}: expected canonical URLs, got {actual}")
 
 
 def is_safe_key(key: str) -> bool:
@@ -279,6 +290,28 @@ def _load_object(number: int, line: str) -> dict[str, Any]:
 def _error(number: int, message: str) -> ManifestError:
     # What stands on the line is quoted, and somebody may have put a signed URL there by hand.
     return ManifestError(hide_secrets(f"line {number}: {message}"))
+
+
+def united(first: Asset, second: Asset) -> Asset | None:
+    """Return one asset for two lines of the same bytes, as a union merge of branches leaves them.
+
+    It has the sources of both. `None` if they contradict each other: in the facts about the bytes,
+    in the key or in the picture that stands for this one.
+    """
+    if first.blob != second.blob:
+        return None
+    keys = {asset.key for asset in (first, second)} - {None}
+    aliases = {asset.alias_of for asset in (first, second)} - {None}
+    if len(keys) > 1 or len(aliases) > 1:
+        return None
+    sources = with_sources(first, second.sources)
+    former = {*first.former_sources, *second.former_sources} - set(sources.sources)
+    return replace(
+        sources,
+        key=next(iter(keys), None),
+        alias_of=next(iter(aliases), None),
+        former_sources=tuple(sorted(former)),
+    )
 
 
 def with_sources(asset: Asset, more: Iterable[Address]) -> Asset:

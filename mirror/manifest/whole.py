@@ -11,7 +11,16 @@ from functools import cached_property
 from io import StringIO
 from operator import attrgetter
 
-from mirror.manifest.lines import HEADER, ManifestError, UnusualError, _Among, _dump, _error, parse
+from mirror.manifest.lines import (
+    HEADER,
+    ManifestError,
+    UnusualError,
+    _Among,
+    _dump,
+    _error,
+    parse,
+    united,
+)
 from mirror.manifest.packed import Objects, _row_of
 from mirror.model import Asset, Digest, Key
 from mirror.urls.address import Address, identity
@@ -105,23 +114,28 @@ def _loads_any(text: str) -> Manifest:
     """The same for lines in any order, and it knows which one is wrong."""
     assets: dict[Digest, Asset] = {}
     lines: dict[Digest, int] = {}
-    owners: dict[str, int] = {}
-    keys: dict[Key, int] = {}
+    owners: dict[str, Digest] = {}
+    keys: dict[Key, Digest] = {}
     for number, asset in parse(_split(text)):
         digest = asset.digest
-        if digest in assets:
+        first = lines.setdefault(digest, number)
+        whole = united(assets[digest], asset) if digest in assets else asset
+        if whole is None:
             raise _error(
-                number, f"{digest} stands on line {lines[digest]} already; keep one of the two"
+                number,
+                f"{digest} stands on line {first} already, and the two differ in more than their "
+                "sources; keep one of the two",
             )
+        assets[digest] = whole
         for url in asset.sources:
-            if (first := owners.setdefault(identity(url), number)) != number:
+            if (owner := owners.setdefault(identity(url), digest)) != digest:
                 raise _error(
-                    number, f"source {url} is on line {first} already; one image, one line"
+                    number, f"source {url} is on line {lines[owner]} already; one image, one line"
                 )
-        if asset.key is not None and (first := keys.setdefault(asset.key, number)) != number:
-            raise _error(number, f"key {asset.key!r} is on line {first} already; keys must differ")
-        assets[digest] = asset
-        lines[digest] = number
+        if asset.key is not None and (owner := keys.setdefault(asset.key, digest)) != digest:
+            raise _error(
+                number, f"key {asset.key!r} is on line {lines[owner]} already; keys must differ"
+            )
     for digest, asset in assets.items():
         if asset.alias_of is None:
             continue

@@ -12,7 +12,7 @@ Read in this order:
 Importing this page loads Pillow and numpy.
 """
 
-from mirror.pictures.blob import inspect
+from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import (
     Component,
     ImageError,
@@ -32,6 +32,7 @@ __all__ = [
     "ImageTooLargeError",
     "Picture",
     "components",
+    "damaged_blob",
     "has_alpha",
     "inspect",
     "on_white",

@@ -7,7 +7,7 @@ from hashlib import md5, sha256
 from mirror.model import Blob, Digest, Fingerprint
 from mirror.pictures.decode import ImageError, ImageLimits, Picture, on_white
 from mirror.pictures.phash import fingerprint
-from mirror.pictures.sniff import is_svg, is_whole_svg, picture_format
+from mirror.pictures.sniff import SIGNATURE_TYPES, is_svg, is_whole_svg, picture_format
 
 
 def inspect(data: bytes, limits: ImageLimits = ImageLimits()) -> Blob:  # noqa: B008  (frozen)
@@ -29,6 +29,18 @@ def inspect(data: bytes, limits: ImageLimits = ImageLimits()) -> Blob:  # noqa: 
             if bits is None:
                 bits = fingerprint(picture.upright(on_white(image).convert("L")))
     return _blob(data, picture.media_type, size, bits)
+
+
+def damaged_blob(data: bytes) -> Blob | None:
+    """Return the facts about a damaged picture, known by its first bytes; `None` for others.
+
+    It has neither size in pixels nor fingerprint, so it is like no other picture.
+    """
+    name = picture_format(data)
+    media_type = SIGNATURE_TYPES.get(name) if name is not None else None
+    if media_type is None and is_svg(data):
+        media_type = "image/svg+xml"
+    return _blob(data, media_type, None, None) if media_type is not None else None
 
 
 def _blob(

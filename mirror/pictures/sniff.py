@@ -35,6 +35,17 @@ _PICTURES = (
     (b"MM\x00*", "TIFF"),
     (b"\x00\x00\x01\x00", "ICO"),
 )
+# The media types of the formats that `picture_format` names.
+SIGNATURE_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "GIF": "image/gif",
+    "BMP": "image/bmp",
+    "TIFF": "image/tiff",
+    "ICO": "image/x-icon",
+    "WebP": "image/webp",
+    "AVIF": "image/avif",
+}
 _TAG_NAME = re.compile(r"<([A-Za-z_][\w.:-]{0,99})")
 _ERROR_CODE = re.compile(r"<(?:Code|Message)>\s*([^<]{1,80})", re.IGNORECASE)
 _SVG_TAIL = re.compile(r"(?:--|\?)>\Z")

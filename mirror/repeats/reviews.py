@@ -6,12 +6,15 @@ as a `Record` is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mirror.model import Digest
 from mirror.records import RecordError, read_text, write_text
 from mirror.repeats.evidence import Pair
+from mirror.urls.address import Address, canonical, identity
+from mirror.urls.redact import hide_secrets
 
 REVIEWS = "reviews.txt"
 
@@ -22,26 +25,41 @@ class ReviewError(RecordError):
 
 @dataclass(frozen=True, slots=True)
 class Reviews:
-    """Decisions of people: pictures that stand for themselves, and pairs that are one picture."""
+    """Decisions of people: pictures that stand for themselves, and pairs that are one picture.
+
+    `accepted` has the bytes that a person takes for an address, by the identity of the address.
+    """
 
     split: frozenset[Digest] = frozenset()
     merged: frozenset[Pair] = frozenset()
+    accepted: Mapping[str, Digest] = field(default_factory=dict)
+
+    def accepts(self, address: Address, digest: Digest) -> bool:
+        """Return True if a person takes these bytes for the address."""
+        return self.accepted.get(identity(address)) == digest
+
+    def accepting(self, address: Address, digest: Digest) -> Reviews:
+        """Return the reviews with these bytes taken for the address."""
+        return replace(self, accepted={**self.accepted, identity(address): digest})
 
     def splitting(self, digest: Digest) -> Reviews:
         """Return the reviews with `digest` alone: the merges that name it are dropped."""
         kept = (pair for pair in self.merged if digest not in (pair.first, pair.second))
-        return Reviews(self.split | {digest}, frozenset(kept))
+        return replace(self, split=self.split | {digest}, merged=frozenset(kept))
 
     def merging(self, pair: Pair) -> Reviews:
         """Return the reviews with the pair merged: neither side stands alone any more."""
-        return Reviews(self.split - {pair.first, pair.second}, self.merged | {pair})
+        split = self.split - {pair.first, pair.second}
+        return replace(self, split=split, merged=self.merged | {pair})
 
 
 NO_REVIEWS = Reviews()
 
 
 def loads_reviews(text: str) -> Reviews:
-    """Read lines `split SHA` and `merge SHA SHA`; `#` begins a comment, a later line wins.
+    """Read lines `split SHA`, `merge SHA SHA` and `accept URL SHA`; a later line wins.
+
+    `#` begins a comment.
 
     Raise `ReviewError`.
     """
@@ -55,9 +73,12 @@ def loads_reviews(text: str) -> Reviews:
                     reviews = reviews.splitting(Digest.parse(digest))
                 case ["merge", first, second] if first != second:
                     reviews = reviews.merging(Pair.of(Digest.parse(first), Digest.parse(second)))
+                case ["accept", url, digest] if (address := canonical(url)) is not None:
+                    reviews = reviews.accepting(address, Digest.parse(digest))
                 case _:
                     raise ValueError(
-                        f"expected `split SHA256` or `merge SHA256 SHA256`, got {line.strip()!r}"
+                        "expected `split SHA256`, `merge SHA256 SHA256` or `accept URL SHA256`, "
+                        f"got {hide_secrets(line.strip())!r}"
                     )
         except ValueError as error:
             raise ReviewError(f"line {number}: {error}") from error
@@ -67,6 +88,8 @@ def loads_reviews(text: str) -> Reviews:
 def dumps_reviews(reviews: Reviews) -> str:
     lines = [f"split {digest}\n" for digest in sorted(reviews.split)]
     lines += [f"merge {pair.first} {pair.second}\n" for pair in sorted(reviews.merged)]
+    accepted = sorted(reviews.accepted.items())
+    lines += [f"accept https://{name} {digest}\n" for name, digest in accepted]
     return "".join(lines)
 
 

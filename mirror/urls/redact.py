@@ -1,14 +1,79 @@
-"""Secrets in URLs and texts: find them and cut them out. Pure."""
+"""Secrets in URLs and texts: find them, drop them or hide them. Pure.
+
+A *signature protocol's* parameters only let a reader in, so they are dropped: a fresh signature and
+an expired one lead to one object. Any other secret parameter may be what tells two objects apart
+(`?token=A`, `?token=B`): its value is hidden behind a digest, and the two stay two.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
 from urllib.parse import unquote
 
-# Query parameters that grant access. Names are compared in lower case. The prefixes are those of
-# SigV4 and its kin: Amazon, Google, Aliyun OSS, Tencent COS, Huawei OBS, Volcengine TOS.
+# --- Signature protocols --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Protocol:
+    """The parameters of one signature protocol, known by their whole set.
+
+    Each name in `needed` must be there, with a value that fits; then those in `also` and those that
+    begin with `prefix` belong to it too. Names are in lower case.
+    """
+
+    needed: Sequence[tuple[str, re.Pattern[str]]]
+    also: frozenset[str] = frozenset()
+    prefix: str | None = None
+
+
+def _protocol(needed: str, also: str = "", prefix: str | None = None) -> _Protocol:
+    pairs = (entry.partition("=") for entry in needed.split())
+    patterns = [(name, re.compile(value or ".+", re.I | re.S)) for name, _, value in pairs]
+    return _Protocol(patterns, frozenset(also.split()), prefix)
+
+
+_PROTOCOLS = (
+    # Signature version 4 and its kin: Amazon, Google, Aliyun OSS, Huawei OBS, Volcengine TOS.
+    *(
+        _protocol(f"{prefix}signature {prefix}credential", prefix=prefix)
+        for prefix in ("x-amz-", "x-goog-", "x-oss-", "x-obs-", "x-tos-")
+    ),
+    # Version 2 and its kin: Amazon, Aliyun OSS, Google, Huawei OBS.
+    *(
+        _protocol(
+            f"{name} expires signature", "security-token x-amz-security-token x-obs-security-token"
+        )
+        for name in ("awsaccesskeyid", "ossaccesskeyid", "googleaccessid", "accesskeyid")
+    ),
+    # Tencent COS: https://cloud.tencent.com/document/product/436/7778
+    _protocol("q-signature q-ak", "x-cos-security-token", prefix="q-"),
+    _protocol("sign=q-sign-algorithm.*", "x-cos-security-token"),
+    # CloudFront, with a canned policy and with one of its own.
+    _protocol("key-pair-id signature expires"),
+    _protocol("key-pair-id signature policy"),
+    # Qiniu: https://developer.qiniu.com/kodo/1656/download-private
+    _protocol(r"e=\d+ token=[^:]+(?::|%3A).+"),
+    # Azure's shared access signatures, of a service, an account and a user.
+    _protocol(
+        "sig sv",
+        "se sp sr st spr ss srt si skoid sktid skt ske sks skv saoid suoid scid sdd sip ses",
+    ),
+    # Aliyun CDN, type A: https://help.aliyun.com/zh/cdn/user-guide/type-a-signing
+    _protocol(r"auth_key=\d{9,11}-[^-]+-[^-]+-[0-9a-f]{32}"),
+    # Qiniu's and Tencent's CDN: an MD5 and the time, in hexadecimal or decimal digits.
+    _protocol(r"sign=[0-9a-f]{32} t=[0-9a-f]{8,10}"),
+    # Upyun: https://help.upyun.com/knowledge-base/cdn-token-limite/
+    _protocol(r"_upt=[0-9a-f]{8}\d{10}"),
+)
+# Parameters that begin like a protocol's and only say how the picture is processed.
+_PUBLIC_NAMES = frozenset({"x-oss-process"})
+
+# --- Other secrets --------------------------------------------------------------------------------
+
+# Query parameters that grant access. Names are compared in lower case.
 _SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
 _SECRET_NAMES = frozenset(
     "accesskeyid access_key access_token accesstoken api_key apikey auth auth_key authkey "
@@ -20,34 +85,36 @@ _SECRET_ENDS = re.compile(
     r".*(?:token|secret|signature|password|passwd|credential|access[_-]?key(?:[_-]?id)?"
     r"|(?:api|app|subscription)[_-]?key)"
 )
-_PUBLIC_NAMES = frozenset({"x-oss-process"})
 _SECRET_VALUE = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{13,}"
     r"|gh[pousr]_[0-9A-Za-z]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.|AIza[\w-]{35}"
 )
-# A `key` may be the name of the picture, and two pictures must not become one: it is a secret by
-# its shape, or where maps are drawn for whoever has one (Google, AMap, Tencent, Baidu).
+# A `key` may be the name of the picture, which is no secret: it is one by its shape, or where maps
+# are drawn for whoever has one (Google, AMap, Tencent, Baidu).
 _MAP = re.compile(r"/(?:staticmap|staticimage|streetview)(?![^/])", re.I)
 _MAP_KEYS = frozenset({"ak", "key"})
-# Companions that mean nothing unless the other name is there too: Qiniu's deadline, Azure's SAS.
-_COMPANIONS = {
-    "e": "token",
-    **dict.fromkeys("se sp sv sr st spr ss srt skoid sktid".split(), "sig"),
-}
+# What stands for a value that is hidden. It has 128 bits of a SHA-256 and no key, as two machines
+# must hide one value alike: a value that is short enough to be guessed can be guessed from it.
+_HIDDEN = re.compile(r"hidden-[0-9a-f]{32}")
+
+# --- Where parameters stand -----------------------------------------------------------------------
+
 # Browsers take `\` for `/`, and what stands before the last `@` for the password.
 _USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
 # A parameter of a URL that is itself the value of a parameter, or a part of the path, as image
 # proxies take it.
 _NESTED = re.compile(
-    r"(?:[?&]|%(?:25)*(?:3F|26|3B))(?P<name>[\w.-]+)(?:=|%(?:25)*3D)(?:(?!&|%(?:25)*(?:26|23)).)*",
+    r"(?P<mark>[?&]|%(?:25)*(?:3F|26|3B))(?P<name>[\w.-]+)(?P<equals>=|%(?:25)*3D)"
+    r"(?P<value>(?:(?!&|%(?:25)*(?:26|23)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
-_VALUE = re.compile(r"=|%(?:25)*3D", re.I)
+_EQUALS = re.compile(r"=|%(?:25)*3D", re.I)
 _SEPARATOR = re.compile(r"&(?:amp;)?")
 _NESTED_QUERY = re.compile(r"%(?:25)*3F[^/]*", re.I)
 # A parameter of the path itself: `;jsessionid=…`.
 _IN_PATH = re.compile(
-    r"(?:;|%(?:25)*3B)(?P<name>[\w.-]+)(?:=|%(?:25)*3D)(?:(?![;/]|%(?:25)*3B).)*",
+    r"(?P<mark>;|%(?:25)*3B)(?P<name>[\w.-]+)(?P<equals>=|%(?:25)*3D)"
+    r"(?P<value>(?:(?![;/]|%(?:25)*3B).)*)",
     re.IGNORECASE | re.DOTALL,
 )
 # Control, format (bidi) and line-separator characters must never reach a terminal raw.
@@ -58,79 +125,141 @@ _UNPRINTABLE = re.compile(
 
 
 def without_secrets(text: str) -> str:
-    """Return the URL `text` with userinfo and access-granting parameters cut out.
+    """Return the URL `text` without userinfo, with signatures dropped and other secrets hidden.
 
-    Everything else comes back as it was, in its order, so a URL without secrets is unchanged.
+    Secrets in the fragment are dropped. Everything else comes back as it was, in its order, so a
+    URL without secrets is unchanged.
     """
-    return _settled(_cut, text)
+    return _settled(_redacted, text)
 
 
-def _settled(cut: Callable[[str], str], text: str) -> str:
-    """Cut until nothing changes: what a cut leaves may read as another secret."""
-    while (left := cut(text)) != text:
+def has_hidden(text: str) -> bool:
+    """Return True if a secret in the URL was hidden: nobody can ask its host for it."""
+    return bool(_HIDDEN.search(text))
+
+
+def is_signature_only(text: str) -> bool:
+    """Return True if all that `without_secrets` takes from the URL are a protocol's parameters."""
+    return not has_hidden(without_secrets(text)) and not _USERINFO.match(text)
+
+
+def _settled(redact: Callable[[str], str], text: str) -> str:
+    """Redact until nothing changes: what is left behind may read as another secret."""
+    while (left := redact(text)) != text:
         text = left
     return text
 
 
-def _cut(text: str) -> str:
+def _redacted(text: str) -> str:
     text = _USERINFO.sub(r"\1", text)
     rest, hash_, fragment = text.partition("#")
     head, mark, query = rest.partition("?")
     query = query_without_secrets(head, mark, query)
-    return path_without_secrets(head) + query + query_without_secrets("", hash_, fragment)
+    return path_without_secrets(head) + query + _fragment_without_secrets(hash_, fragment)
 
 
 def path_without_secrets(path: str) -> str:
-    """The same for a path alone."""
-    return _settled(_cut_path, path) if _VALUE.search(path) else path
+    """Return a path with the secrets in it hidden, those of a URL within it too."""
+    return _settled(_redacted_path, path) if _EQUALS.search(path) else path
 
 
-def _cut_path(path: str) -> str:
-    path = _NESTED_QUERY.sub(lambda m: _NESTED.sub(_kept, m[0]), path)
-    return _IN_PATH.sub(_kept, path)
+def _redacted_path(path: str) -> str:
+    path = _NESTED_QUERY.sub(lambda match: _redacted_nested(match[0]), path)
+    return _IN_PATH.sub(_hidden_match, path)
 
 
 def query_without_secrets(path: str, mark: str, query: str) -> str:
-    """`mark` and what is left of the parameters behind it; nothing when nothing is left."""
+    """Return `mark` and the query, redacted; nothing when nothing is left of it."""
     if not query:
         return mark
-    left = _settled(partial(_cut_query, path), query)
+    left = _settled(lambda text: _redacted_query(path, text), query)
     return mark + left if left else ""
 
 
-def _cut_query(path: str, query: str) -> str:
-    more = _MAP_KEYS if _MAP.search(path) else ()
-    pairs = [_NESTED.sub(_kept, pair) for pair in _SEPARATOR.split(query)]
-    names = {_parameter(pair) for pair in pairs}
+def _redacted_query(path: str, query: str) -> str:
+    keys = _MAP_KEYS if _MAP.search(path) else frozenset()
+    pairs = [_redacted_nested(pair) for pair in _SEPARATOR.split(query)]
+    signature = _signature(map(_name_and_value, pairs))
     kept = [
-        separator + pair
+        separator + _hidden_pair(pair, keys)
         for separator, pair in zip(["", *_SEPARATOR.findall(query)], pairs, strict=True)
-        if _parameter(pair) not in more and not _is_secret(pair, names)
+        if _name_and_value(pair)[0] not in signature
     ]
     return _SEPARATOR.sub("", kept[0], count=1) + "".join(kept[1:]) if kept else ""
 
 
-def _kept(match: re.Match[str]) -> str:
-    is_secret = _is_secret_name(match["name"].lower()) or looks_secret(match[0])
-    return "" if is_secret else match[0]
+def _fragment_without_secrets(mark: str, fragment: str) -> str:
+    pairs = _SEPARATOR.split(fragment)
+    kept = [pair for pair in pairs if _hidden_pair(_redacted_nested(pair), frozenset()) == pair]
+    if len(kept) == len(pairs):
+        return mark + fragment
+    return mark + "&".join(kept) if kept else ""
+
+
+def _redacted_nested(text: str) -> str:
+    """Redact the parameters of a URL that stands inside another one."""
+    matches = list(_NESTED.finditer(text))
+    if not matches:
+        return text
+    signature = _signature((match["name"].lower(), unquote(match["value"])) for match in matches)
+
+    def redacted(match: re.Match[str]) -> str:
+        return "" if match["name"].lower() in signature else _hidden_match(match)
+
+    return _NESTED.sub(redacted, text)
+
+
+def _signature(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """Return the names, of these names and values, that belong to a signature protocol."""
+    values = dict(pairs)
+    names: set[str] = set()
+    for protocol in _PROTOCOLS:
+        if all(pattern.fullmatch(values.get(name, "")) for name, pattern in protocol.needed):
+            names |= {name for name, _ in protocol.needed} | protocol.also
+            if protocol.prefix is not None:
+                names |= {name for name in values if name.startswith(protocol.prefix)}
+    return frozenset(names - _PUBLIC_NAMES)
+
+
+def _hidden_match(match: re.Match[str]) -> str:
+    name, value = match["name"].lower(), match["value"]
+    if _is_secret_name(name) or looks_secret(match[0]):
+        return f"{match['mark']}{match['name']}{match['equals']}{_hidden(name, value)}"
+    return match[0]
+
+
+def _hidden_pair(pair: str, keys: frozenset[str]) -> str:
+    name, _value = _name_and_value(pair)
+    if name in keys or _is_secret_name(name) or looks_secret(pair):
+        spelled, equals, rest = pair.partition("=")
+        if not equals and not looks_secret(pair):
+            return pair  # a name alone grants nothing
+        if looks_secret(spelled):
+            return _hidden("", pair)
+        return f"{spelled}={_hidden(name, rest)}"
+    return pair
+
+
+def _hidden(name: str, value: str) -> str:
+    """Return what stands for a secret value; one that is hidden already stays."""
+    if not value or _HIDDEN.fullmatch(value):
+        return value
+    digest = sha256(f"{name}\0{unquote(value)}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"hidden-{digest[:32]}"
+
+
+def _name_and_value(pair: str) -> tuple[str, str]:
+    name, _, value = pair.partition("=")
+    return unquote(name).lower(), unquote(value)
 
 
 def looks_secret(text: str) -> bool:
-    """Whether `text` holds a key by its shape alone: AWS, Aliyun, Tencent, GitHub, JWT, Google."""
+    """Return True if `text` holds a key by its shape: AWS, Aliyun, Tencent, GitHub, JWT, Google."""
     return bool(_SECRET_VALUE.search(text))
 
 
-def _is_secret(pair: str, names: set[str]) -> bool:
-    name = _parameter(pair)
-    return _is_secret_name(name) or _COMPANIONS.get(name) in names or looks_secret(pair)
-
-
-def _parameter(pair: str) -> str:
-    return unquote(pair.partition("=")[0]).lower()
-
-
 def _is_secret_name(name: str) -> bool:
-    """Whether a parameter of that name grants access; lower case."""
+    """Return True if a parameter of that name, in lower case, grants access."""
     if name in _PUBLIC_NAMES:
         return False
     return (
@@ -144,7 +273,7 @@ _ANY_URL = re.compile(r"(?:https?:)?//[^\s\"'<>]+")
 
 
 def hide_secrets(text: str) -> str:
-    """`text`, such as a traceback, without the secrets of any URL in it."""
+    """Return `text`, such as a traceback, with the secrets of any URL in it dropped or hidden."""
     return _SECRET_VALUE.sub("…", _ANY_URL.sub(lambda m: without_secrets(m[0]), text))
 
 

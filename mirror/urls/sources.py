@@ -77,9 +77,16 @@ class _Prefix:
     path: str
     source: Source
 
+    def covers(self, path: str) -> bool:
+        """Return True for the path itself and what is below it: `/note` is not `/notebook`."""
+        return path == self.path or path.startswith(self.path.rstrip("/") + "/")
+
 
 class Locator:
     """Finds the source that a URL belongs to; the longest matching prefix wins, then the first.
+
+    A prefix ends where a segment of the path ends: `https://cdn/note` matches `/note/a.png`, not
+    `/notebook/a.png`, with `fetch` and without.
 
     Equal paths on two hosts stay two addresses unless one `fetch` base serves both.
     """
@@ -122,7 +129,7 @@ class Locator:
             return None
         parts = full.public
         for prefix in self._by_host.get(parts.host, ()):
-            if parts.path.startswith(prefix.path):
+            if prefix.covers(parts.path):
                 return _source_image(prefix, parts, full)
         return None
 
@@ -148,16 +155,16 @@ def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
     is_bucket = source.fetch is not None and source.fetch.startswith("s3://")
     if source.fetch is None or (is_bucket and _VERSION.search(parts.query)):
         # Also for one version of an object, which only its host is asked for.
-        return SourceImage(source, address, Url(full.url(prefix.scheme)))
+        return SourceImage(source, address, Url(full.url(full.scheme or prefix.scheme)))
     rest = (parts if is_bucket else full).path[len(prefix.path) :]
-    if not prefix.path.endswith("/"):
-        rest = rest.removeprefix("/")
+    if prefix.path.endswith("/"):
+        rest = "/" + rest
     if is_bucket:
         inside = source.fetch.removeprefix("s3://").partition("/")[2].strip("/")
-        key = unquote_to_bytes(rest).decode("utf-8", "surrogateescape")
+        key = unquote_to_bytes(rest[1:]).decode("utf-8", "surrogateescape")
         return SourceImage(source, address, Url(address), f"{inside}/{key}" if inside else key)
     query = f"?{full.query}" if full.query else ""
-    return SourceImage(source, address, Url(f"{source.fetch.rstrip('/')}/{rest}{query}"))
+    return SourceImage(source, address, Url(f"{source.fetch.rstrip('/')}{rest}{query}"))
 
 
 def _unprocessed(parts: UrlParts) -> UrlParts | None:

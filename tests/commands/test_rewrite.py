@@ -253,7 +253,7 @@ def test_an_image_that_is_in_no_destination_is_not_mirrored(mirrored):
 
 
 def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):
-    text = f"before\n![]({BUCKET}a.png?Signature=planted&Expires=1)\n"
+    text = f"before\n![]({BUCKET}a.png?AWSAccessKeyId=A&Signature=planted&Expires=1)\n"
     mirrored.write("post.md", text)
     mirrored.sync()
     result = mirrored.rewrite(write=False)

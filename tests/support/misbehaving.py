@@ -183,6 +183,14 @@ def _wrong_etag(x: Exchange) -> bool:
     return x.send(x.altered("Content-MD5", "x-oss-hash-crc64ecma", ETag=f'"{"A" * 32}"'))
 
 
+def _other_bytes(x: Exchange) -> bool:
+    """Send a body that differs in one bit each time, and only an ETag tells."""
+    body = bytearray(x.honest.body)
+    body[-1 - x.nth] ^= 1
+    answer = x.altered("Content-MD5", "x-oss-hash-crc64ecma")
+    return x.send(replace(answer, body=bytes(body)))
+
+
 # --- Time -----------------------------------------------------------------------------------------
 
 
@@ -324,7 +332,8 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "wrong-crc": Misbehaviour(
         lambda x: x.send(x.altered(x_oss_hash_crc64ecma="12345")), Kind.CONTENT
     ),
-    "wrong-etag": Misbehaviour(_wrong_etag, Kind.CONTENT),
+    "wrong-etag": Misbehaviour(_wrong_etag, None),  # the same bytes twice overrule it
+    "other-bytes-each-time": Misbehaviour(_other_bytes, Kind.CONTENT),
     "opaque-etag": Misbehaviour(lambda x: x.send(x.altered(ETag=f'"{"A" * 32}"')), None),
     # time
     "drip-body": Misbehaviour(_drip_body, Kind.TRANSIENT, takes_time=True),

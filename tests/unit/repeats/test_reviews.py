@@ -10,6 +10,7 @@ from support.pairs import DIGESTS, PAIRS, sha
 from mirror.model import Digest
 from mirror.repeats.evidence import Pair
 from mirror.repeats.reviews import ReviewError, Reviews, dumps_reviews, loads_reviews
+from mirror.urls.address import Address
 
 
 @given(st.lists(st.one_of(DIGESTS, PAIRS), max_size=6))
@@ -46,3 +47,15 @@ def test_comments_and_blank_lines_are_left_out_and_a_later_line_wins():
 def test_a_line_that_says_nothing_known_is_named(line):
     with pytest.raises(ReviewError, match=r"^line 3: "):
         loads_reviews(f"# reviewed\nsplit {sha(9)}\n{line}\n")
+
+
+def test_a_person_accepts_bytes_for_an_address() -> None:
+    first, second = Digest("1" * 64), Digest("2" * 64)
+    address = Address("https://h.example/a.png")
+    text = f"accept https://h.example/a.png {first}\naccept http://H.example/a.png {second} # new\n"
+    reviews = loads_reviews(text)
+    assert reviews.accepts(address, second)
+    assert not reviews.accepts(address, first)
+    assert loads_reviews(dumps_reviews(reviews)) == reviews
+    with pytest.raises(ReviewError, match=r"line 1: expected .*accept URL SHA256"):
+        loads_reviews(f"accept a.png {first}")

@@ -1,0 +1,106 @@
+"""What each of several sites uses in one destination."""
+
+from __future__ import annotations
+
+from gzip import compress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.manifest import Object
+from mirror.model import Digest, Key
+from mirror.site_index import (
+    SITE_FILE,
+    SiteIndexError,
+    dumps,
+    ensure_site_name,
+    is_index,
+    loads,
+    replace_index,
+    site_name,
+    used_by_others,
+    write_index,
+)
+from mirror.store import DirectoryStore, StoreError
+
+ONE, TWO = "1" * 32, "2" * 32
+keys = st.from_regex(r"[a-z图 ]{1,9}(/[a-z]{1,9})?\.png", fullmatch=True).map(Key)
+digests = st.integers(0, 2**256 - 1).map(lambda number: Digest(f"{number:064x}"))
+
+
+def entry(key: str, digest: str = "a") -> Object:
+    return Object(Key(key), 1, "0" * 32, Digest(digest * 64))
+
+
+def listing(store: DirectoryStore) -> dict:
+    return {info.key: info for info in store.list()}
+
+
+@given(st.dictionaries(keys, digests, max_size=5))
+def test_an_index_gives_back_what_was_written(objects: dict[Key, Digest]) -> None:
+    assert loads(dumps(objects)) == objects
+    assert dumps(objects) == dumps(dict(reversed(objects.items())))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"no gzip", id="no gzip"),
+        pytest.param(compress(b"other\n"), id="another header"),
+        pytest.param(dumps({})[:-3], id="cut short"),
+        pytest.param(compress(b"mirror-site-index 1\nabc a.png\n"), id="no digest"),
+        pytest.param(compress(b"mirror-site-index 1\n" + b"a" * 64 + b" ../a\n"), id="a path out"),
+        pytest.param(compress(b"mirror-site-index 1\n" + b"a" * 64 + b" a"), id="a torn line"),
+        pytest.param(compress(b"mirror-site-index 1\n\xff\n"), id="no UTF-8"),
+    ],
+)
+def test_what_is_no_index_is_refused(data: bytes, tmp_path: Path) -> None:
+    store = DirectoryStore("disk", tmp_path)
+    store.put(Key(f".mirror/sites/{TWO}.txt.gz"), data)
+    with pytest.raises(SiteIndexError, match=r"disk: .mirror/sites/2+"):
+        used_by_others(store, listing(store), ONE)
+
+
+def test_each_site_sees_what_the_other_uses(tmp_path: Path) -> None:
+    store = DirectoryStore("disk", tmp_path)
+    write_index(store, ONE, listing(store), [entry("a.png"), entry("shared.png", "b")])
+    write_index(store, TWO, listing(store), [entry("shared.png", "b")])
+    assert used_by_others(store, listing(store), ONE) == {"shared.png": Digest("b" * 64)}
+    assert set(used_by_others(store, listing(store), TWO)) == {"a.png", "shared.png"}
+    assert set(used_by_others(store, listing(store), None)) == {"a.png", "shared.png"}
+    assert all(is_index(key) for key in listing(store))
+    assert not is_index("aa/a.png")
+
+
+def test_names_are_added_until_they_are_replaced(tmp_path: Path) -> None:
+    store = DirectoryStore("disk", tmp_path)
+    write_index(store, ONE, listing(store), [entry("a.png")])
+    write_index(store, ONE, listing(store), [entry("b.png")])
+    assert set(used_by_others(store, listing(store), TWO)) == {"a.png", "b.png"}
+    replace_index(store, ONE, [entry("b.png")])
+    assert set(used_by_others(store, listing(store), TWO)) == {"b.png"}
+
+
+def test_an_index_that_names_all_is_not_written_again(tmp_path: Path) -> None:
+    class ReadOnly(DirectoryStore):
+        def replace(self, *_: object, **__: object) -> None:
+            raise StoreError("it was written")
+
+    write_index(DirectoryStore("disk", tmp_path), ONE, {}, [entry("a.png"), entry("b.png")])
+    store = ReadOnly("disk", tmp_path)
+    write_index(store, ONE, listing(store), [entry("a.png")])
+    with pytest.raises(StoreError, match="it was written"):
+        write_index(store, ONE, listing(store), [entry("a.png", "c")])
+
+
+def test_a_site_gets_a_name_once(tmp_path: Path) -> None:
+    folder = tmp_path / "manifests"
+    assert site_name(folder) is None
+    name = ensure_site_name(folder)
+    assert ensure_site_name(folder) == site_name(folder) == name
+    assert ensure_site_name(tmp_path / "other") != name
+    (folder / SITE_FILE).write_text("no name\n")
+    assert site_name(folder) is None
