@@ -323,13 +323,13 @@ def bomb_gif() -> bytes:
 
 
 def many_frames() -> bytes:
-    """Two thousand frames: small to send, long to decode."""
+    """A hundred and ten thousand frames: small to send, long to decode."""
     stream = BytesIO()
-    frames = [Image.new("L", (100, 100), 6 * n) for n in range(40)]
+    frames = [Image.new("L", (8, 8), 6 * n) for n in range(40)]
     frames[0].save(stream, "GIF", save_all=True, append_images=frames[1:], duration=10)
     data = stream.getvalue()
     start = data.index(b"\x21\xf9")
-    return data[:start] + data[start:-1] * 50 + b";"
+    return data[:start] + data[start:-1] * 2_750 + b";"
 
 
 def webp_of(width: int, height: int) -> bytes:

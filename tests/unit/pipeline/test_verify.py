@@ -39,14 +39,14 @@ class Encrypted(MemoryStore):
 class Rotten(MemoryStore):
     """Lists what was stored, and gives back something else of the same size."""
 
-    def get(self, key: Key) -> bytes:
-        return super().get(key)[::-1]
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
+        return super().get(key, max_bytes=max_bytes)[::-1]
 
 
 class Dying(Encrypted):
     """Answers to the listing and to nothing afterwards."""
 
-    def get(self, key: Key) -> bytes:
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
         raise UnreachableError("dying: no answer")
 
 
@@ -86,10 +86,10 @@ def test_a_destination_that_dies_meanwhile_is_asked_no_more() -> None:
 class Stumbling(Encrypted):
     """Fails at one object alone."""
 
-    def get(self, key: Key) -> bytes:
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
         if key == made(b"two").key:
             raise UnreachableError("stumbling: GetObject was answered 500")
-        return super().get(key)
+        return super().get(key, max_bytes=max_bytes)
 
 
 def test_one_object_that_cannot_be_read_hides_no_other() -> None:
