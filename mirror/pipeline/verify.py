@@ -24,11 +24,10 @@ from mirror.destinations import (
 )
 from mirror.engine import Engine
 from mirror.manifest import (
+    LateKeyError,
     Manifest,
-    ManifestError,
     Object,
     Objects,
-    UnusualError,
     key_bytes,
     parse,
 )
@@ -117,7 +116,7 @@ def verify(
     run = partial(_destinations, parts, engine, options, progress)
     try:
         layers, counts = run(parts.manifest.stream_objects())
-    except (ManifestError, UnusualError):  # found out while a destination was listed
+    except LateKeyError:  # the keys are in no order: all are read and sorted first
         layers, counts = run(parts.manifest.load_objects())
     total = counts["assets"] if options.sample == ALL else None
     if options.archive:
