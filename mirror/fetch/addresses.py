@@ -15,6 +15,7 @@ from mirror.urls.address import Url, ascii_host
 # `%` stays even where no two digits follow it, because an encoded path must not change.
 _PATH = "!$%&'()*+,-./:;=@[]_|~"
 _QUERY = _PATH.replace("'", "") + "?\\^`{}"
+_MAX_URL_LENGTH = 65_536  # as httpx has it; hosts refuse far shorter ones
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _OTHER_SCHEMES = frozenset("blob data file ftp gopher javascript mailto s3 sftp ws wss".split())
 _SPLIT = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
@@ -51,7 +52,14 @@ class Endpoint:
         encoded = quote(_without_dots(slash + path), safe=_PATH, errors="replace")
         if mark:
             encoded += "?" + quote(query, safe=_QUERY, errors="replace")
-        return cls(scheme, host, port, encoded, _basic(userinfo) if at else None)
+        endpoint = cls(scheme, host, port, encoded, _basic(userinfo) if at else None)
+        if len(endpoint.url) > _MAX_URL_LENGTH:
+            raise FetchError(
+                f"expected a URL of at most {_MAX_URL_LENGTH:,} characters, found a longer one; "
+                "correct the URL in the post",
+                Kind.REFUSED,
+            )
+        return endpoint
 
     @property
     def written_port(self) -> int | None:

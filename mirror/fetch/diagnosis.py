@@ -195,8 +195,7 @@ def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
         ) from error
     except httpx.InvalidURL:  # its text quotes the URL
         raise FetchError(
-            "expected a host that can exist and a URL of at most 65,536 characters, found another "
-            "one; correct the URL in the post",
+            "expected a host that can exist, found another one; correct the URL in the post",
             Kind.REFUSED,
         ) from None
     except (httpx.LocalProtocolError, httpx.UnsupportedProtocol):

@@ -159,10 +159,14 @@ class GuardedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and return its response, whose body is not read yet.
 
-        Raise `FetchError` for a host that is not allowed, and `httpx.TransportError`.
+        The extension `target` replaces the path and query of the URL, as in httpx. Raise
+        `FetchError` for a host that is not allowed, and `httpx.TransportError`.
         """
         url = request.url
         pool = self._pool(url)
+        # httpcore would also send the extension to a proxy, as the target of CONNECT.
+        extensions = dict(request.extensions)
+        target = extensions.pop("target", url.raw_path)
         try:
             response = pool.handle_request(
                 httpcore.Request(
@@ -171,10 +175,10 @@ class GuardedTransport(httpx.BaseTransport):
                         scheme=url.raw_scheme,
                         host=url.raw_host,
                         port=url.port,
-                        target=url.raw_path,
+                        target=target,
                     ),
                     headers=request.headers.raw,
-                    extensions=request.extensions,
+                    extensions=extensions,
                 )
             )
         except _HTTPCORE_ERRORS as error:

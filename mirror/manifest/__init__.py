@@ -1,10 +1,14 @@
-"""TODO page of manifest."""
+"""The manifest: which pictures there are, where each is stored, where each was found.
+
+Read `lines` first: one line of `images.jsonl`, read and written. `conflicts` checks lines against
+each other. `whole` holds all assets in memory, for the commands that change the manifest; `packed`
+holds a million objects at once, for those that compare. `file` is the manifest on the disk.
+"""
 
 from mirror.manifest.file import ManifestFile
 from mirror.manifest.lines import (
     HEADER,
     ManifestError,
-    UnusualError,
     dump_blob,
     is_address,
     is_safe_key,
@@ -13,18 +17,18 @@ from mirror.manifest.lines import (
     select,
     with_sources,
 )
-from mirror.manifest.packed import Object, Objects, key_bytes, load_objects
+from mirror.manifest.packed import LateKeyError, Object, Objects, key_bytes, load_objects
 from mirror.manifest.whole import FILE_NAME, Manifest, dumps, loads
 
 __all__ = [
     "FILE_NAME",
     "HEADER",
+    "LateKeyError",
     "Manifest",
     "ManifestError",
     "ManifestFile",
     "Object",
     "Objects",
-    "UnusualError",
     "dump_blob",
     "dumps",
     "is_address",

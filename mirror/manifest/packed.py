@@ -1,35 +1,36 @@
-"""The objects that the manifest names, packed: a million take 150 MB."""
+"""The objects of a manifest, packed: a million take 150 MB."""
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice, pairwise
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 
-from mirror.manifest.lines import (
-    UnusualError,
-    _Among,
-    _load_object,
-    _numbered,
-    _parse_asset,
-    _read_usual,
-)
+from mirror.manifest.conflicts import ConflictCheck, unite_lines
+from mirror.manifest.lines import parse, read_lines
 from mirror.model import Asset, Digest, Key
+
+Row = tuple[str | None, int, bytes]
+"""Key, or `None` for an asset without an object; size; MD5 and SHA-256 in one."""
+
+_READ_AT_ONCE = 1000  # rows
+_ROW = Struct(">Q48s")
+
+
+class LateKeyError(Exception):
+    """A key was read that belongs before keys that were given already."""
 
 
 def key_bytes(key: str) -> bytes:
-    """What a key is ordered by; in a folder there may be names that are no UTF-8."""
+    """Return what a key is ordered by. In a folder there may be names that are not UTF-8."""
     return key.encode("utf-8", "surrogateescape")
 
 
-_Row = tuple[str | None, int, bytes]  # key of a repeat: `None`; size; MD5 and SHA-256 in one
-
-
 class Object(NamedTuple):
-    """What a destination should hold under a key."""
+    """One object that a destination should hold."""
 
     key: Key
     size: int
@@ -44,24 +45,33 @@ class Object(NamedTuple):
 
 
 class Objects(Mapping[Key, Object]):
-    """What every destination should hold, by key, in the order of the keys' bytes.
+    """The objects that every destination should hold, by key, in the order of the keys' bytes.
 
-    Packed: of a million assets it takes some 150 MB, where they themselves take a gigabyte. And
-    read as it is asked for, a thousand rows at a time: whatever needs to know them all, such as
-    `len`, reads the rest. Each raises what `rows` raises, and `UnusualError` for two equal keys.
+    A million take some 150 MB, where their assets take a gigabyte. Rows are read as they are asked
+    for, a thousand at a time; what needs to know all of them, such as `len`, reads the rest.
+    Every method raises what `rows` raises.
     """
 
-    def __init__(self, rows: Iterable[_Row]) -> None:
+    def __init__(self, rows: Iterable[Row]) -> None:
+        """Take rows with different keys."""
         self._unread = iter(rows)
         self._rows = bytearray()
         self._starts = array("Q")  # a row ends where the next one starts
         self._last = b""
-        self._is_sorted = True  # with keys that begin with the digest
+        self._is_sorted = True
         self._assets = 0
+
+    @classmethod
+    def of(cls, assets: Iterable[Asset]) -> Objects:
+        """Return the objects of these assets."""
+        return cls(
+            (asset.key, asset.blob.size, bytes.fromhex(asset.blob.md5 + asset.digest.hex))
+            for asset in assets
+        )
 
     @property
     def assets(self) -> int:
-        """How many rows there were, those of repeats included."""
+        """Number of rows, including those without an object."""
         self._read_all()
         return self._assets
 
@@ -73,23 +83,23 @@ class Objects(Mapping[Key, Object]):
         return (Key(self._key(number).decode()) for number in range(len(self)))
 
     def __getitem__(self, key: Key) -> Object:
-        wanted = key_bytes(key)
-        number = bisect_left(range(len(self)), wanted, key=self._key)
-        if number == len(self) or self._key(number) != wanted:
+        name = key_bytes(key)
+        number = bisect_left(range(len(self)), name, key=self._key)
+        if number == len(self) or self._key(number) != name:
             raise KeyError(key)
         return self.at(number)
 
     def facts(self) -> Iterator[tuple[bytes, int, str]]:
-        """Key, size and MD5 of each, as a listing has them: all that most of them are asked for.
+        """Yield key, size and MD5 of each object, in order: what a listing has.
 
-        Raise `UnusualError` if a key comes that belongs before those already given. After that, or
-        after `len`, all are in order.
+        Raise `LateKeyError` if a key is read that belongs before those already given. That cannot
+        happen after `len`, which reads and sorts all.
         """
         number = 0
         while number < len(self._starts) or self._read_some():
             if not self._is_sorted:
                 if number:
-                    raise UnusualError
+                    raise LateKeyError
                 self._read_all()
             row = self._row(number)
             size, digests = _ROW.unpack_from(row)
@@ -97,7 +107,7 @@ class Objects(Mapping[Key, Object]):
             number += 1
 
     def at(self, number: int) -> Object:
-        """The `number`-th object in order, of those that were read."""
+        """Return the object with this number in order, of those that were read."""
         row = self._row(number)
         size, digests = _ROW.unpack_from(row)
         text: str = digests.hex()
@@ -112,11 +122,11 @@ class Objects(Mapping[Key, Object]):
         return self._row(number)[_ROW.size :]
 
     def _read_some(self) -> bool:
-        """Read on until there is another object; `False` at the end."""
+        """Read on until there is another object; return False at the end."""
         before = len(self._starts)
         while len(self._starts) == before:
-            was = self._assets
-            for key, size, digests in islice(self._unread, _AT_ONCE):
+            assets_before = self._assets
+            for key, size, digests in islice(self._unread, _READ_AT_ONCE):
                 self._assets += 1
                 if key is not None:
                     name = key_bytes(key)
@@ -124,7 +134,7 @@ class Objects(Mapping[Key, Object]):
                     self._rows += _ROW.pack(size, digests) + name
                     self._is_sorted = self._is_sorted and self._last < name
                     self._last = name
-            if self._assets == was:
+            if self._assets == assets_before:
                 return False
         return True
 
@@ -137,43 +147,35 @@ class Objects(Mapping[Key, Object]):
 
     def _sort(self) -> None:
         order = sorted(range(len(self._starts)), key=self._key)
-        if any(self._key(one) == self._key(other) for one, other in pairwise(order)):
-            raise UnusualError
         rows = bytearray()
         starts = array("Q")
+        last = b""
         for number in order:
+            row = self._row(number)
+            if row == last:  # two lines of the same bytes, which a union merge leaves
+                continue
+            if row[_ROW.size :] == last[_ROW.size :]:
+                raise ValueError("expected different keys, found one twice")
             starts.append(len(rows))
-            rows += self._row(number)
+            rows += row
+            last = row
         self._rows, self._starts = rows, starts
 
 
-_AT_ONCE = 1000
-_ROW = Struct(">Q48s")
+def load_objects(read: Callable[[], Iterable[str]]) -> Objects:
+    """Return the objects of a manifest, whose lines are read as objects are asked for.
 
-
-def load_objects(lines: Iterable[str]) -> Objects:
-    """What destinations should hold, in little memory; lines are read as objects are asked for.
-
-    Reading raises `ManifestError` for a line that is wrong, and `UnusualError` where it takes
-    `loads`: until all are read, what is wrong among lines is not known.
+    `read` opens the lines. It is called again if lines share what they may not share, to name
+    them. Reading raises `ManifestError`; a conflict among lines is known when all of them are read.
     """
-    return Objects(_rows(lines))
+    return Objects(read_rows(read))
 
 
-def _rows(lines: Iterable[str]) -> Iterator[_Row]:
-    among = _Among()
-    for number, line in _numbered(lines):
-        if (usual := _read_usual(line)) is not None:
-            digests, sha256, _, size, _, _, _, _, key, alias, urls = usual
-            among.add(sha256, key, alias, urls)
-            yield key, int(size), digests
-        elif line.strip():
-            asset = _parse_asset(number, _load_object(number, line))
-            among.add_asset(asset)
-            yield _row_of(asset)
-    among.check()
-
-
-def _row_of(asset: Asset) -> _Row:
-    blob = asset.blob
-    return asset.key, blob.size, bytes.fromhex(blob.md5 + blob.digest.hex)
+def read_rows(read: Callable[[], Iterable[str]]) -> Iterator[Row]:
+    """Yield the rows of `load_objects`."""
+    conflicts = ConflictCheck()
+    for _, line in read_lines(read()):
+        conflicts.add(line)
+        yield line.key, line.size, bytes.fromhex(line.md5 + line.sha256)
+    if conflicts.has_conflict():
+        unite_lines(parse(read()))

@@ -14,7 +14,7 @@ import pyromark
 
 from mirror.markdown import html
 from mirror.markdown.results import GrammarResult, JoinedText, Problem, UrlSpan
-from mirror.markdown.spell import read
+from mirror.markdown.spelling import read
 from mirror.markdown.urls import bare_urls, is_absolute
 from mirror.model import Form, Quoting, Rule
 

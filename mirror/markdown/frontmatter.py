@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan
-from mirror.markdown.spell import read
+from mirror.markdown.spelling import read
 from mirror.markdown.urls import form_by_name, has_image_path, is_absolute, quoted_urls
 from mirror.model import Form, Quoting, Rule
 

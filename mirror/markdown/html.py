@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from mirror.markdown.results import GrammarResult, JoinedText, Problem
-from mirror.markdown.spell import read
+from mirror.markdown.spelling import read
 from mirror.markdown.urls import (
     bare_urls,
     form_by_name,

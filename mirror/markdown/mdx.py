@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from mirror.markdown import commonmark
 from mirror.markdown.html import css_urls, form_of, srcset_urls, stripped
 from mirror.markdown.results import GrammarResult, JoinedText, Problem, is_within, merge_ranges
-from mirror.markdown.spell import is_word, read
+from mirror.markdown.spelling import is_word, read
 from mirror.markdown.urls import form_by_name, has_image_path, is_absolute
 from mirror.model import Form, Quoting
 

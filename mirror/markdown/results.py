@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
 
-from mirror.markdown.spell import read
+from mirror.markdown.spelling import read
 from mirror.markdown.urls import quoted_urls
 from mirror.model import Form, Quoting, Rule
 

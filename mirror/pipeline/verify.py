@@ -28,12 +28,11 @@ from mirror.destinations import (
 )
 from mirror.engine import Engine
 from mirror.manifest import (
+    LateKeyError,
     Manifest,
-    ManifestError,
     ManifestFile,
     Object,
     Objects,
-    UnusualError,
     key_bytes,
 )
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
@@ -125,7 +124,7 @@ def verify(
     )
     try:
         layers, counts = compare(parts.manifest.stream_objects())
-    except (ManifestError, UnusualError):  # found out while a destination was listed
+    except LateKeyError:  # the keys are in no order: all are read and sorted first
         layers, counts = compare(parts.manifest.load_objects())
     total = counts["assets"] if options.sample == ALL else None
     sample = partial(_sampled, parts.manifest, options.sample)

@@ -1,1 +1,6 @@
-"""TODO page of urls."""
+"""URLs: which object a URL means, how its address is spelled, and what in it is secret. Pure.
+
+Read `redact` first: it finds secrets and cuts them out. `address` takes a URL apart and gives its
+canonical form, `Address`, and defines `Url`, the only type that carries a secret. `sources` finds
+the `[[source]]` of a URL and the object that it asks for.
+"""

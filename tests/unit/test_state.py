@@ -5,6 +5,9 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+from support.commands import BUCKET, filled, picture, run
+from support.sites import Blog
+
 from mirror.model import Blob, Digest, HeldImage
 from mirror.state import HeldImages
 from mirror.urls.address import Address
@@ -36,3 +39,14 @@ def test_damaged_bytes_are_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     assert held.get_bytes(digest) == b"damaged"
     (tmp_path / "held" / digest.hex).write_bytes(b"other bytes")
     assert held.get_bytes(digest) is None
+
+
+def test_a_folder_in_the_place_of_the_journal_is_named(blog: Blog) -> None:
+    filled(blog, "a.png")
+    (blog.root / ".mirror" / "journal.jsonl").mkdir()
+    for name in ("a.png", "b.png"):  # nothing to fetch, then something
+        blog.host.put(name, picture(len(name)))
+        blog.write("more.md", f"![]({BUCKET}{name})\n")
+        ran = run(blog, "sync")
+        assert ran.code == 3
+        assert "journal.jsonl: cannot be written" in ran.err

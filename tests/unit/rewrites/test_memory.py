@@ -131,7 +131,9 @@ def test_what_a_rewrite_leaves_is_what_the_next_run_recalls() -> None:
 
 def test_a_source_without_its_secret_is_kept_as_its_syntax_spells_it() -> None:
     a = asset("a.png", "https://h.example/a.png")
-    before = snapshot("![](https://h.example/a[1].png?OSSAccessKeyId=k&Signature=planted&Expires=1)\n")
+    before = snapshot(
+        "![](https://h.example/a[1].png?OSSAccessKeyId=k&Signature=planted&Expires=1)\n"
+    )
     (line,) = memory_of(assets={a.digest: a}).after_rewrite([(before, snapshot("![](/m/a.png)\n"))])
     assert line.source == Url(before.references[0].url.raw).public
     assert "planted" not in line.source + line.spelling

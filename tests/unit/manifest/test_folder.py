@@ -14,7 +14,7 @@ from mirror.manifest import dumps, loads
 from mirror.model import EXTENSIONS
 from mirror.urls.address import canonical
 
-FOLDER = Path(__file__).parents[1] / "manifests"
+FOLDER = Path(__file__).parents[3] / "manifests"
 SCHEMA = json.loads((FOLDER / "schema.json").read_text(encoding="utf-8"))
 TEXT = (FOLDER / "images.jsonl").read_text(encoding="utf-8")
 

@@ -17,7 +17,7 @@ from mirror.config import (
 )
 from mirror.urls.sources import Source
 
-EXAMPLE = Path(__file__).parents[1] / "config.example.toml"
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 SOURCE = {"name": "s", "match": ["https://h.example/"]}
 TARGET = {"name": "d", "url": "s3://bucket/prefix"}
 

@@ -1,0 +1,102 @@
+"""Imports point downwards in the picture of ARCHITECTURE.md; a third party lives in one room."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import mirror
+
+PACKAGE = Path(mirror.__file__).parent
+RANKS = [
+    ("main", "__main__"),
+    ("cli",),
+    ("pipeline",),
+    ("console", "streams", "demo", "host"),
+    ("report", "formats"),
+    (
+        *("config", "posts", "destinations", "state", "archive", "manifest", "rewrites"),
+        *("fetch", "markdown", "pages", "pictures", "repeats", "store"),
+        *("generators", "site_index", "uploaders"),
+    ),
+    ("urls", "model", "records", "engine", "files", "amounts"),
+]
+UPWARDS: set[str] = set()
+INSIDE: set[str] = set()
+SHARED = {
+    # `repeats` compares pixels, which `pictures` decodes; a picture is a Pillow image between them.
+    # The demonstration draws its pictures.
+    "PIL": {"pictures", "repeats", "demo"},
+    "numpy": {"pictures", "repeats"},
+}
+RANK = {room: number for number, rooms in enumerate(RANKS) for room in rooms}
+PARTS = frozenset(RANKS[5])
+
+
+def modules() -> Iterator[tuple[str, str, ast.AST]]:
+    """Yield the room of each module, its path and its syntax tree."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        room = name.partition("/")[0].removesuffix(".py")
+        if room != "__init__":
+            yield room, name, ast.parse(path.read_text("utf-8"))
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Yield the dotted name of each imported module, also inside functions and for types only."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def is_module(dotted: str) -> bool:
+    path = PACKAGE.joinpath(*dotted.split(".")[1:])
+    return path.is_dir() or path.with_suffix(".py").is_file()
+
+
+def inner_imports() -> Iterator[tuple[str, str, str]]:
+    """Yield room, path and imported module of each import of one room by another."""
+    for room, name, tree in modules():
+        for dotted in sorted(set(imports(tree))):
+            first, _, rest = dotted.partition(".")
+            other = rest.partition(".")[0]
+            if first == "mirror" and rest and is_module(dotted) and other != room:
+                yield room, name, rest
+
+
+def test_every_module_is_in_the_picture() -> None:
+    assert {room for room, *_ in modules()} <= RANK.keys()
+
+
+def test_imports_point_downwards() -> None:
+    upwards = {
+        f"{name} imports {other}"
+        for room, name, other in inner_imports()
+        if RANK[other.partition(".")[0]] < RANK[room]
+    }
+    assert upwards == UPWARDS
+
+
+def test_a_part_imports_only_the_page_of_another() -> None:
+    inside = {
+        f"{name} imports {other}"
+        for room, name, other in inner_imports()
+        if room in PARTS and "." in other and other.partition(".")[0] in PARTS
+    }
+    assert inside == INSIDE
+
+
+def test_a_third_party_is_used_in_one_room() -> None:
+    rooms: dict[str, set[str]] = {}
+    for room, _, tree in modules():
+        for dotted in imports(tree):
+            library = dotted.partition(".")[0]
+            if library != "mirror" and library not in sys.stdlib_module_names:
+                rooms.setdefault(library, set()).add(room)
+    assert {library: used for library, used in rooms.items() if len(used) > 1} == SHARED
