@@ -41,6 +41,7 @@ from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from mirror.formats import Report, Stopped
+    from mirror.pages import SiteAddress
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.verify import VerifyOptions, VerifyResult
 
@@ -76,6 +77,23 @@ def verify(
         bool,
         typer.Option("--offline", help="Posts and manifest only, without any destination."),
     ] = False,
+    site: Annotated[
+        Path | None,
+        typer.Option(
+            "--site",
+            metavar="DIR",
+            help="Also read the built site: every picture, as a browser would resolve it.",
+            parser=path,
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="PATH",
+            help="Where the built site is published, such as /blog/; else what its generator says.",
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     output: Annotated[
         Path | None,
@@ -102,6 +120,8 @@ def verify(
             raise ConfigError(f"--offline and {other} exclude each other: one asks nobody")
         if offline and sample is not None and not archive:
             raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
+        if base is not None and site is None:
+            raise ConfigError("--base says where the built site is published; add --site DIR")
         settings = load(config)
         wanted = VerifyOptions(
             paths=tuple(paths or ()),
@@ -111,6 +131,8 @@ def verify(
             public=public,
             deep=deep or (sample is not None and not offline),
             sample=part,
+            site=None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
+            base=None if base is None else _site_address(base),
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)
@@ -131,14 +153,25 @@ def verify(
     raise typer.Exit(code)
 
 
+def _site_address(text: str) -> SiteAddress:
+    from mirror.pages import SiteAddress
+
+    try:
+        return SiteAddress.read(text)
+    except ValueError as error:
+        raise ConfigError(f"--base: {error}") from error
+
+
 def _need_something_to_compare(parts: Parts, wanted: VerifyOptions) -> None:
     """A check that looked at nothing must not pass for one that found nothing."""
     parts.manifest.need()
     destinations = wanted.destinations and parts.destinations
-    if not (destinations or wanted.posts or wanted.archive or wanted.public):
+    others = (wanted.posts, wanted.archive, wanted.public, wanted.site is not None)
+    if not (destinations or any(others)):
         raise ConfigError(
             "there is nothing to compare the manifest with: the configuration has no "
-            "[[destination]]; `--posts` compares with the posts, `--archive` with the archive"
+            "[[destination]]; `--posts` compares with the posts, `--archive` with the archive, "
+            "`--site` with the built site"
         )
 
 
@@ -159,13 +192,33 @@ def _verdict(
         parts.append(f"{count_text(int(summary['asked']), 'public URL')} asked")
     if summary["posts"]:
         parts.append(f"{count_text(int(summary['references']), 'reference')} in the posts")
+    if wanted.site is not None:
+        parts.append(f"{count_text(int(summary['pictures']), 'picture')} in the built site")
+        if summary["elsewhere"]:
+            parts.append(f"{summary['elsewhere']:,} of them on hosts that are no source")
     parts += [
         f"{summary[name]:,} {name}" for name in ("missing", "different", "extra") if summary[name]
     ]
-    verdict = {EXIT_OK: "all agree", EXIT_FOUND: "they differ"}.get(
+    verdict = {EXIT_OK: _agreement(reached, wanted), EXIT_FOUND: "they differ"}.get(
         code, "could not check everything"
     )
     return f"{', '.join(parts)}: {verdict}"
+
+
+def _agreement(reached: Sequence[str], wanted: VerifyOptions) -> str:
+    """Name what was compared; only what readers get at, the posts and the site together, is all."""
+    compared = ["manifest", *(reached if wanted.destinations else ())]
+    others = {
+        "archive": wanted.archive,
+        "public URLs": wanted.public,
+        "posts": wanted.posts,
+        "built site": wanted.site is not None,
+    }
+    compared += [name for name, was_compared in others.items() if was_compared]
+    is_whole = wanted.posts and not wanted.paths and wanted.site and wanted.destinations
+    if is_whole and reached:
+        return "all agree"
+    return f"{', '.join(compared[:-1])} and {compared[-1]} agree"
 
 
 # --- For other programs -----------------------------------------------------------------------

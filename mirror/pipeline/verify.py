@@ -46,6 +46,7 @@ from mirror.store import (
 from mirror.urls.address import identity
 
 if TYPE_CHECKING:
+    from mirror.pages import SiteAddress
     from mirror.pipeline.scan import Scanned
 
 _READERS = 16
@@ -81,7 +82,8 @@ ALL = Slice(1, 1)
 class VerifyOptions:
     """What is compared with the manifest. `paths` and `posts`: images the posts show.
 
-    `sample` is the part of the images whose bytes are read, wherever bytes are read.
+    `sample` is the part of the images whose bytes are read, wherever bytes are read. `site` is the
+    folder of the built site, `base` where it is published if not where its generator says.
     """
 
     paths: tuple[Path, ...] = ()
@@ -91,6 +93,8 @@ class VerifyOptions:
     public: bool = False
     deep: bool = False
     sample: Slice = ALL
+    site: Path | None = None
+    base: SiteAddress | None = None
 
 
 @dataclass(slots=True)
@@ -115,10 +119,12 @@ def verify(
     """
     started = monotonic()
     run = partial(_destinations, parts, engine, options, progress)
+    objects = parts.manifest.stream_objects()
     try:
-        layers, counts = run(parts.manifest.stream_objects())
+        layers, counts = run(objects)
     except (ManifestError, UnusualError):  # found out while a destination was listed
-        layers, counts = run(parts.manifest.load_objects())
+        objects = parts.manifest.load_objects()
+        layers, counts = run(objects)
     total = counts["assets"] if options.sample == ALL else None
     if options.archive:
         layers.append(_archive_layer(parts, engine, options.sample, total, progress))
@@ -135,6 +141,10 @@ def verify(
         scanned = scan(*parts.posts.find(options.paths))
         layers.append(_posts_layer(parts, _shown_in(parts, scanned), scanned, progress))
         counts |= scanned.tally()
+    if options.site is not None:
+        layer, pages = _site_layer(parts, objects, options.site, options.base, progress)
+        layers.append(layer)
+        counts |= pages
     result = VerifyResult({}, layers)
     findings = result.findings
     for rule, name in (
@@ -379,6 +389,28 @@ def verify_original(parts: Parts, asset: Asset) -> Finding | None:
     except ArchiveError as error:
         return Finding(Rule.ARCHIVE_DAMAGED, asset.digest.hex, f"{error}; `mirror repair` heals it")
     return None
+
+
+# --- The built site ---------------------------------------------------------------------------
+
+
+def _site_layer(
+    parts: Parts, objects: Objects, site: Path, base: SiteAddress | None, progress: Progress
+) -> tuple[Layer, dict[str, int]]:
+    from mirror.pipeline import built_site  # parsers of HTML
+
+    rewrites, _ = parts.rewrites.load()
+    check = built_site.PictureCheck(
+        folder=site.resolve(),
+        site=base or built_site.published_at(site, parts.config.root),
+        destinations=parts.destinations,
+        locator=parts.locator,
+        hosts=built_site.source_hosts(parts.config.sources),
+        ignored=parts.config.ignored,
+        objects=objects,
+        former=built_site.former_targets(rewrites, parts.destinations),
+    )
+    return built_site.verify_site(check, site, parts.config.root, progress)
 
 
 # --- Posts ------------------------------------------------------------------------------------

@@ -1,0 +1,34 @@
+"""Decoding of a file of any kind to UTF-8."""
+
+from __future__ import annotations
+
+import codecs
+
+_SAMPLE = 8000  # bytes in which Git, too, looks for a NUL before it calls a file binary
+_WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+_ENCODINGS = ("utf-8", "gb18030", "latin-1")  # the last one decodes anything
+
+
+def is_binary(data: bytes) -> bool:
+    """Return True if the first bytes of a file are those of no text."""
+    return b"\0" in data[:_SAMPLE] and data[:2] not in _WIDE
+
+
+def utf8_text(data: bytes) -> bytes | None:
+    """Return a file as UTF-8 without its byte order mark; `None` for what is no text.
+
+    A mark decides. Without one, UTF-8 is tried, then GB18030, then Latin-1, so that damaged text
+    is read too: nothing is written back.
+    """
+    if is_binary(data):
+        return None
+    if (wide := _WIDE.get(data[:2])) is not None:
+        return data[2:].decode(wide, "replace").encode()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    for encoding in _ENCODINGS:
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        return data if encoding == "utf-8" else text.encode()
+    return None
