@@ -9,10 +9,10 @@ from heapq import merge
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from mirror.markdown.html import Attribute, HtmlTag, tags
+from mirror.markdown.html import Attribute, HtmlTag
 from mirror.markdown.spell import read
 from mirror.model import Quoting
-from mirror.pages.pictures import is_shown_address, names_picture
+from mirror.pages.pictures import is_shown_address, names_picture, page_tags
 from mirror.urls.address import Url, parse
 from mirror.urls.sources import Source
 
@@ -154,7 +154,7 @@ def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Men
     """Yield each mention in an HTML page in UTF-8, in order, with what the page does with it."""
     waiting = list(mentions)[::-1]
     inside = _Inside()
-    for tag in tags(page.replace(b"<![CDATA[", b"<!-CDATA-[")) if waiting else ():
+    for tag in page_tags(page) if waiting else ():
         while waiting and waiting[-1].start < tag.start:
             yield waiting.pop(), inside.use
         while waiting and waiting[-1].start < tag.stop:

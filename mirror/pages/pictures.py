@@ -65,6 +65,7 @@ _META = re.compile(
     rb"(?:og|twitter):image(?::(?:src|url|secure_url))?|image|thumbnailurl"
     rb"|msapplication-(?:tileimage|square\d+x\d+logo|wide310x150logo)"
 )
+_BOGUS = re.compile(rb"<!\[CDATA\[|</(?![A-Za-z>])")
 _IMPORT = re.compile(rb"@import\s+(?:url\(\s*)?[\"']?([^\"'()\s;]{1,2000})", re.I)
 _NO_PICTURE = re.compile(r"[^?#]*\.(?:css|woff2?|ttf|otf|eot)(?:[?#]|$)", re.I)
 _MAX_SHOWN = 4096  # bytes of a link's text; no address that a page shows is longer
@@ -77,14 +78,12 @@ def find_pictures(page: bytes) -> PageAddresses:
     `page` is UTF-8. The content of `<noscript>` counts, that of `<template>` does not: no browser
     loads it. A link to a picture counts, unless the address is all that it shows.
     """
-    # To a browser it ends at the first `>`, in Markdown it does not.
-    page = page.replace(b"<![CDATA[", b"<!-CDATA-[")
     base: str | None = None
     pictures: list[PageAddress] = []
     style_sheets: list[PageAddress] = []
     templates = 0
     style: HtmlTag | None = None
-    for tag in tags(page):
+    for tag in page_tags(page):
         name = tag.name.lower()
         if style is not None:
             pictures += _css_pictures(page, style.stop, tag.start)
@@ -103,6 +102,11 @@ def find_pictures(page: bytes) -> PageAddresses:
     if style is not None:
         pictures += _css_pictures(page, style.stop, len(page))
     return PageAddresses(base, tuple(pictures), tuple(style_sheets))
+
+
+def page_tags(page: bytes) -> Iterator[HtmlTag]:
+    """Tokenize a whole page, where `<![CDATA[` and `</` before no name are comments up to a `>`."""
+    return tags(_BOGUS.sub(lambda mark: b"<?" + mark[0][2:], page))
 
 
 def find_style_pictures(text: bytes) -> PageAddresses:
