@@ -13,7 +13,7 @@ from mirror.pipeline.parts import Parts
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
 
-_KEPT = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
+KEPT = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
 
 
 def folders(parts: Parts) -> dict[str, Path]:
@@ -40,7 +40,7 @@ def _owner(parts: Parts, place: Path, config: Path, posts: Sequence[Path]) -> st
         # Where manifests are kept in the folder of the whole site, not everything is ours.
         if place.is_relative_to(folder) and not root.is_relative_to(folder):
             return f"belongs to {name} ({folder})"
-    if place in (parts.config.manifest.resolve() / name for name in _KEPT):
+    if place in (parts.config.manifest.resolve() / name for name in KEPT):
         return "belongs to manifest"
     return "is a post" if place.is_file() and place in _posts(parts, posts) else None
 
