@@ -193,7 +193,7 @@ def verify_site(
         reader.findings.append(Finding(Rule.SITE_UNCHECKED, str(folder), message))
     reader.sum_up()
     counts = {"pages": len(pages), "pictures": reader.pictures, "elsewhere": reader.elsewhere}
-    return Layer("site", pages, reader.findings), counts
+    return Layer("built site", pages, reader.findings), counts
 
 
 class _SiteReader:
