@@ -112,7 +112,7 @@ def whole_job(folder: Path, published: Path) -> None:
     fresh.adopt("pull-request.yml", times=2)
     job = fresh.job("pull-request.yml", name="job")
     assert job.ok, job.log
-    assert job.log.count(": all agree") == 2
+    assert job.log.count(": manifest and posts agree") == 2
 
 
 # --- A fresh repository -----------------------------------------------------------------------
