@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mirror.amounts import count_text
 from mirror.config import Config, ConfigError, Posts, find_config, load_config
 from mirror.console import Bar, JsonLines, Lines, OutputError, Style, for_log, print_json, say
 from mirror.model import Finding, Outcome, Rule
@@ -168,6 +169,18 @@ def show_findings(findings: Sequence[Finding]) -> None:
     for rule, count in shown.items():
         if rule.outcome is Outcome.WARNING and count > _SHOWN:
             say(f"  and {count - _SHOWN:,} more like the {rule.slug} above; --json lists all")
+
+
+def leftovers_lines(count: int) -> list[str]:
+    """Return the line that points at `mirror leftovers`; none where nothing is left."""
+    if not count:
+        return []
+    images = count_text(
+        count,
+        "image of your sources stays where it is",
+        "images of your sources stay where they are",
+    )
+    return [f"{images}: `mirror leftovers` lists {'it' if count == 1 else 'them'}"]
 
 
 def check_output(

@@ -26,6 +26,7 @@ from mirror.cli.common import (
     exit_code,
     finish,
     is_stdout,
+    leftovers_lines,
     load,
     open_site,
     output_to,
@@ -145,7 +146,8 @@ def verify(
         reached = reached_of(settings, result.findings)
         verdict = _verdict(result.summary, reached, wanted, code)
         if form in (Format.TEXT, Format.JSON):
-            finish([verdict], result.summary, result.findings, progress, code)
+            lines = [*leftovers_lines(int(result.summary.get("leftovers", 0))), verdict]
+            finish(lines, result.summary, result.findings, progress, code)
         else:
             _print_as(form, _report(parts, result, verdict, code))
     if output is not None and not is_stdout(output) and not quiet:

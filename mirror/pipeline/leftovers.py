@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 from mirror.config import ConfigError
-from mirror.destinations import Destination
+from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import find_references
 from mirror.markdown.decode import PositionCounter, PostText, decode
@@ -23,7 +23,6 @@ from mirror.pages import Mention, MentionFinder, Use, mention_uses, utf8_text
 from mirror.pipeline.built_site import is_page, is_version_control
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.rewrite import PostEdit
 from mirror.pipeline.scan import Scanned, scan
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, walk_files
@@ -128,28 +127,6 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
             progress.event("leftover", **leftovers[-1].as_json())
     counts = {**scanned.tally(), **_counts(leftovers)}
     return LeftoverResult(leftovers, findings, summary(counts, findings, started))
-
-
-def images_left(
-    scanned: Scanned,
-    locator: Locator,
-    destinations: Iterable[Destination],
-    changed: Iterable[PostEdit] = (),
-) -> int:
-    """Count the references to images of sources that stay where they are, apart from `changed`."""
-    destinations = tuple(destinations)
-    edited = {(one.scanned.post.name, edit.reference.span) for one in changed for edit in one.edits}
-    return sum(
-        locator.locate(ref.url) is not None
-        and not is_mirrored(destinations, ref.url)
-        and (post.name, ref.span) not in edited
-        for post, ref in scanned.references()
-    )
-
-
-def is_mirrored(destinations: Iterable[Destination], url: Url) -> bool:
-    """Return True for a mirrored URL: it is no source, also where both share a domain."""
-    return any(destination.key_of(url.raw) for destination in destinations)
 
 
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})

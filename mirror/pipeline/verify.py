@@ -135,12 +135,13 @@ def verify(
         layer, counts["asked"] = verify_public(parts, engine, sampled, total, progress)
         layers.append(layer)
     if options.posts:
-        from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
+        from mirror.pipeline.scan import images_left, scan  # parsers of Markdown and YAML
 
         parts.rewrites.load()  # `--revert` needs it, and then it is too late to find it damaged
         scanned = scan(*parts.posts.find(options.paths))
         layers.append(_posts_layer(parts, _shown_in(parts, scanned), scanned, progress))
         counts |= scanned.tally()
+        counts["leftovers"] = images_left(scanned, parts.locator, parts.destinations)
     if options.site is not None:
         layer, pages = _site_layer(parts, objects, options.site, options.base, progress)
         layers.append(layer)

@@ -309,3 +309,27 @@ def test_a_site_that_was_not_built_is_an_error(blog: Blog) -> None:
     ran = run(blog, "leftovers", "--site", "public")
     assert ran.code == 2
     assert re.search(r"public: no such folder \(named in --site\); build the site first", ran.err)
+
+
+# --- What other commands say ------------------------------------------------------------------
+
+STAY = "images of your sources stay where they are: `mirror leftovers` lists them"
+
+
+def test_rewrite_ends_with_what_stays(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert run(blog, "rewrite").out.endswith("goes back to the source URLs\n")
+    blog.write("more.md", f"<{A}>\n\n![]({B})\n\n`{A}`\n")
+    assert run(blog, "rewrite").out.endswith(f"2 {STAY}\n")
+
+
+def test_verify_of_posts_says_what_stays_before_its_verdict(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    assert "leftovers" not in run(blog, "verify", "--posts").out
+    blog.write("more.md", f"<{A}>\n")
+    out = run(blog, "verify", "--posts").out
+    assert out.splitlines()[-2] == (
+        "1 image of your sources stays where it is: `mirror leftovers` lists it"
+    )
+    assert out.endswith("manifest, site and posts agree\n")
