@@ -33,13 +33,13 @@ if TYPE_CHECKING:
     from mirror.pipeline.leftovers import Leftover
 
 _REASONS = {
-    "not-mirrored": "is not mirrored: `mirror sync` says why",
-    "rewrite": "is mirrored: `mirror rewrite` moves it",
-    "text": "is text that readers see: no picture is lost",
-    "code": "stands in code or in a comment: no picture is lost",
-    "unknown-form": "stands where no form of an image is known: change it by hand",
-    "other-file": "stands in a file that is no post: change it by hand",
-    "site": "a built page asks for it: build the site again once nothing else is left",
+    "not-mirrored": "is not mirrored; `mirror sync` says why",
+    "rewrite": "is mirrored; `mirror rewrite` moves it",
+    "text": "is text that readers see; no picture is lost",
+    "code": "stands in code or in a comment; no picture is lost",
+    "unknown-form": "stands where no form of an image is known; change it by hand",
+    "other-file": "stands in a file that is no post; change it by hand",
+    "site": "a built page asks for it; build the site again once nothing else is left",
 }
 
 
@@ -81,9 +81,9 @@ def _line(place: Leftover, style: Style) -> str:
     mark = ("✗" if style.unicode else "x") if place.breaks else ("·" if style.unicode else "-")
     reason = _REASONS[place.why.value]
     if place.is_ignored:
-        reason = "is listed under [[ignore]]: it is gone already"
+        reason = "is listed under [[ignore]]; it is gone already"
     where = f"{one_line(place.file)}:{place.line}:{place.column}"
-    return for_log(f"{mark} {where} {place.url} {reason} [{place.why.value}]")
+    return for_log(f"{mark} {where} {place.url}: {reason} [{place.why.value}]")
 
 
 def _verdict(leftovers: Sequence[Leftover], breaking: Sequence[Leftover], was_read: bool) -> str:

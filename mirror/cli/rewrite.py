@@ -105,7 +105,7 @@ def _images_left(scanned: Scanned, parts: Parts, changed: Sequence[PostEdit]) ->
     from mirror.pipeline.scan import images_left
 
     moved = {(one.scanned.post.name, edit.reference.span) for one in changed for edit in one.edits}
-    return images_left(scanned, parts.locator, parts.destinations, moved)
+    return images_left(scanned, parts.locator, parts.destinations, parts.config.ignored, moved)
 
 
 def _read_map(path: Path) -> dict[str, str]:

@@ -116,11 +116,16 @@ def images_left(
     scanned: Scanned,
     locator: Locator,
     destinations: Sequence[Destination],
+    ignored: Container[str],
     moved: Container[tuple[str, Span]] = (),
 ) -> int:
-    """Count the references to images of sources, apart from what was `moved` in which post."""
+    """Count the references to images of sources, apart from what was `moved` in which post.
+
+    What the configuration says is gone is not counted.
+    """
     return sum(
-        locator.locate(reference.url) is not None
+        (image := locator.locate(reference.url)) is not None
+        and image.address not in ignored
         and (post.name, reference.span) not in moved
         and not is_mirrored(destinations, reference.url)
         for post, reference in scanned.references()

@@ -141,7 +141,8 @@ def verify(
         scanned = scan(*parts.posts.find(options.paths))
         layers.append(_posts_layer(parts, _shown_in(parts, scanned), scanned, progress))
         counts |= scanned.tally()
-        counts["leftovers"] = images_left(scanned, parts.locator, parts.destinations)
+        ignored = parts.config.ignored
+        counts["leftovers"] = images_left(scanned, parts.locator, parts.destinations, ignored)
     if options.site is not None:
         layer, pages = _site_layer(parts, objects, options.site, options.base, progress)
         layers.append(layer)

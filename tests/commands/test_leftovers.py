@@ -48,7 +48,7 @@ def test_before_a_rewrite_every_image_is_listed_with_its_place(blog: Blog) -> No
     filled(blog, "a.png", "b.png")
     assert whys(blog) == {"posts/post.md:1:6": "rewrite", "posts/post.md:3:6": "rewrite"}
     ran = run(blog, "leftovers")
-    assert f"posts/post.md:1:6 {A} is mirrored: `mirror rewrite` moves it [rewrite]" in ran.out
+    assert f"posts/post.md:1:6 {A}: is mirrored; `mirror rewrite` moves it [rewrite]" in ran.out
     assert ran.out.endswith("2 places would break without the source: 2 rewrite\n")
 
 
@@ -333,3 +333,11 @@ def test_verify_of_posts_says_what_stays_before_its_verdict(blog: Blog) -> None:
         "1 image of your sources stays where it is: `mirror leftovers` lists it"
     )
     assert out.endswith("manifest, site and posts agree\n")
+
+
+def test_an_image_that_is_known_to_be_gone_is_not_counted(blog: Blog) -> None:
+    blog.configure(more=f'[[ignore]]\nurl = "{B}"\nreason = "deleted"\n')
+    filled(blog, "a.png")
+    blog.write("old.md", f"![]({B})\n")
+    assert "leftovers" not in run(blog, "rewrite").out
+    assert "leftovers" not in run(blog, "verify", "--posts").out
