@@ -147,7 +147,9 @@ class Use(Enum):
 
 _CODE = frozenset(b"pre code samp kbd".split())
 _TEXT_ELEMENTS = frozenset(b"title textarea".split())
-_TEXT_ATTRIBUTES = frozenset(b"alt title aria-label label placeholder summary value".split())
+_TEXT_ATTRIBUTES = frozenset(
+    b"alt title aria-label label placeholder summary value data-clipboard-text".split()
+)
 
 
 def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Mention, Use]]:

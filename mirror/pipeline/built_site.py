@@ -98,9 +98,10 @@ class PictureCheck:
         if known:
             is_elsewhere = location.host or not any(_is_on_site(one) for one in known)
             return None if is_elsewhere else self._missing(location, name)
-        if location.host.rpartition("@")[2] in self.hosts:
-            located = self.locator.locate(Url(location.url))
-            if located is not None:
+        if (_host(location) or self.site.host) in self.hosts:
+            located = self.locator.locate(Url(location.url if location.host else urls[0]))
+            is_built = name is not None and self.file_at(name) is not None
+            if located is not None and not is_built:  # the site may move to where its source was
                 is_gone = located.address in self.ignored
                 return None if is_gone else (Rule.PAGE_SHOWS_SOURCE, _SOURCE)
         if keys and not any(self._is_of_the_site(one, key, name) for one, key in keys):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from hashlib import sha256
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -107,7 +110,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     manifest = _manifest_of(parts.manifest, parts.locator, scanned)
     reasons = Reasons(scanned, parts.locator, manifest, parts.destinations)
     finder = MentionFinder(config.sources)
-    progress.stage("read the site's folder", None, "files")
+    progress.stage("read the site's folder", None, "places")
     places = chain(
         _in_posts(scanned, finder, reasons, findings),
         _in_other_files(
@@ -207,6 +210,9 @@ def _in_posts(
         data = one.post.read()
         if isinstance(data, Finding):
             findings.append(data)
+        elif sha256(data).digest() != one.digest:
+            message = "was changed by someone else meanwhile; run again"
+            findings.append(Finding(Rule.POST_CHANGED, one.post.name, message, one.post.name))
         elif one.encoding and finder.may_be_in(data):
             text = decode(data).utf8
             mentions = list(finder.find(text))
@@ -233,7 +239,7 @@ def _explained(
     by_start: dict[int, Why] = {}
     for mention in mentions:
         _, line, column = position.advance(mention.start)
-        reference = next((r for r in references.get(line, ()) if _covers(r, column)), None)
+        reference = _reference_at(references.get(line, ()), column)
         why = None if reference is None else reasons.of(reference)
         if why is None or why is Why.CODE:
             by_start = by_start or _probe(text, mentions, name)
@@ -242,8 +248,12 @@ def _explained(
         yield Leftover(name, line, column, url, why)
 
 
-def _covers(reference: Reference, column: int) -> bool:
-    return reference.column <= column < reference.column + len(reference.spelling)
+def _reference_at(on_line: Sequence[Reference], column: int) -> Reference | None:
+    """Return the reference that covers a column; `on_line` are those of the line, in order."""
+    index = bisect_right(on_line, column, key=attrgetter("column")) - 1
+    if index < 0 or column >= on_line[index].column + len(on_line[index].spelling):
+        return None
+    return on_line[index]
 
 
 _PROBE = b"https://probe.invalid/a.png"

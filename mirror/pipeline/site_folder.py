@@ -14,13 +14,14 @@ from mirror.pipeline.built_site import is_version_control
 from mirror.pipeline.ownership import KEPT
 from mirror.pipeline.text_files import TextFile, walk_files
 
-REPORT = "mirror-report.html"  # what `mirror report` writes unless told otherwise
+# Also of another site in a folder below; the second is what `mirror report` writes.
+_OURS = frozenset({CONFIG_NAME, "mirror-report.html"})
 
 # Programs write these, or they are somebody else's. A theme is neither: its pages are the site's.
 _DEPENDENCIES = frozenset("node_modules bower_components __pycache__".split())
 _CACHES = frozenset(
-    ".cache .jekyll-cache .sass-cache .docusaurus .next .nuxt .astro .svelte-kit .parcel-cache "
-    ".tox .nox .mypy_cache .pytest_cache .ruff_cache .bundle".split()
+    ".mirror .cache .jekyll-cache .sass-cache .docusaurus .next .nuxt .astro .svelte-kit "
+    ".parcel-cache .tox .nox .mypy_cache .pytest_cache .ruff_cache .bundle".split()
 )
 _BELOW = frozenset(
     {
@@ -49,13 +50,14 @@ class SiteFolder:
         cls, root: Path, ours: Sequence[Path], config: Path | None, site: Path | None
     ) -> SiteFolder:
         """Tell what is left out: `ours`, the configuration, and the built `site`."""
+        root = Path(os.path.abspath(root))  # noqa: PTH100  (`resolve` would follow links)
         generators = find_generators(root)
         outputs = [place / one.output for place, one in generators if _has_output(place, one)]
         folders = (*ours, *outputs, *([site] if site is not None else []))
         # A manifest may be kept in the folder of the whole site: then it is its files that count.
         kept = {Path(os.path.abspath(folder)) for folder in folders}  # noqa: PTH100
         inside = {folder for folder in kept if not root.is_relative_to(folder)}
-        files = {root / CONFIG_NAME, root / REPORT, *([config.absolute()] if config else [])}
+        files = {config.absolute()} if config is not None else set()
         files |= {folder / name for folder in kept - inside for name in KEPT}
         return cls(root, frozenset(inside), frozenset(files), bool(outputs))
 
@@ -75,10 +77,13 @@ class SiteFolder:
             for file in files:
                 if isinstance(file, Finding):
                     yield file
-                elif file.path not in self.files and file.path not in seen:
+                elif not self._is_ours(file.path) and file.path not in seen:
                     if len(paths) > 1:
                         seen.add(file.path)
                     yield file
+
+    def _is_ours(self, path: Path) -> bool:
+        return path.name in _OURS or path in self.files
 
     def is_left_out(self, folder: Path) -> bool:
         """Return True for a folder that holds nothing the author wrote."""

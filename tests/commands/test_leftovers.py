@@ -6,10 +6,14 @@ import json
 import os
 import re
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import pytest
 from care import BUCKET, filled, run
 from sites import Blog
+
+from mirror.pages import MentionFinder
 
 A, B = f"{BUCKET}a.png", f"{BUCKET}b.png"
 
@@ -106,6 +110,15 @@ def test_each_place_in_a_post_has_its_reason(blog: Blog, text: str, why: str) ->
     assert read.startswith(BUCKET)
 
 
+def test_one_long_line_takes_time_in_proportion(blog: Blog) -> None:
+    blog.write("p.md", f"![]({A}) `{A}` " * 5_000)
+    add(blog, "long.json", f'"{A}",' * 20_000)
+    started = monotonic()
+    found = list(whys(blog).values())
+    assert found == ["not-mirrored", "code"] * 5_000 + ["other-file"] * 20_000
+    assert monotonic() - started < 60
+
+
 def test_only_text_and_code_break_nothing(blog: Blog) -> None:
     filled(blog, "a.png")
     blog.write("post.md", f"see <{A}>\n\n`{A}`\n")
@@ -197,6 +210,8 @@ def test_a_source_named_in_any_other_file_is_found(
         "public/index.html",
         "_site/a/b.html",
         "mirror-report.html",
+        "other/mirror.toml",
+        "other/.mirror/journal.jsonl",
         "binary.bin",
     ],
 )
@@ -245,6 +260,22 @@ def test_a_file_that_cannot_be_read_is_named(blog: Blog, monkeypatch: pytest.Mon
     assert ran.code == 3
     assert "? large.sql: was not read: it has more than 0 MiB [M114]" in ran.out
     assert ran.out.endswith("but not all could be read\n")
+
+
+def test_a_post_that_changes_meanwhile_is_named(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = blog.write("p.md", f"![]({A})\n")
+    find = MentionFinder.__init__
+
+    def find_later(self: MentionFinder, *arguments: Any) -> None:
+        path.write_text("other")
+        find(self, *arguments)
+
+    monkeypatch.setattr(MentionFinder, "__init__", find_later)
+    ran = run(blog, "leftovers")
+    assert ran.code == 3
+    assert "p.md: was changed by someone else meanwhile; run again [M102]" in ran.out
 
 
 def test_paths_limit_what_is_read(blog: Blog) -> None:

@@ -253,6 +253,15 @@ def test_a_root_relative_address_of_the_mirror_fails_below_a_base(mirrored: Blog
     assert found(mirrored, "--base", "/blog/") == ["M603 public/index.html:1:11"]
 
 
+def test_a_site_may_be_published_where_its_source_was(mirrored: Blog) -> None:
+    page(mirrored, f'<img src="{A}">\n<img src="/a.png">')
+    assert found(mirrored, "--base", BUCKET) == [
+        "M601 public/index.html:1:11",
+    ]
+    write(mirrored, "public/a.png", b"")
+    assert found(mirrored, "--base", BUCKET) == []
+
+
 @pytest.mark.parametrize("base", ["ftp://x", "a b", "/a?b"])
 def test_a_base_is_a_path_or_a_url(mirrored: Blog, base: str) -> None:
     page(mirrored, "x")
