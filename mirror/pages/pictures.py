@@ -66,6 +66,7 @@ _META = re.compile(
     rb"|msapplication-(?:tileimage|square\d+x\d+logo|wide310x150logo)"
 )
 _BOGUS = re.compile(rb"<!\[CDATA\[|</(?![A-Za-z>])")
+_CSS_COMMENT = re.compile(rb"/\*(?:.*?\*/|.*)", re.DOTALL)
 _IMPORT = re.compile(rb"@import\s+(?:url\(\s*)?[\"']?([^\"'()\s;]{1,2000})", re.I)
 _NO_PICTURE = re.compile(r"[^?#]*\.(?:css|woff2?|ttf|otf|eot)(?:[?#]|$)", re.I)
 _MAX_SHOWN = 4096  # bytes of a link's text; no address that a page shows is longer
@@ -186,7 +187,8 @@ def _value(page: bytes, attribute: Attribute) -> str:
 
 
 def _css_pictures(text: bytes, start: int, stop: int) -> Iterator[PageAddress]:
-    for first, last in css_urls(text, start, stop):
-        url = read(text[first:last].decode(), Quoting.STYLE).strip(_SPACES)
+    css = _CSS_COMMENT.sub(lambda comment: b" " * len(comment[0]), text[start:stop])
+    for first, last in css_urls(css, 0, len(css)):
+        url = read(css[first:last].decode(), Quoting.STYLE).strip(_SPACES)
         if not _NO_PICTURE.match(url):
-            yield PageAddress(first, url)
+            yield PageAddress(start + first, url)

@@ -80,6 +80,7 @@ def test_every_way_to_show_a_picture_is_found(page: str) -> None:
         '<meta property="og:image:width" content="200">',
         '<input type="text" src="a.png">',
         "<style>@font-face { src: url(a.woff2) }</style>",
+        "<style>/* url(a.png) */</style>",
         '<video src="a.mp4"></video>',
         '<img src="a.png',  # the page ends within the tag
     ],
@@ -105,7 +106,7 @@ def test_the_first_base_counts_and_style_sheets_are_named() -> None:
 
 
 def test_a_style_sheet_asks_for_pictures_and_imports_others() -> None:
-    css = b'@import "b.css"; @import url(c.css);\na{b:url( "a.png" )} @font-face{src:url(f.woff)}'
+    css = b'/* url(no.png) */ @import "b.css"; @import url(c.css);\na{b:url( "a.png" )} @font-face{src:url(f.woff)}'
     found = find_style_pictures(css)
     assert [address.url for address in found.pictures] == ["a.png"]
     assert [address.url for address in found.style_sheets] == ["b.css", "c.css"]
@@ -130,7 +131,7 @@ def test_a_parser_sees_the_same_images(pieces: list[str]) -> None:
 @pytest.mark.parametrize(
     "piece",
     '<img src=a>|<|<a|<!--|url(|<style>url(\'|<a href="|<a href=x.png>|&|<p |<img srcset="|x,'
-    "|<script>|<template>|<![CDATA[|<b style='url(\"'>|@import ".split("|"),
+    "|<script>|<template>|<![CDATA[|<b style='url(\"'>|@import |/*".split("|"),
 )
 def test_time_grows_with_the_page(piece: str) -> None:
     size = 2_000_000
