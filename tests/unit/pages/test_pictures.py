@@ -106,7 +106,8 @@ def test_the_first_base_counts_and_style_sheets_are_named() -> None:
 
 
 def test_a_style_sheet_asks_for_pictures_and_imports_others() -> None:
-    css = b'/* url(no.png) */ @import "b.css"; @import url(c.css);\na{b:url( "a.png" )} @font-face{src:url(f.woff)}'
+    css = b'@import "b.css"; @import url(c.css);\na{b:url( "a.png" )} @font-face{src:url(f.woff)}'
+    css += b" /* url(no.png) */"
     found = find_style_pictures(css)
     assert [address.url for address in found.pictures] == ["a.png"]
     assert [address.url for address in found.style_sheets] == ["b.css", "c.css"]
