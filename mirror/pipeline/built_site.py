@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from mirror.config import ConfigError
 from mirror.destinations import Destination
 from mirror.generators import find_generators
 from mirror.markdown.decode import PositionCounter, PostText
@@ -173,10 +172,8 @@ def verify_site(
 ) -> tuple[Layer, dict[str, int]]:
     """Check every picture of the pages in `folder`; return the findings and what was counted.
 
-    Names of pages count from `root`. Raise `ConfigError` if there is no such folder.
+    Names of pages count from `root`.
     """
-    if not folder.is_dir():
-        raise ConfigError(f"{folder}: no such folder (named in --site); build the site first")
     progress.stage("read the site", None, "pages")
     reader = _SiteReader(check, folder, root, FindingLog(progress.finding))
     pages: list[str] = []

@@ -16,7 +16,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from mirror.config import ConfigError
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import find_references
@@ -28,7 +27,7 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, scan
 from mirror.pipeline.site_folder import SiteFolder
-from mirror.pipeline.text_files import TextFile, walk_files
+from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
 from mirror.posts import PostTree
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator
@@ -97,8 +96,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     Raise `ConfigError` for a path that is not there. What cannot be read is a finding.
     """
     started = monotonic()
-    if options.site is not None and not options.site.is_dir():
-        raise ConfigError(f"{options.site}: no such folder (named in --site); build the site first")
+    need_built_site(options.site)
     config = parts.config
     findings = FindingLog(progress.finding)
     scanned = _scan_posts(parts.posts, options.paths)

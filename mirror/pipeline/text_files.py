@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mirror.config import ConfigError
 from mirror.files import opened
 from mirror.model import Finding, Rule
 from mirror.pages.text import is_binary
@@ -38,6 +39,12 @@ class TextFile:
 
     def _unread(self, message: str) -> Finding:
         return Finding(Rule.FILE_UNCHECKED, self.name, message, self.name)
+
+
+def need_built_site(folder: Path | None) -> None:
+    """Raise `ConfigError` if a built site was named and its folder is not there."""
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder (named in --site); build the site first")
 
 
 def walk_files(

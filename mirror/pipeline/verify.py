@@ -118,6 +118,10 @@ def verify(
     is neither fine nor a difference.
     """
     started = monotonic()
+    if options.site is not None:
+        from mirror.pipeline.text_files import need_built_site  # parsers of HTML
+
+        need_built_site(options.site)
     run = partial(_destinations, parts, engine, options, progress)
     objects = parts.manifest.stream_objects()
     try:
