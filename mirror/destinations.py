@@ -69,6 +69,11 @@ def asset_of(destinations: Iterable[Destination], manifest: Manifest, url: Url) 
     return next((a for key in keys if key and (a := manifest.by_key.get(key))), None)
 
 
+def is_mirrored(destinations: Iterable[Destination], url: Url) -> bool:
+    """Return True for a mirrored URL: it is no source, also where both share a domain."""
+    return any(destination.key_of(url.raw) for destination in destinations)
+
+
 def key_template(destinations: Sequence[Destination]) -> str:
     """Return the key template, which is one for all destinations."""
     return destinations[0].settings.key if destinations else DEFAULT_KEY

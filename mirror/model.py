@@ -220,7 +220,8 @@ class Outcome(Enum):
 class Rule(Enum):
     """Kind of a finding: a stable id, a name, what it means for the exit code.
 
-    M1 posts, M2 manifest and archive, M3 destinations, M4 public addresses, M5 safety.
+    M1 posts, M2 manifest and archive, M3 destinations, M4 public addresses, M5 safety,
+    M6 the built site.
     """
 
     POST_UNREADABLE = "M101", "post-unreadable", Outcome.FAILURE
@@ -236,6 +237,7 @@ class Rule(Enum):
     NOT_PROVEN = "M111", "object-not-proven", Outcome.FAILURE
     NO_POSTS = "M112", "no-posts", Outcome.WARNING
     POSTS_UNCHECKED = "M113", "posts-not-checked", Outcome.UNCHECKED
+    FILE_UNCHECKED = "M114", "file-not-checked", Outcome.UNCHECKED
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE
@@ -267,6 +269,12 @@ class Rule(Enum):
     SVG_STORED = "M504", "svg-can-run-script", Outcome.WARNING
     SECRET_IN_POST = "M505", "signature-in-post", Outcome.WARNING
     PRUNE_REFUSED = "M506", "prune-refused", Outcome.REFUSED
+    PAGE_SHOWS_SOURCE = "M601", "page-shows-source", Outcome.DIFFERENCE
+    PAGE_TARGET_UNKNOWN = "M602", "page-mirrored-url-unknown", Outcome.DIFFERENCE
+    PAGE_FILE_MISSING = "M603", "page-image-missing", Outcome.DIFFERENCE
+    PAGE_FORMER_TARGET = "M604", "page-former-mirrored-url", Outcome.DIFFERENCE
+    PAGE_OTHER_HOST = "M605", "page-shows-other-host", Outcome.WARNING
+    SITE_UNCHECKED = "M606", "site-not-checked", Outcome.UNCHECKED
 
     def __init__(self, id: str, slug: str, outcome: Outcome) -> None:
         self.id = id

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 
 import typer
 
+from mirror.amounts import count_text
 from mirror.config import Config, ConfigError, Posts, find_config, load_config
 from mirror.console import (
     BarProgress,
@@ -258,3 +259,15 @@ def write_output(output: Path, data: bytes) -> None:
             write_whole(Path(os.path.realpath(output)), data)
     except OSError as error:
         raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
+
+
+def leftovers_lines(count: int) -> list[str]:
+    """Return the line that points at `mirror leftovers`; none where nothing is left."""
+    if not count:
+        return []
+    images = count_text(
+        count,
+        "image of your sources stays where it is",
+        "images of your sources stay where they are",
+    )
+    return [f"{images}: `mirror leftovers` lists {'it' if count == 1 else 'them'}"]

@@ -20,6 +20,7 @@ from mirror.cli.common import (
     Paths,
     Quiet,
     exit_code,
+    leftovers_lines,
     load,
     load_or_default,
     open_site,
@@ -34,6 +35,7 @@ from mirror.console import for_log, say
 if TYPE_CHECKING:
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.rewrite import ByManifest, PostEdit
+    from mirror.pipeline.scan import Scanned
 
 
 def rewrite(
@@ -86,12 +88,21 @@ def rewrite(
     lines = _rewrite_lines(result.changed, writes, back)
     if result.changed and writes and not back and mapping is None:
         lines.append("`mirror rewrite --revert` goes back to the source URLs")
+    if mapping is None and not back:
+        lines += leftovers_lines(_images_left(scanned, parts, result.changed))
     if dry_run and not as_json:  # stdout is the diff
         for line in lines:
             say(line, sys.stderr)
         lines = []
     print_end(result, progress, lines, code)
     raise typer.Exit(code)
+
+
+def _images_left(scanned: Scanned, parts: Parts, changed: Sequence[PostEdit]) -> int:
+    from mirror.pipeline.scan import images_left
+
+    moved = {(one.scanned.post.name, edit.reference.span) for one in changed for edit in one.edits}
+    return images_left(scanned, parts.locator, parts.destinations, parts.config.ignored, moved)
 
 
 def _read_map(path: Path) -> dict[str, str]:

@@ -25,6 +25,7 @@ from mirror.cli.common import (
     check_output,
     exit_code,
     is_stdout,
+    leftovers_lines,
     load,
     open_site,
     path,
@@ -41,6 +42,7 @@ from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from mirror.formats import CheckReport, SetupFailure
+    from mirror.pages import SiteAddress
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.verify import VerifyOptions, VerifyResult
 
@@ -76,6 +78,23 @@ def verify(
         bool,
         typer.Option("--offline", help="Posts and manifest only, without any destination."),
     ] = False,
+    site: Annotated[
+        Path | None,
+        typer.Option(
+            "--site",
+            metavar="DIR",
+            help="Also read the built site: every picture, as a browser would resolve it.",
+            parser=path,
+        ),
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="PATH",
+            help="Where the built site is published, such as /blog/; else what its generator says.",
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     output: Annotated[
         Path | None,
@@ -103,6 +122,8 @@ def verify(
             raise ConfigError(f"--offline and {other} exclude each other: one asks nobody")
         if offline and sample is not None and not archive:
             raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
+        if base is not None and site is None:
+            raise ConfigError("--base says where the built site is published; add --site DIR")
         settings = load(config)
         options = VerifyOptions(
             paths=tuple(paths or ()),
@@ -112,6 +133,8 @@ def verify(
             public=public,
             deep=deep or (sample is not None and not offline),
             sample=part,
+            site=None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
+            base=None if base is None else _site_address(base),
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)
@@ -126,7 +149,8 @@ def verify(
         reached = reached_destinations(settings, result.findings)
         verdict = _verdict(result.summary, reached, options, code)
         if form in (Format.TEXT, Format.JSON):
-            print_end(result, progress, [verdict], code)
+            lines = [*leftovers_lines(int(result.summary.get("leftovers", 0))), verdict]
+            print_end(result, progress, lines, code)
         else:
             _print_as(form, _report(parts, result, verdict, code))
     if output is not None and not is_stdout(output) and not quiet:
@@ -134,14 +158,25 @@ def verify(
     raise typer.Exit(code)
 
 
+def _site_address(text: str) -> SiteAddress:
+    from mirror.pages import SiteAddress
+
+    try:
+        return SiteAddress.read(text)
+    except ValueError as error:
+        raise ConfigError(f"--base: {error}") from error
+
+
 def _need_something_to_compare(parts: Parts, options: VerifyOptions) -> None:
     """Raise an error of setup for a check that would compare nothing and still pass."""
     parts.manifest.need()
     destinations = options.destinations and parts.destinations
-    if not (destinations or options.posts or options.archive or options.public):
+    others = (options.posts, options.archive, options.public, options.site is not None)
+    if not (destinations or any(others)):
         raise ConfigError(
             "there is nothing to compare the manifest with: the configuration has no "
-            "[[destination]]; `--posts` compares with the posts, `--archive` with the archive"
+            "[[destination]]; `--posts` compares with the posts, `--archive` with the archive, "
+            "`--site` with the built site"
         )
 
 
@@ -162,13 +197,33 @@ def _verdict(
         parts.append(f"{count_text(int(summary['asked']), 'public URL')} asked")
     if summary["posts"]:
         parts.append(f"{count_text(int(summary['references']), 'reference')} in the posts")
+    if options.site is not None:
+        parts.append(f"{count_text(int(summary['pictures']), 'picture')} in the built site")
+        if summary["elsewhere"]:
+            parts.append(f"{summary['elsewhere']:,} of them on hosts that are no source")
     parts += [
         f"{summary[name]:,} {name}" for name in ("missing", "different", "extra") if summary[name]
     ]
-    verdict = {EXIT_OK: "all agree", EXIT_FOUND: "they differ"}.get(
+    verdict = {EXIT_OK: _agreement(reached, options), EXIT_FOUND: "they differ"}.get(
         code, "could not check everything"
     )
     return f"{', '.join(parts)}: {verdict}"
+
+
+def _agreement(reached: Sequence[str], options: VerifyOptions) -> str:
+    """Name what was compared; only what readers get at, the posts and the site together, is all."""
+    compared = ["manifest", *(reached if options.destinations else ())]
+    others = {
+        "archive": options.archive,
+        "public URLs": options.public,
+        "posts": options.posts,
+        "built site": options.site is not None,
+    }
+    compared += [name for name, was_compared in others.items() if was_compared]
+    is_whole = options.posts and not options.paths and options.site and options.destinations
+    if is_whole and reached:
+        return "all agree"
+    return f"{', '.join(compared[:-1])} and {compared[-1]} agree"
 
 
 # --- Formats of CI services -------------------------------------------------------------------

@@ -10,7 +10,8 @@ Others use these names:
 Read the files in this order:
 
 1. `decode`: bytes of a file to UTF-8 text, and UTF-8 offsets to places in the file.
-2. `urls`: the rules for what is a URL and what is an image. `spelling`: how each syntax writes a URL.
+2. `urls`: the rules for what is a URL and what is an image. `spelling`: how each syntax writes
+   a URL.
 3. `results`: the values that every grammar returns.
 4. `frontmatter`, `commonmark`, `html`, `mdx`, `generators`: one grammar each.
 5. `find_references` below, which joins them: it decodes the post, splits off the front matter,
@@ -27,13 +28,28 @@ from pathlib import PurePosixPath
 
 from mirror.markdown import commonmark, frontmatter, generators, mdx
 from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode, splice
+from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stripped, tags
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read, spell
-from mirror.markdown.urls import is_image_link
+from mirror.markdown.urls import has_image_path, is_image_link
 from mirror.model import Finding, Form, Reference, Rule, Span
 from mirror.urls.address import Url
 
-__all__ = ["Scan", "find_references", "is_image_link", "read", "spell", "splice"]
+__all__ = [
+    "Attribute",
+    "HtmlTag",
+    "Scan",
+    "css_urls",
+    "find_references",
+    "has_image_path",
+    "is_image_link",
+    "read",
+    "spell",
+    "splice",
+    "srcset_urls",
+    "stripped",
+    "tags",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from mirror.posts import PostTree
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
 
-_MANIFEST_FILES = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
+MANIFEST_FILES = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
 
 
 def check_output(
@@ -32,7 +32,7 @@ def check_output(
         # A folder that holds the whole site, such as `manifest = "."`, has files of others too.
         if place.is_relative_to(folder) and not root.is_relative_to(folder):
             raise _refusal(path, f"belongs to {name} ({folder})")
-    if place in (config.manifest.resolve() / name for name in _MANIFEST_FILES):
+    if place in (config.manifest.resolve() / name for name in MANIFEST_FILES):
         raise _refusal(path, "belongs to manifest")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from mirror.destinations import Destination, is_mirrored
 from mirror.markdown import find_references, is_image_link
-from mirror.model import Finding, Form, Reference, Rule
+from mirror.model import Finding, Form, Reference, Rule, Span
 from mirror.posts import Post
 from mirror.urls.address import Url, canonical, identity
 from mirror.urls.sources import Locator, SourceImage
@@ -112,6 +113,26 @@ def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
         else:
             scanned.add(post, data)
     return scanned
+
+
+def images_left(
+    scanned: Scanned,
+    locator: Locator,
+    destinations: Sequence[Destination],
+    ignored: Container[str],
+    moved: Container[tuple[str, Span]] = (),
+) -> int:
+    """Count the references to images of sources, apart from what was `moved` in which post.
+
+    What the configuration says is gone is not counted.
+    """
+    return sum(
+        (image := locator.locate(reference.url)) is not None
+        and image.address not in ignored
+        and (post.name, reference.span) not in moved
+        and not is_mirrored(destinations, reference.url)
+        for post, reference in scanned.references()
+    )
 
 
 def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:

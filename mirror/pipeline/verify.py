@@ -50,6 +50,7 @@ from mirror.urls.address import identity
 from mirror.urls.sources import Locator
 
 if TYPE_CHECKING:
+    from mirror.pages import SiteAddress
     from mirror.pipeline.scan import Scanned
 
 _READERS = 16
@@ -85,7 +86,8 @@ ALL = Slice(1, 1)
 class VerifyOptions:
     """The layers to compare with the manifest. `paths` limits `posts` to files and folders.
 
-    `sample` is the part of the images whose bytes are read, wherever bytes are read.
+    `sample` is the part of the images whose bytes are read, wherever bytes are read. `site` is the
+    folder of the built site, `base` where it is published if not where its generator says.
     """
 
     paths: tuple[Path, ...] = ()
@@ -95,6 +97,8 @@ class VerifyOptions:
     public: bool = False
     deep: bool = False
     sample: Slice = ALL
+    site: Path | None = None
+    base: SiteAddress | None = None
 
 
 @dataclass(slots=True)
@@ -118,14 +122,20 @@ def verify(
     is neither fine nor a difference.
     """
     started = monotonic()
+    if options.site is not None:
+        from mirror.pipeline.text_files import need_built_site  # parsers of HTML
+
+        need_built_site(options.site)
     destinations = parts.destinations if options.destinations else ()
     compare = partial(
         _destination_layers, destinations, engine, options.deep, options.sample, progress
     )
+    objects = parts.manifest.stream_objects()
     try:
-        layers, counts = compare(parts.manifest.stream_objects())
+        layers, counts = compare(objects)
     except LateKeyError:  # the keys are in no order: all are read and sorted first
-        layers, counts = compare(parts.manifest.load_objects())
+        objects = parts.manifest.load_objects()
+        layers, counts = compare(objects)
     total = counts["assets"] if options.sample == ALL else None
     sample = partial(_sampled, parts.manifest, options.sample)
     if options.archive:
@@ -140,7 +150,7 @@ def verify(
             layer, counts["asked"] = verify_public(host, engine, sample(), total, progress)
         layers.append(layer)
     if options.posts:
-        from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
+        from mirror.pipeline.scan import images_left, scan  # parsers of Markdown and YAML
 
         parts.rewrites.load()  # `--revert` needs it, and then it is too late to find it damaged
         scanned = scan(*parts.posts.find(options.paths))
@@ -150,6 +160,12 @@ def verify(
         )
         layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
+        ignored = parts.config.ignored
+        counts["leftovers"] = images_left(scanned, parts.locator, parts.destinations, ignored)
+    if options.site is not None:
+        layer, pages = _site_layer(parts, objects, options.site, options.base, progress)
+        layers.append(layer)
+        counts |= pages
     result = VerifyResult({}, layers)
     result.summary = summary(counts | _count(result.findings), result.findings, started)
     return result
@@ -448,6 +464,28 @@ def verify_original(archive: Archive, asset: Asset) -> Finding | None:
     except ArchiveError as error:
         return Finding(Rule.ARCHIVE_DAMAGED, asset.digest.hex, f"{error}; `mirror repair` heals it")
     return None
+
+
+# --- The built site ---------------------------------------------------------------------------
+
+
+def _site_layer(
+    parts: Parts, objects: Objects, site: Path, base: SiteAddress | None, progress: Progress
+) -> tuple[Layer, dict[str, int]]:
+    from mirror.pipeline import built_site  # parsers of HTML
+
+    rewrites, _ = parts.rewrites.load()
+    check = built_site.PictureCheck(
+        folder=site.resolve(),
+        site=base or built_site.published_at(site, parts.config.root),
+        destinations=parts.destinations,
+        locator=parts.locator,
+        hosts=built_site.source_hosts(parts.config.sources),
+        ignored=parts.config.ignored,
+        objects=objects,
+        former=built_site.former_targets(rewrites, parts.destinations),
+    )
+    return built_site.verify_site(check, site, parts.config.root, progress)
 
 
 # --- Posts ------------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def whole_job(folder: Path, published: Path) -> None:
     fresh.adopt("pull-request.yml", times=2)
     job = fresh.job("pull-request.yml", name="job")
     assert job.ok, job.log
-    assert job.log.count(": all agree") == 2
+    assert job.log.count(": manifest and posts agree") == 2
 
 
 # --- A fresh repository -----------------------------------------------------------------------
@@ -351,13 +351,20 @@ def test_the_action_installs_what_it_needs_and_no_more(installed: Path) -> None:
     subprocess.run([python, "-m", "pip", "check"], check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("example", ["pull-request.yml", "push.yml", "nightly.yml"])
-def test_where_all_agrees_every_example_is_green(fresh: Site, example: str) -> None:
+@pytest.mark.parametrize(
+    ("example", "compared"),
+    [
+        ("pull-request.yml", "manifest and posts"),
+        ("push.yml", "manifest, bucket, public URLs and posts"),
+        ("nightly.yml", "manifest, bucket and posts"),
+    ],
+)
+def test_where_all_agrees_every_example_is_green(fresh: Site, example: str, compared: str) -> None:
     fresh.adopt(example)
     job = fresh.job(example)
     assert job.ok, job.log
     assert job.annotations == []
-    assert ": all agree" in job.summary.replace("\\", "")
+    assert f": {compared} agree" in job.summary.replace("\\", "")
     assert job.outputs["exit-code"] == "0"
     assert ("3 objects checked in bucket" in job.log) is (example != "pull-request.yml")
     assert ("3 public URLs asked" in job.log) is (example == "push.yml")
@@ -700,22 +707,34 @@ def test_a_redirect_that_leads_to_the_picture_is_fine(fresh: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "inputs",
+    ("inputs", "compared"),
     [
-        pytest.param({"offline": ""}, id="defaults"),
-        pytest.param({"offline": "true"}, id="offline"),
-        pytest.param({"offline": "false", "deep": "true", "sample": "1/1"}, id="read back"),
-        pytest.param({"offline": "false", "archive": "true"}, id="with the archive"),
-        pytest.param({"config": "mirror.toml", "posts": "false"}, id="another configuration"),
+        pytest.param({"offline": ""}, "manifest, folder and posts", id="defaults"),
+        pytest.param({"offline": "true"}, "manifest and posts", id="offline"),
+        pytest.param(
+            {"offline": "false", "deep": "true", "sample": "1/1"},
+            "manifest, folder and posts",
+            id="read back",
+        ),
+        pytest.param(
+            {"offline": "false", "archive": "true"},
+            "manifest, folder, archive and posts",
+            id="with the archive",
+        ),
+        pytest.param(
+            {"config": "mirror.toml", "posts": "false"},
+            "manifest and posts",
+            id="another configuration",
+        ),
     ],
 )
 def test_a_site_that_agrees_is_green_whatever_is_asked(
-    quick: Fresh, inputs: dict[str, str]
+    quick: Fresh, inputs: dict[str, str], compared: str
 ) -> None:
     quick.adopt("pull-request.yml", **inputs)
     job = quick.job("pull-request.yml")
     assert job.ok, job.log
-    assert job.log.endswith(": all agree\n")
+    assert job.log.endswith(f": {compared} agree\n")
 
 
 @pytest.mark.parametrize(

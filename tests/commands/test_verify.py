@@ -61,7 +61,8 @@ def stored(
 def test_what_a_backup_has_made_agrees(blog: Blog, stored: Store) -> None:
     ran = run(blog, "verify", "--posts", "--archive", "--deep")
     assert ran.code == 0
-    assert ran.out.endswith(": all agree\n")
+    names = ", ".join(destination.name for destination in blog.site.destinations)
+    assert ran.out.endswith(f": manifest, {names}, archive and posts agree\n")
     assert "3 images in the manifest" in ran.out
     assert "3 references in the posts" in ran.out
 
@@ -471,7 +472,7 @@ def test_a_result_can_go_to_a_file(blog: Blog) -> None:
     filled(blog, *NAMES)
     ran = run(blog, "verify", "--format", "json", "--output", "result.jsonl")
     assert (ran.code, ran.out) == (0, "")
-    assert "all agree; see result.jsonl" in ran.err
+    assert "manifest and site agree; see result.jsonl" in ran.err
     lines = (blog.root / "result.jsonl").read_text().splitlines()
     assert json.loads(lines[-1])["type"] == "summary"
 

@@ -1,0 +1,97 @@
+"""`mirror leftovers`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mirror.amounts import count_text
+from mirror.cli.common import (
+    EXIT_FOUND,
+    ConfigPath,
+    Json,
+    Paths,
+    Quiet,
+    exit_code,
+    one_line,
+    open_site,
+    path,
+    print_end,
+    running,
+)
+from mirror.config import find_config, load_config
+from mirror.console import JsonProgress, Style, for_log, say
+
+if TYPE_CHECKING:
+    from mirror.pipeline.leftovers import Leftover
+
+_REASONS = {
+    "not-mirrored": "is not mirrored; `mirror sync` says why",
+    "rewrite": "is mirrored; `mirror rewrite` moves it",
+    "text": "is text that readers see; no picture is lost",
+    "code": "stands in code or in a comment; no picture is lost",
+    "unknown-form": "stands where no form of an image is known; change it by hand",
+    "other-file": "stands in a file that is no post; change it by hand",
+    "site": "a built page asks for it; build the site again once nothing else is left",
+}
+
+
+def leftovers(
+    paths: Paths = None,
+    config: ConfigPath = None,
+    site: Annotated[
+        Path | None,
+        typer.Option("--site", metavar="DIR", help="Also read the built site.", parser=path),
+    ] = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """List every place that still names a source, and why; exit 1 if a page would break."""
+    from mirror.pipeline.leftovers import LeftoverOptions, find_leftovers
+
+    file = find_config(config, os.environ, Path.cwd())
+    parts = open_site(load_config(file))
+    options = LeftoverOptions(
+        tuple(paths or ()),
+        None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
+        file,
+    )
+    with running(parts, "leftovers", as_json=as_json, quiet=quiet, writes=False) as progress:
+        result = find_leftovers(parts, options, progress)
+    breaking = [place for place in result.leftovers if place.breaks]
+    code = EXIT_FOUND if breaking else exit_code(result.findings, checks=True)
+    if not isinstance(progress, JsonProgress):
+        style = Style.of(sys.stdout)
+        for place in result.leftovers:
+            say(_line(place, style))
+    verdict = _verdict(result.leftovers, breaking, was_read=not code or bool(breaking))
+    print_end(result, progress, [verdict], code)
+    raise typer.Exit(code)
+
+
+def _line(place: Leftover, style: Style) -> str:
+    mark = ("✗" if style.unicode else "x") if place.breaks else ("·" if style.unicode else "-")
+    reason = _REASONS[place.why.value]
+    if place.is_ignored:
+        reason = "is listed under [[ignore]]; it is gone already"
+    where = f"{one_line(place.file)}:{place.line}:{place.column}"
+    return for_log(f"{mark} {where} {place.url}: {reason} [{place.why.value}]")
+
+
+def _verdict(leftovers: Sequence[Leftover], breaking: Sequence[Leftover], was_read: bool) -> str:
+    if breaking:
+        reasons = Counter(place.why.value for place in breaking)
+        parts = ", ".join(f"{count:,} {why}" for why, count in reasons.items())
+        return f"{count_text(len(breaking), 'place')} would break without the source: {parts}"
+    if not was_read:
+        return "no place was found that would break without the source, but not all could be read"
+    if leftovers:
+        places = count_text(len(leftovers), "place still names", "places still name")
+        return f"no page needs the source any more; {places} it, and no picture is lost there"
+    return "no page needs the source any more: nothing names it"

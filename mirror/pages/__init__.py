@@ -1,0 +1,32 @@
+"""Read built pages and any other text for addresses. Pure: bytes in, values out.
+
+Others use these names:
+
+- `find_pictures` returns where an HTML page asks for pictures and style sheets, as it spells that.
+- `SiteAddress`, `Location` and `resolve` tell where such an address leads, as a browser would.
+- `MentionFinder` finds every place of a text that spells an address of a source.
+- `mention_uses` tells what an HTML page does with each of them.
+- `utf8_text` decodes a file of any kind, and leaves out what is no text.
+
+Read the files in this order: `text`, `location`, `pictures`, `mentions`.
+"""
+
+from mirror.pages.location import Location, SiteAddress, resolve
+from mirror.pages.mentions import Mention, MentionFinder, Use, mention_uses
+from mirror.pages.pictures import PageAddress, PageAddresses, find_pictures, find_style_pictures
+from mirror.pages.text import utf8_text
+
+__all__ = [
+    "Location",
+    "Mention",
+    "MentionFinder",
+    "PageAddress",
+    "PageAddresses",
+    "SiteAddress",
+    "Use",
+    "find_pictures",
+    "find_style_pictures",
+    "mention_uses",
+    "resolve",
+    "utf8_text",
+]

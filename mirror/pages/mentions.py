@@ -1,0 +1,207 @@
+"""Every place of a text that spells an address of a source, however it is spelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from heapq import merge
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from mirror.markdown import Attribute, HtmlTag, read
+from mirror.model import Quoting
+from mirror.pages.pictures import is_shown_address, names_picture, page_tags
+from mirror.urls.address import Url, parse
+from mirror.urls.sources import Source
+
+
+class Mention(NamedTuple):
+    """A place of a text that spells an address of a source: half-open range of bytes."""
+
+    start: int
+    stop: int
+    url: Url
+
+
+# `/` and `:` as HTML, percent-encoding (also of what is encoded), JSON and JavaScript spell them.
+_SLASH = rb"(?:\\?/|%(?:25){0,4}2f|&#(?:0{0,4}47|x0{0,4}2f);?|&sol;|\\u002f|\\x2f)"
+_COLON = rb"(?:\\?:|%(?:25){0,4}3a|&#(?:0{0,4}58|x0{0,4}3a);?|&colon;|\\u003a|\\x3a)"
+_BEFORE_HOST = re.compile(
+    rb"(?:https?" + _COLON + rb")?" + _SLASH + rb"{2}(?:[^\s/\"'<>@]{1,200}@)?\Z"
+)
+_BEFORE_BYTES = 300  # more than the longest text that the pattern takes
+_AFTER_HOST = re.compile(rb"(?![a-z0-9_-]|\.[a-z0-9])")
+_MAX_REST = 1000  # bytes: no address of a picture is longer, and a hostile text is read once
+# The rest of an address ends at blanks, quotes, brackets, CJK punctuation and quotes in HTML.
+_REST = re.compile(
+    rb"(?:[^\x00-\x20\x7f<>\"'`\\^{}|\[\]&\x80-\xff]++"
+    rb"|\\/|\\u00(?!0|1|2[027]|3[ce])[0-9a-f]{2}|&(?!(?:quot|lt|gt|apos|#0?3[49]|#6[02]|#x2[27]|#x3[ce]);)"
+    rb"|(?!\xe2\x80|\xe3\x80|\xef[\xbc\xbd])[\xc2-\xf4][\x80-\xbf]{1,3})*+",
+    re.I,
+)
+# Encoded as one parameter of another address, it ends where that parameter does.
+_ENCODED_REST = re.compile(rb"(?:[a-z0-9._~!*-]|%[0-9a-f]{2})*+", re.I)
+_ENCODED_SLASH = re.compile("%(?:25)*2f", re.I)
+_TRAILING = "?!.,:;*_~&"
+_JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([/:]))")
+
+
+class MentionFinder:
+    """Finds addresses of sources in any text. Takes time in proportion to the text."""
+
+    def __init__(self, sources: Iterable[Source]) -> None:
+        matches = (parse(text) for source in sources for text in source.match)
+        self._prefixes = [(parts.host, parts.path) for parts in matches if parts is not None]
+        self._path_chars = 3 * max((len(path) for _, path in self._prefixes), default=0)
+        names = {host.partition(":")[0] for host, _ in self._prefixes}
+        self._hosts = {name.encode() for host in names for name in (host, _unicode_host(host))}
+
+    def find(self, text: bytes) -> Iterator[Mention]:
+        """Yield the mentions in UTF-8 text, in order and without overlaps."""
+        lower = text.lower()  # as long: only ASCII letters change
+        done = 0
+        for start, stop in merge(*(_places(lower, host) for host in self._hosts)):
+            if start < done or not _AFTER_HOST.match(lower, stop):
+                continue
+            first = max(done, start - _BEFORE_BYTES)
+            before = _BEFORE_HOST.search(lower[first:start])
+            if before is None:
+                continue
+            mention = _read(text, first + before.start(), stop)
+            if self._is_of_source(mention.url):
+                done = mention.stop
+                yield mention
+
+    def _is_of_source(self, url: Url) -> bool:
+        path = url.raw.find("/", url.raw.find("//") + 2)
+        # As far as a prefix can reach, each of its bytes percent-encoded: a path may be long.
+        parts = parse(url.raw[: path + self._path_chars] if path >= 0 else url.raw)
+        return parts is not None and any(
+            parts.host == host and parts.path.startswith(path) for host, path in self._prefixes
+        )
+
+    def may_be_in(self, text: bytes) -> bool:
+        """Return False only if no address of a source can be in these bytes of any encoding."""
+        lower = text.lower()
+        return text[:2] in (b"\xff\xfe", b"\xfe\xff") or any(host in lower for host in self._hosts)
+
+
+def _places(text: bytes, word: bytes) -> Iterator[tuple[int, int]]:
+    at = text.find(word)
+    while at >= 0:
+        yield at, at + len(word)
+        at = text.find(word, at + len(word))
+
+
+def _unicode_host(host: str) -> str:
+    """The name as people write it: `xn--…` decoded."""
+    try:
+        return ".".join(
+            label[4:].encode().decode("punycode") if label.startswith("xn--") else label
+            for label in host.split(".")
+        )
+    except UnicodeError:
+        return host
+
+
+def _read(text: bytes, start: int, host_stop: int) -> Mention:
+    """Read the address that starts at `start` and whose host ends at `host_stop`."""
+    is_encoded = _ENCODED_SLASH.search(text[start:host_stop].decode()) is not None
+    rest = (_ENCODED_REST if is_encoded else _REST).match(text, host_stop, host_stop + _MAX_REST)
+    stop = rest.end() if rest else host_stop
+    spelled = text[start:stop].decode(errors="replace")
+    kept = _trimmed(spelled)
+    stop -= len(spelled[len(kept) :].encode())
+    if is_encoded:
+        while _ENCODED_SLASH.search(kept[:_BEFORE_BYTES]) and (decoded := unquote(kept)) != kept:
+            kept = decoded
+    if "\\" in kept:
+        kept = _JSON_ESCAPE.sub(lambda m: m[3] or chr(int(m[1] or m[2], 16)), kept)
+    return Mention(start, stop, Url(read(kept, Quoting.HTML)))
+
+
+def _trimmed(url: str) -> str:
+    """Cut punctuation at the end, and parentheses that were opened before the address."""
+    surplus = url.count(")") - url.count("(")
+    while url:
+        if url[-1] == ")" and surplus > 0:
+            surplus -= 1
+        elif url[-1] not in _TRAILING:
+            break
+        url = url[:-1]
+    return url
+
+
+# --- In HTML ----------------------------------------------------------------------------------
+
+
+class Use(Enum):
+    """What a page does with an address."""
+
+    ASKED = "the page asks for it, or a script may"
+    TEXT = "readers see it as text"
+    CODE = "it stands in code or in a comment"
+
+
+_CODE = frozenset(b"pre code samp kbd".split())
+_TEXT_ELEMENTS = frozenset(b"title textarea".split())
+_TEXT_ATTRIBUTES = frozenset(
+    b"alt title aria-label label placeholder summary value data-clipboard-text".split()
+)
+
+
+def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Mention, Use]]:
+    """Yield each mention in an HTML page in UTF-8, in order, with what the page does with it."""
+    waiting = list(mentions)[::-1]
+    inside = _Inside()
+    for tag in page_tags(page) if waiting else ():
+        while waiting and waiting[-1].start < tag.start:
+            yield waiting.pop(), inside.use
+        while waiting and waiting[-1].start < tag.stop:
+            mention = waiting.pop()
+            yield mention, _in_tag(page, tag, mention)
+        inside.enter(tag)
+    while waiting:
+        yield waiting.pop(), inside.use
+
+
+class _Inside:
+    """Which elements are open."""
+
+    def __init__(self) -> None:
+        self._code = 0
+        self._raw = b""
+
+    @property
+    def use(self) -> Use:
+        if self._raw:
+            return Use.TEXT if self._raw in _TEXT_ELEMENTS else Use.ASKED
+        return Use.CODE if self._code else Use.TEXT
+
+    def enter(self, tag: HtmlTag) -> None:
+        name = tag.name.lower()
+        if name in _CODE:
+            self._code = max(0, self._code - 1) if tag.closes else self._code + 1
+        if name in (b"script", b"style", *_TEXT_ELEMENTS):
+            self._raw = b"" if tag.closes else name
+
+
+def _in_tag(page: bytes, tag: HtmlTag, mention: Mention) -> Use:
+    if not tag.name:
+        return Use.CODE
+    for attribute in tag.attributes:
+        if attribute.start <= mention.start < attribute.stop:
+            return _in_attribute(page, tag, attribute)
+    return Use.ASKED
+
+
+def _in_attribute(page: bytes, tag: HtmlTag, attribute: Attribute) -> Use:
+    name = tag.name.lower()
+    if attribute.name in _TEXT_ATTRIBUTES:
+        return Use.TEXT
+    if name == b"meta" and not names_picture(page, tag, attribute):
+        return Use.TEXT
+    if name == b"a" and is_shown_address(page, tag):
+        return Use.TEXT
+    return Use.ASKED

@@ -1,0 +1,303 @@
+"""The built site against the manifest: each picture that a page asks for, as a browser would."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Collection, Container, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from mirror.destinations import Destination
+from mirror.generators import find_generators
+from mirror.markdown.decode import PositionCounter, PostText
+from mirror.model import Finding, Key, Layer, Rule
+from mirror.pages import (
+    Location,
+    PageAddresses,
+    SiteAddress,
+    find_pictures,
+    find_style_pictures,
+    resolve,
+    utf8_text,
+)
+from mirror.pipeline.progress import FindingLog, Progress
+from mirror.pipeline.text_files import TextFile, walk_files
+from mirror.rewrites import Rewrite
+from mirror.store import DirectoryStore
+from mirror.urls.address import Url, canonical, host_of
+from mirror.urls.sources import Locator, Source
+
+_PAGES = frozenset({".html", ".htm", ".xhtml"})
+_PLACES = 20  # of one address; a logo that is gone is gone on every page
+_HOSTS = 1000  # that are told apart
+_CHECKED = 1 << 16  # locations whose check is remembered: most pages show what others show
+_MORE_HOSTS = "more hosts"
+_STEP = 100
+
+
+def is_page(path: Path) -> bool:
+    """Return True for a file that a browser shows as HTML."""
+    return path.suffix.lower() in _PAGES
+
+
+def is_version_control(path: Path) -> bool:
+    """Return True for a folder that version control keeps for itself."""
+    return path.name in (".git", ".hg", ".svn")
+
+
+def published_at(folder: Path, root: Path) -> SiteAddress:
+    """Return where the site built in `folder` is published, as its generator's settings say."""
+    generators = find_generators(root)
+    built_here = [g for place, g in generators if g.output and place / g.output == folder]
+    for generator in (*built_here, *(generator for _, generator in generators)):
+        if generator.address:
+            try:
+                return SiteAddress.read(generator.address)
+            except ValueError:
+                continue
+    return SiteAddress()
+
+
+def former_targets(rewrites: Iterable[Rewrite], destinations: Collection[Destination]) -> set[str]:
+    """Return the mirrored URLs that posts were pointed at and no destination has any more."""
+    targets = {rewrite.target.partition("#")[0] for rewrite in rewrites}
+    return {url for url in targets if not any(one.key_of(url) for one in destinations)}
+
+
+def source_hosts(sources: Iterable[Source]) -> frozenset[str]:
+    """Return the hosts of the sources, as addresses spell them."""
+    addresses = (canonical(text) for source in sources for text in source.match)
+    return frozenset(host_of(address) for address in addresses if address is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class PictureCheck:
+    """Location in; out what is wrong with a picture there, as a rule and a message.
+
+    `folder` is the built site, links in its own path resolved. `objects` has the keys of the
+    manifest, `former` the mirrored URLs of the past.
+    """
+
+    folder: Path
+    site: SiteAddress
+    destinations: tuple[Destination, ...]
+    locator: Locator
+    hosts: frozenset[str]
+    ignored: Container[str]
+    objects: Container[Key]
+    former: Container[str]
+
+    def __call__(self, location: Location) -> tuple[Rule, str] | None:
+        name = self.site.name_of(location)
+        urls = self._spellings(location, name)
+        keys = [(one, key) for url in urls for one in self.destinations if (key := one.key_of(url))]
+        known = [one for one, key in keys if key in self.objects]
+        if known:
+            is_elsewhere = location.host or not any(_is_on_site(one) for one in known)
+            return None if is_elsewhere else self._missing(location, name)
+        if (_host(location) or self.site.host) in self.hosts:
+            located = self.locator.locate(Url(location.url if location.host else urls[0]))
+            is_built = name is not None and self.file_at(name) is not None
+            if located is not None and not is_built:  # the site may move to where its source was
+                is_gone = located.address in self.ignored
+                return None if is_gone else (Rule.PAGE_SHOWS_SOURCE, _SOURCE)
+        if keys and not any(self._is_of_the_site(one, key, name) for one, key in keys):
+            return Rule.PAGE_TARGET_UNKNOWN, _UNKNOWN
+        if any(url in self.former for url in urls):
+            return Rule.PAGE_FORMER_TARGET, _FORMER
+        if location.host:
+            return Rule.PAGE_OTHER_HOST, ""
+        return self._missing(location, name)
+
+    def _spellings(self, location: Location, name: str | None) -> list[str]:
+        """How `public_url` may spell the same, without the query."""
+        path = location.path
+        host = location.host or self.site.host
+        urls = [f"{scheme}://{host}{path}" for scheme in ("https", "http")] if host else []
+        if not location.host:
+            urls.append(path)
+            if name is not None:  # the generator may have put the base in front
+                urls.append(path[len(self.site.path) - 1 :])
+        return urls
+
+    def _is_of_the_site(self, destination: Destination, key: Key, name: str | None) -> bool:
+        """Return True for a file of the site beside the mirrored ones, such as a theme's."""
+        return (
+            _is_on_site(destination)
+            and name is not None
+            and self.file_at(name) is not None
+            and isinstance(destination.store, DirectoryStore)
+            and not (destination.store.root / key).exists()
+        )
+
+    def _missing(self, location: Location, name: str | None) -> tuple[Rule, str] | None:
+        if name is None:
+            message = (
+                f"leads out of {self.site.path}, where the site is published; "
+                "`--base` names another path"
+            )
+            return Rule.PAGE_FILE_MISSING, message
+        if self.file_at(name) is not None:
+            return None
+        return Rule.PAGE_FILE_MISSING, "no such file in the built site"
+
+    def file_at(self, name: str) -> Path | None:
+        """Return the plain file that a server gives for a name, of a folder its index page.
+
+        Nothing outside the built site is looked at, also where a link leads there.
+        """
+        if "\0" in name or ".." in name.split("/"):
+            return None
+        path = Path(os.path.realpath(self.folder / name.lstrip("/")))
+        if not path.is_relative_to(self.folder):
+            return None
+        candidates = (path, path / "index.html")
+        return next((one for one in candidates if os.path.isfile(one)), None)  # noqa: PTH113
+
+
+_SOURCE = "the page asks a source for it; `mirror leftovers` says why"
+_UNKNOWN = "looks mirrored, but no line of the manifest has this key"
+_FORMER = "was the address of a mirrored picture before; run `mirror rewrite`, build the site again"
+
+
+def _is_on_site(destination: Destination) -> bool:
+    """Return True if the site itself serves the destination's objects."""
+    return (destination.settings.public_url or "").startswith("/")
+
+
+def verify_site(
+    check: PictureCheck, folder: Path, root: Path, progress: Progress
+) -> tuple[Layer, dict[str, int]]:
+    """Check every picture of the pages in `folder`; return the findings and what was counted.
+
+    Names of pages count from `root`.
+    """
+    progress.stage("read the site", None, "pages")
+    reader = _SiteReader(check, folder, root, FindingLog(progress.finding))
+    pages: list[str] = []
+    for file in walk_files(folder, root, is_version_control):
+        if isinstance(file, Finding):
+            reader.findings.append(file)
+        elif is_page(file.path):
+            reader.read(file)
+            pages.append(file.name)
+            if len(pages) % _STEP == 0:
+                progress.advance(_STEP)
+    progress.advance(len(pages) % _STEP)
+    if not pages:
+        message = "holds no page: name the folder that the generator writes to"
+        reader.findings.append(Finding(Rule.SITE_UNCHECKED, str(folder), message))
+    reader.sum_up()
+    counts = {"pages": len(pages), "pictures": reader.pictures, "elsewhere": reader.elsewhere}
+    return Layer("built site", pages, reader.findings), counts
+
+
+class _SiteReader:
+    """Reads pages one by one. What it keeps grows with what is wrong, not with the pages."""
+
+    def __init__(self, check: PictureCheck, folder: Path, root: Path, findings: FindingLog) -> None:
+        self.findings = findings
+        self.pictures = 0
+        self._check = check
+        self._verdict = lru_cache(_CHECKED)(check)
+        self._folder = folder
+        self._root = root
+        self._sheets: set[str] = set()
+        self._places: Counter[tuple[Rule, str]] = Counter()
+        self._hosts: Counter[str] = Counter()
+        self._first: dict[str, Finding] = {}  # place on each of the other hosts
+
+    @property
+    def elsewhere(self) -> int:
+        """The number of pictures on other hosts."""
+        return self._hosts.total()
+
+    def read(self, page: TextFile) -> None:
+        """Check the pictures of a page, and those of style sheets that no page before has named."""
+        waiting = [page]
+        while waiting:
+            file = waiting.pop()
+            data = file.read()
+            if isinstance(data, Finding):
+                self.findings.append(data)
+            elif (text := utf8_text(data)) is not None:
+                addresses = find_pictures(text) if file is page else find_style_pictures(text)
+                base = self._base(file, addresses)
+                self._check_pictures(file, text, addresses, base)
+                waiting += self._new_sheets(addresses, base)
+
+    def _base(self, file: TextFile, addresses: PageAddresses) -> Location:
+        base = self._check.site.page(file.path.relative_to(self._folder).as_posix())
+        if addresses.base is None:
+            return base
+        return resolve(addresses.base, base, self._check.site) or base
+
+    def _check_pictures(
+        self, file: TextFile, text: bytes, addresses: PageAddresses, base: Location
+    ) -> None:
+        position = PositionCounter(PostText(text, "utf-8"))
+        named: set[Location] = set()
+        for address in addresses.pictures:
+            location = resolve(address.url, base, self._check.site)
+            if location is None:
+                continue
+            self.pictures += 1
+            if (verdict := self._verdict(location)) is None:
+                continue
+            rule, message = verdict
+            is_elsewhere = rule is Rule.PAGE_OTHER_HOST
+            if is_elsewhere and not self._counts_first(location):
+                continue
+            if location in named:
+                continue
+            named.add(location)
+            _, line, column = position.advance(address.start)
+            place = (file.name, line, column)
+            finding = Finding(rule, str(Url(location.url)), message, *place)
+            if is_elsewhere:
+                self._first[_host(location)] = finding
+            else:
+                self._add(finding)
+
+    def _counts_first(self, location: Location) -> bool:
+        """Count a picture on another host; return True for the first one there."""
+        host = _host(location)
+        if host not in self._hosts and len(self._hosts) >= _HOSTS:
+            host = _MORE_HOSTS
+        self._hosts[host] += 1
+        return self._hosts[host] == 1 and host != _MORE_HOSTS
+
+    def _add(self, finding: Finding) -> None:
+        place = (finding.rule, finding.subject)
+        self._places[place] += 1
+        if self._places[place] <= _PLACES:
+            self.findings.append(finding)
+
+    def _new_sheets(self, addresses: PageAddresses, base: Location) -> Iterator[TextFile]:
+        for address in addresses.style_sheets:
+            location = resolve(address.url, base, self._check.site)
+            name = None if location is None else self._check.site.name_of(location)
+            if name is None or name in self._sheets or not name.endswith(".css"):
+                continue
+            if self._check.file_at(name) is not None:
+                self._sheets.add(name)
+                path = self._folder / name.lstrip("/")
+                yield TextFile(os.path.relpath(path, self._root), path)
+
+    def sum_up(self) -> None:
+        """Report how many pages more show what was named, and the other hosts."""
+        for (rule, subject), count in self._places.items():
+            if count > _PLACES:
+                message = f"the same on {count - _PLACES:,} more pages"
+                self.findings.append(Finding(rule, subject, message))
+        for host, count in self._hosts.most_common():
+            message = f"{count:,} of the pictures are on this host, which is no source"
+            first = self._first.get(host)
+            place = (first.post, first.line, first.column) if first is not None else ()
+            self.findings.append(Finding(Rule.PAGE_OTHER_HOST, host, message, *place))
+
+
+def _host(location: Location) -> str:
+    return location.host.rpartition("@")[2]

@@ -1,0 +1,350 @@
+"""What still needs a source: every place of a site that names an address of one, and why."""
+
+from __future__ import annotations
+
+import os
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from hashlib import sha256
+from itertools import chain
+from operator import attrgetter
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from mirror.destinations import Destination, is_mirrored
+from mirror.manifest import Manifest, ManifestFile
+from mirror.markdown import find_references
+from mirror.markdown.decode import PositionCounter, PostText, decode
+from mirror.model import Finding, Form, Reference, Rule
+from mirror.pages import Mention, MentionFinder, Use, mention_uses, utf8_text
+from mirror.pipeline.built_site import is_page, is_version_control
+from mirror.pipeline.parts import Parts
+from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.scan import Scanned, scan
+from mirror.pipeline.site_folder import SiteFolder
+from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
+from mirror.posts import PostTree
+from mirror.urls.address import Address, Url, identity
+from mirror.urls.sources import Locator
+
+
+class Why(StrEnum):
+    """The reason for which an address of a source still stands where it does."""
+
+    NOT_MIRRORED = "not-mirrored"
+    REWRITE = "rewrite"
+    TEXT = "text"
+    CODE = "code"
+    UNKNOWN_FORM = "unknown-form"
+    OTHER_FILE = "other-file"
+    SITE = "site"
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A place that names an address of a source. `file` counts from the configuration's folder.
+
+    With `is_ignored` the configuration says that the image is gone already.
+    """
+
+    file: str
+    line: int
+    column: int
+    url: Url
+    why: Why
+    is_ignored: bool = False
+
+    @property
+    def breaks(self) -> bool:
+        """True if a page would lose a picture or a link without the source."""
+        return self.why not in (Why.TEXT, Why.CODE) and not self.is_ignored
+
+    def as_json(self) -> dict[str, Any]:
+        place = {"file": self.file, "line": self.line, "column": self.column}
+        return {**place, "url": self.url.public, "why": self.why.value, "breaks": self.breaks}
+
+
+@dataclass(frozen=True, slots=True)
+class LeftoverOptions:
+    """What is read. `paths` limits posts and other files to what is below them.
+
+    `site` is the folder of the built site, `config` the configuration's own file.
+    """
+
+    paths: tuple[Path, ...] = ()
+    site: Path | None = None
+    config: Path | None = None
+
+
+@dataclass(slots=True)
+class LeftoverResult:
+    """Every place, in the order of posts, other files and built pages."""
+
+    leftovers: Sequence[Leftover]
+    findings: Sequence[Finding]
+    summary: dict[str, int | float]
+
+
+def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -> LeftoverResult:
+    """Explain every place of the site that names an address of a source. Reads only.
+
+    Raise `ConfigError` for a path that is not there. What cannot be read is a finding.
+    """
+    started = monotonic()
+    need_built_site(options.site)
+    config = parts.config
+    findings = FindingLog(progress.finding)
+    scanned = _scan_posts(parts.posts, options.paths)
+    findings.extend(scanned.findings)
+    posts = {one.post.name for one in scanned.posts}
+    folder = SiteFolder.open(
+        config.root, list(parts.folders.values()), options.config, options.site
+    )
+    manifest = _manifest_of(parts.manifest, parts.locator, scanned)
+    reasons = Reasons(scanned, parts.locator, manifest, parts.destinations)
+    finder = MentionFinder(config.sources)
+    progress.stage("read the site's folder", None, "places")
+    places = chain(
+        _in_posts(scanned, finder, reasons, findings),
+        _in_other_files(
+            folder,
+            options.paths or _trees(config.root, config.posts.paths),
+            posts,
+            finder,
+            findings,
+        ),
+        _in_built_site(options.site, config.root, finder, findings),
+    )
+    leftovers = []
+    for place in places:
+        progress.advance()
+        if not is_mirrored(parts.destinations, place.url):
+            leftovers.append(_with_ignored(place, parts.locator, config.ignored))
+            progress.event("leftover", **leftovers[-1].as_json())
+    counts = {**scanned.tally(), **_counts(leftovers)}
+    return LeftoverResult(leftovers, findings, summary(counts, findings, started))
+
+
+_MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
+
+
+def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> Scanned:
+    """Scan the posts; a named file that is no Markdown is none, nor does a folder need to have any.
+
+    In a data file an address is no visible text, as it would be in a post.
+    """
+    if not paths:
+        return scan(*posts.find())
+    named = [path for path in paths if path.suffix.lower() in _MARKDOWN or not path.is_file()]
+    scanned = scan(*posts.find(named)) if named else Scanned()
+    scanned.findings = [one for one in scanned.findings if one.rule is not Rule.NO_POSTS]
+    return scanned
+
+
+def _manifest_of(file: ManifestFile, locator: Locator, scanned: Scanned) -> Manifest:
+    """Return what the manifest has of the posts' images; nothing before the first `sync`."""
+    located = (locator.locate(ref.url) for _, ref in scanned.references())
+    sources = {identity(image.address) for image in located if image is not None}
+    return file.select((), sources) if file.exists() else Manifest()
+
+
+def _trees(root: Path, posts: Iterable[Path]) -> list[Path]:
+    """Return the folder of the site, and folders of posts that are elsewhere."""
+    folders = (Path(os.path.abspath(path)) for path in posts)  # noqa: PTH100  (links stay)
+    return [root, *(path for path in folders if not path.is_relative_to(root))]
+
+
+def _with_ignored(place: Leftover, locator: Locator, ignored: Container[Address]) -> Leftover:
+    located = locator.locate(place.url)
+    is_ignored = located is not None and located.address in ignored
+    return replace(place, is_ignored=True) if is_ignored else place
+
+
+def _counts(leftovers: Iterable[Leftover]) -> dict[str, int]:
+    every = Counter(place.why for place in leftovers)
+    breaking = sum(place.breaks for place in leftovers)
+    counts = {"leftovers": every.total(), "breaking": breaking}
+    return counts | {why.value.replace("-", "_"): every[why] for why in Why}
+
+
+# --- Posts ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reasons:
+    """Tells why a reference of a post still names a source."""
+
+    scanned: Scanned
+    locator: Locator
+    manifest: Manifest
+    destinations: Sequence[Destination]
+
+    def of(self, reference: Reference) -> Why:
+        if not reference.form.is_rendered:
+            return Why.CODE
+        if not reference.form.is_rewritten:
+            return Why.TEXT
+        is_movable = self.scanned.counts(reference) and self._has_target(reference.url)
+        return Why.REWRITE if is_movable else Why.NOT_MIRRORED
+
+    def _has_target(self, url: Url) -> bool:
+        """Return True if `mirror rewrite` has another URL for it."""
+        located = self.locator.locate(url)
+        asset = None if located is None else self.manifest.find(located.address)
+        if asset is None or (key := self.manifest.shown_for(asset).key) is None:
+            return False
+        return any(destination.public_url(key) for destination in self.destinations[:1])
+
+
+def _in_posts(
+    scanned: Scanned, finder: MentionFinder, reasons: Reasons, findings: FindingLog
+) -> Iterator[Leftover]:
+    for one in scanned.posts:
+        data = one.post.read()
+        if isinstance(data, Finding):
+            findings.append(data)
+        elif sha256(data).digest() != one.digest:
+            message = "was changed by someone else meanwhile; run again"
+            findings.append(Finding(Rule.POST_CHANGED, one.post.name, message, one.post.name))
+        elif one.encoding and finder.may_be_in(data):
+            text = decode(data).utf8
+            mentions = list(finder.find(text))
+            if mentions:
+                by_line = _by_line(one.references)
+                yield from _explained(one.post.name, text, mentions, by_line, reasons)
+
+
+def _by_line(references: Iterable[Reference]) -> Mapping[int, Sequence[Reference]]:
+    by_line: dict[int, list[Reference]] = {}
+    for reference in references:
+        by_line.setdefault(reference.line, []).append(reference)
+    return by_line
+
+
+def _explained(
+    name: str,
+    text: bytes,
+    mentions: Sequence[Mention],
+    references: Mapping[int, Sequence[Reference]],
+    reasons: Reasons,
+) -> Iterator[Leftover]:
+    position = PositionCounter(PostText(text, "utf-8"))
+    by_start: dict[int, Why] = {}
+    for mention in mentions:
+        _, line, column = position.advance(mention.start)
+        reference = _reference_at(references.get(line, ()), column)
+        why = None if reference is None else reasons.of(reference)
+        if why is None or why is Why.CODE:
+            by_start = by_start or _probe(text, mentions, name)
+            why = by_start[mention.start]
+        url = mention.url if reference is None else reference.url
+        yield Leftover(name, line, column, url, why)
+
+
+def _reference_at(on_line: Sequence[Reference], column: int) -> Reference | None:
+    """Return the reference that covers a column; `on_line` are those of the line, in order."""
+    index = bisect_right(on_line, column, key=attrgetter("column")) - 1
+    if index < 0 or column >= on_line[index].column + len(on_line[index].spelling):
+        return None
+    return on_line[index]
+
+
+_PROBE = b"https://probe.invalid/a.png"
+_PROBED = {Form.AUTOLINK: Why.TEXT, Form.CODE: Why.CODE, Form.COMMENT: Why.CODE}
+_SCRIPT = re.compile(rb"(</?)s(?=cript[\s>]|tyle[\s>])", re.I)
+
+
+def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why]:
+    """Tell what each place of a post is, by the start of its mention.
+
+    Code and comments are searched for images only. So each mention is replaced by the address of
+    an image, and the form that is found there is that of the place. A script and a style sheet
+    count as code, too, but the page runs them: they are found by what is code only within them.
+    """
+    pieces: list[bytes] = []
+    starts: dict[int, int] = {}  # in the changed text -> in `text`
+    done = size = 0
+    for mention in mentions:
+        pieces += text[done : mention.start], _PROBE
+        starts[size + mention.start - done] = mention.start
+        size += mention.start - done + len(_PROBE)
+        done = mention.stop
+    changed = b"".join((*pieces, text[done:]))
+    reasons = _reasons_at(changed, starts, name)
+    if (without_scripts := _SCRIPT.sub(rb"\1x", changed)) != changed:
+        others = _reasons_at(without_scripts, starts, name)
+        for start, why in reasons.items():
+            if why is Why.CODE and others[start] is not Why.CODE:
+                reasons[start] = Why.UNKNOWN_FORM
+    return reasons
+
+
+def _reasons_at(text: bytes, starts: Mapping[int, int], name: str) -> dict[int, Why]:
+    reasons = dict.fromkeys(starts.values(), Why.UNKNOWN_FORM)
+    for reference in find_references(text, name).references:
+        if (start := starts.get(reference.span.start)) is not None:
+            reasons[start] = _PROBED.get(reference.form, Why.UNKNOWN_FORM)
+    return reasons
+
+
+# --- Other files ------------------------------------------------------------------------------
+
+
+def _in_other_files(
+    folder: SiteFolder,
+    trees: Sequence[Path],
+    posts: Container[str],
+    finder: MentionFinder,
+    findings: FindingLog,
+) -> Iterator[Leftover]:
+    for file in findings.sift(folder.walk(trees)):
+        if file.name not in posts:
+            for text, mentions in _read(file, finder, findings):
+                places = ((mention, Why.OTHER_FILE) for mention in mentions)
+                yield from _placed(file, text, places)
+
+
+# --- The built site ---------------------------------------------------------------------------
+
+_ASKED_FOR = frozenset({".css", ".svg"})  # what pages load and browsers draw
+_USES = {Use.ASKED: Why.SITE, Use.TEXT: Why.TEXT, Use.CODE: Why.CODE}
+
+
+def _in_built_site(
+    site: Path | None, root: Path, finder: MentionFinder, findings: FindingLog
+) -> Iterator[Leftover]:
+    if site is None:
+        return
+    for file in findings.sift(walk_files(site, root, is_version_control)):
+        if is_page(file.path):
+            for text, mentions in _read(file, finder, findings):
+                uses = ((one, _USES[use]) for one, use in mention_uses(text, mentions))
+                yield from _placed(file, text, uses)
+        elif file.path.suffix.lower() in _ASKED_FOR:
+            for text, mentions in _read(file, finder, findings):
+                yield from _placed(file, text, ((mention, Why.SITE) for mention in mentions))
+
+
+def _read(
+    file: TextFile, finder: MentionFinder, findings: FindingLog
+) -> Iterator[tuple[bytes, Iterator[Mention]]]:
+    """Yield the text of a file and what it mentions, if it can be read and may mention anything."""
+    data = file.read()
+    if isinstance(data, Finding):
+        findings.append(data)
+    elif finder.may_be_in(data) and (text := utf8_text(data)) is not None:
+        yield text, finder.find(text)
+
+
+def _placed(
+    file: TextFile, text: bytes, reasons: Iterable[tuple[Mention, Why]]
+) -> Iterator[Leftover]:
+    position = PositionCounter(PostText(text, "utf-8"))
+    for mention, why in reasons:
+        _, line, column = position.advance(mention.start)
+        yield Leftover(file.name, line, column, mention.url, why)

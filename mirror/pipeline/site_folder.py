@@ -1,0 +1,110 @@
+"""The files of a site that its author wrote: without dependencies, built pages and our own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.config import CONFIG_NAME, ConfigError
+from mirror.generators import SiteGenerator, find_generators
+from mirror.model import Finding
+from mirror.pipeline.built_site import is_version_control
+from mirror.pipeline.ownership import MANIFEST_FILES
+from mirror.pipeline.text_files import TextFile, walk_files
+
+# Also of another site in a folder below; the second is what `mirror report` writes.
+_OURS = frozenset({CONFIG_NAME, "mirror-report.html"})
+
+# Programs write these, or they are somebody else's. A theme is neither: its pages are the site's.
+_DEPENDENCIES = frozenset("node_modules bower_components __pycache__".split())
+_CACHES = frozenset(
+    ".mirror .cache .jekyll-cache .sass-cache .docusaurus .next .nuxt .astro .svelte-kit "
+    ".parcel-cache .tox .nox .mypy_cache .pytest_cache .ruff_cache .bundle".split()
+)
+_BELOW = frozenset(
+    {
+        ("vendor", "bundle"),
+        ("resources", "_gen"),
+        (".vitepress", "cache"),
+        (".vuepress", ".cache"),
+        (".vuepress", ".temp"),
+    }
+)
+# Where most generators write. Others keep what they copy there, so that a page has to be in it.
+_OUTPUTS = frozenset("public _site dist build site output out _build _book".split())
+
+
+@dataclass(frozen=True, slots=True)
+class SiteFolder:
+    """The folder of a site. `kept` are folders that are left out, `files` files of ours."""
+
+    root: Path
+    kept: frozenset[Path]
+    files: frozenset[Path]
+    has_generator: bool
+
+    @classmethod
+    def open(
+        cls, root: Path, ours: Sequence[Path], config: Path | None, site: Path | None
+    ) -> SiteFolder:
+        """Tell what is left out: `ours`, the configuration, and the built `site`."""
+        root = Path(os.path.abspath(root))  # noqa: PTH100  (`resolve` would follow links)
+        generators = find_generators(root)
+        outputs = [place / one.output for place, one in generators if _has_output(place, one)]
+        folders = (*ours, *outputs, *([site] if site is not None else []))
+        # A manifest may be kept in the folder of the whole site: then it is its files that count.
+        kept = {Path(os.path.abspath(folder)) for folder in folders}  # noqa: PTH100
+        inside = {folder for folder in kept if not root.is_relative_to(folder)}
+        files = {config.absolute()} if config is not None else set()
+        files |= {folder / name for folder in kept - inside for name in MANIFEST_FILES}
+        return cls(root, frozenset(inside), frozenset(files), bool(outputs))
+
+    def walk(self, paths: Sequence[Path]) -> Iterator[TextFile | Finding]:
+        """Yield the files below `paths`, each once. Raise `ConfigError` for a path that is gone."""
+        seen: set[Path] = set()
+        for path in paths:
+            start = Path(os.path.abspath(path))  # noqa: PTH100  (`resolve` would follow links)
+            if not start.exists():
+                raise ConfigError(f"{start}: no such file or folder (named in PATHS)")
+            if start.is_file():
+                files: Iterator[TextFile | Finding] = iter(
+                    [TextFile(os.path.relpath(start, self.root), start)]
+                )
+            else:
+                files = walk_files(start, self.root, self.is_left_out)
+            for file in files:
+                if isinstance(file, Finding):
+                    yield file
+                elif not self._is_ours(file.path) and file.path not in seen:
+                    if len(paths) > 1:
+                        seen.add(file.path)
+                    yield file
+
+    def _is_ours(self, path: Path) -> bool:
+        return path.name in _OURS or path in self.files
+
+    def is_left_out(self, folder: Path) -> bool:
+        """Return True for a folder that holds nothing the author wrote."""
+        name = folder.name
+        return (
+            folder in self.kept
+            or is_version_control(folder)
+            or name in _DEPENDENCIES
+            or name in _CACHES
+            or (folder.parent.name, name) in _BELOW
+            or _exists(folder / "pyvenv.cfg")
+            or (not self.has_generator and name in _OUTPUTS and _exists(folder / "index.html"))
+        )
+
+
+def _has_output(place: Path, generator: SiteGenerator) -> bool:
+    return bool(generator.output) and generator.output not in (".", "./", generator.content)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that nobody may look into
+        return False

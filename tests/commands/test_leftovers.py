@@ -1,0 +1,374 @@
+"""`mirror leftovers`: every place that still names a source, and why."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from support.commands import BUCKET, filled, run
+from support.sites import Blog
+
+from mirror.pages import MentionFinder
+
+A, B = f"{BUCKET}a.png", f"{BUCKET}b.png"
+
+
+def whys(blog: Blog, *arguments: str | Path) -> dict[str, str]:
+    """`{place: why}` of everything that the command lists; it names each place once."""
+    ran = run(blog, "leftovers", *arguments, "--json")
+    places = [one for one in ran.events if one["type"] == "leftover"]
+    named = {f"{one['file']}:{one['line']}:{one['column']}": one["why"] for one in places}
+    assert len(named) == len(places)
+    assert ran.summary["leftovers"] == len(places)
+    assert ran.summary["breaking"] == sum(one["breaks"] for one in places)
+    assert ran.code == ran.summary["exit_code"] == (1 if ran.summary["breaking"] else 0)
+    return named
+
+
+def add(blog: Blog, name: str, text: str | bytes) -> Path:
+    path = blog.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+# --- Posts ------------------------------------------------------------------------------------
+
+
+def test_a_site_that_is_mirrored_and_rewritten_needs_no_source(blog: Blog) -> None:
+    filled(blog, "a.png", "b.png")
+    assert not blog.rewrite().findings
+    ran = run(blog, "leftovers")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == "no page needs the source any more: nothing names it\n"
+
+
+def test_before_a_rewrite_every_image_is_listed_with_its_place(blog: Blog) -> None:
+    filled(blog, "a.png", "b.png")
+    assert whys(blog) == {"posts/post.md:1:6": "rewrite", "posts/post.md:3:6": "rewrite"}
+    ran = run(blog, "leftovers")
+    assert f"posts/post.md:1:6 {A}: is mirrored; `mirror rewrite` moves it [rewrite]" in ran.out
+    assert ran.out.endswith("2 places would break without the source: 2 rewrite\n")
+
+
+def test_json_is_what_the_contract_says(blog: Blog) -> None:
+    filled(blog, "a.png")
+    first, last = run(blog, "leftovers", "--json").events
+    assert first == {
+        "type": "leftover",
+        "file": "posts/post.md",
+        "line": 1,
+        "column": 6,
+        "url": A,
+        "why": "rewrite",
+        "breaks": True,
+    }
+    assert last["type"] == "summary"
+    assert (last["leftovers"], last["breaking"], last["exit_code"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("![](U)", "rewrite"),
+        ("[x](U)", "rewrite"),
+        ("---\ncover: U\n---\n", "rewrite"),
+        ("![](Ux)", "not-mirrored"),
+        ("[paper](BUCKET/paper.pdf)", "not-mirrored"),
+        ("<U>", "text"),
+        ("see U", "text"),
+        ("see BUCKET/paper.pdf", "text"),
+        ("`U`", "code"),
+        ("    curl BUCKET/paper", "code"),
+        ("```\ncurl 'BUCKET/paper'\n```", "code"),
+        ("<!-- U -->", "code"),
+        ("<!-- BUCKET/paper -->", "code"),
+        ('<div data-foo="BUCKET/a"></div>', "unknown-form"),
+        ('<script>show("U")</script>', "unknown-form"),
+        ("<script>\nshow('BUCKET/paper')\n</script>", "unknown-form"),
+        ("<style>\na { background: url(U) }\n</style>", "unknown-form"),
+        ("```\n<script>show('U')</script>\n```", "code"),
+        ("---\ndescription: see U here\n---\n", "text"),
+        ("---\ntitle: [x\ncover: U\n---\n", "rewrite"),
+        ("图：<img alt='图' src=U>", "rewrite"),
+    ],
+)
+def test_each_place_in_a_post_has_its_reason(blog: Blog, text: str, why: str) -> None:
+    filled(blog, "a.png")
+    (blog.root / "posts" / "post.md").unlink()
+    blog.write("p.md", re.sub(r"\bU", A, text))
+    found = whys(blog)
+    assert list(found.values()) == [why]
+    (place,) = found
+    line, column = map(int, place.split(":")[1:])
+    read = blog.read("p.md").split("\n")[line - 1][column - 1 :]
+    assert read.startswith(BUCKET)
+
+
+def test_one_long_line_takes_time_in_proportion(blog: Blog) -> None:
+    blog.write("p.md", f"![]({A}) `{A}` " * 5_000)
+    add(blog, "long.json", f'"{A}",' * 20_000)
+    started = monotonic()
+    found = list(whys(blog).values())
+    assert found == ["not-mirrored", "code"] * 5_000 + ["other-file"] * 20_000
+    assert monotonic() - started < 60
+
+
+def test_only_text_and_code_break_nothing(blog: Blog) -> None:
+    filled(blog, "a.png")
+    blog.write("post.md", f"see <{A}>\n\n`{A}`\n")
+    ran = run(blog, "leftovers")
+    assert ran.code == 0
+    assert ran.out.endswith(
+        "no page needs the source any more; 2 places still name it, and no picture is lost there\n"
+    )
+
+
+def test_an_image_that_is_known_to_be_gone_breaks_nothing(blog: Blog) -> None:
+    blog.configure(more=f'[[ignore]]\nurl = "{B}"\nreason = "deleted"\n')
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    blog.write("old.md", f"![]({B})\n")
+    (place,) = [one for one in run(blog, "leftovers", "--json").events if "why" in one]
+    assert (place["why"], place["breaks"]) == ("not-mirrored", False)
+    assert "[[ignore]]" in run(blog, "leftovers").out
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
+def test_places_are_right_in_every_encoding(blog: Blog, encoding: str) -> None:
+    text = f"图片 ![图]({A})\r\n图 `{B}`\r\n"
+    blog.write("p.md", text.encode(encoding))
+    assert whys(blog) == {"posts/p.md:1:9": "not-mirrored", "posts/p.md:2:4": "code"}
+
+
+def test_a_mirrored_url_is_no_source_where_both_share_a_domain(blog: Blog) -> None:
+    text = (blog.root / "mirror.toml").read_text()
+    public = f"{BUCKET}mirror"
+    (blog.root / "mirror.toml").write_text(text.replace('"/images"', f'"{public}"'))
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    assert public in blog.read("post.md")
+    assert whys(blog) == {}
+
+
+def test_secrets_are_cut(blog: Blog) -> None:
+    add(blog, "data/a.yml", f"x: {A}?Signature=s3cr3t&OSSAccessKeyId=1&Expires=2\n")
+    blog.write("p.md", f"`{A}?Signature=s3cr3t&OSSAccessKeyId=1&Expires=2`\n")
+    for arguments in ([], ["--json"]):
+        ran = run(blog, "leftovers", *arguments)
+        assert ran.out.count(A) == 2
+        assert "s3cr3t" not in ran.out + ran.err
+
+
+# --- Other files ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data/links.yml", "- x\n- U\n"),
+        ("layouts/partials/head.html", '\n\n<link rel="icon" href="U">'),
+        ("themes/mine/layouts/index.html", "<img src=U>"),
+        ("assets/app.js", 'const a = "U";'),
+        ("notes/a.ipynb", json.dumps({"source": [f"![]({A})"]}).replace("/", "\\/")),
+        ("README.md", "![](U)"),
+        (".vitepress/config.ts", "logo: 'U'"),
+        ("_config.yml", "avatar: U"),
+        ("a file without a suffix", "U"),
+        ("utf16.txt", f"U{A}".encode("utf-16")),
+        ("damaged.csv", b"\xff\xfe1"[1:] + A.encode()),
+        ("static/a.svg", f"<svg><image href='{A}'/></svg>"),
+        ("public/index2.html", "<img src=U>"),
+    ],
+)
+def test_a_source_named_in_any_other_file_is_found(
+    blog: Blog, name: str, text: str | bytes
+) -> None:
+    blog.write("p.md", "nothing\n")
+    add(blog, name, text.replace("U", A) if isinstance(text, str) else text)
+    ((place, why),) = whys(blog).items()
+    assert place.startswith(f"{name}:")
+    assert why == "other-file"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".git/config",
+        "node_modules/a/index.js",
+        "env/lib/a.py",
+        "vendor/bundle/gems/a.rb",
+        ".mirror/last.json",
+        "manifests/images-old.jsonl",
+        "archive/x.txt",
+        "static/images/a.svg",
+        "public/index.html",
+        "_site/a/b.html",
+        "mirror-report.html",
+        "other/mirror.toml",
+        "other/.mirror/journal.jsonl",
+        "binary.bin",
+    ],
+)
+def test_what_the_author_did_not_write_is_left_out(blog: Blog, name: str) -> None:
+    blog.write("p.md", "nothing\n")
+    add(blog, "env/pyvenv.cfg", "")
+    add(blog, "_site/index.html", "")
+    add(blog, name, ("\0" if name == "binary.bin" else "") + A)
+    assert whys(blog) == {}
+
+
+def test_the_configuration_of_the_generator_says_what_is_built(blog: Blog) -> None:
+    blog.write("p.md", "nothing\n")
+    add(blog, "hugo.toml", 'publishDir = "built"\n')
+    add(blog, "built/a.html", A)
+    add(blog, "public/index.html", A)  # to Hugo, this is any folder now
+    assert whys(blog) == {"public/index.html:1:1": "other-file"}
+
+
+def test_a_manifest_in_the_folder_of_the_site_hides_nothing_else(blog: Blog) -> None:
+    blog.configure(more='[manifest]\npath = "."\n')
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    assert (blog.root / "images.jsonl").exists()
+    add(blog, "data.json", A)
+    assert whys(blog) == {"data.json:1:1": "other-file"}
+
+
+def test_links_are_not_followed_and_pipes_not_opened(blog: Blog, tmp_path: Path) -> None:
+    blog.write("p.md", "nothing\n")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.mkdir()
+    (outside / "secret.txt").write_text(A)
+    (blog.root / "link").symlink_to(outside)
+    (blog.root / "link.txt").symlink_to(outside / "secret.txt")
+    (blog.root / "loop").symlink_to(blog.root)
+    os.mkfifo(blog.root / "pipe")
+    assert whys(blog) == {}
+
+
+def test_a_file_that_cannot_be_read_is_named(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.pipeline.text_files._MAX_BYTES", 10_000)
+    blog.write("p.md", "nothing\n")
+    add(blog, "large.sql", f"{A}\n" * 1000)
+    ran = run(blog, "leftovers")
+    assert ran.code == 3
+    assert "? large.sql: was not read: it has more than 0 MiB [M114]" in ran.out
+    assert ran.out.endswith("but not all could be read\n")
+
+
+def test_a_post_that_changes_meanwhile_is_named(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = blog.write("p.md", f"![]({A})\n")
+    find = MentionFinder.__init__
+
+    def find_later(self: MentionFinder, *arguments: Any) -> None:
+        path.write_text("other")
+        find(self, *arguments)
+
+    monkeypatch.setattr(MentionFinder, "__init__", find_later)
+    ran = run(blog, "leftovers")
+    assert ran.code == 3
+    assert "p.md: was changed by someone else meanwhile; run again [M102]" in ran.out
+
+
+def test_paths_limit_what_is_read(blog: Blog) -> None:
+    blog.write("a/p.md", f"![]({A})\n")
+    blog.write("b/p.md", f"![]({A})\n")
+    add(blog, "data/links.yml", A)
+    assert whys(blog, "posts/a") == {"posts/a/p.md:1:5": "not-mirrored"}
+    assert whys(blog, "data") == {"data/links.yml:1:1": "other-file"}
+    assert whys(blog, "data/links.yml") == {"data/links.yml:1:1": "other-file"}
+    assert whys(blog, "posts/b/p.md") == {"posts/b/p.md:1:5": "not-mirrored"}
+    assert run(blog, "leftovers", "nowhere").code == 2
+
+
+def test_posts_outside_the_folder_are_read_with_what_is_beside_them(blog: Blog) -> None:
+    site = blog.root / "site"
+    site.mkdir()
+    text = (blog.root / "mirror.toml").read_text().replace('["posts"]', '["../posts"]')
+    (site / "mirror.toml").write_text(text)
+    blog.write("p.md", f"![]({A})\n")
+    blog.write("p.yml", A)
+    ran = run(blog, "--config", "site/mirror.toml", "leftovers", "--json")
+    files = {one["file"]: one["why"] for one in ran.events[:-1]}
+    assert files == {"../posts/p.md": "not-mirrored", "../posts/p.yml": "other-file"}
+
+
+def test_a_name_from_the_tree_cannot_write_to_the_terminal(blog: Blog) -> None:
+    blog.write("p.md", "nothing\n")
+    add(blog, "a\x1b[31m\n.txt", A)
+    out = run(blog, "leftovers").out
+    assert "\x1b" not in out
+    assert len(out.splitlines()) == 2
+
+
+# --- The built site ---------------------------------------------------------------------------
+
+
+def test_the_built_site_is_read_as_a_browser_would(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    add(
+        blog,
+        "public/index.html",
+        f"<title>x</title>\n<img src='{A}'>\n<pre>{A}</pre>\n<p>{A}</p>\n<!-- {A} -->\n"
+        f"<a href='{A}'>{A}</a>\n<script>load('{A}')</script>\n",
+    )
+    add(blog, "public/style.css", f"a {{ background: url({A}) }}")
+    add(blog, "public/search.json", json.dumps({"text": A}))
+    assert whys(blog, "--site", "public") == {
+        "public/index.html:2:11": "site",
+        "public/index.html:3:6": "code",
+        "public/index.html:4:4": "text",
+        "public/index.html:5:6": "code",
+        "public/index.html:6:10": "text",
+        f"public/index.html:6:{12 + len(A)}": "text",
+        "public/index.html:7:15": "site",
+        "public/style.css:1:21": "site",
+    }
+
+
+def test_a_site_that_was_not_built_is_an_error(blog: Blog) -> None:
+    blog.write("p.md", "nothing\n")
+    ran = run(blog, "leftovers", "--site", "public")
+    assert ran.code == 2
+    assert re.search(r"public: no such folder \(named in --site\); build the site first", ran.err)
+
+
+# --- What other commands say ------------------------------------------------------------------
+
+STAY = "images of your sources stay where they are: `mirror leftovers` lists them"
+
+
+def test_rewrite_ends_with_what_stays(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert run(blog, "rewrite").out.endswith("goes back to the source URLs\n")
+    blog.write("more.md", f"<{A}>\n\n![]({B})\n\n`{A}`\n")
+    assert run(blog, "rewrite").out.endswith(f"2 {STAY}\n")
+
+
+def test_verify_of_posts_says_what_stays_before_its_verdict(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    assert "leftovers" not in run(blog, "verify", "--posts").out
+    blog.write("more.md", f"<{A}>\n")
+    out = run(blog, "verify", "--posts").out
+    assert out.splitlines()[-2] == (
+        "1 image of your sources stays where it is: `mirror leftovers` lists it"
+    )
+    assert out.endswith("manifest, site and posts agree\n")
+
+
+def test_an_image_that_is_known_to_be_gone_is_not_counted(blog: Blog) -> None:
+    blog.configure(more=f'[[ignore]]\nurl = "{B}"\nreason = "deleted"\n')
+    filled(blog, "a.png")
+    blog.write("old.md", f"![]({B})\n")
+    assert "leftovers" not in run(blog, "rewrite").out
+    assert "leftovers" not in run(blog, "verify", "--posts").out

@@ -1,0 +1,343 @@
+"""`mirror verify --site`: each picture of the built pages, as a browser would resolve it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from time import monotonic
+from xml.etree import ElementTree
+
+import pytest
+from support.commands import BUCKET, CommandResult, filled, run
+from support.sites import Blog
+
+A = f"{BUCKET}a.png"
+
+
+@pytest.fixture
+def mirrored(blog: Blog) -> Blog:
+    """A site whose one image is mirrored at `/images`, as a generator would publish it."""
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    folder = blog.root / "static" / "images"
+    for name, data in blog.objects().items():
+        write(blog, f"public/images/{name}", data)
+    assert folder.is_dir()
+    return blog
+
+
+def write(blog: Blog, name: str, data: str | bytes) -> Path:
+    path = blog.root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return path
+
+
+def page(blog: Blog, html: str, name: str = "public/index.html") -> None:
+    write(blog, name, html.replace("KEY", key(blog)))
+
+
+def key(blog: Blog) -> str:
+    return str(blog.asset("a.png")["key"])
+
+
+def verify(blog: Blog, *arguments: str) -> CommandResult:
+    return run(blog, "verify", "--site", "public", *arguments)
+
+
+def found(blog: Blog, *arguments: str) -> list[str]:
+    """`RULE place` of everything the site differs in."""
+    events = verify(blog, *arguments, "--json").events
+    return [
+        f"{one['rule']} {one.get('post', '')}:{one.get('line', '')}:{one.get('column', '')}"
+        for one in events
+        if one["type"] == "finding"
+    ]
+
+
+# --- What agrees ------------------------------------------------------------------------------
+
+
+def test_only_posts_and_site_together_say_that_all_agree(mirrored: Blog) -> None:
+    page(mirrored, '<img src="/images/KEY">')
+    ran = verify(mirrored, "--posts")
+    assert ran.code == 0, ran
+    assert ran.out.endswith("1 picture in the built site: all agree\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "compared"),
+    [
+        ([], "manifest and site"),
+        (["--posts"], "manifest, site and posts"),
+        (["--archive"], "manifest, site and archive"),
+        (["--offline"], "manifest and posts"),
+        (["--site", "public"], "manifest, site and built site"),
+        (["--site", "public", "--offline"], "manifest, posts and built site"),
+        (["--site", "public", "posts/post.md"], "manifest, site, posts and built site"),
+    ],
+)
+def test_every_other_form_names_what_it_compared(
+    mirrored: Blog, arguments: list[str], compared: str
+) -> None:
+    page(mirrored, '<img src="/images/KEY">')
+    ran = run(mirrored, "verify", *arguments)
+    assert ran.code == 0, ran
+    assert ran.out.endswith(f": {compared} agree\n")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<img src="/images/KEY?v=2#x">',
+        '<img src="images/KEY" srcset="/images/KEY 1x, ./images/KEY 2x">',
+        '<img src="/theme/logo%20a.png">',
+        "<img src='\\theme\\logo a.png '>",
+        '<base href="/theme/"><img src="logo a.png">',
+        '<base href="javascript:alert(1)"><img src="theme/logo a.png">',
+        '<base href="data:text/html,x"><img src="theme/logo a.png">',
+        '<img src="data:image/png;base64,AAAA"><img src="javascript:x"><img src="#a"><img src="">',
+        '<a href="/missing.html">x</a><script src="/missing.js"></script>',
+        f"<p>{A}</p><pre>{A}</pre><a href='{A}'>{A}</a><!-- <img src='{A}'> -->",
+        '<img src="/section/">',
+        '<link rel="stylesheet" href="/missing.css">',
+        '<link rel="stylesheet" href="/theme/style.css">',
+    ],
+)
+def test_what_a_browser_can_show_is_right(mirrored: Blog, html: str) -> None:
+    write(mirrored, "public/theme/logo a.png", b"png")
+    write(mirrored, "public/section/index.html", "x")
+    write(mirrored, "public/theme/style.css", "a { background: url('logo a.png') }")
+    page(mirrored, html)
+    assert found(mirrored) == []
+
+
+# --- What differs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("html", "rule"),
+    [
+        (f'<img src="{A}">', "M601"),
+        (f'<img src="{A.replace("https:", "")}">', "M601"),
+        (f'<img srcset="{A} 2x">', "M601"),
+        (f'<noscript><img src="{A}"></noscript>', "M601"),
+        (f'<base href="{BUCKET}"><img src="a.png">', "M601"),
+        (f'<meta property="og:image" content="{A}">', "M601"),
+        ('<img src="/images/00/gone.png">', "M602"),
+        ('<img src="/gone.png">', "M603"),
+        ('<img src="images/../../../gone.png">', "M603"),
+        ('<img src="..%2f..%2fetc%2fpasswd">', "M603"),
+        ('<img src="a%00b">', "M603"),
+        ('<img src="/linked/secret.png">', "M603"),
+        ('<img src="/theme">', "M603"),
+        ('<img data-src="/gone.png" src="data:image/gif,x">', "M603"),
+        ("<p style=\"background: url('/gone.png')\">", "M603"),
+        ('<img src="https://cdn.example/x.png">', "M605"),
+    ],
+)
+def test_each_difference_is_found_at_its_place(mirrored: Blog, html: str, rule: str) -> None:
+    outside = mirrored.root.parent / f"{mirrored.root.name}-outside"
+    outside.mkdir()
+    (outside / "secret.png").write_bytes(b"")
+    (mirrored.root / "public" / "linked").symlink_to(outside)
+    (mirrored.root / "public" / "theme").mkdir()
+    page(mirrored, f"<!doctype html>\n<p>图</p>{html}")
+    ran = verify(mirrored)
+    (finding,) = found(mirrored)
+    got, _, place = finding.partition(" ")
+    assert got == rule
+    assert place.startswith("public/index.html:2:")
+    assert ran.code == (0 if rule == "M605" else 1)
+    assert place in ran.out
+
+
+def test_an_image_that_is_known_to_be_gone_is_no_difference(blog: Blog) -> None:
+    blog.configure(more=f'[[ignore]]\nurl = "{BUCKET}lost.png"\nreason = "deleted"\n')
+    filled(blog, "a.png")
+    page(blog, f'<img src="{BUCKET}lost.png">')
+    assert found(blog) == []
+
+
+def test_a_mirrored_file_that_the_generator_did_not_publish_is_missing(mirrored: Blog) -> None:
+    (mirrored.root / "public" / "images" / key(mirrored)).unlink()
+    page(mirrored, '<img src="/images/KEY">')
+    assert found(mirrored) == ["M603 public/index.html:1:11"]
+
+
+def test_a_theme_may_have_files_where_mirrored_images_are(mirrored: Blog) -> None:
+    write(mirrored, "public/images/logo.png", b"png")
+    page(mirrored, '<img src="/images/logo.png">')
+    assert found(mirrored) == []
+
+
+def test_a_former_address_of_the_mirror_is_told(mirrored: Blog) -> None:
+    text = (mirrored.root / "mirror.toml").read_text()
+    (mirrored.root / "mirror.toml").write_text(text.replace('"/images"', '"https://cdn.e/new"'))
+    write(mirrored, "public/a.html", f'<img src="/images/{key(mirrored)}">')
+    assert found(mirrored) == ["M604 public/a.html:1:11"]
+
+
+def test_a_mirror_on_a_host_of_its_own_is_known_by_the_manifest(mirrored: Blog) -> None:
+    text = (mirrored.root / "mirror.toml").read_text()
+    (mirrored.root / "mirror.toml").write_text(text.replace('"/images"', '"https://cdn.e/new"'))
+    assert not mirrored.rewrite().findings
+    page(
+        mirrored,
+        '<img src="https://cdn.e/new/KEY"><img src="//cdn.e/new/KEY?x">\n'
+        '<img src="https://cdn.e/new/ab/other.png">',
+    )
+    assert found(mirrored) == ["M602 public/index.html:2:11"]
+
+
+def test_pictures_on_other_hosts_are_counted_and_fail_nothing(mirrored: Blog) -> None:
+    page(mirrored, '<img src="https://a.example/x.png"><img src="//a.example/y.png">' * 3)
+    page(mirrored, '<img src="https://b.example/x.png">', "public/z.html")
+    ran = verify(mirrored)
+    assert ran.code == 0
+    assert (
+        "! public/index.html:1:11 a.example: 6 of the pictures are on this host, which is no "
+        "source [M605]" in ran.out
+    )
+    assert "b.example: 1 of the pictures" in ran.out
+    assert "7 pictures in the built site, 7 of them on hosts that are no source" in ran.out
+
+
+def test_one_address_on_many_pages_is_named_on_the_first_and_counted(mirrored: Blog) -> None:
+    for number in range(30):
+        page(mirrored, '<img src="/logo.png">', f"public/{number:02}/index.html")
+    ran = verify(mirrored)
+    lines = [line for line in ran.out.splitlines() if "[M603]" in line]
+    assert len(lines) == 21
+    assert "/logo.png: the same on 10 more pages" in lines[-1]
+
+
+def test_pictures_of_local_style_sheets_are_checked_once(mirrored: Blog) -> None:
+    css = '@import "more.css";\nb { background: url(gone.png) }'
+    write(mirrored, "public/css/a.css", css)
+    write(mirrored, "public/css/more.css", f'@import "a.css"; i {{ background: url({A}) }}')
+    for name in ("a", "b"):
+        page(mirrored, '<link rel=stylesheet href="/css/a.css?v=1">', f"public/{name}.html")
+    assert found(mirrored) == ["M603 public/css/a.css:2:21", "M601 public/css/more.css:1:38"]
+
+
+# --- Where the site is published --------------------------------------------------------------
+
+
+def test_the_base_is_taken_off(mirrored: Blog) -> None:
+    page(mirrored, '<img src="/blog/images/KEY"><img src="images/KEY">')
+    assert found(mirrored, "--base", "/blog/") == []
+    assert found(mirrored) == ["M603 public/index.html:1:11"]
+
+
+def test_what_leads_out_of_the_base_is_a_difference(mirrored: Blog) -> None:
+    page(mirrored, '<img src="/logo.png">')
+    ran = verify(mirrored, "--base", "blog")
+    assert ran.code == 1
+    assert "leads out of /blog/, where the site is published" in ran.out
+
+
+def test_the_generator_says_where_the_site_is(mirrored: Blog) -> None:
+    write(mirrored, "hugo.toml", 'baseURL = "https://me.example/blog/"')
+    page(
+        mirrored,
+        '<img src="/blog/images/KEY"><img src="https://me.example/blog/images/KEY">\n'
+        '<meta property="og:image" content="https://me.example/blog/gone.png">',
+    )
+    assert found(mirrored) == ["M603 public/index.html:2:36"]
+
+
+def test_a_root_relative_address_of_the_mirror_fails_below_a_base(mirrored: Blog) -> None:
+    page(mirrored, '<img src="/images/KEY">')
+    assert found(mirrored, "--base", "/blog/") == ["M603 public/index.html:1:11"]
+
+
+def test_a_site_may_be_published_where_its_source_was(mirrored: Blog) -> None:
+    page(mirrored, f'<img src="{A}">\n<img src="/a.png">')
+    assert found(mirrored, "--base", BUCKET) == [
+        "M601 public/index.html:1:11",
+    ]
+    write(mirrored, "public/a.png", b"")
+    assert found(mirrored, "--base", BUCKET) == []
+
+
+@pytest.mark.parametrize("base", ["ftp://x", "a b", "/a?b"])
+def test_a_base_is_a_path_or_a_url(mirrored: Blog, base: str) -> None:
+    page(mirrored, "x")
+    ran = verify(mirrored, "--base", base)
+    assert ran.code == 2
+    assert "--base: expected a path such as /blog/" in ran.err
+
+
+def test_a_base_without_a_site_is_an_error(mirrored: Blog) -> None:
+    assert run(mirrored, "verify", "--base", "/blog/").code == 2
+
+
+# --- What cannot be read ----------------------------------------------------------------------
+
+
+def test_a_site_that_was_not_built_is_an_error(blog: Blog) -> None:
+    filled(blog, "a.png")
+    ran = verify(blog)
+    assert ran.code == 2
+    assert "build the site first" in ran.err
+
+
+def test_a_folder_without_pages_was_not_checked(mirrored: Blog) -> None:
+    ran = verify(mirrored, "--posts")
+    assert ran.code == 3
+    assert "holds no page" in ran.out
+    assert "[M606]" in ran.out
+
+
+def test_links_pipes_and_what_is_no_text_are_left_alone(mirrored: Blog) -> None:
+    page(mirrored, "x")
+    public = mirrored.root / "public"
+    (mirrored.root / "private.html").write_text(f'<img src="{A}">')
+    (public / "link.html").symlink_to(mirrored.root / "private.html")
+    (public / "loop").symlink_to(public)
+    os.mkfifo(public / "pipe.html")
+    write(mirrored, "public/binary.html", b"\0" + A.encode())
+    write(mirrored, "public/gb.html", "<meta charset=gbk><img src='图.png'>".encode("gbk"))
+    write(mirrored, "public/图.png", b"")
+    page(mirrored, '<img src="pipe.html">', "public/z.html")
+    assert found(mirrored) == ["M603 public/z.html:1:11"]
+
+
+def test_a_page_that_is_too_large_is_named(mirrored: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mirror.pipeline.text_files._MAX_BYTES", 10_000)
+    page(mirrored, "x" * 20_000)
+    ran = verify(mirrored)
+    assert ran.code == 3
+    assert "public/index.html: was not read" in ran.out
+
+
+def test_one_long_line_takes_time_in_proportion(mirrored: Blog) -> None:
+    page(mirrored, '<img src="/gone.png"><img src="x">' * 100_000)
+    started = monotonic()
+    assert len(found(mirrored)) == 2
+    assert monotonic() - started < 60
+
+
+# --- For other programs -----------------------------------------------------------------------
+
+
+def test_junit_has_a_suite_for_the_site(mirrored: Blog) -> None:
+    page(mirrored, f'<img src="{A}">')
+    page(mirrored, "x", "public/b.html")
+    suites = ElementTree.fromstring(verify(mirrored, "--format", "junit").out)  # noqa: S314
+    (site,) = [one for one in suites if one.get("name") == "built site"]
+    assert [case.get("name") for case in site] == [f"public/index.html:1:11 {A}", "public/b.html"]
+    assert site.get("failures") == "1"
+
+
+def test_sarif_and_github_name_the_page(mirrored: Blog) -> None:
+    page(mirrored, f'<img src="{A}">')
+    log = json.loads(verify(mirrored, "--format", "sarif").out)
+    (result,) = log["runs"][0]["results"]
+    physical = result["locations"][0]["physicalLocation"]
+    assert physical["artifactLocation"]["uri"] == "public/index.html"
+    assert physical["region"] == {"startLine": 1, "startColumn": 11}
+    out = verify(mirrored, "--format", "github").out
+    assert "::error file=public/index.html,line=1,col=11,title=page-shows-source [M601]" in out

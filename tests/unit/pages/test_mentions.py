@@ -1,0 +1,153 @@
+"""Addresses of sources in text of any kind, however they are spelled."""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from time import monotonic
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.pages import Mention, MentionFinder, Use, mention_uses
+from mirror.urls.sources import Source
+
+FINDER = MentionFinder(
+    [
+        Source("blog", ("https://img.e-x.com/blog/",)),
+        Source("port", ("http://other.com:8080/",)),
+        Source("idn", ("https://图片.cn/",)),
+    ]
+)
+A = "https://img.e-x.com/blog/a.png"
+
+
+def mentions(text: str) -> list[Mention]:
+    return list(FINDER.find(text.encode()))
+
+
+def urls(text: str) -> list[str]:
+    return [mention.url.raw for mention in mentions(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (f"see {A}.", A),
+        (f"({A})", A),
+        (f"x={A}", A),
+        (f'"{A}"', A),
+        (f"<{A}>", A),
+        (f"{A}，好", A),
+        (f"{A}?x=1&amp;y=2", f"{A}?x=1&y=2"),
+        ("http://img.e-x.com/blog/a(1).png", "http://img.e-x.com/blog/a(1).png"),
+        ("//IMG.E-X.com/blog/A.png)", "//IMG.E-X.com/blog/A.png"),
+        ("https://img.e-x.com:443/blog/a", "https://img.e-x.com:443/blog/a"),
+        ("https://img.e-x.com/blog/图.png", "https://img.e-x.com/blog/图.png"),
+        ("https://me:word@img.e-x.com/blog/a", "https://me:word@img.e-x.com/blog/a"),
+        ("https://img.e-x.com/blog/{{ name }}", "https://img.e-x.com/blog/"),
+        (json.dumps(A).replace("/", "\\/"), A),
+        ('"https:\\u002f\\u002fimg.e-x.com\\u002fblog\\u002fa.png\\u0022"', A),
+        (f"https://proxy/?url={quote(A, safe='')}&w=3", A),
+        (f"https://proxy/?url={quote(quote(A, safe=''), safe='')}&w=3", A),
+        ("https&#58;&#x2F;&#47;img.e-x.com&#47;blog/a.png&quot;", A),
+        (f"&lt;img src=&quot;{A}&quot;&gt;", A),
+        ("http://other.com:8080/a", "http://other.com:8080/a"),
+        ("https://图片.cn/a.png", "https://图片.cn/a.png"),
+    ],
+)
+def test_a_mention_is_found_however_it_is_spelled(text: str, url: str) -> None:
+    assert urls(text) == [url]
+
+
+def test_an_international_name_is_found_in_ascii_too() -> None:
+    name = "图片".encode("punycode").decode()
+    assert urls(f"//xn--{name}.cn/a") == [f"//xn--{name}.cn/a"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://img.e-x.com/other/a.png",
+        "https://img.e-x.com.evil.org/blog/a.png",
+        "https://cdn-img.e-x.com/blog/a.png",
+        "https://a.img.e-x.com/blog/a.png",
+        "img.e-x.com/blog/a.png",
+        "me@img.e-x.com",
+        "https://other.com/a.png",
+        "https://other.com:8081/a.png",
+        "https://evil.org/img.e-x.com/blog/a.png",
+    ],
+)
+def test_an_address_of_somebody_else_is_no_mention(text: str) -> None:
+    assert mentions(text) == []
+
+
+def test_each_of_many_is_found_where_it_stands() -> None:
+    text = f"a {A} b\n图 //img.e-x.com/blog/b.png, {A}?x"
+    data = text.encode()
+    found = mentions(text)
+    assert [data[m.start : m.stop].decode() for m in found] == [
+        A,
+        "//img.e-x.com/blog/b.png",
+        f"{A}?x",
+    ]
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), max_size=30))
+def test_encoders_hide_nothing(name: str) -> None:
+    url = "https://img.e-x.com/blog/" + quote(name)
+    for text in (
+        json.dumps({"a": url}),
+        json.dumps({"a": url}).replace("/", "\\/"),
+        f'<img src="{escape(url)}">',
+        f"?u={quote(url, safe='')}&x",
+        f"- [x]: <{url}>",
+    ):
+        (found,) = mentions(text)
+        assert found.url.raw.startswith(url.rstrip("?!.,:;*_~&"))
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [A, "//img.e-x.com", "https://img.e-x.com/blog/(", "img.e-x.com", "//", "%25", "a", "&#47;"],
+)
+def test_time_grows_with_the_text(piece: str) -> None:
+    started = monotonic()
+    for _ in FINDER.find(piece.encode() * (1_000_000 // len(piece))):
+        pass
+    assert monotonic() - started < 20
+
+
+@pytest.mark.parametrize(
+    ("page", "use"),
+    [
+        ("<img src='U'>", Use.ASKED),
+        ("<img alt='U'>", Use.TEXT),
+        ("<img data-anything='U'>", Use.ASKED),
+        ("<a href='U'>x</a>", Use.ASKED),
+        ("<p>U</p>", Use.TEXT),
+        ("U", Use.TEXT),
+        ("<pre><b>x</b>U</pre>", Use.CODE),
+        ("<code>U</code>", Use.CODE),
+        ("<pre></pre>U", Use.TEXT),
+        ("<!-- U -->", Use.CODE),
+        ("<script>f('U')</script>", Use.ASKED),
+        ("<script>f('U')", Use.ASKED),
+        ("<style>a { b: url(U) }</style>", Use.ASKED),
+        ("<title>U</title>", Use.TEXT),
+        ("<meta property='og:image' content='U'>", Use.ASKED),
+        ("<meta name='description' content='U'>", Use.TEXT),
+        ("<pre><img src='U'></pre>", Use.ASKED),
+    ],
+)
+def test_what_a_page_does_with_an_address(page: str, use: Use) -> None:
+    data = page.replace("U", A).encode()
+    assert [found for _, found in mention_uses(data, FINDER.find(data))] == [use]
+
+
+def test_the_link_around_a_bare_address_is_text() -> None:
+    data = f"<a href='{A}'>{A}</a>".encode()
+    assert [use for _, use in mention_uses(data, FINDER.find(data))] == [Use.TEXT, Use.TEXT]

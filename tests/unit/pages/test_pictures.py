@@ -1,0 +1,142 @@
+"""Where a page asks for pictures. An oracle, html5lib, sees the same `src` values."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import html5lib
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.pages import find_pictures, find_style_pictures
+
+
+def urls(page: str) -> list[str]:
+    return [address.url for address in find_pictures(page.encode()).pictures]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<img src="P">',
+        "<img src=P>",
+        "<IMG SRC = 'P' >",
+        '<img alt="a > b" src=" P\n">',
+        '<img srcset="P">',
+        '<picture><source srcset="P 2x"></picture>',
+        '<video poster="P"></video>',
+        '<input type="IMAGE" src="P">',
+        '<p style="background: url(P)">',
+        "<p style=\"background: url('P')\">",
+        '<p style="background: url(&quot;P&quot;)">',
+        "<style>a { background: url(P) }</style>",
+        "<style>a { background: url(P) }",
+        '<img data-src="P">',
+        '<img data-original="P">',
+        '<img data-srcset="P 1x">',
+        '<img data-lazy-src="P">',
+        '<div data-bg="P"></div>',
+        '<link rel="icon" href="P">',
+        '<link rel="shortcut icon" href="P">',
+        '<link rel="apple-touch-icon" href="P">',
+        '<link rel="preload" as="image" href="P">',
+        '<link rel="preload" as="image" imagesrcset="P 2x">',
+        '<meta property="og:image" content="P">',
+        '<meta name="twitter:image" content="P">',
+        '<svg><image href="P"/></svg>',
+        '<svg><image xlink:href="P"/></svg>',
+        '<svg><use href="P"></use></svg>',
+        '<noscript><img src="P"></noscript>',
+        '<table background="P">',
+        '<object data="P"></object>',
+        '<a href="P">large</a>',
+        '<div><p><img src="P"',  # what follows closes it
+        "<p <b><img src=P>",
+        "<![CDATA[ x > <img src=P> ]]>",
+        "<template><img src=no></template><img src=P>",
+    ],
+)
+def test_every_way_to_show_a_picture_is_found(page: str) -> None:
+    assert urls(page.replace("P", "/a.png?x=1&amp;y=2") + "<p>x</p>") == ["/a.png?x=1&y=2"]
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        '<script>"<img src=a.png>"</script>',
+        "<!-- <img src=a.png> -->",
+        "<textarea><img src=a.png></textarea>",
+        "<title><img src=a.png></title>",
+        "<script><img src=a.png>",
+        "&lt;img src=a.png&gt;",
+        "<template><img src=a.png></template>",
+        '<a href="https://e/a.png">https://e/a.png</a>',
+        '<a href="https://e/?a=1&amp;b.png">https://e/?a=1&amp;b.png</a>',
+        '<a href="/page">x</a>',
+        '<link rel="stylesheet" href="a.css">',
+        '<link rel="preload" as="font" href="a.woff">',
+        '<meta name="description" content="a.png">',
+        '<meta property="og:image:width" content="200">',
+        '<input type="text" src="a.png">',
+        "<style>@font-face { src: url(a.woff2) }</style>",
+        "<style>/* url(a.png) */</style>",
+        '<video src="a.mp4"></video>',
+        '<img src="a.png',  # the page ends within the tag
+    ],
+)
+def test_what_is_no_picture_of_the_page_is_not(page: str) -> None:
+    assert urls(page) == []
+
+
+def test_candidates_are_told_apart_and_each_has_its_place() -> None:
+    page = '<p>图</p>\n<img srcset="a.png 1x,\n b,c.png 2x , d.png">'.encode()
+    found = find_pictures(page).pictures
+    assert [address.url for address in found] == ["a.png", "b,c.png", "d.png"]
+    assert [page[a.start : a.start + len(a.url)].decode() for a in found] == [
+        address.url for address in found
+    ]
+
+
+def test_the_first_base_counts_and_style_sheets_are_named() -> None:
+    page = b'<base target=_top><base href="/x/"><base href="/y/"><link rel=stylesheet href="a.css">'
+    found = find_pictures(page)
+    assert found.base == "/x/"
+    assert [sheet.url for sheet in found.style_sheets] == ["a.css"]
+
+
+def test_a_style_sheet_asks_for_pictures_and_imports_others() -> None:
+    css = b'@import "b.css"; @import url(c.css);\na{b:url( "a.png" )} @font-face{src:url(f.woff)}'
+    css += b" /* url(no.png) */"
+    found = find_style_pictures(css)
+    assert [address.url for address in found.pictures] == ["a.png"]
+    assert [address.url for address in found.style_sheets] == ["b.css", "c.css"]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            '<img src=a>|<img src="b>|\'|"|<!--|-->|<p|>|<script>|</script>|<style>|</style>'
+            "|<textarea>|</title>|x|</|<b/>|=| |<!x".split("|")
+        ),
+        max_size=12,
+    )
+)
+def test_a_parser_sees_the_same_images(pieces: list[str]) -> None:
+    page = "".join(pieces)
+    tree = html5lib.parse(f"<body>{page}", treebuilder="dom", namespaceHTMLElements=False)
+    expected = [img.getAttribute("src") for img in tree.getElementsByTagName("img")]
+    assert urls(f"<body>{page}") == [url.strip() for url in expected]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    '<img src=a>|<|<a|<!--|url(|<style>url(\'|<a href="|<a href=x.png>|&|<p |<img srcset="|x,'
+    "|<script>|<template>|<![CDATA[|<b style='url(\"'>|@import |/*".split("|"),
+)
+def test_time_grows_with_the_page(piece: str) -> None:
+    size = 2_000_000
+    started = monotonic()
+    find_pictures(piece.encode() * (size // len(piece)))
+    find_style_pictures(piece.encode() * (size // len(piece)))
+    assert monotonic() - started < 20

@@ -1,0 +1,127 @@
+"""What builds a site, told from the configuration of each generator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mirror.generators import SiteGenerator, find_generator, read_settings
+
+SITES = [
+    pytest.param(
+        {"hugo.toml": 'baseURL = "https://e.com/blog/"\n[params]\nbaseURL = "no"\n'},
+        SiteGenerator("Hugo", "https://e.com/blog/", "content", "public"),
+        id="hugo in TOML",
+    ),
+    pytest.param(
+        {"hugo.yaml": "baseURL: https://e.com/ # mine\npublishDir: docs\ncontentDir: 'posts'\n"},
+        SiteGenerator("Hugo", "https://e.com/", "posts", "docs"),
+        id="hugo in YAML",
+    ),
+    pytest.param(
+        {"config.json": '{"baseURL": "https://e.com/j/"}', "layouts/a": ""},
+        SiteGenerator("Hugo", "https://e.com/j/", "content", "public"),
+        id="hugo in JSON",
+    ),
+    pytest.param(
+        {
+            "config/_default/hugo.toml": 'baseURL = "http://localhost/"',
+            "config/production/hugo.toml": 'baseurl = "https://e.com/p/"',
+        },
+        SiteGenerator("Hugo", "https://e.com/p/", "content", "public"),
+        id="hugo in a folder, production counts",
+    ),
+    pytest.param(
+        {"config.toml": 'base_url = "https://e.com/z"\noutput_dir = "out"\n', "content/a.md": ""},
+        SiteGenerator("Zola", "https://e.com/z", "content", "out"),
+        id="zola",
+    ),
+    pytest.param(
+        {"mkdocs.yml": 'site_name: a\nsite_url: "https://e.com/docs/"\nx: !!python/name:a.b ""\n'},
+        SiteGenerator("MkDocs", "https://e.com/docs/", "docs", "site"),
+        id="mkdocs",
+    ),
+    pytest.param(
+        {"mkdocs.yml": "site_url: !ENV [URL, 'https://e.com/']\n"},
+        SiteGenerator("MkDocs", "", "docs", "site"),
+        id="mkdocs from the environment is unknown",
+    ),
+    pytest.param(
+        {"_config.yml": "url: https://e.com/child\nroot: /child/\n", "source/_posts/a.md": ""},
+        SiteGenerator("Hexo", "https://e.com/child/", "source", "public"),
+        id="hexo",
+    ),
+    pytest.param(
+        {"_config.yml": "url: https://e.com/child\n", "scaffolds/post.md": ""},
+        SiteGenerator("Hexo", "https://e.com/child", "source", "public"),
+        id="hexo without root",
+    ),
+    pytest.param(
+        {"_config.yml": 'url: "https://e.com"\nbaseurl: "/blog"\n', "_posts/a.md": ""},
+        SiteGenerator("Jekyll", "https://e.com/blog", ".", "_site"),
+        id="jekyll",
+    ),
+    pytest.param(
+        {".vitepress/config.ts": "export default { // base: '/no/'\n  base: '/guide/',\n}"},
+        SiteGenerator("VitePress", "/guide/", ".", ".vitepress/dist"),
+        id="vitepress",
+    ),
+    pytest.param(
+        {".vuepress/config.js": 'module.exports = {\n// base: "/no/",\n"base": "/v/", dest: "o"}'},
+        SiteGenerator("VuePress", "/v/", ".", "o"),
+        id="vuepress",
+    ),
+    pytest.param(
+        {"docusaurus.config.js": "const c = {url: 'https://e.com', baseUrl: '/d/'}"},
+        SiteGenerator("Docusaurus", "https://e.com/d/", "docs", "build"),
+        id="docusaurus",
+    ),
+    pytest.param(
+        {"astro.config.mjs": "defineConfig({ site: 'https://e.com', base: 'a' })"},
+        SiteGenerator("Astro", "https://e.com/a", "src", "dist"),
+        id="astro",
+    ),
+    pytest.param(
+        {
+            "pelicanconf.py": "SITEURL = ''\nPATH = 'posts'\n",
+            "publishconf.py": "SITEURL='http://e'",
+        },
+        SiteGenerator("Pelican", "http://e", "posts", "output"),
+        id="pelican, what is published counts",
+    ),
+    pytest.param(
+        {"conf.py": "project = 'a'\n"}, SiteGenerator("Sphinx", "", ".", "_build"), id="sphinx"
+    ),
+    pytest.param(
+        {"eleventy.config.js": "return { pathPrefix: '/e/' , dir: { output: 'o' } }"},
+        SiteGenerator("Eleventy", "/e/", ".", "o"),
+        id="eleventy",
+    ),
+    pytest.param(
+        {"book.toml": '[book]\nsrc = "text"\n[output.html]\nsite-url = "/b/"\n'},
+        SiteGenerator("mdBook", "/b/", "text", "book"),
+        id="mdbook",
+    ),
+]
+
+
+@pytest.mark.parametrize(("files", "expected"), SITES)
+def test_a_generator_is_known_by_its_configuration(
+    tmp_path: Path, files: dict[str, str], expected: SiteGenerator
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    assert find_generator(tmp_path) == expected
+
+
+def test_a_folder_of_something_else_has_no_generator(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('title = "of another program"')
+    (tmp_path / "mkdocs.yml").symlink_to("/etc/hostname")
+    assert find_generator(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["a.toml", "a.json", "a.py", "a.yml", "a.js"])
+def test_what_cannot_be_parsed_sets_nothing(name: str) -> None:
+    assert read_settings(name, "[[[((({\0") == {}
