@@ -88,9 +88,8 @@ def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:
     block = frontmatter.split(utf8)
     body = utf8[block.body :]
     inner = mdx.find(body) if is_mdx else commonmark.find(body)
-    tags = GrammarResult()
-    if b"{{" in body or b"{%" in body:
-        tags = generators.find(body, merge_ranges(inner.masks))
+    bare_urls = (item.start for item in inner.urls if item.form is Form.AUTOLINK)
+    tags = generators.find(body, inner.masks, bare_urls)
     masks = merge_ranges((*inner.masks, *tags.masks))
     # A mask hides URLs of the page; those that code and comments quote are reported as quoted.
     unmasked = [

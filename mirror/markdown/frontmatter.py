@@ -37,7 +37,7 @@ _CLOSING = {
 _PLAIN_KEY = re.compile(rb"[A-Za-z_][\w-]*:[ \r\n]")
 # The parser refuses these wherever they stand, and a tab before a key.
 _REFUSED = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
-_TOML_STATEMENT = re.compile(rb"(?:[ \t]*(?:#[^\n]*)?\n)*([^\n]+)")
+_TOML_STATEMENT = re.compile(rb"(?:[ \t]*(?:#[^\n]*|\r)?\n)*([^\r\n]+)")
 _JSON_OBJECT = re.compile(rb"\{\s*\"")
 _WORTH_READING = re.compile(
     rb"(?i)//|\\/|\\u|\.(?:png|jp|gif|webp|avif|bmp|tif|ico|svg|apng|heic|jfif)"
@@ -100,7 +100,7 @@ def split(source: bytes) -> FrontMatter:
     return FrontMatter("", 0, 0, 0)
 
 
-def _is_yaml_mapping(text: bytes) -> bool:
+def is_yaml_mapping(text: bytes) -> bool:
     """Return True if YAML begins with the key of a mapping. What follows may be broken."""
     if _PLAIN_KEY.match(text):
         return True
@@ -128,7 +128,7 @@ def _is_toml_table(text: bytes) -> bool:
         return False
 
 
-_FENCES = {b"---": ("yaml", _is_yaml_mapping), b"+++": ("toml", _is_toml_table)}
+_FENCES = {b"---": ("yaml", is_yaml_mapping), b"+++": ("toml", _is_toml_table)}
 
 
 def _json_end(source: bytes) -> int:

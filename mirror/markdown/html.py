@@ -31,6 +31,9 @@ _WORTH_READING = re.compile(
     rb"(?i)src|href|poster|style|background|//"
     rb"|<(?:!--|object|meta|pre|code|s(?:amp|cript|tyle)|t(?:extarea|emplate|itle)|xmp|listing|iframe|nof|noe)"
 )
+# Vue: `:src="'https://…'"` is an attribute like any other.
+_BINDING = re.compile(rb"(?::|v-bind:)([\w:-]+)")
+_STRING = re.compile(rb"\s*(['\"`])([^'\"`\\$]*)\1\s*")
 _BLANKS = b" \t\n\f\r\v"
 
 # Browsers show the content of these as it is written, or not at all: it holds no images.
@@ -213,7 +216,9 @@ class _TagReader:
     def attributes(self, tag: HtmlTag) -> None:
         values = {a.name: self.pieces.text[a.start : a.stop] for a in tag.attributes}
         for attribute in tag.attributes:
-            if attribute.name == b"style":
+            if binding := _BINDING.fullmatch(attribute.name):
+                self.bound(tag, binding[1], attribute)
+            elif attribute.name == b"style":
                 self.style(attribute)
             elif attribute.name in _SRCSETS:
                 self.srcset(attribute)
@@ -223,6 +228,22 @@ class _TagReader:
                 url = read(self.pieces.text[start:stop].decode(), quoting)
                 if form := form_of(tag.name, attribute.name, url, values):
                     self.add(start, stop, form, quoting)
+
+    def bound(self, tag: HtmlTag, name: bytes, attribute: Attribute) -> None:
+        """Read an attribute whose value is a program, here one string and no more."""
+        text = self.pieces.text
+        literal = _STRING.fullmatch(text, attribute.start, attribute.stop)
+        if literal is None:
+            return
+        start, stop = literal.span(2)
+        if name in _SRCSETS:
+            self.srcset(Attribute(name, start, stop, quoted=True))
+            return
+        spelled = literal[2].decode()
+        url = read(spelled, Quoting.HTML)
+        if form := form_of(tag.name, name, url):
+            # No quoting spells two grammars at once; LITERAL refuses what needs an escape.
+            self.add(start, stop, form, Quoting.LITERAL if url == spelled else Quoting.HTML)
 
     def style(self, attribute: Attribute) -> None:
         for start, stop in css_urls(self.pieces.text, attribute.start, attribute.stop):

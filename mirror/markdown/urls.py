@@ -50,7 +50,9 @@ _ADDRESS_NAME = re.compile(
     re.I,
 )
 _LINK_NAME = re.compile(r"href|link|to|target|permalink|canonical|website|homepage|repo", re.I)
-_TEXT_NAME = re.compile(r"title|alt|caption|class|id|name|description|summary|xmlns(?::.*)?", re.I)
+_TEXT_NAME = re.compile(
+    r"title|alt(?:[_-]?text)?|caption|class|id|name|description|summary|xmlns(?::.*)?", re.I
+)
 
 # A URL in running text: ends at blanks, brackets, quotes and CJK punctuation. A backslash escapes.
 _STOP = rb"\x00-\x20\x7f<>\"'`\\^{}|\[\]"
