@@ -18,8 +18,10 @@ _OPENINGS = (
     "\n> <b\n> c='", 'import a\n', 'x\n\n', '<A b={', "<A b={'", '&#', '``` ', '\n```\n',
     '{/*', '{a/*}', '{\\"}', '<A b={/*} />',
     '| a |\n| - |\n', '[^a]', '[^a]: ', 'http://a(', "<img alt='![]('",
-    'http://a ![[', '":http://a :a{a=', '":http://a :::image ', '"http://a\n::a\n---\n',
-    'b:: http://a ', ' http://a\n:::{figure} a\n:a: b\n', '```{note}\n', 'a\n: b\n\n    ', '{% a a,', '{% flink %}\n',
+    'http://a ![[', '":http://a :a{a=', '":http://a :::image ',
+    '"http://a\n::a\n---\n',
+    'b:: http://a ', '```{note}\n', 'a\n: b\n\n    ', '{% a a,', '{% flink %}\n',
+    ' http://a\n:::{figure} a\n:a: b\n',
 )
 # fmt: on
 

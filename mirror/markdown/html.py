@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mirror.markdown.results import GrammarResult, JoinedText, Problem
+from mirror.markdown.results import GrammarResult, JoinedText, Problem, UrlSpan
 from mirror.markdown.spell import read
 from mirror.markdown.urls import (
+    as_browsers_read,
     bare_urls,
     form_by_name,
     has_image_path,
@@ -208,7 +209,10 @@ class _TagReader:
 
     def add(self, start: int, stop: int, form: Form, quoting: Quoting) -> None:
         if span := self.pieces.span(start, stop):
-            self.result.add(self.source, *span, form, quoting)
+            url = read(self.source[span[0] : span[1]].decode(), quoting)
+            if form is not Form.AUTOLINK:
+                url = as_browsers_read(url)
+            self.result.urls.append(UrlSpan(*span, url, form, quoting))
         else:
             message = "the URL runs over a line break inside a quote or a list"
             self.result.problems.append(Problem(self.pieces.origin(start), message))

@@ -11,9 +11,16 @@ from collections.abc import Iterator
 
 from mirror.markdown import commonmark
 from mirror.markdown.html import css_urls, form_of, srcset_urls, stripped
-from mirror.markdown.results import GrammarResult, JoinedText, Problem, is_within, merge_ranges
+from mirror.markdown.results import (
+    GrammarResult,
+    JoinedText,
+    Problem,
+    UrlSpan,
+    is_within,
+    merge_ranges,
+)
 from mirror.markdown.spell import is_word, read
-from mirror.markdown.urls import form_by_name, has_image_path, is_absolute
+from mirror.markdown.urls import as_browsers_read, form_by_name, has_image_path, is_absolute
 from mirror.model import Form, Quoting
 
 _FENCE = re.compile(rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`\r\n]*\r?$)|~{3,})", re.M)
@@ -144,7 +151,8 @@ class _MdxReader:
             url = read(self.body[start:stop].decode(), Quoting.HTML)
             if form := form_of(tag, name, url, values, is_jsx=True):
                 form = Form.JSX if form is Form.HTML else form
-                self.result.add(self.body, start, stop, form, Quoting.HTML)
+                url = as_browsers_read(url)
+                self.result.urls.append(UrlSpan(start, stop, url, form, Quoting.HTML))
 
     def expression(self, tag: bytes, name: bytes, start: int, stop: int) -> None:
         """`src={"u"}` is an attribute like any other; within more, only sure images count."""

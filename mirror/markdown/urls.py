@@ -12,6 +12,7 @@ from mirror.urls.address import Url
 _SUFFIXES = r"png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
 # Hosts append their style behind the name: `a.png!small`, `a.jpg@!webp`, `a.png%21small`.
 _IMAGE_PATH = re.compile(rf"[^?#]*\.(?:{_SUFFIXES})(?:@?(?:!|%21)[^/?#]*)?(?:[?#]|$)", re.I)
+_PATH_END = re.compile(r"[?#]")
 _ABSOLUTE = re.compile(r"(?:https?:)?//[^\s/?#]", re.I)
 _UNLIKELY = re.compile(r"[\s<>\"'`\\^|{}]|!\[|\]\(")
 # A video, a sound, a document, a program, a page: no picture, whatever it is named.
@@ -80,6 +81,18 @@ def has_image_path(url: str) -> bool:
 def is_absolute(url: str) -> bool:
     """Return True if the URL names a host: http, https or protocol-relative."""
     return _ABSOLUTE.match(url) is not None
+
+
+def as_browsers_read(url: str) -> str:
+    """Return the URL of an attribute with the slashes that browsers take backslashes for.
+
+    Only in a path: https://url.spec.whatwg.org/#path-state. Markdown writes `%5C` instead.
+    """
+    if "\\" not in url:
+        return url
+    end = _PATH_END.search(url)
+    stop = end.start() if end else len(url)
+    return url[:stop].replace("\\", "/") + url[stop:]
 
 
 def is_other_file(url: str) -> bool:
