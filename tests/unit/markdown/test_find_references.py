@@ -47,6 +47,16 @@ FORMS = [
     pytest.param("---\nx: u.png\n---\n", [("u.png", Form.FRONT_MATTER)], id="front matter"),
     pytest.param("---\nx: //h/u\n---\n", [("//h/u", Form.LINK)], id="link in front matter"),
     pytest.param("{% img http://h/u %}", [("http://h/u", Form.SHORTCODE)], id="tag"),
+    pytest.param("![[http://h/u|9]]", [("http://h/u", Form.INLINE)], id="embed of Obsidian"),
+    pytest.param("cover:: http://h/u", [("http://h/u", Form.FRONT_MATTER)], id="field of Dataview"),
+    pytest.param("::x{img=http://h/u}", [("http://h/u", Form.SHORTCODE)], id="component of Nuxt"),
+    pytest.param(
+        ':::image source="http://h/u":::', [("http://h/u", Form.SHORTCODE)], id="image of DocFX"
+    ),
+    pytest.param("```{image} u.png\n```", [("u.png", Form.SHORTCODE)], id="directive of MyST"),
+    pytest.param("<img :src=\"'u'\">", [("u", Form.HTML)], id="string bound by Vue"),
+    pytest.param("![](http://h/a.mp4)", [("http://h/a.mp4", Form.INLINE)], id="image of a video"),
+    pytest.param("<img src='a\\b?c\\d'>", [("a/b?c\\d", Form.HTML)], id="backslash in a path"),
 ]
 
 
