@@ -99,7 +99,8 @@ def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:
     ]
     result = frontmatter.find(utf8, block)
     result.urls += [item.shifted(block.body) for item in (*unmasked, *tags.urls)]
-    result.problems += [problem.shifted(block.body) for problem in inner.problems]
+    problems = (*inner.problems, *tags.problems)
+    result.problems += [problem.shifted(block.body) for problem in problems]
     return result
 
 

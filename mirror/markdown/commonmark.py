@@ -42,7 +42,7 @@ _TEMPLATE = re.compile(r"\{[{%]")
 _ADMONITION = re.compile(rb"(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w]")
 # Likewise behind the definition of a term, in the same paragraph or in the one before it
 # (kramdown, Goldmark, Python-Markdown, Pandoc, which also takes `~`).
-_DEFINITION = re.compile(rb"(?:(\A)|\n)[ \t>]*[:~][ \t]")
+_DEFINITION = re.compile(rb"(?:\A|\n)[ \t>]*[:~][ \t]")
 # A fence of MyST that holds Markdown: ```{note}. Many others hold programs: {r}, {code-block}.
 _DIRECTIVE = re.compile(rb"[ \t]*[`~]{3,}[ \t]*\{([\w:+.-]+)\}[ \t]*([^\r\n]*)")
 _OPTION = re.compile(rb"[ \t]*:([\w-]+):[ \t]*([^\s\\]*)[^\n]*\n")
@@ -255,8 +255,8 @@ class _EventReader:
             return directive is not None and directive[1] in _MARKDOWN_DIRECTIVES
         if _ADMONITION.match(self.paragraph):
             return True
-        definition = _DEFINITION.search(self.paragraph)
-        return definition is not None and (definition[1] is None or self.has_term)
+        # The first line of a paragraph is a definition only behind a paragraph that is its term.
+        return _DEFINITION.search(self.paragraph, 0 if self.has_term else 1) is not None
 
     def finish_note(self, lines: list[tuple[int, int]], place: dict[str, int]) -> None:
         pieces = JoinedText(self.body, lines)
