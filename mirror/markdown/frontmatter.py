@@ -125,7 +125,7 @@ def _is_toml_table(text: bytes) -> bool:
     try:
         return bool(tomllib.loads(f"{key}= 0" if is_value else key))
     except (ValueError, RecursionError):
-        return False
+        return bool(is_value) and len(key.split()) == 1  # a broken key: `标题 =` needs quotes
 
 
 _FENCES = {b"---": ("yaml", is_yaml_mapping), b"+++": ("toml", _is_toml_table)}

@@ -50,9 +50,11 @@ _PROPERTIES = re.compile(
 _FENCE = re.compile(rb"^[ \t>]*:{3,}[ \t]*\{(\w[\w:+.-]*)\}[ \t]*([^\s\\]*)[^\n]*(?:\n|\Z)", re.M)
 _OPTION = re.compile(rb"[ \t>]*:([\w-]+):[ \t]+([^\s\\]+)[ \t]*\r?(?:\n|\Z)")
 _IMAGE_FENCES = frozenset(b"figure image".split())
-_FIELD = re.compile(rb"::[ \t]+([^\s\[\]()<>|]++)(?=[ \t]*(?:[\r\n]|\Z)|[\])])")
+_FIELD = re.compile(rb"::[ \t]+\"?([^\s\[\]()<>|\"]++)\"?(?=[ \t]*(?:[\r\n]|\Z)|[\])])")
 _FIELD_KEY = re.compile(
-    rb"(?:[ \t>]*(?:[-*+][ \t]+)?|.*[\[(])[*_]*([\w\x80-\xff][^:*\[\](){}`]*?)[*_]*", re.S
+    rb"(?:[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+(?:\[.\][ \t]+)?)?|.*[\[(])"
+    rb"[*_]*([\w\x80-\xff][^:*\[\](){}`]*?)[*_]*",
+    re.S,
 )
 # What stands before the URL in each of these.
 _BEFORE_URL = re.compile(rb"(?:\[\[|[=\"']|[:}\-][ \t]+)\Z")

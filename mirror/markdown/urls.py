@@ -45,6 +45,10 @@ _PAGE_WORDS = frozenset(
     " license owner permalink photographer user users website".split()
 )
 _AFTER_PAGE_WORD = frozenset("link page url".split())
+_MEDIA_WORDS = frozenset(
+    "audio bilibili codepen embed frame iframe music pdf player podcast script video vimeo"
+    " youtube".split()
+)
 _ADDRESS_NAME = re.compile(
     r"path|url|uri|src|href|file|filename|filepath|source|location|address|original|default|value"
     r"|full|large|medium|small|light|dark|desktop|tablet|mobile|wide|square|retina|webp|[1-4]x",
@@ -101,12 +105,16 @@ def is_other_file(url: str) -> bool:
     return match is not None and not _MAKES_PICTURE.search(match["query"] or "")
 
 
-@lru_cache(maxsize=1 << 12)
 def is_picture_name(name: str) -> bool:
     """Return True if a key, a tag or an attribute of this name has a picture as its value.
 
     Words count, not parts of words: `og_image` and `coverUrl`, not `topic` or `discover`.
     """
+    return _is_picture_name(name[:_MAX_NAME])
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_picture_name(name: str) -> bool:
     words = _words(name)
     if _is_page_name(words):
         return False
@@ -148,9 +156,15 @@ def form_by_name(form: Form, url: str, *names: str, below_picture: bool = False)
         return Form.LINK
     if below_picture and _ADDRESS_NAME.fullmatch(names[-1]):
         return form
-    if _LINK_NAME.fullmatch(names[-1]):
+    if _LINK_NAME.fullmatch(names[-1]) or _names_other_media(names):
         return Form.LINK
     return form if any(map(is_picture_name, names)) else Form.LINK
+
+
+def _names_other_media(names: tuple[str, ...]) -> bool:
+    """Return True for the `src` of a video, a frame or a program."""
+    *tags, last = names
+    return last.lower() == "src" and any(not _MEDIA_WORDS.isdisjoint(_words(tag)) for tag in tags)
 
 
 def bare_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -49,6 +49,12 @@ FORMS = [
     pytest.param("{% img http://h/u %}", [("http://h/u", Form.SHORTCODE)], id="tag"),
     pytest.param("![[http://h/u|9]]", [("http://h/u", Form.INLINE)], id="embed of Obsidian"),
     pytest.param("cover:: http://h/u", [("http://h/u", Form.FRONT_MATTER)], id="field of Dataview"),
+    pytest.param(
+        '- [ ] **cover**:: "http://h/u"', [("http://h/u", Form.FRONT_MATTER)], id="field of a task"
+    ),
+    pytest.param("<Foo-Video src=//h/u>", [("//h/u", Form.LINK)], id="src of a video"),
+    pytest.param("<Foo-Image src=//h/u>", [("//h/u", Form.HTML)], id="src of a picture"),
+    pytest.param("{{< iframe src=//h/u >}}", [("//h/u", Form.LINK)], id="src of a frame"),
     pytest.param("::x{img=http://h/u}", [("http://h/u", Form.SHORTCODE)], id="component of Nuxt"),
     pytest.param(
         ':::image source="http://h/u":::', [("http://h/u", Form.SHORTCODE)], id="image of DocFX"

@@ -84,6 +84,7 @@ FRONT_MATTER = [
     pytest.param("+++\n[[a.'b c']]\n+++\n", "toml", id="an array of tables"),
     pytest.param('+++\n# remark\n\n"标题" = """\na"""\n+++\n', "toml", id="a string of two lines"),
     pytest.param("+++\na = //\n+++\n", "toml", id="broken behind its key"),
+    pytest.param("+++\n标题 = 'x'\n+++\n", "toml", id="a key without the quotes that it needs"),
     pytest.param('{"标题": 1}', "json", id="JSON"),
     pytest.param("---\n标题: x\n", "half", id="never closed"),
     pytest.param("---\ntext\n---\n", "", id="text"),
