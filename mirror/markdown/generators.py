@@ -22,11 +22,12 @@ _OPENING = re.compile(rb"\{(?:\{([<%])|%)-?[ \t\r\n]*+(/?[A-Za-z_][\w.\-/]*+)")
 _END = re.compile(rb"[>%]\}\}|%\}|\{[{%]|\n[ \t]*+\r?\n")
 _KEY = rb"(?:([\w.\-]+)[ \t\r\n]*=[ \t\r\n]*)?"
 _VALUES = rb"'([^']*)'|`([^`]*)`|([^\s\"'`]+)"
-# The last group is a quote that nothing closes; behind it no other one is closed either.
 _PARAMETER = re.compile(_KEY + rb"(?:\"((?:[^\"\\]|\\.)*+)\"|" + _VALUES + rb"|(\"))", re.S)
-_PARAMETER_WITHOUT_QUOTE = re.compile(_KEY + rb"(?:(?!)()|" + _VALUES + rb")")
-_BARE, _UNCLOSED = 5, 6
+_UNCLOSED = 6  # the group of a quote that nothing closes; behind it no other one is closed either
+_NEVER = rb"(?!)()"  # in place of a string in such quotes, so that the groups keep their numbers
+_PARAMETER_BEHIND_QUOTE = re.compile(_KEY + rb"(?:" + _NEVER + rb"|" + _VALUES + rb")")
 _COMMA = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
+_BLANK = re.compile(rb"\s")
 _NEXT_URL = re.compile(rb"(?i:https?:)?//")
 # DPlayer's "pic=URL", Stellar's icon:URL.
 _PREFIX = re.compile(rb"([A-Za-z][\w-]*)(?:=|:(?!//))")
@@ -131,7 +132,10 @@ def _arguments(body: bytes, tag: _TemplateTag, result: GrammarResult) -> None:
             continue  # no quotes to Hugo: the page shows something else
         if body.find(b"\\", start, stop) >= 0:
             continue
-        for first, last in _list_items(body, start, stop):
+        items = list(_list_items(body, start, stop))
+        if any(_BLANK.search(body, *item) for item in items):
+            continue  # a sentence
+        for first, last in items:
             name = key
             if prefix := _PREFIX.match(body, first, last):
                 name, first = prefix[1], prefix.end()
@@ -145,7 +149,7 @@ def _parameters(body: bytes, at: int, stop: int) -> Iterator[re.Match[bytes]]:
     while match := pattern.search(body, at, stop):
         at = match.end()
         if match.lastindex == _UNCLOSED:
-            pattern = _PARAMETER_WITHOUT_QUOTE
+            pattern = _PARAMETER_BEHIND_QUOTE
         else:
             yield match
 

@@ -31,6 +31,8 @@ def test_a_comma_behind_a_word_of_a_tag_is_no_part_of_it() -> None:
         ("https://h/a.png?to=b.png", ["https://h/a.png?to=b.png"]),
         ('"text, with a comma" a.png', ["a.png"]),
         ("a\\,b.png", []),
+        ('"see a text, https://h/a.png"', []),
+        ('"https://h/a.png, a text"', []),
     ],
 )
 def test_words_and_lists_of_a_tag_are_taken_apart(arguments: str, urls: list[str] | int) -> None:
