@@ -84,8 +84,12 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
         _find_tags(body, merge_ranges(masks), result)
     if any(_BEFORE_URL.search(body[max(0, start - _MAX_BLANKS) : start]) for start in bare_urls):
         merged = merge_ranges((*masks, *result.masks))
-        for mark, search in _SEARCHES:
-            if mark in body:
+        if b"![[" in body:
+            _embeds(body, merged, result)
+        if b"{" in body:
+            _components(body, merged, result)
+        if b"::" in body:
+            for search in (_docfx, _properties, _fences, _fields):
                 search(body, merged, result)
     return result
 
@@ -232,13 +236,3 @@ def _add(
     named = form_by_name(form, body[start:stop].decode(), *names)
     if named and _WEB.match(body, start, stop):
         result.add(body, start, stop, named, Quoting.LITERAL)
-
-
-_SEARCHES = (
-    (b"![[", _embeds),
-    (b"}", _components),
-    (b":::", _docfx),
-    (b"::", _properties),
-    (b":::", _fences),
-    (b"::", _fields),
-)
