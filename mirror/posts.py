@@ -20,7 +20,10 @@ _MAX_BYTES = 64 * 2**20
 
 @dataclass(frozen=True, slots=True, order=True)
 class Post:
-    """A Markdown file. `name` is relative to the folder of `mirror.toml`, with `/`."""
+    """A Markdown file, or a data file that `include` names.
+
+    `name` is relative to the folder of `mirror.toml`, with `/`.
+    """
 
     name: str
     path: Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mirror.amounts import count_text
+from mirror.amounts import count_text, size_text
 from mirror.cli.common import (
     ConfigPath,
     Json,
@@ -18,9 +18,12 @@ from mirror.cli.common import (
     scan_posts,
 )
 from mirror.console import Style, for_log, print_json, say
+from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from mirror.pipeline.scan import HostRow, Scanned
+
+_MAX_MEDIA_TYPE = 100
 
 
 def scan(
@@ -57,19 +60,28 @@ def scan(
                         "column": ref.column,
                         "start": ref.span.start,
                         "end": ref.span.stop,
-                        "url": ref.url.public,
+                        "url": _without_data(ref.url.public),
                         "form": ref.form.value,
                         "source": source,
                     }
                 )
             else:
+                url = printable(_without_data(ref.url.public))
                 place = f"{post.name}:{ref.line}:{ref.column}"
-                say(for_log(f"{place}  {ref.form.value}  {ref.url}  {source or '-'}"))
+                say(for_log(f"{place}  {ref.form.value}  {url}  {source or '-'}"))
     for finding in scanned.findings:
         say(Style.of(sys.stderr).finding(finding), sys.stderr)
     if not as_json:
         say(_scan_summary(scanned, everything))
     raise typer.Exit(exit_code(scanned.findings))
+
+
+def _without_data(url: str) -> str:
+    """Return the URL. Of a `data:` URI return its media type and, for the data, its length."""
+    head, comma, _ = url.partition(",")
+    if head[:5].lower() != "data:":
+        return url
+    return f"{head[:_MAX_MEDIA_TYPE]}{comma}… ({size_text(len(url))})"
 
 
 def _print_hosts(rows: Sequence[HostRow]) -> None:

@@ -1,5 +1,7 @@
 """Find the URL of every image and link in a post, with its byte span. Pure: bytes in, values out.
 
+A data file that the settings name is read here too: all of it as front matter.
+
 Others use these names:
 
 - `find_references` returns the `Scan` of a post: its encoding, references and findings.
@@ -65,11 +67,14 @@ class Scan:
 
 
 _LONE_CR = re.compile(rb"\r(?!\n)")
+_DATA_SUFFIXES = {".yml": "yaml", ".yaml": "yaml", ".toml": "toml", ".json": "json"}
 _QUOTED_FORMS = (Form.CODE, Form.COMMENT)
 
 
 def find_references(data: bytes, post: str) -> Scan:
-    """Find all URLs of `post`, its relative path; the suffix `.mdx` selects MDX.
+    """Find all URLs of `post`, its relative path. The suffix selects the grammar.
+
+    `.mdx` is MDX; `.yml`, `.yaml`, `.toml` and `.json` are data; all others are Markdown.
 
     Never raises: a post that is no text has no references and one finding.
     """
@@ -77,7 +82,11 @@ def find_references(data: bytes, post: str) -> Scan:
         post_text = decode(data)
         # Parsers treat a lone CR as a line end in some places only. No offset moves.
         text = _LONE_CR.sub(b"\n", post_text.utf8)
-        result = _find(text, is_mdx=PurePosixPath(post).suffix.lower() == ".mdx")
+        suffix = PurePosixPath(post).suffix.lower()
+        if kind := _DATA_SUFFIXES.get(suffix):
+            result = frontmatter.find_in_file(text, kind)
+        else:
+            result = _find(text, is_mdx=suffix == ".mdx")
     except NotTextError as error:
         finding = Finding(Rule.POST_UNREADABLE, post, str(error), post, error.line, error.column)
         return Scan("", (), (finding,))
@@ -95,9 +104,8 @@ def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:
     block = frontmatter.split(utf8)
     body = utf8[block.body :]
     inner = mdx.find(body) if is_mdx else commonmark.find(body)
-    tags = GrammarResult()
-    if b"{{" in body or b"{%" in body:
-        tags = generators.find(body, merge_ranges(inner.masks))
+    bare_urls = (item.start for item in inner.urls if item.form is Form.AUTOLINK)
+    tags = generators.find(body, inner.masks, bare_urls)
     masks = merge_ranges((*inner.masks, *tags.masks))
     # A mask hides URLs of the page; those that code and comments quote are reported as quoted.
     unmasked = [
@@ -107,7 +115,8 @@ def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:
     ]
     result = frontmatter.find(utf8, block)
     result.urls += [item.shifted(block.body) for item in (*unmasked, *tags.urls)]
-    result.problems += [problem.shifted(block.body) for problem in inner.problems]
+    problems = (*inner.problems, *tags.problems)
+    result.problems += [problem.shifted(block.body) for problem in problems]
     return result
 
 

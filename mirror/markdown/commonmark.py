@@ -15,7 +15,7 @@ import pyromark
 from mirror.markdown import html
 from mirror.markdown.results import GrammarResult, JoinedText, Problem, UrlSpan
 from mirror.markdown.spelling import read
-from mirror.markdown.urls import bare_urls, is_absolute
+from mirror.markdown.urls import bare_urls, form_by_name, is_absolute
 from mirror.model import Form, Quoting, Rule
 
 # Front matter is cut off before: the parser's own option takes any pair of `---` lines anywhere
@@ -40,6 +40,21 @@ _TEMPLATE = re.compile(r"\{[{%]")
 # What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
 # extensions (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`.
 _ADMONITION = re.compile(rb"(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w]")
+# Likewise behind the definition of a term, in the same paragraph or in the one before it
+# (kramdown, Goldmark, Python-Markdown, Pandoc, which also takes `~`).
+_DEFINITION = re.compile(rb"(?:\A|\n)[ \t>]*[:~][ \t]")
+# A fence of MyST that holds Markdown: ```{note}. Many others hold programs: {r}, {code-block}.
+_DIRECTIVE = re.compile(rb"[ \t]*[`~]{3,}[ \t]*\{([\w:+.-]+)\}[ \t]*([^\r\n]*)")
+_OPTION = re.compile(rb"[ \t]*:([\w-]+):[ \t]*([^\s\\]*)[^\n]*\n")
+_IMAGE_DIRECTIVES = frozenset(b"figure image".split())
+_MARKDOWN_DIRECTIVES = _IMAGE_DIRECTIVES | frozenset(
+    b"admonition attention aside blockquote card card-carousel caution centered container danger"
+    b" definition deprecated details div dropdown epigraph error example exercise exercise-start"
+    b" figure-md glossary grid grid-item grid-item-card highlights hint important list-table"
+    b" margin note panels prf:definition prf:example prf:proof prf:remark prf:theorem pull-quote"
+    b" seealso sidebar solution subfigure tab tab-item tab-set tabbed table tip todo topic"
+    b" versionadded versionchanged warning".split()
+)
 _MAX_DEPTH = 20
 
 _INLINE = frozenset({"Emphasis", "Strong", "Strikethrough", "Superscript", "Subscript"})
@@ -83,7 +98,8 @@ class _EventReader:
         self.tags: list[tuple[int, int]] = []  # inline HTML of the paragraph
         self.in_code = False
         self.paragraph = b""  # the paragraph right before the current block
-        self.admonition: list[tuple[int, int]] | None = None  # lines of its indented part
+        self.has_term = False  # another paragraph is right before that one
+        self.note: list[tuple[int, int]] | None = None  # lines of a block that is no code
         self.images = 0  # open images; HTML in an alt text is not shown
         self.tables = 0
         self.heading: dict[str, int] | None = None
@@ -94,8 +110,8 @@ class _EventReader:
             if not isinstance(event, str):
                 kind, value = event.popitem()  # its only member
                 if kind == "Text":
-                    if self.admonition is not None:
-                        self.admonition += _lines(self.body, value, place["start"], place["end"])
+                    if self.note is not None:
+                        self.note += _lines(self.body, value, place["start"], place["end"])
                     elif "//" in value and not self.in_code:
                         self.text(place["start"], place["end"])
                 elif kind == "Start":
@@ -124,9 +140,8 @@ class _EventReader:
         self.finish_paragraph()
         if name == "CodeBlock":
             self.in_code = True
-            is_note = data == "Indented" and _ADMONITION.match(self.paragraph)
-            if is_note and self.depth < _MAX_DEPTH:
-                self.admonition = []
+            if self.depth < _MAX_DEPTH and self.holds_markdown(data, place):
+                self.note = []
         elif name == "Table":
             self.tables += 1
         elif name == "Heading":
@@ -138,10 +153,11 @@ class _EventReader:
             self.images -= value == "Image"
         elif not isinstance(value, str) or value not in _INLINE:
             self.finish_paragraph()
-            if value == "CodeBlock" and self.admonition is not None:
-                self.nested_markdown(JoinedText(self.body, self.admonition))
-                self.in_code, self.admonition = False, None
-            elif value == "CodeBlock":
+            if value == "CodeBlock" and self.note is not None:
+                self.finish_note(self.note, place)
+                self.in_code, self.note = False, None
+                return  # a further definition of a term may follow
+            if value == "CodeBlock":
                 self.in_code = False
                 self.result.add_quoted(self.body, place["start"], place["end"], Form.CODE)
             elif value == "HtmlBlock":
@@ -151,6 +167,7 @@ class _EventReader:
             elif not isinstance(value, str) and "Heading" in value:
                 self.heading = None
             is_paragraph = value == "Paragraph"
+            self.has_term = bool(self.paragraph)
             self.paragraph = self.body[place["start"] : place["end"]] if is_paragraph else b""
 
     # --- images and links ---------------------------------------------------------------------
@@ -230,6 +247,41 @@ class _EventReader:
             if self.depth < _MAX_DEPTH and html.holds_markdown(pieces):
                 self.nested_markdown(JoinedText(self.body, html.between_tags(pieces)))
             self.html = []
+
+    def holds_markdown(self, kind: Any, place: dict[str, int]) -> bool:
+        """Return True for a block of code that is none to other tools than CommonMark's."""
+        if kind != "Indented":
+            directive = _DIRECTIVE.match(self.body, place["start"], place["end"])
+            return directive is not None and directive[1] in _MARKDOWN_DIRECTIVES
+        if _ADMONITION.match(self.paragraph):
+            return True
+        # The first line of a paragraph is a definition only behind a paragraph that is its term.
+        return _DEFINITION.search(self.paragraph, 0 if self.has_term else 1) is not None
+
+    def finish_note(self, lines: list[tuple[int, int]], place: dict[str, int]) -> None:
+        pieces = JoinedText(self.body, lines)
+        directive = _DIRECTIVE.match(self.body, place["start"], place["end"])
+        if directive and directive[1] in _IMAGE_DIRECTIVES:
+            argument = directive[2].rstrip()
+            self.shortcode(argument, directive.start(2), directive[1], Quoting.BARE)
+        if directive:
+            self.options(pieces)
+        if lines:
+            self.nested_markdown(pieces)
+
+    def options(self, pieces: JoinedText) -> None:
+        """Read the lines `:name: value` that a directive begins with."""
+        at = 0
+        while option := _OPTION.match(pieces.text, at):
+            at = option.end()
+            start = pieces.origin(option.start(2))
+            self.shortcode(option[2], start, option[1], Quoting.LITERAL)
+
+    def shortcode(self, word: bytes, start: int, name: bytes, quoting: Quoting) -> None:
+        url = read(word.decode(), quoting)
+        if form := form_by_name(Form.SHORTCODE, url, name.decode()):
+            span = start, start + len(word)
+            self.result.urls.append(UrlSpan(*span, url, form, quoting))
 
     def nested_markdown(self, pieces: JoinedText) -> None:
         """Read a block as Markdown that other tools take for Markdown and CommonMark does not."""

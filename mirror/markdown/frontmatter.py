@@ -1,8 +1,8 @@
-"""URLs in front matter: YAML, TOML and JSON. Each URL gets its span; nothing is serialised again.
+"""URLs in YAML, TOML and JSON: front matter, data files, tags that hold YAML.
 
-Every string that is a URL as a whole is judged, whatever its key. Image URLs within longer text,
-such as an excerpt in HTML, are found and not rewritten. YAML is read as a stream of
-events, so aliases, tags and deep nesting build nothing.
+Each URL gets its span; nothing is serialised again. Every string that is a URL as a whole is
+judged, whatever its key. Image URLs within longer text, such as an excerpt in HTML, are found and
+not rewritten. YAML is read as a stream of events, so aliases, tags and deep nesting build nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,13 @@ import yaml
 
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan
 from mirror.markdown.spelling import read
-from mirror.markdown.urls import form_by_name, has_image_path, is_absolute, quoted_urls
+from mirror.markdown.urls import (
+    form_by_name,
+    has_image_path,
+    is_absolute,
+    is_below_picture,
+    quoted_urls,
+)
 from mirror.model import Form, Quoting, Rule
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the parser in C is ten times as fast
@@ -27,13 +33,17 @@ _CLOSING = {
     b"---": re.compile(rb"(?<=[\r\n])(?:---|\.\.\.)[ \t]*(?=[\r\n]|\Z)"),
     b"+++": re.compile(rb"(?<=[\r\n])\+\+\+[ \t]*(?=[\r\n]|\Z)"),
 }
-# What follows a fence in front matter; after a thematic break there is a paragraph, or whatever.
-_FIRST_KEY = re.compile(rb"(?:[ \t]*(?:#[^\r\n]*)?(?:\r\n|\n|\r))*[\w\"'-][^\r\n:=]*[:=]")
+# A first key that every YAML parser reads as one, which saves asking it.
+_PLAIN_KEY = re.compile(rb"[A-Za-z_][\w-]*:[ \r\n]")
+# The parser refuses these wherever they stand, and a tab before a key.
+_REFUSED = re.compile(rb"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f]")
+_TOML_STATEMENT = re.compile(rb"(?:[ \t]*(?:#[^\n]*|\r)?\n)*([^\r\n]+)")
 _JSON_OBJECT = re.compile(rb"\{\s*\"")
 _WORTH_READING = re.compile(
     rb"(?i)//|\\/|\\u|\.(?:png|jp|gif|webp|avif|bmp|tif|ico|svg|apng|heic|jfif)"
 )
 _MAX_BYTES = 1 << 18
+_MAX_FILE_BYTES = 1 << 24
 _MAX_DEPTH = 100
 _MAX_DOTS = 200  # in a line of TOML; dotted keys cost their parser the square of it
 
@@ -47,11 +57,13 @@ _YAML_STYLES = {
 # Blanks and line ends around an address in a string; a `\` takes a line end out of it.
 _PADDING = re.compile(rb"(?:\\?[ \t\r\n])*+")
 _YAML_LINE = re.compile(
-    rb"^[ \t]*(?:-[ \t]+)?([\w.-]+):[ \t]+"
+    rb"^[ \t]*(?:-[ \t]+)?([\w.\x80-\xff-]+):[ \t]+"
     rb"(?:\"([^\"\\\r\n]+)\"|'([^'\r\n]+)'|([^\s\"'\[{&*!|>%@`#]\S*))[ \t]*(?:#[^\r\n]*)?\r?$",
     re.M,
 )
-_JSON_STRING = re.compile(rb"\"([^\"\\]*(?:\\.[^\"\\]*)*)\"(\s*:)?")
+# Obsidian's banner plugins take an embed for an address.
+_EMBED = re.compile(r"!?\[\[([^\[\]|\s]+)(?:\|[^\[\]]*)?\]\]")
+_JSON_TOKEN = re.compile(rb"\"([^\"\\]*(?:\\.[^\"\\]*)*)\"|[{}\[\],:]")
 _TOML_TOKEN = re.compile(
     rb"#[^\n]*|\"\"\"(?P<escapes>(?:[^\"\\]|\\.|\"{1,2}(?!\"))*)\"\"\"|'''(?P<raws>(?:[^']|'{1,2}(?!'))*)'''"
     rb"|\"(?P<escape>[^\"\\\n]*(?:\\.[^\"\\\n]*)*)\"|'(?P<raw>[^'\n]*)'|[\[\]{}=,.\n]|[^\s\[\]{}=,.\"'#]+",
@@ -69,12 +81,15 @@ class FrontMatter(NamedTuple):
 
 
 def split(source: bytes) -> FrontMatter:
-    """Find the front matter, which can only be the very first thing in a post."""
+    """Find the front matter, which can only be the very first thing in a post.
+
+    The parser of its language decides: what it reads as anything but a mapping is Markdown.
+    """
     if fence := _FENCED.match(source):
+        kind, is_mapping = _FENCES[fence[1]]
         closing = _CLOSING[fence[1]].search(source, fence.end())
         stop = closing.start() if closing else len(source)
-        if _FIRST_KEY.match(source, fence.end(), stop):
-            kind = "yaml" if fence[1] == b"---" else "toml"
+        if is_mapping(source[fence.end() : stop]):
             if closing:
                 return FrontMatter(kind, fence.end(), stop, closing.end())
             return FrontMatter("half", 0, stop, stop)
@@ -83,6 +98,37 @@ def split(source: bytes) -> FrontMatter:
             return FrontMatter("half", 0, len(source), len(source))
         return FrontMatter("json", 0, stop, stop)
     return FrontMatter("", 0, 0, 0)
+
+
+def is_yaml_mapping(text: bytes) -> bool:
+    """Return True if YAML begins with the key of a mapping. What follows may be broken."""
+    if _PLAIN_KEY.match(text):
+        return True
+    try:
+        events = yaml.parse(_REFUSED.sub(b" ", text), Loader=_LOADER)
+        nodes = (event for event in events if isinstance(event, yaml.NodeEvent))
+        if not isinstance(next(nodes, None), yaml.MappingStartEvent):
+            return False
+        # `{{ tag }}` is a mapping whose key is a mapping, `{: .class}` has an empty key.
+        key = next(nodes, None)
+        return isinstance(key, yaml.ScalarEvent) and key.value != ""
+    except yaml.YAMLError:
+        return False
+
+
+def _is_toml_table(text: bytes) -> bool:
+    """Return True if TOML begins with a table or a key. What follows may be broken."""
+    statement = _TOML_STATEMENT.match(text)
+    if not statement or statement[1].count(b".") > _MAX_DOTS:
+        return False
+    key, is_value, _ = statement[1].decode().partition("=")
+    try:
+        return bool(tomllib.loads(f"{key}= 0" if is_value else key))
+    except (ValueError, RecursionError):
+        return bool(is_value) and len(key.split()) == 1  # a broken key: `标题 =` needs quotes
+
+
+_FENCES = {b"---": ("yaml", is_yaml_mapping), b"+++": ("toml", _is_toml_table)}
 
 
 def _json_end(source: bytes) -> int:
@@ -106,50 +152,108 @@ def find(source: bytes, block: FrontMatter) -> GrammarResult:
     if block.kind == "half":
         message = "front matter is opened here and never closed, so the post stays as it is"
         result.problems.append(Problem(0, message, Rule.FRONT_MATTER_BROKEN))
-    elif _WORTH_READING.search(source, block.start, block.stop):
+    elif block.kind:
         text = source[block.start : block.stop]
-        try:
-            if len(text) > _MAX_BYTES:
-                raise ValueError(f"longer than {_MAX_BYTES} bytes")
-            values = list(_VALUES[block.kind](text))
-        except (ValueError, RecursionError, yaml.YAMLError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            message = f"front matter is no valid {block.kind.upper()} ({reason})"
-            result.problems.append(Problem(block.start, message, Rule.FRONT_MATTER_BROKEN))
-            values = list(_lines(text)) if block.kind == "yaml" else []
-        _judge(result, text, block.start, values)
+        _find(result, text, block.start, block.kind, "front matter", _MAX_BYTES)
     return result
+
+
+def find_in_file(source: bytes, kind: str) -> GrammarResult:
+    """Find URLs in a data file, which is read as front matter is."""
+    result = GrammarResult()
+    _find(result, source, 0, kind, "the file", _MAX_FILE_BYTES)
+    return result
+
+
+def find_in_tag(source: bytes, start: int, stop: int, result: GrammarResult) -> None:
+    """Find URLs in the YAML between a template tag and its end; they become shortcodes."""
+    values = GrammarResult()
+    _find(values, source[start:stop], start, "yaml", "the text of the tag", _MAX_BYTES)
+    for item in values.urls:
+        is_value = item.form is Form.FRONT_MATTER
+        result.urls.append(item._replace(form=Form.SHORTCODE) if is_value else item)
+    result.problems += values.problems
+
+
+def _find(
+    result: GrammarResult, text: bytes, offset: int, kind: str, name: str, max_bytes: int
+) -> None:
+    if not _WORTH_READING.search(text):
+        return
+    try:
+        if len(text) > max_bytes:
+            raise ValueError(f"longer than {max_bytes} bytes")
+        values = list(_VALUES[kind](text))
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        message = f"{name} is no valid {kind.upper()} ({reason})"
+        result.problems.append(Problem(offset, message, Rule.FRONT_MATTER_BROKEN))
+        values = list(_lines(text)) if kind == "yaml" else []
+    for value in values:
+        _judge(result, text, offset, value)
 
 
 class _StringValue(NamedTuple):
     """A string value: its key, its value by the parser, and the range that spells it."""
 
     key: str
+    below_picture: bool
     value: str
     start: int
     stop: int
     quoting: Quoting
 
 
-def _judge(result: GrammarResult, text: bytes, offset: int, values: list[_StringValue]) -> None:
-    for key, value, start, stop, quoting in values:
-        words = value.split()
-        form = form_by_name(Form.FRONT_MATTER, words[0], key) if words else None
-        if form is None or len(words) > 1:
-            _judge_text(result, text, offset, value, start, stop)
-        if form is None:
-            continue
-        if padding := _PADDING.match(text, start, stop):
-            start = padding.end()
-        stop = start + len(text[start:stop].rstrip())
-        if len(words) == 1 and read(text[start:stop].decode(), quoting) == words[0]:
-            result.urls.append(UrlSpan(offset + start, offset + stop, words[0], form, quoting))
-        elif len(words) == 1:
-            message = "the address in the front matter could not be located, so it stays"
-            result.problems.append(Problem(offset + start, message))
-        elif is_absolute(words[0]) and (form is not Form.LINK or has_image_path(words[-1])):
-            message = "an address in the front matter is followed by more text, so it stays"
-            result.problems.append(Problem(offset + start, message))
+class _Collection:
+    """An open mapping or sequence, and the key that the next value goes under.
+
+    `below_picture`: a key above the collection is one of a picture.
+    """
+
+    def __init__(self, key: str, *, below_picture: bool, is_mapping: bool, is_flow: bool) -> None:
+        self.key = key
+        self.below_picture = below_picture
+        self.is_mapping = is_mapping
+        self.is_flow = is_flow
+        self.expects_key = is_mapping
+
+    def inner(self, *, is_mapping: bool, is_flow: bool = False) -> _Collection:
+        """Return the collection that is the next value. A sequence hands its key on."""
+        below = self.below_picture
+        if self.is_mapping:
+            below = is_below_picture(self.key, above=below)
+        return _Collection(self.key, below_picture=below, is_mapping=is_mapping, is_flow=is_flow)
+
+
+def _root() -> _Collection:
+    return _Collection("", below_picture=False, is_mapping=False, is_flow=False)
+
+
+def _judge(result: GrammarResult, text: bytes, offset: int, item: _StringValue) -> None:
+    key, below_picture, value, start, stop, quoting = item
+    if embed := _EMBED.fullmatch(value.strip()):
+        value, quoting = embed[1], Quoting.LITERAL
+        start = text.find(b"[[", start, stop) + 2
+        stop = start + len(value.encode())
+    words = value.split()
+    form = None
+    if words:
+        form = form_by_name(Form.FRONT_MATTER, words[0], key, below_picture=below_picture)
+    if form is None or len(words) > 1:
+        _judge_text(result, text, offset, value, start, stop)
+    if form is None:
+        return
+    if padding := _PADDING.match(text, start, stop):
+        start = padding.end()
+    stop = start + len(text[start:stop].rstrip())
+    if len(words) == 1 and read(text[start:stop].decode(), quoting) == words[0]:
+        result.urls.append(UrlSpan(offset + start, offset + stop, words[0], form, quoting))
+    elif len(words) == 1:
+        message = "the address in the front matter could not be located, so it stays"
+        result.problems.append(Problem(offset + start, message))
+    elif is_absolute(words[0]) and (form is not Form.LINK or has_image_path(words[-1])):
+        message = "an address in the front matter is followed by more text, so it stays"
+        result.problems.append(Problem(offset + start, message))
 
 
 def _judge_text(
@@ -173,39 +277,25 @@ def _judge_text(
 def _yaml_values(text: bytes) -> Iterator[_StringValue]:
     characters = text.decode()
     offsets = _Offsets(characters)
-    open_: list[_Collection] = []
+    open_ = [_root()]
     for event in yaml.parse(characters, Loader=_LOADER):
         if isinstance(event, yaml.CollectionEndEvent):
             open_.pop()
         elif isinstance(event, yaml.NodeEvent):
-            is_key, key = open_[-1].take(event) if open_ else (False, "")
+            collection = open_[-1]
+            is_key = collection.expects_key
+            if is_key:
+                collection.key = getattr(event, "value", "")
+            collection.expects_key = collection.is_mapping and not is_key
             if isinstance(event, yaml.CollectionStartEvent):
-                if len(open_) == _MAX_DEPTH:
+                if len(open_) > _MAX_DEPTH:
                     raise ValueError(f"nested more than {_MAX_DEPTH} deep")
                 is_mapping = isinstance(event, yaml.MappingStartEvent)
-                open_.append(_Collection(is_mapping, bool(event.flow_style), key))
+                open_.append(
+                    collection.inner(is_mapping=is_mapping, is_flow=bool(event.flow_style))
+                )
             elif isinstance(event, yaml.ScalarEvent) and not is_key:
-                in_flow = bool(open_) and open_[-1].is_flow
-                yield _yaml_scalar(characters, event, key, in_flow, offsets)
-
-
-class _Collection:
-    """An open mapping or sequence, and the key that the next value goes under."""
-
-    def __init__(self, is_mapping: bool, is_flow: bool, key: str) -> None:
-        self.is_mapping = is_mapping
-        self.is_flow = is_flow
-        self.key = key
-        self.expects_key = is_mapping
-
-    def take(self, event: Any) -> tuple[bool, str]:
-        """Return True if the node is a key, and the key that the node belongs to."""
-        if not self.is_mapping:
-            return False, self.key
-        is_key, self.expects_key = self.expects_key, not self.expects_key
-        if is_key:
-            self.key = getattr(event, "value", "")
-        return is_key, self.key
+                yield _yaml_scalar(characters, event, collection, offsets)
 
 
 class _Offsets:
@@ -221,9 +311,9 @@ class _Offsets:
         return self._bytes
 
 
-def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offsets) -> _StringValue:
+def _yaml_scalar(text: str, event: Any, collection: _Collection, offsets: _Offsets) -> _StringValue:
     quoting = _YAML_STYLES[event.style or ""]
-    if quoting is Quoting.YAML_PLAIN and in_flow:
+    if quoting is Quoting.YAML_PLAIN and collection.is_flow:
         quoting = Quoting.YAML_FLOW
     # The mark is before an anchor, a tag or the `>-` of a block, and behind the blanks that follow.
     piece = text[event.start_mark.index : event.end_mark.index].rstrip()
@@ -234,7 +324,9 @@ def _yaml_scalar(text: str, event: Any, key: str, in_flow: bool, offsets: _Offse
     else:
         value = event.value.strip()
         start = stop - len(value) if piece.endswith(value) else event.start_mark.index
-    return _StringValue(key, event.value, offsets(start), offsets(stop), quoting)
+    below = collection.below_picture
+    span = offsets(start), offsets(stop)
+    return _StringValue(collection.key, below, event.value, *span, quoting)
 
 
 def _lines(text: bytes) -> Iterator[_StringValue]:
@@ -242,37 +334,84 @@ def _lines(text: bytes) -> Iterator[_StringValue]:
     for match in _YAML_LINE.finditer(text):
         group = match.lastindex or 0
         quoting = {2: Quoting.ESCAPED, 3: Quoting.SINGLE}.get(group, Quoting.YAML_PLAIN)
-        yield _StringValue(match[1].decode(), match[group].decode(), *match.span(group), quoting)
+        key, value = match[1].decode(), match[group].decode()
+        yield _StringValue(key, False, value, *match.span(group), quoting)
 
 
 def _toml_values(text: bytes) -> Iterator[_StringValue]:
     if max(line.count(b".") for line in text.split(b"\n")) > _MAX_DOTS:
         raise ValueError(f"a line with more than {_MAX_DOTS} dots")
     strings = _strings_in(tomllib.loads(text.decode().replace("\r\n", "\n")))
-    key = word = ""
-    depth, in_value = 0, False
+    reader = _TomlReader()
     for token in _TOML_TOKEN.finditer(text):
-        kind, piece = token.lastgroup, token[0]
-        if kind is None:
-            if piece in (b"[", b"{"):
-                depth += in_value
-            elif piece in (b"]", b"}"):
-                depth -= in_value
-            elif piece == b"=":
-                key, in_value = word, True
-            elif piece == b"\n":
-                in_value = in_value and depth > 0
-            elif piece not in (b".", b",") and not piece.startswith(b"#"):
-                word = piece.decode()
+        if token.lastgroup is None:
+            reader.mark(token[0].decode())
             continue
+        kind = token.lastgroup
         quoting = Quoting.LITERAL if kind.startswith("raw") else Quoting.ESCAPED
         value = " ".join(read(token[kind].decode(), quoting).split())
-        follows = text[token.end() : token.end() + 80].lstrip(b" \t")
-        if not in_value or follows.startswith((b"=", b".")):
-            word = value
+        if not reader.in_value:
+            reader.keys.append(value)
         else:  # an empty range makes a problem of a value that the parser lacks
             span = token.span(kind) if value in strings else (token.start(), token.start())
-            yield _StringValue(key, value, *span, quoting)
+            collection = reader.open[-1]
+            yield _StringValue(collection.key, collection.below_picture, value, *span, quoting)
+
+
+class _TomlReader:
+    """State of a valid document between two tokens.
+
+    `open` are the table of the last header and the arrays and inline tables in it; `keys` are
+    the parts of a dotted key or of a header so far.
+    """
+
+    def __init__(self) -> None:
+        self.open = [_collection_of([])]
+        self.bases = [False]  # what `below_picture` is in each of `open`, before a dotted key
+        self.keys: list[str] = []
+        self.in_value = False
+
+    def mark(self, piece: str) -> None:
+        top = self.open[-1]
+        match piece:
+            case "=":
+                self._assign()
+            case "[" | "{" if self.in_value:
+                self.open.append(top.inner(is_mapping=piece == "{"))
+                self.bases.append(self.open[-1].below_picture)
+                self.in_value = piece == "["
+            case "]" if not self.in_value and len(self.open) == 1:
+                if self.keys:  # the second of `]]` ends nothing
+                    self.open = [_collection_of(self.keys)]
+                    self.bases = [self.open[-1].below_picture]
+                self.keys = []
+            case "]" | "}":
+                self.open.pop()
+                self.bases.pop()
+                self.keys, self.in_value = [], True
+            case ",":
+                self.keys, self.in_value = [], not top.is_mapping
+            case "\n":
+                if len(self.open) == 1:
+                    self.keys, self.in_value = [], False
+            case _ if piece not in ("[", ".") and not piece.startswith("#") and not self.in_value:
+                self.keys.append(piece)
+
+    def _assign(self) -> None:
+        top, below = self.open[-1], self.bases[-1]
+        *above, top.key = self.keys or [""]
+        for key in above:
+            below = is_below_picture(key, above=below)
+        top.below_picture = below
+        self.keys, self.in_value = [], True
+
+
+def _collection_of(header: list[str]) -> _Collection:
+    """Return the table of a header such as `[params.cover]`."""
+    table = _Collection("", below_picture=False, is_mapping=True, is_flow=False)
+    for key in header:
+        table.below_picture = is_below_picture(key, above=table.below_picture)
+    return table
 
 
 def _strings_in(value: Any) -> set[str]:
@@ -292,13 +431,22 @@ def _strings_in(value: Any) -> set[str]:
 
 def _json_values(text: bytes) -> Iterator[_StringValue]:
     json.loads(text)
-    key = ""
-    for token in _JSON_STRING.finditer(text):
-        value = json.loads(b'"' + token[1] + b'"')
-        if token[2]:
-            key = value
+    open_ = [_root()]
+    for token in _JSON_TOKEN.finditer(text):
+        top, piece = open_[-1], token[0]
+        if piece in (b"{", b"["):
+            open_.append(top.inner(is_mapping=piece == b"{"))
+        elif piece in (b"}", b"]"):
+            open_.pop()
+        elif piece in (b",", b":"):
+            top.expects_key = top.is_mapping and piece == b","
         else:
-            yield _StringValue(key, value, *token.span(1), Quoting.ESCAPED)
+            value = json.loads(b'"' + token[1] + b'"')
+            if top.expects_key:
+                top.key = value
+            else:
+                below, span = top.below_picture, token.span(1)
+                yield _StringValue(top.key, below, value, *span, Quoting.ESCAPED)
 
 
 _VALUES = {"yaml": _yaml_values, "toml": _toml_values, "json": _json_values}

@@ -1,31 +1,67 @@
-"""URLs in what a site generator expands before or beside Markdown.
+"""URLs in what a site generator or an editor expands before or beside Markdown.
 
 Hugo: `{{< name key="value" >}}` and `{{% … %}}`. Jekyll, Hexo and other Liquid or Nunjucks:
-`{% name words %}`. Neither is Markdown, so the text outside of code is searched for them.
+`{% name words %}`. Components of Nuxt and remark: `::name{key="value"}`. DocFX:
+`:::image source="…":::`. MyST: `:::{figure} …`. Obsidian: `![[…]]`, Dataview: `cover:: …`. None is
+Markdown, so the text outside of code is searched for them.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from mirror.markdown.results import GrammarResult, is_within
-from mirror.markdown.urls import form_by_name
+from mirror.markdown import frontmatter
+from mirror.markdown.results import GrammarResult, is_within, merge_ranges
+from mirror.markdown.urls import form_by_name, has_image_path, is_picture_name
 from mirror.model import Form, Quoting
 
 _OPENING = re.compile(rb"\{(?:\{([<%])|%)-?[ \t\r\n]*+(/?[A-Za-z_][\w.\-/]*+)")
 # No tag holds the start of another or a blank line; `{%` in a formula stays a formula.
 _END = re.compile(rb"[>%]\}\}|%\}|\{[{%]|\n[ \t]*+\r?\n")
-_PARAMETER = re.compile(
-    rb"(?:([\w.\-]+)[ \t\r\n]*=[ \t\r\n]*)?"
-    rb"(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|`([^`]*)`|([^\s\"'`]+))",
-    re.S,
-)
+_KEY = rb"(?:([\w.\-]+)[ \t\r\n]*=[ \t\r\n]*)?"
+_VALUES = rb"'([^']*)'|`([^`]*)`|([^\s\"'`]+)"
+_PARAMETER = re.compile(_KEY + rb"(?:\"((?:[^\"\\]|\\.)*+)\"|" + _VALUES + rb"|(\"))", re.S)
+_UNCLOSED = 6  # the group of a quote that nothing closes; behind it no other one is closed either
+_NEVER = rb"(?!)()"  # in place of a string in such quotes, so that the groups keep their numbers
+_PARAMETER_BEHIND_QUOTE = re.compile(_KEY + rb"(?:" + _NEVER + rb"|" + _VALUES + rb")")
+_COMMA = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+")
+_BLANK = re.compile(rb"\s")
+_NEXT_URL = re.compile(rb"(?i:https?:)?//")
+# DPlayer's "pic=URL", Stellar's icon:URL.
+_PREFIX = re.compile(rb"([A-Za-z][\w-]*)(?:=|:(?!//))")
 _CODE_NAMES = frozenset(b"highlight codeblock".split())
 _COMMENT_NAMES = frozenset(b"comment".split())
 _RAW_NAMES = frozenset(b"raw verbatim".split())
-_PAIRED = _CODE_NAMES | _COMMENT_NAMES | _RAW_NAMES
+_YAML_NAMES = frozenset(b"aplayerlist flink".split())
+_PAIRED = _YAML_NAMES | _CODE_NAMES | _COMMENT_NAMES | _RAW_NAMES
+
+_EMBED = re.compile(rb"(?<!\\)!\[\[([^\s\[\]|\\]+)(?:\\?\|[^\[\]\r\n]*)?\]\]")
+_BRACES = re.compile(rb"\{([^{}=]*=[^{}]*)\}")
+_COMPONENT = re.compile(rb"(?<![\w:/\\]):+([A-Za-z][\w-]*)(?:\[[^\[\]\r\n]*\])?\Z")  # before braces
+_DOCFX = re.compile(rb":::[ \t]*(image|icon)[ \t]((?:[^\r\n:]|:(?!::)|\r?\n(?![ \t]*\r?\n))*+):::")
+_ATTRIBUTE = re.compile(
+    rb"(?<![\w:.-])([A-Za-z][\w-]*)[ \t]*=[ \t]*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=}]+))"
+)
+_BLANK_LINE = re.compile(rb"\n[ \t]*+\r?\n")
+_PROPERTIES = re.compile(
+    rb"^[ \t]*::+[A-Za-z][^\r\n]*\r?\n[ \t]*---[ \t]*\r?\n(.*?)^[ \t]*---[ \t]*\r?$", re.M | re.S
+)
+_FENCE = re.compile(rb"^[ \t>]*:{3,}[ \t]*\{(\w[\w:+.-]*)\}[ \t]*([^\s\\]*)[^\n]*(?:\n|\Z)", re.M)
+_OPTION = re.compile(rb"[ \t>]*:([\w-]+):[ \t]+([^\s\\]+)[ \t]*\r?(?:\n|\Z)")
+_IMAGE_FENCES = frozenset(b"figure image".split())
+_FIELD = re.compile(rb"::[ \t]+\"?([^\s\[\]()<>|\"]++)\"?(?=[ \t]*(?:[\r\n]|\Z)|[\])])")
+_FIELD_KEY = re.compile(
+    rb"(?:[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+(?:\[.\][ \t]+)?)?|.*[\[(])"
+    rb"[*_]*([\w\x80-\xff][^:*\[\](){}`]*?)[*_]*",
+    re.S,
+)
+# What stands before the URL in each of these.
+_BEFORE_URL = re.compile(rb"(?:\[\[|[=\"']|[:}\-][ \t]+)\Z")
+_MAX_BLANKS = 20
+_WEB = re.compile(rb"(?i)https?://")
+_MAX_BEFORE = 200
 
 
 class _TemplateTag(NamedTuple):
@@ -36,12 +72,29 @@ class _TemplateTag(NamedTuple):
     arguments: tuple[int, int]
 
 
-def find(body: bytes, masks: Sequence[tuple[int, int]]) -> GrammarResult:
-    """Find URLs in the tags outside of `masks`, which ascend.
+def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]) -> GrammarResult:
+    """Find URLs in the tags outside of `masks`.
 
-    The result's `masks` are what tags turn into code or comments.
+    `bare_urls` are the offsets of the http and https URLs that Markdown takes for text: the text
+    is searched for the syntax of editors where one of them stands as it does in such syntax. The
+    result's `masks` are what tags turn into code or comments.
     """
     result = GrammarResult()
+    if b"{" in body and (b"{{" in body or b"{%" in body):
+        _find_tags(body, merge_ranges(masks), result)
+    if any(_BEFORE_URL.search(body[max(0, start - _MAX_BLANKS) : start]) for start in bare_urls):
+        merged = merge_ranges((*masks, *result.masks))
+        if b"![[" in body:
+            _embeds(body, merged, result)
+        if b"{" in body:
+            _components(body, merged, result)
+        if b"::" in body:
+            for search in (_docfx, _properties, _fences, _fields):
+                search(body, merged, result)
+    return result
+
+
+def _find_tags(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
     tags = [tag for tag in _tags(body) if not is_within(tag.start, masks)]
     names = {tag.name for tag in tags}
     opened: _TemplateTag | None = None
@@ -52,11 +105,12 @@ def find(body: bytes, masks: Sequence[tuple[int, int]]) -> GrammarResult:
             else:
                 _arguments(body, tag, result)
         elif tag.name in _closing(opened.name):
-            if opened.name not in _RAW_NAMES:
+            if opened.name in _YAML_NAMES:
+                frontmatter.find_in_tag(body, opened.stop, tag.start, result)
+            elif opened.name not in _RAW_NAMES:
                 form = Form.COMMENT if opened.name in _COMMENT_NAMES else Form.CODE
                 result.add_quoted(body, opened.start, tag.stop, form)
             opened = None
-    return result
 
 
 def _closing(name: bytes) -> tuple[bytes, bytes]:
@@ -75,16 +129,110 @@ def _tags(body: bytes) -> Iterator[_TemplateTag]:
 
 
 def _arguments(body: bytes, tag: _TemplateTag, result: GrammarResult) -> None:
-    for match in _PARAMETER.finditer(body, *tag.arguments):
+    for match in _parameters(body, *tag.arguments):
         key, _, single, *_ = match.groups()
         start, stop = match.span(match.lastindex or 0)
         if tag.is_hugo and single is not None:
             continue  # no quotes to Hugo: the page shows something else
-        if match.lastindex == 5:  # without quotes: Stellar's `{% image URL, alt=x %}`
-            stop -= body.endswith(b",", start, stop)
-        value = body[start:stop]
-        if b"\\" in value:
+        if body.find(b"\\", start, stop) >= 0:
             continue
-        names = (tag.name.decode(), key.decode()) if key else (tag.name.decode(),)
-        if form := form_by_name(Form.SHORTCODE, value.decode(), *names):
-            result.add(body, start, stop, form, Quoting.LITERAL)
+        items = list(_list_items(body, start, stop))
+        if any(_BLANK.search(body, *item) for item in items):
+            continue  # a sentence
+        for first, last in items:
+            name = key
+            if prefix := _PREFIX.match(body, first, last):
+                name, first = prefix[1], prefix.end()
+            names = (tag.name.decode(), name.decode()) if name else (tag.name.decode(),)
+            if form := form_by_name(Form.SHORTCODE, body[first:last].decode(), *names):
+                result.add(body, first, last, form, Quoting.LITERAL)
+
+
+def _parameters(body: bytes, at: int, stop: int) -> Iterator[re.Match[bytes]]:
+    pattern = _PARAMETER
+    while match := pattern.search(body, at, stop):
+        at = match.end()
+        if match.lastindex == _UNCLOSED:
+            pattern = _PARAMETER_BEHIND_QUOTE
+        else:
+            yield match
+
+
+def _list_items(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Split `a.png,b.png` and `URL, alt=x`; a comma within a URL stays."""
+    first = done = start
+    has_query = False
+    for comma in _COMMA.finditer(body, start, stop):
+        part = body[done : comma.start()]
+        has_query = has_query or b"?" in part
+        done = comma.end()
+        is_last = done == stop or len(comma[0]) > 1 or _NEXT_URL.match(body, done)
+        is_name_next = not has_query and _PREFIX.match(body, done, stop)
+        if is_last or is_name_next or (not has_query and has_image_path(part.decode())):
+            yield first, comma.start()
+            first, has_query = done, False
+    yield first, stop
+
+
+def _embeds(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
+    for embed in _EMBED.finditer(body):
+        if not is_within(embed.start(), masks):
+            _add(body, *embed.span(1), Form.INLINE, result, "image")
+
+
+def _components(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
+    for braces in _BRACES.finditer(body):
+        before = body[max(0, braces.start() - _MAX_BEFORE) : braces.start()]
+        component = _COMPONENT.search(before)
+        if component and not _BLANK_LINE.search(braces[1]) and not is_within(braces.start(), masks):
+            _attributes(body, *braces.span(1), component[1], result)
+
+
+def _docfx(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
+    for image in _DOCFX.finditer(body):
+        if not is_within(image.start(), masks):
+            _attributes(body, *image.span(2), image[1], result)
+
+
+def _attributes(body: bytes, start: int, stop: int, tag: bytes, result: GrammarResult) -> None:
+    for attribute in _ATTRIBUTE.finditer(body, start, stop):
+        span = attribute.span(attribute.lastindex or 0)
+        _add(body, *span, Form.SHORTCODE, result, tag.decode(), attribute[1].decode())
+
+
+def _properties(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
+    """Components of Nuxt may begin with YAML between `---` lines."""
+    for properties in _PROPERTIES.finditer(body):
+        is_yaml = frontmatter.is_yaml_mapping(properties[1])
+        if is_yaml and not is_within(properties.start(1), masks):
+            frontmatter.find_in_tag(body, *properties.span(1), result)
+
+
+def _fences(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
+    for fence in _FENCE.finditer(body):
+        if is_within(fence.end() - 1, masks):
+            continue
+        if fence[1] in _IMAGE_FENCES:
+            _add(body, *fence.span(2), Form.SHORTCODE, result, fence[1].decode())
+        at = fence.end()
+        while option := _OPTION.match(body, at):
+            at = option.end()
+            _add(body, *option.span(2), Form.SHORTCODE, result, option[1].decode())
+
+
+def _fields(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
+    """Fields of Dataview whose key is one of pictures; others are text that a reader sees."""
+    for field in _FIELD.finditer(body):
+        before = body[max(0, field.start() - _MAX_BEFORE) : field.start()]
+        key = _FIELD_KEY.fullmatch(before.rpartition(b"\n")[2])
+        name = key[1].decode(errors="replace") if key else ""
+        if is_picture_name(name) and not is_within(field.start(), masks):
+            _add(body, *field.span(1), Form.FRONT_MATTER, result, name)
+
+
+def _add(
+    body: bytes, start: int, stop: int, form: Form, result: GrammarResult, *names: str
+) -> None:
+    named = form_by_name(form, body[start:stop].decode(), *names)
+    if named and _WEB.match(body, start, stop):
+        result.add(body, start, stop, named, Quoting.LITERAL)

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mirror.markdown.results import GrammarResult, JoinedText, Problem
+from mirror.markdown.results import GrammarResult, JoinedText, Problem, UrlSpan
 from mirror.markdown.spelling import read
 from mirror.markdown.urls import (
+    as_browsers_read,
     bare_urls,
     form_by_name,
     has_image_path,
@@ -31,6 +32,9 @@ _WORTH_READING = re.compile(
     rb"(?i)src|href|poster|style|background|//"
     rb"|<(?:!--|object|meta|pre|code|s(?:amp|cript|tyle)|t(?:extarea|emplate|itle)|xmp|listing|iframe|nof|noe)"
 )
+# Vue: `:src="'https://…'"` is an attribute like any other.
+_BINDING = re.compile(rb"(?::|v-bind:)([\w:-]+)")
+_STRING = re.compile(rb"\s*(['\"`])([^'\"`\\$]*)\1\s*")
 _BLANKS = b" \t\n\f\r\v"
 
 # Browsers show the content of these as it is written, or not at all: it holds no images.
@@ -205,7 +209,10 @@ class _TagReader:
 
     def add(self, start: int, stop: int, form: Form, quoting: Quoting) -> None:
         if span := self.pieces.span(start, stop):
-            self.result.add(self.source, *span, form, quoting)
+            url = read(self.source[span[0] : span[1]].decode(), quoting)
+            if form is not Form.AUTOLINK:
+                url = as_browsers_read(url)
+            self.result.urls.append(UrlSpan(*span, url, form, quoting))
         else:
             message = "the URL runs over a line break inside a quote or a list"
             self.result.problems.append(Problem(self.pieces.origin(start), message))
@@ -213,7 +220,9 @@ class _TagReader:
     def attributes(self, tag: HtmlTag) -> None:
         values = {a.name: self.pieces.text[a.start : a.stop] for a in tag.attributes}
         for attribute in tag.attributes:
-            if attribute.name == b"style":
+            if binding := _BINDING.fullmatch(attribute.name):
+                self.bound(tag, binding[1], attribute)
+            elif attribute.name == b"style":
                 self.style(attribute)
             elif attribute.name in _SRCSETS:
                 self.srcset(attribute)
@@ -223,6 +232,22 @@ class _TagReader:
                 url = read(self.pieces.text[start:stop].decode(), quoting)
                 if form := form_of(tag.name, attribute.name, url, values):
                     self.add(start, stop, form, quoting)
+
+    def bound(self, tag: HtmlTag, name: bytes, attribute: Attribute) -> None:
+        """Read an attribute whose value is a program, here one string and no more."""
+        text = self.pieces.text
+        literal = _STRING.fullmatch(text, attribute.start, attribute.stop)
+        if literal is None:
+            return
+        start, stop = literal.span(2)
+        if name in _SRCSETS:
+            self.srcset(Attribute(name, start, stop, quoted=True))
+            return
+        spelled = literal[2].decode()
+        url = read(spelled, Quoting.HTML)
+        if form := form_of(tag.name, name, url):
+            # No quoting spells two grammars at once; LITERAL refuses what needs an escape.
+            self.add(start, stop, form, Quoting.LITERAL if url == spelled else Quoting.HTML)
 
     def style(self, attribute: Attribute) -> None:
         for start, stop in css_urls(self.pieces.text, attribute.start, attribute.stop):

@@ -11,9 +11,16 @@ from collections.abc import Iterator
 
 from mirror.markdown import commonmark
 from mirror.markdown.html import css_urls, form_of, srcset_urls, stripped
-from mirror.markdown.results import GrammarResult, JoinedText, Problem, is_within, merge_ranges
+from mirror.markdown.results import (
+    GrammarResult,
+    JoinedText,
+    Problem,
+    UrlSpan,
+    is_within,
+    merge_ranges,
+)
 from mirror.markdown.spelling import is_word, read
-from mirror.markdown.urls import form_by_name, has_image_path, is_absolute
+from mirror.markdown.urls import as_browsers_read, form_by_name, has_image_path, is_absolute
 from mirror.model import Form, Quoting
 
 _FENCE = re.compile(rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`\r\n]*\r?$)|~{3,})", re.M)
@@ -26,10 +33,19 @@ _TAG_PART = re.compile(
     rb"\s*(?:(/?>)|(\{)|([^\s/>={}\"'<]+)(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|(\{)))?|/)"
 )
 _JS_TOKEN = re.compile(
-    rb"\"((?:[^\"\\\r\n]|\\.)*)\"|'((?:[^'\\\r\n]|\\.)*)'|`((?:[^`\\]|\\.)*)`"
+    rb"\"((?:[^\"\\\r\n]|\\.)*+)\"|'((?:[^'\\\r\n]|\\.)*+)'|`((?:[^`\\]|\\.)*+)`"
     rb"|/\*.*?\*/|//[^\r\n]*|[{}]",
     re.S,
 )
+_JS_START = re.compile(rb"[\"'`{}]|/[*/]")
+# How far the search for the end of a string or a comment goes that nothing closes. Another of its
+# kind that begins within is not closed either.
+_UNCLOSED = {
+    b'"': re.compile(rb"(?:[^\"\\\r\n]|\\.)*+", re.S),
+    b"'": re.compile(rb"(?:[^'\\\r\n]|\\.)*+", re.S),
+    b"`": re.compile(rb".*+", re.S),
+    b"/*": re.compile(rb".*+", re.S),
+}
 _LISTS = {
     b"srcset": (srcset_urls, Form.SRCSET, Quoting.SRCSET),
     b"style": (css_urls, Form.STYLE, Quoting.STYLE),
@@ -53,6 +69,7 @@ class _MdxReader:
         self.result = GrammarResult()
         self.code = merge_ranges(_code(body))
         self.blanked: list[tuple[int, int]] = []
+        self.unclosed: dict[bytes, int] = {}  # see `_js_tokens`
 
     def run(self) -> None:
         for esm in _ESM.finditer(self.body):
@@ -78,7 +95,7 @@ class _MdxReader:
         """Read a tag, an expression or a comment; return where it ends, or -1 if it never does."""
         start = markup.start()
         if markup[0] == b"{":
-            stop = _expression_end(self.body, markup.end())
+            stop = self.expression_end(markup.end())
             if self.body[start:stop].startswith(b"{/*"):
                 self.result.add_quoted(self.body, start, stop, Form.COMMENT)
             elif stop >= 0:
@@ -100,13 +117,25 @@ class _MdxReader:
                 self.attributes(tag, attributes)
                 return at
             if spread or expression:
-                stop = _expression_end(self.body, at)
+                stop = self.expression_end(at)
                 if stop < 0:
                     return -1
                 self.expression(tag, name or b"", at, stop - 1)
                 at = stop
             elif double is not None or single is not None:
                 attributes[name.lower()] = part.span(part.lastindex or 0)
+        return -1
+
+    def expression_end(self, at: int) -> int:
+        """Return the end of the expression, or -1 if its braces never balance.
+
+        Braces in strings and comments do not count.
+        """
+        depth = 1
+        for token in _js_tokens(self.body, at, len(self.body), self.unclosed):
+            depth += {b"{": 1, b"}": -1}.get(token[0], 0)
+            if not depth:
+                return token.end()
         return -1
 
     def attributes(self, tag: bytes, attributes: dict[bytes, tuple[int, int]]) -> None:
@@ -122,7 +151,8 @@ class _MdxReader:
             url = read(self.body[start:stop].decode(), Quoting.HTML)
             if form := form_of(tag, name, url, values, is_jsx=True):
                 form = Form.JSX if form is Form.HTML else form
-                self.result.add(self.body, start, stop, form, Quoting.HTML)
+                url = as_browsers_read(url)
+                self.result.urls.append(UrlSpan(start, stop, url, form, Quoting.HTML))
 
     def expression(self, tag: bytes, name: bytes, start: int, stop: int) -> None:
         """`src={"u"}` is an attribute like any other; within more, only sure images count."""
@@ -131,7 +161,7 @@ class _MdxReader:
         group = literal.lastindex if literal else None
         lower = name.lower()
         if lower in _LISTS:
-            for token in _JS_TOKEN.finditer(self.body, start, stop):
+            for token in _js_tokens(self.body, start, stop, {}):
                 self.listed(lower, token, is_sure=lower == b"style" or literal is not None)
         elif literal is None or group is None:
             self.strings(start, stop)
@@ -145,7 +175,7 @@ class _MdxReader:
         """Absolute URLs of images: whole string literals, or within `url(…)` or a `srcset`."""
         if self.body.find(b"//", start, stop) < 0:
             return
-        for token in _JS_TOKEN.finditer(self.body, start, stop):
+        for token in _js_tokens(self.body, start, stop, {}):
             if group := token.lastindex:
                 url = token[group].decode()
                 # JSX within the expression has strings too, with other escapes than JavaScript's.
@@ -238,14 +268,20 @@ def _code_spans(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]
         start = end
 
 
-def _expression_end(body: bytes, at: int) -> int:
-    """Return the end of the expression, or -1 if its braces never balance.
+def _js_tokens(
+    body: bytes, at: int, stop: int, unclosed: dict[bytes, int]
+) -> Iterator[re.Match[bytes]]:
+    """Strings, comments and braces of JavaScript. A quote that nothing closes is text.
 
-    Braces in strings and comments do not count.
+    `unclosed` remembers, for calls with the same `stop`, up to where no quote of a kind is closed.
     """
-    depth = 1
-    for token in _JS_TOKEN.finditer(body, at):
-        depth += {b"{": 1, b"}": -1}.get(token[0], 0)
-        if not depth:
-            return token.end()
-    return -1
+    while start := _JS_START.search(body, at, stop):
+        mark = start[0]
+        at = start.end()
+        if start.start() < unclosed.get(mark, 0):
+            continue
+        if token := _JS_TOKEN.match(body, start.start(), stop):
+            at = token.end()
+            yield token
+        elif rest := _UNCLOSED[mark].match(body, at, stop):
+            unclosed[mark] = rest.end()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mirror.model import Form
 from mirror.urls.address import Url
@@ -11,15 +12,52 @@ from mirror.urls.address import Url
 _SUFFIXES = r"png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
 # Hosts append their style behind the name: `a.png!small`, `a.jpg@!webp`, `a.png%21small`.
 _IMAGE_PATH = re.compile(rf"[^?#]*\.(?:{_SUFFIXES})(?:@?(?:!|%21)[^/?#]*)?(?:[?#]|$)", re.I)
+_PATH_END = re.compile(r"[?#]")
 _ABSOLUTE = re.compile(r"(?:https?:)?//[^\s/?#]", re.I)
 _UNLIKELY = re.compile(r"[\s<>\"'`\\^|{}]|!\[|\]\(")
+# A video, a sound, a document, a program, a page: no picture, whatever it is named.
+_OTHER_PATH = re.compile(
+    r"[^?#]*\.(?:mp4|m4v|webm|mov|mkv|avi|flv|wmv|ogv|m3u8|mp3|m4a|wav|flac|aac|opus|ogg|pdf|docx?|xlsx?"
+    r"|pptx?|epub|mobi|txt|md|csv|xml|json|ya?ml|toml|zip|gz|tgz|bz2|xz|7z|rar|tar|dmg|exe|apk|iso"
+    r"|html?|css|js|mjs|ts|woff2?|ttf|otf)(?:\?(?P<query>[^#]*))?(?:#.*)?",
+    re.I | re.S,
+)
+# A host can make a picture of a video or a document: OSS, COS, Qiniu, Cloudinary.
+_MAKES_PICTURE = re.compile(r"process|snapshot|vframe|preview|image|format=", re.I)
+
+# Words of a name: `og_image`, `coverImage`, `cover-url`, `OGImage`.
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
+_PICTURE_WORD = re.compile(
+    r"\w*(?:image|img|thumb|banner|photo|avatar|poster|background|screenshot|galler(?:y|ies)|favicon"
+    r"|picture|wallpaper)\w*"
+    r"|(?:user|profile|site|head(?:er)?|top|post|page|main|book|album|blog|nav|index|touch|brand)?"
+    r"(?:cover|pic|icon|logo|hero|bg|teaser)(?:s|url|uri|src|path|file)?"
+    r"|figures?|featured?"
+)
 _PICTURE_NAME = re.compile(
-    r"image|img|cover|thumb|banner|photo|pic|avatar|logo|icon|poster|background|feature|hero"
-    r"|screenshot|gallery|figure|media|favicon|^bg$|^og|^src$",
+    r"(?i:src|og|medias?|media[_-]?(?:url|src|path|file))"
+    r"|.*(?:封面|图片|圖片|头像|頭像|背景|缩略图|縮圖|海报|图标|截图|插图|配图|题图|首图|横幅)(?:图|地址|链接)?",
+    re.S,
+)
+# A name that ends in one of these means a page about a picture or beside it: `image_credit`.
+_PAGE_WORDS = frozenset(
+    "attribution attributions author authors copyright creator credit credits homepage licence"
+    " license owner permalink photographer user users website".split()
+)
+_AFTER_PAGE_WORD = frozenset("link page url".split())
+_MEDIA_WORDS = frozenset(
+    "audio bilibili codepen embed frame iframe music pdf player podcast script video vimeo"
+    " youtube".split()
+)
+_ADDRESS_NAME = re.compile(
+    r"path|url|uri|src|href|file|filename|filepath|source|location|address|original|default|value"
+    r"|full|large|medium|small|light|dark|desktop|tablet|mobile|wide|square|retina|webp|[1-4]x",
     re.I,
 )
 _LINK_NAME = re.compile(r"href|link|to|target|permalink|canonical|website|homepage|repo", re.I)
-_TEXT_NAME = re.compile(r"title|alt|caption|class|id|name|description|summary", re.I)
+_TEXT_NAME = re.compile(
+    r"title|alt(?:[_-]?text)?|caption|class|id|name|description|summary|xmlns(?::.*)?", re.I
+)
 
 # A URL in running text: ends at blanks, brackets, quotes and CJK punctuation. A backslash escapes.
 _STOP = rb"\x00-\x20\x7f<>\"'`\\^{}|\[\]"
@@ -32,6 +70,7 @@ _QUOTED_URL = re.compile(rb"(?<![A-Za-z0-9+.:/-])(?:https?:)?//" + _RUN, re.I)
 _TRAILING = b"?!.,:;*_~&"
 _BEFORE_IMAGE = re.compile(rb"!\[[^\[\]\r\n]*\]\([ \t]*<?$|\bsrc=[\"']?$", re.I)
 _MAX_BEFORE = 200
+_MAX_NAME = 100
 
 
 def is_image_link(url: Url) -> bool:
@@ -48,11 +87,64 @@ def is_absolute(url: str) -> bool:
     return _ABSOLUTE.match(url) is not None
 
 
-def form_by_name(form: Form, url: str, *names: str) -> Form | None:
+def as_browsers_read(url: str) -> str:
+    """Return the URL of an attribute with the slashes that browsers take backslashes for.
+
+    Only in a path: https://url.spec.whatwg.org/#path-state. Markdown writes `%5C` instead.
+    """
+    if "\\" not in url:
+        return url
+    end = _PATH_END.search(url)
+    stop = end.start() if end else len(url)
+    return url[:stop].replace("\\", "/") + url[stop:]
+
+
+def is_other_file(url: str) -> bool:
+    """Return True if the path ends in the suffix of a video, a sound, a document or the like."""
+    match = _OTHER_PATH.fullmatch(url)
+    return match is not None and not _MAKES_PICTURE.search(match["query"] or "")
+
+
+def is_picture_name(name: str) -> bool:
+    """Return True if a key, a tag or an attribute of this name has a picture as its value.
+
+    Words count, not parts of words: `og_image` and `coverUrl`, not `topic` or `discover`.
+    """
+    return _is_picture_name(name[:_MAX_NAME])
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_picture_name(name: str) -> bool:
+    words = _words(name)
+    if _is_page_name(words):
+        return False
+    return any(map(_PICTURE_WORD.fullmatch, words)) or _PICTURE_NAME.fullmatch(name) is not None
+
+
+def is_below_picture(name: str, *, above: bool) -> bool:
+    """Return True if what stands below this key is about a picture.
+
+    `above` says so of the key itself. The author of a picture is no picture.
+    """
+    return is_picture_name(name) or (above and not _is_page_name(_words(name)))
+
+
+def _words(name: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(name[:_MAX_NAME])]
+
+
+def _is_page_name(words: list[str]) -> bool:
+    while words and words[-1] in _AFTER_PAGE_WORD:
+        words = words[:-1]
+    return bool(words) and words[-1] in _PAGE_WORDS
+
+
+def form_by_name(form: Form, url: str, *names: str, below_picture: bool = False) -> Form | None:
     """Return the form of a value by its path and its names (a key; a tag and its attribute).
 
     A URL with an image path has `form`. Another URL with a host has `form` if a name is one of
-    images, such as `cover`, and is a link otherwise. None: the value is neither.
+    images, such as `cover`, or if the value is the `path`, `url` or the like of what stands
+    `below_picture`. It is a link otherwise. None: the value is neither.
     """
     if not url or _UNLIKELY.search(url) or _TEXT_NAME.fullmatch(names[-1]):
         return None
@@ -60,9 +152,19 @@ def form_by_name(form: Form, url: str, *names: str) -> Form | None:
         return form
     if not is_absolute(url):
         return None
-    if _LINK_NAME.fullmatch(names[-1]):
+    if is_other_file(url):
         return Form.LINK
-    return form if any(map(_PICTURE_NAME.search, names)) else Form.LINK
+    if below_picture and _ADDRESS_NAME.fullmatch(names[-1]):
+        return form
+    if _LINK_NAME.fullmatch(names[-1]) or _names_other_media(names):
+        return Form.LINK
+    return form if any(map(is_picture_name, names)) else Form.LINK
+
+
+def _names_other_media(names: tuple[str, ...]) -> bool:
+    """Return True for the `src` of a video, a frame or a program."""
+    *tags, last = names
+    return last.lower() == "src" and any(not _MEDIA_WORDS.isdisjoint(_words(tag)) for tag in tags)
 
 
 def bare_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:

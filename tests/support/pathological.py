@@ -16,7 +16,12 @@ _OPENINGS = (
     '[![](a)](b)', '<img src=a>', "<img srcset='", 'a,', "<a style='url(", "url('",
     'url(&quot;', '<p style="url(\'', '---\n', '图', 'a b: ', '<b>\n', '\n<b>\n',
     "\n> <b\n> c='", 'import a\n', 'x\n\n', '<A b={', "<A b={'", '&#', '``` ', '\n```\n',
+    '{/*', '{a/*}', '{\\"}', '<A b={/*} />',
     '| a |\n| - |\n', '[^a]', '[^a]: ', 'http://a(', "<img alt='![]('",
+    'http://a ![[', '":http://a :a{a=', '":http://a :::image ',
+    '"http://a\n::a\n---\n',
+    'b:: http://a ', '```{note}\n', 'a\n: b\n\n    ', '{% a a,', '{% flink %}\n',
+    ' http://a\n:::{figure} a\n:a: b\n',
 )
 # fmt: on
 
@@ -74,6 +79,11 @@ def posts(size: int) -> Iterator[tuple[str, str]]:
             f"+++\nk = '//'\na = {opening * (100_000 // len(opening))}\n+++\n",
         )
         yield f"{name!r} in JSON", f'{{"k": "//", "a": {opening * (100_000 // len(opening))}'
+    yield "escaped quotes in a shortcode", '{{< x "' + '\\"' * size + " >}}"
+    yield "escaped quotes in a tag", "{% x " + '\\"' * size + " %}"
+    yield "escaped quotes in an expression", '{"' + '\\"' * size
+    yield "options of a directive", "```{figure} a\n" + ":a: b\n" * n
+    yield "tables in TOML", "+++\n" + "[[a]]\nb = '//'\n" * n + "+++\n"
     yield "dots in TOML", "+++\n" + "a." * 100_000 + "a = '//'\n+++\n"
     yield "lines of front matter", "---\n" + "a: //\n" * n
     yield "aliases in YAML", "---\na: &a [//, //]\n" + "".join(

@@ -1,7 +1,8 @@
-"""Markdown: headings, and the notes and tabs of Python-Markdown."""
+"""Markdown: headings, notes and tabs of Python-Markdown, definition lists."""
 
 from __future__ import annotations
 
+import pyromark
 import pytest
 
 from mirror.markdown import find_references
@@ -50,3 +51,34 @@ def test_notes_in_notes_end_somewhere() -> None:
     lines = [f"{' ' * 4 * n}!!! note\n\n" for n in range(60)]
     scan = find_references("".join([*lines, " " * 240, "![](//h/a.png)\n"]).encode(), "a.md")
     assert [ref.form for ref in scan.references] == [Form.CODE]
+
+
+DEFINITIONS = pyromark.Markdown(
+    options=pyromark.Options.ENABLE_DEFINITION_LIST | pyromark.Options.ENABLE_TABLES
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Term\n: ![](a)\n: ![](b)\n",
+        "Term\n\n:   text\n\n    ![](a)\n\n    - ![](b)\n\n      ![](c)\n\n:   d\n\n    ![](e)\n",
+        "Term\nTwo\n: - ![](a)\n\n    > ![](b)\n\ntext\n",
+        "> Term\n> : text\n>\n>     ![](a)\n>\n>     | x |\n>     | - |\n>     | ![](b) |\n",
+        "- Term\n  : text\n\n      ![](a)\n\n- Term\n  : ![](b)\n",
+        "Term\n: text\n\n    Inner\n    : text\n\n        ![](a)\n",
+        "Term\n: text\n\n    ```\n    code\n    ```\n\n    ![](a)\n",
+        "Term\r\n: text\r\n\r\n    ![](a)\r\n",
+    ],
+)
+def test_images_of_both_readings_of_a_definition_are_found(text: str) -> None:
+    """CommonMark has no definition lists; the parser can read them as other tools do."""
+    expected = {
+        value["Image"]["dest_url"]
+        for event, _ in DEFINITIONS.events_with_range(text)
+        if isinstance(event, dict) and isinstance(value := event.get("Start"), dict)
+        if "Image" in value
+    }
+    references = find_references(text.encode(), "a.md").references
+    assert expected
+    assert {ref.url.raw for ref in references if ref.form is Form.INLINE} >= expected

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,22 @@ FORMS = [
     pytest.param("---\nx: u.png\n---\n", [("u.png", Form.FRONT_MATTER)], id="front matter"),
     pytest.param("---\nx: //h/u\n---\n", [("//h/u", Form.LINK)], id="link in front matter"),
     pytest.param("{% img http://h/u %}", [("http://h/u", Form.SHORTCODE)], id="tag"),
+    pytest.param("![[http://h/u|9]]", [("http://h/u", Form.INLINE)], id="embed of Obsidian"),
+    pytest.param("cover:: http://h/u", [("http://h/u", Form.FRONT_MATTER)], id="field of Dataview"),
+    pytest.param(
+        '- [ ] **cover**:: "http://h/u"', [("http://h/u", Form.FRONT_MATTER)], id="field of a task"
+    ),
+    pytest.param("<Foo-Video src=//h/u>", [("//h/u", Form.LINK)], id="src of a video"),
+    pytest.param("<Foo-Image src=//h/u>", [("//h/u", Form.HTML)], id="src of a picture"),
+    pytest.param("{{< iframe src=//h/u >}}", [("//h/u", Form.LINK)], id="src of a frame"),
+    pytest.param("::x{img=http://h/u}", [("http://h/u", Form.SHORTCODE)], id="component of Nuxt"),
+    pytest.param(
+        ':::image source="http://h/u":::', [("http://h/u", Form.SHORTCODE)], id="image of DocFX"
+    ),
+    pytest.param("```{image} u.png\n```", [("u.png", Form.SHORTCODE)], id="directive of MyST"),
+    pytest.param("<img :src=\"'u'\">", [("u", Form.HTML)], id="string bound by Vue"),
+    pytest.param("![](http://h/a.mp4)", [("http://h/a.mp4", Form.INLINE)], id="image of a video"),
+    pytest.param("<img src='a\\b?c\\d'>", [("a/b?c\\d", Form.HTML)], id="backslash in a path"),
 ]
 
 
@@ -105,6 +122,43 @@ def test_work_grows_with_the_length_of_hostile_posts(post: str) -> None:
             assert growth < 1.5 * len(long) / len(short), name
 
 
+SLOW = [
+    pytest.param("a.md", '{{< x "', '\\"', " >}}", id="escaped quotes in a shortcode"),
+    pytest.param("a.md", "{% x ", '\\"', " %}", id="escaped quotes in a tag"),
+    pytest.param("a.md", "{% x ", "a,", " %}", id="a list in a tag"),
+    pytest.param("a.mdx", "", "{/*", "", id="comments that nothing closes"),
+    pytest.param("a.mdx", "", "{a/*}", "", id="a comment in each expression"),
+    pytest.param("a.mdx", '{"', '\\"', "", id="escaped quotes in an expression"),
+    pytest.param("a.mdx", "", '{\\"}', "", id="an escaped quote in each expression"),
+    pytest.param("a.mdx", "", "{'x\n", "", id="a quote in each line"),
+    pytest.param("a.md", '"https://h ', ":a{a=", "", id="components that nothing closes"),
+    pytest.param("a.md", '"https://h\n', "::a\n---\n", "", id="properties that nothing closes"),
+    pytest.param("a.md", '"https://h ', "cover:: //a", "", id="fields"),
+]
+
+
+@pytest.mark.parametrize(("post", "before", "repeated", "after"), SLOW)
+def test_time_grows_with_the_length_within_a_pattern(
+    post: str, before: str, repeated: str, after: str
+) -> None:
+    """Four times the length takes four times the processor's time, or 16 times where it is squared.
+
+    Calls cannot show it: a search by one regular expression is one call. 8 separates the two, and
+    10 ms hide the clock's grain.
+    """
+
+    def seconds(count: int) -> float:
+        data = (before + repeated * count + after).encode()
+        times = []
+        for _ in range(3):
+            start = time.process_time()
+            find_references(data, post)
+            times.append(time.process_time() - start)
+        return min(times)
+
+    assert seconds(40_000) < 8 * (seconds(10_000) + 0.01)
+
+
 LARGE = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
@@ -117,6 +171,7 @@ posts = {
     "openings": "![](<<a b='<!--`{{<{%" * 50_000,
     "a word": "{% " + "a" * 1_000_000,
     "blanks": "[k]:" + " " * 1_000_000,
+    "escaped quotes": '{{< x "' + '\\\\"' * 1_000_000 + " >}}",
 }
 for name, text in posts.items():
     print(name, len(find_references(text.encode(), "a.md").references))

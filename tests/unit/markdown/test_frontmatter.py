@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import json
 
-from mirror.markdown import find_references
+import pytest
+import yaml
+
+from mirror.markdown import find_references, frontmatter, read
 from mirror.model import Form, Rule
 
 
@@ -68,3 +71,146 @@ def test_an_image_spelled_with_escapes_in_a_text_is_told(text: str) -> None:
     scan = find_references(text.encode(), "a.md")
     assert [finding.rule for finding in scan.findings] == [Rule.SPAN_UNVERIFIED]
     assert scan.references == ()
+
+
+FRONT_MATTER = [
+    pytest.param("---\n标题: x\n---\n", "yaml", id="a key that is not ASCII"),
+    pytest.param("---\n{title: x}\n---\n", "yaml", id="a flow map"),
+    pytest.param("---\n\n# remark\n? a\n: b\n---\n", "yaml", id="a remark and a long key"),
+    pytest.param("---\n'a b': c\n---\n", "yaml", id="a quoted key"),
+    pytest.param("---\n\ttitle: \x07\n---\n", "yaml", id="characters that YAML refuses"),
+    pytest.param("---\na: [\n---\n", "yaml", id="broken behind its first key"),
+    pytest.param("+++\n[a]\n+++\n", "toml", id="a table"),
+    pytest.param("+++\n[[a.'b c']]\n+++\n", "toml", id="an array of tables"),
+    pytest.param('+++\n# remark\n\n"标题" = """\na"""\n+++\n', "toml", id="a string of two lines"),
+    pytest.param("+++\na = //\n+++\n", "toml", id="broken behind its key"),
+    pytest.param("+++\n标题 = 'x'\n+++\n", "toml", id="a key without the quotes that it needs"),
+    pytest.param('{"标题": 1}', "json", id="JSON"),
+    pytest.param("---\n标题: x\n", "half", id="never closed"),
+    pytest.param("---\ntext\n---\n", "", id="text"),
+    pytest.param("---\n![](https://h/a.png): x\n---\n", "", id="an image"),
+    pytest.param("---\n[a]: https://h/a.png\n---\n", "", id="a definition"),
+    pytest.param("---\n- a: b\n---\n", "", id="a list"),
+    pytest.param("---\n{{ tag }}\n---\n", "", id="a tag of a template"),
+    pytest.param("---\n{: .class}\n---\n", "", id="attributes of kramdown"),
+    pytest.param("---\n---\n", "", id="nothing"),
+    pytest.param("+++\ntext\n+++\n", "", id="text between plus signs"),
+    pytest.param("+++\n+++\n", "", id="nothing between plus signs"),
+    pytest.param("{text}", "", id="braces"),
+    pytest.param("text\n---\na: b\n---\n", "", id="not at the start"),
+]
+
+
+@pytest.mark.parametrize(("text", "kind"), FRONT_MATTER)
+def test_the_parser_decides_what_is_front_matter(text: str, kind: str) -> None:
+    assert frontmatter.split(text.encode()).kind == kind
+
+
+PICTURE = "https://h/p"
+PAGE = "https://h/q"
+NESTED = [
+    pytest.param(f"image: {{path: {PICTURE}, alt: x}}", id="path"),
+    pytest.param(f"cover:\n- url: {PICTURE}\n  link: {PAGE}", id="list"),
+    pytest.param(f"image:\n  sizes:\n    large: {PICTURE}", id="a key between them"),
+    pytest.param(f"author:\n  url: {PAGE}\n  avatar:\n    src: {PICTURE}", id="avatar"),
+    pytest.param(f"header:\n  teaser: {PICTURE}\n  url: {PAGE}", id="teaser"),
+    pytest.param(f"image:\n  author:\n    url: {PAGE}\n  file: {PICTURE}", id="author"),
+    pytest.param(f"image: {{credit: {PAGE}, name: {PAGE}, uri: {PICTURE}}}", id="credit"),
+    pytest.param(f"image: {{url: {PICTURE}}}\nurl: {PAGE}", id="a sibling"),
+]
+
+
+@pytest.mark.parametrize("text", NESTED)
+@pytest.mark.parametrize("kind", ["yaml", "json", "toml"])
+def test_a_picture_key_above_counts_in_each_language(text: str, kind: str) -> None:
+    value = yaml.safe_load(text)
+    spelled = {"yaml": yaml.safe_dump, "json": json.dumps, "toml": _toml}[kind](value)
+    references = find_references(spelled.encode(), f"a.{kind}").references
+    images = [ref.url.raw for ref in references if ref.form is Form.FRONT_MATTER]
+    assert images == [PICTURE] * text.count(PICTURE)
+    assert all(ref.form is Form.LINK for ref in references if ref.url.raw == PAGE)
+
+
+def _toml(table: dict[str, object], header: str = "") -> str:
+    """A document with a header for each table and inline tables in lists."""
+    lines = [f"[{header}]"] if header else []
+    inner = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            inner.append(_toml(value, f"{header}.{key}".lstrip(".")))
+        else:
+            spelled = json.dumps(value).replace('": ', '" = ')
+            lines.append(f"{key} = {spelled}")
+    return "\n".join((*lines, *inner)) + "\n"
+
+
+TOML = [
+    pytest.param(f"banner.src = '{PICTURE}'\nurl = '{PAGE}'", id="a dotted key"),
+    pytest.param(f"[image]\n'path' = '{PICTURE}'\n[x]\npath = '{PAGE}'", id="the next table"),
+    pytest.param(f"[[a.cover]]\nurl = '{PICTURE}'\n[[a.b]]\nurl = '{PAGE}'", id="arrays of tables"),
+    pytest.param(
+        f"a = {{ image.url = '{PICTURE}', url = '{PAGE}', b = [ 1.5, {{ url = '{PAGE}' }} ] }}",
+        id="inline tables",
+    ),
+    pytest.param(f"covers = [\n  '{PICTURE}', # ]\n]\nurl = '{PAGE}'", id="an array over lines"),
+    pytest.param(
+        f"image = {{ url = '{PICTURE}' }}\nc = {{ url = '{PAGE}' }}\nd = 1979-05-27", id="values"
+    ),
+]
+
+
+@pytest.mark.parametrize("text", TOML)
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_keys_of_toml_are_those_above_a_value(text: str, line_end: str) -> None:
+    data = text.replace("\n", line_end).encode()
+    forms = {PICTURE: Form.FRONT_MATTER, PAGE: Form.LINK}
+    scan = find_references(data, "a.toml")
+    assert scan.findings == ()
+    assert [ref.form for ref in scan.references] == [forms[ref.url.raw] for ref in scan.references]
+    assert len(scan.references) == text.count("https://")
+
+
+DATA = [
+    pytest.param("a.yml", "- name: A\n  avatar: //h/a\n- 'https://h/b.png'\n", 2, id="YAML"),
+    pytest.param("A.YAML", "%YAML 1.1\n---\ncover: //h/a\n---\nicon: //h/b\n", 2, id="documents"),
+    pytest.param("a.toml", "[[links]]\navatar = '//h/a'\n", 1, id="TOML"),
+    pytest.param("a.json", '[{"avatar": "https:\\/\\/h/a"}, "//h/b.png"]', 2, id="JSON"),
+    pytest.param("a.yml", "# ![](//h/a.png)\nx: text\n", 0, id="Markdown in a data file"),
+    pytest.param("a.json", "", 0, id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "count"), DATA)
+def test_a_data_file_is_read_as_front_matter_is(name: str, text: str, count: int) -> None:
+    scan = find_references(text.encode(), name)
+    assert [ref.form for ref in scan.references] == [Form.FRONT_MATTER] * count
+    for ref in scan.references:
+        assert read(ref.spelling, ref.quoting) == ref.url.raw
+    assert scan.findings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "count"),
+    [("a.yml", "a: [\nb: //h/a.png\n", 1), ("a.json", '["//h/a.png"', 0), ("a.toml", "//", 0)],
+)
+def test_a_data_file_that_is_broken_is_told(name: str, text: str, count: int) -> None:
+    scan = find_references(text.encode(), name)
+    (finding,) = scan.findings
+    assert finding.rule is Rule.FRONT_MATTER_BROKEN
+    assert finding.message.startswith("the file is no valid")
+    assert len(scan.references) == count
+
+
+def test_a_large_data_file_is_read() -> None:
+    data = b"- avatar: https://h/a.png\n" * 20_000
+    assert len(find_references(data, "a.yml").references) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("value", "is_rewritten"),
+    [("'![[//h/a|3]]'", True), ('"![[//h/a.png]]"', True), ('"![[\\u002f/h/a.png]]"', False)],
+)
+def test_an_embed_as_a_value_is_its_address(value: str, is_rewritten: bool) -> None:
+    scan = find_references(f"---\nbanner: {value}\n---\n".encode(), "a.md")
+    assert [ref.form for ref in scan.references] == [Form.FRONT_MATTER] * is_rewritten
+    assert [f.rule for f in scan.findings] == [Rule.SPAN_UNVERIFIED] * (not is_rewritten)

@@ -2,10 +2,77 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mirror.markdown import find_references
-from mirror.model import Form
+from mirror.model import Form, Rule
 
 
 def test_a_comma_behind_a_word_of_a_tag_is_no_part_of_it() -> None:
     (found,) = find_references(b"{% image https://h/a.png, alt=x %}", "a.md").references
     assert (found.url.raw, found.form) == ("https://h/a.png", Form.SHORTCODE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "urls"),
+    [
+        ("a.png,b.png", ["a.png", "b.png"]),
+        ("a.png , b.png,", ["a.png", "b.png"]),
+        ("https://h/a.png,https://h/b.jpg!small,c.gif", 3),
+        ("https://h/w_1,h_2/a.png,w=3", ["https://h/w_1,h_2/a.png"]),
+        ("https://h/a.png?x=1,y=2,w_3", ["https://h/a.png?x=1,y=2,w_3"]),
+        ("https://h/a.png?x=1, width=2", ["https://h/a.png?x=1"]),
+        ("https://h/a.png?x=1,//h/b", ["https://h/a.png?x=1", "//h/b"]),
+        ("'https://h/a,b.png' \"https://h/c.png, https://h/d.png\"", 3),
+        (
+            '"pic=https://h/a" "cover:b.png" icon=https://h/c',
+            ["https://h/a", "b.png", "https://h/c"],
+        ),
+        ("https://h/a.png?to=b.png", ["https://h/a.png?to=b.png"]),
+        ('"text, with a comma" a.png', ["a.png"]),
+        ("a\\,b.png", []),
+        ('"see a text, https://h/a.png"', []),
+        ('"https://h/a.png, a text"', []),
+    ],
+)
+def test_words_and_lists_of_a_tag_are_taken_apart(arguments: str, urls: list[str] | int) -> None:
+    references = find_references(f"{{% gallery {arguments} %}}".encode(), "a.md").references
+    found = [ref.url.raw for ref in references if ref.form is Form.SHORTCODE]
+    assert (found if isinstance(urls, list) else len(found)) == urls
+
+
+def test_yaml_of_a_tag_that_is_broken_is_told() -> None:
+    text = "{% flink %}\n- avatar: https://h/a\n  b: [\n{% endflink %}"
+    scan = find_references(text.encode(), "a.md")
+    assert [ref.form for ref in scan.references] == [Form.SHORTCODE]
+    assert [finding.rule for finding in scan.findings] == [Rule.FRONT_MATTER_BROKEN]
+    assert scan.findings[0].message.startswith("the text of the tag is no valid YAML")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![[https://h/a.png]]",
+        "cover:: https://h/a.png",
+        ':::image source="https://h/a.png":::',
+        "::card{image=https://h/a.png}",
+        ":::{figure} https://h/a.png",
+        "::card\n---\nimage: https://h/a.png\n---\n::",
+        "{% img https://h/a.png %}",
+    ],
+)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("```\n", "\n```"),
+        ("<!--\n", "\n-->"),
+        ("<pre>\n", "\n</pre>"),
+        ("{% comment %}\n\n", "\n\n{% endcomment %}"),
+        ("{% highlight %}\n\n", "\n\n{% endhighlight %}"),
+    ],
+)
+def test_code_and_comments_hide_the_syntax_of_editors(text: str, before: str, after: str) -> None:
+    visible = find_references(text.encode(), "a.md").references
+    hidden = find_references(f"{before}{text}{after}".encode(), "a.md").references
+    assert [ref.form.is_rewritten for ref in visible] == [True]
+    assert [ref.form.is_rendered for ref in hidden] == [False]
