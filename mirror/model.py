@@ -238,6 +238,7 @@ class Rule(Enum):
     NO_POSTS = "M112", "no-posts", Outcome.WARNING
     POSTS_UNCHECKED = "M113", "posts-not-checked", Outcome.UNCHECKED
     FILE_UNCHECKED = "M114", "file-not-checked", Outcome.UNCHECKED
+    SECRET_KEPT = "M115", "secret-cannot-be-reverted", Outcome.FAILURE
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE
@@ -249,6 +250,7 @@ class Rule(Enum):
     NOT_RESTORED = "M209", "image-not-restored", Outcome.FAILURE
     REPEAT_RESTORED = "M210", "restored-from-its-repeat", Outcome.WARNING
     REDIRECTED_TOGETHER = "M212", "redirected-to-one-picture", Outcome.FAILURE
+    TOLD_APART = "M213", "pictures-told-apart", Outcome.WARNING
     ARCHIVE_UNCHECKED = "M211", "archive-not-checked", Outcome.UNCHECKED
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE

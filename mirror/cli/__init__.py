@@ -16,6 +16,7 @@ import typer
 
 from mirror import __version__
 from mirror.cli import (
+    accept,
     config,
     demo,
     doctor,
@@ -54,6 +55,7 @@ _SHORT_HELP: dict[Callable[..., None], str] = {
     rewrite.rewrite: "Repoint the posts at the mirrored images.",
     verify.verify: "Prove that manifest, destinations and posts agree.",
     leftovers.leftovers: "List what still names a source, and which page would break.",
+    accept.accept: "Take a picture that sync held back, on your word.",
     repair.repair: "Put missing and damaged objects back.",
     restore.restore: "Write the images back under their original paths.",
     prune.prune: "List objects that the manifest does not name; --yes deletes them.",

@@ -56,6 +56,13 @@ def rewrite(
             parser=path,
         ),
     ] = None,
+    drop_secrets: Annotated[
+        bool,
+        typer.Option(
+            "--drop-secrets",
+            help="Also repoint URLs with a token; `--revert` cannot bring it back.",
+        ),
+    ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -78,7 +85,7 @@ def rewrite(
             result = pipeline.rewrite(context, pipeline.by_map(mapping))
         else:
             context = pipeline.Context(scanned, progress, writes, parts)
-            result = pipeline.rewrite(context, _resolver(parts))
+            result = pipeline.rewrite(context, _resolver(parts, drop_secrets=drop_secrets))
     if dry_run and not as_json:
         for change in result.changed:
             say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
@@ -125,7 +132,7 @@ def _read_map(path: Path) -> dict[str, str]:
     return mapping
 
 
-def _resolver(parts: Parts) -> ByManifest:
+def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
     from mirror.pipeline.rewrite import ByManifest, Proof
 
     if not parts.destinations:
@@ -144,6 +151,7 @@ def _resolver(parts: Parts) -> ByManifest:
         manifest=manifest,
         destination=destination,
         proof=Proof(destination),
+        drop_secrets=drop_secrets,
     )
 
 

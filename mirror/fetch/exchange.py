@@ -50,12 +50,14 @@ class Validators:
 class Body:
     """A whole body, checked against what its host declared.
 
+    `final_url` is the last address of a chain of redirects, without secrets; `None` without one.
     `headers` belong to the response that completed it; their names are in lower case.
     """
 
     data: bytes
     validators: Validators
     attempts: int
+    final_url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
@@ -126,7 +128,8 @@ class Exchange:
                 with fetch_errors(endpoint, self._limits):
                     outcome = self._hop(endpoint, is_same_origin, began)
                 if not isinstance(outcome, Endpoint):
-                    return outcome and replace(outcome, attempts=number)
+                    final_url = endpoint.redacted_url if endpoint != self._endpoint else None
+                    return outcome and replace(outcome, attempts=number, final_url=final_url)
                 is_same_origin = is_same_origin and endpoint.shares_headers_with(outcome)
                 endpoint = outcome
         finally:
@@ -156,7 +159,7 @@ class Exchange:
             self._partial = None
             try:
                 data = self._verified_data(partial, endpoint)
-                return Body(data, partial.validators, 1, response.headers)
+                return Body(data, partial.validators, 1, headers=response.headers)
             except FetchError:
                 response.abandon()
                 raise

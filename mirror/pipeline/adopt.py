@@ -7,18 +7,21 @@ from dataclasses import replace
 
 from mirror.manifest import Manifest, with_sources
 from mirror.model import Asset, Blob, Digest, Finding, Rule
-from mirror.pipeline.download import Original
 from mirror.pipeline.scan import PostImage
 from mirror.urls.address import Address, identity
+from mirror.urls.redact import has_hidden, without_hidden
 
-# A picture behind more URLs than this, and more than this share of its host's, is suspect.
-_NOTICE_URLS, _NOTICE_SHARE = 20, 0.05
+# One picture behind so many URLs of a host, and behind this share of them, may be a notice. Behind
+# half of them it may be one whatever their number. Chosen, not measured.
+_NOTICE_URLS, _NOTICE_SHARE = 3, 0.05
+_NOTICE_MOST = 0.5
 
 
 def adopt(manifest: Manifest, entries: Iterable[tuple[Address, Blob]]) -> Manifest:
     """Return `manifest` with blobs and their sources added; nothing is dropped.
 
-    A source that gives other bytes now moves to the new asset; the old one keeps its line.
+    A source that gives other bytes now moves to the new asset. The old one keeps its line, and the
+    source as a former one.
     """
     assets = dict(manifest.assets)
     owners = {identity(url): asset.digest for asset in assets.values() for url in asset.sources}
@@ -27,24 +30,43 @@ def adopt(manifest: Manifest, entries: Iterable[tuple[Address, Blob]]) -> Manife
         if owner == blob.digest:
             continue
         if owner is not None:
-            old = assets[owner]
-            left = tuple(url for url in old.sources if identity(url) != identity(address))
-            assets[owner] = replace(old, sources=left)
+            assets[owner] = _without_source(assets[owner], address)
         owners[identity(address)] = blob.digest
         assets[blob.digest] = with_sources(assets.get(blob.digest, Asset(blob)), [address])
     return Manifest(assets)
 
 
-def changed_sources(manifest: Manifest, originals: Iterable[Original]) -> Iterator[Finding]:
-    """Report each source that gave other bytes than `manifest` has for it."""
-    for original in originals:
-        before = manifest.find(original.request.addresses[0])
-        if before is not None and before.digest != original.blob.digest:
-            yield original.request.finding(
-                Rule.SOURCE_CHANGED,
-                f"the host serves another picture now: {original.blob.digest} instead of "
-                f"{before.digest}; both are kept, rewritten posts go on showing the old one",
-            )
+def _without_source(asset: Asset, address: Address) -> Asset:
+    moved = {url for url in asset.sources if identity(url) == identity(address)}
+    sources = tuple(url for url in asset.sources if url not in moved)
+    former = tuple(sorted({*asset.former_sources, *moved}))
+    return replace(asset, sources=sources, former_sources=former)
+
+
+def told_apart(manifest: Manifest, addresses: Iterable[Address]) -> list[Finding]:
+    """Report addresses with a hidden secret that an earlier release recorded without it.
+
+    The picture that `manifest` has may be that of another secret. One finding stands for all.
+    """
+    before = [
+        address
+        for address in addresses
+        if has_hidden(address)
+        and manifest.find(address) is None
+        and manifest.find(Address(without_hidden(address))) is not None
+    ]
+    if not before:
+        return []
+    more = f", and so were {len(before) - 1:,} more" if before[1:] else ""
+    return [
+        Finding(
+            Rule.TOLD_APART,
+            before[0],
+            f"was recorded without its secret by an earlier release{more}; pictures behind other "
+            "secrets count as other pictures now and are fetched by themselves. Look at posts that "
+            "were repointed before: they may show the picture of another one",
+        )
+    ]
 
 
 def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator[Finding]:
@@ -57,7 +79,7 @@ def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator
     for host, pictures in by_host.items():
         urls = sum(map(len, pictures.values()))
         for digest, alike in pictures.items():
-            if len(alike) > max(_NOTICE_URLS, _NOTICE_SHARE * urls):
+            if _is_suspect(len(alike), urls):
                 place = alike[0].places[0]
                 yield Finding(
                     Rule.SUSPECT_NOTICE,
@@ -69,6 +91,11 @@ def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator
                     place.line,
                     place.column,
                 )
+
+
+def _is_suspect(alike: int, urls: int) -> bool:
+    many = max(_NOTICE_URLS, _NOTICE_SHARE * urls)
+    return alike > 1 and (alike >= many or alike >= _NOTICE_MOST * urls)
 
 
 def count_repeats(images: Iterable[PostImage], manifest: Manifest) -> int:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from mirror.archive import Archive, ArchiveError
 from mirror.engine import Results
 from mirror.fetch import FetchError, Kind, Validators
-from mirror.model import Blob, Finding, Rule
-from mirror.pictures.blob import inspect
+from mirror.model import Blob, Finding, HeldImage, Rule
+from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
 from mirror.pipeline.origins import Origins
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
-from mirror.state import Journal
+from mirror.repeats.reviews import Reviews
+from mirror.state import HeldImages, Journal
 from mirror.store import StoreError
 from mirror.urls.address import Address
+from mirror.urls.redact import has_hidden
+from mirror.urls.sources import SourceImage
 
 # As many decoders as cores, and one more to work while another waits for the disk.
 DECODE_WORKERS = (os.cpu_count() or 1) + 1
@@ -37,15 +40,20 @@ class Download:
     request: FetchItem
     data: bytes = field(repr=False)
     validators: Validators
+    final_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """The blob that came for a request; its bytes are in the archive."""
+    """The blob that came for a request; its bytes are in the archive.
+
+    `final_url` is the address that the host redirected to; `None` if it did not.
+    """
 
     request: FetchItem
     blob: Blob
     validators: Validators
+    final_url: str | None = None
 
     @property
     def sources(self) -> Iterator[tuple[Address, Blob]]:
@@ -60,7 +68,16 @@ class NotModified:
     request: FetchItem
 
 
-DownloadResult: TypeAlias = Original | NotModified | Finding
+@dataclass(frozen=True, slots=True)
+class DamagedImage:
+    """A picture that does not decode whole. Its bytes wait for a person who accepts them."""
+
+    request: FetchItem
+    blob: Blob
+    finding: Finding
+
+
+DownloadResult: TypeAlias = Original | NotModified | DamagedImage | Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +87,23 @@ class FetchJob:
     origins: Origins
 
     def __call__(self, request: FetchItem) -> Download | NotModified | Finding:
-        try:
-            body = self.origins.read(request.located, request.validators)
-        except FetchError as error:
-            rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
-            return _not_fetched(request, rule, str(error))
-        except StoreError as error:
-            return _not_fetched(request, Rule.NOT_FETCHED, str(error))
-        if body is None:
-            return NotModified(request)
-        return Download(request, body.data, body.validators)
+        """Try every spelling of the request that the posts have; the first error is returned."""
+        failure: Finding | None = None
+        for located in _attempts(request):
+            try:
+                body = self.origins.read(located, request.validators)
+            except FetchError as error:
+                rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
+                failure = failure or _not_fetched(request, rule, str(error))
+                if error.kind is Kind.TOO_LARGE:
+                    break
+            except StoreError as error:
+                failure = failure or _not_fetched(request, Rule.NOT_FETCHED, str(error))
+            else:
+                if body is None:
+                    return NotModified(request)
+                return Download(request, body.data, body.validators, body.final_url)
+        return failure or _not_fetched(request, Rule.NOT_FETCHED, _UNASKABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +112,8 @@ class InspectJob:
 
     archive: Archive
     journal: Journal
+    held: HeldImages
+    reviews: Reviews
     limits: ImageLimits
 
     def __call__(self, received: Download | NotModified | Finding) -> DownloadResult:
@@ -100,9 +126,23 @@ class InspectJob:
         except ImageTooLargeError as error:
             return _not_fetched(request, Rule.TOO_LARGE, str(error))
         except ImageError as error:
-            return _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
-        self.journal.append(request.addresses, blob)
-        return Original(request, blob, received.validators)
+            finding = _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
+            blob_or_none = damaged_blob(received.data)
+            if blob_or_none is None:
+                return finding
+            blob = blob_or_none
+            if not self.reviews.accepts(request.addresses[0], blob.digest):
+                return self._hold(received, blob, finding)
+            self.archive.put(blob, received.data)
+        if received.final_url is None:  # else the picture may have to be held back
+            self.journal.append(request.addresses, blob)
+        return Original(request, blob, received.validators, received.final_url)
+
+    def _hold(self, received: Download, blob: Blob, finding: Finding) -> DamagedImage:
+        self.held.keep_bytes(blob.digest, received.data)
+        address = received.request.addresses[0]
+        message = f"{finding.message}; `mirror accept {address}` keeps it as it is"
+        return DamagedImage(received.request, blob, replace(finding, message=message))
 
 
 def collect(
@@ -110,19 +150,25 @@ def collect(
     requests: Sequence[FetchItem],
     findings: FindingLog,
     progress: Progress,
-) -> list[Original]:
+) -> tuple[list[Original], list[HeldImage]]:
     """Report each result as it comes; return the originals in the order of `requests`.
 
-    Only facts wait here for their turn, never bytes, so one slow host holds up nobody else.
+    Damaged pictures are returned beside them. Only facts wait here for their turn, never bytes, so
+    one slow host holds up nobody else.
     """
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
     originals: list[Original] = []
+    damaged: list[HeldImage] = []
     with closing(results):
         for result in results:
             if isinstance(result, Finding):
                 findings.append(result)
                 progress.advance(failed=1)
+            elif isinstance(result, DamagedImage):
+                findings.append(result.finding)
+                progress.advance(failed=1)
+                damaged += (HeldImage(url, result.blob) for url in result.request.addresses)
             elif isinstance(result, Original):
                 originals.append(result)
                 progress.advance(size=result.blob.size)
@@ -132,7 +178,30 @@ def collect(
                     )
             else:
                 progress.advance()
-    return sorted(originals, key=lambda original: order[id(original.request)])
+    originals.sort(key=lambda original: order[id(original.request)])
+    return originals, sorted(damaged, key=lambda image: image.address)
+
+
+_UNASKABLE = (
+    "its address holds a secret that mirror keeps nowhere; write the URL with its secret into the "
+    "post again"
+)
+
+
+def _attempts(request: FetchItem) -> Iterator[SourceImage]:
+    """Yield the spellings of a request, then those with the other scheme; no URL twice."""
+    spellings = [request.located, *(() if request.is_original else request.image.spellings)]
+    others = [
+        replace(located, request=located.fallback)
+        for located in spellings
+        if located.fallback is not None
+    ]
+    seen = set[str]()
+    for located in (*spellings, *others):
+        is_askable = located.bucket_key is not None or not has_hidden(located.request.raw)
+        if is_askable and located.request.raw not in seen:
+            seen.add(located.request.raw)
+            yield located
 
 
 @contextmanager

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mirror.archive import Archive
 from mirror.fetch import Validators
 from mirror.manifest import Manifest
-from mirror.model import Blob, Finding, Rule
+from mirror.model import Blob, Finding, HeldImage, Rule
 from mirror.pipeline.scan import PostImage
 from mirror.state import Journal, ValidatorCache
 from mirror.urls.address import Address, Url, identity
+from mirror.urls.redact import has_hidden
 from mirror.urls.sources import Locator, SourceImage
 
 
@@ -56,14 +57,19 @@ class Inventory:
         archive: Archive,
         locator: Locator,
         validators: ValidatorCache,
+        accepted: Iterable[HeldImage] = (),
     ) -> Inventory:
-        """Read journal and validators. Raise `ArchiveError`."""
+        """Read journal and validators. Raise `ArchiveError`.
+
+        `accepted` are pictures in the archive that take the place of those of the manifest.
+        """
         recorded = {url: asset.blob for asset in manifest.assets.values() for url in asset.sources}
         unrecorded = [
             (url, blob)
             for url, blob in journal.read()
             if manifest.find(url) is None and archive.has(blob)
         ]
+        unrecorded += [(image.address, image.blob) for image in accepted]
         every = recorded | dict(unrecorded)
         images = ((locator.locate(Url(url)), blob) for url, blob in every.items())
         return cls(
@@ -132,7 +138,9 @@ def plan(
             if blob is not None:
                 known.append((located.address, blob))
                 counts["reused"] += not is_original
-            if (blob is None or refresh) and identity(located.address) not in skipped:
+            # Nobody can ask again for an address whose secret is hidden.
+            asks = blob is None or (refresh and not has_hidden(located.request.raw))
+            if asks and identity(located.address) not in skipped:
                 validators = inventory.validators_of(located.address, blob)
                 request = FetchItem(located, (located.address,), image, is_original, validators)
                 groups.setdefault(located.object_name, []).append(request)

@@ -128,9 +128,16 @@ def plan(assets: Iterable[Asset]) -> tuple[list[Placement], list[Finding]]:
     path that is a folder of another path; the file in that folder is restored.
     """
     sources: dict[str, list[tuple[Asset, Address]]] = {}
+    assets = list(assets)
+    former = {file_name(address) for asset in assets for address in asset.former_sources}
     for asset in assets:
-        for address in asset.sources:
+        for address in asset.former_sources:
             sources.setdefault(file_name(address), []).append((asset, address))
+        for address in asset.sources:
+            name = file_name(address)
+            if name in former:  # the old picture keeps the path, the new one stands beside it
+                name = _beside(name, asset.digest)
+            sources.setdefault(name, []).append((asset, address))
     files_below = {folder: name for name in sources for folder in _folders(name)}
     names: dict[Digest, list[tuple[Address, str]]] = {}
     placed: dict[Digest, Asset] = {}
@@ -148,6 +155,13 @@ def plan(assets: Iterable[Asset]) -> tuple[list[Placement], list[Finding]]:
             names.setdefault(asset.digest, []).append((source, name))
             placed.setdefault(asset.digest, asset)
     return [Placement(asset, tuple(names[digest])) for digest, asset in placed.items()], findings
+
+
+def _beside(name: str, digest: Digest) -> str:
+    """Return a name beside `name`, told apart by the digest: `a~0123456789abcdef.png`."""
+    folder, slash, file = name.rpartition("/")
+    stem, dot, extension = file.rpartition(".")
+    return f"{folder}{slash}{stem or extension}~{digest.hex[:16]}{dot}{extension if stem else ''}"
 
 
 def _folders(name: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ from mirror.posts import sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.store import ObjectInfo, StoreError
 from mirror.urls.address import Address, Url
-from mirror.urls.redact import hide_secrets
+from mirror.urls.redact import has_hidden, hide_secrets
 from mirror.urls.sources import Locator
 
 # --- What a reference becomes -----------------------------------------------------------------
@@ -59,6 +59,7 @@ class ByManifest:
     manifest: Manifest
     destination: Destination
     proof: Proof
+    drop_secrets: bool = False
 
     def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
         url = before or reference.url
@@ -77,6 +78,12 @@ class ByManifest:
         target += url.fragment
         if target == reference.url.raw:
             return None
+        if has_hidden(url.public) and not self.drop_secrets:
+            message = (
+                "stays as it is: `--revert` could not bring its secret back, which is kept "
+                "nowhere; `mirror rewrite --drop-secrets` repoints it all the same"
+            )
+            return Finding(Rule.SECRET_KEPT, str(url), message)
         if not is_source(url.public):
             message = (
                 "stays as it is: `--revert` could not bring it back, because it is no http(s) URL "

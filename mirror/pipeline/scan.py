@@ -35,10 +35,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class PostImage:
-    """One image of a source, and the places where the posts show it, in their order."""
+    """One image of a source, and the places where the posts show it, in their order.
+
+    `spellings` are other requests for it that the posts spell: with another signature or scheme.
+    """
 
     located: SourceImage
     places: tuple[Place, ...]
+    spellings: tuple[SourceImage, ...] = ()
 
 
 @dataclass(slots=True)
@@ -92,15 +96,19 @@ class Scanned:
         A mirrored URL is no source, also where bucket and mirror share a domain.
         """
         places: dict[str, list[Place]] = {}
-        located: dict[str, SourceImage] = {}
+        located: dict[str, dict[str, SourceImage]] = {}
         for post, reference in self.references():
             image = locator.locate(reference.url)
             if image is not None and not is_mirrored(reference.url):
                 name = identity(image.address)
-                located.setdefault(name, image)
+                located.setdefault(name, {}).setdefault(image.request.raw, image)
                 place = Place(post.name, reference.line, reference.column)
                 places.setdefault(name, []).append(place)
-        return [PostImage(located[name], tuple(places[name])) for name in located]
+        return [
+            PostImage(first, tuple(places[name]), tuple(others))
+            for name, spellings in located.items()
+            for first, *others in [spellings.values()]
+        ]
 
 
 def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:

@@ -12,11 +12,12 @@ from itertools import chain
 from pathlib import Path
 from time import monotonic
 
+from mirror.archive import Archive
 from mirror.destinations import key_template
 from mirror.engine import Engine
-from mirror.model import Finding
+from mirror.model import Finding, HeldImage
 from mirror.pictures.decode import ImageLimits
-from mirror.pipeline.adopt import adopt, changed_sources, count_repeats, suspect_notices
+from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
 from mirror.pipeline.dedupe import (
     CompareJob,
     DedupeRules,
@@ -34,6 +35,7 @@ from mirror.pipeline.download import (
     newest_validators,
     sealing,
 )
+from mirror.pipeline.hold import accepted_images, hold_back, still_held
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import Inventory, plan
@@ -52,6 +54,7 @@ from mirror.posts import sweep_beside
 from mirror.repeats.evidence import Mode
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, load_reviews
+from mirror.state import HeldImages
 from mirror.urls.address import Address
 
 
@@ -99,7 +102,12 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         mirrored.clear()  # They are among the images now.
 
     # What to ask for.
-    inventory = Inventory.load(settled, state.journal, archive, locator, state.validators)
+    reviews = load_reviews(config.manifest / REVIEWS)
+    held = state.held.load()
+    accepted = accepted_images(held, settled, reviews)
+    archived = [image for image in accepted if _archive_held(image, archive, state.held)]
+    inventory = Inventory.load(settled, state.journal, archive, locator, state.validators, archived)
+    findings.extend(told_apart(settled, (image.located.address for image in images)))
     todo = plan(images, inventory, config.ignored, refresh=options.refresh, limit=options.limit)
     counts = scanned.tally() | dict(todo.counts) | {"mirrored": len(mirrored)}
     if options.dry_run:
@@ -111,25 +119,27 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     sweep_beside(scanned_post.post for scanned_post in scanned.posts)
     listings = list_destinations(parts.destinations, findings)
     originals: list[Original] = []
+    damaged: list[HeldImage] = []
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
     unsealed = todo.requests or inventory.unrecorded
     with sealing(archive) if unsealed else nullcontext():
         if todo.requests:
             with open_origins(config.sources, config.fetch) as origins:
-                inspect = InspectJob(archive, state.journal, limits)
+                inspect = InspectJob(archive, state.journal, state.held, reviews, limits)
                 received = engine.map(FetchJob(origins), todo.requests, config.fetch.concurrency)
                 results = engine.map(inspect, received, DECODE_WORKERS)
-                originals = collect(results, todo.requests, findings, progress)
+                originals, damaged = collect(results, todo.requests, findings, progress)
 
     # Record what came, and choose which picture stands for which.
-    findings.extend(changed_sources(settled, originals))
-    came = chain.from_iterable(original.sources for original in originals)
+    intake = hold_back(settled, originals, reviews, held.values())
+    findings.extend(intake.findings)
+    came = chain.from_iterable(original.sources for original in intake.recorded)
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
     ledger = Ledger.load(config.manifest / LEDGER)
     rules = DedupeRules(
         Mode(config.dedupe),
-        load_reviews(config.manifest / REVIEWS),
+        reviews,
         renditions_of_originals(adopted, locator),
     )
     compare = CompareJob(adopted, archive, parts.destinations, limits)
@@ -151,6 +161,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # Save. An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not orphans:
         parts.manifest.save(manifest, saved)
+    state.held.save(still_held([*held.values(), *damaged, *intake.held], manifest))
     state.validators.add(todo.addresses, newest_validators(originals))
     state.journal.clear()
     counts |= {
@@ -162,6 +173,17 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if choice.change is not None:
         counts |= choice.change.counts()
     return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
+
+
+def _archive_held(image: HeldImage, archive: Archive, held: HeldImages) -> bool:
+    """Bring a held picture into the archive; return False if its bytes are lost by now."""
+    if archive.has(image.blob):
+        return True
+    data = held.get_bytes(image.blob.digest)
+    if data is None:
+        return False
+    archive.put(image.blob, data)
+    return True
 
 
 def _post_order(finding: Finding) -> tuple[str, int, int, str, str]:

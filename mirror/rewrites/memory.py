@@ -183,7 +183,7 @@ class Memory:
         """The sources that posts show each asset for: its own, and those of its repeats."""
         sources: dict[Digest, list[Address]] = {digest: [] for digest in self._manifest.assets}
         for asset in self._manifest.assets.values():
-            sources[self._manifest.shown_for(asset).digest] += asset.sources
+            sources[self._manifest.shown_for(asset).digest] += asset.origins
         return sources
 
 

@@ -96,6 +96,7 @@ _MAP_KEYS = frozenset({"ak", "key"})
 # What stands for a value that is hidden. It has 128 bits of a SHA-256 and no key, as two machines
 # must hide one value alike: a value that is short enough to be guessed can be guessed from it.
 _HIDDEN = re.compile(r"hidden-[0-9a-f]{32}")
+_HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.-]+(?:=|%3D)hidden-[0-9a-f]{32}")
 
 # --- Where parameters stand -----------------------------------------------------------------------
 
@@ -136,6 +137,14 @@ def without_secrets(text: str) -> str:
 def has_hidden(text: str) -> bool:
     """Return True if a secret in the URL was hidden: nobody can ask its host for it."""
     return bool(_HIDDEN.search(text))
+
+
+def without_hidden(address: str) -> str:
+    """Return an address without the parameters whose values are hidden."""
+    head, mark, query = address.partition("?")
+    head = _HIDDEN_IN_PATH.sub("", head)
+    kept = [pair for pair in query.split("&") if not _HIDDEN.search(pair)]
+    return head + (mark + "&".join(kept) if kept and mark else "")
 
 
 def is_signature_only(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
@@ -54,7 +54,8 @@ class Source:
 class SourceImage:
     """One picture a post asks for: how the manifest calls it and where it is read.
 
-    `bucket_key` is set instead of `request` when it is read from `s3://`. `original` is the
+    `bucket_key` is set instead of `request` when it is read from `s3://`. `fallback` is the request
+    with the other scheme, where the post does not insist on https. `original` is the
     unprocessed object behind a rendition: archived too, because a style can vanish with its host.
     """
 
@@ -63,6 +64,7 @@ class SourceImage:
     request: Url
     bucket_key: str | None = None
     original: SourceImage | None = None
+    fallback: Url | None = None
 
     @property
     def object_name(self) -> str:
@@ -146,7 +148,7 @@ def _source_image(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceIma
     if rendition.bucket_key is not None:
         # A bucket stores the original and cannot process it: the rendition is asked of its host.
         rendition = SourceImage(prefix.source, rendition.address, Url(rendition.address))
-    return SourceImage(prefix.source, rendition.address, rendition.request, None, original)
+    return replace(rendition, bucket_key=None, original=original)
 
 
 def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
@@ -155,7 +157,11 @@ def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
     is_bucket = source.fetch is not None and source.fetch.startswith("s3://")
     if source.fetch is None or (is_bucket and _VERSION.search(parts.query)):
         # Also for one version of an object, which only its host is asked for.
-        return SourceImage(source, address, Url(full.url(full.scheme or prefix.scheme)))
+        scheme = full.scheme or prefix.scheme
+        other = "https" if scheme == "http" else "http"
+        may_fall_back = "http" in (full.scheme or "http", prefix.scheme)
+        fallback = Url(full.url(other)) if may_fall_back else None
+        return SourceImage(source, address, Url(full.url(scheme)), fallback=fallback)
     rest = (parts if is_bucket else full).path[len(prefix.path) :]
     if prefix.path.endswith("/"):
         rest = "/" + rest

@@ -1,0 +1,111 @@
+"""Hold back what a person has to look at, instead of recording it. Pure.
+
+A source that serves another picture than before changes nothing that stands: the new picture is
+held back until a person accepts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mirror.manifest import Manifest
+from mirror.model import Asset, Finding, HeldImage, Rule
+from mirror.pipeline.download import Original
+from mirror.repeats.reviews import Reviews
+from mirror.urls.address import identity
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The originals of a run: those that are recorded, and those that are held back."""
+
+    recorded: Sequence[Original]
+    held: Sequence[HeldImage]
+    findings: Sequence[Finding]
+
+
+def hold_back(
+    manifest: Manifest,
+    originals: Iterable[Original],
+    reviews: Reviews,
+    held_before: Iterable[HeldImage] = (),
+) -> Intake:
+    """Hold back what a person has to look at, unless `reviews` accept it.
+
+    That is a picture that differs from the one that the manifest has for its address, and one
+    picture that a host redirects several addresses to, in this run or an earlier one.
+    """
+    suspects = {image.blob.digest for image in held_before} | {*reviews.accepted.values()}
+    recorded: list[Original] = []
+    held: list[HeldImage] = []
+    findings: list[Finding] = []
+    originals = list(originals)
+    notices = _redirected_together(originals)
+    for original in originals:
+        address, blob = original.request.addresses[0], original.blob
+        before = manifest.find(address)
+        if reviews.accepts(address, blob.digest) or (before and before.digest == blob.digest):
+            recorded.append(original)
+        elif before is not None:
+            held += (HeldImage(url, blob) for url in original.request.addresses)
+            findings.append(_changed(original, before))
+        elif original.final_url is not None and (
+            original.final_url in notices or blob.digest in suspects
+        ):
+            held += (HeldImage(url, blob) for url in original.request.addresses)
+            findings.append(_notice(original, notices.get(original.final_url)))
+        else:
+            recorded.append(original)
+    return Intake(recorded, held, findings)
+
+
+def _redirected_together(originals: Iterable[Original]) -> dict[str, int]:
+    """Return the URLs that several addresses are redirected to, and how many addresses are."""
+    together: dict[str, set[str]] = {}
+    for original in originals:
+        if original.final_url is not None:
+            names = {identity(url) for url in original.request.addresses}
+            together.setdefault(original.final_url, set()).update(names)
+    return {url: len(names) for url, names in together.items() if len(names) > 1}
+
+
+def _changed(original: Original, before: Asset) -> Finding:
+    return original.request.finding(
+        Rule.SOURCE_CHANGED,
+        f"the host serves another picture now: {original.blob.digest} instead of {before.digest}. "
+        "The new one is held back, and posts go on showing the old one; look at it, then take it "
+        f"with `mirror accept {original.request.addresses[0]}`",
+    )
+
+
+def _notice(original: Original, count: int | None) -> Finding:
+    together = f"{count} addresses" if count else "this address and others"
+    return original.request.finding(
+        Rule.REDIRECTED_TOGETHER,
+        f"the host redirects {together} to one picture, {original.final_url}: a notice that "
+        "a picture is gone looks like this. It is held back, and the post stays as it is; "
+        f"if it is right, take it with `mirror accept {original.request.addresses[0]}`",
+    )
+
+
+def accepted_images(
+    held: Mapping[str, HeldImage], manifest: Manifest, reviews: Reviews
+) -> list[HeldImage]:
+    """Return the held images that a person has accepted and that are not recorded yet."""
+    return [
+        image
+        for image in held.values()
+        if reviews.accepts(image.address, image.blob.digest) and not _is_recorded(manifest, image)
+    ]
+
+
+def still_held(images: Iterable[HeldImage], manifest: Manifest) -> list[HeldImage]:
+    """Return the last held image of each address, without those that are recorded by now."""
+    last: dict[str, HeldImage] = {identity(image.address): image for image in images}
+    return [image for image in last.values() if not _is_recorded(manifest, image)]
+
+
+def _is_recorded(manifest: Manifest, image: HeldImage) -> bool:
+    asset = manifest.find(image.address)
+    return asset is not None and asset.digest == image.blob.digest

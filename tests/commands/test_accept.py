@@ -1,0 +1,184 @@
+"""What is held back until a person accepts it, and what happens then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.commands import BUCKET, picture, run
+from support.sites import Blog
+
+from mirror.host import ImageHost, Request, Response
+
+DAMAGED = picture(1)[:-20]
+Answer = Callable[[Request], Response]
+
+
+class ScriptedHost(ImageHost):
+    """A host whose objects may be functions of the request."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.answers: dict[str, Answer] = {}
+
+    def answer(self, request: Request) -> Response:
+        answer = self.answers.get(request.key)
+        return super().answer(request) if answer is None else answer(request)
+
+
+@pytest.fixture
+def scripted(tmp_path: Path) -> Iterator[tuple[Blog, dict[str, Answer]]]:
+    with ScriptedHost() as host:
+        blog = Blog(tmp_path, host)
+        blog.configure()
+        yield blog, host.answers
+
+
+@pytest.fixture
+def changed(blog: Blog) -> Blog:
+    """A mirrored and repointed post, and a host that serves another picture by now."""
+    blog.host.put("a.png", picture(1))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    assert run(blog, "sync").code == 0
+    assert run(blog, "rewrite").code == 0
+    blog.host.put("a.png", picture(2))
+    return blog
+
+
+def test_a_source_that_serves_another_picture_changes_nothing(changed: Blog) -> None:
+    manifest = (changed.root / "manifests" / "images.jsonl").read_bytes()
+    post = (changed.root / "posts" / "post.md").read_bytes()
+    refreshed = run(changed, "sync", "--refresh")
+    assert refreshed.code == 3
+    assert "M203" in refreshed.out
+    assert f"mirror accept {BUCKET}a.png" in refreshed.out
+    changed.write("more.md", f"![]({BUCKET}a.png)\n")
+    assert run(changed, "sync").code == 0
+    assert run(changed, "rewrite").code == 0
+    assert (changed.root / "manifests" / "images.jsonl").read_bytes() == manifest
+    assert (changed.root / "posts" / "post.md").read_bytes() == post
+    assert (changed.root / "posts" / "more.md").read_bytes() == post
+
+
+def test_an_accepted_picture_is_taken_without_asking_the_host(changed: Blog) -> None:
+    run(changed, "sync", "--refresh")
+    assert run(changed, "accept", f"{BUCKET}a.png").code == 0
+    changed.host.put("a.png", b"gone")
+    changed.write("new.md", f"![]({BUCKET}a.png)\n")
+    assert run(changed, "sync").code == 0
+    lines = changed.assets
+    old, new = sorted(lines, key=lambda line: "former_sources" not in line)
+    assert old["former_sources"] == new["sources"] == [f"{BUCKET}a.png"]
+    assert old["sources"] == []
+    run(changed, "rewrite", "posts/new.md")
+    assert new["sha256"] in (changed.root / "posts" / "new.md").read_text()
+    assert run(changed, "verify", "--posts", "--archive").code == 0
+    ended = run(changed, "restore", "out")
+    assert ended.code == 0
+    restored = list((changed.root / "out").rglob("*.png"))
+    assert len(restored) == 2
+    (plain,) = (path for path in restored if path.name == "a.png")
+    assert plain.read_bytes() == picture(1)
+
+
+def test_a_damaged_original_is_kept_as_it_is_on_a_persons_word(blog: Blog) -> None:
+    blog.host.put("a.png", DAMAGED)
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    ended = run(blog, "sync")
+    assert ended.code == 3
+    assert f"mirror accept {BUCKET}a.png" in ended.out
+    assert run(blog, "accept", f"{BUCKET}a.png").code == 0
+    assert run(blog, "sync").code == 0
+    assert run(blog, "rewrite").code == 0
+    assert run(blog, "verify", "--posts", "--archive", "--deep").code == 0
+    (line,) = blog.assets
+    assert (blog.root / "static" / "images" / line["key"]).read_bytes() == DAMAGED
+    (blog.root / "static" / "images" / line["key"]).unlink()
+    assert run(blog, "repair").code == 0
+    assert (blog.root / "static" / "images" / line["key"]).read_bytes() == DAMAGED
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_addresses_that_are_redirected_to_one_picture_are_held_back(
+    scripted: tuple[Blog, dict[str, Answer]], count: int
+) -> None:
+    blog, answers = scripted
+    notice = picture(99)
+    names = [f"{number}.png" for number in range(count + 3)]
+
+    def redirect(_: Request) -> Response:
+        return Response(302, {"Location": "/removed.png"})
+
+    blog.host.put("removed.png", notice)
+    for number, name in enumerate(names):
+        if number < count:
+            answers[name] = redirect
+        else:
+            blog.host.put(name, picture(number))
+    blog.write("post.md", "\n\n".join(f"![]({BUCKET}{name})" for name in names))
+    ended = run(blog, "sync")
+    assert ended.code == 3
+    assert ended.out.count("M212") == count
+    run(blog, "rewrite")
+    text = (blog.root / "posts" / "post.md").read_text()
+    assert all((f"{BUCKET}{name})" in text) == (n < count) for n, name in enumerate(names))
+    assert run(blog, "accept", f"{BUCKET}0.png").code == 0
+    assert run(blog, "sync").out.count("M212") == count - 1
+    run(blog, "rewrite")
+    assert f"{BUCKET}0.png)" not in (blog.root / "posts" / "post.md").read_text()
+
+
+def test_where_nothing_was_held_back_accept_is_a_usage_error(blog: Blog) -> None:
+    blog.host.put("a.png", picture(1))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    run(blog, "sync")
+    ended = run(blog, "accept", f"{BUCKET}a.png")
+    assert ended.code == 2
+    assert "no picture was held back" in ended.err
+    assert not (blog.root / "manifests" / "reviews.txt").exists()
+
+
+def test_an_expired_signature_is_followed_by_a_fresh_one(
+    scripted: tuple[Blog, dict[str, Answer]],
+) -> None:
+    blog, answers = scripted
+
+    def signed(request: Request) -> Response:
+        if "Expires=1&" in request.target:
+            return Response(403, {}, b"expired")
+        return Response(200, {}, picture(1))
+
+    answers["a.png"] = signed
+    query = "OSSAccessKeyId=k&Signature=planted"
+    blog.write("old.md", f"![]({BUCKET}a.png?Expires=1&{query})\n")
+    blog.write("new.md", f"![]({BUCKET}a.png?Expires=2&{query})\n")
+    ended = run(blog, "sync")
+    assert ended.code == 0
+    assert len(blog.assets) == 1
+
+
+def test_pictures_behind_tokens_stay_apart_and_keep_their_tokens(
+    scripted: tuple[Blog, dict[str, Answer]],
+) -> None:
+    blog, answers = scripted
+
+    def behind_token(request: Request) -> Response:
+        return Response(200, {}, picture(ord(request.target[-1])))
+
+    answers["show"] = behind_token
+    text = "".join(f"![]({BUCKET}show?token=planted-{name})\n" for name in "ABC")
+    blog.write("post.md", text)
+    assert run(blog, "sync").code == 0
+    assert len(blog.assets) == 3
+    ended = run(blog, "rewrite")
+    assert ended.code == 3
+    assert ended.out.count("M115") == 3
+    assert (blog.root / "posts" / "post.md").read_text() == text
+    assert run(blog, "rewrite", "--drop-secrets").code == 0
+    rewritten = (blog.root / "posts" / "post.md").read_text()
+    assert all(line["sha256"] in rewritten for line in blog.assets)
+    assert "planted" not in rewritten
+    run(blog, "rewrite", "--revert")
+    assert run(blog, "rewrite", "--drop-secrets").code == 0
+    assert (blog.root / "posts" / "post.md").read_text() == rewritten
