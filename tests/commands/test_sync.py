@@ -221,7 +221,7 @@ def test_variants_original_points_every_rendition_at_one_original(blog):
     assert len(set(blog.read("post.md").split())) == 1
 
 
-def test_a_changed_source_is_a_finding_and_a_new_asset_and_overwrites_nothing(blog):
+def test_a_changed_source_is_a_finding_and_changes_nothing(blog):
     fill(blog, a_png=DECK[0])
     blog.write("post.md", images("a.png"))
     blog.sync()
@@ -230,9 +230,10 @@ def test_a_changed_source_is_a_finding_and_a_new_asset_and_overwrites_nothing(bl
     fill(blog, a_png=DECK[1])
     result = blog.sync(refresh=True)
     assert rules(result) == [Rule.SOURCE_CHANGED]
-    assert blog.asset("a.png")["sha256"] == sha256(DECK[1]).hexdigest()
-    assert old | {"sources": []} in blog.assets
-    assert sorted(map(len, blog.objects().values())) == sorted(map(len, DECK[:2]))
+    assert blog.assets == [old]
+    assert list(blog.objects().values()) == [DECK[0]]
+    archived = [path.read_bytes() for path in (blog.root / "archive").rglob("*.png")]
+    assert sorted(map(len, archived)) == sorted(map(len, DECK[:2]))
 
 
 def test_refresh_asks_conditionally(blog):
