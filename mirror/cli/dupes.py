@@ -82,7 +82,11 @@ def dupes(
             )
         return
     if near:
-        _show_near(find_refused(manifest, ledger.evidence.values()), manifest, as_json)
+        _show_near(
+            find_refused(manifest, ledger.evidence.values(), reviews),
+            manifest,
+            as_json,
+        )
     else:
         _show_groups(find_groups(manifest, ledger.evidence.values()), manifest, ledger, as_json)
 

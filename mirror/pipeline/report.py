@@ -104,7 +104,7 @@ def report(
         load_reviews(parts.config.manifest / REVIEWS),
     )
     found = find_groups(manifest, ledger.evidence.values())
-    unlike = find_refused(manifest, ledger.evidence.values())
+    unlike = find_refused(manifest, ledger.evidence.values(), reviews)
     pairs = [one.pair for one in unlike[:_PAIRS]]
     previews = _previews(parts, engine, manifest, len(found) + 2 * len(pairs), progress)
     picture = partial(_picture, parts, shown, previews)
