@@ -69,7 +69,9 @@ def dupes(
                 add_review(path, line)
         _print_reviews(companions, path, as_json)
     elif near:
-        _print_near(list(find_refused(manifest, ledger.evidence.values())), manifest, as_json)
+        _print_near(
+            list(find_refused(manifest, ledger.evidence.values(), reviews)), manifest, as_json
+        )
     else:
         groups = list(find_groups(manifest, ledger.evidence.values()))
         _print_groups(groups, manifest, ledger, as_json)

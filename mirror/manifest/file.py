@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from mirror.files import opened
 from mirror.manifest.lines import ManifestError, parse, select, united
-from mirror.manifest.packed import Objects, read_rows
+from mirror.manifest.packed import LateKeyError, Objects, read_rows
 from mirror.manifest.whole import FILE_NAME, Manifest, dumps, loads
 from mirror.model import Asset, Digest
 from mirror.records import Record, RecordError
@@ -77,7 +77,10 @@ class ManifestFile:
     def load_objects(self) -> Objects:
         """Return the objects that destinations should hold, packed, all of them read."""
         objects = self.stream_objects()
-        len(objects)
+        try:
+            len(objects)
+        except LateKeyError:
+            objects = self.load()[0].objects
         return objects
 
     def select(self, keys: Collection[str], sources: Collection[str]) -> Manifest:

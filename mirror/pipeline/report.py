@@ -64,7 +64,7 @@ def collect(
     evidence = Ledger.load(config.manifest / LEDGER).evidence.values()
     reviews = load_reviews(config.manifest / REVIEWS)
     groups = find_groups(manifest, evidence)
-    refused = find_refused(manifest, evidence)
+    refused = find_refused(manifest, evidence, reviews)
     nearest = refused[:_MOST_LOOK_ALIKES]
     usage = find_usage(scanned, manifest, parts.locator, parts.destinations, config.ignored)
     limits = ImageLimits(max_pixels=config.fetch.max_pixels)

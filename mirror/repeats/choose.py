@@ -32,10 +32,14 @@ def choose(
 
     A generator of waves. Each wave is a list of pairs to judge, in any order or at once; send back
     their evidence in the order of the list. The pairs and the result are those of one plain loop:
-    best picture first (most pixels, lossless, larger file, digest), each compared with the kept
-    ones only, best first, until one is the same. So neither the order of the arguments nor the
-    number of workers changes anything, similarity does not drift along a chain, and nothing is
-    replaced by a picture with fewer pixels.
+    best picture first (most pixels, lossless, larger file, digest), each compared, best first, with
+    the kept ones and with those that a kept one was made from. So neither the order of the
+    arguments nor the number of workers changes anything, and nothing is replaced by a picture with
+    fewer pixels. Similarity does not drift along a chain: a picture that was made from the same
+    origin as a kept one shows what that one shows, a copy of a copy need not.
+
+    A picture that several kept ones explain is a copy of none of them, unless just one reproduces
+    it to the last bit: it no longer shows what tells those apart.
 
     In `settled`, an `alias_of` stands until a review splits it. A stored picture may get a better
     one to stand for it. Its own aliases follow only where they are the same as the new one
@@ -95,6 +99,8 @@ class _Assignment:
     mode: Mode
     _chosen: dict[Digest, Digest] = field(default_factory=dict)
     _is_same: dict[Pair, bool] = field(default_factory=dict)
+    _evidence: dict[Pair, Evidence] = field(default_factory=dict)
+    _blobs: Mapping[Digest, Blob] = field(default_factory=dict)
     _better: dict[Digest, dict[Digest, int]] = field(default_factory=dict)
     """For each digest the better ones it may be a copy of, best first, with the distance."""
 
@@ -109,6 +115,7 @@ class _Assignment:
             for digest, asset in assets.items()
             if asset.alias_of in blobs and self._is_valid(digest, asset.alias_of)
         }
+        self._blobs = blobs
         self._apply_reviews(blobs, recorded)
         self._list_better(blobs, place)
         self._chosen.update(recorded)
@@ -184,19 +191,48 @@ class _Assignment:
 
         `None` also if a better picture is not decided yet.
         """
+        explaining: dict[Digest, Evidence] = {}
         for better, distance in self._better.get(digest, {}).items():
             if better not in self._chosen:
                 return None
-            if self._chosen[better] != better:
+            kept = self._chosen[better]
+            if kept in explaining:
                 continue
+            if kept != better:
+                if Pair.of(digest, kept) in self.apart:
+                    continue
+                if (candidate := self._unknown_tie(better, kept)) is not None:
+                    return candidate
+                if not self._is_made_from(kept, better):
+                    continue
             pair = Pair.of(digest, better)
             if pair not in self._is_same:
                 return Candidate(pair, distance)
-            if self._is_same[pair]:
-                self._chosen[digest] = better
+            if not self._is_same[pair]:
+                continue
+            evidence = self._evidence.get(pair)
+            if evidence is None or evidence.exact:  # a person's word, or equal pixels
+                self._chosen[digest] = kept
                 return None
-        self._chosen[digest] = digest
+            if kept == better or evidence.shows_made_from(better):
+                explaining[kept] = evidence
+        self._chosen[digest] = _only_explanation(explaining) or digest
         return None
+
+    def _unknown_tie(self, member: Digest, kept: Digest) -> Candidate | None:
+        """Return the pair of a group's member and its kept picture, if it has to be judged.
+
+        It does not where a person tied the two, or where only exact copies count.
+        """
+        pair = Pair.of(member, kept)
+        if self.mode is not Mode.PERCEPTUAL or pair in self._is_same:
+            return None
+        distance = _distance(self._blobs[member], self._blobs[kept])
+        return None if distance is None else Candidate(pair, distance)
+
+    def _is_made_from(self, copy: Digest, origin: Digest) -> bool:
+        evidence = self._evidence.get(Pair.of(copy, origin))
+        return evidence is not None and evidence.shows_made_from(origin)
 
     def _judge(self, wave: list[Candidate]) -> _Judging:
         judged = yield wave
@@ -205,6 +241,7 @@ class _Assignment:
                 raise ValueError(f"asked about {candidate.pair}, answered about {evidence.pair}")
             is_same = evidence.exact if self.mode is Mode.EXACT else evidence.same
             self._is_same[candidate.pair] = is_same
+            self._evidence[candidate.pair] = evidence
 
     def _move_aliases(
         self, recorded: Mapping[Digest, Digest], blobs: Mapping[Digest, Blob]
@@ -215,18 +252,33 @@ class _Assignment:
             for digest, old in recorded.items()
             if (new := self._canonical(old)) != old and blobs[new].pixels >= blobs[digest].pixels
         }
+        yield from self._judge_unknown((Pair.of(*move) for move in sorted(moves.items())), blobs)
+        apart = {
+            d: new for d, new in moves.items() if not self._is_same.get(Pair.of(d, new), False)
+        }
+        ties = {Pair.of(digest, recorded[digest]) for digest in apart}
+        ties |= {Pair.of(recorded[digest], new) for digest, new in apart.items()}
+        yield from self._judge_unknown(sorted(ties), blobs)
+        for digest, new in moves.items():
+            old = recorded[digest]
+            if digest not in apart or (
+                Pair.of(digest, new) not in self.apart
+                and self._is_made_from(new, old)
+                and self._is_made_from(digest, old)
+            ):
+                self._chosen[digest] = new
+
+    def _judge_unknown(self, pairs: Iterable[Pair], blobs: Mapping[Digest, Blob]) -> _Judging:
+        """Judge those of the pairs that were not judged yet and may be one picture."""
         wave = [
             Candidate(pair, distance)
-            for digest, new in sorted(moves.items())
-            if (pair := Pair.of(digest, new)) not in self._is_same
-            and (distance := _distance(blobs[digest], blobs[new])) is not None
+            for pair in pairs
+            if pair not in self._is_same
+            and (distance := _distance(blobs[pair.first], blobs[pair.second])) is not None
             and self._is_eligible(Candidate(pair, distance), blobs)
         ]
         if wave:
             yield from self._judge(wave)
-        for digest, new in moves.items():
-            if self._is_same.get(Pair.of(digest, new), False):
-                self._chosen[digest] = new
 
     def _canonical(self, digest: Digest) -> Digest:
         """Return the last of the chain of pictures that stand for `digest`."""
@@ -235,6 +287,15 @@ class _Assignment:
             passed.add(digest)
             digest = self._chosen[digest]
         return digest
+
+
+def _only_explanation(explaining: Mapping[Digest, Evidence]) -> Digest | None:
+    """Return the kept picture that a copy stands behind; `None` if several would do."""
+    exact = [kept for kept, evidence in explaining.items() if evidence.leaves_nothing]
+    for group in (exact, list(explaining)):
+        if group:
+            return group[0] if len(group) == 1 else None
+    return None
 
 
 def _both_in(pair: Pair, blobs: Mapping[Digest, Blob]) -> bool:

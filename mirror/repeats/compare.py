@@ -62,7 +62,14 @@ class _Tolerance:
 _REPRODUCED = _Tolerance(Tier.REPRODUCED, Statistics(1.2, 0.10, 0.02, 0.10, 1.0, np.inf))
 _NEARLY = _Tolerance(Tier.NEARLY, Statistics(4.5, 0.10, 0.02, 0.10, 2.0, 2.5))
 
-_Judgement = tuple[Tier | Refusal, Statistics | None]
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """A verdict, the statistics behind it, and the picture that the copy was made from."""
+
+    verdict: Tier | Refusal
+    statistics: Statistics | None = None
+    origin: Picture | None = None
 
 
 def compare(
@@ -75,25 +82,32 @@ def compare(
 
     Raise `ImageError` when one of them does not decode.
     """
-    pair = Pair.of(*(Digest(sha256(data).hexdigest()) for data in (first, second)))
-    verdict, statistics = _judge(Picture(first, limits), Picture(second, limits), distance)
-    values = tuple(round(float(value), _DECIMALS) for value in statistics or ())
-    if isinstance(verdict, Tier):
-        return Evidence(pair, distance, tier=verdict, statistics=values)
-    return Evidence(pair, distance, refusal=verdict, statistics=values)
+    digests = [Digest(sha256(data).hexdigest()) for data in (first, second)]
+    pictures = [Picture(data, limits) for data in (first, second)]
+    judgement = _judge(pictures[0], pictures[1], distance)
+    verdict = judgement.verdict
+    is_first = judgement.origin is pictures[0]
+    return Evidence(
+        Pair.of(*digests),
+        distance,
+        tier=verdict if isinstance(verdict, Tier) else None,
+        refusal=verdict if isinstance(verdict, Refusal) else None,
+        statistics=tuple(round(float(v), _DECIMALS) for v in judgement.statistics or ()),
+        origin=digests[0 if is_first else 1] if judgement.origin is not None else None,
+    )
 
 
 def _judge(first: Picture, second: Picture, distance: int) -> _Judgement:
     if refusal := _unlike_in_kind(first, second, distance):
-        return refusal, None
+        return _Judgement(refusal)
     if distance == 0 and first.size == second.size and _equal_pixels(first, second):
-        return Tier.PIXELS, NOTHING
+        return _Judgement(Tier.PIXELS, NOTHING)
     if refusal := _unlike_by_header(first, second):
-        return refusal, None
+        return _Judgement(refusal)
     small, large = _copy_and_origin(first, second)
     images = [next(picture.frames())[0] for picture in (small, large)]
     if any(map(has_alpha, images)):
-        return Refusal.TRANSPARENT, None
+        return _Judgement(Refusal.TRANSPARENT)
     return _judge_pixels(_Opaque(small, images[0]), _Opaque(large, images[1]))
 
 
@@ -204,17 +218,17 @@ class _Opaque:
 def _judge_pixels(small: _Opaque, large: _Opaque) -> _Judgement:
     """Return the first tier that some reproduction proves, or the nearest that any came."""
     if small.is_plain() or large.is_plain():
-        return Refusal.PLAIN, None
+        return _Judgement(Refusal.PLAIN)
     if (coarse := _coarse_difference(small.grey, large.grey)) > _COARSE_LIMIT:
-        return Refusal.PIXELS, NOTHING._replace(luma=coarse)
+        return _Judgement(Refusal.PIXELS, NOTHING._replace(luma=coarse))
     nearest: Statistics | None = None
     for derivation in _derivations(small, large):
         for made in derivation.reproductions():
             left = derivation.left_over(made)
             if tolerance := _first_met(derivation.tolerances, left):
-                return tolerance.tier, left
+                return _Judgement(tolerance.tier, left, derivation.origin.picture)
             nearest = nearest or left
-    return Refusal.PIXELS, nearest
+    return _Judgement(Refusal.PIXELS, nearest)
 
 
 def _coarse_difference(small: Image.Image, large: Image.Image) -> float:

@@ -12,7 +12,7 @@ DISTANCE = 24
 
 It proposed all of 3,306 copies with unchanged geometry, and 0.34 other pairs for each picture.
 """
-RULE = 3
+RULE = 4
 """Version of the rule behind evidence: a pair that another version judged is judged again."""
 LONG_SIDE, SHORT_SIDE = 400, 200
 """Pixels. Pictures below either are the same only if all their pixels are equal.
@@ -47,7 +47,8 @@ class Tier(StrEnum):
 class Refusal(StrEnum):
     """Reason for keeping two pictures apart.
 
-    All but `PIXELS` and `UNREADABLE` are guards: they refuse before pixels are compared.
+    `AMBIGUOUS` is said of a pair that was accepted, and whose copy another picture explains too.
+    All others but `PIXELS` and `UNREADABLE` are guards: they refuse before pixels are compared.
     """
 
     DISTANCE = "too far apart"
@@ -61,6 +62,7 @@ class Refusal(StrEnum):
     SHAPE = "another shape"
     UNEXPLAINED = "same size and coding, other pixels"
     PIXELS = "other pixels"
+    AMBIGUOUS = "another picture explains it as well"
     UNREADABLE = "could not be read"
 
 
@@ -105,6 +107,10 @@ _WORDS: dict[Tier | Refusal, tuple[str, str]] = {
         Refusal.PIXELS.value,
         "Some pixels differ by more than resizing or saving explains.",
     ),
+    Refusal.AMBIGUOUS: (
+        Refusal.AMBIGUOUS.value,
+        "A copy of this kind could be made of another picture of the site as well.",
+    ),
     Refusal.UNREADABLE: (Refusal.UNREADABLE.value, "One of them could not be read."),
 }
 
@@ -137,6 +143,7 @@ class Evidence:
     `tier` names the proof that accepted it, otherwise `refusal` the reason against it. `statistics`
     are the numbers in the order of `STATISTICS`: of the accepted copy, or of the nearest attempt as
     far as it was measured, which ends where no limits can be met. They are empty behind a guard.
+    `origin` is the picture that the other one was made from; `None` where all pixels are equal.
     """
 
     pair: Pair
@@ -144,6 +151,7 @@ class Evidence:
     tier: Tier | None = None
     refusal: Refusal | None = None
     statistics: tuple[float, ...] = ()
+    origin: Digest | None = None
 
     @property
     def same(self) -> bool:
@@ -154,6 +162,15 @@ class Evidence:
     def exact(self) -> bool:
         """True if all their pixels are equal."""
         return self.tier is Tier.PIXELS
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """True if the copy is reproduced to the last bit of every pixel."""
+        return self.same and not any(self.statistics)
+
+    def shows_made_from(self, origin: Digest) -> bool:
+        """Return True if the other picture of the pair was made from `origin`, or equals it."""
+        return self.same and (self.exact or self.origin == origin)
 
     @property
     def phrase(self) -> str:

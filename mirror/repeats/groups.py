@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest
-from mirror.repeats.evidence import Evidence, Pair
-from mirror.repeats.reviews import Reviews
+from mirror.repeats.evidence import Evidence, Pair, Refusal
+from mirror.repeats.reviews import NO_REVIEWS, Reviews
 
 
 def orphaned_aliases(
@@ -78,20 +78,50 @@ def find_groups(manifest: Manifest, evidence: Iterable[Evidence]) -> list[Repeat
     groups = [
         RepeatGroup(
             manifest.assets[kept],
-            tuple((alias, by_pair.get(Pair.of(kept, alias.digest))) for alias in aliases),
+            tuple((alias, _tie(kept, alias, aliases, by_pair)) for alias in aliases),
         )
         for kept, aliases in members.items()
     ]
     return sorted(groups, key=lambda group: (-len(group.members), group.kept.digest))
 
 
-def find_refused(manifest: Manifest, evidence: Iterable[Evidence]) -> list[Evidence]:
-    """Return the pairs of the manifest that look alike and were kept apart, nearest first."""
-    return sorted(
-        (
-            judged
-            for judged in evidence
-            if not judged.same and {judged.pair.first, judged.pair.second} <= manifest.assets.keys()
-        ),
-        key=lambda judged: (judged.distance, judged.pair),
+def _tie(
+    kept: Digest, alias: Asset, aliases: Iterable[Asset], by_pair: Mapping[Pair, Evidence]
+) -> Evidence | None:
+    """Return the evidence on an alias and the kept picture, or on it and their common origin."""
+    if (judged := by_pair.get(Pair.of(kept, alias.digest))) is not None:
+        return judged
+    for other in aliases:
+        origin = other.digest
+        judged = by_pair.get(Pair.of(origin, alias.digest)) if other is not alias else None
+        if judged is not None and judged.shows_made_from(origin):
+            tie = by_pair.get(Pair.of(origin, kept))
+            if tie is not None and tie.shows_made_from(origin):
+                return judged
+    return None
+
+
+def find_refused(
+    manifest: Manifest, evidence: Iterable[Evidence], reviews: Reviews = NO_REVIEWS
+) -> list[Evidence]:
+    """Return the pairs of the manifest that look alike and were kept apart, nearest first.
+
+    A pair that was accepted and yet stands apart is ambiguous, unless a person split it.
+    """
+    known = (
+        judged
+        for judged in evidence
+        if {judged.pair.first, judged.pair.second} <= manifest.assets.keys()
     )
+    refused = [_as_kept_apart(judged, manifest, reviews) for judged in known]
+    return sorted(filter(None, refused), key=lambda judged: (judged.distance, judged.pair))
+
+
+def _as_kept_apart(judged: Evidence, manifest: Manifest, reviews: Reviews) -> Evidence | None:
+    if not judged.same:
+        return judged
+    pair = {judged.pair.first, judged.pair.second}
+    kept = {manifest.shown_for(manifest.assets[digest]).digest for digest in pair}
+    if len(kept) == 1 or kept & pair != kept or pair & reviews.split:
+        return None
+    return replace(judged, tier=None, refusal=Refusal.AMBIGUOUS)

@@ -35,6 +35,8 @@ def dumps_evidence(evidence: Evidence) -> str:
     if evidence.refusal is not None:
         record["refusal"] = evidence.refusal.value
     record |= dict(zip(STATISTICS, evidence.statistics, strict=False))
+    if evidence.origin is not None:
+        record["origin"] = evidence.origin.hex
     return json.dumps(record) + "\n"
 
 
@@ -77,6 +79,7 @@ def _evidence(record: Mapping[str, Any]) -> Evidence:
         tier=None if tier is None else Tier(tier),
         refusal=None if refusal is None else Refusal(refusal),
         statistics=tuple(float(record[name]) for name in STATISTICS if name in record),
+        origin=None if (origin := record.get("origin")) is None else Digest.parse(origin),
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mirror.manifest import (
     HEADER,
+    LateKeyError,
     Manifest,
     ManifestError,
     dumps,
@@ -255,6 +256,10 @@ def test_lines_are_held_against_each_other_in_the_same_way(text: str) -> None:
     expected = outcome(load_precisely, text)
     assert outcome(loads, text) == expected
     objects = load_objects(lambda: text.split("\n"))
+    if isinstance(expected, Manifest) and len(expected.assets) < len(list(parse(text.split("\n")))):
+        with pytest.raises(LateKeyError):  # two lines are about the same bytes
+            len(objects)
+        return
     if isinstance(expected, str):
         assert outcome(lambda _: objects.assets, text) == expected
         return

@@ -264,6 +264,81 @@ def test_an_alias_of_an_unknown_picture_is_free_again():
     assert chosen == {JPEG.digest: JPEG.digest}
 
 
+# --- Families -----------------------------------------------------------------------------------
+
+TWICE = blob("twice", 2560, 1440)
+
+
+def made(pairs: dict[tuple[Blob, Blob], Blob | None], statistics: tuple[float, ...] = (1.0,)):
+    """Return a judge: each pair with the picture that the other one was made from."""
+    origins = {Pair.of(a.digest, b.digest): origin for (a, b), origin in pairs.items()}
+
+    def judge(candidates: Sequence[Candidate]) -> list[Evidence]:
+        return [
+            Evidence(
+                candidate.pair,
+                candidate.distance,
+                tier=Tier.REPRODUCED,
+                statistics=statistics,
+                origin=origin.digest if (origin := origins[candidate.pair]) else None,
+            )
+            if candidate.pair in origins
+            else Evidence(candidate.pair, candidate.distance, refusal=Refusal.PIXELS)
+            for candidate in candidates
+        ]
+
+    return judge
+
+
+def test_copies_of_one_origin_are_one_group():
+    """The enlargement stands for the slide, and so for the JPEG of the slide."""
+    judge = made({(TWICE, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE})
+    chosen = run(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG)), judge)
+    assert set(chosen.values()) == {TWICE.digest}
+    settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
+    later = run(choose([TWICE], near(TWICE, SLIDE, JPEG), settled=settled), judge)
+    assert later == chosen
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        pytest.param({(TWICE, SLIDE): TWICE, (SLIDE, JPEG): SLIDE}, id="a copy of a copy"),
+        pytest.param({(TWICE, SLIDE): SLIDE, (SLIDE, JPEG): JPEG}, id="an origin of an origin"),
+    ],
+)
+def test_a_chain_of_copies_is_no_group(pairs):
+    chosen = run(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG)), made(pairs))
+    assert chosen[JPEG.digest] == JPEG.digest
+    assert chosen[SLIDE.digest] == TWICE.digest
+
+
+def test_pairs_kept_apart_stay_apart_within_a_family():
+    judge = made({(TWICE, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE})
+    apart = [Pair.of(TWICE.digest, JPEG.digest)]
+    chosen = run(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG), apart=apart), judge)
+    assert chosen[JPEG.digest] == JPEG.digest
+
+
+def test_a_copy_that_two_pictures_explain_is_a_copy_of_neither():
+    other = blob("page 12")
+    judge = made({(SLIDE, JPEG): SLIDE, (other, JPEG): other})
+    chosen = run(choose([SLIDE, other, JPEG], near(SLIDE, other, JPEG)), judge)
+    assert set(chosen.values()) == {SLIDE.digest, other.digest, JPEG.digest}
+
+
+def test_the_one_picture_that_explains_a_copy_to_the_last_bit_is_its_origin():
+    other = blob("page 12")
+
+    def judge(candidates: Sequence[Candidate]) -> list[Evidence]:
+        exact = made({(SLIDE, JPEG): SLIDE}, (0.0,))(candidates)
+        close = made({(other, JPEG): other})(candidates)
+        return [a if a.same else b for a, b in zip(exact, close, strict=True)]
+
+    chosen = run(choose([SLIDE, other, JPEG], near(SLIDE, other, JPEG)), judge)
+    assert chosen[JPEG.digest] == SLIDE.digest
+
+
 # --- Promises -----------------------------------------------------------------------------------
 
 SIZES = st.sampled_from([(1280, 720), (1280, 720), (640, 360), (2560, 1440), (400, 225)])
@@ -296,15 +371,13 @@ def one_by_one(
         return -b.pixels, b.media_type != "image/png", -b.size, b.digest
 
     for picture in sorted(blobs, key=best_first):
-        chosen[picture.digest] = picture.digest
-        for candidate in kept:
-            pair = Pair.of(candidate.digest, picture.digest)
-            if pair in proposed:
-                looked.add(pair)
-                if pair in same:
-                    chosen[picture.digest] = candidate.digest
-                    break
+        pairs = {candidate: Pair.of(candidate.digest, picture.digest) for candidate in kept}
+        looked |= {pair for pair in pairs.values() if pair in proposed}
+        matches = [candidate.digest for candidate, pair in pairs.items() if pair in same]
+        if len(matches) == 1:
+            chosen[picture.digest] = matches[0]
         else:
+            chosen[picture.digest] = picture.digest
             kept.append(picture)
     return chosen, looked
 
