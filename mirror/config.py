@@ -132,14 +132,16 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
             f"{name}: destinations differ in `key`; the manifest has one key for an image, "
             f"so give every destination the same template"
         )
-    places = [(one.name, one.url, _place(one, root)) for one in destinations]
+    places = [(entry.name, entry.url, _place(entry, root)) for entry in destinations]
     _apart(f"{name}: destinations", "are both at", places)
     try:
         locator = Locator(sources)
     except ValueError as error:
         raise ConfigError(f"{name}: {error}") from error
     prefixes = [
-        (one.name, text, identity(canonical(text) or "")) for one in sources for text in one.match
+        (source.name, text, identity(canonical(text) or ""))
+        for source in sources
+        for text in source.match
     ]
     _apart(f"{name}: sources", "both match", prefixes)
     config = Config(
@@ -299,9 +301,9 @@ def _fetch(table: _Table) -> Fetch:
 
 
 def _distinct(name: str, kind: str, names: Sequence[str]) -> None:
-    for one in names:
-        if names.count(one) > 1:
-            raise ConfigError(f"{name}: two [[{kind}]] are called {one!r}; names must differ")
+    for own_name in names:
+        if names.count(own_name) > 1:
+            raise ConfigError(f"{name}: two [[{kind}]] are called {own_name!r}; names must differ")
 
 
 def _apart(kind: str, verb: str, claims: Iterable[tuple[str, str, str]]) -> None:
@@ -313,7 +315,7 @@ def _apart(kind: str, verb: str, claims: Iterable[tuple[str, str, str]]) -> None
 
 
 def _place(destination: DestinationSettings, root: Path) -> str:
-    """Where the objects are, whatever it is called."""
+    """Return the place of the objects, the same for every spelling of it."""
     scheme, _, rest = destination.url.partition(":")
     if scheme == "file":
         return os.path.normpath(root / rest.removeprefix("//"))

@@ -122,7 +122,7 @@ def may_run_scripts(asset: Asset, locator: Locator) -> bool:
 
 
 class Listed(Enum):
-    """What a line of a listing says of an object that the manifest names."""
+    """The outcome of comparing a line of a listing with an object of the manifest."""
 
     EQUAL = "the size and the MD5 are those of the manifest"
     OTHER_SIZE = "another size: the object is another one"
@@ -141,7 +141,7 @@ def compare_listed(size: int, md5: str, info: ObjectInfo) -> Listed:
 
 
 class Depth(Enum):
-    """How far a comparison goes where a listing proves nothing."""
+    """The next step of a comparison where a listing proves nothing."""
 
     ASK = "ask the server once more, and take its word"
     READ = "read the object back and hash it"

@@ -1,4 +1,4 @@
-"""What builds a site: the generator's name, address, content and output, from its configuration."""
+"""The generator of a site: its name, address, content and output, from its configuration."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class SiteGenerator:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """Where a generator keeps its settings and what it calls them; names in lower case.
+    """The files and the names of the settings of a generator; names in lower case.
 
     Of `files`, which are patterns, later ones override earlier ones. One of `beside` has to be
     there too, and one of the files has to hold `mark`. `content` and `output` are a setting and

@@ -17,7 +17,7 @@ OCTETS = "application/octet-stream"
 
 
 class Form(StrEnum):
-    """How a reference is written; the value is what `scan --json` prints."""
+    """The syntax of a reference; `scan --json` prints the value."""
 
     INLINE = "inline"
     REFERENCE = "reference"
@@ -34,12 +34,12 @@ class Form(StrEnum):
 
     @property
     def is_rewritten(self) -> bool:
-        """Whether the URL is markup; visible text, code and comments stay as they are."""
+        """True if the URL is markup; visible text, code and comments stay as they are."""
         return self not in (Form.AUTOLINK, Form.CODE, Form.COMMENT)
 
     @property
     def is_rendered(self) -> bool:
-        """Whether a reader sees it, so that it is mirrored; code and comments are only quoted."""
+        """True if a reader sees it, so that it is mirrored; code and comments are only quoted."""
         return self not in (Form.CODE, Form.COMMENT)
 
 
@@ -208,7 +208,7 @@ class HeldImage:
 
 
 class Outcome(Enum):
-    """What a finding means for the exit code: see `mirror.cli.exit_code`."""
+    """The meaning of a finding for the exit code: see `mirror.cli.exit_code`."""
 
     DIFFERENCE = "difference"  # a check found something
     FAILURE = "failure"  # an image or a post could not be worked on

@@ -77,7 +77,7 @@ class State:
 
 @dataclass(slots=True)
 class Journal:
-    """What was fetched since the manifest was last written: one line an image, appended.
+    """The images that were fetched since the manifest was last written, a line each, appended.
 
     The archive holds the bytes before the line is written, so a killed run fetches again only
     what was in flight.

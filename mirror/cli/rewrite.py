@@ -108,7 +108,11 @@ def rewrite(
 def _images_left(scanned: Scanned, parts: Parts, changed: Sequence[PostEdit]) -> int:
     from mirror.pipeline.scan import images_left
 
-    moved = {(one.scanned.post.name, edit.reference.span) for one in changed for edit in one.edits}
+    moved = {
+        (change.scanned.post.name, edit.reference.span)
+        for change in changed
+        for edit in change.edits
+    }
     return images_left(scanned, parts.locator, parts.destinations, parts.config.ignored, moved)
 
 

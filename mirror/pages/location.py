@@ -1,4 +1,4 @@
-"""Where an address in a page leads, as a browser resolves it.
+"""An address in a page -> the place where it leads, as a browser resolves it.
 
 The rules are those of the WHATWG URL standard, as far as http, https and relative addresses need
 them: blanks around an address and line breaks in it do not count, `\\` is `/`, `%2e` is a dot.
@@ -40,7 +40,7 @@ class Location(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SiteAddress:
-    """Where a built site is published. `path` starts and ends in `/`; `host` may be unknown: ""."""
+    """The address of a built site. `path` starts and ends in `/`; `host` may be unknown: ""."""
 
     host: str = ""
     path: str = "/"

@@ -137,7 +137,7 @@ def _trimmed(url: str) -> str:
 
 
 class Use(Enum):
-    """What a page does with an address."""
+    """The use that a page makes of an address."""
 
     ASKED = "the page asks for it, or a script may"
     TEXT = "readers see it as text"
@@ -167,7 +167,7 @@ def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Men
 
 
 class _Inside:
-    """Which elements are open."""
+    """The elements that are open."""
 
     def __init__(self) -> None:
         self._code = 0

@@ -1,4 +1,4 @@
-"""Where an HTML page or a style sheet asks for pictures, as it spells that."""
+"""The addresses of pictures in an HTML page or a style sheet, as it spells them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PageAddress(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PageAddresses:
-    """What a page asks for. `base` is the address in its `<base href>`."""
+    """The addresses that a page asks for. `base` is the address in its `<base href>`."""
 
     base: str | None
     pictures: tuple[PageAddress, ...]

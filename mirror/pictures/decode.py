@@ -307,7 +307,7 @@ class Picture:
 
     @property
     def plays(self) -> int | None:
-        """How often an animation is played before it stops; `None` if it never does."""
+        """Number of times that an animation is played before it stops; `None` if it never does."""
         if self.is_still:
             return 1
         loop = self._file.info.get("loop")

@@ -63,7 +63,9 @@ def published_at(folder: Path, root: Path) -> SiteAddress:
 def former_targets(rewrites: Iterable[Rewrite], destinations: Collection[Destination]) -> set[str]:
     """Return the mirrored URLs that posts were pointed at and no destination has any more."""
     targets = {rewrite.target.partition("#")[0] for rewrite in rewrites}
-    return {url for url in targets if not any(one.key_of(url) for one in destinations)}
+    return {
+        url for url in targets if not any(destination.key_of(url) for destination in destinations)
+    }
 
 
 def source_hosts(sources: Iterable[Source]) -> frozenset[str]:
@@ -92,10 +94,17 @@ class PictureCheck:
     def __call__(self, location: Location) -> tuple[Rule, str] | None:
         name = self.site.name_of(location)
         urls = self._spellings(location, name)
-        keys = [(one, key) for url in urls for one in self.destinations if (key := one.key_of(url))]
-        known = [one for one, key in keys if key in self.objects]
-        if known:
-            is_elsewhere = location.host or not any(_is_on_site(one) for one in known)
+        keys = [
+            (destination, key)
+            for url in urls
+            for destination in self.destinations
+            if (key := destination.key_of(url))
+        ]
+        holders = [destination for destination, key in keys if key in self.objects]
+        if holders:
+            is_elsewhere = location.host or not any(
+                _is_on_site(destination) for destination in holders
+            )
             return None if is_elsewhere else self._missing(location, name)
         if (_host(location) or self.site.host) in self.hosts:
             located = self.locator.locate(Url(location.url if location.host else urls[0]))
@@ -103,7 +112,9 @@ class PictureCheck:
             if located is not None and not is_built:  # the site may move to where its source was
                 is_gone = located.address in self.ignored
                 return None if is_gone else (Rule.PAGE_SHOWS_SOURCE, _SOURCE)
-        if keys and not any(self._is_of_the_site(one, key, name) for one, key in keys):
+        if keys and not any(
+            self._is_of_the_site(destination, key, name) for destination, key in keys
+        ):
             return Rule.PAGE_TARGET_UNKNOWN, _UNKNOWN
         if any(url in self.former for url in urls):
             return Rule.PAGE_FORMER_TARGET, _FORMER
@@ -112,7 +123,7 @@ class PictureCheck:
         return self._missing(location, name)
 
     def _spellings(self, location: Location, name: str | None) -> list[str]:
-        """How `public_url` may spell the same, without the query."""
+        """Return the spellings that `public_url` may give, without the query."""
         path = location.path
         host = location.host or self.site.host
         urls = [f"{scheme}://{host}{path}" for scheme in ("https", "http")] if host else []
@@ -154,7 +165,7 @@ class PictureCheck:
         if not path.is_relative_to(self.folder):
             return None
         candidates = (path, path / "index.html")
-        return next((one for one in candidates if os.path.isfile(one)), None)  # noqa: PTH113
+        return next((file for file in candidates if os.path.isfile(file)), None)  # noqa: PTH113
 
 
 _SOURCE = "the page asks a source for it; `mirror leftovers` says why"

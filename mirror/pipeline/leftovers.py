@@ -1,4 +1,4 @@
-"""What still needs a source: every place of a site that names an address of one, and why."""
+"""The places of a site that still need a source: those that name an address of one, and why."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class LeftoverOptions:
-    """What is read. `paths` limits posts and other files to what is below them.
+    """The files to read. `paths` limits posts and other files to what is below them.
 
     `site` is the folder of the built site, `config` the configuration's own file.
     """
@@ -101,7 +101,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     findings = FindingLog(progress.finding)
     scanned = _scan_posts(parts.posts, options.paths)
     findings.extend(scanned.findings)
-    posts = {one.post.name for one in scanned.posts}
+    posts = {scanned_post.post.name for scanned_post in scanned.posts}
     folder = SiteFolder.open(
         config.root, list(parts.folders.values()), options.config, options.site
     )
@@ -142,7 +142,9 @@ def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> Scanned:
         return scan(*posts.find())
     named = [path for path in paths if path.suffix.lower() in _MARKDOWN or not path.is_file()]
     scanned = scan(*posts.find(named)) if named else Scanned()
-    scanned.findings = [one for one in scanned.findings if one.rule is not Rule.NO_POSTS]
+    scanned.findings = [
+        finding for finding in scanned.findings if finding.rule is not Rule.NO_POSTS
+    ]
     return scanned
 
 
@@ -204,19 +206,19 @@ class Reasons:
 def _in_posts(
     scanned: Scanned, finder: MentionFinder, reasons: Reasons, findings: FindingLog
 ) -> Iterator[Leftover]:
-    for one in scanned.posts:
-        data = one.post.read()
+    for entry in scanned.posts:
+        data = entry.post.read()
         if isinstance(data, Finding):
             findings.append(data)
-        elif sha256(data).digest() != one.digest:
+        elif sha256(data).digest() != entry.digest:
             message = "was changed by someone else meanwhile; run again"
-            findings.append(Finding(Rule.POST_CHANGED, one.post.name, message, one.post.name))
-        elif one.encoding and finder.may_be_in(data):
+            findings.append(Finding(Rule.POST_CHANGED, entry.post.name, message, entry.post.name))
+        elif entry.encoding and finder.may_be_in(data):
             text = decode(data).utf8
             mentions = list(finder.find(text))
             if mentions:
-                by_line = _by_line(one.references)
-                yield from _explained(one.post.name, text, mentions, by_line, reasons)
+                by_line = _by_line(entry.references)
+                yield from _explained(entry.post.name, text, mentions, by_line, reasons)
 
 
 def _by_line(references: Iterable[Reference]) -> Mapping[int, Sequence[Reference]]:
@@ -323,7 +325,7 @@ def _in_built_site(
     for file in findings.sift(walk_files(site, root, is_version_control)):
         if is_page(file.path):
             for text, mentions in _read(file, finder, findings):
-                uses = ((one, _USES[use]) for one, use in mention_uses(text, mentions))
+                uses = ((mention, _USES[use]) for mention, use in mention_uses(text, mentions))
                 yield from _placed(file, text, uses)
         elif file.path.suffix.lower() in _ASKED_FOR:
             for text, mentions in _read(file, finder, findings):

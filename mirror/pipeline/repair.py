@@ -286,7 +286,7 @@ class SourceFinder:
 
 @dataclass(frozen=True, slots=True)
 class RepairAttempt:
-    """What came of a damage. Without `is_found` nothing was written, and `reasons` say why."""
+    """The outcome for a damage. Without `is_found` nothing was written, and `reasons` say why."""
 
     damage: Damage
     is_found: bool

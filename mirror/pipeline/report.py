@@ -108,7 +108,7 @@ def collect(
 
 @dataclass(slots=True)
 class Usage:
-    """Where the posts show each picture, and the images of sources that are not mirrored.
+    """The places where posts show each picture, and the images of sources that are not mirrored.
 
     `missing` and `ignored` are addresses without their scheme; `ignored` are those that the
     configuration lists.

@@ -217,7 +217,7 @@ def edit_post(
     expected = list(_expected(scanned, edits))
     if actual != expected:
         pairs = enumerate(zip_longest(actual, expected))
-        first = next(number for number, (one, other) in pairs if one != other)
+        first = next(number for number, (left, right) in pairs if left != right)
         return _not_as_intended(scanned, edits, first)
     return PostEdit(
         scanned,

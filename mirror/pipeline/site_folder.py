@@ -52,7 +52,11 @@ class SiteFolder:
         """Tell what is left out: `ours`, the configuration, and the built `site`."""
         root = Path(os.path.abspath(root))  # noqa: PTH100  (`resolve` would follow links)
         generators = find_generators(root)
-        outputs = [place / one.output for place, one in generators if _has_output(place, one)]
+        outputs = [
+            place / generator.output
+            for place, generator in generators
+            if _has_output(place, generator)
+        ]
         folders = (*ours, *outputs, *([site] if site is not None else []))
         # A manifest may be kept in the folder of the whole site: then it is its files that count.
         kept = {Path(os.path.abspath(folder)) for folder in folders}  # noqa: PTH100

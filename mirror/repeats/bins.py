@@ -56,7 +56,7 @@ _COLOUR_BITS = 16  # behind the point of a weight
 
 
 class _Conversion(NamedTuple):
-    """How a coder makes one component of a JPEG from red, green and blue, in whole numbers."""
+    """The whole numbers by which a coder makes one component of a JPEG from red, green and blue."""
 
     weights: tuple[int, int, int]  # of red, green and blue, with `_COLOUR_BITS` behind the point
     offset: int  # added before the point moves

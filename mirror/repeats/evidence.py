@@ -24,7 +24,7 @@ STATISTICS = ("luma", "faint", "stroke", "colour", "tint", "alone")
 
 
 class Mode(StrEnum):
-    """How far `choose` goes: equal bytes only, equal pixels, or copies made from one another."""
+    """The reach of `choose`: equal bytes only, equal pixels, or copies made from one another."""
 
     OFF = "off"
     EXACT = "exact"
