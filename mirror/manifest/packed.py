@@ -173,7 +173,8 @@ def read_rows(read: Callable[[], Iterable[str]]) -> Iterator[Row]:
     """Yield the rows of `load_objects`."""
     conflicts = ConflictCheck()
     count = 0
-    for count, (_, line) in enumerate(read_lines(read()), 1):
+    for _, line in read_lines(read()):
+        count += 1
         conflicts.add(line)
         yield line.key, line.size, bytes.fromhex(line.md5 + line.sha256)
     if conflicts.has_conflict():
