@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from mirror.model import Key
 from mirror.store.errors import (
+    ONE_OR_THE_OTHER,
     AccessError,
     CredentialsError,
     NoBucketError,
@@ -94,6 +95,17 @@ _REFUSALS: dict[str, tuple[type[StoreError], str]] = {
     "InvalidStorageClass": (AccessError, "the object is in cold storage; restore it first"),
     "InvalidObjectState": (AccessError, "the object is in cold storage; restore it first"),
     "BadDigest": (UnreachableError, "the bytes were changed on the way; run again"),
+    # MinIO; versitygw; SeaweedFS: https://github.com/versity/versitygw/blob/main/s3err/s3err.go
+    **dict.fromkeys(
+        (
+            "XMinioObjectExistsAsDirectory",
+            "XMinioParentIsObject",
+            "ExistingObjectIsDirectory",
+            "ObjectParentIsFile",
+            "ExistingObjectIsFile",
+        ),
+        (StoreError, ONE_OR_THE_OTHER),
+    ),
     "301": _REGION,
     "403": (AccessError, "let these credentials list the bucket, and read and write its objects"),
     "401": _KEYS,

@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from conftest import use
 from PIL import Image
+from support.commands import filled, run
 from support.quirks import BUCKET, PROVIDERS, QuirkyServer, quirky
 from support.servers import Server, Servers
+from support.sites import Blog
 from typer.testing import CliRunner
 
 from mirror.cli import app
@@ -199,6 +201,16 @@ def test_a_store_that_cannot_be_used_is_named_and_left_as_it_was(
         found = checked(store_for(server, "minio", monkeypatch))
         assert bad(found) == [check]
         assert server.objects == {}
+
+
+def test_a_probe_that_stayed_makes_no_command_fail(blog: Blog) -> None:
+    filled(blog, "a.png", "b.png")
+    store = blog.site.destinations[0].store
+    store.put(Key(".mirror-probe/0123/probe.png"), PICTURE)
+    for command in ("sync", "rewrite", "verify", "repair", "prune"):
+        assert run(blog, command).code == 0, command
+    assert run(blog, "prune", "--yes").code == 0
+    assert run(blog, "verify", "--json").rules == []
 
 
 @pytest.mark.parametrize("order", ["hash", "folders"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from support.commands import BUCKET, filled, picture, run
+from conftest import use
+from support.commands import BUCKET, filled, picture, run, s3_destination
 from support.quirks import QuirkyServer, Stored, quirky
+from support.servers import Servers
 from support.sites import Blog
 
 # Sorted by bytes, a name such as `p/1.png` stands between `p/1` and `p/1/x.png`.
@@ -78,3 +80,28 @@ def test_missing_different_and_extra_objects_are_told_apart(
 def test_posts_are_repointed(blog: Blog, server: QuirkyServer) -> None:
     assert run(blog, "rewrite").code == 0
     assert BUCKET not in blog.read("post.md")
+
+
+def test_a_key_that_is_the_folder_of_another_stops_no_other(
+    blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder and on a server whose objects are files; in a usual bucket both are kept."""
+    rclone = s3_destination(use(servers["rclone"], monkeypatch), key="{source}/{path}")
+    moto = s3_destination(servers["moto"], "moto", key="{source}/{path}")
+    blog.configure(destination='key = "{source}/{path}"', more=rclone + moto)
+    for seed, name in enumerate(("p", "p/1.png", "q.png")):
+        blog.host.put(name, picture(seed))
+        blog.write(f"{seed}.md", f"![](<{BUCKET}{name}>)")
+    ran = run(blog, "sync", "--json")
+    assert ran.code == 3
+    assert ran.rules == ["M305", "M305"]
+    kept = {
+        destination.name: {
+            info.key for info in destination.store.list() if "/sites/" not in info.key
+        }
+        for destination in blog.site.destinations
+    }
+    assert kept["moto"] == {"blog/p", "blog/p/1.png", "blog/q.png"}
+    for name in ("site", "bucket"):
+        assert len(kept[name]) == 2
+        assert "blog/q.png" in kept[name]

@@ -244,6 +244,24 @@ def test_a_body_cut_short_within_the_limit_is_asked_for_again(server: ScriptedSe
 
 
 @pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "XMinioParentIsObject"),
+        (409, "XMinioObjectExistsAsDirectory"),
+        (409, "ObjectParentIsFile"),
+        (409, "ExistingObjectIsDirectory"),
+    ],
+)
+def test_a_key_that_is_the_folder_of_another_fails_alone(
+    server: ScriptedServer, status: int, code: str
+) -> None:
+    server.responses = [error(status, code)]
+    with pytest.raises(StoreError, match="no key is the folder of another") as caught:
+        s3(server.url, provider="minio").put(Key("a"), b"1", absent=True)
+    assert type(caught.value) is StoreError
+
+
+@pytest.mark.parametrize(
     ("response", "kind", "words"),
     [
         (error(403, "AccessDenied"), AccessError, "(AccessDenied: Said.); let these credentials"),
