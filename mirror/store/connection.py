@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -83,9 +83,9 @@ class Connection:
         try:
             yield
         except ClientError as error:
-            raise refusal_error(error, self.place, key) from error
+            raise refusal_error(error, self.place, key, self._secrets()) from error
         except (BotoCoreError, ValueError) as error:
-            raise no_response_error(error, self.place) from error
+            raise no_response_error(error, self.place, self._secrets()) from error
 
     def credential_source(self) -> str | None:
         """Return where the credentials come from, in words; `None` if there are none."""
@@ -178,6 +178,19 @@ class Connection:
         options = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
         names = zip(options, self._provider_variables(), strict=False)
         return {option: os.environ[name] for option, name in names if name in os.environ}
+
+    def _secrets(self) -> list[str]:
+        """Return the parts of the credentials that requests were signed with."""
+        from botocore.exceptions import BotoCoreError
+
+        with self._lock:
+            if not self.requests:  # nobody has looked for credentials yet, which can take long
+                return []
+            parts = list(self._credentials().values())
+            with suppress(BotoCoreError, RuntimeError):  # they ended and cannot be renewed
+                if credentials := self._session.get_credentials():
+                    parts += [credentials.access_key, credentials.secret_key, credentials.token]
+        return [part for part in parts if part]
 
     def _provider_variables(self) -> tuple[str, ...]:
         """Return the names of the provider's own environment variables if they are in use."""

@@ -288,6 +288,28 @@ def test_an_answer_that_is_no_listing_is_no_empty_listing(
     assert server.url in str(caught.value)
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("status", [200, 400, 403, 503])
+def test_secrets_that_a_bucket_repeats_are_cut(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "Alice+Key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Hush/Hush")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "Open=Sesame")
+    secrets = ("Alice+Key", "Alice%2BKey", "Hush/Hush", "Hush%2FHush", "Open=Sesame")
+    shaped = ("AKIAIOSFODNN7EXAMPLE", "https://h.example/?token=1234567890")
+    text = " ".join((*secrets, *shaped))
+    body = f"<Error><Code>No{secrets[0]}</Code><Message>No {text} here</Message></Error>"
+    server.responses = [Response(status, body.encode() if status != 200 else text.encode())]
+    with pytest.raises(StoreError) as caught:
+        list(s3(server.url).list())
+    said = str(caught.value)
+    for secret in (*secrets, shaped[0], "token=1234567890"):
+        assert secret not in said
+    if status == 400:
+        assert "here" in said
+
+
 def listing(item: str, *keys: str) -> Response:
     items = "".join(map(item.format, keys))
     space = 'xmlns:a="http://s3.amazonaws.com/doc/2006-03-01/"'
