@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
+from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mirror.model import Key
 from mirror.store.diagnosis import no_response_error, refusal_error
@@ -30,6 +31,7 @@ _SMALL_BYTES = 1_000_000
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 4
+_RAW_KEY = "mirror_raw_key"  # in the context of a request
 
 
 class Connection:
@@ -154,6 +156,9 @@ class Connection:
         )
         client.meta.events.register("before-send.s3", self._count)
         client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
+        for operation in ("GetObject", "HeadObject"):
+            client.meta.events.register(f"before-parameter-build.s3.{operation}", _hold_raw_key)
+            client.meta.events.register(f"before-call.s3.{operation}", _send_raw_key)
         # Under this name it comes before botocore's own handlers, which read the page too.
         client.meta.events.register("before-parse.*.*", keep_contents)
         return client
@@ -213,6 +218,27 @@ def _loader() -> Any:
 
 def _environment_has_keys() -> bool:
     return all(map(os.environ.get, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
+
+
+# botocore writes a key as UTF-8. The name of an object of OSS or COS may be other bytes, such as
+# GBK. So an ASCII name stands for such a key until the URL is made, which is signed after that.
+
+
+def _hold_raw_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Put an ASCII name in place of a key that is not UTF-8, and keep the key's bytes."""
+    raw = params["Key"].encode("utf-8", "surrogateescape")
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        params["Key"] = f"raw-key-{sha256(raw).hexdigest()}"
+        context[_RAW_KEY] = (params["Key"], quote(raw, safe="/-._~"))
+
+
+def _send_raw_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Put the bytes of such a key into the URL, percent-encoded."""
+    if _RAW_KEY in context:
+        for part in ("url", "url_path"):
+            params[part] = params[part].replace(*context[_RAW_KEY])
 
 
 def _send_at_once(request: Any, **_: Any) -> None:

@@ -15,6 +15,7 @@ from mirror.store import (
     CredentialsError,
     ExistsError,
     ListingError,
+    NotFoundError,
     ObjectInfo,
     S3Settings,
     S3Store,
@@ -211,6 +212,23 @@ def test_an_answer_that_names_other_bytes_is_looked_into(server: ScriptedServer)
     server.responses = [stored(b"2"), Response(body=b"2")]
     with pytest.raises(StoreError, match="other bytes are there"):
         store.put(Key("k"), b"1")
+
+
+def test_a_key_that_is_no_utf_8_is_asked_for_by_its_bytes(server: ScriptedServer) -> None:
+    """`%D6%D0` is a Chinese character in GBK."""
+    raw = b"img/\xd6\xd0 +%~\xe4\xb8\xad.png"
+    key = Key(raw.decode("utf-8", "surrogateescape"))
+    store = s3(server.url)
+    server.responses = [Response(headers=stored(b"1").headers), Response(body=b"1")]
+    assert store.stat(key)
+    assert store.get(key) == b"1"
+    path = "/bucket/blog/img/%D6%D0%20%2B%25~%E4%B8%AD.png"
+    assert [(method, asked) for method, asked, _ in server.requests] == [
+        ("HEAD", path), ("GET", path)
+    ]  # fmt: skip
+    server.responses = [error(404, "NoSuchKey")]
+    with pytest.raises(NotFoundError, match="no object"):
+        store.get(key)
 
 
 def test_a_body_cut_short_is_asked_for_again(server: ScriptedServer) -> None:
