@@ -112,13 +112,12 @@ class DirectoryStore:
                 raise not_found_error(self.name, key) from error
             text = f"{self.name}: {self.root}: cannot be made; make it, or correct `url`"
             raise AccessError(printable(text)) from error
-        except NotADirectoryError as error:
-            if not writing:
-                raise not_found_error(self.name, key) from error
-            raise folder_key_error(f"{self.name}: {self.root}", key) from error
-        except IsADirectoryError as error:
-            raise folder_key_error(f"{self.name}: {self.root}", key) from error
         except OSError as error:
+            # A part of the key is a file, or the key is a folder. The root has no part in a key.
+            if error.errno in (errno.ENOTDIR, errno.EISDIR) and self.root.is_dir():
+                if writing:
+                    raise folder_key_error(f"{self.name}: {self.root}", key) from error
+                raise not_found_error(self.name, key) from error
             kind = AccessError if error.errno in _DENIED else StoreError
             place = printable(f"{self.name}: {self.root}: {key!r}")
             raise kind(f"{place}: {explain(error)}") from error

@@ -99,6 +99,15 @@ def test_a_file_in_the_place_of_a_folder_is_said(directory: DirectoryStore) -> N
     assert directory.get(Key("a")) == b"1"
 
 
+def test_a_file_in_the_place_of_the_whole_folder_is_said(directory: DirectoryStore) -> None:
+    directory.root.write_bytes(b"1")
+    for call in (directory.put, directory.replace):
+        with pytest.raises(StoreError, match="needed; move it away"):
+            call(A, b"1")
+    with pytest.raises(StoreError, match="needed; move it away"):
+        list(directory.list())
+
+
 def test_a_folder_in_the_place_of_a_file_is_one_key_that_fails(directory: DirectoryStore) -> None:
     directory.put(Key("a/b"), b"1")
     for write in (directory.put, directory.replace):
