@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import ssl
 import threading
@@ -35,6 +36,17 @@ _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
 }
 _HTTPCORE_ERRORS = tuple(_HTTPX_ERRORS)
+_ILLEGAL_LINE = "illegal header line"  # h11's words
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
+_HEADERS_END = re.compile(rb"\n\r?\n")
+_MAX_HEADERS_BYTES = 2**16
+_INTERIM = re.compile(rb"HTTP/1\.\d 1")
+# A line that begins with a blank belongs to the one before.
+_LINE_WITHOUT_NAME = re.compile(
+    rb"^(?!%b[ \t]*:)[^ \t\r\n][^\n]*\n(?:[ \t][^\n]*\n)*" % _TOKEN, re.MULTILINE
+)
+_BLANKS_BEFORE_COLON = re.compile(rb"^(%b)[ \t]+:" % _TOKEN, re.MULTILINE)
 
 # At level DEBUG httpcore logs headers, which contain signed redirects and cookies.
 for _name in ("connection", "http11", "proxy"):
@@ -78,18 +90,56 @@ class _Stream(httpcore.NetworkStream):
     ) -> httpcore.NetworkStream:
         left_s = self._deadline.left_s(timeout)
         inner = self._inner.start_tls(ssl_context, server_hostname, left_s)
-        return _Stream(inner, self._deadline)
+        return type(self)(inner, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
 
 
+class _LenientStream(_Stream):
+    """Stream of one response, whose headers come as `lenient_headers` returns them."""
+
+    _is_in_headers = True
+    _unread = b""
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if not self._is_in_headers:
+            return super().read(max_bytes, timeout)
+        data, self._unread = self._unread, b""
+        while not (end := _HEADERS_END.search(data)):
+            more = super().read(max_bytes, timeout)
+            data += more
+            if not more or len(data) > _MAX_HEADERS_BYTES:
+                self._is_in_headers = False
+                return data
+        headers, rest = data[: end.end()], data[end.end() :]
+        # An interim response comes before the response, with headers of its own.
+        self._is_in_headers = _INTERIM.match(headers) is not None
+        if self._is_in_headers:
+            self._unread, rest = rest, b""
+        return lenient_headers(headers) + rest
+
+
+def lenient_headers(headers: bytes) -> bytes:
+    """Return a status line and headers without the lines that have no header name.
+
+    Browsers ignore such a line, for example `Bad Header: x`. Blanks before the colon are removed,
+    as a proxy does: https://www.rfc-editor.org/rfc/rfc9112#section-5.1-3
+    """
+    status_line, line_end, lines = headers.partition(b"\n")
+    lines = _BLANKS_BEFORE_COLON.sub(rb"\1:", _LINE_WITHOUT_NAME.sub(b"", lines))
+    return status_line + line_end + lines
+
+
 class _Dialer(httpcore.NetworkBackend):
     """Dialer that resolves a name once and connects to an address that the guard allowed."""
 
-    def __init__(self, guard: Guard, deadline: Deadline) -> None:
+    def __init__(
+        self, guard: Guard, deadline: Deadline, stream_type: type[_Stream] = _Stream
+    ) -> None:
         self._guard = guard
         self._deadline = deadline
+        self._stream_type = stream_type
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -109,7 +159,7 @@ class _Dialer(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
             else:
-                return _Stream(stream, self._deadline)
+                return self._stream_type(stream, self._deadline)
         raise failure or httpcore.ConnectError("the name has no address")
 
 
@@ -145,7 +195,7 @@ class GuardedTransport(httpx.BaseTransport):
     """Transport of httpx that connects only to addresses which `guard` allows.
 
     httpx's own transport takes no dialer, so this one owns the connection pools. It keeps one for
-    each scheme and proxy, and makes it for the first request that needs it.
+    each scheme, proxy and type of stream, and makes it for the first request that needs it.
     """
 
     def __init__(self, guard: Guard, concurrency: int) -> None:
@@ -153,7 +203,7 @@ class GuardedTransport(httpx.BaseTransport):
         self._guard = guard
         self._concurrency = concurrency
         self._proxies = getproxies_environment()
-        self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
+        self._pools: dict[tuple[str, str, type[_Stream]], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -162,25 +212,12 @@ class GuardedTransport(httpx.BaseTransport):
         The extension `target` replaces the path and query of the URL, as in httpx. Raise
         `FetchError` for a host that is not allowed, and `httpx.TransportError`.
         """
-        url = request.url
-        pool = self._pool(url)
-        # httpcore would also send the extension to a proxy, as the target of CONNECT.
-        extensions = dict(request.extensions)
-        target = extensions.pop("target", url.raw_path)
         try:
-            response = pool.handle_request(
-                httpcore.Request(
-                    request.method,
-                    httpcore.URL(
-                        scheme=url.raw_scheme,
-                        host=url.raw_host,
-                        port=url.port,
-                        target=target,
-                    ),
-                    headers=request.headers.raw,
-                    extensions=extensions,
-                )
-            )
+            response = self._send(request, request.headers.raw, _Stream)
+        except httpcore.RemoteProtocolError as error:
+            if _ILLEGAL_LINE not in str(error):
+                raise _httpx_error(error) from error
+            response = self._send_again(request)
         except _HTTPCORE_ERRORS as error:
             raise _httpx_error(error) from error
         return httpx.Response(
@@ -190,12 +227,41 @@ class GuardedTransport(httpx.BaseTransport):
             extensions=response.extensions,
         )
 
+    def _send_again(self, request: httpx.Request) -> httpcore.Response:
+        """Send a request whose response has an illegal header line on a connection of its own."""
+        headers = [pair for pair in request.headers.raw if pair[0].lower() != b"connection"]
+        try:
+            return self._send(request, [*headers, (b"Connection", b"close")], _LenientStream)
+        except _HTTPCORE_ERRORS as error:
+            raise _httpx_error(error) from error
+
+    def _send(
+        self,
+        request: httpx.Request,
+        headers: list[tuple[bytes, bytes]],
+        stream_type: type[_Stream],
+    ) -> httpcore.Response:
+        url = request.url
+        # httpcore would also send the extension to a proxy, as the target of CONNECT.
+        extensions = dict(request.extensions)
+        target = extensions.pop("target", url.raw_path)
+        return self._pool(url, stream_type).handle_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(
+                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target
+                ),
+                headers=headers,
+                extensions=extensions,
+            )
+        )
+
     def close(self) -> None:
         """Close every connection."""
         for pool in self._pools.values():
             pool.close()
 
-    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+    def _pool(self, url: httpx.URL, stream_type: type[_Stream]) -> httpcore.ConnectionPool:
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all") or ""
         if proxy:
             host = url.raw_host.decode("ascii")  # `url.host` is decoded from Punycode
@@ -205,11 +271,14 @@ class GuardedTransport(httpx.BaseTransport):
             else:
                 self._guard.check_name(host, port)  # the proxy resolves the name, not the dialer
         with self._lock:
-            if (url.scheme, proxy) not in self._pools:
-                self._pools[url.scheme, proxy] = self._make_pool(url.scheme, proxy)
-            return self._pools[url.scheme, proxy]
+            key = url.scheme, proxy, stream_type
+            if key not in self._pools:
+                self._pools[key] = self._make_pool(*key)
+            return self._pools[key]
 
-    def _make_pool(self, scheme: str, proxy: str) -> httpcore.ConnectionPool:
+    def _make_pool(
+        self, scheme: str, proxy: str, stream_type: type[_Stream]
+    ) -> httpcore.ConnectionPool:
         # Reading the authorities takes longer than a small picture, so http does without.
         tls = _tls_context() if scheme == "https" else None
         if not proxy:
@@ -218,7 +287,7 @@ class GuardedTransport(httpx.BaseTransport):
                 max_connections=None,  # `HostLimit` limits the requests; the pool must not
                 max_keepalive_connections=self._concurrency,
                 keepalive_expiry=_KEEPALIVE_S,
-                network_backend=_Dialer(self._guard, self.deadline),
+                network_backend=_Dialer(self._guard, self.deadline, stream_type),
             )
         address, login = _proxy_address(proxy)
         return httpcore.HTTPProxy(
@@ -230,7 +299,7 @@ class GuardedTransport(httpx.BaseTransport):
             max_keepalive_connections=self._concurrency,
             keepalive_expiry=_KEEPALIVE_S,
             # The user chose the proxy, so it may have a private address.
-            network_backend=_Dialer(Guard(allow_private_hosts=True), self.deadline),
+            network_backend=_Dialer(Guard(allow_private_hosts=True), self.deadline, stream_type),
         )
 
 

@@ -21,6 +21,7 @@ from mirror.model import Finding, Outcome, Rule
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, scan
+from mirror.site_index import is_index
 from mirror.store import ObjectInfo, StoreError
 
 _WORKERS = 8
@@ -152,7 +153,8 @@ def list_extras(
             for info in destination.store.list():
                 total += 1
                 progress.advance()
-                listed += [ExtraObject(destination, info)] if info.key not in keys else []
+                if info.key not in keys and not is_index(info.key):
+                    listed.append(ExtraObject(destination, info))
         except StoreError as error:
             findings.append(unreachable(destination, error))
             continue

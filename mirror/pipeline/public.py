@@ -16,6 +16,7 @@ from mirror.destinations import Destination, may_run_scripts
 from mirror.engine import Engine
 from mirror.fetch import Body, Fetcher, FetchError, Kind
 from mirror.model import Asset, Finding, Layer, Rule
+from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
 from mirror.pipeline.origins import open_fetcher
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.urls.address import Url
@@ -230,7 +231,8 @@ class PublicJob:
 
     def _differences(self, asset: Asset, url: str, body: Body) -> Iterator[Finding]:
         expected, actual = asset.blob.media_type, _media_type(body.headers)
-        if actual != expected:
+        other = _other_picture_type(asset, body.data)
+        if actual not in (expected, other):
             message = (
                 f"expected Content-Type {expected}, found {actual or 'none'}: a browser may save "
                 "it instead of showing it. Store the object with its type, or correct the host's "
@@ -243,6 +245,14 @@ class PublicJob:
                 "it. The default domains of some providers do that; use a domain of your own"
             )
             yield Finding(Rule.PUBLIC_ATTACHMENT, url, message)
+        if other is not None:
+            message = (
+                f"another picture file than the manifest's ({other}, {len(body.data)} bytes; "
+                f"expected {expected}, {asset.blob.size} bytes); an image service in between "
+                "changes pictures, switch that off for these addresses"
+            )
+            yield Finding(Rule.PUBLIC_DIFFERENT, url, message)
+            return
         digest = sha256(body.data).hexdigest()
         if digest != asset.digest.hex:
             mismatch = (
@@ -254,6 +264,12 @@ class PublicJob:
                 f"expected {mismatch}; does an image service or an old cache stand in between?"
             )
             yield Finding(Rule.PUBLIC_DIFFERENT, url, message)
+
+
+def _other_picture_type(asset: Asset, data: bytes) -> str | None:
+    """Return the media type of `data` if it is a picture of another type than the asset's."""
+    media_type = SIGNATURE_TYPES.get(picture_format(data) or "")
+    return media_type if media_type != asset.blob.media_type else None
 
 
 def _media_type(headers: Mapping[str, str]) -> str:

@@ -39,7 +39,10 @@ from mirror.urls.sources import Locator
 
 _STORE_WORKERS = 8
 # These errors end the work on a destination: the next object would meet the same.
-_FATAL = (AccessError, CredentialsError, NoBucketError, UnreachableError)
+_FATAL = (CredentialsError, NoBucketError)
+# So do these, several times in a row: a server can also refuse one object alone.
+_REPEATED = (AccessError, UnreachableError)
+_MOST_IN_A_ROW = 3
 
 Listing: TypeAlias = Mapping[Key, ObjectInfo]
 
@@ -123,17 +126,25 @@ def compare_listing(
 
 
 @dataclass(frozen=True, slots=True)
+class StoreFailure:
+    """An error at one object that the next one may meet too."""
+
+    key: Key
+    error: StoreError
+
+
+@dataclass(frozen=True, slots=True)
 class StoreJob:
     """Take an asset with a key and put its object, whose bytes the archive has, into the store.
 
-    Return the asset, or the `StoreError` that every other asset would meet as well.
+    Return the asset, a finding, or an error that other assets may meet as well.
     """
 
     archive: Archive
     locator: Locator
     store: Store
 
-    def __call__(self, asset: Asset) -> Asset | Finding | StoreError:
+    def __call__(self, asset: Asset) -> Asset | Finding | StoreFailure:
         assert asset.key is not None  # noqa: S101  (`compare_listing` returns no other)
         blob = asset.blob
         try:
@@ -150,8 +161,8 @@ class StoreJob:
             return Finding(Rule.NOT_STORED, asset.key, message)
         except ExistsError as error:
             return Finding(Rule.OBJECT_DIFFERENT, asset.key, str(error))
-        except _FATAL as error:
-            return error
+        except (*_FATAL, *_REPEATED) as error:
+            return StoreFailure(asset.key, error)
         except StoreError as error:
             return Finding(Rule.NOT_STORED, asset.key, str(error))
         return asset
@@ -165,17 +176,25 @@ def store_missing(
     findings: FindingLog,
     progress: Progress,
 ) -> list[Asset]:
-    """Store the `missing` assets in a destination; return those that were stored."""
+    """Store the `missing` assets in a destination; return those that were stored.
+
+    One finding stands for all that were not stored because the destination refuses everything.
+    """
     if not missing:
         return []
     progress.stage(f"store in {destination.name}", len(missing), "objects")
     stored: list[Asset] = []
+    failures: list[StoreFailure] = []  # in a row
     with closing(engine.map(job, missing, _STORE_WORKERS)) as results:
         for result in results:
-            if isinstance(result, StoreError):
-                left = f"; {len(missing) - len(stored)} objects were not stored there"
-                findings.append(unreachable(destination, result, left))
-                break
+            if isinstance(result, StoreFailure):
+                failures.append(result)
+                if _refuses_all(failures):
+                    break
+                continue
+            findings.extend(map(_not_stored, failures))
+            progress.advance(len(failures), failed=len(failures))
+            failures = []
             if isinstance(result, Finding):
                 findings.append(result)
                 progress.advance(failed=1)
@@ -184,7 +203,21 @@ def store_missing(
             size = result.blob.size
             progress.advance(size=size)
             progress.event("stored", destination=destination.name, key=result.key, size=size)
+    if failures and _refuses_all(failures):
+        left = f"; {len(missing) - len(stored)} objects were not stored there"
+        findings.append(unreachable(destination, failures[-1].error, left))
+    else:
+        findings.extend(map(_not_stored, failures))
     return stored
+
+
+def _refuses_all(failures: Sequence[StoreFailure]) -> bool:
+    """Return True if the next object would meet the last of these errors, which came in a row."""
+    return len(failures) == _MOST_IN_A_ROW or isinstance(failures[-1].error, _FATAL)
+
+
+def _not_stored(failure: StoreFailure) -> Finding:
+    return Finding(Rule.NOT_STORED, failure.key, str(failure.error))
 
 
 def svg_warnings(stored: Iterable[Asset], locator: Locator, store: Store) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -38,6 +39,7 @@ from mirror.manifest import (
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.site_index import is_index
 from mirror.store import (
     CredentialsError,
     NoBucketError,
@@ -256,11 +258,13 @@ def compare_destination(
     """
     comparison = Comparison()
     progress.stage(f"list {destination.name}", None, "objects")
-    missing, to_read = array("Q"), array("Q")  # numbers of objects
+    missing, late, to_read = array("Q"), array("Q"), array("Q")  # numbers of objects
     try:
         for entry, info in _joined(objects, _counted(destination.store.list(), progress)):
             if entry is not None and info is not None:
                 number, (_, size, checksum) = entry
+                if missing and number <= missing[-1]:
+                    late.append(number)
                 listed = compare_listed(size, checksum, info)
                 if listed is Listed.OTHER_SIZE:
                     message = f"expected {size} bytes, found {info.size}"
@@ -272,7 +276,7 @@ def compare_destination(
                     to_read.append(number)
             elif entry is not None:
                 missing.append(entry[0])
-            elif info is not None:
+            elif info is not None and not is_index(info.key):
                 difference = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
                 comparison.differences.append(difference)
     except StoreError as error:
@@ -280,7 +284,8 @@ def compare_destination(
         len(objects)  # reads all: that the manifest is wrong is said before anything else
         return comparison
     comparison.compared = len(objects)
-    keys = (objects.at(number).key for number in missing)
+    absent = sorted(set(missing).difference(late)) if late else missing
+    keys = (objects.at(number).key for number in absent)
     comparison.differences += [
         ObjectDifference(ObjectState.MISSING, key, "missing") for key in keys
     ]
@@ -297,12 +302,18 @@ def _joined(
 ) -> Iterator[tuple[_Entry | None, ObjectInfo | None]]:
     """Yield each object with its line of the listing; `None` for what the other side lacks.
 
-    Both sides are in the order of keys.
+    A merge of two sides in the order of keys, which holds neither. A line that the server lists too
+    late is looked up among the objects, one of which may have been yielded without a line before.
     """
     entries = enumerate(objects.facts())
     entry = next(entries, None)
+    last = b""
     for info in infos:
         key = key_bytes(info.key)
+        if key <= last:
+            yield _entry_of(objects, key), info
+            continue
+        last = key
         while entry is not None and entry[1][0] < key:
             yield entry, None
             entry = next(entries, None)
@@ -314,6 +325,16 @@ def _joined(
     while entry is not None:
         yield entry, None
         entry = next(entries, None)
+
+
+def _entry_of(objects: Objects, key: bytes) -> _Entry | None:
+    """Return the object with this key; `None` if there is none."""
+    number = bisect_left(range(len(objects)), key, key=lambda n: key_bytes(objects.at(n).key))
+    if number == len(objects):
+        return None
+    entry = objects.at(number)
+    facts = (key_bytes(entry.key), entry.size, entry.md5)
+    return (number, facts) if facts[0] == key else None
 
 
 def _counted(infos: Iterable[ObjectInfo], progress: Progress) -> Iterator[ObjectInfo]:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
+from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from mirror.model import Key
 from mirror.store.diagnosis import no_response_error, refusal_error
@@ -30,6 +31,7 @@ _SMALL_BYTES = 1_000_000
 _CONNECT_TIMEOUT_S = 10
 _READ_TIMEOUT_S = 60
 _ATTEMPTS = 4
+_RAW_KEY = "mirror_raw_key"  # in the context of a request
 
 
 class Connection:
@@ -83,9 +85,9 @@ class Connection:
         try:
             yield
         except ClientError as error:
-            raise refusal_error(error, self.place, key) from error
+            raise refusal_error(error, self.place, key, self._secrets()) from error
         except (BotoCoreError, ValueError) as error:
-            raise no_response_error(error, self.place) from error
+            raise no_response_error(error, self.place, self._secrets()) from error
 
     def credential_source(self) -> str | None:
         """Return where the credentials come from, in words; `None` if there are none."""
@@ -154,6 +156,9 @@ class Connection:
         )
         client.meta.events.register("before-send.s3", self._count)
         client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
+        for operation in ("GetObject", "HeadObject"):
+            client.meta.events.register(f"before-parameter-build.s3.{operation}", _hold_raw_key)
+            client.meta.events.register(f"before-call.s3.{operation}", _send_raw_key)
         # Under this name it comes before botocore's own handlers, which read the page too.
         client.meta.events.register("before-parse.*.*", keep_contents)
         return client
@@ -179,6 +184,19 @@ class Connection:
         names = zip(options, self._provider_variables(), strict=False)
         return {option: os.environ[name] for option, name in names if name in os.environ}
 
+    def _secrets(self) -> list[str]:
+        """Return the parts of the credentials that requests were signed with."""
+        from botocore.exceptions import BotoCoreError
+
+        with self._lock:
+            if not self.requests:  # nobody has looked for credentials yet, which can take long
+                return []
+            parts = list(self._credentials().values())
+            with suppress(BotoCoreError, RuntimeError):  # they ended and cannot be renewed
+                if credentials := self._session.get_credentials():
+                    parts += [credentials.access_key, credentials.secret_key, credentials.token]
+        return [part for part in parts if part]
+
     def _provider_variables(self) -> tuple[str, ...]:
         """Return the names of the provider's own environment variables if they are in use."""
         names = self._profile.key_env
@@ -200,6 +218,27 @@ def _loader() -> Any:
 
 def _environment_has_keys() -> bool:
     return all(map(os.environ.get, ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")))
+
+
+# botocore writes a key as UTF-8. The name of an object of OSS or COS may be other bytes, such as
+# GBK. So an ASCII name stands for such a key until the URL is made, which is signed after that.
+
+
+def _hold_raw_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Put an ASCII name in place of a key that is not UTF-8, and keep the key's bytes."""
+    raw = params["Key"].encode("utf-8", "surrogateescape")
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        params["Key"] = f"raw-key-{sha256(raw).hexdigest()}"
+        context[_RAW_KEY] = (params["Key"], quote(raw, safe="/-._~"))
+
+
+def _send_raw_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+    """Put the bytes of such a key into the URL, percent-encoded."""
+    if _RAW_KEY in context:
+        for part in ("url", "url_path"):
+            params[part] = params[part].replace(*context[_RAW_KEY])
 
 
 def _send_at_once(request: Any, **_: Any) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 from mirror.model import Key
 from mirror.store.errors import (
+    ONE_OR_THE_OTHER,
     AccessError,
     CredentialsError,
     NoBucketError,
@@ -13,7 +16,7 @@ from mirror.store.errors import (
     UnreachableError,
     not_found_error,
 )
-from mirror.urls.redact import printable
+from mirror.urls.redact import hide_secrets, printable
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -21,24 +24,44 @@ if TYPE_CHECKING:
 _MAX_MESSAGE = 200  # characters of a server's own message
 
 
-def refusal_error(error: ClientError, place: str, key: Key) -> StoreError:
-    """Return the error for a response that is a refusal; `place` names the bucket in it."""
+def refusal_error(
+    error: ClientError, place: str, key: Key, secrets: Collection[str] = ()
+) -> StoreError:
+    """Return the error for a response that is a refusal; `place` names the bucket in it.
+
+    A server may repeat a part of the request in its message: `secrets` and other secrets by their
+    shape are cut.
+    """
     code, status = code_and_status(error)
     if code in ("NoSuchKey", "404", "NotFound"):
         return not_found_error(place, key)
     kind, remedy = _REFUSALS.get(code) or _REFUSALS.get(str(status)) or (StoreError, "")
-    message = printable(str(error.response.get("Error", {}).get("Message", "")))
-    message = message[:_MAX_MESSAGE].strip()
+    message = _quoted(error.response.get("Error", {}).get("Message", ""), secrets)
+    code = _quoted(code, secrets)
     reason = f"{code}: {message}" if message and code != str(status) else code
     text = f"{place}: {error.operation_name} was answered {status} ({reason})"
     return kind(f"{text}; {remedy}" if remedy else text)
 
 
-def no_response_error(error: Exception, place: str) -> StoreError:
+def _quoted(text: object, secrets: Collection[str]) -> str:
+    """Return the start of a server's text on one line, without secrets."""
+    # The secrets are cut first: a part of one would not be recognised.
+    line = " ".join(_without(hide_secrets(str(text)), secrets).split())
+    return printable(line)[:_MAX_MESSAGE].strip()
+
+
+def _without(text: str, secrets: Collection[str]) -> str:
+    for secret in sorted(secrets, key=len, reverse=True):
+        for spelling in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(spelling, "…")
+    return text
+
+
+def no_response_error(error: Exception, place: str, secrets: Collection[str] = ()) -> StoreError:
     """Return the error for a request that got no response; `place` names the bucket in it."""
     from botocore import exceptions as boto
 
-    text = printable(str(error))
+    text = printable(_without(hide_secrets(str(error)), secrets))
     match error:
         case boto.NoCredentialsError() | boto.PartialCredentialsError():
             remedy = "name a `profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
@@ -94,6 +117,17 @@ _REFUSALS: dict[str, tuple[type[StoreError], str]] = {
     "InvalidStorageClass": (AccessError, "the object is in cold storage; restore it first"),
     "InvalidObjectState": (AccessError, "the object is in cold storage; restore it first"),
     "BadDigest": (UnreachableError, "the bytes were changed on the way; run again"),
+    # MinIO; versitygw; SeaweedFS: https://github.com/versity/versitygw/blob/main/s3err/s3err.go
+    **dict.fromkeys(
+        (
+            "XMinioObjectExistsAsDirectory",
+            "XMinioParentIsObject",
+            "ExistingObjectIsDirectory",
+            "ObjectParentIsFile",
+            "ExistingObjectIsFile",
+        ),
+        (StoreError, ONE_OR_THE_OTHER),
+    ),
     "301": _REGION,
     "403": (AccessError, "let these credentials list the bucket, and read and write its objects"),
     "401": _KEYS,

@@ -50,6 +50,18 @@ def exists_error(place: str, key: Key) -> ExistsError:
     )
 
 
+ONE_OR_THE_OTHER = "put `{sha256}` into `key`, so that no key is the folder of another one"
+"""Remedy where a store keeps objects as files, so that `a` and `a/b.png` exclude each other."""
+
+
+def folder_key_error(place: str, key: Key) -> StoreError:
+    """Return the error for a key that needs a folder where a file is, or a file for a folder."""
+    return StoreError(
+        printable(f"{place}: {key!r}: a file is where a folder is needed, or the reverse; ")
+        + ONE_OR_THE_OTHER
+    )
+
+
 def too_large_error(place: str, key: Key, max_bytes: int) -> TooLargeError:
     """Return the error for a longer object; `place` names the store in the message."""
     return TooLargeError(

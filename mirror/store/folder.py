@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from mirror.store.errors import (
     AccessError,
     StoreError,
     exists_error,
+    folder_key_error,
     not_found_error,
     too_large_error,
 )
@@ -54,8 +56,15 @@ class DirectoryStore:
         check_key(key)
         self._sweep_once()
         with self._errors(key, writing=True):
-            if not self._tree.create(key, data) and self._tree.read(key) != data:
+            if not self._tree.create(key, data) and self._existing(key) != data:
                 raise exists_error(self.name, key)
+
+    def _existing(self, key: Key) -> bytes:
+        """Return the contents of the file under `key`; raise `IsADirectoryError` for a folder."""
+        try:
+            return self._tree.read(key)
+        except FileNotFoundError as error:
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), key) from error
 
     def replace(
         self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
@@ -104,6 +113,11 @@ class DirectoryStore:
             text = f"{self.name}: {self.root}: cannot be made; make it, or correct `url`"
             raise AccessError(printable(text)) from error
         except OSError as error:
+            # A part of the key is a file, or the key is a folder. The root has no part in a key.
+            if error.errno in (errno.ENOTDIR, errno.EISDIR) and self.root.is_dir():
+                if writing:
+                    raise folder_key_error(f"{self.name}: {self.root}", key) from error
+                raise not_found_error(self.name, key) from error
             kind = AccessError if error.errno in _DENIED else StoreError
             place = printable(f"{self.name}: {self.root}: {key!r}")
             raise kind(f"{place}: {explain(error)}") from error

@@ -22,7 +22,7 @@ from typing import Any
 from mirror.model import Key
 from mirror.store.connection import Connection
 from mirror.store.diagnosis import code_and_status
-from mirror.store.errors import StoreError, UnreachableError
+from mirror.store.errors import ListingError, StoreError, UnreachableError
 from mirror.store.folder import DirectoryStore
 from mirror.store.profiles import CreateOnly
 from mirror.store.protocol import Store
@@ -38,8 +38,13 @@ PATIENCE_S = 10.0
 """Time limit of one response, in seconds: a person waits for the result."""
 
 _OTHER = PICTURE + b"\0"
+_ODD_NAME = "图 a+b%20.png"
+_NAMES = ("probe.png", _ODD_NAME, "damaged", "checksum", "once", "new")
+"""Names of all objects that a probe may store."""
+
 _MAX_SKEW_S = 300  # S3 refuses at 900
 _USUAL_KEY = 'keep to the usual `key = "{sha256:.2}/{sha256}{ext}"`'
+_UNUSABLE = "no command can rely on this store; tell the provider"
 _CHECKSUM_SETTING = "AWS_REQUEST_CHECKSUM_CALCULATION"
 
 
@@ -136,7 +141,7 @@ def _round_trip(store: Store, folder: str) -> Iterator[Check]:
         yield failed("round trip", "other bytes came back than were written")
         return
     yield passed("round trip", "written, read back and found the same")
-    odd = _key(folder, "图 a+b%20.png")
+    odd = _key(folder, _ODD_NAME)
     try:
         store.put(odd, PICTURE, "image/png")
         came_back = store.get(odd, max_bytes=len(PICTURE)) == PICTURE
@@ -145,8 +150,11 @@ def _round_trip(store: Store, folder: str) -> Iterator[Check]:
     except StoreError as error:
         yield failed("names", str(error), _USUAL_KEY)
         return
-    listed = [info.key for info in store.list(f"{folder}/")]
-    if came_back and listed == sorted((key, odd), key=str.encode):
+    listed = {info.key for info in store.list(f"{folder}/")}
+    if len(listed) < 2:
+        counts = f"of 2 objects that were stored, {len(listed)} is listed"
+        yield failed("list", counts, _UNUSABLE)
+    elif came_back and listed == {key, odd}:
         yield passed("names", "a name with blanks, `+`, `%` and Chinese is kept as it is")
     else:
         changed = "a name with blanks, `+`, `%` or Chinese comes back changed"
@@ -154,10 +162,20 @@ def _round_trip(store: Store, folder: str) -> Iterator[Check]:
 
 
 def _remove(store: Store, folder: str) -> str:
-    """Remove the probe's objects; return the reason if that failed, else an empty text."""
+    """Remove the probe's objects; return the reason if that failed, else an empty text.
+
+    The listing of a store with a fault may lack some of them, so they are removed by name too.
+    """
+    keys = {_key(folder, name) for name in _NAMES}
     try:
-        for info in list(store.list(f"{folder}/")):
-            store.delete(info.key)
+        keys.update(info.key for info in store.list(f"{folder}/"))
+    except UnreachableError as error:
+        return str(error)
+    except StoreError:
+        pass  # it was reported when the objects were listed before
+    try:
+        for key in keys:
+            store.delete(key)
     except StoreError as error:
         return str(error)
     if isinstance(store, DirectoryStore):
@@ -183,12 +201,15 @@ class _BucketProbe:
             yield from _round_trip(self.store, self.folder)
         except UnreachableError:
             raise  # nothing more is asked
+        except ListingError as error:
+            yield failed("list", str(error), _UNUSABLE)
+            return
         except StoreError as error:
             yield self._not_stored(error)
             return
         yield from self._headers()
-        more = (self._paging, self._content_md5, self._checksum_header, self._create_only)
-        yield from (check() for check in (*more, self._etag))
+        more = (self._content_md5, self._checksum_header, self._create_only, self._etag)
+        yield from (check() for check in (*more, self._paging))
 
     # --- before anything is stored ---
 
@@ -276,21 +297,26 @@ class _BucketProbe:
         )
 
     def _paging(self) -> Check:
-        keys: set[str] = set()
+        """List the objects in large pages, then in pages of one object."""
+        keys = [info.key for info in self.store.list(f"{self.folder}/")]
+        paged: list[Key] = []
+        prefix = self._connection.prefix
         token = ""
-        for _ in range(2):
+        for _ in range(2 * len(keys)):
             page = self.store.list_page(f"{self.folder}/", token, max_keys=1)
-            keys |= {key for key, *_ in page.objects()}
-            if page.is_last:
-                break
+            paged += [Key(key.removeprefix(prefix)) for key, *_ in page.objects()]
             token = page.next_token
-        if len(keys) == 2:
-            return passed("paging", "a list in two pages is complete")
-        return failed(
-            "paging",
-            f"of 2 objects, a list in pages gave {len(keys)}",
-            "`mirror verify` cannot be relied on here; tell the provider",
-        )
+            if page.is_last or not token:
+                break
+        if sorted(paged) != sorted(keys):
+            return failed(
+                "paging",
+                f"of {len(keys)} objects, a list in pages gave {len(set(paged))}",
+                _UNUSABLE,
+            )
+        is_sorted = keys == sorted(keys, key=str.encode)
+        order = "" if is_sorted else ", in another order than usual, which mirror takes too"
+        return passed("paging", f"a list in pages is complete{order}")
 
     def _content_md5(self) -> Check:
         key = _key(self.folder, "damaged")

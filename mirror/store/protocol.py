@@ -71,7 +71,10 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield the objects whose key starts with `prefix`, in the order of the keys' bytes."""
+        """Yield the objects whose key starts with `prefix`.
+
+        They come in the order of the keys' bytes, except from servers that list in another order.
+        """
         ...
 
     def delete(self, key: Key) -> None:

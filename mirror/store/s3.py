@@ -130,22 +130,25 @@ class S3Store:
         return ObjectInfo(key, response["ContentLength"], _proven_md5(response))
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
-        """Yield the objects in key order; one request returns up to a thousand.
+        """Yield the objects in the order that the server sends; a request returns up to a thousand.
 
-        An ETag that looks like an MD5 counts as one. In a bucket that encrypts with KMS it is
-        none, which only `stat` shows.
+        Empty objects whose key ends with `/` are left out: consoles and servers with folders write
+        them, and they only mark a folder. An ETag that looks like an MD5 counts as one. In a bucket
+        that encrypts with KMS it is none, which only `stat` shows.
         """
-        last = ""
+        first_keys: set[str] = set()
         with closing(read_ahead(self._pages(prefix))) as pages:
             for page in pages:
                 with self.connection.errors(Key(prefix)):
                     objects = page.objects()
+                if objects:
+                    first_key = objects[0][0]
+                    if first_key in first_keys:
+                        raise self._listing_error("the server sends the same page again")
+                    first_keys.add(first_key)
                 for key, size, etag in objects:
-                    if key <= last:  # a reader that relies on the order would miss objects
-                        raise self._listing_error("the server lists keys out of order")
-                    last = key
-                    # The empty name stands for the folder itself.
-                    if name := key.removeprefix(self.connection.prefix):
+                    name = key.removeprefix(self.connection.prefix)
+                    if name and (size or not name.endswith("/")):
                         yield ObjectInfo(Key(name), size, md5_of_etag(etag))
 
     def list_page(self, prefix: str, token: str = "", max_keys: int | None = None) -> Page:

@@ -17,8 +17,10 @@ from typing import Any
 import pytest
 from conftest import use
 from PIL import Image
+from support.commands import filled, run
 from support.quirks import BUCKET, PROVIDERS, QuirkyServer, quirky
 from support.servers import Server, Servers
+from support.sites import Blog
 from typer.testing import CliRunner
 
 from mirror.cli import app
@@ -180,6 +182,43 @@ def test_what_is_wrong_is_found_and_the_remedy_said(
         found = checked(store_for(server, provider, monkeypatch, **settings))
     assert found[check].health is Health.FAILED
     assert says in f"{found[check].message} {found[check].remedy}"
+
+
+@pytest.mark.parametrize(
+    ("quirks", "check"),
+    [
+        pytest.param({"lists_nothing": True}, "list", id="nothing is listed"),
+        pytest.param({"repeats_pages": True}, "paging", id="the first page again and again"),
+        pytest.param({"cuts_lists": True}, "paging", id="a list is cut"),
+        pytest.param({"cuts_lists": True, "page_keys": 1}, "list", id="one object is listed"),
+        pytest.param({"repeats_pages": True, "page_keys": 1}, "list", id="no end"),
+    ],
+)
+def test_a_store_that_cannot_be_used_is_named_and_left_as_it_was(
+    quirks: dict[str, Any], check: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with quirky("minio", **quirks) as server:
+        found = checked(store_for(server, "minio", monkeypatch))
+        assert bad(found) == [check]
+        assert server.objects == {}
+
+
+def test_a_probe_that_stayed_makes_no_command_fail(blog: Blog) -> None:
+    filled(blog, "a.png", "b.png")
+    store = blog.site.destinations[0].store
+    store.put(Key(".mirror-probe/0123/probe.png"), PICTURE)
+    for command in ("sync", "rewrite", "verify", "repair", "prune"):
+        assert run(blog, command).code == 0, command
+    assert run(blog, "prune", "--yes").code == 0
+    assert run(blog, "verify", "--json").rules == []
+
+
+@pytest.mark.parametrize("order", ["hash", "folders"])
+def test_a_list_in_another_order_is_fine(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with quirky("minio", list_order=order) as server:
+        found = checked(store_for(server, "minio", monkeypatch))
+        assert bad(found) == []
+        assert server.objects == {}
 
 
 def test_no_and_wrong_credentials_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from hashlib import sha256
+from hashlib import md5, sha256
 from threading import Event
 from typing import Any
 
@@ -119,6 +119,23 @@ def test_what_readers_would_complain_about_is_found(
     assert (code, found) == (3 if rule == "M404" else 1, rule)
     assert words in message
     assert message.startswith(f"{cdn.base_url}blog/{blog.asset('a.png')['key']}: ")
+
+
+def test_a_picture_that_was_changed_on_the_way_is_named_by_its_type(blog: Blog, cdn: Cdn) -> None:
+    """A CDN makes WebP of PNG and passes on the ETag, an MD5 of the PNG."""
+    filled(blog, "a.png")
+    webp = picture(0, "WEBP")
+    etag = md5(picture(0), usedforsecurity=False).hexdigest()
+    path = blog.root / "mirror.toml"
+    path.write_text(path.read_text().replace("retries = 0", "retries = 1"))
+
+    def to_webp(request: Request, response: Response) -> Response:
+        return Response(200, {"Content-Type": "image/webp", "ETag": f'"{etag}"'}, webp)
+
+    cdn.spoil = to_webp
+    code, ((rule, message),) = verify(blog)
+    assert (code, rule) == (1, "M401")
+    assert f"another picture file than the manifest's (image/webp, {len(webp)} bytes;" in message
 
 
 @pytest.mark.parametrize(

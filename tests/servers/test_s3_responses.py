@@ -15,6 +15,7 @@ from mirror.store import (
     CredentialsError,
     ExistsError,
     ListingError,
+    NotFoundError,
     ObjectInfo,
     S3Settings,
     S3Store,
@@ -213,6 +214,23 @@ def test_an_answer_that_names_other_bytes_is_looked_into(server: ScriptedServer)
         store.put(Key("k"), b"1")
 
 
+def test_a_key_that_is_no_utf_8_is_asked_for_by_its_bytes(server: ScriptedServer) -> None:
+    """`%D6%D0` is a Chinese character in GBK."""
+    raw = b"img/\xd6\xd0 +%~\xe4\xb8\xad.png"
+    key = Key(raw.decode("utf-8", "surrogateescape"))
+    store = s3(server.url)
+    server.responses = [Response(headers=stored(b"1").headers), Response(body=b"1")]
+    assert store.stat(key)
+    assert store.get(key) == b"1"
+    path = "/bucket/blog/img/%D6%D0%20%2B%25~%E4%B8%AD.png"
+    assert [(method, asked) for method, asked, _ in server.requests] == [
+        ("HEAD", path), ("GET", path)
+    ]  # fmt: skip
+    server.responses = [error(404, "NoSuchKey")]
+    with pytest.raises(NotFoundError, match="no object"):
+        store.get(key)
+
+
 def test_a_body_cut_short_is_asked_for_again(server: ScriptedServer) -> None:
     cut = Response(body=b"pict", headers={"Content-Length": "7"})
     server.responses = [cut, cut, Response(body=b"picture")]
@@ -244,6 +262,24 @@ def test_a_body_cut_short_within_the_limit_is_asked_for_again(server: ScriptedSe
 
 
 @pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (400, "XMinioParentIsObject"),
+        (409, "XMinioObjectExistsAsDirectory"),
+        (409, "ObjectParentIsFile"),
+        (409, "ExistingObjectIsDirectory"),
+    ],
+)
+def test_a_key_that_is_the_folder_of_another_fails_alone(
+    server: ScriptedServer, status: int, code: str
+) -> None:
+    server.responses = [error(status, code)]
+    with pytest.raises(StoreError, match="no key is the folder of another") as caught:
+        s3(server.url, provider="minio").put(Key("a"), b"1", absent=True)
+    assert type(caught.value) is StoreError
+
+
+@pytest.mark.parametrize(
     ("response", "kind", "words"),
     [
         (error(403, "AccessDenied"), AccessError, "(AccessDenied: Said.); let these credentials"),
@@ -270,6 +306,28 @@ def test_an_answer_that_is_no_listing_is_no_empty_listing(
     assert server.url in str(caught.value)
 
 
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("status", [200, 400, 403, 503])
+def test_secrets_that_a_bucket_repeats_are_cut(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "Alice+Key")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "Hush/Hush")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "Open=Sesame")
+    secrets = ("Alice+Key", "Alice%2BKey", "Hush/Hush", "Hush%2FHush", "Open=Sesame")
+    shaped = ("AKIAIOSFODNN7EXAMPLE", "https://h.example/?token=1234567890")
+    text = " ".join((*secrets, *shaped))
+    body = f"<Error><Code>No{secrets[0]}</Code><Message>No {text} here</Message></Error>"
+    server.responses = [Response(status, body.encode() if status != 200 else text.encode())]
+    with pytest.raises(StoreError) as caught:
+        list(s3(server.url).list())
+    said = str(caught.value)
+    for secret in (*secrets, shaped[0], "token=1234567890"):
+        assert secret not in said
+    if status == 400:
+        assert "here" in said
+
+
 def listing(item: str, *keys: str) -> Response:
     items = "".join(map(item.format, keys))
     space = 'xmlns:a="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -287,10 +345,18 @@ def test_a_listing_is_read_however_it_is_spelled(server: ScriptedServer, p: str)
     ]
 
 
-def test_a_listing_out_of_order_is_refused(server: ScriptedServer) -> None:
+def test_a_listing_out_of_order_is_read_whole(server: ScriptedServer) -> None:
     server.responses = [listing("<Contents><Key>blog/{}</Key></Contents>", "b", "a")]
-    with pytest.raises(StoreError, match="out of order"):
-        list(s3(server.url).list())
+    assert [info.key for info in s3(server.url).list()] == ["b", "a"]
+
+
+def test_marks_of_folders_are_no_objects(server: ScriptedServer) -> None:
+    item = "<Contents><Key>blog/{}</Key><Size>0</Size></Contents>"
+    server.responses = [listing(item, "", "a", "a/", "a/b.png", "c/")]
+    assert [info.key for info in s3(server.url).list()] == ["a", "a/b.png"]
+    item = "<Contents><Key>blog/{}</Key><Size>1</Size></Contents>"
+    server.responses = [listing(item, "a/")]
+    assert [info.key for info in s3(server.url).list()] == ["a/"]
 
 
 def page(token: str = "", *keys: str) -> Response:
@@ -330,10 +396,10 @@ def test_a_listing_of_empty_pages_without_end_is_an_error(
 
 
 def test_a_listing_that_goes_round_is_an_error(server: ScriptedServer) -> None:
-    """Every page has another token, so only the order of the keys shows it."""
+    """Every page has another token, so only the keys show it."""
     numbers = count()
     server.respond = lambda _: page(f"t{next(numbers) % 3}", "a", "b")
-    with pytest.raises(ListingError, match="out of order"):
+    with pytest.raises(ListingError, match="the same page again"):
         list(s3(server.url).list())
 
 

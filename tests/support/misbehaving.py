@@ -245,6 +245,15 @@ def _two_lengths(x: Exchange) -> bool:
     return False
 
 
+def _lines_without_name(x: Exchange) -> bool:
+    """Send header lines that browsers ignore, in an interim response too, and a body at once."""
+    bad = b"Bad Header: x\r\n folded: y\r\nno colon\r\n"
+    early = b"HTTP/1.1 103 Early Hints\r\nLink it: x\r\n\r\n" if x.nth % 2 == 0 else b""
+    head = x.honest.head().replace(b"\r\n", b"\r\n" + bad, 1).replace(b"-Length:", b"-Length :")
+    x.client.sendall(early + head + x.honest.body)
+    return x.request.headers.get("connection", x.request.headers.get("Connection")) != "close"
+
+
 # --- Statuses -------------------------------------------------------------------------------------
 
 
@@ -351,6 +360,10 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     "echoes-the-request": Misbehaviour(_echo, Kind.TRANSIENT),
     "no-http": Misbehaviour(_raw(b"SSH-2.0-OpenSSH_9.6\r\n"), Kind.TRANSIENT),
     "huge-headers": Misbehaviour(_raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 300_000), Kind.TRANSIENT),
+    "lines-without-name": Misbehaviour(_lines_without_name, None),
+    "illegal-value": Misbehaviour(
+        _raw(b"HTTP/1.1 200 OK\r\nBad Header: x\r\nX: \0\r\n\r\n"), Kind.TRANSIENT
+    ),
     "two-lengths": Misbehaviour(_two_lengths, Kind.TRANSIENT),
     # statuses
     "busy-seconds": Misbehaviour(_first(_busy(429, lambda: "7")), None),

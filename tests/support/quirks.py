@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate
@@ -38,6 +38,10 @@ class Quirks:
     ignores_content_md5: bool = False
     forgets_types: bool = False
     cuts_lists: bool = False  # the second page is empty
+    list_order: str = "bytes"  # a name in `_ORDERS`
+    page_keys: int = 1000
+    repeats_pages: bool = False  # every page is the first one, with another token
+    lists_nothing: bool = False
     changes_names: bool = False  # `+` becomes a blank
     skew_s: float = 0.0
     denies: str = ""  # a method that is answered 403
@@ -84,6 +88,15 @@ PROVIDERS: dict[str, tuple[str, Quirks]] = {
     "generic": ("storage.example.org", Quirks(etag="opaque", ignores_content_md5=False)),
 }
 """A host name of each profile, and the known differences of its servers."""
+
+
+_ORDERS: dict[str, Callable[[str], Any]] = {
+    "bytes": str.encode,
+    # Storj lists by the encrypted name, a directory bucket of S3 Express in no order.
+    "hash": lambda key: sha256(key.encode()).digest(),
+    # versitygw and TOS: a folder comes before the names that its own name begins.
+    "folders": lambda key: key.split("/"),
+}
 
 
 @dataclass(frozen=True)
@@ -254,11 +267,14 @@ class _Handler(BaseHTTPRequestHandler):
     def _list(self, query: dict[str, list[str]]) -> None:
         [prefix], [most] = query.get("prefix", [""]), query.get("max-keys", ["1000"])
         [after] = query.get("continuation-token", [""])
-        keys = sorted((key for key in self.state.objects if key.startswith(prefix)), key=str.encode)
-        rest = [key for key in keys if key > after]
-        if after and self.state.quirks.cuts_lists:
+        quirks, order = self.state.quirks, _ORDERS[self.state.quirks.list_order]
+        keys = sorted((key for key in self.state.objects if key.startswith(prefix)), key=order)
+        rest = [key for key in keys if not after or order(key) > order(after)]
+        if quirks.lists_nothing or (after and quirks.cuts_lists):
             rest = []
-        page = rest[: int(most)]
+        if quirks.repeats_pages:
+            rest = keys
+        page = rest[: min(int(most), quirks.page_keys)]
         more = len(rest) > len(page)
         items = "".join(
             f"<Contents><Key>{quote(key)}</Key><Size>{len(stored.data)}</Size>"
@@ -266,7 +282,8 @@ class _Handler(BaseHTTPRequestHandler):
             for key in page
             if (stored := self.state.objects[key])
         )
-        token = f"<NextContinuationToken>{page[-1]}</NextContinuationToken>" if more else ""
+        token = f"{after}x" if quirks.repeats_pages else page[-1] if more else ""
+        token = f"<NextContinuationToken>{escape(token)}</NextContinuationToken>" if more else ""
         text = (
             f"<ListBucketResult><EncodingType>url</EncodingType><KeyCount>{len(page)}</KeyCount>"
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{items}</ListBucketResult>"

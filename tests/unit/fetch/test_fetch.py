@@ -28,6 +28,7 @@ from mirror.fetch import Body, Fetcher, FetchError, FetchLimits, Kind, Validator
 from mirror.fetch.addresses import Endpoint, Guard, is_private
 from mirror.fetch.checks import Declaration, describe_document
 from mirror.fetch.limits import HostLimit, backoff_s, retry_after_s
+from mirror.fetch.network import lenient_headers
 from mirror.host import ImageHost, Request, Response
 from mirror.urls.address import Url
 
@@ -230,6 +231,38 @@ def test_a_misbehaving_host_gives_the_right_bytes_or_the_right_error(
             assert error.kind is expected
             assert "expected" in str(error) or "connection" in str(error)
     assert body(fetcher, host.base_url + "b.png").data == PNG  # and the next one is fine
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        pytest.param(b"Bad Header: x\r\nA: b\r\n\r\n", b"A: b\r\n\r\n", id="blank in a name"),
+        pytest.param(b"A: b\r\nx\r\n\r\n", b"A: b\r\n\r\n", id="no colon"),
+        pytest.param(b": x\nA: b\n\n", b"A: b\n\n", id="no name"),
+        pytest.param(b"B C: x\r\n D: y\r\nA: b\r\n\r\n", b"A: b\r\n\r\n", id="folded"),
+        pytest.param(b"A: b\r\n C D: e\r\n\r\n", b"A: b\r\n C D: e\r\n\r\n", id="kept"),
+        pytest.param(b"A \t: b\r\n\r\n", b"A: b\r\n\r\n", id="blanks before the colon"),
+        pytest.param(b"\r\n", b"\r\n", id="none"),
+    ],
+)
+def test_only_lines_without_a_header_name_are_left_out(lines: bytes, expected: bytes) -> None:
+    assert lenient_headers(b"HTTP/1.1 200 O K\r\n" + lines) == b"HTTP/1.1 200 O K\r\n" + expected
+
+
+def test_an_illegal_header_line_is_no_matter_over_tls(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard holds for the second connection too, and it ends with its response."""
+    monkeypatch.setenv("SSL_CERT_FILE", authority.pem)
+    answer = Response(200, {"Bad Header": "x", "Content-Type": "image/png"}, PNG)
+    with Scripted({"a.png": lambda _: answer}, tls=authority.server) as host:
+        with fetcher_for(host) as fetcher:
+            first = body(fetcher, host.base_url + "a.png")
+            assert (first.data, first.attempts) == (PNG, 1)
+            assert body(fetcher, host.base_url + "a.png").data == PNG
+        assert [request.headers.get("connection") for request in host.received] == [
+            None, "close", None, "close"
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

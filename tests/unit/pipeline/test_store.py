@@ -90,17 +90,43 @@ def test_objects_come_from_the_archive_and_one_that_is_not_there_is_named(archiv
 class Down(MemoryStore):
     """Cannot be reached."""
 
+    uploads = 0
+
     def put(self, *arguments, **options):
+        self.uploads += 1
         raise UnreachableError("memory: nobody is there")
 
 
-def test_a_destination_that_is_down_is_tried_once(archive):
-    assets = [asset(data, data.decode()) for data in (b"a", b"b", b"c")]
+def test_a_destination_that_is_down_is_one_finding(archive):
+    assets = [asset(data, data.decode()) for data in (b"a", b"b", b"c", b"d")]
     for entry in assets:
         archive.put(entry.blob, entry.key.encode())
     store, findings = Down("memory"), FindingLog(lambda finding: None)
     job = StoreJob(archive, NOWHERE, store)
     assert store_missing(destination(store), assets, job, Serial(), findings, Silent()) == []
+    assert store.uploads == 3
     (finding,) = findings
     assert finding.rule is Rule.DESTINATION_UNREACHABLE
-    assert "3 objects were not stored there" in finding.message
+    assert "4 objects were not stored there" in finding.message
+
+
+class Choosy(MemoryStore):
+    """Refuses some objects alone, as servers that keep objects as files may."""
+
+    def put(self, key, *arguments, **options):
+        if key in ("b", "c", "e"):
+            raise UnreachableError("memory: PutObject was answered 500")
+        super().put(key, *arguments, **options)
+
+
+def test_objects_that_are_refused_alone_stop_no_other(archive):
+    assets = [asset(data, data.decode()) for data in (b"a", b"b", b"c", b"d", b"e")]
+    for entry in assets:
+        archive.put(entry.blob, entry.key.encode())
+    store, findings = Choosy("memory"), FindingLog(lambda finding: None)
+    job = StoreJob(archive, NOWHERE, store)
+    stored = store_missing(destination(store), assets, job, Serial(), findings, Silent())
+    assert [entry.key for entry in stored] == ["a", "d"]
+    assert [(finding.rule, finding.subject) for finding in findings] == [
+        (Rule.NOT_STORED, "b"), (Rule.NOT_STORED, "c"), (Rule.NOT_STORED, "e"),
+    ]  # fmt: skip

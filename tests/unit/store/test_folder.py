@@ -94,6 +94,27 @@ def test_a_file_in_the_place_of_a_folder_is_said(directory: DirectoryStore) -> N
     directory.put(Key("a"), b"1")
     with pytest.raises(StoreError, match="a file is where a folder is needed"):
         directory.put(Key("a/b"), b"2")
+    with pytest.raises(NotFoundError):
+        directory.get(Key("a/b"))
+    assert directory.get(Key("a")) == b"1"
+
+
+def test_a_file_in_the_place_of_the_whole_folder_is_said(directory: DirectoryStore) -> None:
+    directory.root.write_bytes(b"1")
+    for call in (directory.put, directory.replace):
+        with pytest.raises(StoreError, match="needed; move it away"):
+            call(A, b"1")
+    with pytest.raises(StoreError, match="needed; move it away"):
+        list(directory.list())
+
+
+def test_a_folder_in_the_place_of_a_file_is_one_key_that_fails(directory: DirectoryStore) -> None:
+    directory.put(Key("a/b"), b"1")
+    for write in (directory.put, directory.replace):
+        with pytest.raises(StoreError, match="no key is the folder of another") as caught:
+            write(Key("a"), b"2")
+        assert not isinstance(caught.value, AccessError)
+    assert [info.key for info in directory.list()] == ["a/b"]
 
 
 def test_what_is_being_written_is_not_listed(directory: DirectoryStore) -> None:

@@ -1,0 +1,67 @@
+"""A destination is compared alike in whatever order it lists its objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from hashlib import md5, sha256
+
+from hypothesis import given
+from hypothesis import strategies as st
+from support.sites import Recorder
+
+from mirror.config import DestinationSettings
+from mirror.destinations import Destination
+from mirror.engine import Serial
+from mirror.manifest import Manifest
+from mirror.model import Asset, Blob, Digest, Key
+from mirror.pipeline.verify import Comparison, compare_destination
+from mirror.store import MemoryStore, ObjectInfo
+
+KEYS = [Key(key) for key in ("a", "a-b", "a/b", "a/c", "b", "中")]
+
+
+class Listing(MemoryStore):
+    """Lists these objects in this order."""
+
+    def __init__(self, infos: Sequence[ObjectInfo]) -> None:
+        super().__init__("listing")
+        self.infos = infos
+
+    def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        yield from self.infos
+
+
+def asset(key: Key) -> Asset:
+    data = key.encode()
+    checksum = md5(data, usedforsecurity=False).hexdigest()
+    digest = Digest(sha256(data).hexdigest())
+    return Asset(Blob(digest, checksum, len(data), "image/png", 1, 1, None), (), key)
+
+
+def compare(manifest: Manifest, infos: Sequence[ObjectInfo]) -> Comparison:
+    destination = Destination(DestinationSettings("listing", "file:x"), Listing(infos))
+    return compare_destination(destination, manifest.objects, Serial(), Recorder())
+
+
+def infos() -> st.SearchStrategy[ObjectInfo]:
+    """Return objects that are as the manifest says, or have another size."""
+
+    def info(key: Key, extra_bytes: int) -> ObjectInfo:
+        blob = asset(key).blob
+        return ObjectInfo(key, blob.size + extra_bytes, blob.md5)
+
+    return st.builds(info, st.sampled_from(KEYS), st.integers(0, 1))
+
+
+@given(
+    st.lists(st.sampled_from(KEYS), unique=True),
+    st.lists(infos(), unique_by=lambda info: info.key),
+)
+def test_the_order_of_a_listing_does_not_matter(keys: list[Key], listed: list[ObjectInfo]) -> None:
+    manifest = Manifest({item.digest: item for item in map(asset, keys)})
+    ordered = compare(manifest, sorted(listed, key=lambda info: info.key.encode()))
+    other = compare(manifest, listed)
+    assert other.compared == ordered.compared == len(keys)
+    assert sorted(
+        (item.key, item.state.name, item.message) for item in other.differences
+    ) == sorted((item.key, item.state.name, item.message) for item in ordered.differences)
