@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key
+from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key, is_reserved
 from mirror.records import RecordError
 from mirror.urls.address import Address, canonical, identity, is_canonical
 from mirror.urls.redact import hide_secrets
@@ -237,6 +237,8 @@ def _parse_asset(number: int, raw: dict[str, Any]) -> Asset:
         _check_addresses("former_sources", former)
         if key is not None and (not isinstance(key, str) or not is_safe_key(key)):
             raise ValueError(f"key: expected a relative path without `..`, got {key!r}")
+        if key is not None and is_reserved(key):
+            raise ValueError(f"key: expected none below `.mirror/`, got {key!r}")
         return Asset(
             blob,
             tuple(map(Address, sources)),
