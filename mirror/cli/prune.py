@@ -64,7 +64,7 @@ def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
     lines += [f"{verb} {_object_text(extra)}" for extra in result.doomed]
     objects = count_text(int(result.summary["objects"]), "object")
     if in_use := int(result.summary["in_use"]):
-        lines.append(f"{count_text(in_use, 'object')} of other sites left as they are")
+        lines.append(f"{count_text(in_use, 'object')} of other sites: not counted, and left alone")
     total = size_text(sum(extra.info.size for extra in result.doomed))
     end = f"{objects}, {len(result.doomed):,} in no line of the manifest ({total})"
     if result.doubts:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
+from mirror.amounts import count_text
 from mirror.archive import Archive, ArchiveError
 from mirror.destinations import (
     Depth,
@@ -165,13 +166,15 @@ def name_objects(
     missing = [asset for asset in missing if asset.key not in in_use]
     if not objects:
         return missing, findings
+    left = "nothing else was to be stored there"
+    if missing:
+        left = f"{count_text(len(missing), 'object was', 'objects were')} not stored there"
     try:
         write_index(destination.store, site, listing, objects)
     except _FATAL as error:
-        left = f"; {len(missing)} objects were not stored there"
-        return [], [*findings, unreachable(destination, error, left)]
+        return [], [*findings, unreachable(destination, error, f"; {left}")]
     except StoreError as error:
-        message = f"{error}; {len(missing)} objects were not stored there"
+        message = f"{error}; {left}"
         return [], [*findings, Finding(Rule.NOT_STORED, index_key(site), message)]
     return missing, findings
 
