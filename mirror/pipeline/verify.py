@@ -274,16 +274,17 @@ def compare_destination(
     except StoreError as error:
         comparison.error = error
         len(objects)  # reads all: that the manifest is wrong is said before anything else
-        _compare_indexes(destination.store, objects, comparison, site)
+        _compare_indexes(destination.store, objects, comparison, site, set())
         return comparison
     comparison.compared = len(objects)
-    keys = (objects.at(number).key for number in missing)
-    comparison.differences += [
-        ObjectDifference(ObjectState.MISSING, key, "missing") for key in keys
-    ]
+    contested = set()
+    for lost in map(objects.at, missing):
+        comparison.differences.append(ObjectDifference(ObjectState.MISSING, lost.key, "missing"))
+        # No other bytes have a key that holds the digest of these.
+        contested |= {lost.key} if lost.digest.hex not in lost.key else set()
     if to_read:
         _read_back_all(destination, objects, to_read, comparison, engine, progress)
-    _compare_indexes(destination.store, objects, comparison, site)
+    _compare_indexes(destination.store, objects, comparison, site, contested)
     return comparison
 
 
@@ -381,20 +382,20 @@ def _read_back(
 
 
 def _compare_indexes(
-    store: Store, objects: Objects, comparison: Comparison, site: str | None
+    store: Store,
+    objects: Objects,
+    comparison: Comparison,
+    site: str | None,
+    contested: set[Key],
 ) -> None:
     """Take the objects of other sites out of `comparison`, and mark keys that another one uses.
 
-    A missing object whose key holds the digest needs no index: no other bytes have that key.
+    `contested` are the keys of missing objects that another site may use.
     """
-    keys = {
+    keys = contested | {
         difference.key
         for difference in comparison.differences
         if difference.state in (ObjectState.EXTRA, ObjectState.DIFFERENT)
-        or (
-            difference.state is ObjectState.MISSING
-            and objects[difference.key].digest.hex not in difference.key
-        )
     }
     if not keys:
         return
