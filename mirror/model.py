@@ -15,6 +15,17 @@ Key = NewType("Key", str)
 """Name of an object in a store: a relative POSIX path."""
 OCTETS = "application/octet-stream"
 
+_RESERVED = (".mirror/", ".mirror-probe/")
+
+
+def is_reserved(key: str) -> bool:
+    """Return True for files that mirror keeps in a destination beside the objects.
+
+    These are the indexes of the sites, and test objects of `mirror doctor` that it was unable to
+    delete. No image has such a key, in any letter case: some file systems ignore the case.
+    """
+    return key.casefold().startswith(_RESERVED)
+
 
 class Form(StrEnum):
     """The syntax of a reference; `scan --json` prints the value."""

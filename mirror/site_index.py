@@ -10,45 +10,58 @@ from __future__ import annotations
 import re
 import secrets
 import zlib
-from collections.abc import Iterable, Mapping
-from gzip import compress
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from gzip import GzipFile, compress
+from io import BytesIO
 from pathlib import Path
 
 from mirror.files import create_whole, read_whole
 from mirror.manifest import Object, is_safe_key
 from mirror.model import Digest, Key
-from mirror.records import unwritable
-from mirror.store import NotFoundError, ObjectInfo, Store, StoreError
+from mirror.records import StateError, unwritable
+from mirror.store import NotFoundError, ObjectInfo, Store, StoreError, TooLargeError
 
 SITE_FILE = "site.txt"
 """Name of the file, beside the manifest, with the random name of the site."""
 
-_FOLDER = ".mirror/"
-_SITES = f"{_FOLDER}sites/"
-_PROBES = ".mirror-probe/"  # what `mirror doctor` writes, and may be unable to remove
+KEY_IN_USE = (
+    "another site uses this key for another picture; give this site a prefix of its own in the "
+    "`url` of the destination"
+)
+"""Message about a key that two sites want; neither of them replaces what is there."""
+
+_SITES = ".mirror/sites/"
 _SITE = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(re.escape(_SITES) + r"([0-9a-f]{32})\.txt\.gz")
-_HEADER = "mirror-site-index 1\n"
+_HEADER = b"mirror-site-index 1\n"
 # A million keys of 100 bytes and their digests. More is no index that mirror wrote.
 _MAX_BYTES = 256 << 20
+# Stores take keys of up to 1024 bytes, and a digest is 64.
+_MAX_LINE = 4096
+_DIGEST_LENGTH = 64
 
 
 class SiteIndexError(StoreError):
-    """An index cannot be read, so nobody knows what the other site uses."""
+    """The index under `key` cannot be read, so it is not known what the other site uses."""
+
+    def __init__(self, key: Key, message: str) -> None:
+        super().__init__(message)
+        self.key = key
 
 
-def is_index(key: str) -> bool:
-    """Return True for files that mirror keeps in a destination beside the objects."""
-    return key.startswith((_FOLDER, _PROBES))
+# --- The name of a site -----------------------------------------------------------------------
 
 
 def site_name(folder: Path) -> str | None:
-    """Return the name of the site whose manifest is in `folder`; `None` before its first sync."""
+    """Return the name of the site whose manifest is in `folder`; `None` before its first sync.
+
+    Two branches that gave the site a name each have both lines after a merge; the first counts.
+    """
     try:
-        name = read_whole(folder / SITE_FILE).decode("ascii", "replace").strip()
+        lines = read_whole(folder / SITE_FILE).decode("ascii", "replace").splitlines()
     except OSError:
         return None
-    return name if _SITE.fullmatch(name) else None
+    return lines[0] if lines and _SITE.fullmatch(lines[0]) else None
 
 
 def ensure_site_name(folder: Path) -> str:
@@ -63,36 +76,57 @@ def ensure_site_name(folder: Path) -> str:
         raise unwritable(path, error) from error
     name = site_name(folder)
     if name is None:
-        raise unwritable(path, OSError(17, "it holds something else"))
+        raise StateError(
+            f"{path}: expected a file with 32 hexadecimal digits, the name of this site; bring it "
+            "back from version control, or delete the file, and the site gets a new name"
+        )
     return name
+
+
+# --- The text of an index ---------------------------------------------------------------------
 
 
 def dumps(objects: Mapping[Key, Digest]) -> bytes:
     """Return the bytes of an index. Equal contents are equal bytes with one build of zlib."""
     lines = [f"{digest} {key}\n" for key, digest in sorted(objects.items())]
-    return compress("".join([_HEADER, *lines]).encode(), mtime=0)
+    return compress(_HEADER + "".join(lines).encode(), mtime=0)
 
 
 def loads(data: bytes) -> dict[Key, Digest]:
     """Return the objects that an index names. Raise `ValueError` for bytes that are no index."""
-    inflater = zlib.decompressobj(wbits=31)
+    return dict(_entries(data))
+
+
+def _entries(data: bytes) -> Iterator[tuple[Key, Digest]]:
+    """Yield what an index names. Its lines are read one at a time: the file may be a bomb."""
+    size = 0
     try:
-        raw = inflater.decompress(data, _MAX_BYTES)
-        text = raw.decode()
-    except zlib.error as error:
-        raise ValueError(f"expected gzip data ({error})") from error
-    if not inflater.eof:
-        raise ValueError(f"expected whole gzip data of at most {_MAX_BYTES:,} bytes")
-    header, *lines = text.split("\n")
-    if header + "\n" != _HEADER or lines[-1:] != [""]:
-        raise ValueError(f"expected {_HEADER.strip()!r} and lines behind it")
-    objects = {}
-    for line in lines[:-1]:
-        digest, _, key = line.partition(" ")
-        if not is_safe_key(key):
-            raise ValueError(f"expected a relative path as key, found {key[:80]!r}")
-        objects[Key(key)] = Digest.parse(digest)
-    return objects
+        with GzipFile(fileobj=BytesIO(data)) as file:
+            if file.readline(len(_HEADER)) != _HEADER:
+                raise ValueError(f"expected {_HEADER.decode().strip()!r} in its first line")
+            while line := file.readline(_MAX_LINE):
+                size += len(line)
+                if size > _MAX_BYTES:
+                    raise ValueError(f"expected at most {_MAX_BYTES:,} bytes")
+                yield _entry(line)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"expected whole gzip data ({error})") from error
+
+
+def _entry(line: bytes) -> tuple[Key, Digest]:
+    text = line.decode()
+    digest, _, key = text[:-1].partition(" ")
+    if not text.endswith("\n") or not is_safe_key(key) or len(digest) != _DIGEST_LENGTH:
+        raise ValueError(f"expected a SHA-256 and a relative path, found {text[:100]!r}")
+    return Key(key), Digest.parse(digest)
+
+
+# --- Indexes in a destination -----------------------------------------------------------------
+
+
+def index_key(site: str) -> Key:
+    """Return the key of the index of a site."""
+    return Key(f"{_SITES}{site}.txt.gz")
 
 
 def write_index(
@@ -100,52 +134,66 @@ def write_index(
 ) -> None:
     """Name `objects` in the index of a site, beside those that it names already.
 
-    Another machine may have another manifest of the same site, so no name is dropped. Raise
-    `StoreError`.
+    Another machine may have another manifest of the same site, so no name is dropped. A damaged
+    index is written anew. Raise `StoreError`.
     """
-    key = _index_key(site)
-    before = _read(store, key) if key in listing else {}
+    key = index_key(site)
+    before = _own_names(store, key) if key in listing else {}
     names = {entry.key: entry.digest for entry in objects}
-    if not names.items() <= before.items():
-        _put(store, key, before | names, is_there=key in listing)
+    if names.items() <= before.items():
+        return
+    put = store.replace if key in listing else store.put
+    put(key, dumps(before | names), "application/gzip")
 
 
-def replace_index(store: Store, site: str, objects: Iterable[Object]) -> None:
-    """Name these objects and no others in the index of a site. Raise `StoreError`."""
-    key = _index_key(site)
-    names = {entry.key: entry.digest for entry in objects}
-    _put(store, key, names, is_there=store.stat(key) is not None)
+def trim_index(store: Store, site: str, keys: Container[Key]) -> None:
+    """Drop from the index of a site every name but `keys`. Raise `StoreError`."""
+    key = index_key(site)
+    before = _own_names(store, key)
+    names = {name: digest for name, digest in before.items() if name in keys}
+    if names != before:
+        store.replace(key, dumps(names), "application/gzip")
 
 
-def used_by_others(store: Store, keys: Iterable[Key], site: str | None) -> dict[Key, Digest]:
-    """Return the objects that other sites use; `keys` are those of a listing of the store.
+def used_by_others(store: Store, keys: Collection[Key], site: str | None) -> dict[Key, set[Digest]]:
+    """Return those of `keys` that other sites use, and the digests that they name for them.
 
-    Raise `SiteIndexError` for an index that cannot be read.
+    The indexes are listed now. A site names its objects before it stores them, so an object that
+    was listed earlier is named. Raise `SiteIndexError` if one of them cannot be read.
     """
-    own = _index_key(site) if site is not None else None
-    used: dict[Key, Digest] = {}
-    for key in keys:
-        if key != own and _NAME.fullmatch(key):
-            used |= _read(store, key)
+    own = index_key(site) if site is not None else None
+    used: dict[Key, set[Digest]] = {}
+    try:
+        indexes = [info.key for info in store.list(_SITES) if _NAME.fullmatch(info.key)]
+    except StoreError as error:
+        raise SiteIndexError(Key(_SITES), str(error)) from error
+    for key in indexes:
+        if key != own:
+            for name, digest in _others_names(store, key):
+                if name in keys:
+                    used.setdefault(name, set()).add(digest)
     return used
 
 
-def _index_key(site: str) -> Key:
-    return Key(f"{_SITES}{site}.txt.gz")
-
-
-def _read(store: Store, key: Key) -> dict[Key, Digest]:
+def _own_names(store: Store, key: Key) -> dict[Key, Digest]:
     try:
-        return loads(store.get(key))
-    except NotFoundError:  # it was removed after the listing
+        return loads(store.get(key, max_bytes=_MAX_BYTES))
+    except (NotFoundError, TooLargeError, ValueError):  # removed after the listing, or damaged
         return {}
+
+
+def _others_names(store: Store, key: Key) -> Iterator[tuple[Key, Digest]]:
+    try:
+        yield from _entries(store.get(key, max_bytes=_MAX_BYTES))
+    except NotFoundError:  # removed after the listing
+        return
     except ValueError as error:
         raise SiteIndexError(
-            f"{store.name}: {key}: {error}; run `mirror sync` of the site that wrote it, or delete "
-            "the file if that site is gone"
+            key,
+            f"{store.name}: {key} cannot be read: {error}; run `mirror sync` of the site that "
+            "wrote it, or delete the file if that site is gone",
         ) from error
-
-
-def _put(store: Store, key: Key, names: Mapping[Key, Digest], *, is_there: bool) -> None:
-    put = store.replace if is_there else store.put
-    put(key, dumps(names), "application/gzip")
+    except StoreError as error:
+        raise SiteIndexError(
+            key, f"{error}; the file says which objects another site uses"
+        ) from error

@@ -38,7 +38,7 @@ def prune(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """List the objects that no line of the manifest names; with --yes, delete them."""
+    """List the objects that neither the manifest nor another site names; --yes deletes them."""
     from mirror.engine import Threads
     from mirror.pipeline.prune import MaxDelete, PruneOptions
     from mirror.pipeline.prune import prune as run_prune
@@ -63,6 +63,8 @@ def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
         lines.append("no line of the manifest vouches for what is kept: `mirror verify` names it")
     lines += [f"{verb} {_object_text(extra)}" for extra in result.doomed]
     objects = count_text(int(result.summary["objects"]), "object")
+    if in_use := int(result.summary["in_use"]):
+        lines.append(f"{count_text(in_use, 'object')} of other sites: not counted, and left alone")
     total = size_text(sum(extra.info.size for extra in result.doomed))
     end = f"{objects}, {len(result.doomed):,} in no line of the manifest ({total})"
     if result.doubts:

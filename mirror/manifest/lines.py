@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key
+from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key, is_reserved
 from mirror.records import RecordError
 from mirror.urls.address import Address, canonical, identity, is_canonical
 from mirror.urls.redact import hide_secrets
@@ -101,6 +101,8 @@ class Line(BlobMembers, kw_only=True, forbid_unknown_fields=True, gc=False):
         _check_addresses("former_sources", self.former_sources)
         if self.key is not None and not is_safe_key(self.key):
             raise ValueError(f"key: expected a relative path without `..`, got {self.key!r}")
+        if self.key is not None and is_reserved(self.key):
+            raise ValueError(f"key: expected none below `.mirror/`, got {self.key!r}")
         if self.alias_of is not None:
             _check_hex(self.alias_of, 64, "SHA-256")
 

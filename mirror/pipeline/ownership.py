@@ -12,8 +12,16 @@ from mirror.config import Config, ConfigError
 from mirror.posts import PostTree
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
+from mirror.site_index import SITE_FILE
 
-MANIFEST_FILES = (manifest.FILE_NAME, rewrites.FILE_NAME, LEDGER, REVIEWS, "schema.json")
+MANIFEST_FILES = (
+    manifest.FILE_NAME,
+    rewrites.FILE_NAME,
+    LEDGER,
+    REVIEWS,
+    SITE_FILE,
+    "schema.json",
+)
 
 
 def check_output(

@@ -1,4 +1,4 @@
-"""List the objects that no line of the manifest names; delete them where that is safe.
+"""List the objects that neither the manifest nor another site names; delete them where it is safe.
 
 Read in this order: `prune` is the command; `list_extras` finds the objects; `mentions` finds the
 keys that posts still show; the doubts, of which any one is enough to delete nothing.
@@ -9,19 +9,25 @@ from __future__ import annotations
 import html
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from urllib.parse import unquote
 
 from mirror.destinations import Destination, unreachable
 from mirror.engine import Engine
 from mirror.manifest import Manifest
-from mirror.model import Finding, Outcome, Rule
+from mirror.model import Finding, Key, Outcome, Rule, is_reserved
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, scan
-from mirror.site_index import is_index
+from mirror.site_index import (
+    SiteIndexError,
+    index_key,
+    site_name,
+    trim_index,
+    used_by_others,
+)
 from mirror.store import ObjectInfo, StoreError
 
 _WORKERS = 8
@@ -63,7 +69,7 @@ class PruneOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExtraObject:
-    """An object that no line of the manifest names. `post` is one that shows it, if any does."""
+    """An object that neither the manifest nor another site names. `post` shows it, if any does."""
 
     destination: Destination
     info: ObjectInfo
@@ -85,16 +91,20 @@ class PruneResult:
 
 
 def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progress) -> PruneResult:
-    """List the objects that no line of the manifest names; delete them with `yes`.
+    """List the objects that neither the manifest nor another site names; delete them with `yes`.
 
     Everything is decided before the first object is deleted. Any doubt about the posts, the
-    manifest or the number of objects is a refusal, and then nothing is deleted anywhere.
+    manifest, the other sites or the number of objects is a refusal, and then nothing is deleted
+    anywhere. After the objects, the names of what the manifest names no more are dropped from the
+    index of the site.
     """
     started = monotonic()
     manifest, _ = parts.manifest.load()
     scanned = scan(*parts.posts.find())
     findings = FindingLog(progress.finding, scanned.findings)
-    extras, totals = list_extras(parts.destinations, manifest.by_key, findings, progress)
+    site = site_name(parts.config.manifest)
+    listed = list_extras(parts.destinations, manifest.by_key, site, findings, progress)
+    extras, totals = listed.objects, listed.totals
     texts = findings.sift(_texts(scanned))
     posts = mentions(texts, parts.destinations, {extra.info.key for extra in extras})
     extras = [replace(extra, post=posts.get(extra.info.key)) for extra in extras]
@@ -104,6 +114,7 @@ def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progres
     doubts = [
         *_doubts_about_manifest(manifest),
         *_doubts_about_posts(scanned, findings),
+        *listed.doubts,
         *_doubts_about_number(counts_doomed, totals, options.max_delete),
     ]
     for extra in kept:
@@ -112,6 +123,10 @@ def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progres
         findings.extend(doubts)
     if options.yes and not doubts:
         doomed = _delete_all(engine, doomed, findings, progress)
+        if site is not None:
+            in_use = manifest.by_key.keys() | {extra.info.key for extra in kept}
+            asked = [entry for entry in parts.destinations if entry.name in totals]
+            findings.extend(_trim_indexes(asked, site, in_use))
     else:
         for extra in doomed:
             progress.event("extra" if doubts else "would-delete", **_members(extra))
@@ -121,6 +136,7 @@ def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progres
         "objects": sum(totals.values()),
         "extra": len(extras),
         "kept": len(kept),
+        "in_use": listed.in_use,
         "deleted": len(doomed) if options.yes and not doubts else 0,
     }
     return PruneResult(summary(counts, findings, started), findings, doomed, kept, doubts)
@@ -133,34 +149,56 @@ def _members(extra: ExtraObject) -> dict[str, object]:
 # --- What is there, and what goes -------------------------------------------------------------
 
 
+@dataclass(slots=True)
+class Extras:
+    """The extra objects of all destinations.
+
+    `totals` are the numbers of objects of the site, by the name of the destination. `in_use` is the
+    number of objects that only other sites use. `doubts` are the indexes that cannot be read.
+    """
+
+    objects: list[ExtraObject] = field(default_factory=list)
+    totals: dict[str, int] = field(default_factory=dict)
+    in_use: int = 0
+    doubts: list[Finding] = field(default_factory=list)
+
+
 def list_extras(
     destinations: Iterable[Destination],
     keys: Collection[str],
+    site: str | None,
     findings: FindingLog,
     progress: Progress,
-) -> tuple[list[ExtraObject], dict[str, int]]:
-    """Return the objects whose key is not among `keys`, and how many each destination holds.
+) -> Extras:
+    """Return the objects whose key is not among `keys` and in no index of another site.
 
-    A destination that cannot be listed to the end is a finding, and has neither.
+    A destination that cannot be listed to the end is a finding, and has neither objects nor total.
     """
-    extras: list[ExtraObject] = []
-    totals: dict[str, int] = {}
+    extras = Extras()
     for destination in destinations:
         progress.stage(f"list {destination.name}", None, "objects")
-        listed = []
+        unnamed = []
         total = 0
+        used: Mapping[Key, object] = {}
         try:
             for info in destination.store.list():
+                if is_reserved(info.key):
+                    continue
                 total += 1
                 progress.advance()
-                if info.key not in keys and not is_index(info.key):
-                    listed.append(ExtraObject(destination, info))
+                unnamed += [info] if info.key not in keys else []
+            if unnamed:
+                used = used_by_others(destination.store, {info.key for info in unnamed}, site)
+        except SiteIndexError as error:
+            extras.doubts.append(Finding(Rule.PRUNE_REFUSED, error.key, str(error)))
         except StoreError as error:
             findings.append(unreachable(destination, error))
             continue
-        totals[destination.name] = total
-        extras += listed
-    return extras, totals
+        objects = [ExtraObject(destination, info) for info in unnamed if info.key not in used]
+        extras.objects += objects
+        extras.totals[destination.name] = total - len(used)
+        extras.in_use += len(used)
+    return extras
 
 
 def _delete_all(
@@ -185,6 +223,17 @@ def _delete(extra: ExtraObject) -> ExtraObject | Finding:
     except StoreError as error:
         return Finding(Rule.NOT_DELETED, extra.info.key, str(error))
     return extra
+
+
+def _trim_indexes(
+    destinations: Iterable[Destination], site: str, keys: Container[Key]
+) -> Iterator[Finding]:
+    """Drop every name but `keys` from the index of the site; yield a finding where that failed."""
+    for destination in destinations:
+        try:
+            trim_index(destination.store, site, keys)
+        except StoreError as error:
+            yield Finding(Rule.NOT_STORED, index_key(site), str(error))
 
 
 # --- Reasons to delete nothing ----------------------------------------------------------------

@@ -1,7 +1,8 @@
 """Put missing and damaged objects and originals back, from any copy with the right SHA-256.
 
 This is the one command that overwrites an object. It does so only where the manifest names the
-key, the bytes under it are other ones, and the right bytes are at hand.
+key, the bytes under it are other ones, no other site uses the key for another picture, and the
+right bytes are at hand.
 
 Read in this order: `repair` is the command; `diagnose` says what is damaged; `CopyFinder` and
 `SourceFinder` look for good bytes; `CopyWriter` puts them where they belong.
@@ -29,7 +30,14 @@ from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.verify import Comparison, ObjectState, compare_destination, verify_original
+from mirror.pipeline.verify import (
+    Comparison,
+    ObjectDifference,
+    ObjectState,
+    compare_destination,
+    verify_original,
+)
+from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
 from mirror.store import StoreError
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
@@ -101,7 +109,8 @@ def repair(
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
     log = RepairLog(FindingLog(progress.finding), progress, options.dry_run)
-    compare = partial(compare_destination, deep=options.deep)
+    site = site_name(parts.config.manifest)
+    compare = partial(compare_destination, deep=options.deep, site=site)
     comparisons = (
         (destination, compare(destination, manifest.objects, engine, progress))
         for destination in parts.destinations
@@ -179,8 +188,8 @@ def diagnose(
 ) -> Diagnosis:
     """Return which objects of the manifest are missing or different, and where.
 
-    Add a finding for a destination and for an object that could not be asked. Objects that the
-    manifest does not name are left out.
+    Add a finding for a destination and for an object that could not be asked, and for an object
+    that another site may use. Objects that the manifest does not name are left out.
     """
     damages: dict[Digest, Damage] = {}
     reachable = []
@@ -194,12 +203,24 @@ def diagnose(
         for difference in comparison.differences:
             if difference.state is ObjectState.UNCHECKED:
                 findings.append(Finding(Rule.OBJECT_UNCHECKED, difference.key, difference.message))
+            elif (reason := _other_site(difference, comparison.index_error)) is not None:
+                message = f"{destination.name}: {difference.message}; {reason}"
+                findings.append(Finding(Rule.NOT_REPAIRED, difference.key, message))
             elif difference.state is not ObjectState.EXTRA:
                 asset = manifest.by_key[difference.key]
                 damage = damages.get(asset.digest, Damage(asset))
                 places = (*damage.destinations, (destination, difference.state))
                 damages[asset.digest] = replace(damage, destinations=places)
     return Diagnosis([damages[digest] for digest in sorted(damages)], compared, reachable)
+
+
+def _other_site(difference: ObjectDifference, index_error: SiteIndexError | None) -> str | None:
+    """Return the reason to leave an object as it is because another site may use its key."""
+    if difference.is_taken:
+        return KEY_IN_USE
+    if difference.state is ObjectState.DIFFERENT and index_error is not None:
+        return f"it is not known whether another site uses this key: {index_error}"
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,13 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeAlias
 
+from mirror.amounts import count_text
 from mirror.archive import Archive, ArchiveError
 from mirror.destinations import (
     Depth,
@@ -21,8 +23,16 @@ from mirror.destinations import (
 )
 from mirror.engine import Engine
 from mirror.manifest import Manifest, Object
-from mirror.model import Asset, Finding, Key, Rule
+from mirror.model import Asset, Digest, Finding, Key, Rule, is_reserved
 from mirror.pipeline.progress import FindingLog, Progress
+from mirror.site_index import (
+    KEY_IN_USE,
+    SiteIndexError,
+    ensure_site_name,
+    index_key,
+    used_by_others,
+    write_index,
+)
 from mirror.store import (
     AccessError,
     CredentialsError,
@@ -35,6 +45,7 @@ from mirror.store import (
     UnreachableError,
     check_key,
 )
+from mirror.urls.redact import printable
 from mirror.urls.sources import Locator
 
 _STORE_WORKERS = 8
@@ -66,6 +77,10 @@ def settle(manifest: Manifest, template: str, locator: Locator) -> tuple[Manifes
             key = check_key(text)
         except StoreError as error:
             findings.append(Finding(Rule.KEY_TAKEN, str(address or digest), str(error)))
+            continue
+        if is_reserved(key):
+            message = f"key {key!r} is below a folder of mirror's own; choose another `key` pattern"
+            findings.append(Finding(Rule.KEY_TAKEN, str(address or digest), message))
             continue
         if taken.setdefault(key, digest) != digest:
             findings.append(
@@ -120,6 +135,74 @@ def compare_listing(
             message = f"{destination.name}: {mismatch}; {remedy}"
             findings.append(Finding(Rule.OBJECT_DIFFERENT, key, message))
     return missing, findings
+
+
+def name_objects(
+    manifest: Manifest, listing: Listing, destination: Destination, folder: Path
+) -> tuple[list[Asset], list[Finding]]:
+    """Name the objects of the site in its index in a destination, before the first is stored.
+
+    `folder` holds the manifest. Return the assets that `listing` lacks and that may be stored, and
+    the findings. A key that another site uses for another picture is a finding. Where the index
+    cannot be written nothing may be stored, because `mirror prune` of another site would delete it.
+    Raise `StateError`.
+    """
+    missing, findings = compare_listing(manifest, listing, destination)
+    if not manifest.by_key:
+        return missing, findings
+    site = ensure_site_name(folder)
+    subjects = {finding.subject for finding in findings if finding.rule is Rule.OBJECT_DIFFERENT}
+    different = {key: asset for key, asset in manifest.by_key.items() if printable(key) in subjects}
+    in_use = _used_for_other_pictures(
+        [*missing, *different.values()], set(different), destination.store, site
+    )
+    taken = set(map(printable, in_use))
+    message = f"{destination.name}: {KEY_IN_USE}"
+    findings = [
+        replace(finding, message=message) if finding.subject in taken else finding
+        for finding in findings
+    ]
+    findings += [
+        Finding(Rule.NOT_STORED, key, message) for key in sorted(in_use - different.keys())
+    ]
+    objects = [Object.of(asset) for key, asset in manifest.by_key.items() if key not in in_use]
+    missing = [asset for asset in missing if asset.key not in in_use]
+    if not objects:
+        return missing, findings
+    left = "nothing else was to be stored there"
+    if missing:
+        left = f"{count_text(len(missing), 'object was', 'objects were')} not stored there"
+    try:
+        write_index(destination.store, site, listing, objects)
+    except _FATAL as error:
+        return [], [*findings, unreachable(destination, error, f"; {left}")]
+    except StoreError as error:
+        message = f"{error}; {left}"
+        return [], [*findings, Finding(Rule.NOT_STORED, index_key(site), message)]
+    return missing, findings
+
+
+def _used_for_other_pictures(
+    assets: Iterable[Asset], different: Collection[Key], store: Store, site: str
+) -> set[Key]:
+    """Return the keys of `assets` that another site uses for another picture.
+
+    The keys are missing in the store, or `different`. A missing object whose key holds the digest
+    is stored without asking: no other bytes have that key. Nothing is overwritten, so an index
+    that cannot be read counts as none here.
+    """
+    wanted: dict[Key, Digest] = {
+        asset.key: asset.digest
+        for asset in assets
+        if asset.key is not None and (asset.key in different or asset.digest.hex not in asset.key)
+    }
+    if not wanted:
+        return set()
+    try:
+        used = used_by_others(store, wanted, site)
+    except SiteIndexError:
+        return set()
+    return {key for key, digests in used.items() if digests != {wanted[key]}}
 
 
 # --- Objects ----------------------------------------------------------------------------------

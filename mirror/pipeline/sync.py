@@ -44,8 +44,8 @@ from mirror.pipeline.resolve import find_orphans, images_behind, resolve
 from mirror.pipeline.scan import scan, signatures
 from mirror.pipeline.store import (
     StoreJob,
-    compare_listing,
     list_destinations,
+    name_objects,
     settle,
     store_missing,
     svg_warnings,
@@ -151,7 +151,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings.extend(clashes)
     stored = 0
     for destination, listing in listings:
-        missing, different = compare_listing(manifest, listing, destination)
+        missing, different = name_objects(manifest, listing, destination, config.manifest)
         findings.extend(different)
         put = StoreJob(archive, locator, destination.store)
         assets = store_missing(destination, missing, put, engine, findings, progress)

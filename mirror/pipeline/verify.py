@@ -36,15 +36,16 @@ from mirror.manifest import (
     Objects,
     key_bytes,
 )
-from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
+from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule, is_reserved
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.site_index import is_index
+from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name, used_by_others
 from mirror.store import (
     CredentialsError,
     NoBucketError,
     NotFoundError,
     ObjectInfo,
+    Store,
     StoreError,
     UnreachableError,
 )
@@ -129,8 +130,9 @@ def verify(
 
         need_built_site(options.site)
     destinations = parts.destinations if options.destinations else ()
+    site = site_name(parts.config.manifest)
     compare = partial(
-        _destination_layers, destinations, engine, options.deep, options.sample, progress
+        _destination_layers, destinations, engine, options.deep, options.sample, progress, site
     )
     objects = parts.manifest.stream_objects()
     try:
@@ -220,11 +222,15 @@ class ObjectState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectDifference:
-    """An object that is not as the manifest says; `message` is what was expected and found."""
+    """An object that is not as the manifest says; `message` is what was expected and found.
+
+    With `is_taken`, another site uses the key for another picture.
+    """
 
     state: ObjectState
     key: Key
     message: str
+    is_taken: bool = False
 
 
 @dataclass(slots=True)
@@ -232,13 +238,15 @@ class Comparison:
     """A destination compared with the manifest.
 
     `compared` objects of the manifest were looked up, `read` of them read back. With `error` the
-    destination could not be asked, or not to the end; what is in `differences` stands.
+    destination could not be asked, or not to the end; what is in `differences` stands. With
+    `index_error` it is not known what another site uses there: no object counts as extra.
     """
 
     differences: list[ObjectDifference] = field(default_factory=list)
     compared: int = 0
     read: int = 0
     error: StoreError | None = None
+    index_error: SiteIndexError | None = None
 
 
 def compare_destination(
@@ -249,12 +257,14 @@ def compare_destination(
     *,
     deep: bool = False,
     sample: Slice = ALL,
+    site: str | None = None,
 ) -> Comparison:
     """Compare a destination with the manifest, by one listing as far as that tells.
 
     Objects without a checksum are read back, with `deep` all of them, both within `sample`. So is
     every object with another checksum: where a bucket encrypts with KMS, an ETag only looks like
-    an MD5.
+    an MD5. What the index of another site than `site` names is not extra; the indexes are read
+    only if a difference depends on them.
     """
     comparison = Comparison()
     progress.stage(f"list {destination.name}", None, "objects")
@@ -276,21 +286,24 @@ def compare_destination(
                     to_read.append(number)
             elif entry is not None:
                 missing.append(entry[0])
-            elif info is not None and not is_index(info.key):
+            elif info is not None and not is_reserved(info.key):
                 difference = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
                 comparison.differences.append(difference)
     except StoreError as error:
         comparison.error = error
         len(objects)  # reads all: that the manifest is wrong is said before anything else
+        _compare_indexes(destination.store, objects, comparison, site, set())
         return comparison
     comparison.compared = len(objects)
     absent = sorted(set(missing).difference(late)) if late else missing
-    keys = (objects.at(number).key for number in absent)
-    comparison.differences += [
-        ObjectDifference(ObjectState.MISSING, key, "missing") for key in keys
-    ]
+    contested = set()
+    for lost in map(objects.at, absent):
+        comparison.differences.append(ObjectDifference(ObjectState.MISSING, lost.key, "missing"))
+        # No other bytes have a key that holds the digest of these.
+        contested |= {lost.key} if lost.digest.hex not in lost.key else set()
     if to_read:
         _read_back_all(destination, objects, to_read, comparison, engine, progress)
+    _compare_indexes(destination.store, objects, comparison, site, contested)
     return comparison
 
 
@@ -403,6 +416,42 @@ def _read_back(
     return ObjectDifference(ObjectState.DIFFERENT, expected.key, mismatch)
 
 
+def _compare_indexes(
+    store: Store,
+    objects: Objects,
+    comparison: Comparison,
+    site: str | None,
+    contested: set[Key],
+) -> None:
+    """Take the objects of other sites out of `comparison`, and mark keys that another one uses.
+
+    `contested` are the keys of missing objects that another site may use.
+    """
+    keys = contested | {
+        difference.key
+        for difference in comparison.differences
+        if difference.state in (ObjectState.EXTRA, ObjectState.DIFFERENT)
+    }
+    if not keys:
+        return
+    try:
+        used = used_by_others(store, keys, site)
+    except SiteIndexError as error:
+        used = {}
+        comparison.index_error = error
+    differences = []
+    for difference in comparison.differences:
+        digests = used.get(difference.key)
+        if difference.state is ObjectState.EXTRA:
+            if digests is None and comparison.index_error is None:
+                differences.append(difference)
+        elif digests is not None and digests != {objects[difference.key].digest}:
+            differences.append(replace(difference, is_taken=True))
+        else:
+            differences.append(difference)
+    comparison.differences = differences
+
+
 _REMEDIES = {
     ObjectState.MISSING: "{message} in {name}; `mirror sync` or `mirror repair` puts it back",
     ObjectState.DIFFERENT: "{name}: {message}; `mirror repair` puts it right",
@@ -411,6 +460,7 @@ _REMEDIES = {
     ),
     ObjectState.UNCHECKED: "{message}",
 }
+_TAKEN = f"{{name}}: {{message}}; {KEY_IN_USE}"
 
 
 def _destination_layers(
@@ -419,6 +469,7 @@ def _destination_layers(
     deep: bool,
     sample: Slice,
     progress: Progress,
+    site: str | None,
     objects: Objects,
 ) -> tuple[list[Layer], dict[str, int]]:
     """Return a layer for each destination, and the counts.
@@ -430,7 +481,7 @@ def _destination_layers(
     layers = []
     for destination in destinations:
         comparison = compare_destination(
-            destination, objects, engine, progress, deep=deep, sample=sample
+            destination, objects, engine, progress, deep=deep, sample=sample, site=site
         )
         counts["objects"] += comparison.compared
         counts["read"] += comparison.read
@@ -444,9 +495,11 @@ def _destination_layer(
 ) -> Layer:
     findings = FindingLog(progress.finding)
     for difference in comparison.differences:
-        remedy = _REMEDIES[difference.state]
+        remedy = _TAKEN if difference.is_taken else _REMEDIES[difference.state]
         message = remedy.format(name=destination.name, message=difference.message)
         findings.append(Finding(difference.state.value, difference.key, message))
+    if (index_error := comparison.index_error) is not None and comparison.error is None:
+        findings.append(Finding(Rule.OBJECT_UNCHECKED, index_error.key, str(index_error)))
     subjects: Collection[str] = objects
     if comparison.error is not None:
         findings.append(unreachable(destination, comparison.error))

@@ -39,6 +39,7 @@ def files(folder):
         ("posts/post.md", "is a post"),
         ("link to a post", "is a post"),
         ("manifests/images.jsonl", "belongs to manifest"),
+        ("manifests/site.txt", "belongs to manifest"),
         ("manifests/new.html", "belongs to manifest"),
         ("posts/../manifests/ledger.jsonl", "belongs to manifest"),
         ("archive/bagit.txt", "belongs to archive"),

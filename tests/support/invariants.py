@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _STRAY = ".mirror-*.tmp"
+_INDEX = re.compile(r"\.mirror/sites/[0-9a-f]{32}\.txt\.gz")
 _URL = re.compile(rb"https?://[A-Za-z0-9.:-]+/[A-Za-z0-9._/~%=,-]*")
 
 
@@ -64,7 +65,8 @@ def at_rest(truth: Truth, *, repointed: bool | None = None) -> list[str]:
     for folder in truth.places:
         found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
         problems += [f"lost: {folder} has no {key}" for key in sorted(keys - found)]
-        problems += [f"{folder} has a stray {key}" for key in found - keys - truth.others]
+        stray = {key for key in found - keys - truth.others if not _INDEX.fullmatch(key)}
+        problems += [f"{folder} has a stray {key}" for key in stray]
     if repointed is not None:
         problems += _all_repointed(truth, repointed)
     return problems

@@ -11,7 +11,7 @@ from typing import Any
 from mirror.config import Config, load_config
 from mirror.engine import Engine, Threads
 from mirror.host import ImageHost
-from mirror.model import Finding
+from mirror.model import Finding, is_reserved
 from mirror.pipeline import rewrite as rewriting
 from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.scan import scan
@@ -125,10 +125,11 @@ class Blog:
         return found
 
     def objects(self) -> dict[str, bytes]:
-        """What the directory destination holds."""
+        """Return what the directory destination holds, but for the files of mirror itself."""
         folder = self.root / "static" / "images"
         files = (path for path in folder.rglob("*") if path.is_file())
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+        keys = {path.relative_to(folder).as_posix(): path for path in files}
+        return {key: path.read_bytes() for key, path in keys.items() if not is_reserved(key)}
 
     @property
     def asked(self) -> int:

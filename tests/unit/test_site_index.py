@@ -9,17 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror import site_index
 from mirror.manifest import Object
-from mirror.model import Digest, Key
+from mirror.model import Digest, Key, is_reserved
+from mirror.records import StateError
 from mirror.site_index import (
     SITE_FILE,
     SiteIndexError,
     dumps,
     ensure_site_name,
-    is_index,
+    index_key,
     loads,
-    replace_index,
     site_name,
+    trim_index,
     used_by_others,
     write_index,
 )
@@ -55,6 +57,8 @@ def test_an_index_gives_back_what_was_written(objects: dict[Key, Digest]) -> Non
         pytest.param(compress(b"mirror-site-index 1\n" + b"a" * 64 + b" ../a\n"), id="a path out"),
         pytest.param(compress(b"mirror-site-index 1\n" + b"a" * 64 + b" a"), id="a torn line"),
         pytest.param(compress(b"mirror-site-index 1\n\xff\n"), id="no UTF-8"),
+        pytest.param(dumps({}) + b"more", id="more behind it"),
+        pytest.param(dumps({})[:-1] + b"\xff", id="another length than its own"),
     ],
 )
 def test_what_is_no_index_is_refused(data: bytes, tmp_path: Path) -> None:
@@ -68,20 +72,42 @@ def test_each_site_sees_what_the_other_uses(tmp_path: Path) -> None:
     store = DirectoryStore("disk", tmp_path)
     write_index(store, ONE, listing(store), [entry("a.png"), entry("shared.png", "b")])
     write_index(store, TWO, listing(store), [entry("shared.png", "b")])
-    assert used_by_others(store, listing(store), ONE) == {"shared.png": Digest("b" * 64)}
-    assert set(used_by_others(store, listing(store), TWO)) == {"a.png", "shared.png"}
-    assert set(used_by_others(store, listing(store), None)) == {"a.png", "shared.png"}
-    assert all(is_index(key) for key in listing(store))
-    assert not is_index("aa/a.png")
+    wanted = {Key("a.png"), Key("shared.png"), Key("c.png")}
+    assert used_by_others(store, wanted, ONE) == {"shared.png": {Digest("b" * 64)}}
+    assert set(used_by_others(store, wanted, TWO)) == {"a.png", "shared.png"}
+    assert set(used_by_others(store, wanted, None)) == {"a.png", "shared.png"}
+    assert used_by_others(store, {Key("c.png")}, None) == {}
+    assert all(is_reserved(key) for key in listing(store))
+    assert not is_reserved("aa/a.png")
 
 
-def test_names_are_added_until_they_are_replaced(tmp_path: Path) -> None:
+def test_names_are_added_until_they_are_dropped(tmp_path: Path) -> None:
     store = DirectoryStore("disk", tmp_path)
+    both = {Key("a.png"), Key("b.png")}
     write_index(store, ONE, listing(store), [entry("a.png")])
     write_index(store, ONE, listing(store), [entry("b.png")])
-    assert set(used_by_others(store, listing(store), TWO)) == {"a.png", "b.png"}
-    replace_index(store, ONE, [entry("b.png")])
-    assert set(used_by_others(store, listing(store), TWO)) == {"b.png"}
+    assert set(used_by_others(store, both, TWO)) == both
+    trim_index(store, ONE, {"b.png", "c.png"})
+    assert set(used_by_others(store, both, TWO)) == {"b.png"}
+    trim_index(store, TWO, {"b.png"})
+    assert list(listing(store)) == [index_key(ONE)]
+
+
+def test_a_damaged_index_is_written_anew_by_its_site(tmp_path: Path) -> None:
+    store = DirectoryStore("disk", tmp_path)
+    store.put(index_key(ONE), b"damaged")
+    write_index(store, ONE, listing(store), [entry("a.png")])
+    assert set(used_by_others(store, {Key("a.png")}, TWO)) == {"a.png"}
+
+
+def test_a_bomb_is_read_a_line_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    header = b"mirror-site-index 1\n"
+    for line in (b"\0" * (1 << 24), b"\n" * (1 << 24)):
+        with pytest.raises(ValueError, match=r"expected a SHA-256 and a relative path"):
+            loads(compress(header + line))
+    monkeypatch.setattr(site_index, "_MAX_BYTES", 1 << 16)
+    with pytest.raises(ValueError, match="expected at most"):
+        loads(compress(header + (b"a" * 64 + b" a.png\n") * 1000))
 
 
 def test_an_index_that_names_all_is_not_written_again(tmp_path: Path) -> None:
@@ -102,5 +128,9 @@ def test_a_site_gets_a_name_once(tmp_path: Path) -> None:
     name = ensure_site_name(folder)
     assert ensure_site_name(folder) == site_name(folder) == name
     assert ensure_site_name(tmp_path / "other") != name
+    (folder / SITE_FILE).write_text(f"{TWO}\r\n{ONE}\r\n")  # two branches were merged
+    assert ensure_site_name(folder) == site_name(folder) == TWO
     (folder / SITE_FILE).write_text("no name\n")
     assert site_name(folder) is None
+    with pytest.raises(StateError, match=r"site\.txt: expected a file with 32 hexadecimal digits"):
+        ensure_site_name(folder)
