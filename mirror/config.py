@@ -191,6 +191,11 @@ def request_headers(source: Source, environ: Mapping[str, str]) -> dict[str, str
     return headers
 
 
+def header_variables(source: Source) -> list[str]:
+    """Return the environment variables that the headers of `source` take, sorted."""
+    return sorted({name for _, value in source.headers for name in _VARIABLE.findall(value)})
+
+
 def _variable_problem(variable: str, environ: Mapping[str, str]) -> str | None:
     if _CREDENTIAL_VARIABLE.fullmatch(variable):
         return (

@@ -249,6 +249,7 @@ class Rule(Enum):
     REPEAT_RESTORED = "M210", "restored-from-its-repeat", Outcome.WARNING
     REDIRECTED_TOGETHER = "M212", "redirected-to-one-picture", Outcome.FAILURE
     ARCHIVE_UNCHECKED = "M211", "archive-not-checked", Outcome.UNCHECKED
+    DECISION = "M213", "decision-of-a-person", Outcome.WARNING
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE
@@ -268,6 +269,7 @@ class Rule(Enum):
     SVG_STORED = "M504", "svg-can-run-script", Outcome.WARNING
     SECRET_IN_POST = "M505", "signature-in-post", Outcome.WARNING
     PRUNE_REFUSED = "M506", "prune-refused", Outcome.REFUSED
+    SETTING_OPENS = "M507", "setting-opens-access", Outcome.WARNING
 
     def __init__(self, id: str, slug: str, outcome: Outcome) -> None:
         self.id = id

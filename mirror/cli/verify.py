@@ -112,6 +112,7 @@ def verify(
             public=public,
             deep=deep or (sample is not None and not offline),
             sample=part,
+            notes=offline and not as_json and form in (Format.TEXT, Format.GITHUB),
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)

@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ from mirror.manifest import (
     key_bytes,
 )
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule
+from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.store import (
@@ -86,7 +88,8 @@ ALL = Slice(1, 1)
 class VerifyOptions:
     """The layers to compare with the manifest. `paths` limits `posts` to files and folders.
 
-    `sample` is the part of the images whose bytes are read, wherever bytes are read.
+    `sample` is the part of the images whose bytes are read, wherever bytes are read. With `notes`
+    the lines are named that a person should read before a change is merged.
     """
 
     paths: tuple[Path, ...] = ()
@@ -96,6 +99,7 @@ class VerifyOptions:
     public: bool = False
     deep: bool = False
     sample: Slice = ALL
+    notes: bool = False
 
 
 @dataclass(slots=True)
@@ -151,6 +155,9 @@ def verify(
         )
         layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
+    if options.notes:
+        notes = chain(scrutiny.decisions(parts.config), scrutiny.openings(parts.config))
+        layers.append(Layer("decisions and settings", (), FindingLog(progress.finding, notes)))
     result = VerifyResult({}, layers)
     result.summary = summary(counts | _count(result.findings), result.findings, started)
     return result
