@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint types check bench clean
+.PHONY: demo test lint types check bench pins clean
 
 demo: $(READY)  ## the whole cycle on a generated blog: no account, no network
 	$(BIN)/mirror demo
@@ -24,6 +24,12 @@ check: lint types test
 
 bench: $(READY)  ## every figure of BENCHMARKS.md; minutes
 	$(BIN)/python -m benchmarks
+
+pins:  ## the versions and hashes that CI installs; needs uv
+	head -n 2 ci/requirements.txt > ci/requirements.new
+	echo hatchling | uv pip compile --quiet --universal --generate-hashes --upgrade --no-header \
+		--no-annotate --python-version 3.11 pyproject.toml - >> ci/requirements.new
+	mv ci/requirements.new ci/requirements.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -250,6 +250,7 @@ class Rule(Enum):
     POSTS_UNCHECKED = "M113", "posts-not-checked", Outcome.UNCHECKED
     FILE_UNCHECKED = "M114", "file-not-checked", Outcome.UNCHECKED
     SECRET_KEPT = "M115", "secret-cannot-be-reverted", Outcome.FAILURE
+    REPEAT_NOT_PROVEN = "M116", "repeat-not-proven", Outcome.FAILURE
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE
@@ -263,6 +264,7 @@ class Rule(Enum):
     REDIRECTED_TOGETHER = "M212", "redirected-to-one-picture", Outcome.FAILURE
     TOLD_APART = "M213", "pictures-told-apart", Outcome.WARNING
     ARCHIVE_UNCHECKED = "M211", "archive-not-checked", Outcome.UNCHECKED
+    DECISION = "M214", "decision-of-a-person", Outcome.WARNING
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE
@@ -282,6 +284,7 @@ class Rule(Enum):
     SVG_STORED = "M504", "svg-can-run-script", Outcome.WARNING
     SECRET_IN_POST = "M505", "signature-in-post", Outcome.WARNING
     PRUNE_REFUSED = "M506", "prune-refused", Outcome.REFUSED
+    SETTING_OPENS = "M507", "setting-opens-access", Outcome.WARNING
     PAGE_SHOWS_SOURCE = "M601", "page-shows-source", Outcome.DIFFERENCE
     PAGE_TARGET_UNKNOWN = "M602", "page-mirrored-url-unknown", Outcome.DIFFERENCE
     PAGE_FILE_MISSING = "M603", "page-image-missing", Outcome.DIFFERENCE

@@ -137,7 +137,9 @@ def _read_map(path: Path) -> dict[str, str]:
 
 
 def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
+    from mirror.pipeline.repeat_proof import RepeatProof
     from mirror.pipeline.rewrite import ByManifest, Proof
+    from mirror.repeats.reviews import REVIEWS, load_reviews
 
     if not parts.destinations:
         raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
@@ -155,6 +157,13 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         manifest=manifest,
         destination=destination,
         proof=Proof(destination),
+        repeats=RepeatProof(
+            manifest,
+            load_reviews(parts.config.manifest / REVIEWS),
+            parts.archive,
+            parts.destinations,
+            parts.config.fetch.max_pixels,
+        ),
         drop_secrets=drop_secrets,
     )
 

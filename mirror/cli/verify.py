@@ -135,6 +135,7 @@ def verify(
             sample=part,
             site=None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
             base=None if base is None else _site_address(base),
+            notes=offline and not as_json and form in (Format.TEXT, Format.GITHUB),
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Self
 
-from mirror.fetch.addresses import Endpoint, Guard
+from mirror.fetch.addresses import Endpoint, Guard, names_private_host
 from mirror.fetch.checks import Declaration
 from mirror.fetch.diagnosis import final_error
 from mirror.fetch.errors import FetchError, Kind
@@ -25,7 +25,16 @@ from mirror.fetch.limits import FetchLimits, HostLimit, backoff_s
 from mirror.fetch.network import GuardedTransport
 from mirror.urls.address import Url
 
-__all__ = ["Body", "Declaration", "FetchError", "FetchLimits", "Fetcher", "Kind", "Validators"]
+__all__ = [
+    "Body",
+    "Declaration",
+    "FetchError",
+    "FetchLimits",
+    "Fetcher",
+    "Kind",
+    "Validators",
+    "names_private_host",
+]
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 

@@ -234,6 +234,19 @@ class Guard:
             raise _refusal(host, host)
 
 
+def names_private_host(url: str) -> bool:
+    """Return True if the host of a URL is private by its name or number; nobody is asked.
+
+    A name that only resolves to a private address is not known to be one.
+    """
+    try:
+        endpoint = Endpoint.parse(url)
+        Guard().check_name(endpoint.host, endpoint.port)
+    except FetchError:
+        return True
+    return False
+
+
 def _is_private_name(host: str) -> bool:
     return bool(_NUMERIC_NAME.fullmatch(host) or _PRIVATE_NAME.fullmatch(host))
 

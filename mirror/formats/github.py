@@ -15,7 +15,7 @@ from mirror.formats.check import (
     FileLocation,
     SetupFailure,
 )
-from mirror.model import Finding, Outcome
+from mirror.model import Finding, Outcome, Rule
 from mirror.urls.redact import printable
 
 ANNOTATIONS = 10
@@ -25,10 +25,16 @@ _SUMMARY_BYTES = 900_000  # GitHub drops a job summary of more than 1 MiB as a w
 
 
 def github_annotations(report: CheckReport) -> tuple[list[str], list[Finding]]:
-    """Return workflow commands, most important first, and the findings beyond the limit."""
+    """Return workflow commands, most important first, and the findings beyond the limit.
+
+    Settings are among the latter: they are the same in each run, and have no line to be marked.
+    """
     commands, rest = [], []
     counts: Counter[str] = Counter()
     for finding in sorted(report.findings, key=_importance):
+        if finding.rule is Rule.SETTING_OPENS:
+            rest.append(finding)
+            continue
         kind = "error" if finding.rule.outcome in ERROR_OUTCOMES else "warning"
         counts[kind] += 1
         if counts[kind] > ANNOTATIONS:

@@ -23,8 +23,10 @@ Read in this order:
 - `sync`: the backup, on one page; then its stages `scan`, `resolve`, `plan`, `download`, `adopt`,
   `dedupe`, `store`
 - `origins`, `copies`: the bytes of an image, from its source, or from the archive and destinations
-- `rewrite`: the posts, pointed at the mirrored images and back
+- `rewrite`: the posts, pointed at the mirrored images and back; `repeat_proof`: the proof that one
+  picture may take the place of another there
 - `verify`, `public`: the differences between manifest, posts, archive, destinations and public URLs
+- `scrutiny`: the lines of a change that a person should read before it is merged
 - `repair`, `restore`, `prune`: objects put back, images written out, objects that nobody names
 - `ownership`: the folders of the user, where no command writes
 - `report`, `doctor`: values for a page of totals; checks of the setup

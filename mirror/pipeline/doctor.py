@@ -84,19 +84,18 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
     yield from ((site, check) for check in home)
     patience_s = min(config.fetch.timeout_s, PATIENCE_S)
     fetch = replace(config.fetch, retries=0, timeout_s=patience_s)
-    named = [source.fetch for source in config.sources if source.fetch]
-    named += [destination.settings.public_url or "" for destination in destinations]
-    with open_fetcher(fetch, named) as fetcher:
-        for number, destination in enumerate(destinations):
-            subject = Subject("destination", destination.name, destination.settings.url)
+    for number, destination in enumerate(destinations):
+        subject = Subject("destination", destination.name, destination.settings.url)
+        with open_fetcher(fetch, destination.settings.public_url) as fetcher:
             published = partial(_check_public_url, destination, fetcher, number == 0)
             checks = _check_store(destination.store, published, now, patience_s)
             yield from ((subject, check) for check in checks)
-        for source in config.sources:
-            subject = Subject("source", source.name, ", ".join(source.match))
-            shown = (image.located for image in seen.images)
-            images = chain(shown, _remembered(manifest, parts.locator))
-            examples = _examples(source, images, config.ignored)
+    for source in config.sources:
+        subject = Subject("source", source.name, ", ".join(source.match))
+        shown = (image.located for image in seen.images)
+        images = chain(shown, _remembered(manifest, parts.locator))
+        examples = _examples(source, images, config.ignored)
+        with open_fetcher(fetch, source.fetch) as fetcher:
             reader = ImageReader(fetcher, partial(open_bucket, source, config.fetch.concurrency))
             yield from ((subject, check) for check in _check_source(source, examples, reader))
 

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mirror.config import Fetch, request_headers
 from mirror.fetch import Body, Declaration, Fetcher, FetchError, FetchLimits, Kind, Validators
 from mirror.model import Key
 from mirror.store import S3Settings, Store, open_store
-from mirror.urls.address import canonical, identity
+from mirror.urls.address import Address, canonical, host_of
 from mirror.urls.sources import Source, SourceImage
 
 _GZIP = b"\x1f\x8b"
 
 
-def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
+def open_fetcher(fetch: Fetch, private: str | None = None) -> Fetcher:
     """Open a fetcher with the limits of `[fetch]`.
 
-    The hosts of the URLs in `private` may have private addresses.
+    The host and port of the URL `private` may have a private address; another port may not.
     """
     limits = FetchLimits(
         concurrency=fetch.concurrency,
@@ -30,20 +31,30 @@ def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
         max_bytes=fetch.max_bytes,
         allow_private_hosts=fetch.allow_private_hosts,
     )
-    addresses = [address for url in private if (address := canonical(url)) is not None]
-    return Fetcher(
-        limits, exempt_hosts=[identity(address).partition("/")[0] for address in addresses]
-    )
+    address = canonical(private) if private is not None else None
+    return Fetcher(limits, exempt_hosts=[] if address is None else [_host_and_port(address)])
+
+
+def _host_and_port(address: Address) -> str:
+    host = host_of(address)
+    if re.search(r":\d+$", host):
+        return host
+    return f"{host}:{443 if address.startswith('https:') else 80}"
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """The fetcher, and for each source by its name the request headers and the bucket behind it."""
+    """The fetcher, and for each source by its name the request headers and the bucket behind it.
+
+    A source with a `fetch` over HTTP has a fetcher of its own in `fetchers`: only its requests may
+    go to the host that it names there, if that has a private address.
+    """
 
     fetcher: Fetcher
     headers: Mapping[str, Mapping[str, str]]
     buckets: Mapping[str, Store]
     max_bytes: int
+    fetchers: Mapping[str, Fetcher] = field(default_factory=dict)
 
     def read(self, located: SourceImage, validators: Validators | None = None) -> Body | None:
         """Return the bytes, or `None` if the object is still the one that `validators` name.
@@ -51,8 +62,9 @@ class Origins:
         Raise `FetchError` or `StoreError`.
         """
         if located.bucket_key is None:
-            headers = self.headers[located.source.name]
-            return self.fetcher.fetch(located.request, headers, validators)
+            name = located.source.name
+            fetcher = self.fetchers.get(name, self.fetcher)
+            return fetcher.fetch(located.request, self.headers[name], validators)
         store, key = self.buckets[located.source.name], Key(located.bucket_key)
         info = store.stat(key)  # A host's headers would say this with the body.
         if info is not None and info.size > self.max_bytes:
@@ -68,10 +80,9 @@ class Origins:
 @contextmanager
 def open_origins(sources: Sequence[Source], fetch: Fetch) -> Iterator[Origins]:
     """Open the sources. Raise `ConfigError` for a header whose environment variable is not set."""
-    hosts = [source.fetch for source in sources if source.fetch and not _is_bucket(source)]
-    with open_fetcher(fetch, hosts) as fetcher:
+    with ExitStack() as stack:
         yield Origins(
-            fetcher,
+            stack.enter_context(open_fetcher(fetch)),
             {source.name: request_headers(source, os.environ) for source in sources},
             {
                 source.name: open_bucket(source, fetch.concurrency)
@@ -79,6 +90,11 @@ def open_origins(sources: Sequence[Source], fetch: Fetch) -> Iterator[Origins]:
                 if _is_bucket(source)
             },
             fetch.max_bytes,
+            {
+                source.name: stack.enter_context(open_fetcher(fetch, source.fetch))
+                for source in sources
+                if source.fetch is not None and not _is_bucket(source)
+            },
         )
 
 

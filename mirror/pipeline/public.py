@@ -87,7 +87,7 @@ def verify_public(
     findings = FindingLog(progress.finding)
     objects = (asset for asset in assets if asset.key is not None)
     progress.stage(f"ask {host.destination.name}", total, "URLs")
-    with open_fetcher(host.fetch, [host.destination.settings.public_url or ""]) as fetcher:
+    with open_fetcher(host.fetch, host.destination.settings.public_url) as fetcher:
         ask = PublicJob(host.destination, host.locator, fetcher, host.referer)
         first = list(islice(objects, 1))
         if host.referer:

@@ -15,6 +15,7 @@ from functools import partial
 from hashlib import sha256
 from itertools import zip_longest
 from time import monotonic
+from urllib.parse import unquote
 
 from mirror.destinations import Depth, Destination, asset_of, difference
 from mirror.files import ChangedError, write_whole
@@ -23,6 +24,7 @@ from mirror.markdown import find_references, spell, splice
 from mirror.model import Asset, Finding, Key, Reference, Rule, Span
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.posts import sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
@@ -50,7 +52,8 @@ class ByManifest:
     """The public URL of the asset that stands for a source, at `destination`.
 
     `destinations` are all whose URLs may stand in posts. A reference is only repointed at an object
-    that `proof` saw, and only if `--revert` can bring back what stood there.
+    that `proof` saw, and only if `--revert` can bring back what stood there. It shows the picture
+    that it meant before, or one that `repeats` proves to be the same, or one that a person chose.
     """
 
     locator: Locator
@@ -59,6 +62,7 @@ class ByManifest:
     manifest: Manifest
     destination: Destination
     proof: Proof
+    repeats: RepeatProof
     drop_secrets: bool = False
 
     def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
@@ -70,14 +74,28 @@ class ByManifest:
             if (asset := self.manifest.find(located.address)) is None:
                 return self._not_mirrored(located.address)
         shown = self.manifest.shown_for(asset)
+        standing = self._standing(reference.url, is_repointed=before is not None)
+        problem = None
+        if before is not None and standing is None:
+            message = (
+                "stays as it is: it shows an object that no line of the manifest names, so nothing "
+                "proves that the picture of the manifest is the same; `mirror rewrite --revert` "
+                "goes back to the source"
+            )
+            return Finding(Rule.REPEAT_NOT_PROVEN, str(url), message)
+        meant = standing or asset
+        if not self._may_show(shown, meant, asset, url):
+            problem = _not_proven(meant, shown, self.repeats.problem(meant, shown) or "")
+            shown = meant
         if shown.key is None:
-            message = "stays as it is: it is in no destination; `mirror sync` says why"
-            return Finding(Rule.NOT_REPOINTED, str(url), message)
+            message = problem or "stays as it is: it is in no destination; `mirror sync` says why"
+            rule = Rule.REPEAT_NOT_PROVEN if problem else Rule.NOT_REPOINTED
+            return Finding(rule, str(url), message)
         if (target := self.destination.public_url(shown.key)) is None:
             return None
         target += url.fragment
         if target == reference.url.raw:
-            return None
+            return Finding(Rule.REPEAT_NOT_PROVEN, str(url), problem) if problem else None
         if has_hidden(url.public) and not self.drop_secrets:
             message = (
                 "stays as it is: `--revert` could not bring its secret back, which is kept "
@@ -94,10 +112,42 @@ class ByManifest:
             return Finding(Rule.NOT_PROVEN, str(url), problem)
         return target
 
+    def _standing(self, url: Url, *, is_repointed: bool) -> Asset | None:
+        """Return the asset that a repointed reference shows, also after its destination moved."""
+        asset = asset_of(self.destinations, self.manifest, url)
+        if asset is None and is_repointed:
+            parts = unquote(url.raw.partition("#")[0]).split("/")
+            keys = (Key("/".join(parts[start:])) for start in range(1, len(parts)))
+            asset = next((a for key in keys if (a := self.manifest.by_key.get(key))), None)
+        return asset
+
+    def _may_show(self, shown: Asset, meant: Asset, asset: Asset, url: Url) -> bool:
+        """Return True if a reference that means one picture may show another.
+
+        `asset` is the one that the manifest has for the reference, and `shown` stands for it. A
+        person may have accepted `asset` for the address, or parted it from what was shown.
+        """
+        if self.repeats.problem(meant, shown) is None:
+            return True
+        if asset.digest == meant.digest:
+            return False
+        located = self.locator.locate(url)
+        if located is not None and self.repeats.is_accepted(located.address, asset):
+            return self.repeats.problem(asset, shown) is None
+        return shown.digest == asset.digest and self.repeats.is_parted(asset, meant)
+
     def _not_mirrored(self, address: Address) -> Finding | None:
         if address in self.ignored:
             return None
         return Finding(Rule.NOT_REPOINTED, address, "is not mirrored yet; `mirror sync` fetches it")
+
+
+def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:
+    return (
+        f"stays as it is: it means picture {meant.digest}, the manifest now has {shown.digest} for "
+        f"it, and nothing proves that they are one ({reason}). Restore the lines of the manifest; "
+        "if they are one, `mirror dupes --merge` with both records it"
+    )
 
 
 class Proof:

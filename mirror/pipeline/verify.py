@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ from mirror.manifest import (
     key_bytes,
 )
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule, is_reserved
+from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name, used_by_others
@@ -91,6 +93,7 @@ class VerifyOptions:
 
     `sample` is the part of the images whose bytes are read, wherever bytes are read. `site` is the
     folder of the built site, `base` where it is published if not where its generator says.
+    With `notes` the lines are named that a person should read before a change is merged.
     """
 
     paths: tuple[Path, ...] = ()
@@ -102,6 +105,7 @@ class VerifyOptions:
     sample: Slice = ALL
     site: Path | None = None
     base: SiteAddress | None = None
+    notes: bool = False
 
 
 @dataclass(slots=True)
@@ -170,6 +174,9 @@ def verify(
         layer, pages = _site_layer(parts, objects, options.site, options.base, progress)
         layers.append(layer)
         counts |= pages
+    if options.notes:
+        notes = chain(scrutiny.decisions(parts.config), scrutiny.openings(parts.config))
+        layers.append(Layer("decisions and settings", (), FindingLog(progress.finding, notes)))
     result = VerifyResult({}, layers)
     result.summary = summary(counts | _count(result.findings), result.findings, started)
     return result

@@ -132,9 +132,9 @@ class _Assignment:
         merges its repeats too: two groups become one.
         """
         merged = [pair for pair in self.reviews.merged if _both_in(pair, blobs)]
-        reviewed = _connected(merged)
+        reviewed = connected(merged)
         ties = [Pair.of(digest, recorded[digest]) for digest in reviewed.keys() & recorded.keys()]
-        joined = _connected([*merged, *ties])
+        joined = connected([*merged, *ties])
         same = list(joined.items())
         for digest, kept in recorded.items():
             # The canonical may itself have a canonical by now. The repeats that stayed with it were
@@ -310,7 +310,7 @@ def _distance(blob: Blob, other: Blob) -> int | None:
     return distance if distance <= DISTANCE else None
 
 
-def _connected(pairs: Iterable[Pair]) -> dict[Digest, set[Digest]]:
+def connected(pairs: Iterable[Pair]) -> dict[Digest, set[Digest]]:
     """Return for each picture the group that the pairs tie it into."""
     group_of: dict[Digest, set[Digest]] = {}
     for pair in pairs:

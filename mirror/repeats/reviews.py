@@ -56,25 +56,42 @@ class Reviews:
 NO_REVIEWS = Reviews()
 
 
-def loads_reviews(text: str) -> Reviews:
-    """Read lines `split SHA`, `merge SHA SHA` and `accept URL SHA`; a later line wins.
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of the file; `words` are its verb and what that is about, in canonical spelling."""
 
-    `#` begins a comment.
+    line: int
+    words: tuple[str, ...]
+
+    def applied(self, reviews: Reviews) -> Reviews:
+        """Return the reviews with this decision, which wins over earlier ones."""
+        verb, *rest = self.words
+        if verb == "accept":
+            return reviews.accepting(Address(rest[0]), Digest(rest[1]))
+        if verb == "merge":
+            return reviews.merging(Pair(Digest(rest[0]), Digest(rest[1])))
+        return reviews.splitting(Digest(rest[0]))
+
+
+def loads_decisions(text: str) -> list[Decision]:
+    """Read lines `split SHA`, `merge SHA SHA` and `accept URL SHA`; `#` begins a comment.
 
     Raise `ReviewError`.
     """
-    reviews = Reviews()
+    decisions = []
+    words: tuple[str, ...]
     for number, line in enumerate(text.split("\n"), start=1):
         try:
             match line.partition("#")[0].split():
                 case []:
-                    pass
+                    continue
                 case ["split", digest]:
-                    reviews = reviews.splitting(Digest.parse(digest))
+                    words = ("split", Digest.parse(digest).hex)
                 case ["merge", first, second] if first != second:
-                    reviews = reviews.merging(Pair.of(Digest.parse(first), Digest.parse(second)))
+                    pair = Pair.of(Digest.parse(first), Digest.parse(second))
+                    words = ("merge", pair.first.hex, pair.second.hex)
                 case ["accept", url, digest] if (address := canonical(url)) is not None:
-                    reviews = reviews.accepting(address, Digest.parse(digest))
+                    words = ("accept", address, Digest.parse(digest).hex)
                 case _:
                     raise ValueError(
                         "expected `split SHA256`, `merge SHA256 SHA256` or `accept URL SHA256`, "
@@ -82,7 +99,36 @@ def loads_reviews(text: str) -> Reviews:
                     )
         except ValueError as error:
             raise ReviewError(f"line {number}: {error}") from error
+        decisions.append(Decision(number, words))
+    return decisions
+
+
+def loads_reviews(text: str) -> Reviews:
+    """Return what all lines together decide; a later line wins. Raise `ReviewError`."""
+    reviews = Reviews()
+    for decision in loads_decisions(text):
+        reviews = decision.applied(reviews)
     return reviews
+
+
+def load_decisions(path: Path) -> list[Decision]:
+    """Return the decisions of a file that take effect, in its order; raise `ReviewError`.
+
+    One that a later line takes back or says again is left out.
+    """
+    try:
+        decisions = loads_decisions(read_text(path))
+    except ReviewError as error:
+        raise ReviewError(f"{path}: {error}") from error
+    reviews = NO_REVIEWS
+    for decision in decisions:
+        reviews = decision.applied(reviews)
+    last = {decision.words: decision for decision in decisions}
+    return [
+        decision
+        for decision in decisions
+        if last[decision.words] is decision and decision.applied(reviews) == reviews
+    ]
 
 
 def dumps_reviews(reviews: Reviews) -> str:

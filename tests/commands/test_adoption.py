@@ -6,12 +6,17 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from support.commands import filled, run
 from support.runners import Expression, clean_environment, fill
+from support.sites import Blog
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -156,6 +161,85 @@ def test_what_the_page_names_is_there() -> None:
     assert f"`{PLACEHOLDER}`" in docs
     for name in re.findall(r"secrets\.(\w+)", "".join(path.read_text() for path in EXAMPLES)):
         assert f"`{name}`" in docs
+
+
+def installing_scripts() -> list[str]:
+    """All scripts that an adopter's CI runs."""
+    scripts = [step["run"] for step in steps("action.yml")]
+    return [*scripts, *gitlab_scripts()]
+
+
+def test_no_file_of_the_checkout_is_taken_for_a_module() -> None:
+    """Python that is not isolated looks for modules in the folder that it is started in."""
+    for script in installing_scripts():
+        calls = re.findall(r"(?:python|MIRROR_PYTHON)\"? (-.*)", script)
+        assert calls
+        assert all(call.startswith("-I ") for call in calls)
+        assert 'bin/mirror"' not in script
+        assert "PYTHONPATH" not in script
+
+
+def test_whatever_is_installed_is_pinned() -> None:
+    count = 0
+    for script in installing_scripts():
+        for line in re.findall(r"^\s*install (.*)$", script, re.MULTILINE):
+            is_pinned = "--require-hashes" in line and "--only-binary :all:" in line
+            assert is_pinned or {"--no-index", "--no-deps", "--no-build-isolation"} <= {
+                *line.split()
+            }
+            count += 1
+    assert count == 6  # two lines of the action, and two of each job of the template
+
+
+def test_the_pins_are_those_of_what_the_package_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = project["project"]["dependencies"] + project["build-system"]["requires"]
+    pins: dict[str, list[str]] = {}
+    for entry in re.split(r"\n(?=\S)", (ROOT / "ci/requirements.txt").read_text()):
+        if entry.startswith("#"):
+            continue
+        pin = re.match(r"([\w.-]+)==([\w.]+)(?: ; .*?)? \\\n", entry)
+        assert pin, entry
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry)
+        pins.setdefault(canonicalize_name(pin[1]), []).append(pin[2])
+    for text in needed:
+        requirement = Requirement(text)
+        versions = pins[canonicalize_name(requirement.name)]
+        assert all(version in requirement.specifier for version in versions)
+
+
+def test_keys_are_given_to_the_step_that_asks_buckets_and_to_no_other() -> None:
+    for step in steps("action.yml"):
+        text = yaml.safe_dump(step)
+        assert ("inputs.secret-access-key" in text) is (step["name"] == "Verify")
+        if step["name"] != "Verify":
+            assert "unset AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN" in text
+    for path in EXAMPLES:
+        for step in steps(path):
+            assert "secrets." not in yaml.safe_dump(step.get("env", {}))
+            assert "secrets." not in yaml.safe_dump(step) or step["uses"] == PLACEHOLDER
+        assert "secrets." not in yaml.safe_dump(load(path).get("env", {}))
+        assert all("env" not in job for job in load(path)["jobs"].values())
+
+
+def test_a_file_that_is_called_like_an_option_is_a_file(blog: Blog) -> None:
+    filled(blog, "a.png")
+    (blog.root / "other.toml").write_text("no configuration")
+    (blog.root / "--config=other.toml").write_text("no post\n")
+    for hook in load(".pre-commit-hooks.yaml"):
+        program, *arguments = hook["entry"].split()
+        assert (program, arguments[-1]) == ("mirror", "--")
+        result = run(blog, *arguments, "--config=other.toml")
+        assert "other.toml" not in result.err
+        assert result.code in (0, 3)
+    assert run(blog, *arguments[:-1], "--config=other.toml").code == 2
+
+
+def test_nobody_with_keys_is_told_to_run_what_a_stranger_wrote() -> None:
+    docs = (ROOT / "docs/ci.md").read_text()
+    (answer,) = re.findall(r"^- \*\*A pull request adds images\.\*\*(.*?)^- ", docs, re.M | re.S)
+    assert "on its branch" not in answer
+    assert "never run" in answer.lower()
 
 
 # --- The runner that the other tests rely on --------------------------------------------------

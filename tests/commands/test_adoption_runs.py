@@ -109,10 +109,20 @@ def whole_job(folder: Path, published: Path) -> None:
     """All of the action with its installation, twice in one job, as for two configurations."""
     fresh = Fresh(folder, published)
     fresh.fill()
-    fresh.adopt("pull-request.yml", times=2)
+    plant(fresh)
+    fresh.adopt("pull-request.yml", times=2, report="page.html")
     job = fresh.job("pull-request.yml", name="job")
     assert job.ok, job.log
     assert job.log.count(": manifest and posts agree") == 2
+    assert not list(folder.rglob("pwned"))
+
+
+def plant(fresh: Fresh) -> None:
+    """Put modules into the repository that Python would prefer to its own, if it looked there."""
+    code = "import pathlib; pathlib.Path(__file__).with_name('pwned').touch()\n"
+    for name in ("venv", "pip", "mirror", "json", "tarfile", "hatchling", "sitecustomize", "boto3"):
+        fresh.write(f"{name}.py", code)
+    fresh.write("pyproject.toml", '[build-system]\nrequires = []\nbuild-backend = "mirror"\n')
 
 
 # --- A fresh repository -----------------------------------------------------------------------
@@ -753,6 +763,17 @@ def test_what_is_put_in_is_never_run(quick: Fresh, inputs: dict[str, str]) -> No
     assert not list(job.folder.rglob("pwned"))
 
 
+def test_no_code_of_the_checkout_is_run(quick: Fresh) -> None:
+    plant(quick)
+    quick.adopt("pull-request.yml", report="page.html")
+    job = quick.job("pull-request.yml")
+    assert job.ok, job.log
+    adopt_gitlab(quick, "unused")
+    code, said, _ = gitlab(quick, "mirror:verify")
+    assert code == 0, said
+    assert not list(quick.folder.rglob("pwned"))
+
+
 def test_a_site_in_a_folder_is_marked_where_it_lies(quick: Fresh) -> None:
     (quick.root / "web").mkdir()
     for name in ("mirror.toml", "content", "manifests", "static"):
@@ -814,11 +835,14 @@ def test_the_template_installs_mirror_from_the_archive_of_a_commit(
     archive = quick.folder / "mirror.tar.gz"
     git(published, "archive", "--prefix=mirror/", "--output", archive, "HEAD")
     adopt_gitlab(quick, str(archive))
+    plant(quick)
+    quick.commit()
     quick.temp = None
     code, said, project = gitlab(quick, "mirror:verify")
     assert code == 0, said
     xml = JUnitXml.fromfile(str(project / "mirror.xml"))
     assert (xml.tests, xml.failures, xml.errors) == (4, 0, 0)  # the post and the folder's objects
+    assert not list(project.parent.rglob("pwned"))
     shutil.rmtree(project.parent / "builds")
 
 

@@ -14,9 +14,11 @@ from mirror.host import ImageHost
 from mirror.model import Finding, is_reserved
 from mirror.pipeline import rewrite as rewriting
 from mirror.pipeline.parts import Parts, open_parts
+from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.scan import scan
 from mirror.pipeline.sync import SyncOptions, SyncResult, sync
 from mirror.pipeline.verify import VerifyOptions, VerifyResult, verify
+from mirror.repeats.reviews import REVIEWS, load_reviews
 
 BUCKET = "https://blog.oss-cn-beijing.aliyuncs.com/"
 CONFIG = """
@@ -100,6 +102,13 @@ class Blog:
             manifest,
             target,
             rewriting.Proof(target),
+            RepeatProof(
+                manifest,
+                load_reviews(site.config.manifest / REVIEWS),
+                site.archive,
+                site.destinations,
+                site.config.fetch.max_pixels,
+            ),
         )
         return rewriting.rewrite(self._context(site, write), resolve)
 

@@ -9,7 +9,13 @@ from support.pairs import DIGESTS, PAIRS, sha
 
 from mirror.model import Digest
 from mirror.repeats.evidence import Pair
-from mirror.repeats.reviews import ReviewError, Reviews, dumps_reviews, loads_reviews
+from mirror.repeats.reviews import (
+    ReviewError,
+    Reviews,
+    dumps_reviews,
+    load_decisions,
+    loads_reviews,
+)
 from mirror.urls.address import Address
 
 
@@ -59,3 +65,26 @@ def test_a_person_accepts_bytes_for_an_address() -> None:
     assert loads_reviews(dumps_reviews(reviews)) == reviews
     with pytest.raises(ReviewError, match=r"line 1: expected .*accept URL SHA256"):
         loads_reviews(f"accept a.png {first}")
+
+
+def test_of_the_lines_only_those_that_take_effect_are_told(tmp_path):
+    one, two, three = (f"{n:064x}" for n in (1, 2, 3))
+    lines = [
+        f"merge {two} {one}  # taken back",
+        f"split {one}",
+        "",
+        f"split {three}",
+        f"split {three}  # again",
+        f"accept https://h.example/a.png {one}",
+        f"accept http://H.example:80/a.png {two}",
+    ]
+    path = tmp_path / "reviews.txt"
+    path.write_text("\n".join(lines) + "\n")
+    assert [(each.line, each.words) for each in load_decisions(path)] == [
+        (2, ("split", one)),
+        (5, ("split", three)),
+        (7, ("accept", "http://h.example/a.png", two)),
+    ]
+    path.write_text(f"merge {two} {one}\nbroken\n")
+    with pytest.raises(ReviewError, match=r"reviews.txt: line 2: expected"):
+        load_decisions(path)

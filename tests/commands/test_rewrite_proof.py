@@ -1,0 +1,228 @@
+"""No line of a pull request or a bad merge moves a post to another picture."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from hashlib import sha256
+
+import pytest
+from support import slides
+from support.commands import run
+from support.sites import BUCKET
+
+from mirror.model import Rule
+from mirror.repeats import compare as comparing
+
+PAGES = [page.draw() for page in slides.deck(3)]
+PICTURES = {
+    "a.png": slides.encode(PAGES[0]),
+    "a.jpg": slides.encode(PAGES[0], "JPEG", quality=75),
+    "large.png": slides.encode(PAGES[0].resize((1920, 1080))),
+    "b.png": slides.encode(PAGES[1]),
+}
+
+
+@pytest.fixture
+def repointed(blog):
+    """Two different slides, mirrored, and a post that was repointed."""
+    return shown(blog, "a.png", "b.png")
+
+
+def shown(blog, *names):
+    for name in names:
+        blog.host.put(name, PICTURES[name])
+    blog.write("post.md", "".join(f"![]({BUCKET}{name})\n\n" for name in names))
+    assert not blog.sync().findings
+    assert not blog.rewrite().findings
+    return blog
+
+
+def change(blog, name, **members):
+    """Edit the line of the manifest that has `name`; `None` drops a member."""
+    path = blog.root / "manifests" / "images.jsonl"
+    header, *lines = path.read_text().splitlines()
+    line = blog.asset(name)
+    order = ["sha256", "md5", "size", "media_type", "width", "height", "fingerprint"]
+    order += ["key", "alias_of", "sources"]
+    changed = {member: value for member, value in (line | members).items() if value is not None}
+    text = json.dumps({member: changed[member] for member in order if member in changed})
+    lines = [text if json.loads(old) == line else old for old in lines]
+    path.write_text("\n".join([header, *lines]) + "\n")
+
+
+def digest(name):
+    return sha256(PICTURES[name]).hexdigest()
+
+
+def forge(blog, *names):
+    """Write the line of the ledger by which two pictures are the same."""
+    pair = sorted(map(digest, names))
+    line = {"rule": 3, "pair": pair, "distance": 0, "tier": "X3"}
+    with (blog.root / "manifests" / "ledger.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def stays(blog, *names):
+    """The posts stay, and the findings name both pictures."""
+    before = blog.read("post.md")
+    result = blog.rewrite()
+    assert {finding.rule for finding in result.findings} == {Rule.REPEAT_NOT_PROVEN}
+    assert blog.read("post.md") == before
+    for finding in result.findings:
+        assert all(digest(name) in finding.message for name in names)
+    return result
+
+
+def test_a_hostile_alias_moves_nothing(repointed):
+    change(repointed, "a.png", alias_of=digest("b.png"))
+    assert len(stays(repointed, "a.png", "b.png").findings) == 1
+    assert run(repointed, "rewrite", "--quiet").code == 3
+
+
+def test_a_forged_line_of_the_ledger_is_no_evidence(repointed):
+    change(repointed, "a.png", alias_of=digest("b.png"))
+    forge(repointed, "a.png", "b.png")
+    stays(repointed, "a.png", "b.png")
+
+
+def test_forged_facts_of_the_manifest_are_no_evidence(repointed):
+    facts = {"fingerprint": repointed.asset("b.png")["fingerprint"]}
+    change(repointed, "a.png", alias_of=digest("b.png"), width=1, height=1, **facts)
+    stays(repointed, "a.png", "b.png")
+
+
+def test_sources_that_were_swapped_move_nothing(repointed):
+    a, b = (repointed.asset(name) for name in ("a.png", "b.png"))
+    change(repointed, "a.png", sources=[])
+    change(repointed, "b.png", sources=sorted(a["sources"] + b["sources"]))
+    stays(repointed, "a.png", "b.png")
+
+
+def test_an_edited_line_of_the_memory_moves_nothing(repointed):
+    path = repointed.root / "manifests" / "rewrites.jsonl"
+    path.write_text(path.read_text().replace(f"{BUCKET}a.png", f"{BUCKET}b.png"))
+    stays(repointed, "a.png", "b.png")
+
+
+def test_an_edited_line_of_the_memory_repoints_no_url_of_others(repointed):
+    path = repointed.root / "manifests" / "rewrites.jsonl"
+    old = "/images/" + repointed.asset("a.png")["key"]
+    path.write_text(path.read_text().replace(old, "https://other.example/x.png"))
+    text = repointed.read("post.md").replace(old, "https://other.example/x.png")
+    repointed.write("post.md", text)
+    stays(repointed)
+
+
+def test_a_true_alias_moves_the_post_once_the_pictures_were_compared(blog, monkeypatch):
+    compared = counted(monkeypatch)
+    shown(blog, "a.png")
+    blog.host.put("large.png", PICTURES["large.png"])
+    blog.write("later.md", f"![]({BUCKET}large.png)\n")
+    blog.write("again.md", blog.read("post.md"))
+    blog.sync()
+    assert blog.asset("a.png")["alias_of"] == digest("large.png")
+    (blog.root / "manifests" / "ledger.jsonl").unlink()
+    compared.clear()
+    assert not blog.rewrite().findings
+    assert blog.asset("large.png")["key"] in blog.read("post.md")
+    assert blog.asset("large.png")["key"] in blog.read("again.md")
+    assert len(compared) == 1
+    assert blog.rewrite().changed == []
+    assert len(compared) == 1
+
+
+def counted(monkeypatch):
+    compared, compare = [], comparing.compare
+    monkeypatch.setattr(comparing, "compare", lambda *a: compared.append(a) or compare(*a))
+    return compared
+
+
+def test_a_destination_is_enough_where_the_archive_is_gone(blog):
+    shown(blog, "a.png")
+    blog.host.put("large.png", PICTURES["large.png"])
+    blog.write("later.md", f"![]({BUCKET}large.png)\n")
+    blog.sync()
+    shutil.rmtree(blog.root / "archive")
+    assert not blog.rewrite().findings
+    assert blog.asset("large.png")["key"] in blog.read("post.md")
+
+
+def test_what_cannot_be_compared_stays(repointed):
+    change(repointed, "a.png", alias_of=digest("b.png"))
+    shutil.rmtree(repointed.root / "archive")
+    (repointed.root / "static" / "images" / repointed.asset("a.png")["key"]).unlink()
+    stays(repointed, "a.png", "b.png")
+
+
+def test_a_smaller_picture_takes_no_place_of_a_larger(blog):
+    shown(blog, "large.png", "b.png")
+    blog.host.put("a.png", PICTURES["a.png"])
+    blog.write("later.md", f"![]({BUCKET}a.png)\n")
+    blog.sync()
+    key = blog.asset("large.png")["key"].replace(digest("large.png"), digest("a.png"))
+    (blog.root / "static" / "images" / key).parent.mkdir(parents=True, exist_ok=True)
+    (blog.root / "static" / "images" / key).write_bytes(PICTURES["a.png"])
+    change(blog, "a.png", alias_of=None, key=key)
+    change(blog, "large.png", alias_of=digest("a.png"), width=1, height=1)
+    (blog.root / "posts" / "later.md").unlink()
+    result = stays(blog, "large.png", "a.png")
+    assert "smaller" in result.findings[0].message
+
+
+def test_a_merge_of_a_person_moves_the_post(repointed):
+    change(repointed, "a.png", alias_of=digest("b.png"))
+    line = f"merge {digest('a.png')} {digest('b.png')}\n"
+    (repointed.root / "manifests" / "reviews.txt").write_text(line)
+    assert not repointed.rewrite().findings
+    key = repointed.asset("b.png")["key"]
+    assert repointed.read("post.md").count(key) == 2
+
+
+def test_an_accepted_picture_moves_the_post_to_it(repointed):
+    a, b = (repointed.asset(name) for name in ("a.png", "b.png"))
+    change(repointed, "a.png", sources=[])
+    change(repointed, "b.png", sources=sorted(a["sources"] + b["sources"]))
+    line = f"accept {BUCKET}a.png {digest('b.png')}\n"
+    (repointed.root / "manifests" / "reviews.txt").write_text(line)
+    assert not repointed.rewrite().findings
+    assert repointed.read("post.md").count(b["key"]) == 2
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_source_is_pointed_at_its_own_object_if_its_alias_is_not_proven(repointed, forged):
+    change(repointed, "a.png", alias_of=digest("b.png"))
+    if forged:
+        forge(repointed, "a.png", "b.png")
+    repointed.write("new.md", f"![]({BUCKET}a.png)\n")
+    repointed.rewrite()
+    assert repointed.asset("a.png")["key"] in repointed.read("new.md")
+
+
+def test_a_source_without_an_object_of_its_own_stays_if_its_alias_is_not_proven(repointed):
+    change(repointed, "a.png", alias_of=digest("b.png"), key=None)
+    (repointed.root / "posts" / "post.md").unlink()
+    text = f"![]({BUCKET}a.png)\n"
+    repointed.write("new.md", text)
+    result = repointed.rewrite()
+    assert [finding.rule for finding in result.findings] == [Rule.REPEAT_NOT_PROVEN]
+    assert digest("a.png") in result.findings[0].message
+    assert repointed.read("new.md") == text
+
+
+def test_a_repointed_post_whose_object_the_manifest_lost_stays(repointed):
+    change(repointed, "a.png", key=repointed.asset("a.png")["key"].replace(".png", "-x.png"))
+    stays(repointed)
+
+
+def test_a_destination_that_moved_takes_its_posts_along(repointed):
+    config = repointed.root / "mirror.toml"
+    text = config.read_text().replace('public_url = "/images"', 'public_url = "/pictures"')
+    config.write_text(text)
+    assert not repointed.rewrite().findings
+    assert repointed.read("post.md").count("(/pictures/") == 2
+    # The own picture goes along, whatever the manifest says meanwhile.
+    config.write_text(text.replace("/pictures", "/new"))
+    change(repointed, "a.png", alias_of=digest("b.png"))
+    repointed.rewrite()
+    assert f"/new/{repointed.asset('a.png')['key']}" in repointed.read("post.md")
