@@ -46,6 +46,14 @@ def rewrite(
         bool, typer.Option("--check", help="Write nothing; exit 1 if a post would change.")
     ] = False,
     back: Annotated[bool, typer.Option("--revert", help="Go back to the source URLs.")] = False,
+    keep_times: Annotated[
+        bool,
+        typer.Option(
+            "--keep-times",
+            help="Changed posts keep their modification time, by which Hexo, Obsidian and Joplin "
+            "sort.",
+        ),
+    ] = False,
     urls: Annotated[
         Path | None,
         typer.Option(
@@ -70,12 +78,13 @@ def rewrite(
     with running(parts, "rewrite", as_json=as_json, quiet=quiet, writes=locks) as progress:
         scanned = scan_posts(settings, paths)
         if back:
-            result = pipeline.revert(pipeline.Context(scanned, progress, writes), parts)
+            context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
+            result = pipeline.revert(context, parts)
         elif mapping is not None:
-            context = pipeline.Context(scanned, progress, writes)
+            context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
             result = pipeline.rewrite(context, pipeline.by_map(mapping))
         else:
-            context = pipeline.Context(scanned, progress, writes, parts)
+            context = pipeline.Context(scanned, progress, writes, parts, keep_times)
             result = pipeline.rewrite(context, _resolver(parts))
     if dry_run and not as_json:
         for change in result.changed:

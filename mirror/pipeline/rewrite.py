@@ -246,11 +246,14 @@ def _not_as_intended(scanned: ScannedPost, edits: Sequence[Edit], first: int) ->
     return _placed(Finding(Rule.POST_NOT_WRITTEN, str(ref.url), message), scanned, ref)
 
 
-def write_post(edit: PostEdit) -> Finding | None:
-    """Replace the post, whole, unless it changed since it was read."""
+def write_post(edit: PostEdit, *, keep_times: bool = False) -> Finding | None:
+    """Replace the post, whole, unless it changed since it was read.
+
+    With `keep_times`, the file keeps the time of its last change.
+    """
     post = edit.scanned.post
     try:
-        write_whole(post.path, edit.after.data, expected=edit.before.data)
+        write_whole(post.path, edit.after.data, expected=edit.before.data, keep_times=keep_times)
     except ChangedError:
         return _changed_meanwhile(post.name)
     except OSError as error:
@@ -307,12 +310,16 @@ class RewriteResult:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The input of both commands. Without `parts` (`--map`) nothing is remembered."""
+    """The input of both commands. Without `parts` (`--map`) nothing is remembered.
+
+    With `keep_times`, a changed post keeps the time of its last change.
+    """
 
     scanned: Scanned
     progress: Progress
     write: bool
     parts: Parts | None = None
+    keep_times: bool = False
 
 
 def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
@@ -426,7 +433,7 @@ def _write(
         sweep_beside(post.post for post in context.scanned.posts)
     context.progress.stage("rewrite", len(changes), "posts")
     for change in changes:
-        failure = write_post(change) if context.write else None
+        failure = write_post(change, keep_times=context.keep_times) if context.write else None
         context.progress.advance(failed=failure is not None)
         if failure is not None:
             findings.append(failure)

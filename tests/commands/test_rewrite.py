@@ -178,7 +178,7 @@ def test_a_run_killed_before_the_posts_were_written_leaves_nothing_to_mend(mirro
     path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
     mirrored.sync()
     with monkeypatch.context() as patch:
-        patch.setattr("mirror.pipeline.rewrite.write_post", lambda edit: 1 / 0)
+        patch.setattr("mirror.pipeline.rewrite.write_post", lambda edit, **_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             mirrored.rewrite()
     assert path.read_text() == f"![]({BUCKET}a.png)\n"
@@ -196,14 +196,27 @@ def test_a_post_that_changed_since_it_was_read_is_not_written(mirrored, monkeypa
 
     real = rewrite.write_post
 
-    def edited_meanwhile(edit):
+    def edited_meanwhile(edit, **options):
         path.write_text("an editor saved this\n")
-        return real(edit)
+        return real(edit, **options)
 
     monkeypatch.setattr("mirror.pipeline.rewrite.write_post", edited_meanwhile)
     result = mirrored.rewrite()
     assert rules(result) == [Rule.POST_CHANGED]
     assert path.read_text() == "an editor saved this\n"
+
+
+def test_posts_keep_their_modification_time_if_asked_to(mirrored):
+    path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    for options in (["--keep-times"], ["--revert", "--keep-times"]):
+        before = path.read_bytes()
+        os.utime(path, ns=(10**18, 10**18 + 1))
+        assert commands.run(mirrored, "rewrite", *options).code == 0
+        assert path.read_bytes() != before
+        assert path.stat().st_mtime_ns == 10**18 + 1
+    commands.run(mirrored, "rewrite")
+    assert path.stat().st_mtime_ns != 10**18 + 1
 
 
 def test_a_read_only_folder_is_said_and_the_post_is_as_it_was(mirrored):
