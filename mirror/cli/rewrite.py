@@ -19,6 +19,7 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    Verbose,
     exit_code,
     load,
     load_or_default,
@@ -64,6 +65,7 @@ def rewrite(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Repoint the posts at the mirrored images: the bytes of URLs, and nothing else."""
     from mirror.pipeline import rewrite as pipeline
@@ -99,7 +101,7 @@ def rewrite(
         for line in lines:
             say(line, sys.stderr)
         lines = []
-    print_end(result, progress, lines, code)
+    print_end(result, progress, lines, code, verbose=verbose)
     raise typer.Exit(code)
 
 

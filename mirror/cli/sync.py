@@ -14,6 +14,7 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    Verbose,
     finish,
     load,
     open_site,
@@ -40,6 +41,7 @@ def sync(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Back up: fetch new images, keep the originals, store them in every destination."""
     from mirror.engine import Threads
@@ -58,7 +60,7 @@ def sync(
         lines = _plan_lines(result.summary, result.planned)
     else:
         lines = _sync_lines(result.summary, settings, result.findings)
-    finish(result, progress, [_posts_line(result.summary), *lines])
+    finish(result, progress, [_posts_line(result.summary), *lines], verbose=verbose)
 
 
 def _need_sources(settings: Config) -> None:

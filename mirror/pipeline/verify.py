@@ -375,6 +375,7 @@ _REMEDIES = {
     ),
     ObjectState.UNCHECKED: "{message}",
 }
+_EMPTY = "{message} in {name}, which is empty; `mirror sync` or `mirror repair` fills it again"
 
 
 def _destination_layers(
@@ -407,8 +408,11 @@ def _destination_layer(
     destination: Destination, objects: Objects, comparison: Comparison, progress: Progress
 ) -> Layer:
     findings = FindingLog(progress.finding)
+    states = {difference.state for difference in comparison.differences}
+    missing = len(comparison.differences)
+    is_empty = states == {ObjectState.MISSING} and missing == comparison.compared
     for difference in comparison.differences:
-        remedy = _REMEDIES[difference.state]
+        remedy = _EMPTY if is_empty else _REMEDIES[difference.state]
         message = remedy.format(name=destination.name, message=difference.message)
         findings.append(Finding(difference.state.value, difference.key, message))
     subjects: Collection[str] = objects
