@@ -144,6 +144,7 @@ def _resolver(parts: Parts) -> ByManifest:
         manifest=manifest,
         destination=destination,
         proof=Proof(destination),
+        reasons=parts.state.last_sync.reasons(),
     )
 
 

@@ -86,7 +86,7 @@ def collect(
     last = parts.state.last_sync.load()
     now = [
         *scanned.findings,
-        *verify_posts(parts.destinations, parts.locator, parts.config.ignored, manifest, scanned),
+        *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
     ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",

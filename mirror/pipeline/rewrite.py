@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import unified_diff
 from functools import partial
 from hashlib import sha256
@@ -27,7 +27,7 @@ from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.posts import sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.store import ObjectInfo, StoreError
-from mirror.urls.address import Address, Url
+from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import hide_secrets
 from mirror.urls.sources import Locator
 
@@ -51,6 +51,7 @@ class ByManifest:
 
     `destinations` are all whose URLs may stand in posts. A reference is only repointed at an object
     that `proof` saw, and only if `--revert` can bring back what stood there.
+    `reasons` say why the last sync did not take an image, by the identity of its address.
     """
 
     locator: Locator
@@ -59,6 +60,7 @@ class ByManifest:
     manifest: Manifest
     destination: Destination
     proof: Proof
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
         url = before or reference.url
@@ -90,7 +92,9 @@ class ByManifest:
     def _not_mirrored(self, address: Address) -> Finding | None:
         if address in self.ignored:
             return None
-        return Finding(Rule.NOT_REPOINTED, address, "is not mirrored yet; `mirror sync` fetches it")
+        reason = self.reasons.get(identity(address))
+        remedy = f"the last sync says: {reason}" if reason else "`mirror sync` fetches it"
+        return Finding(Rule.NOT_REPOINTED, address, f"is not mirrored yet; {remedy}")
 
 
 class Proof:

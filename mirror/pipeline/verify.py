@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -147,7 +147,12 @@ def verify(
         scanned = scan(*parts.posts.find(options.paths))
         manifest = _select(parts.manifest, parts.locator, parts.destinations, scanned)
         findings = verify_posts(
-            parts.destinations, parts.locator, parts.config.ignored, manifest, scanned
+            parts.destinations,
+            parts.locator,
+            parts.config.ignored,
+            manifest,
+            scanned,
+            parts.state.last_sync.reasons(),
         )
         layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
@@ -491,8 +496,12 @@ def verify_posts(
     ignored: Collection[str],
     manifest: Manifest,
     scanned: Scanned,
+    reasons: Mapping[str, str],
 ) -> Iterator[Finding]:
-    """Yield the images of our sources that are not mirrored, and mirrored URLs without an asset."""
+    """Yield the images of our sources that are not mirrored, and mirrored URLs without an asset.
+
+    `reasons` say why the last sync did not take an image, by the identity of its address.
+    """
     for post, ref in scanned.references():
         if asset_of(destinations, manifest, ref.url) is not None:
             continue
@@ -501,7 +510,12 @@ def verify_posts(
         if located is not None:
             asset = manifest.find(located.address)
             if asset is None and located.address not in ignored:
-                message = "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+                reason = reasons.get(identity(located.address))
+                message = (
+                    f"is not mirrored; the last sync says: {reason}"
+                    if reason
+                    else "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+                )
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
             elif asset is not None and destinations and manifest.shown_for(asset).key is None:
                 message = "is in the archive, but in no destination; `mirror sync` says why"

@@ -252,6 +252,24 @@ def test_an_image_that_is_not_mirrored_stays_and_is_named(mirrored):
     assert mirrored.read("post.md").startswith(f"![]({BUCKET}lost.png) ![](/images/")
 
 
+@pytest.mark.parametrize("command", [["rewrite"], ["verify", "--posts"]])
+def test_the_remedy_for_an_image_is_that_of_the_reason_the_last_sync_met(mirrored, command):
+    mirrored.write("post.md", f"![]({BUCKET}lost.png)\n\n![]({BUCKET}lost.png)\n")
+    commands.run(mirrored, "sync")
+    mirrored.write("new.md", f"![]({BUCKET}a.png)\n")
+    (known,) = {line for line in _messages(mirrored, command) if "lost.png" in line[0]}
+    assert "HTTP 404" in known[1]
+    assert known[1].endswith("if it is known to be gone, list it under [[ignore]]")
+    assert "`mirror sync`" not in known[1]
+    (unknown,) = {line for line in _messages(mirrored, command) if "a.png" in line[0]}
+    assert "`mirror sync`" in unknown[1]
+
+
+def _messages(blog, command):
+    events = commands.run(blog, *command, "--json").events
+    return [(one["subject"], one["message"]) for one in events if one["type"] == "finding"]
+
+
 def test_an_image_that_is_in_no_destination_is_not_mirrored(mirrored):
     mirrored.configure(destination='key = "{name}"')
     mirrored.host.put("other/a.png", DECK[1])
