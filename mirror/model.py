@@ -236,6 +236,7 @@ class Rule(Enum):
     NOT_PROVEN = "M111", "object-not-proven", Outcome.FAILURE
     NO_POSTS = "M112", "no-posts", Outcome.WARNING
     POSTS_UNCHECKED = "M113", "posts-not-checked", Outcome.UNCHECKED
+    ENTRY_UNUSED = "M115", "entry-matches-nothing", Outcome.WARNING
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -21,7 +22,7 @@ from mirror.cli.common import (
     reached_destinations,
     running,
 )
-from mirror.config import Config, ConfigError
+from mirror.config import CONFIG_NAME, Config, ConfigError
 from mirror.console import for_log
 from mirror.model import Finding, Rule
 
@@ -101,6 +102,7 @@ def _sync_lines(
         lines.append(
             f"{repeats} found under a wider `mode` stand; `mirror dupes --split` parts one"
         )
+    lines += _ignore_lines(findings)
     lines.append(f"done in {summary['seconds']:.1f} s")
     return lines
 
@@ -115,6 +117,21 @@ def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding
     if failed := sum(finding.rule in _NOT_FETCHED for finding in findings):
         parts.append(f"{failed:,} failed")
     return ", ".join(parts)
+
+
+def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the lines of `mirror.toml` for the images whose findings advise to ignore them."""
+    addresses = {
+        finding.subject
+        for finding in findings
+        if finding.rule in _NOT_FETCHED and "[[ignore]]" in finding.message
+    }
+    if not addresses:
+        return []
+    lines = [f"for images that are to stay as they are, paste into {CONFIG_NAME}:"]
+    for address in sorted(addresses):
+        lines += ["", "[[ignore]]", f"url = {json.dumps(for_log(address), ensure_ascii=False)}"]
+    return [*lines, ""]
 
 
 def _stored_line(

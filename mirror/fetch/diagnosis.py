@@ -13,7 +13,7 @@ import httpx
 
 from mirror.fetch.addresses import Endpoint
 from mirror.fetch.checks import describe_document, error_code, named_endpoint, stated_reason
-from mirror.fetch.errors import FetchError, Kind
+from mirror.fetch.errors import GONE, FetchError, Kind
 from mirror.fetch.limits import FetchLimits
 from mirror.urls.redact import hide_secrets
 
@@ -39,7 +39,6 @@ _CREDENTIALS = (
     "signature holds"
 )
 _REFERER = "the host may want a Referer: set headers = { Referer = … } for this [[source]]"
-_GONE = "if it is known to be gone, list it under [[ignore]]"
 _CLOSED_ACCOUNT = "the account that owns the bucket is closed or in arrears"
 _COLD_STORAGE = "the object is in cold storage (Archive, Glacier): restore it there, then run again"
 _WITHHELD = "it is withheld by order: no setting of mirror helps"
@@ -131,7 +130,7 @@ def _remedy(
     if status == 451:
         return _WITHHELD
     if status in (404, 410):
-        return _GONE
+        return GONE
     kind = _kind(status, code, body)
     if kind is Kind.AUTHENTICATION:
         return _CREDENTIALS

@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from mirror.archive import Archive, ArchiveError
 from mirror.engine import Results
-from mirror.fetch import FetchError, Kind, Validators
+from mirror.fetch import GONE, FetchError, Kind, Validators
 from mirror.model import Blob, Finding, Rule
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
@@ -18,7 +18,7 @@ from mirror.pipeline.origins import Origins
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.state import Journal
-from mirror.store import StoreError
+from mirror.store import NotFoundError, StoreError
 from mirror.urls.address import Address
 
 # As many decoders as cores, and one more to work while another waits for the disk.
@@ -75,6 +75,8 @@ class FetchJob:
         except FetchError as error:
             rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
             return _not_fetched(request, rule, str(error))
+        except NotFoundError as error:
+            return _not_fetched(request, Rule.NOT_FETCHED, f"{error}; {GONE}")
         except StoreError as error:
             return _not_fetched(request, Rule.NOT_FETCHED, str(error))
         if body is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import unified_diff
 from functools import partial
@@ -56,7 +56,7 @@ class ByManifest:
 
     locator: Locator
     destinations: Sequence[Destination]
-    ignored: Collection[str]
+    ignored: Container[str]
     manifest: Manifest
     destination: Destination
     proof: Proof

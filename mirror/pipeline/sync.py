@@ -36,7 +36,7 @@ from mirror.pipeline.download import (
 )
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
-from mirror.pipeline.plan import Inventory, plan
+from mirror.pipeline.plan import Inventory, plan, unused_entries
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import find_orphans, images_behind, resolve
 from mirror.pipeline.scan import scan, signatures
@@ -97,6 +97,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if options.refresh:
         images += images_behind(resolved, settled, locator, images)
         mirrored.clear()  # They are among the images now.
+
+    if not options.paths:
+        findings.extend(unused_entries(config.ignored, images))
 
     # What to ask for.
     inventory = Inventory.load(settled, state.journal, archive, locator, state.validators)

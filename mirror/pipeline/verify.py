@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -493,7 +493,7 @@ def _select(
 def verify_posts(
     destinations: Sequence[Destination],
     locator: Locator,
-    ignored: Collection[str],
+    ignored: Container[str],
     manifest: Manifest,
     scanned: Scanned,
     reasons: Mapping[str, str],

@@ -10,7 +10,7 @@ from hashlib import md5, sha256
 import pytest
 from conftest import use
 from PIL import Image
-from support import slides
+from support import commands, slides
 from support.commands import picture
 from support.servers import BUCKET as SERVER_BUCKET
 from support.servers import Server
@@ -183,6 +183,30 @@ def test_what_is_no_picture_is_named_with_its_place_and_kept_out(blog, body, rul
     assert [asset["sources"] for asset in blog.assets] == [[BUCKET + "good.png"]]
     assert len(list((blog.root / "archive" / "data").rglob("*.png"))) == 1
     assert result.summary["failed"] == 1
+
+
+def test_what_is_gone_can_be_pasted_under_ignore(blog):
+    blog.write("post.md", f"![]({BUCKET}lost.png) ![]({BUCKET}lost%201.png) ![]({BUCKET}lost.png)")
+    done = commands.run(blog, "sync")
+    lines = [line for line in done.out.splitlines() if line.startswith(("[[ignore]]", "url = "))]
+    assert lines.count("[[ignore]]") == 2
+    blog.configure(more="\n".join(lines))
+    again = commands.run(blog, "sync")
+    assert again.code == 0
+    assert "2 ignored" in again.out
+    assert "[[ignore]]" not in again.out
+
+
+def test_an_entry_that_ignores_nothing_is_named_after_a_full_scan(blog):
+    blog.configure(
+        more=f'[[ignore]]\nurl = "{BUCKET}a*"\n[[ignore]]\nurl = "{BUCKET}once-there.png"\n'
+    )
+    blog.write("post.md", f"![]({BUCKET}a.png)")
+    blog.write("other.md", "nothing")
+    (warning,) = blog.sync().findings
+    assert warning.rule is Rule.ENTRY_UNUSED
+    assert warning.subject == f"{BUCKET}once-there.png"
+    assert not blog.sync(paths=(blog.root / "posts" / "other.md",)).findings
 
 
 def test_an_ignored_image_is_no_failure_and_no_request(blog):
