@@ -184,14 +184,6 @@ def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
         raise FetchError(
             f"the connection to {endpoint.netloc} broke ({error})", Kind.TRANSIENT
         ) from error
-    except httpx.ProxyError as error:
-        status = int(str(error)[:3]) if str(error)[:3].isdigit() else None
-        kind = Kind.AUTHENTICATION if status == 407 else Kind.TRANSIENT
-        raise FetchError(
-            f"the proxy did not connect to {endpoint.netloc} ({error}); see HTTPS_PROXY, NO_PROXY",
-            kind,
-            status,
-        ) from error
     except httpx.InvalidURL:  # its text quotes the URL
         raise FetchError(
             "expected a host that can exist and a URL of at most 65,536 characters, found another "

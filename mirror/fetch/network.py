@@ -20,6 +20,7 @@ from mirror.fetch.addresses import Guard
 from mirror.fetch.errors import FetchError, Kind
 
 _KEEPALIVE_S = 15.0
+_PROXY_LOGIN = 407
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
@@ -31,7 +32,6 @@ _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.WriteError: httpx.WriteError,
     httpcore.LocalProtocolError: httpx.LocalProtocolError,
     httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
-    httpcore.ProxyError: httpx.ProxyError,
     httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
 }
 _HTTPCORE_ERRORS = tuple(_HTTPX_ERRORS)
@@ -113,6 +113,27 @@ class _Dialer(httpcore.NetworkBackend):
         raise failure or httpcore.ConnectError("the name has no address")
 
 
+class _ProxyDialer(_Dialer):
+    """Dialer for a proxy. The user chose it, so it may have a private address."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        super().__init__(Guard(allow_private_hosts=True), deadline)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect, or raise `httpcore.ProxyError`, so that no host is blamed for its proxy."""
+        try:
+            return super().connect_tcp(host, port, timeout, local_address, socket_options)
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            raise httpcore.ProxyError(f"no connection to it: {error}") from error
+
+
 def _resolve(host: str, port: int) -> list[str]:
     """Return all addresses of `host`, in the system's order."""
     try:
@@ -162,7 +183,8 @@ class GuardedTransport(httpx.BaseTransport):
         Raise `FetchError` for a host that is not allowed, and `httpx.TransportError`.
         """
         url = request.url
-        pool = self._pool(url)
+        proxy = self._proxy(url)
+        pool = self._pool(url.scheme, proxy)
         try:
             response = pool.handle_request(
                 httpcore.Request(
@@ -177,8 +199,13 @@ class GuardedTransport(httpx.BaseTransport):
                     extensions=request.extensions,
                 )
             )
+        except httpcore.ProxyError as error:
+            raise _proxy_error(proxy, str(error)) from error
         except _HTTPCORE_ERRORS as error:
             raise _httpx_error(error) from error
+        if proxy and response.status == _PROXY_LOGIN:  # a host never sends it
+            response.close()
+            raise _proxy_error(proxy, f"{_PROXY_LOGIN} Proxy Authentication Required")
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -191,19 +218,22 @@ class GuardedTransport(httpx.BaseTransport):
         for pool in self._pools.values():
             pool.close()
 
-    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+    def _proxy(self, url: httpx.URL) -> str:
+        """Return the address of the proxy for `url`; empty for none."""
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all") or ""
         if proxy:
             host = url.raw_host.decode("ascii")  # `url.host` is decoded from Punycode
             port = url.port or _DEFAULT_PORTS[url.scheme]
             if proxy_bypass(f"{host}:{port}"):
-                proxy = ""
-            else:
-                self._guard.check_name(host, port)  # the proxy resolves the name, not the dialer
+                return ""
+            self._guard.check_name(host, port)  # the proxy resolves the name, not the dialer
+        return proxy
+
+    def _pool(self, scheme: str, proxy: str) -> httpcore.ConnectionPool:
         with self._lock:
-            if (url.scheme, proxy) not in self._pools:
-                self._pools[url.scheme, proxy] = self._make_pool(url.scheme, proxy)
-            return self._pools[url.scheme, proxy]
+            if (scheme, proxy) not in self._pools:
+                self._pools[scheme, proxy] = self._make_pool(scheme, proxy)
+            return self._pools[scheme, proxy]
 
     def _make_pool(self, scheme: str, proxy: str) -> httpcore.ConnectionPool:
         # Reading the authorities takes longer than a small picture, so http does without.
@@ -225,8 +255,7 @@ class GuardedTransport(httpx.BaseTransport):
             max_connections=None,
             max_keepalive_connections=self._concurrency,
             keepalive_expiry=_KEEPALIVE_S,
-            # The user chose the proxy, so it may have a private address.
-            network_backend=_Dialer(Guard(allow_private_hosts=True), self.deadline),
+            network_backend=_ProxyDialer(self.deadline),
         )
 
 
@@ -244,6 +273,18 @@ def _proxy_address(proxy: str) -> tuple[httpcore.URL, tuple[str, str] | None]:
         )
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname, port=port, target="/"), login
+
+
+def _proxy_error(proxy: str, reason: str) -> FetchError:
+    """Return the error for a proxy that refuses; `reason` may begin with an HTTP status."""
+    url = _proxy_address(proxy)[0]
+    name = f"{url.host.decode()}:{url.port}" if url.port else url.host.decode()
+    status = int(reason[:3]) if reason[:3].isdigit() else None
+    return FetchError(
+        f"the proxy {name} did not connect ({reason}); see HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
+        Kind.AUTHENTICATION if status == _PROXY_LOGIN else Kind.TRANSIENT,
+        status,
+    )
 
 
 def _httpx_error(error: Exception) -> httpx.TransportError:
