@@ -84,7 +84,9 @@ def rewrite(
             result = pipeline.revert(context, parts)
         elif mapping is not None:
             context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
-            result = pipeline.rewrite(context, pipeline.by_map(mapping))
+            by_map = pipeline.ByMap(mapping)
+            result = pipeline.rewrite(context, by_map)
+            result.findings.extend(by_map.unused())
         else:
             context = pipeline.Context(scanned, progress, writes, parts, keep_times)
             result = pipeline.rewrite(context, _resolver(parts))

@@ -60,7 +60,7 @@ def sync(
     if dry_run:
         lines = _plan_lines(result.summary, result.planned)
     else:
-        lines = _sync_lines(result.summary, settings, result.findings)
+        lines = _sync_lines(result.summary, result.stored, settings, result.findings)
     finish(result, progress, [_posts_line(result.summary), *lines], verbose=verbose)
 
 
@@ -90,9 +90,12 @@ def _plan_lines(summary: Mapping[str, int | float], planned: Sequence[str]) -> l
 
 
 def _sync_lines(
-    summary: Mapping[str, int | float], settings: Config, findings: Sequence[Finding]
+    summary: Mapping[str, int | float],
+    stored: Mapping[str, int],
+    settings: Config,
+    findings: Sequence[Finding],
 ) -> list[str]:
-    lines = [_fetched_line(summary, findings), _stored_line(summary, settings, findings)]
+    lines = [_fetched_line(summary, findings), _stored_line(summary, stored, settings, findings)]
     if summary.get("compared_again"):
         images = count_text(int(summary["compared_again"]), "known image")
         repeats = f"{summary['merged_again']:,} turned out to be repeats"
@@ -108,7 +111,11 @@ def _sync_lines(
 
 
 def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding]) -> str:
-    parts = [f"fetched {summary['fetched']:,} ({size_text(summary['bytes'])})"]
+    originals = int(summary["originals"])
+    fetched = f"fetched {int(summary['fetched']) - originals:,}"
+    if originals:
+        fetched += f" and {count_text(originals, 'unprocessed original')}"
+    parts = [f"{fetched} ({size_text(summary['bytes'])})"]
     parts.append(f"{summary['reused']:,} known already")
     if summary.get("ignored"):
         parts.append(f"{summary['ignored']:,} ignored")
@@ -135,11 +142,17 @@ def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def _stored_line(
-    summary: Mapping[str, int | float], settings: Config, findings: Sequence[Finding]
+    summary: Mapping[str, int | float],
+    stored: Mapping[str, int],
+    settings: Config,
+    findings: Sequence[Finding],
 ) -> str:
-    repeats = f"; {summary['repeats']:,} are repeats of another" if summary["repeats"] else ""
+    count = int(summary["repeats"])
+    repeats = f"; {count_text(count, 'is a repeat', 'are repeats')} of another" if count else ""
     if reached := reached_destinations(settings, findings):
-        objects = count_text(int(summary["stored"]), "new object")
-        return f"stored {objects} in {', '.join(reached)}{repeats}"
+        first, *others = reached
+        texts = [f"{count_text(stored[first], 'new object')} in {first}"]
+        texts += [f"{stored[name]:,} in {name}" for name in others]
+        return f"stored {', '.join(texts)}{repeats}"
     missing = "answers" if settings.destinations else "is configured"
     return f"no destination {missing}{repeats}"

@@ -167,6 +167,6 @@ def _not_fetched(request: FetchItem, rule: Rule, message: str) -> Finding:
     if request.is_original:
         return request.finding(
             Rule.ORIGINAL_UNREADABLE,
-            f"what the post shows is mirrored, its unprocessed original is not: {message}",
+            f"the unprocessed original of what the post shows cannot be read: {message}",
         )
     return request.finding(rule, message)

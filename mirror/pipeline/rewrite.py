@@ -40,9 +40,22 @@ The second argument is the source that stood there before, if a mirrored URL sta
 """
 
 
-def by_map(urls: Mapping[str, str]) -> Resolve:
-    """Look a URL up exactly as decoded."""
-    return lambda reference, _: urls.get(reference.url.raw)
+@dataclass(frozen=True, slots=True)
+class ByMap:
+    """Look a URL up exactly as decoded, and remember which keys of the map it met."""
+
+    urls: Mapping[str, str]
+    met: set[str] = field(default_factory=set)
+
+    def __call__(self, reference: Reference, before: Url | None) -> str | None:
+        self.met.add(reference.url.raw)
+        return self.urls.get(reference.url.raw)
+
+    def unused(self) -> Iterator[Finding]:
+        """Yield a warning for each key that no reference had."""
+        for key in sorted(self.urls.keys() - self.met):
+            message = "this key of the map is the URL of no image in the posts, as it is spelled"
+            yield Finding(Rule.ENTRY_UNUSED, Url(key).public, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,7 +322,7 @@ class RewriteResult:
 
     changed: Sequence[PostEdit]
     summary: dict[str, int | float]
-    findings: Sequence[Finding]
+    findings: FindingLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,7 +355,8 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
         edits = list(findings.sift(repoint(scanned, post, recalled, resolve)))
         changes += findings.sift(_present(edit_post(post, data, edits)))
     findings.extend(_moved_anchors(scanned.anchors, changes))
-    findings.extend(_dropped_secrets(changes))
+    if parts is not None:
+        findings.extend(_dropped_secrets(changes))
     if context.write and parts is not None and memory is not None:
         lines = memory.after_rewrite((change.before, change.after) for change in changes)
         _save_memory(parts, lines, old)

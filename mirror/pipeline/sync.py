@@ -5,9 +5,9 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -67,11 +67,15 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """The counts and findings of a run; `planned` are the addresses that a dry run would fetch."""
+    """The counts and findings of a run; `planned` are the addresses that a dry run would fetch.
+
+    `stored` has the number of new objects by the name of their destination.
+    """
 
     summary: dict[str, int | float]
     findings: Sequence[Finding]
     planned: Sequence[Address] = ()
+    stored: Mapping[str, int] = field(default_factory=dict)
 
 
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
@@ -142,14 +146,14 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # Store what the destinations lack.
     manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator)
     findings.extend(clashes)
-    stored = 0
+    stored: dict[str, int] = {}
     for destination, listing in listings:
         missing, different = compare_listing(manifest, listing, destination)
         findings.extend(different)
         put = StoreJob(archive, locator, destination.store)
         assets = store_missing(destination, missing, put, engine, findings, progress)
         findings.extend(svg_warnings(assets, locator, destination.store))
-        stored += len(assets)
+        stored[destination.name] = len(assets)
 
     # Save. An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not orphans:
@@ -158,13 +162,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     state.journal.clear()
     counts |= {
         "fetched": len(originals),
+        "originals": sum(original.request.is_original for original in originals),
         "bytes": sum(original.blob.size for original in originals),
-        "stored": stored,
+        "stored": sum(stored.values()),
         "repeats": count_repeats(images, manifest),
     }
     if choice.change is not None:
         counts |= choice.change.counts()
-    return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
+    findings_in_order = sorted(findings, key=_post_order)
+    return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
 
 
 def _post_order(finding: Finding) -> tuple[str, int, int, str, str]:

@@ -283,6 +283,21 @@ def test_an_image_that_is_in_no_destination_is_not_mirrored(mirrored):
     assert finding.place == "posts/post.md:1:24"
 
 
+def test_a_map_speaks_of_its_keys_and_of_no_way_back(mirrored):
+    signed = f"{BUCKET}a.png?AWSAccessKeyId=A&Signature=planted&Expires=1"
+    mirrored.write("post.md", f"![]({signed})\n")
+    unmet = f"{BUCKET}b.png?AWSAccessKeyId=A&Signature=hidden&Expires=1"
+    urls = {signed: "https://cdn.example/a.png", unmet: "https://cdn.example/b.png"}
+    (mirrored.root / "map.json").write_text(json.dumps(urls))
+    done = commands.run(mirrored, "rewrite", "--map", "map.json")
+    assert done.code == 0
+    assert mirrored.read("post.md") == "![](https://cdn.example/a.png)\n"
+    assert "M505" not in done.out
+    (line,) = [line for line in done.out.splitlines() if "[M115]" in line]
+    assert f"{BUCKET}b.png" in line
+    assert "hidden" not in done.out
+
+
 def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):
     text = f"before\n![]({BUCKET}a.png?AWSAccessKeyId=A&Signature=planted&Expires=1)\n"
     mirrored.write("post.md", text)

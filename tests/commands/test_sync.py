@@ -235,6 +235,32 @@ def test_a_missing_original_is_worth_a_word_and_no_failure(blog):
     assert result.summary["failed"] == 0
 
 
+def test_an_original_that_cannot_be_read_says_nothing_of_a_mirror(blog):
+    blog.write("post.md", images("a.png!small"))
+    result = blog.sync()
+    assert sorted(rules(result), key=str) == [Rule.NOT_FETCHED, Rule.ORIGINAL_UNREADABLE]
+    (message,) = (f.message for f in result.findings if f.rule is Rule.ORIGINAL_UNREADABLE)
+    assert "mirror" not in message
+    assert "original of what the post shows cannot be read: " in message
+
+
+def test_the_counts_add_up_and_name_the_destinations(blog):
+    second = '[[destination]]\nname = "disk"\nurl = "file:disk"\n'
+    blog.configure(more=second)
+    style = "a.png?x-oss-process=image/resize,w_640"
+    fill(blog, a_png=DECK[0], b_png=DECK[1], again_png=DECK[1])
+    blog.write("post.md", images("b.png"))
+    out = commands.run(blog, "sync").out
+    assert "stored 1 new object in site, 1 in disk\n" in out
+    (blog.root / "disk").rename(blog.root / "elsewhere")
+    blog.write("post.md", images("b.png", "again.png", style))
+    out = commands.run(blog, "sync").out
+    assert "3 images of your sources" in out
+    assert "fetched 2 and 1 unprocessed original (" in out
+    assert "1 known already" in out
+    assert "stored 1 new object in site, 2 in disk; 1 is a repeat of another\n" in out
+
+
 def test_variants_original_points_every_rendition_at_one_original(blog):
     blog.configure(source='variants = "original"')
     blog.host.put("a.png", DECK[0])
