@@ -197,6 +197,23 @@ def test_what_is_gone_can_be_pasted_under_ignore(blog):
     assert "[[ignore]]" not in again.out
 
 
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(40), "a HEIC picture (brand 'heic'); convert it"),
+        ("a.png", b"\0\0\0\x18ftypisom" + bytes(40), "a video (brand 'isom'); videos are not"),
+        ("a.png", b"\x1aE\xdf\xa3" + bytes(40), "WebM video; videos are not mirrored"),
+        ("a.png", b"%PDF-1.7\n%%EOF\n", "a PDF document; convert it"),
+    ],
+)
+def test_a_file_that_is_no_picture_of_the_web_has_a_way_out(blog, name, data, words):
+    blog.host.put(name, data)
+    blog.write("post.md", images(name))
+    done = commands.run(blog, "sync")
+    assert words in done.out
+    assert f'[[ignore]]\nurl = "{BUCKET}{name}"' in done.out
+
+
 def test_an_entry_that_ignores_nothing_is_named_after_a_full_scan(blog):
     blog.configure(
         more=f'[[ignore]]\nurl = "{BUCKET}a*"\n[[ignore]]\nurl = "{BUCKET}once-there.png"\n'
