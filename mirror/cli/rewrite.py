@@ -92,7 +92,7 @@ def rewrite(
             result = pipeline.rewrite(context, _resolver(parts))
     if dry_run and not as_json:
         for change in result.changed:
-            say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
+            _print_diff(pipeline.diff(change), pipeline.diff_encoding(change))
     code = exit_code(result.findings)
     if check and result.changed:  # as with verify, a difference outweighs what could not be done
         code = EXIT_FOUND
@@ -150,9 +150,14 @@ def _resolver(parts: Parts) -> ByManifest:
     )
 
 
-def _diff_text(text: str) -> str:
-    """As it is, for `git apply`; made safe where a terminal or a CI log reads it."""
-    return for_log(text) if sys.stdout.isatty() or os.environ.get("CI") else text
+def _print_diff(text: str, encoding: str) -> None:
+    """Print the bytes that `git apply` needs; safe text where a terminal or a CI log reads it."""
+    file = getattr(sys.stdout, "buffer", None)
+    if file is None or sys.stdout.isatty() or os.environ.get("CI"):
+        say(for_log(text).removesuffix("\n"))
+        return
+    sys.stdout.flush()
+    file.write(text.encode(encoding))
 
 
 def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:

@@ -287,7 +287,8 @@ def _changed_meanwhile(name: str) -> Finding:
 def diff(edit: PostEdit) -> str:
     """Return a unified diff of the post, without the secrets that stand in it, changed or not.
 
-    `git apply` takes it, from the folder of the configuration, for a post in UTF-8 without secrets.
+    Encoded as `diff_encoding` says, `git apply` takes it from the folder of the configuration, but
+    not for a post with secrets or in UTF-16.
     """
     encoding = edit.scanned.encoding
     old = {
@@ -302,10 +303,39 @@ def diff(edit: PostEdit) -> str:
         for texts in (old, new)
     )
     name = edit.before.name
-    lines = unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}")
+    lines = unified_diff(
+        _lines(before), _lines(after), _git_name(f"a/{name}"), _git_name(f"b/{name}")
+    )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+
+
+def diff_encoding(edit: PostEdit) -> str:
+    """Return the encoding in which the lines of a diff are those of the post.
+
+    A patch of UTF-16 would have no line ends that `git` finds, so its diff is in UTF-8.
+    """
+    return "gb18030" if edit.scanned.encoding == "gb18030" else "utf-8"
+
+
+def _git_name(name: str) -> str:
+    """Return a path as `git diff` spells it: quoted, or with a tab behind a name with blanks.
+
+    https://git-scm.com/docs/git-config#Documentation/git-config.txt-corequotePath
+    """
+    quoted = "".join(
+        _GIT_ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}")
+        for byte in os.fsencode(name)
+    )
+    if quoted != name:
+        return f'"{quoted}"'
+    return f"{name}\t" if " " in name else name
+
+
+_GIT_ESCAPES = {
+    ord(char): f"\\{letter}" for char, letter in zip('"\\\a\b\t\n\v\f\r', '"\\abtnvfr', strict=True)
+}
 
 
 def _lines(text: str) -> list[str]:

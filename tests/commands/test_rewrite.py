@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from support import commands, slides
+from support.faults import MIRROR
 from support.sites import BUCKET
 from typer.testing import CliRunner
 
@@ -333,6 +334,35 @@ def test_git_applies_the_diff_of_a_dry_run(mirrored, text):
     shown = diff(mirrored.rewrite(write=False).changed[0])
     git = ["git", "-C", str(mirrored.root), "apply"]
     subprocess.run([*git, "-"], input=shown.encode(), check=True)
+    by_git = path.read_bytes()
+    assert by_git != before
+    path.write_bytes(before)
+    mirrored.rewrite()
+    assert path.read_bytes() == by_git
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("my post.md", b"--- a/posts/my post.md\t\n+++ b/posts/my post.md\t\n"),
+        ("一.md", rb'--- "a/posts/\344\270\200.md"'),
+        ('a"b\\ c.md', rb'--- "a/posts/a\"b\\ c.md"'),
+        ("plain.md", b"--- a/posts/plain.md\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_git_applies_what_a_dry_run_prints_in_any_encoding(
+    mirrored, monkeypatch, encoding, name, header
+):
+    monkeypatch.delenv("CI", raising=False)
+    before = f"旧文\n\n![图]({BUCKET}a.png)\n".encode(encoding)
+    path = mirrored.write(name, before)
+    mirrored.sync()
+    command = [MIRROR, "rewrite", "--dry-run", "--quiet"]
+    done = subprocess.run(command, cwd=mirrored.root, capture_output=True, check=True)
+    assert done.stdout.startswith(header)
+    git = ["git", "-C", str(mirrored.root), "apply", "-"]
+    subprocess.run(git, input=done.stdout, check=True)
     by_git = path.read_bytes()
     assert by_git != before
     path.write_bytes(before)
