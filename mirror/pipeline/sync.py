@@ -47,6 +47,7 @@ from mirror.pipeline.store import (
     settle,
     store_missing,
     svg_warnings,
+    unshown_originals,
 )
 from mirror.posts import sweep_beside
 from mirror.repeats.evidence import Mode
@@ -144,7 +145,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
-    manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator)
+    shown = (image.located.address for image in images)
+    unshown = unshown_originals(choice.manifest, locator, shown)
+    manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
     stored: dict[str, int] = {}
     for destination, listing in listings:

@@ -17,6 +17,7 @@ from support.servers import Server
 from support.sites import BUCKET, Blog
 
 from mirror.engine import Serial
+from mirror.host import ImageHost
 from mirror.manifest import ManifestError
 from mirror.model import Key, Rule
 from mirror.pipeline.repair import RepairOptions, repair
@@ -242,6 +243,32 @@ def test_a_rendition_is_what_posts_show_and_its_original_is_archived_too(blog):
         BUCKET + style,
         BUCKET + "a.png",
     }
+
+
+def test_an_original_is_stored_in_a_destination_only_once_a_post_shows_it(blog):
+    class Processing(ImageHost):
+        def answer(self, request):
+            is_rendition = "x-oss-process" in request.target
+            return super().answer(
+                replace(request, target="/small.png") if is_rendition else request
+            )
+
+    style = "a.png?x-oss-process=image/resize,w_640"
+    with Processing({"a.png": DECK[0], "small.png": DECK[1]}) as host:
+        blog.host = host
+        blog.configure()
+        blog.write("post.md", images(style))
+        assert blog.sync().summary["stored"] == 1
+        assert list(blog.objects().values()) == [DECK[1]]
+        assert "key" not in blog.asset("a.png")
+        blog.rewrite()
+        assert blog.sync().summary["stored"] == 0
+        assert blog.verify(posts=True, archive=True).findings == []
+        blog.write("other.md", images("a.png"))
+        assert blog.sync().summary["stored"] == 1
+        blog.rewrite()
+        assert blog.sync().findings == []
+        assert blog.verify(posts=True, archive=True).findings == []
 
 
 def test_a_missing_original_is_worth_a_word_and_no_failure(blog):
