@@ -114,8 +114,11 @@ class Style:
 MANY = 10  # findings of one kind are printed as one line
 _MAX_LIVE = 3  # findings of one kind are printed above a bar; all are counted in the end
 
-# What differs between findings of one kind: addresses, digests and keys made of them, sizes.
-_SPECIFICS = re.compile(r"https?://\S+|\S*[0-9a-f]{32}\S*|\d+ bytes| \(shown \d+ times\)")
+# What differs between findings of one kind: addresses, digests and keys made of them, sizes. No
+# part can match in many ways, because a message may hold a long text of a stranger.
+_SPECIFICS = re.compile(
+    r"https?://\S+|(?:[0-9a-f]{2}/)?[0-9a-f]{32,}|\b\d{1,20} bytes| \(shown \d{1,20} times\)"
+)
 
 
 @dataclass(frozen=True, slots=True)

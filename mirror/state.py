@@ -216,13 +216,20 @@ class LastSync:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Return why images were not taken, by the identity of their address."""
+        """Return why images were not taken, and what helps, by the identity of their address."""
         failures = (f for f in self.findings if f.rule.outcome is Outcome.FAILURE)
         return {
-            identity(address): _SHOWN.sub("", failure.message)
+            identity(address): _with_remedy(failure)
             for failure in failures
             if (address := canonical(failure.subject)) is not None
         }
+
+
+def _with_remedy(failure: Finding) -> str:
+    """Return the message; without a remedy of its own, such as after no answer, to ask again."""
+    message = _SHOWN.sub("", failure.message)
+    has_remedy = "; " in message or failure.rule is not Rule.NOT_FETCHED
+    return message if has_remedy else f"{message}; `mirror sync` asks again"
 
 
 _SHOWN = re.compile(r" \(shown \d+ times\)\Z")

@@ -266,6 +266,18 @@ def test_the_remedy_for_an_image_is_that_of_the_reason_the_last_sync_met(mirrore
     assert "`mirror sync`" in unknown[1]
 
 
+def test_the_remedy_for_a_host_that_did_not_answer_is_to_ask_again(mirrored):
+    mirrored.configure(more="[fetch]\nretries = 0")
+    text = (mirrored.root / "mirror.toml").read_text()
+    text = text.replace(mirrored.host.base_url, "http://127.0.0.1:9/")
+    (mirrored.root / "mirror.toml").write_text(text)
+    mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    assert commands.run(mirrored, "sync").code == 3
+    ((_, message),) = _messages(mirrored, ["rewrite"])
+    assert "the last sync says: no connection to 127.0.0.1:9" in message
+    assert message.endswith("; `mirror sync` asks again")
+
+
 def _messages(blog, command):
     events = commands.run(blog, *command, "--json").events
     return [(one["subject"], one["message"]) for one in events if one["type"] == "finding"]
