@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from mirror.urls.address import Address, canonical, identity
+from mirror.urls.address import canonical, identity
+from mirror.urls.ignore import IgnoreEntry, IgnoreList, is_pattern
 from mirror.urls.redact import looks_secret, without_secrets
 from mirror.urls.sources import Locator, Source
 
@@ -69,7 +70,7 @@ class Config:
     archive: Path = field(default=Path("archive"))
     manifest: Path = field(default=Path("manifests"))
     dedupe: Literal["perceptual", "exact", "off"] = "perceptual"
-    ignored: Mapping[Address, str] = field(default_factory=dict)
+    ignored: IgnoreList = field(default_factory=IgnoreList)
     fetch: Fetch = field(default=Fetch())
 
     @property
@@ -152,7 +153,7 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
         archive=root / _only(top.table("archive"), "path", "archive"),
         manifest=root / _only(top.table("manifest"), "path", "manifests"),
         dedupe=_dedupe(top.table("dedupe")),
-        ignored=dict(_ignored(table, locator) for table in top.tables("ignore")),
+        ignored=IgnoreList(_ignored(table, locator) for table in top.tables("ignore")),
         fetch=_fetch(top.table("fetch")),
     )
     top.finish()
@@ -315,13 +316,19 @@ def _dedupe(table: _Table) -> Literal["perceptual", "exact", "off"]:
     return mode
 
 
-def _ignored(table: _Table, locator: Locator) -> tuple[Address, str]:
+def _ignored(table: _Table, locator: Locator) -> IgnoreEntry:
     url = table.text("url")
-    if canonical(url) is None or (address := locator.address_of(url)) is None:
-        raise table.error("url", f"expected a URL, got {without_secrets(url)!r}")
-    reason = table.text("reason")
+    table.optional_text("reason")  # a note of the user's
     table.finish()
-    return address, reason
+    address = locator.address_of(url)
+    try:
+        if is_pattern(url):
+            return IgnoreEntry.pattern(url)
+        if address is not None and canonical(url) is not None:
+            return IgnoreEntry(url, identity(address))
+    except ValueError:
+        pass
+    raise table.error("url", f"expected a URL, got {without_secrets(url)!r}")
 
 
 def _fetch(table: _Table) -> Fetch:

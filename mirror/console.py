@@ -10,13 +10,15 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
-from mirror.amounts import size_text
-from mirror.model import Finding, Outcome
+from mirror.amounts import count_text, size_text
+from mirror.model import Finding, Outcome, Rule
+from mirror.urls.address import canonical, identity
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
@@ -90,6 +92,61 @@ class Style:
         text = f"{finding.place}{subject}: {finding.message} [{finding.rule.id}]"
         return f"{mark} {for_log(text)}"
 
+    def group(self, findings: Sequence[Finding]) -> str:
+        """Return findings of one kind as one line: their number, and the first in full."""
+        first = findings[0]
+        likeness = Likeness.of(first)
+        subjects = len({finding.subject for finding in findings})
+        if likeness.host:
+            text = f"{likeness.host}: {count_text(subjects, 'image')}"
+        elif first.rule.id.startswith("M3"):
+            text = count_text(subjects, "object")
+        elif first.rule.id.startswith("M2"):
+            text = count_text(subjects, "image")
+        else:
+            text = count_text(len(findings), "place")
+        mark, line = self.finding(first).split(" ", 1)
+        return f"{mark} {for_log(text)}, the first {line}"
+
+
+# --- Findings of one kind ---------------------------------------------------------------------
+
+MANY = 10  # findings of one kind are printed as one line
+_MAX_LIVE = 3  # findings of one kind are printed above a bar; all are counted in the end
+
+# What differs between findings of one kind: addresses, digests and keys made of them, sizes. No
+# part can match in many ways, because a message may hold a long text of a stranger.
+_SPECIFICS = re.compile(
+    r"https?://\S+|(?:[0-9a-f]{2}/)?[0-9a-f]{32,}|\b\d{1,20} bytes| \(shown \d{1,20} times\)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """The rule, the host, and the message without what is special to one image.
+
+    Findings with equal ones are of one kind. A message names its destination.
+    """
+
+    rule: Rule
+    host: str
+    message: str
+
+    @classmethod
+    def of(cls, finding: Finding) -> Likeness:
+        address = canonical(finding.subject)
+        host = identity(address).partition("/")[0] if address else ""
+        message = _SPECIFICS.sub("…", finding.message.replace(finding.subject, "…"))
+        return cls(finding.rule, host, message)
+
+
+def group_findings(findings: Iterable[Finding]) -> Iterator[list[Finding]]:
+    """Yield the findings of each kind, in the order of their first ones."""
+    groups: dict[Likeness, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(Likeness.of(finding), []).append(finding)
+    return iter(groups.values())
+
 
 # --- Progress: each class is a `mirror.pipeline.progress.Progress` -----------------------------
 
@@ -158,11 +215,13 @@ class LogProgress:
 class BarProgress:
     """Draws a bar for each stage on a terminal: rate, time left, bytes and failures.
 
-    Findings are printed above the bar as they come; `printed` holds them.
+    Findings are printed above the bar as they come, the first few of each kind; `printed` holds
+    them.
     """
 
     def __init__(self) -> None:
         self.printed: set[Finding] = set()
+        self._likenesses: Counter[Likeness] = Counter()
         self._bar: tqdm[Any] | None = None
         self._counts: _StageCounts | None = None
 
@@ -193,6 +252,10 @@ class BarProgress:
 
     def finding(self, finding: Finding) -> None:
         if self._bar is not None and finding.rule.outcome is not Outcome.WARNING:
+            likeness = Likeness.of(finding)
+            self._likenesses[likeness] += 1
+            if self._likenesses[likeness] > _MAX_LIVE:
+                return
             self._bar.write(Style.of(sys.stderr).finding(finding), file=sys.stderr)
             self.printed.add(finding)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -23,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 from mirror.amounts import moment
 from mirror.files import Lock, create_whole, read_whole, sweep, write_whole
 from mirror.manifest import dump_blob, is_address, load_blob
-from mirror.model import Blob, Digest, Finding, HeldImage, Rule
+from mirror.model import Blob, Digest, Finding, HeldImage, Outcome, Rule
 from mirror.records import unwritable, write_text
-from mirror.urls.address import Address, identity
+from mirror.urls.address import Address, canonical, identity
 
 if TYPE_CHECKING:
     from mirror.fetch import Validators
@@ -213,6 +214,26 @@ class LastSync:
     ended: datetime
     findings: tuple[Finding, ...]
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Return why images were not taken, and what helps, by the identity of their address."""
+        failures = (f for f in self.findings if f.rule.outcome is Outcome.FAILURE)
+        return {
+            identity(address): _with_remedy(failure)
+            for failure in failures
+            if (address := canonical(failure.subject)) is not None
+        }
+
+
+def _with_remedy(failure: Finding) -> str:
+    """Return the message; without a remedy of its own, such as after no answer, to ask again."""
+    message = _SHOWN.sub("", failure.message)
+    has_remedy = "; " in message or failure.rule is not Rule.NOT_FETCHED
+    return message if has_remedy else f"{message}; `mirror sync` asks again"
+
+
+_SHOWN = re.compile(r" \(shown \d+ times\)\Z")
+
 
 @dataclass(frozen=True, slots=True)
 class LastSyncFile:
@@ -235,6 +256,11 @@ class LastSyncFile:
         except OSError:
             return None
         return LastSync(ended, tuple(_findings(json_lines(self.path))))
+
+    def reasons(self) -> dict[str, str]:
+        """Return the `LastSync.reasons`; none if no sync is on record."""
+        last = self.load()
+        return last.reasons if last is not None else {}
 
 
 def _findings(lines: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
@@ -15,11 +15,13 @@ import typer
 from mirror.amounts import count_text
 from mirror.config import Config, ConfigError, Posts, find_config, load_config
 from mirror.console import (
+    MANY,
     BarProgress,
     JsonProgress,
     LogProgress,
     Style,
     for_log,
+    group_findings,
     print_json,
     say,
 )
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from mirror.pipeline.scan import Scanned
 
 EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_FAILED, EXIT_REFUSED = range(5)
-_MAX_WARNINGS = 50  # of one rule on a terminal; --json has all
+_MAX_WARNINGS = 50  # of one rule are printed, without --verbose
 
 
 def path(text: str) -> Path:
@@ -66,6 +68,9 @@ ConfigPath = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="JSON Lines on stdout, and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="List every finding, also many of one kind.")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", "-n", help="Say what would be done; do nothing.")
 ]
@@ -175,42 +180,66 @@ def _progress(as_json: bool, quiet: bool) -> Progress:
     return BarProgress()
 
 
-def finish(result: Result, progress: Progress, lines: Sequence[str]) -> NoReturn:
+def finish(
+    result: Result, progress: Progress, lines: Sequence[str], *, verbose: bool = False
+) -> NoReturn:
     """Print the end of a run that acts, and exit with the code for its findings."""
     code = exit_code(result.findings)
-    print_end(result, progress, lines, code)
+    print_end(result, progress, lines, code, verbose=verbose)
     raise typer.Exit(code)
 
 
-def print_end(result: Result, progress: Progress, lines: Sequence[str], code: int) -> None:
+def print_end(
+    result: Result,
+    progress: Progress,
+    lines: Sequence[str],
+    code: int,
+    *,
+    verbose: bool = False,
+) -> None:
     """Print findings and `lines`, or the summary as JSON.
 
-    A finding that the bar has printed on the same terminal is not printed again.
+    A finding that the bar has printed on the same terminal is not printed again, but counted
+    where many of its kind are summed up.
     """
     if isinstance(progress, JsonProgress):
         print_json({"type": "summary", **result.summary, "exit_code": code})
         return
-    seen: set[Finding] = set()
+    seen: Collection[Finding] = ()
     if isinstance(progress, BarProgress) and sys.stdout.isatty():
         seen = progress.printed
-    print_findings([finding for finding in result.findings if finding not in seen])
+    print_findings(result.findings, seen, verbose=verbose)
     for line in lines:
         say(line)
 
 
-def print_findings(findings: Sequence[Finding]) -> None:
-    """Print all findings; of the warnings of one rule the first few and a count."""
+def print_findings(
+    findings: Sequence[Finding], seen: Collection[Finding] = (), *, verbose: bool = False
+) -> None:
+    """Print the findings that are not in `seen`; many of one kind as one line.
+
+    Of other warnings of one rule the first few and a count are printed. `verbose` prints all.
+    """
     style = Style.of(sys.stdout)
+    summed = {
+        group[0]: group for group in group_findings(findings) if len(group) >= MANY and not verbose
+    }
+    inside = {finding for group in summed.values() for finding in group}
     counts: Counter[Rule] = Counter()
     for finding in findings:
-        counts[finding.rule] += 1
-        is_warning = finding.rule.outcome is Outcome.WARNING
-        if not is_warning or counts[finding.rule] <= _MAX_WARNINGS:
-            say(style.finding(finding))
+        if (group := summed.pop(finding, None)) is not None:
+            say(style.group(group))
+        elif finding not in inside and finding not in seen:
+            counts[finding.rule] += 1
+            is_warning = finding.rule.outcome is Outcome.WARNING
+            if verbose or not is_warning or counts[finding.rule] <= _MAX_WARNINGS:
+                say(style.finding(finding))
     for rule, count in counts.items():
-        if rule.outcome is Outcome.WARNING and count > _MAX_WARNINGS:
+        if not verbose and rule.outcome is Outcome.WARNING and count > _MAX_WARNINGS:
             more = count - _MAX_WARNINGS
-            say(f"  and {more:,} more like the {rule.slug} above; --json lists all")
+            say(f"  and {more:,} more like the {rule.slug} above; --verbose lists all")
+    if inside:
+        say(f"  {len(inside):,} findings are summed up above; --verbose lists all")
 
 
 def reached_destinations(config: Config, findings: Iterable[Finding]) -> list[str]:

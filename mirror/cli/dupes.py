@@ -165,11 +165,11 @@ def _evidence_json(evidence: Evidence | None) -> dict[str, object]:
 
 def _evidence_text(evidence: Evidence | None) -> str:
     if evidence is None:
-        return "merged by a person"
+        return "A person said so."
     parts = [evidence.tier or "apart", f"{evidence.distance} bits"]
     parts += [
         f"{name} {value:g}"
         for name, value in _evidence_json(evidence).items()
         if type(value) is float
     ]
-    return f"{evidence.phrase} ({', '.join(parts)})"
+    return f"{evidence.sentence} ({', '.join(parts)})"

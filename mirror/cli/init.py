@@ -89,6 +89,8 @@ def init(
         say(f"as {place.public_url}, and no site generator known to mirror was found here")
     if place.remark:
         say(place.remark)
+    if (line := _git_line(root)) is not None:
+        say(line)
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
 
 
@@ -174,16 +176,33 @@ def _relative(path: Path, root: Path) -> str:
 
 def _hosts(scanned: Scanned) -> list[PostHost]:
     from mirror.pipeline.init import PostHost
-    from mirror.urls.address import canonical, identity
+    from mirror.urls.address import canonical, host_of, identity
 
     images: dict[str, set[str]] = {}
     schemes: Counter[tuple[str, str]] = Counter()
     for _, reference in scanned.references():
         if (address := canonical(reference.url.raw)) is not None:
-            name = identity(address).partition("/")[0]
+            name = host_of(address)
             images.setdefault(name, set()).add(identity(address))
-            schemes[name, address.partition(":")[0]] += 1
+            schemes[name, reference.url.raw.partition("//")[0].lower()] += 1  # "" is for both
     return [
-        PostHost(name, len(identities), "https" if schemes[name, "https"] else "http")
+        PostHost(
+            name,
+            len(identities),
+            "http" if schemes[name, "http:"] > schemes[name, "https:"] else "https",
+        )
         for name, identities in images.items()
     ]
+
+
+def _git_line(root: Path) -> str | None:
+    """Return the advice to keep the archive out of git; `None` where that is settled."""
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        return None
+    with suppress(OSError):
+        lines = (root / ".gitignore").read_bytes().split()
+        if {b"archive", b"archive/", b"/archive", b"/archive/"} & {*lines}:
+            return None
+    return (
+        "the archive is as large as all images: `echo /archive/ >> .gitignore` keeps it out of git"
+    )

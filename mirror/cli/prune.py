@@ -11,6 +11,7 @@ from mirror.cli.common import (
     ConfigPath,
     Json,
     Quiet,
+    Verbose,
     finish,
     load,
     one_line,
@@ -37,6 +38,7 @@ def prune(
     ] = "10%",
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """List the objects that neither the manifest nor another site names; --yes deletes them."""
     from mirror.engine import Threads
@@ -50,7 +52,7 @@ def prune(
     parts = open_site(load(config))
     with running(parts, "prune", as_json=as_json, quiet=quiet, writes=yes) as progress:
         result = run_prune(parts, Threads(), options, progress)
-    finish(result, progress, _prune_lines(result, options))
+    finish(result, progress, _prune_lines(result, options), verbose=verbose)
 
 
 def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:

@@ -14,6 +14,7 @@ from mirror.cli.common import (
     DryRun,
     Json,
     Quiet,
+    Verbose,
     exit_code,
     finish,
     load,
@@ -34,6 +35,7 @@ def repair(
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Put missing and damaged objects back, from any copy with the right SHA-256."""
     from mirror.engine import Threads
@@ -44,9 +46,8 @@ def repair(
     with running(parts, "repair", as_json=as_json, quiet=quiet, writes=not dry_run) as progress:
         result = run_repair(parts, Threads(), RepairOptions(dry_run, deep), progress)
     is_whole = exit_code(result.findings) == EXIT_OK
-    finish(
-        result, progress, _repair_lines(result.summary, result.repairs, dry_run, is_whole=is_whole)
-    )
+    lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=is_whole)
+    finish(result, progress, lines, verbose=verbose)
 
 
 def _repair_lines(

@@ -13,6 +13,7 @@ from mirror.cli.common import (
     ConfigPath,
     Json,
     Quiet,
+    Verbose,
     finish,
     load,
     one_line,
@@ -32,6 +33,7 @@ def restore(
     config: ConfigPath = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write the images back under their original paths, from the archive or a bucket."""
     from mirror.engine import Threads
@@ -40,7 +42,7 @@ def restore(
     parts = open_site(load(config))
     with running(parts, "restore", as_json=as_json, quiet=quiet, writes=False) as progress:
         result = run_restore(parts, Threads(), folder, progress)
-    finish(result, progress, [_restore_line(result.summary, folder)])
+    finish(result, progress, [_restore_line(result.summary, folder)], verbose=verbose)
 
 
 def _restore_line(counts: Mapping[str, int | float], folder: Path) -> str:

@@ -19,6 +19,7 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    Verbose,
     exit_code,
     leftovers_lines,
     load,
@@ -48,6 +49,14 @@ def rewrite(
         bool, typer.Option("--check", help="Write nothing; exit 1 if a post would change.")
     ] = False,
     back: Annotated[bool, typer.Option("--revert", help="Go back to the source URLs.")] = False,
+    keep_times: Annotated[
+        bool,
+        typer.Option(
+            "--keep-times",
+            help="Changed posts keep their modification time, by which Hexo, Obsidian and Joplin "
+            "sort.",
+        ),
+    ] = False,
     urls: Annotated[
         Path | None,
         typer.Option(
@@ -65,6 +74,7 @@ def rewrite(
     ] = False,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Repoint the posts at the mirrored images: the bytes of URLs, and nothing else."""
     from mirror.pipeline import rewrite as pipeline
@@ -79,16 +89,19 @@ def rewrite(
     with running(parts, "rewrite", as_json=as_json, quiet=quiet, writes=locks) as progress:
         scanned = scan_posts(settings, paths)
         if back:
-            result = pipeline.revert(pipeline.Context(scanned, progress, writes), parts)
+            context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
+            result = pipeline.revert(context, parts)
         elif mapping is not None:
-            context = pipeline.Context(scanned, progress, writes)
-            result = pipeline.rewrite(context, pipeline.by_map(mapping))
+            context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
+            by_map = pipeline.ByMap(mapping)
+            result = pipeline.rewrite(context, by_map)
+            result.findings.extend(by_map.unused())
         else:
-            context = pipeline.Context(scanned, progress, writes, parts)
+            context = pipeline.Context(scanned, progress, writes, parts, keep_times)
             result = pipeline.rewrite(context, _resolver(parts, drop_secrets=drop_secrets))
     if dry_run and not as_json:
         for change in result.changed:
-            say(_diff_text(pipeline.diff(change)).removesuffix("\n"))
+            _print_diff(pipeline.diff(change), pipeline.diff_encoding(change))
     code = exit_code(result.findings)
     if check and result.changed:  # as with verify, a difference outweighs what could not be done
         code = EXIT_FOUND
@@ -101,7 +114,7 @@ def rewrite(
         for line in lines:
             say(line, sys.stderr)
         lines = []
-    print_end(result, progress, lines, code)
+    print_end(result, progress, lines, code, verbose=verbose)
     raise typer.Exit(code)
 
 
@@ -165,12 +178,18 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
             parts.config.fetch.max_pixels,
         ),
         drop_secrets=drop_secrets,
+        reasons=parts.state.last_sync.reasons(),
     )
 
 
-def _diff_text(text: str) -> str:
-    """As it is, for `git apply`; made safe where a terminal or a CI log reads it."""
-    return for_log(text) if sys.stdout.isatty() or os.environ.get("CI") else text
+def _print_diff(text: str, encoding: str) -> None:
+    """Print the bytes that `git apply` needs; safe text where a terminal or a CI log reads it."""
+    file = getattr(sys.stdout, "buffer", None)
+    if file is None or sys.stdout.isatty() or os.environ.get("CI"):
+        say(for_log(text).removesuffix("\n"))
+        return
+    sys.stdout.flush()
+    file.write(text.encode(encoding))
 
 
 def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated
 
@@ -14,13 +15,14 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    Verbose,
     finish,
     load,
     open_site,
     reached_destinations,
     running,
 )
-from mirror.config import Config, ConfigError
+from mirror.config import CONFIG_NAME, Config, ConfigError
 from mirror.console import for_log
 from mirror.model import Finding, Rule
 
@@ -40,6 +42,7 @@ def sync(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Back up: fetch new images, keep the originals, store them in every destination."""
     from mirror.engine import Threads
@@ -57,8 +60,8 @@ def sync(
     if dry_run:
         lines = _plan_lines(result.summary, result.planned)
     else:
-        lines = _sync_lines(result.summary, settings, result.findings)
-    finish(result, progress, [_posts_line(result.summary), *lines])
+        lines = _sync_lines(result.summary, result.stored, settings, result.findings)
+    finish(result, progress, [_posts_line(result.summary), *lines], verbose=verbose)
 
 
 def _need_sources(settings: Config) -> None:
@@ -87,9 +90,12 @@ def _plan_lines(summary: Mapping[str, int | float], planned: Sequence[str]) -> l
 
 
 def _sync_lines(
-    summary: Mapping[str, int | float], settings: Config, findings: Sequence[Finding]
+    summary: Mapping[str, int | float],
+    stored: Mapping[str, int],
+    settings: Config,
+    findings: Sequence[Finding],
 ) -> list[str]:
-    lines = [_fetched_line(summary, findings), _stored_line(summary, settings, findings)]
+    lines = [_fetched_line(summary, findings), _stored_line(summary, stored, settings, findings)]
     if summary.get("compared_again"):
         images = count_text(int(summary["compared_again"]), "known image")
         repeats = f"{summary['merged_again']:,} turned out to be repeats"
@@ -99,12 +105,17 @@ def _sync_lines(
         lines.append(
             f"{repeats} found under a wider `mode` stand; `mirror dupes --split` parts one"
         )
+    lines += _ignore_lines(findings)
     lines.append(f"done in {summary['seconds']:.1f} s")
     return lines
 
 
 def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding]) -> str:
-    parts = [f"fetched {summary['fetched']:,} ({size_text(summary['bytes'])})"]
+    originals = int(summary["originals"])
+    fetched = f"fetched {int(summary['fetched']) - originals:,}"
+    if originals:
+        fetched += f" and {count_text(originals, 'unprocessed original')}"
+    parts = [f"{fetched} ({size_text(summary['bytes'])})"]
     parts.append(f"{summary['reused']:,} known already")
     if summary.get("ignored"):
         parts.append(f"{summary['ignored']:,} ignored")
@@ -115,12 +126,33 @@ def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding
     return ", ".join(parts)
 
 
+def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the lines of `mirror.toml` for the images whose findings advise to ignore them."""
+    addresses = {
+        finding.subject
+        for finding in findings
+        if finding.rule in _NOT_FETCHED and "[[ignore]]" in finding.message
+    }
+    if not addresses:
+        return []
+    lines = [f"for images that are to stay as they are, paste into {CONFIG_NAME}:"]
+    for address in sorted(addresses):
+        lines += ["", "[[ignore]]", f"url = {json.dumps(for_log(address), ensure_ascii=False)}"]
+    return [*lines, ""]
+
+
 def _stored_line(
-    summary: Mapping[str, int | float], settings: Config, findings: Sequence[Finding]
+    summary: Mapping[str, int | float],
+    stored: Mapping[str, int],
+    settings: Config,
+    findings: Sequence[Finding],
 ) -> str:
-    repeats = f"; {summary['repeats']:,} are repeats of another" if summary["repeats"] else ""
+    count = int(summary["repeats"])
+    repeats = f"; {count_text(count, 'is a repeat', 'are repeats')} of another" if count else ""
     if reached := reached_destinations(settings, findings):
-        objects = count_text(int(summary["stored"]), "new object")
-        return f"stored {objects} in {', '.join(reached)}{repeats}"
+        first, *others = reached
+        texts = [f"{count_text(stored[first], 'new object')} in {first}"]
+        texts += [f"{stored[name]:,} in {name}" for name in others]
+        return f"stored {', '.join(texts)}{repeats}"
     missing = "answers" if settings.destinations else "is configured"
     return f"no destination {missing}{repeats}"

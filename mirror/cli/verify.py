@@ -22,6 +22,7 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    Verbose,
     check_output,
     exit_code,
     is_stdout,
@@ -102,6 +103,7 @@ def verify(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Prove that manifest, destinations and posts agree; exit 1 if they do not."""
     from mirror.engine import Threads
@@ -151,9 +153,9 @@ def verify(
         verdict = _verdict(result.summary, reached, options, code)
         if form in (Format.TEXT, Format.JSON):
             lines = [*leftovers_lines(int(result.summary.get("leftovers", 0))), verdict]
-            print_end(result, progress, lines, code)
+            print_end(result, progress, lines, code, verbose=verbose)
         else:
-            _print_as(form, _report(parts, result, verdict, code))
+            _print_as(form, _report(parts, result, verdict, code), verbose=verbose)
     if output is not None and not is_stdout(output) and not quiet:
         say(f"{verdict}; see {output}", sys.stderr)
     raise typer.Exit(code)
@@ -271,7 +273,7 @@ def _relative(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
-def _print_as(form: Format, report: CheckReport) -> None:
+def _print_as(form: Format, report: CheckReport, *, verbose: bool) -> None:
     from mirror import formats
 
     if form is Format.JUNIT:
@@ -282,7 +284,7 @@ def _print_as(form: Format, report: CheckReport) -> None:
         annotations, rest = formats.github_annotations(report)
         for annotation in annotations:
             say(annotation)
-        print_findings(rest)
+        print_findings(rest, verbose=verbose)
         say(for_log(report.verdict))
         _add_to_job_summary(formats.job_summary(report))
 

@@ -19,13 +19,14 @@ from typing import Self
 from mirror.fetch.addresses import Endpoint, Guard, names_private_host
 from mirror.fetch.checks import Declaration
 from mirror.fetch.diagnosis import final_error
-from mirror.fetch.errors import FetchError, Kind
+from mirror.fetch.errors import GONE, FetchError, Kind
 from mirror.fetch.exchange import Body, Exchange, Validators
 from mirror.fetch.limits import FetchLimits, HostLimit, backoff_s
 from mirror.fetch.network import GuardedTransport
 from mirror.urls.address import Url
 
 __all__ = [
+    "GONE",
     "Body",
     "Declaration",
     "FetchError",

@@ -13,7 +13,7 @@ import httpx
 
 from mirror.fetch.addresses import Endpoint
 from mirror.fetch.checks import describe_document, error_code, named_endpoint, stated_reason
-from mirror.fetch.errors import FetchError, Kind
+from mirror.fetch.errors import GONE, FetchError, Kind
 from mirror.fetch.limits import FetchLimits
 from mirror.urls.redact import hide_secrets
 
@@ -39,7 +39,6 @@ _CREDENTIALS = (
     "signature holds"
 )
 _REFERER = "the host may want a Referer: set headers = { Referer = … } for this [[source]]"
-_GONE = "if it is known to be gone, list it under [[ignore]]"
 _CLOSED_ACCOUNT = "the account that owns the bucket is closed or in arrears"
 _COLD_STORAGE = "the object is in cold storage (Archive, Glacier): restore it there, then run again"
 _WITHHELD = "it is withheld by order: no setting of mirror helps"
@@ -131,7 +130,7 @@ def _remedy(
     if status == 451:
         return _WITHHELD
     if status in (404, 410):
-        return _GONE
+        return GONE
     kind = _kind(status, code, body)
     if kind is Kind.AUTHENTICATION:
         return _CREDENTIALS
@@ -184,14 +183,6 @@ def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
     except httpx.NetworkError as error:
         raise FetchError(
             f"the connection to {endpoint.netloc} broke ({error})", Kind.TRANSIENT
-        ) from error
-    except httpx.ProxyError as error:
-        status = int(str(error)[:3]) if str(error)[:3].isdigit() else None
-        kind = Kind.AUTHENTICATION if status == 407 else Kind.TRANSIENT
-        raise FetchError(
-            f"the proxy did not connect to {endpoint.netloc} ({error}); see HTTPS_PROXY, NO_PROXY",
-            kind,
-            status,
         ) from error
     except httpx.InvalidURL:  # its text quotes the URL
         raise FetchError(

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from mirror.urls.redact import printable
 
+GONE = "if it is known to be gone, list it under [[ignore]]"
+"""The remedy for a picture that its host does not have."""
+
 
 class Kind(StrEnum):
     """Classes of failure. They decide whether to retry, and what the user is advised to do."""

@@ -21,6 +21,7 @@ from mirror.fetch.addresses import Guard
 from mirror.fetch.errors import FetchError, Kind
 
 _KEEPALIVE_S = 15.0
+_PROXY_LOGIN = 407
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
@@ -32,7 +33,6 @@ _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.WriteError: httpx.WriteError,
     httpcore.LocalProtocolError: httpx.LocalProtocolError,
     httpcore.RemoteProtocolError: httpx.RemoteProtocolError,
-    httpcore.ProxyError: httpx.ProxyError,
     httpcore.UnsupportedProtocol: httpx.UnsupportedProtocol,
 }
 _HTTPCORE_ERRORS = tuple(_HTTPX_ERRORS)
@@ -163,6 +163,27 @@ class _Dialer(httpcore.NetworkBackend):
         raise failure or httpcore.ConnectError("the name has no address")
 
 
+class _ProxyDialer(_Dialer):
+    """Dialer for a proxy. The user chose it, so it may have a private address."""
+
+    def __init__(self, deadline: Deadline, stream_type: type[_Stream] = _Stream) -> None:
+        super().__init__(Guard(allow_private_hosts=True), deadline, stream_type)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect, or raise `httpcore.ProxyError`, so that no host is blamed for its proxy."""
+        try:
+            return super().connect_tcp(host, port, timeout, local_address, socket_options)
+        except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            raise httpcore.ProxyError(f"no connection to it: {error}") from error
+
+
 def _resolve(host: str, port: int) -> list[str]:
     """Return all addresses of `host`, in the system's order."""
     try:
@@ -212,14 +233,20 @@ class GuardedTransport(httpx.BaseTransport):
         The extension `target` replaces the path and query of the URL, as in httpx. Raise
         `FetchError` for a host that is not allowed, and `httpx.TransportError`.
         """
+        proxy = self._proxy(request.url)
         try:
-            response = self._send(request, request.headers.raw, _Stream)
+            response = self._send(request, request.headers.raw, proxy, _Stream)
         except httpcore.RemoteProtocolError as error:
             if _ILLEGAL_LINE not in str(error):
                 raise _httpx_error(error) from error
-            response = self._send_again(request)
+            response = self._send_again(request, proxy)
+        except httpcore.ProxyError as error:
+            raise _proxy_error(proxy, str(error)) from error
         except _HTTPCORE_ERRORS as error:
             raise _httpx_error(error) from error
+        if proxy and response.status == _PROXY_LOGIN:  # a host never sends it
+            response.close()
+            raise _proxy_error(proxy, f"{_PROXY_LOGIN} Proxy Authentication Required")
         return httpx.Response(
             response.status,
             headers=response.headers,
@@ -227,11 +254,12 @@ class GuardedTransport(httpx.BaseTransport):
             extensions=response.extensions,
         )
 
-    def _send_again(self, request: httpx.Request) -> httpcore.Response:
+    def _send_again(self, request: httpx.Request, proxy: str) -> httpcore.Response:
         """Send a request whose response has an illegal header line on a connection of its own."""
         headers = [pair for pair in request.headers.raw if pair[0].lower() != b"connection"]
         try:
-            return self._send(request, [*headers, (b"Connection", b"close")], _LenientStream)
+            headers.append((b"Connection", b"close"))
+            return self._send(request, headers, proxy, _LenientStream)
         except _HTTPCORE_ERRORS as error:
             raise _httpx_error(error) from error
 
@@ -239,13 +267,14 @@ class GuardedTransport(httpx.BaseTransport):
         self,
         request: httpx.Request,
         headers: list[tuple[bytes, bytes]],
+        proxy: str,
         stream_type: type[_Stream],
     ) -> httpcore.Response:
         url = request.url
         # httpcore would also send the extension to a proxy, as the target of CONNECT.
         extensions = dict(request.extensions)
         target = extensions.pop("target", url.raw_path)
-        return self._pool(url, stream_type).handle_request(
+        return self._pool(url.scheme, proxy, stream_type).handle_request(
             httpcore.Request(
                 request.method,
                 httpcore.URL(
@@ -261,17 +290,20 @@ class GuardedTransport(httpx.BaseTransport):
         for pool in self._pools.values():
             pool.close()
 
-    def _pool(self, url: httpx.URL, stream_type: type[_Stream]) -> httpcore.ConnectionPool:
+    def _proxy(self, url: httpx.URL) -> str:
+        """Return the address of the proxy for `url`; empty for none."""
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all") or ""
         if proxy:
             host = url.raw_host.decode("ascii")  # `url.host` is decoded from Punycode
             port = url.port or _DEFAULT_PORTS[url.scheme]
             if proxy_bypass(f"{host}:{port}"):
-                proxy = ""
-            else:
-                self._guard.check_name(host, port)  # the proxy resolves the name, not the dialer
+                return ""
+            self._guard.check_name(host, port)  # the proxy resolves the name, not the dialer
+        return proxy
+
+    def _pool(self, scheme: str, proxy: str, stream_type: type[_Stream]) -> httpcore.ConnectionPool:
         with self._lock:
-            key = url.scheme, proxy, stream_type
+            key = scheme, proxy, stream_type
             if key not in self._pools:
                 self._pools[key] = self._make_pool(*key)
             return self._pools[key]
@@ -298,8 +330,7 @@ class GuardedTransport(httpx.BaseTransport):
             max_connections=None,
             max_keepalive_connections=self._concurrency,
             keepalive_expiry=_KEEPALIVE_S,
-            # The user chose the proxy, so it may have a private address.
-            network_backend=_Dialer(Guard(allow_private_hosts=True), self.deadline, stream_type),
+            network_backend=_ProxyDialer(self.deadline, stream_type),
         )
 
 
@@ -317,6 +348,18 @@ def _proxy_address(proxy: str) -> tuple[httpcore.URL, tuple[str, str] | None]:
         )
     login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
     return httpcore.URL(scheme=parts.scheme, host=parts.hostname, port=port, target="/"), login
+
+
+def _proxy_error(proxy: str, reason: str) -> FetchError:
+    """Return the error for a proxy that refuses; `reason` may begin with an HTTP status."""
+    url = _proxy_address(proxy)[0]
+    name = f"{url.host.decode()}:{url.port}" if url.port else url.host.decode()
+    status = int(reason[:3]) if reason[:3].isdigit() else None
+    return FetchError(
+        f"the proxy {name} did not connect ({reason}); see HTTP_PROXY, HTTPS_PROXY and NO_PROXY",
+        Kind.AUTHENTICATION if status == _PROXY_LOGIN else Kind.TRANSIENT,
+        status,
+    )
 
 
 def _httpx_error(error: Exception) -> httpx.TransportError:

@@ -54,10 +54,11 @@ class Folder(Protocol):
         *,
         expected: bytes | EllipsisType | None = ...,
         mode: int | None = None,
+        keep_times: bool = False,
     ) -> None:
         """Write a file, whole or not at all, in place of an older one.
 
-        `expected` and `mode` are those of `write_whole`.
+        `expected`, `mode` and `keep_times` are those of `write_whole`.
         """
         ...
 

@@ -139,6 +139,7 @@ class PosixFolder:
         *,
         expected: bytes | EllipsisType | None = ...,
         mode: int | None = None,
+        keep_times: bool = False,
     ) -> None:
         old = self.status(name)
         if old and stat.S_ISLNK(old.st_mode):
@@ -151,6 +152,8 @@ class PosixFolder:
                 mode = stat.S_IMODE(old.st_mode)
             if mode is not None:
                 os.fchmod(file, mode)
+            if keep_times and old:
+                os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))
             # Compared as late as possible, so that another writer has only the time between two
             # system calls to come in between.
             if expected is not ... and self._contents(name) != expected:

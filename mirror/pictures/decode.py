@@ -39,6 +39,7 @@ from mirror.pictures.sniff import (
     is_whole_gif,
     picture_format,
     scan_count,
+    way_out,
     without_broken_chunks,
 )
 from mirror.urls.redact import printable
@@ -220,7 +221,8 @@ class Picture:
         """Raise `ImageError` unless `data` begins like a picture within `limits`."""
         self._name = picture_format(data)
         if self._name is None:
-            raise ImageError(f"expected a picture, found {describe(data)}")
+            remedy = f"; {text}" if (text := way_out(data)) is not None else ""
+            raise ImageError(f"expected a picture, found {describe(data)}{remedy}")
         if is_cut_short(data):
             raise ImageError(f"{self._name}, cut short: its end is missing")
         if self._name == "JPEG" and (scans := scan_count(data)) > _MAX_SCANS:

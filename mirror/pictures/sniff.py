@@ -15,6 +15,7 @@ from mirror.urls.redact import printable
 _HEAD = 4096  # bytes of a text that `describe` reads; bounds its work
 _PROLOG = 1 << 16  # bytes that may hold the root of an SVG: licences and entity lists precede it
 
+_MATROSKA = b"\x1aE\xdf\xa3"
 # First bytes of what hosts send in place of a picture, or of pictures nobody's browser shows.
 _MAGIC = (
     (b"%PDF", "a PDF document"),
@@ -24,8 +25,11 @@ _MAGIC = (
     (b"\x00\x00\x00\x0cjP", "a JPEG 2000 picture"),
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"%!PS", "a PostScript document"),
-    (b"\x1aE\xdf\xa3", "a Matroska or WebM video"),
+    (_MATROSKA, "a Matroska or WebM video"),
 )
+_CONVERTIBLE = (b"%PDF", b"8BPS", b"\x00\x00\x00\x0cjP", b"\xff\x0a", b"%!PS")
+# Brands of ISO/IEC 23008-12, annex B, and those of its structural specification.
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -229,11 +233,24 @@ def describe(data: bytes) -> str:
         if data.startswith(magic):
             return name
     if data[4:8] == b"ftyp":
-        return f"a video or HEIF picture (brand {printable(data[8:12].decode('latin-1'))!r})"
+        name = "a HEIC picture" if data[8:12] in _HEIC_BRANDS else "a video"
+        return f"{name} (brand {printable(data[8:12].decode('latin-1'))!r})"
     text = _text(data[:_HEAD]).lstrip("\ufeff \t\r\n")
     if text and all(char.isprintable() or char.isspace() for char in text[:80]):
         return _describe_text(text)
     return f"{len(data):,} bytes that begin {data[:8].hex()}"
+
+
+def way_out(data: bytes) -> str | None:
+    """Return what a user can do about a file that is whole and no picture of the web.
+
+    Return `None` for anything else, such as an error page.
+    """
+    if data.startswith(_CONVERTIBLE) or (data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS):
+        return "convert it to a format of the web, such as PNG, or list it under [[ignore]]"
+    if data.startswith(_MATROSKA) or data[4:8] == b"ftyp":
+        return "videos are not mirrored: list it under [[ignore]]"
+    return None
 
 
 def _describe_text(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,7 +45,7 @@ from mirror.store.probe import (
     passed,
     unknown,
 )
-from mirror.urls.address import Address, Url
+from mirror.urls.address import Url
 from mirror.urls.sources import Locator, Source, SourceImage
 
 _BLOCKED = (Kind.BLOCKED, Kind.AUTHENTICATION)  # a Referer may help
@@ -297,7 +297,7 @@ def _remembered(manifest: Manifest | ManifestError, locator: Locator) -> Iterato
 
 
 def _examples(
-    source: Source, images: Iterable[SourceImage], ignored: Collection[Address]
+    source: Source, images: Iterable[SourceImage], ignored: Container[str]
 ) -> Iterator[SourceImage]:
     """Yield those of `images` that are of the source and not ignored, each object once."""
     names = set[str]()

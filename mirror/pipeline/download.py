@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from mirror.archive import Archive, ArchiveError
 from mirror.engine import Results
-from mirror.fetch import FetchError, Kind, Validators
+from mirror.fetch import GONE, FetchError, Kind, Validators
 from mirror.model import Blob, Finding, HeldImage, Rule
 from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
@@ -19,7 +19,7 @@ from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.repeats.reviews import Reviews
 from mirror.state import HeldImages, Journal
-from mirror.store import StoreError
+from mirror.store import NotFoundError, StoreError
 from mirror.urls.address import Address
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import SourceImage
@@ -97,6 +97,8 @@ class FetchJob:
                 failure = failure or _not_fetched(request, rule, str(error))
                 if error.kind is Kind.TOO_LARGE:
                     break
+            except NotFoundError as error:
+                failure = failure or _not_fetched(request, Rule.NOT_FETCHED, f"{error}; {GONE}")
             except StoreError as error:
                 failure = failure or _not_fetched(request, Rule.NOT_FETCHED, str(error))
             else:
@@ -234,6 +236,6 @@ def _not_fetched(request: FetchItem, rule: Rule, message: str) -> Finding:
     if request.is_original:
         return request.finding(
             Rule.ORIGINAL_UNREADABLE,
-            f"what the post shows is mirrored, its unprocessed original is not: {message}",
+            f"the unprocessed original of what the post shows cannot be read: {message}",
         )
     return request.finding(rule, message)

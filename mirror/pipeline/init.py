@@ -23,7 +23,7 @@ _STORAGE = re.compile(
 class PostHost:
     """A host in the posts, and the number of its images they show.
 
-    `scheme` is `https` if any reference spells it so.
+    `scheme` is the one that most references spell; `https` where none does.
     """
 
     name: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from mirror.archive import Archive
@@ -13,7 +13,8 @@ from mirror.model import Blob, Finding, HeldImage, Rule
 from mirror.pipeline.scan import PostImage
 from mirror.state import Journal, ValidatorCache
 from mirror.urls.address import Address, Url, identity
-from mirror.urls.redact import has_hidden
+from mirror.urls.ignore import IgnoreList
+from mirror.urls.redact import has_hidden, without_secrets
 from mirror.urls.sources import Locator, SourceImage
 
 
@@ -113,7 +114,7 @@ class Plan:
 def plan(
     images: Sequence[PostImage],
     inventory: Inventory,
-    ignored: Collection[Address],
+    ignored: Container[str],
     *,
     refresh: bool = False,
     limit: int | None = None,
@@ -124,12 +125,11 @@ def plan(
     for come first, then those that were asked for longest ago. So run by run everything gets its
     turn.
     """
-    skipped = {identity(address) for address in ignored}
     counts = Counter(urls=len(images), reused=0, ignored=0, postponed=0)
     known = list(inventory.unrecorded)
     groups: dict[str, list[FetchItem]] = {}
     for image in images:
-        if identity(image.located.address) in skipped:
+        if image.located.address in ignored:
             counts["ignored"] += 1
             continue
         originals = [image.located.original] if image.located.original else []
@@ -140,7 +140,7 @@ def plan(
                 counts["reused"] += not is_original
             # Nobody can ask again for an address whose secret is hidden.
             asks = blob is None or (refresh and not has_hidden(located.request.raw))
-            if asks and identity(located.address) not in skipped:
+            if asks and located.address not in ignored:
                 validators = inventory.validators_of(located.address, blob)
                 request = FetchItem(located, (located.address,), image, is_original, validators)
                 groups.setdefault(located.object_name, []).append(request)
@@ -152,6 +152,18 @@ def plan(
         chosen = requests[:limit]
     counts["postponed"] = len(requests) - len(chosen)
     return Plan(chosen, known, counts)
+
+
+def unused_entries(ignored: IgnoreList, images: Iterable[PostImage]) -> Iterator[Finding]:
+    """Yield a warning for each entry of `[[ignore]]` that matches none of `images`."""
+    located = [image.located for image in images]
+    originals = [each.original for each in located if each.original is not None]
+    for entry in ignored.unused(each.address for each in (*located, *originals)):
+        message = (
+            "this entry of [[ignore]] matches no image of your sources in the posts; "
+            "take it out, or correct it"
+        )
+        yield Finding(Rule.ENTRY_UNUSED, without_secrets(entry.text), message)
 
 
 def _join(group: Sequence[FetchItem]) -> FetchItem:

@@ -10,7 +10,7 @@ Read in this order: `repair` is the command; `diagnose` says what is damaged; `C
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -39,7 +39,7 @@ from mirror.pipeline.verify import (
 )
 from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
 from mirror.store import StoreError
-from mirror.urls.address import Address, Url
+from mirror.urls.address import Url
 from mirror.urls.sources import Locator
 
 _WORKERS = 8
@@ -281,7 +281,7 @@ class SourceFinder:
 
     origins: Origins
     locator: Locator
-    ignored: Collection[Address]
+    ignored: Container[str]
 
     def __call__(self, damage: Damage) -> GoodCopy | list[str]:
         reasons = []

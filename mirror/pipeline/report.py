@@ -7,7 +7,7 @@ tiles, the hosts, the findings and the growth of the archive, each from what it 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from os import cpu_count
@@ -41,7 +41,7 @@ from mirror.report import (
     Totals,
     thumbnail_bytes,
 )
-from mirror.urls.address import Address, canonical, host_of, identity
+from mirror.urls.address import canonical, host_of, identity
 from mirror.urls.sources import Locator
 
 _MOST_LOOK_ALIKES = 60  # pairs, the nearest first: enough to see how close the rule cuts
@@ -86,7 +86,7 @@ def collect(
     last = parts.state.last_sync.load()
     now = [
         *scanned.findings,
-        *verify_posts(parts.destinations, parts.locator, parts.config.ignored, manifest, scanned),
+        *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
     ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",
@@ -124,17 +124,16 @@ def find_usage(
     manifest: Manifest,
     locator: Locator,
     destinations: Sequence[Destination],
-    ignored: Collection[Address],
+    ignored: Container[str],
 ) -> Usage:
     """Return what the posts show. `ignored` are the addresses under [[ignore]]."""
     usage = Usage()
-    names = {identity(address) for address in ignored}
     for post, reference in scanned.references():
         if (located := locator.locate(reference.url)) is not None:
             asset = manifest.find(located.address)
             if asset is None:
                 name = identity(located.address)
-                (usage.ignored if name in names else usage.missing).add(name)
+                (usage.ignored if located.address in ignored else usage.missing).add(name)
         else:
             asset = asset_of(destinations, manifest, reference.url)
         if asset is not None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import unified_diff
 from functools import partial
 from hashlib import sha256
@@ -29,7 +29,7 @@ from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.posts import sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.store import ObjectInfo, StoreError
-from mirror.urls.address import Address, Url
+from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden, hide_secrets
 from mirror.urls.sources import Locator
 
@@ -42,9 +42,22 @@ The second argument is the source that stood there before, if a mirrored URL sta
 """
 
 
-def by_map(urls: Mapping[str, str]) -> Resolve:
-    """Look a URL up exactly as decoded."""
-    return lambda reference, _: urls.get(reference.url.raw)
+@dataclass(frozen=True, slots=True)
+class ByMap:
+    """Look a URL up exactly as decoded, and remember which keys of the map it met."""
+
+    urls: Mapping[str, str]
+    met: set[str] = field(default_factory=set)
+
+    def __call__(self, reference: Reference, before: Url | None) -> str | None:
+        self.met.add(reference.url.raw)
+        return self.urls.get(reference.url.raw)
+
+    def unused(self) -> Iterator[Finding]:
+        """Yield a warning for each key that no reference had."""
+        for key in sorted(self.urls.keys() - self.met):
+            message = "this key of the map is the URL of no image in the posts, as it is spelled"
+            yield Finding(Rule.ENTRY_UNUSED, Url(key).public, message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +67,18 @@ class ByManifest:
     `destinations` are all whose URLs may stand in posts. A reference is only repointed at an object
     that `proof` saw, and only if `--revert` can bring back what stood there. It shows the picture
     that it meant before, or one that `repeats` proves to be the same, or one that a person chose.
+    `reasons` say why the last sync did not take an image, by the identity of its address.
     """
 
     locator: Locator
     destinations: Sequence[Destination]
-    ignored: Collection[str]
+    ignored: Container[str]
     manifest: Manifest
     destination: Destination
     proof: Proof
     repeats: RepeatProof
     drop_secrets: bool = False
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
         url = before or reference.url
@@ -139,7 +154,9 @@ class ByManifest:
     def _not_mirrored(self, address: Address) -> Finding | None:
         if address in self.ignored:
             return None
-        return Finding(Rule.NOT_REPOINTED, address, "is not mirrored yet; `mirror sync` fetches it")
+        reason = self.reasons.get(identity(address))
+        remedy = f"the last sync says: {reason}" if reason else "`mirror sync` fetches it"
+        return Finding(Rule.NOT_REPOINTED, address, f"is not mirrored yet; {remedy}")
 
 
 def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:
@@ -303,11 +320,14 @@ def _not_as_intended(scanned: ScannedPost, edits: Sequence[Edit], first: int) ->
     return _placed(Finding(Rule.POST_NOT_WRITTEN, str(ref.url), message), scanned, ref)
 
 
-def write_post(edit: PostEdit) -> Finding | None:
-    """Replace the post, whole, unless it changed since it was read."""
+def write_post(edit: PostEdit, *, keep_times: bool = False) -> Finding | None:
+    """Replace the post, whole, unless it changed since it was read.
+
+    With `keep_times`, the file keeps the time of its last change.
+    """
     post = edit.scanned.post
     try:
-        write_whole(post.path, edit.after.data, expected=edit.before.data)
+        write_whole(post.path, edit.after.data, expected=edit.before.data, keep_times=keep_times)
     except ChangedError:
         return _changed_meanwhile(post.name)
     except OSError as error:
@@ -324,7 +344,8 @@ def _changed_meanwhile(name: str) -> Finding:
 def diff(edit: PostEdit) -> str:
     """Return a unified diff of the post, without the secrets that stand in it, changed or not.
 
-    `git apply` takes it, from the folder of the configuration, for a post in UTF-8 without secrets.
+    Encoded as `diff_encoding` says, `git apply` takes it from the folder of the configuration, but
+    not for a post with secrets or in UTF-16.
     """
     encoding = edit.scanned.encoding
     old = {
@@ -339,10 +360,39 @@ def diff(edit: PostEdit) -> str:
         for texts in (old, new)
     )
     name = edit.before.name
-    lines = unified_diff(_lines(before), _lines(after), f"a/{name}", f"b/{name}")
+    lines = unified_diff(
+        _lines(before), _lines(after), _git_name(f"a/{name}"), _git_name(f"b/{name}")
+    )
     return "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+
+
+def diff_encoding(edit: PostEdit) -> str:
+    """Return the encoding in which the lines of a diff are those of the post.
+
+    A patch of UTF-16 would have no line ends that `git` finds, so its diff is in UTF-8.
+    """
+    return "gb18030" if edit.scanned.encoding == "gb18030" else "utf-8"
+
+
+def _git_name(name: str) -> str:
+    """Return a path as `git diff` spells it: quoted, or with a tab behind a name with blanks.
+
+    https://git-scm.com/docs/git-config#Documentation/git-config.txt-corequotePath
+    """
+    quoted = "".join(
+        _GIT_ESCAPES.get(byte) or (chr(byte) if 0x20 <= byte < 0x7F else f"\\{byte:03o}")
+        for byte in os.fsencode(name)
+    )
+    if quoted != name:
+        return f'"{quoted}"'
+    return f"{name}\t" if " " in name else name
+
+
+_GIT_ESCAPES = {
+    ord(char): f"\\{letter}" for char, letter in zip('"\\\a\b\t\n\v\f\r', '"\\abtnvfr', strict=True)
+}
 
 
 def _lines(text: str) -> list[str]:
@@ -359,17 +409,21 @@ class RewriteResult:
 
     changed: Sequence[PostEdit]
     summary: dict[str, int | float]
-    findings: Sequence[Finding]
+    findings: FindingLog
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The input of both commands. Without `parts` (`--map`) nothing is remembered."""
+    """The input of both commands. Without `parts` (`--map`) nothing is remembered.
+
+    With `keep_times`, a changed post keeps the time of its last change.
+    """
 
     scanned: Scanned
     progress: Progress
     write: bool
     parts: Parts | None = None
+    keep_times: bool = False
 
 
 def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
@@ -388,7 +442,8 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
         edits = list(findings.sift(repoint(scanned, post, recalled, resolve)))
         changes += findings.sift(_present(edit_post(post, data, edits)))
     findings.extend(_moved_anchors(scanned.anchors, changes))
-    findings.extend(_dropped_secrets(changes))
+    if parts is not None:
+        findings.extend(_dropped_secrets(changes))
     if context.write and parts is not None and memory is not None:
         lines = memory.after_rewrite((change.before, change.after) for change in changes)
         _save_memory(parts, lines, old)
@@ -483,7 +538,7 @@ def _write(
         sweep_beside(post.post for post in context.scanned.posts)
     context.progress.stage("rewrite", len(changes), "posts")
     for change in changes:
-        failure = write_post(change) if context.write else None
+        failure = write_post(change, keep_times=context.keep_times) if context.write else None
         context.progress.advance(failed=failure is not None)
         if failure is not None:
             findings.append(failure)

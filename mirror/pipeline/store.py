@@ -5,7 +5,7 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,6 +45,7 @@ from mirror.store import (
     UnreachableError,
     check_key,
 )
+from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import printable
 from mirror.urls.sources import Locator
 
@@ -61,14 +62,45 @@ Listing: TypeAlias = Mapping[Key, ObjectInfo]
 # --- Keys -------------------------------------------------------------------------------------
 
 
-def settle(manifest: Manifest, template: str, locator: Locator) -> tuple[Manifest, list[Finding]]:
-    """Give every asset that needs an object of its own a key; a key that is there never moves."""
+def unshown_originals(
+    manifest: Manifest, locator: Locator, shown: Iterable[Address]
+) -> set[Digest]:
+    """Return the unprocessed originals of renditions that posts do not show themselves.
+
+    Posts show the address of the rendition, so these are kept in the archive alone.
+    """
+    names = {identity(address) for address in shown}
+    located = (
+        locator.locate(Url(address))
+        for asset in manifest.assets.values()
+        for address in asset.sources
+    )
+    originals = {
+        identity(image.original.address) for image in located if image and image.original
+    } - names
+    return {
+        asset.digest
+        for asset in manifest.assets.values()
+        if asset.sources and all(identity(address) in originals for address in asset.sources)
+    }
+
+
+def settle(
+    manifest: Manifest, template: str, locator: Locator, unshown: Container[Digest] = ()
+) -> tuple[Manifest, list[Finding]]:
+    """Give every asset that needs an object of its own a key; a key that is there never moves.
+
+    One that is `unshown` needs none, unless it stands for another.
+    """
+    canonicals = {asset.alias_of for asset in manifest.assets.values()}
     taken = {key: asset.digest for key, asset in manifest.by_key.items()}
     assets = dict(manifest.assets)
     findings = []
     for digest in sorted(assets):
         asset = assets[digest]
         if asset.key is not None or asset.alias_of is not None:
+            continue
+        if digest in unshown and digest not in canonicals:
             continue
         address = asset.sources[0] if asset.sources else None
         source = locator.source_of(address) if address else None

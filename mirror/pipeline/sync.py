@@ -5,9 +5,9 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -38,7 +38,7 @@ from mirror.pipeline.download import (
 from mirror.pipeline.hold import accepted_images, hold_back, still_held
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
-from mirror.pipeline.plan import Inventory, plan
+from mirror.pipeline.plan import Inventory, plan, unused_entries
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import find_orphans, images_behind, resolve
 from mirror.pipeline.scan import scan, signatures
@@ -49,6 +49,7 @@ from mirror.pipeline.store import (
     settle,
     store_missing,
     svg_warnings,
+    unshown_originals,
 )
 from mirror.posts import sweep_beside
 from mirror.repeats.evidence import Mode
@@ -70,11 +71,15 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """The counts and findings of a run; `planned` are the addresses that a dry run would fetch."""
+    """The counts and findings of a run; `planned` are the addresses that a dry run would fetch.
+
+    `stored` has the number of new objects by the name of their destination.
+    """
 
     summary: dict[str, int | float]
     findings: Sequence[Finding]
     planned: Sequence[Address] = ()
+    stored: Mapping[str, int] = field(default_factory=dict)
 
 
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
@@ -100,6 +105,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if options.refresh:
         images += images_behind(resolved, settled, locator, images)
         mirrored.clear()  # They are among the images now.
+
+    if not options.paths:
+        findings.extend(unused_entries(config.ignored, images))
 
     # What to ask for.
     reviews = load_reviews(config.manifest / REVIEWS)
@@ -147,16 +155,18 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
-    manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator)
+    shown = (image.located.address for image in images)
+    unshown = unshown_originals(choice.manifest, locator, shown)
+    manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
-    stored = 0
+    stored: dict[str, int] = {}
     for destination, listing in listings:
         missing, different = name_objects(manifest, listing, destination, config.manifest)
         findings.extend(different)
         put = StoreJob(archive, locator, destination.store)
         assets = store_missing(destination, missing, put, engine, findings, progress)
         findings.extend(svg_warnings(assets, locator, destination.store))
-        stored += len(assets)
+        stored[destination.name] = len(assets)
 
     # Save. An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not orphans:
@@ -166,13 +176,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     state.journal.clear()
     counts |= {
         "fetched": len(originals),
+        "originals": sum(original.request.is_original for original in originals),
         "bytes": sum(original.blob.size for original in originals),
-        "stored": stored,
+        "stored": sum(stored.values()),
         "repeats": count_repeats(images, manifest),
     }
     if choice.change is not None:
         counts |= choice.change.counts()
-    return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
+    findings_in_order = sorted(findings, key=_post_order)
+    return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
 
 
 def _archive_held(image: HeldImage, archive: Archive, held: HeldImages) -> bool:

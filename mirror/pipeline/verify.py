@@ -9,7 +9,7 @@ import re
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -164,7 +164,12 @@ def verify(
         scanned = scan(*parts.posts.find(options.paths))
         manifest = _select(parts.manifest, parts.locator, parts.destinations, scanned)
         findings = verify_posts(
-            parts.destinations, parts.locator, parts.config.ignored, manifest, scanned
+            parts.destinations,
+            parts.locator,
+            parts.config.ignored,
+            manifest,
+            scanned,
+            parts.state.last_sync.reasons(),
         )
         layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
@@ -468,6 +473,7 @@ _REMEDIES = {
     ObjectState.UNCHECKED: "{message}",
 }
 _TAKEN = f"{{name}}: {{message}}; {KEY_IN_USE}"
+_EMPTY = "{message} in {name}, which is empty; `mirror sync` or `mirror repair` fills it again"
 
 
 def _destination_layers(
@@ -501,8 +507,12 @@ def _destination_layer(
     destination: Destination, objects: Objects, comparison: Comparison, progress: Progress
 ) -> Layer:
     findings = FindingLog(progress.finding)
+    states = {difference.state for difference in comparison.differences}
+    missing = len(comparison.differences)
+    is_empty = states == {ObjectState.MISSING} and missing == comparison.compared
     for difference in comparison.differences:
-        remedy = _TAKEN if difference.is_taken else _REMEDIES[difference.state]
+        remedy = _EMPTY if is_empty else _REMEDIES[difference.state]
+        remedy = _TAKEN if difference.is_taken else remedy
         message = remedy.format(name=destination.name, message=difference.message)
         findings.append(Finding(difference.state.value, difference.key, message))
     if (index_error := comparison.index_error) is not None and comparison.error is None:
@@ -602,11 +612,15 @@ def _select(
 def verify_posts(
     destinations: Sequence[Destination],
     locator: Locator,
-    ignored: Collection[str],
+    ignored: Container[str],
     manifest: Manifest,
     scanned: Scanned,
+    reasons: Mapping[str, str],
 ) -> Iterator[Finding]:
-    """Yield the images of our sources that are not mirrored, and mirrored URLs without an asset."""
+    """Yield the images of our sources that are not mirrored, and mirrored URLs without an asset.
+
+    `reasons` say why the last sync did not take an image, by the identity of its address.
+    """
     for post, ref in scanned.references():
         if asset_of(destinations, manifest, ref.url) is not None:
             continue
@@ -615,7 +629,12 @@ def verify_posts(
         if located is not None:
             asset = manifest.find(located.address)
             if asset is None and located.address not in ignored:
-                message = "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+                reason = reasons.get(identity(located.address))
+                message = (
+                    f"is not mirrored; the last sync says: {reason}"
+                    if reason
+                    else "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+                )
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
             elif asset is not None and destinations and manifest.shown_for(asset).key is None:
                 message = "is in the archive, but in no destination; `mirror sync` says why"

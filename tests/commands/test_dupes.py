@@ -41,7 +41,7 @@ def test_a_group_names_the_kept_picture_its_repeats_and_why(repeated):
     assert (repeat["tier"], repeat["refusal"]) == ("T0", None)
     assert repeat["luma"] <= 1.5
     assert (summary["groups"], summary["repeats"]) == (1, 1)
-    assert "one is made from the other" in dupes()[1]
+    assert "A copy, resized or saved again: that explains every pixel." in dupes()[1]
 
 
 def test_the_evidence_is_kept_and_no_pair_is_judged_twice(repeated, monkeypatch):

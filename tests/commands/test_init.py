@@ -60,6 +60,38 @@ def test_init_asks_the_albums_of_upload_tools_which_hosts_are_yours(tmp_path):
     assert source.match == ("https://j.example/",)
 
 
+@pytest.mark.parametrize(
+    ("text", "scheme"),
+    [
+        ("![](http://h.example/a.png) ![](//h.example/b.png) ![](//h.example/c.png)", "http"),
+        (
+            "![](HTTP://h.example/a.png) ![](http://h.example/b.png) ![](https://h.example/c)",
+            "http",
+        ),
+        ("![](http://h.example/a.png) ![](https://h.example/b.png)", "https"),
+        ("![](//h.example/a.png)", "https"),
+    ],
+)
+def test_init_writes_the_scheme_that_most_references_spell(text, scheme, tmp_path):
+    (tmp_path / "post.md").write_text(text)
+    assert mirror("init", cwd=tmp_path)[0] == 0
+    (source,) = load_config(tmp_path / "mirror.toml").sources
+    assert source.match == (f"{scheme}://h.example/",)
+
+
+def test_init_offers_the_line_that_keeps_the_archive_out_of_git(tmp_path):
+    (tmp_path / "post.md").write_text("![](https://i.example/a.png)")
+    line = "echo /archive/ >> .gitignore"
+    assert line not in mirror("init", cwd=tmp_path)[1]
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "mirror.toml").unlink()
+    assert line in mirror("init", cwd=tmp_path)[1]
+    assert not (tmp_path / ".gitignore").exists()
+    subprocess.run(["/bin/sh", "-c", line], cwd=tmp_path, check=True)
+    (tmp_path / "mirror.toml").unlink()
+    assert line not in mirror("init", cwd=tmp_path)[1]
+
+
 def test_init_names_an_album_it_cannot_read(tmp_path):
     (tmp_path / "post.md").write_text("![](https://i.example/a.png)")
     code, _, err = mirror("init", "--from", "nowhere.json", cwd=tmp_path)

@@ -115,4 +115,4 @@ def test_who_merged_is_told_and_not_why_the_pixels_were_against_it(grouped):
     manifest, _ = grouped.site.manifest.load()
     (group,) = (group for group in find_groups(manifest, [against]) if group.kept.digest == second)
     assert [evidence for _, evidence in group.members] == [None, None]
-    assert dupes(grouped).count("merged by a person") == 2
+    assert dupes(grouped).count("A person said so.") == 2

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from support import commands, slides
+from support.faults import MIRROR
 from support.sites import BUCKET
 from typer.testing import CliRunner
 
@@ -178,7 +179,7 @@ def test_a_run_killed_before_the_posts_were_written_leaves_nothing_to_mend(mirro
     path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
     mirrored.sync()
     with monkeypatch.context() as patch:
-        patch.setattr("mirror.pipeline.rewrite.write_post", lambda edit: 1 / 0)
+        patch.setattr("mirror.pipeline.rewrite.write_post", lambda edit, **_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             mirrored.rewrite()
     assert path.read_text() == f"![]({BUCKET}a.png)\n"
@@ -196,14 +197,27 @@ def test_a_post_that_changed_since_it_was_read_is_not_written(mirrored, monkeypa
 
     real = rewrite.write_post
 
-    def edited_meanwhile(edit):
+    def edited_meanwhile(edit, **options):
         path.write_text("an editor saved this\n")
-        return real(edit)
+        return real(edit, **options)
 
     monkeypatch.setattr("mirror.pipeline.rewrite.write_post", edited_meanwhile)
     result = mirrored.rewrite()
     assert rules(result) == [Rule.POST_CHANGED]
     assert path.read_text() == "an editor saved this\n"
+
+
+def test_posts_keep_their_modification_time_if_asked_to(mirrored):
+    path = mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    mirrored.sync()
+    for options in (["--keep-times"], ["--revert", "--keep-times"]):
+        before = path.read_bytes()
+        os.utime(path, ns=(10**18, 10**18 + 1))
+        assert commands.run(mirrored, "rewrite", *options).code == 0
+        assert path.read_bytes() != before
+        assert path.stat().st_mtime_ns == 10**18 + 1
+    commands.run(mirrored, "rewrite")
+    assert path.stat().st_mtime_ns != 10**18 + 1
 
 
 def test_a_read_only_folder_is_said_and_the_post_is_as_it_was(mirrored):
@@ -239,6 +253,36 @@ def test_an_image_that_is_not_mirrored_stays_and_is_named(mirrored):
     assert mirrored.read("post.md").startswith(f"![]({BUCKET}lost.png) ![](/images/")
 
 
+@pytest.mark.parametrize("command", [["rewrite"], ["verify", "--posts"]])
+def test_the_remedy_for_an_image_is_that_of_the_reason_the_last_sync_met(mirrored, command):
+    mirrored.write("post.md", f"![]({BUCKET}lost.png)\n\n![]({BUCKET}lost.png)\n")
+    commands.run(mirrored, "sync")
+    mirrored.write("new.md", f"![]({BUCKET}a.png)\n")
+    (known,) = {line for line in _messages(mirrored, command) if "lost.png" in line[0]}
+    assert "HTTP 404" in known[1]
+    assert known[1].endswith("if it is known to be gone, list it under [[ignore]]")
+    assert "`mirror sync`" not in known[1]
+    (unknown,) = {line for line in _messages(mirrored, command) if "a.png" in line[0]}
+    assert "`mirror sync`" in unknown[1]
+
+
+def test_the_remedy_for_a_host_that_did_not_answer_is_to_ask_again(mirrored):
+    mirrored.configure(more="[fetch]\nretries = 0")
+    text = (mirrored.root / "mirror.toml").read_text()
+    text = text.replace(mirrored.host.base_url, "http://127.0.0.1:9/")
+    (mirrored.root / "mirror.toml").write_text(text)
+    mirrored.write("post.md", f"![]({BUCKET}a.png)\n")
+    assert commands.run(mirrored, "sync").code == 3
+    ((_, message),) = _messages(mirrored, ["rewrite"])
+    assert "the last sync says: no connection to 127.0.0.1:9" in message
+    assert message.endswith("; `mirror sync` asks again")
+
+
+def _messages(blog, command):
+    events = commands.run(blog, *command, "--json").events
+    return [(one["subject"], one["message"]) for one in events if one["type"] == "finding"]
+
+
 def test_an_image_that_is_in_no_destination_is_not_mirrored(mirrored):
     mirrored.configure(destination='key = "{name}"')
     mirrored.host.put("other/a.png", DECK[1])
@@ -250,6 +294,21 @@ def test_an_image_that_is_in_no_destination_is_not_mirrored(mirrored):
     (finding,) = result.findings
     assert finding.rule is Rule.NOT_MIRRORED
     assert finding.place == "posts/post.md:1:24"
+
+
+def test_a_map_speaks_of_its_keys_and_of_no_way_back(mirrored):
+    signed = f"{BUCKET}a.png?AWSAccessKeyId=A&Signature=planted&Expires=1"
+    mirrored.write("post.md", f"![]({signed})\n")
+    unmet = f"{BUCKET}b.png?AWSAccessKeyId=A&Signature=hidden&Expires=1"
+    urls = {signed: "https://cdn.example/a.png", unmet: "https://cdn.example/b.png"}
+    (mirrored.root / "map.json").write_text(json.dumps(urls))
+    done = commands.run(mirrored, "rewrite", "--map", "map.json")
+    assert done.code == 0
+    assert mirrored.read("post.md") == "![](https://cdn.example/a.png)\n"
+    assert "M505" not in done.out
+    (line,) = [line for line in done.out.splitlines() if "[M117]" in line]
+    assert f"{BUCKET}b.png" in line
+    assert "hidden" not in done.out
 
 
 def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):
@@ -287,6 +346,35 @@ def test_git_applies_the_diff_of_a_dry_run(mirrored, text):
     shown = diff(mirrored.rewrite(write=False).changed[0])
     git = ["git", "-C", str(mirrored.root), "apply"]
     subprocess.run([*git, "-"], input=shown.encode(), check=True)
+    by_git = path.read_bytes()
+    assert by_git != before
+    path.write_bytes(before)
+    mirrored.rewrite()
+    assert path.read_bytes() == by_git
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("my post.md", b"--- a/posts/my post.md\t\n+++ b/posts/my post.md\t\n"),
+        ("一.md", rb'--- "a/posts/\344\270\200.md"'),
+        ('a"b\\ c.md', rb'--- "a/posts/a\"b\\ c.md"'),
+        ("plain.md", b"--- a/posts/plain.md\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
+def test_git_applies_what_a_dry_run_prints_in_any_encoding(
+    mirrored, monkeypatch, encoding, name, header
+):
+    monkeypatch.delenv("CI", raising=False)
+    before = f"旧文\n\n![图]({BUCKET}a.png)\n".encode(encoding)
+    path = mirrored.write(name, before)
+    mirrored.sync()
+    command = [MIRROR, "rewrite", "--dry-run", "--quiet"]
+    done = subprocess.run(command, cwd=mirrored.root, capture_output=True, check=True)
+    assert done.stdout.startswith(header)
+    git = ["git", "-C", str(mirrored.root), "apply", "-"]
+    subprocess.run(git, input=done.stdout, check=True)
     by_git = path.read_bytes()
     assert by_git != before
     path.write_bytes(before)

@@ -10,13 +10,14 @@ from hashlib import md5, sha256
 import pytest
 from conftest import use
 from PIL import Image
-from support import slides
+from support import commands, slides
 from support.commands import picture
 from support.servers import BUCKET as SERVER_BUCKET
 from support.servers import Server
 from support.sites import BUCKET, Blog
 
 from mirror.engine import Serial
+from mirror.host import ImageHost
 from mirror.manifest import ManifestError
 from mirror.model import Key, Rule
 from mirror.pipeline.repair import RepairOptions, repair
@@ -185,6 +186,47 @@ def test_what_is_no_picture_is_named_with_its_place_and_kept_out(blog, body, rul
     assert result.summary["failed"] == 1
 
 
+def test_what_is_gone_can_be_pasted_under_ignore(blog):
+    blog.write("post.md", f"![]({BUCKET}lost.png) ![]({BUCKET}lost%201.png) ![]({BUCKET}lost.png)")
+    done = commands.run(blog, "sync")
+    lines = [line for line in done.out.splitlines() if line.startswith(("[[ignore]]", "url = "))]
+    assert lines.count("[[ignore]]") == 2
+    blog.configure(more="\n".join(lines))
+    again = commands.run(blog, "sync")
+    assert again.code == 0
+    assert "2 ignored" in again.out
+    assert "[[ignore]]" not in again.out
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.heic", b"\0\0\0\x18ftypheic" + bytes(40), "a HEIC picture (brand 'heic'); convert it"),
+        ("a.png", b"\0\0\0\x18ftypisom" + bytes(40), "a video (brand 'isom'); videos are not"),
+        ("a.png", b"\x1aE\xdf\xa3" + bytes(40), "WebM video; videos are not mirrored"),
+        ("a.png", b"%PDF-1.7\n%%EOF\n", "a PDF document; convert it"),
+    ],
+)
+def test_a_file_that_is_no_picture_of_the_web_has_a_way_out(blog, name, data, words):
+    blog.host.put(name, data)
+    blog.write("post.md", images(name))
+    done = commands.run(blog, "sync")
+    assert words in done.out
+    assert f'[[ignore]]\nurl = "{BUCKET}{name}"' in done.out
+
+
+def test_an_entry_that_ignores_nothing_is_named_after_a_full_scan(blog):
+    blog.configure(
+        more=f'[[ignore]]\nurl = "{BUCKET}a*"\n[[ignore]]\nurl = "{BUCKET}once-there.png"\n'
+    )
+    blog.write("post.md", f"![]({BUCKET}a.png)")
+    blog.write("other.md", "nothing")
+    (warning,) = blog.sync().findings
+    assert warning.rule is Rule.ENTRY_UNUSED
+    assert warning.subject == f"{BUCKET}once-there.png"
+    assert not blog.sync(paths=(blog.root / "posts" / "other.md",)).findings
+
+
 def test_an_ignored_image_is_no_failure_and_no_request(blog):
     blog.configure(more=f'[[ignore]]\nurl = "{BUCKET}lost.png"\nreason = "gone"')
     blog.write("post.md", images("lost.png"))
@@ -203,12 +245,64 @@ def test_a_rendition_is_what_posts_show_and_its_original_is_archived_too(blog):
     }
 
 
+def test_an_original_is_stored_in_a_destination_only_once_a_post_shows_it(blog):
+    class Processing(ImageHost):
+        def answer(self, request):
+            is_rendition = "x-oss-process" in request.target
+            return super().answer(
+                replace(request, target="/small.png") if is_rendition else request
+            )
+
+    style = "a.png?x-oss-process=image/resize,w_640"
+    with Processing({"a.png": DECK[0], "small.png": DECK[1]}) as host:
+        blog.host = host
+        blog.configure()
+        blog.write("post.md", images(style))
+        assert blog.sync().summary["stored"] == 1
+        assert list(blog.objects().values()) == [DECK[1]]
+        assert "key" not in blog.asset("a.png")
+        blog.rewrite()
+        assert blog.sync().summary["stored"] == 0
+        assert blog.verify(posts=True, archive=True).findings == []
+        blog.write("other.md", images("a.png"))
+        assert blog.sync().summary["stored"] == 1
+        blog.rewrite()
+        assert blog.sync().findings == []
+        assert blog.verify(posts=True, archive=True).findings == []
+
+
 def test_a_missing_original_is_worth_a_word_and_no_failure(blog):
     blog.host.put("a.png!small", DECK[0])
     blog.write("post.md", images("a.png!small"))
     result = blog.sync()
     assert rules(result) == [Rule.ORIGINAL_UNREADABLE]
     assert result.summary["failed"] == 0
+
+
+def test_an_original_that_cannot_be_read_says_nothing_of_a_mirror(blog):
+    blog.write("post.md", images("a.png!small"))
+    result = blog.sync()
+    assert sorted(rules(result), key=str) == [Rule.NOT_FETCHED, Rule.ORIGINAL_UNREADABLE]
+    (message,) = (f.message for f in result.findings if f.rule is Rule.ORIGINAL_UNREADABLE)
+    assert "mirror" not in message
+    assert "original of what the post shows cannot be read: " in message
+
+
+def test_the_counts_add_up_and_name_the_destinations(blog):
+    second = '[[destination]]\nname = "disk"\nurl = "file:disk"\n'
+    blog.configure(more=second)
+    style = "a.png?x-oss-process=image/resize,w_640"
+    fill(blog, a_png=DECK[0], b_png=DECK[1], again_png=DECK[1])
+    blog.write("post.md", images("b.png"))
+    out = commands.run(blog, "sync").out
+    assert "stored 1 new object in site, 1 in disk\n" in out
+    (blog.root / "disk").rename(blog.root / "elsewhere")
+    blog.write("post.md", images("b.png", "again.png", style))
+    out = commands.run(blog, "sync").out
+    assert "3 images of your sources" in out
+    assert "fetched 2 and 1 unprocessed original (" in out
+    assert "1 known already" in out
+    assert "stored 1 new object in site, 2 in disk; 1 is a repeat of another\n" in out
 
 
 def test_variants_original_points_every_rendition_at_one_original(blog):

@@ -95,6 +95,16 @@ def test_what_no_bar_has_shown_is_shown_at_the_end(site: Blog) -> None:
     assert sum("[M201]" in line for line in lines) == 1
 
 
+def test_many_failures_of_one_kind_do_not_fill_the_screen(blog: Blog) -> None:
+    blog.write("post.md", "".join(f"![]({BUCKET}{number}.png)\n\n" for number in range(12)))
+    code, lines = on_terminal(blog.root, "sync")
+    assert code == 3
+    assert sum("[M201]" in line for line in lines) == 3 + 1  # the first few as they came, the sum
+    code, lines = on_terminal(blog.root, "sync", "--verbose")
+    assert code == 3
+    assert sum("[M201]" in line for line in lines) == 12
+
+
 def test_a_file_and_a_pipe_get_every_finding(site: Blog) -> None:
     next((site.root / "static" / "images").rglob("*.png")).unlink()
     code, _ = on_terminal(site.root, "verify", "--output", "report.txt")

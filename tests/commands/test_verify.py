@@ -287,8 +287,8 @@ def test_paths_mean_posts(blog: Blog) -> None:
 
 def test_what_is_ignored_is_not_missed(blog: Blog) -> None:
     ignored = f'[[ignore]]\nurl = "{BUCKET}lost.png"\nreason = "gone in 2019"\n'
-    blog.configure(more=ignored)
     filled(blog, *NAMES)
+    blog.configure(more=ignored)
     blog.write("later.md", f"![]({BUCKET}lost.png)\n")
     assert run(blog, "verify", "--posts").code == 0
 

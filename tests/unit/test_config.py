@@ -134,7 +134,7 @@ def target(**keys):
         pytest.param({"fetch": {"concurrency": 0}}, "from 1 to 256", id="range"),
         pytest.param({"fetch": {"timeout_s": 0}}, "above 0", id="timeout"),
         pytest.param({"ignore": [{"url": "x", "reason": "y"}]}, "expected a URL", id="ignore"),
-        pytest.param({"ignore": [{"url": "https://h/a"}]}, "reason: missing", id="reason"),
+        pytest.param({"ignore": [{"url": "x*"}]}, "expected a URL", id="ignored pattern"),
         pytest.param({"version": 2}, "version: expected one of 1", id="version"),
     ],
 )
@@ -221,7 +221,29 @@ def test_places_and_matches_that_only_look_alike_are_two():
 
 def test_an_ignored_url_is_known_by_its_address():
     raw = {"source": [SOURCE], "ignore": [{"url": "http://H.example/a%2e", "reason": "gone"}]}
-    assert parse_config(raw, Path("/")).ignored == {"https://h.example/a.": "gone"}
+    ignored = parse_config(raw, Path("/")).ignored
+    assert "https://h.example/a." in ignored
+    assert "http://h.example/a." in ignored
+    assert "https://h.example/ab" not in ignored
+
+
+@pytest.mark.parametrize(
+    ("url", "matching", "other"),
+    [
+        ("https://h.example/a/*.mp4", "https://h.example/a/b/c.mp4", "https://h.example/a/b.mp4s"),
+        ("http://H.example/%61/*", "https://h.example/a/b.png", "https://h.example/b/b.png"),
+        ("https://h.example/?.png", "https://h.example/a.png", "https://h.example/ab.png"),
+        ("https://*.example/图*", "https://a.b.example/%E5%9B%BE1", "https://a.b.example/x"),
+        ("https://h.example/a[1]*", "https://h.example/a%5B1%5D.png", "https://h.example/a1.png"),
+        ("https://h.example/a?b=1", "https://h.example/a?b=1", "https://h.example/aXb=1"),
+        ("https://h.example/*?b=1", "https://h.example/a?b=1", "https://h.example/a?b=2"),
+        ("//h.example/*", "http://h.example/a", "http://other.example/a"),
+    ],
+)
+def test_an_ignored_url_may_be_a_pattern_over_the_address(url, matching, other):
+    ignored = parse_config({"source": [SOURCE], "ignore": [{"url": url}]}, Path("/")).ignored
+    assert matching in ignored
+    assert other not in ignored
 
 
 def test_the_file_is_searched_upward_to_the_root_of_the_repository(tmp_path):

@@ -1069,7 +1069,37 @@ def test_a_proxy_that_does_not_tunnel_is_named(
         with Fetcher(PATIENT, sleep=clock.sleep) as fetcher:
             error = failure(fetcher, "https://pictures.example/a.png")
     assert error.kind is kind
-    assert "proxy" in str(error)
+    assert f"the proxy 127.0.0.1:{proxy.port} did not connect" in str(error)
+    assert "me:pw" not in str(error)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_cannot_be_reached_is_named_and_not_the_host(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, clock: Clock
+) -> None:
+    monkeypatch.setenv(f"{scheme.upper()}_PROXY", "http://me:pw@127.0.0.1:9")
+    with Fetcher(PATIENT, sleep=clock.sleep) as fetcher:
+        error = failure(fetcher, f"{scheme}://pictures.example/a.png")
+    assert error.kind is Kind.TRANSIENT
+    assert "the proxy 127.0.0.1:9 did not connect (no connection to it: " in str(error)
+    assert "pictures.example" not in str(error)
+    assert "me:pw" not in str(error)
+
+
+def test_a_proxy_that_wants_a_login_is_named_and_not_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Closed(ImageHost):
+        def answer(self, request: Request) -> Response:
+            return Response(407, {}, b"log in")
+
+    with Closed({}) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.base_url)
+        with Fetcher(PATIENT) as fetcher:
+            error = failure(fetcher, "http://pictures.example/a.png")
+    assert (error.kind, error.status) == (Kind.AUTHENTICATION, 407)
+    assert f"the proxy 127.0.0.1:{proxy.port}" in str(error)
+    assert "pictures.example" not in str(error)
 
 
 @pytest.mark.parametrize(

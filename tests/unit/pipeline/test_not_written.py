@@ -29,7 +29,7 @@ def test_a_url_that_cannot_stand_in_a_string_is_named_with_its_place(blog, line,
     path = blog.write("post.mdx", text)
     new = {f"https://h.example/{name}.png": f"https://x.example/{name}.png" for name in "yz"}
     context = rewriting.Context(scan(*blog.site.posts.find()), blog.progress, True)
-    result = rewriting.rewrite(context, rewriting.by_map(new | {"https://h.example/a.png": url}))
+    result = rewriting.rewrite(context, rewriting.ByMap(new | {"https://h.example/a.png": url}))
     (finding,) = result.findings
     assert finding.rule is Rule.POST_NOT_WRITTEN
     assert finding.place == f"posts/post.mdx:3:{line.index('https://h.example/a') + 1}"
