@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from gzip import compress
 from pathlib import Path
 
-from mirror.files import create_whole, read_whole
+from mirror.files import create_whole, explain, read_whole
 from mirror.manifest import Object, is_safe_key
 from mirror.model import Digest, Key
-from mirror.records import unwritable
-from mirror.store import NotFoundError, ObjectInfo, Store, StoreError
+from mirror.records import RecordError, unwritable
+from mirror.store import NotFoundError, ObjectInfo, Store, StoreError, TooLargeError
 
 SITE_FILE = "site.txt"
 """Name of the file, beside the manifest, with the random name of the site."""
@@ -31,6 +31,7 @@ _NAME = re.compile(re.escape(_SITES) + r"([0-9a-f]{32})\.txt\.gz")
 _HEADER = "mirror-site-index 1\n"
 # A million keys of 100 bytes and their digests. More is no index that mirror wrote.
 _MAX_BYTES = 256 << 20
+_MAX_NAME_BYTES = 4096
 
 
 class SiteIndexError(StoreError):
@@ -43,11 +44,17 @@ def is_index(key: str) -> bool:
 
 
 def site_name(folder: Path) -> str | None:
-    """Return the name of the site whose manifest is in `folder`; `None` before its first sync."""
+    """Return the name of the site whose manifest is in `folder`; `None` before its first sync.
+
+    Raise `RecordError` if the file cannot be read.
+    """
+    path = folder / SITE_FILE
     try:
-        name = read_whole(folder / SITE_FILE).decode("ascii", "replace").strip()
-    except OSError:
+        name = read_whole(path, _MAX_NAME_BYTES).decode("ascii", "replace").strip()
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {explain(error)}") from error
     return name if _SITE.fullmatch(name) else None
 
 
@@ -136,10 +143,10 @@ def _index_key(site: str) -> Key:
 
 def _read(store: Store, key: Key) -> dict[Key, Digest]:
     try:
-        return loads(store.get(key))
+        return loads(store.get(key, max_bytes=_MAX_BYTES))
     except NotFoundError:  # it was removed after the listing
         return {}
-    except ValueError as error:
+    except (TooLargeError, ValueError) as error:
         raise SiteIndexError(
             f"{store.name}: {key}: {error}; run `mirror sync` of the site that wrote it, or delete "
             "the file if that site is gone"

@@ -242,16 +242,18 @@ def check_output(
         ownership.check_no_post(output, parts.posts, posts or ())
 
 
-def write_output(output: Path, data: bytes) -> None:
+def write_output(output: Path, data: bytes, *, follows: bool = True) -> None:
     """Make `data` the contents of the file that the user named, or send it there.
 
-    A file is written whole, also through a link. A pipe or a device gets the bytes and is never
-    replaced. Raise `ConfigError` if it cannot be written.
+    A file is written whole, also through a link if `follows`. A pipe or a device gets the bytes
+    and is never replaced. Raise `ConfigError` if it cannot be written.
     """
     from mirror.files import write_whole
 
     try:
-        if output.exists() and not output.is_file():
+        if not follows:
+            write_whole(output, data)
+        elif output.exists() and not output.is_file():
             with output.open("wb") as file:
                 file.write(data)
         else:

@@ -136,6 +136,7 @@ def _loads_any(text: str) -> Manifest:
             raise _error(
                 number, f"key {asset.key!r} is on line {lines[owner]} already; keys must differ"
             )
+    circular = _circular(assets)
     for digest, asset in assets.items():
         if asset.alias_of is None:
             continue
@@ -144,16 +145,23 @@ def _loads_any(text: str) -> Manifest:
             raise _error(
                 lines[digest], f"alias_of {asset.alias_of} {what}; restore that line or `key`"
             )
-        if _is_circular(assets, asset):
+        if digest in circular:
             message = "leads back to this line: a repeat must end at another picture; delete one"
             raise _error(lines[digest], f"alias_of {asset.alias_of} {message}")
     return Manifest(assets)
 
 
-def _is_circular(assets: Mapping[Digest, Asset], asset: Asset) -> bool:
-    seen = set[Digest]()
-    alias = asset.alias_of
-    while alias is not None and alias in assets and alias not in seen:
-        seen.add(alias)
-        alias = assets[alias].alias_of
-    return asset.digest in seen
+def _circular(assets: Mapping[Digest, Asset]) -> set[Digest]:
+    """Return the digests whose `alias_of`, followed on and on, leads back to them."""
+    circular = set[Digest]()
+    start_of: dict[Digest, Digest] = {}  # the start of the walk that came through a digest first
+    for start in assets:
+        alias: Digest | None = start
+        while alias is not None and alias in assets and alias not in start_of:
+            start_of[alias] = start
+            alias = assets[alias].alias_of
+        if alias is not None and start_of.get(alias) == start:
+            while alias not in circular:
+                circular.add(alias)
+                alias = assets[alias].alias_of or alias
+    return circular

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from mirror.archive import Archive, ArchiveError
-from mirror.engine import Results
+from mirror.engine import Engine, Results
 from mirror.fetch import FetchError, Kind, Validators
 from mirror.model import Blob, Finding, Rule
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
+from mirror.pipeline.budget import ByteBudget, Reservation
 from mirror.pipeline.origins import Origins
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
@@ -37,6 +38,7 @@ class Download:
     request: FetchItem
     data: bytes = field(repr=False)
     validators: Validators
+    reservation: Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +67,27 @@ DownloadResult: TypeAlias = Original | NotModified | Finding
 
 @dataclass(frozen=True, slots=True)
 class FetchJob:
-    """Take a request and return its bytes."""
+    """Take a request and return its bytes, which count in `budget` until they are inspected."""
 
     origins: Origins
+    budget: ByteBudget = field(default_factory=ByteBudget)
 
     def __call__(self, request: FetchItem) -> Download | NotModified | Finding:
+        reservation = self.budget.reserve()
+        size = 0
         try:
-            body = self.origins.read(request.located, request.validators)
+            result = self._read(request, reservation)
+            if isinstance(result, Download):
+                size = len(result.data)
+        finally:
+            reservation.settle(size)
+        return result
+
+    def _read(
+        self, request: FetchItem, reservation: Reservation
+    ) -> Download | NotModified | Finding:
+        try:
+            body = self.origins.read(request.located, request.validators, reservation.grow)
         except FetchError as error:
             rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
             return _not_fetched(request, rule, str(error))
@@ -79,7 +95,7 @@ class FetchJob:
             return _not_fetched(request, Rule.NOT_FETCHED, str(error))
         if body is None:
             return NotModified(request)
-        return Download(request, body.data, body.validators)
+        return Download(request, body.data, body.validators, reservation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +109,12 @@ class InspectJob:
     def __call__(self, received: Download | NotModified | Finding) -> DownloadResult:
         if not isinstance(received, Download):
             return received
+        try:
+            return self._inspect(received)
+        finally:
+            received.reservation.release()
+
+    def _inspect(self, received: Download) -> DownloadResult:
         request = received.request
         try:
             blob = inspect(received.data, self.limits)
@@ -103,6 +125,22 @@ class InspectJob:
             return _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
         self.journal.append(request.addresses, blob)
         return Original(request, blob, received.validators)
+
+
+def download(
+    engine: Engine,
+    fetch: FetchJob,
+    inspect: InspectJob,
+    requests: Sequence[FetchItem],
+    concurrency: int,
+) -> Results[DownloadResult]:
+    """Fetch and inspect, overlapping; yield each result as it comes."""
+    received = engine.map(fetch, requests, concurrency)
+    try:
+        yield from engine.map(inspect, received, DECODE_WORKERS)
+    finally:
+        # Before `received` ends: it waits for its fetches, which may wait for room.
+        fetch.budget.close()
 
 
 def collect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,10 @@ def open_fetcher(fetch: Fetch, private: Collection[str] = ()) -> Fetcher:
     )
 
 
+def _no_wait(_size: int) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Origins:
     """The fetcher, and for each source by its name the request headers and the bucket behind it."""
@@ -45,18 +49,24 @@ class Origins:
     buckets: Mapping[str, Store]
     max_bytes: int
 
-    def read(self, located: SourceImage, validators: Validators | None = None) -> Body | None:
+    def read(
+        self,
+        located: SourceImage,
+        validators: Validators | None = None,
+        wait_for_room: Callable[[int], float] = _no_wait,
+    ) -> Body | None:
         """Return the bytes, or `None` if the object is still the one that `validators` name.
 
-        Raise `FetchError` or `StoreError`.
+        `wait_for_room` is that of `Fetcher.fetch`. Raise `FetchError` or `StoreError`.
         """
         if located.bucket_key is None:
             headers = self.headers[located.source.name]
-            return self.fetcher.fetch(located.request, headers, validators)
+            return self.fetcher.fetch(located.request, headers, validators, wait_for_room)
         store, key = self.buckets[located.source.name], Key(located.bucket_key)
         info = store.stat(key)  # A host's headers would say this with the body.
         if info is not None and info.size > self.max_bytes:
             raise FetchError(f"{info.size} bytes, over max_bytes", Kind.TOO_LARGE)
+        wait_for_room(self.max_bytes if info is None else info.size)
         data = store.get(key, max_bytes=self.max_bytes)
         if info is not None:
             Declaration(info.size, etag_md5=info.md5).check(data)

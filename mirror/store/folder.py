@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from mirror.files import Tree, explain, sweep
+from mirror.files import NotAFileError, Tree, explain, sweep
 from mirror.model import OCTETS, Key
 from mirror.store.errors import (
     AccessError,
@@ -54,7 +54,7 @@ class DirectoryStore:
         check_key(key)
         self._sweep_once()
         with self._errors(key, writing=True):
-            if not self._tree.create(key, data) and self._tree.read(key) != data:
+            if not self._tree.create(key, data) and self._tree.read(key, len(data) + 1) != data:
                 raise exists_error(self.name, key)
 
     def replace(
@@ -98,9 +98,12 @@ class DirectoryStore:
     def _errors(self, key: Key, *, writing: bool = False) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotAFileError) as error:
             if not writing:
                 raise not_found_error(self.name, key) from error
+            if isinstance(error, NotAFileError):
+                place = printable(f"{self.name}: {self.root}: {key!r}")
+                raise StoreError(f"{place}: {explain(error)}") from error
             text = f"{self.name}: {self.root}: cannot be made; make it, or correct `url`"
             raise AccessError(printable(text)) from error
         except OSError as error:
