@@ -356,7 +356,9 @@ def _opcodes(
         yield "equal", done, len(before), new_done, len(after)
 
 
-def _hunk(group: Sequence[_Opcode], before: Sequence[str], after: Sequence[str]) -> Iterator[str]:
+def _hunk(
+    group: Sequence[tuple[str, int, int, int, int]], before: Sequence[str], after: Sequence[str]
+) -> Iterator[str]:
     """Yield the lines of one hunk of a unified diff."""
     start, stop, new_start, new_stop = group[0][1], group[-1][2], group[0][3], group[-1][4]
     yield f"@@ -{_range(start, stop)} +{_range(new_start, new_stop)} @@\n"
