@@ -13,16 +13,23 @@ _STEP = 1 << 20  # bytes that a reservation takes at a time
 class ByteBudget:
     """Lets fetches receive while the bytes that wait for inspection leave room for more.
 
-    The fetch whose body began to arrive first may always go on, so that one of them ends. All
-    together therefore hold at most `size` bytes and one body.
+    While none waits for inspection, the fetch whose body began to arrive first may go on, so that
+    one of them ends. All together therefore hold at most `size` bytes and one body.
     """
 
     def __init__(self, size: int = BUDGET_BYTES) -> None:
         self._size = size
         self._room = Condition()
         self._taken = 0
+        self._whole = 0  # bytes of bodies that arrived whole: each is inspected and given back
         self._growing: list[Reservation] = []  # those with bytes, the oldest first
         self._is_closed = False
+
+    @property
+    def taken(self) -> int:
+        """The bytes of all reservations."""
+        with self._room:
+            return self._taken
 
     def reserve(self) -> Reservation:
         """Return a reservation of no bytes, for one body."""
@@ -44,21 +51,26 @@ class ByteBudget:
                 lambda: (
                     self._is_closed
                     or self._taken + size <= self._size
-                    or self._growing[0] is reservation
+                    or (self._growing[0] is reservation and not self._whole)
                 )
             )
             self._taken += size
         return monotonic() - began
 
-    def give_back(self, size: int) -> None:
-        with self._room:
-            self._taken -= size
-            self._room.notify_all()
-
-    def stop_growing(self, reservation: Reservation) -> None:
+    def settle(self, reservation: Reservation, taken: int, size: int) -> None:
+        """Count the `size` bytes of a whole body in place of those that were taken for it."""
         with self._room:
             if reservation in self._growing:
                 self._growing.remove(reservation)
+            self._taken += size - taken
+            self._whole += size
+            self._room.notify_all()
+
+    def give_back(self, size: int) -> None:
+        """Give back the bytes of a whole body."""
+        with self._room:
+            self._taken -= size
+            self._whole -= size
             self._room.notify_all()
 
 
@@ -82,8 +94,7 @@ class Reservation:
 
     def settle(self, size: int) -> None:
         """Set the bytes of the whole body; nothing more comes."""
-        self._budget.stop_growing(self)
-        self._budget.give_back(self._taken - size)
+        self._budget.settle(self, self._taken, size)
         self._taken = size
 
     def release(self) -> None:

@@ -602,7 +602,9 @@ def test_what_is_no_file_is_told_and_holds_up_no_command(
     actual = actual.replace("OBJECT", f"{digest[:2]}/{digest}.png")
     runs = []
     for kind, make in KINDS.items():
-        for number, command in enumerate(READERS[name].split("|")):
+        # A pipe is what holds up a command; of other kinds one reader of a file is enough.
+        commands = READERS[name].split("|")
+        for number, command in enumerate(commands if kind == "pipe" else commands[:1]):
             root = tmp_path / f"{kind}{number}"
             shutil.copytree(template.root, root)
             path = root / actual
@@ -621,7 +623,8 @@ def test_what_is_no_file_is_told_and_holds_up_no_command(
         assert outside.read_text() == f"{_SECRET}\n", case
         if name.startswith(TOLD) and (root / actual).exists():
             is_told = code != 0 and Path(actual).name in output
-            assert is_told or (kind, name) == ("link", "posts/00.md"), case
+            is_tree = (kind, name) == ("folder", "posts/00.md")  # posts may lie in such a folder
+            assert is_told or is_tree, case
 
 
 @pytest.mark.parametrize("name", [".mirror/held", "archive/data", "bucket/{ab}", "restored/{host}"])

@@ -71,5 +71,4 @@ def _exit_code() -> int:
 
 
 if __name__ == "__main__":
-
     json.dump([_run(*run) for run in json.load(sys.stdin)], sys.stdout)
