@@ -35,6 +35,10 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message names the file, the key and the remedy."""
 
 
+class MissingConfigError(ConfigError):
+    """No configuration was named, and none is found."""
+
+
 @dataclass(frozen=True, slots=True)
 class Posts:
     paths: tuple[Path, ...]
@@ -99,13 +103,16 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], start: Path) 
             raise ConfigError(f"{explicit}: no such configuration file")
         return explicit
     for folder in (start, *start.parents):
-        if (candidate := folder / CONFIG_NAME).is_symlink():
+        candidate = folder / CONFIG_NAME
+        if candidate.is_symlink():
             raise ConfigError(f"{candidate}: is a symbolic link; name the file with `--config`")
         if candidate.is_file():
             return candidate
+        if candidate.exists():
+            raise ConfigError(f"{candidate}: is no plain file; move away what is there")
         if (folder / ".git").exists():
             break
-    raise ConfigError(
+    raise MissingConfigError(
         f"no {CONFIG_NAME} in {start} or a parent folder up to the repository root; "
         f"`mirror init` writes one from your posts, `--config FILE` names another"
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 
 import typer
 
-from mirror.config import Config, ConfigError, Posts, find_config, load_config
+from mirror.config import Config, ConfigError, MissingConfigError, Posts, find_config, load_config
 from mirror.console import (
     BarProgress,
     JsonProgress,
@@ -111,9 +111,7 @@ def load_or_default(config: Path | None) -> Config:
     """Load the configuration, or return one without sources if none was named and none is found."""
     try:
         path = find_config(config, os.environ, Path.cwd())
-    except ConfigError:
-        if config is not None or os.environ.get("MIRROR_CONFIG"):
-            raise
+    except MissingConfigError:
         return Config(Path.cwd(), Posts((Path.cwd(),)))
     return load_config(path)
 

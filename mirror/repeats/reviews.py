@@ -63,18 +63,28 @@ def loads_reviews(text: str) -> Reviews:
 
     Raise `ReviewError`.
     """
-    reviews = Reviews()
+    split = set[Digest]()
+    merged = set[Pair]()
+    partners: dict[Digest, set[Pair]] = {}
+    accepted: dict[str, Digest] = {}
     for number, line in enumerate(text.split("\n"), start=1):
         try:
             match line.partition("#")[0].split():
                 case []:
                     pass
                 case ["split", digest]:
-                    reviews = reviews.splitting(Digest.parse(digest))
+                    alone = Digest.parse(digest)
+                    split.add(alone)
+                    for pair in partners.pop(alone, ()):
+                        merged.discard(pair)
                 case ["merge", first, second] if first != second:
-                    reviews = reviews.merging(Pair.of(Digest.parse(first), Digest.parse(second)))
+                    pair = Pair.of(Digest.parse(first), Digest.parse(second))
+                    split -= {pair.first, pair.second}
+                    merged.add(pair)
+                    for side in (pair.first, pair.second):
+                        partners.setdefault(side, set()).add(pair)
                 case ["accept", url, digest] if (address := canonical(url)) is not None:
-                    reviews = reviews.accepting(address, Digest.parse(digest))
+                    accepted[identity(address)] = Digest.parse(digest)
                 case _:
                     raise ValueError(
                         "expected `split SHA256`, `merge SHA256 SHA256` or `accept URL SHA256`, "
@@ -82,7 +92,7 @@ def loads_reviews(text: str) -> Reviews:
                     )
         except ValueError as error:
             raise ReviewError(f"line {number}: {error}") from error
-    return reviews
+    return Reviews(frozenset(split), frozenset(merged), accepted)
 
 
 def dumps_reviews(reviews: Reviews) -> str:

@@ -77,7 +77,8 @@ def test_a_download_that_an_error_ends_waits_for_no_room() -> None:
         reservation.settle(MIB)
         return reservation
 
-    def fail(_: object) -> None:
+    def fail(reservation) -> None:
+        reservation.release()
         raise ValueError("damaged")
 
     def download() -> Iterator[None]:
