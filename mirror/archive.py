@@ -20,6 +20,7 @@ from mirror.urls.redact import printable
 
 _BAG = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _ORIGINAL = re.compile(r"data/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z]+")
+_HASHED_BYTES = 1 << 20  # read at a time
 _UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
 
 
@@ -50,14 +51,17 @@ class Archive:
             raise ArchiveError(f"{blob.digest}: the bytes to keep have another SHA-256")
         name = _name(blob.digest, blob.media_type)
         with self._errors(name):
-            if not self._tree.create(name, data) and self._tree.read(name) != data:
+            if not self._tree.create(name, data) and self._tree.read(name, len(data) + 1) != data:
                 self._tree.replace(name, data)
 
-    def get(self, digest: Digest, media_type: str) -> bytes:
-        """Return the original. Raise `ArchiveError` unless its bytes have this digest."""
+    def get(self, digest: Digest, media_type: str, size: int | None = None) -> bytes:
+        """Return the original. Raise `ArchiveError` unless its bytes have this digest.
+
+        With `size`, the bytes that it should have, no file that is larger is read whole.
+        """
         name = _name(digest, media_type)
         with self._errors(name):
-            data = self._tree.read(name)
+            data = self._tree.read(name, None if size is None else size + 1)
         if sha256(data).hexdigest() != digest.hex:
             raise ArchiveError(f"{self.root / name} is damaged: its SHA-256 is not its name")
         return data
@@ -102,7 +106,7 @@ class Archive:
             # Written last, because it holds the checksums of the other three.
             for name, data in (*tags.items(), ("tagmanifest-sha256.txt", "".join(lines).encode())):
                 with suppress(FileNotFoundError):
-                    if self._tree.read(name) == data:
+                    if self._tree.read(name, len(data) + 1) == data:
                         continue
                 self._tree.replace(name, data)
 
@@ -119,11 +123,18 @@ class Archive:
                     "and bytes that are not UTF-8 in a name; rename it"
                 )
             original = _ORIGINAL.fullmatch(name)
-            digest = original[2] if original else sha256(self._tree.read(name)).hexdigest()
+            digest = original[2] if original else self._hash(name)
             lines.write(f"{digest}  {name}\n".encode())
             size += status.st_size
             count += 1
         return lines.getvalue(), size, count
+
+    def _hash(self, name: str) -> str:
+        digest = sha256()
+        with self._tree.opened(name) as file:
+            while data := file.read(_HASHED_BYTES):
+                digest.update(data)
+        return digest.hexdigest()
 
     def _place(self, name: str) -> str:
         return printable(str(self.root / name))

@@ -6,11 +6,13 @@ import os
 import re
 import string
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from mirror.files import read_named
 from mirror.urls.address import canonical, identity
 from mirror.urls.ignore import IgnoreEntry, IgnoreList, is_pattern
 from mirror.urls.redact import looks_secret, without_secrets
@@ -18,6 +20,13 @@ from mirror.urls.sources import Locator, Source
 
 CONFIG_NAME = "mirror.toml"
 DEFAULT_KEY = "{sha256:.2}/{sha256}{ext}"
+_MAX_BYTES = 1 << 20  # ten thousand [[ignore]] tables
+# Dots in a line, and in a line with the name of a table. Names with dots cost their parser the
+# square of their number; a thousand in one line take 20 ms, 50,000 two minutes.
+_MAX_DOTS, _MAX_HEADER_DOTS = 200, 8
+_MAX_DESTINATIONS = 100
+_MAX_NAME = 100  # characters of a name in a table
+_MAX_KEY = 1024  # characters of a key template; the keys of S3 have 1024 bytes at most
 KEY_FIELDS = ("sha256", "ext", "source", "path", "stem", "name")
 
 T = TypeVar("T")
@@ -25,6 +34,10 @@ T = TypeVar("T")
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message names the file, the key and the remedy."""
+
+
+class MissingConfigError(ConfigError):
+    """No configuration was named, and none is found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +104,16 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], start: Path) 
             raise ConfigError(f"{explicit}: no such configuration file")
         return explicit
     for folder in (start, *start.parents):
-        if (candidate := folder / CONFIG_NAME).is_file():
+        candidate = folder / CONFIG_NAME
+        if candidate.is_symlink():
+            raise ConfigError(f"{candidate}: is a symbolic link; name the file with `--config`")
+        if candidate.is_file():
             return candidate
+        if candidate.exists():
+            raise ConfigError(f"{candidate}: is no plain file; move away what is there")
         if (folder / ".git").exists():
             break
-    raise ConfigError(
+    raise MissingConfigError(
         f"no {CONFIG_NAME} in {start} or a parent folder up to the repository root; "
         f"`mirror init` writes one from your posts, `--config FILE` names another"
     )
@@ -104,13 +122,20 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], start: Path) 
 def load_config(path: Path) -> Config:
     """Read and check `path`; raise `ConfigError` that names the file and the key."""
     try:
-        return loads_config(path.read_bytes(), path)
+        return loads_config(read_named(path, _MAX_BYTES), path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def loads_config(data: bytes, path: Path) -> Config:
     """Check what is in `path`, or will be; raise `ConfigError`."""
+    for number, line in enumerate(data.split(b"\n"), 1):
+        most = _MAX_HEADER_DOTS if line.lstrip().startswith(b"[") else _MAX_DOTS
+        if line.count(b".") > most:
+            raise ConfigError(
+                f"{path}: line {number}: expected at most {most} dots; a list may go over "
+                "several lines"
+            )
     try:
         raw = tomllib.loads(data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -126,7 +151,9 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
     top.choice("version", (1,), 1)
     sources = tuple(_source(table) for table in top.tables("source"))
     _distinct(name, "source", [source.name for source in sources])
-    destinations = tuple(_destination(table) for table in top.tables("destination"))
+    destinations = tuple(
+        _destination(table) for table in top.tables("destination", _MAX_DESTINATIONS)
+    )
     _distinct(name, "destination", [destination.name for destination in destinations])
     if len({destination.key for destination in destinations}) > 1:
         raise ConfigError(
@@ -280,6 +307,8 @@ def _destination(table: _Table) -> DestinationSettings:
 
 def _key_template(table: _Table) -> str:
     template = table.text("key", DEFAULT_KEY)
+    if len(template) > _MAX_KEY:
+        raise table.error("key", f"expected at most {_MAX_KEY} characters, got {len(template):,}")
     fields = set()
     try:
         for literal, name, spec, conversion in string.Formatter().parse(template):
@@ -287,7 +316,11 @@ def _key_template(table: _Table) -> str:
                 raise table.error("key", f"{template!r} would leave the prefix")
             if name is None:
                 continue
-            if name not in KEY_FIELDS or conversion or not re.fullmatch(r"(?:\.\d+)?", spec or ""):
+            if (
+                name not in KEY_FIELDS
+                or conversion
+                or not re.fullmatch(r"(?:\.\d{1,4})?", spec or "")
+            ):
                 known = ", ".join(f"{{{field}}}" for field in KEY_FIELDS)
                 raise table.error("key", f"{template!r}: fields are {known}, cut as {{sha256:.2}}")
             fields.add(name)
@@ -346,9 +379,9 @@ def _fetch(table: _Table) -> Fetch:
 
 
 def _distinct(name: str, kind: str, names: Sequence[str]) -> None:
-    for own_name in names:
-        if names.count(own_name) > 1:
-            raise ConfigError(f"{name}: two [[{kind}]] are called {own_name!r}; names must differ")
+    for label, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f"{name}: two [[{kind}]] are called {label!r}; names must differ")
 
 
 def _apart(kind: str, verb: str, claims: Iterable[tuple[str, str, str]]) -> None:
@@ -422,6 +455,8 @@ class _Table:
             raise ConfigError(f"{file}: {where}: expected a table, got {raw!r}")
         self._raw = raw
         for key, value in raw.items():
+            if len(key) > _MAX_NAME:
+                raise self.error(f"{key[:20]}…", f"expected at most {_MAX_NAME} characters")
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 raise self.error(key, "expected a number of 64 bits, got a longer one")
 
@@ -526,10 +561,12 @@ class _Table:
             raise self.error(key, f"expected one table: write [{key}] instead of [[{key}]]")
         return _Table(raw, f"[{key}]", self._file)
 
-    def tables(self, key: str) -> list[_Table]:
+    def tables(self, key: str, most: int | None = None) -> list[_Table]:
         if isinstance(self._raw.get(key), Mapping):
             raise self.error(key, f"expected [[{key}]] tables: write [[{key}]] instead of [{key}]")
         values = self._take(key, list, f"[[{key}]] tables", [])
+        if most is not None and len(values) > most:
+            raise self.error(key, f"expected at most {most} tables, got {len(values):,}")
         return [_Table(value, f"[[{key}]] {n}", self._file) for n, value in enumerate(values, 1)]
 
     def finish(self) -> None:

@@ -56,13 +56,20 @@ class Threads:
         ended = Event()
         waits = True
 
+        def take_one() -> bool:
+            if isinstance(item := todo.get(), _End):
+                return False
+            if not ended.is_set():
+                try:
+                    done.put(job(item))
+                except BaseException as error:  # noqa: BLE001  (the map raises it again)
+                    done.put(_JobError(error))
+            return True
+
         def work() -> None:
-            while not isinstance(item := todo.get(), _End):
-                if not ended.is_set():
-                    try:
-                        done.put(job(item))
-                    except BaseException as error:  # noqa: BLE001  (the map raises it again)
-                        done.put(_JobError(error))
+            # In a function of its own, so that a worker that waits keeps no item alive.
+            while take_one():
+                pass
 
         threads = [Thread(target=work, daemon=True) for _ in range(workers)]
         for thread in threads:

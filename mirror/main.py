@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 EXIT_BUG = 70
+EXIT_FAILED = 3  # as in `mirror.cli.common`
 
 
 def main() -> NoReturn:
@@ -58,6 +59,13 @@ def _run() -> int:
         flush_results()
         # At once: a thread that waits for a slow host holds nothing that could be lost.
         os._exit(128 + error.signal)
+    except MemoryError:
+        _on_signals(_exit_at_once)
+        sys.stderr.write(
+            "mirror: out of memory; what was done is kept. Is one of the files it reads far "
+            "larger than it should be? Else give it more memory and run again\n"
+        )
+        code = EXIT_FAILED
     except Exception as error:  # noqa: BLE001  (the last resort, and it says so)
         _on_signals(_exit_at_once)
         text = _crash_text()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.config import ConfigError
 from mirror.config import Posts as PostsConfig
-from mirror.files import sweep
+from mirror.files import NotAFileError, read_whole, sweep
 from mirror.model import Finding, Rule
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
@@ -31,12 +30,9 @@ class Post:
     def read(self) -> bytes | Finding:
         """Return the bytes, or a finding that says why they cannot be read."""
         try:
-            status = self.path.stat()
-            if not stat.S_ISREG(status.st_mode):  # Reading a pipe would wait for its writer.
-                return self._unreadable("expected a post, found no plain file")
-            if status.st_size > _MAX_BYTES:
-                return self._unreadable(f"expected a post, found a file of {status.st_size} bytes")
-            return self.path.read_bytes()
+            return read_whole(self.path, _MAX_BYTES)
+        except NotAFileError:
+            return self._unreadable("expected a post, found no plain file")
         except OSError as error:
             return self._unreadable(f"cannot be read: {error.strerror}")
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Generic, TypeVar
 
-from mirror.files import ChangedError, explain, read_whole, write_whole
+from mirror.files import ChangedError, NotAFileError, explain, read_whole, write_whole
 
 T = TypeVar("T")
 
@@ -80,7 +80,9 @@ def read_text(path: Path) -> str:
         return read_whole(path).decode("utf-8")
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {explain(error)}") from error
+    except UnicodeDecodeError as error:
         raise RecordError(f"{path}: cannot be read as text: {error}") from error
 
 
@@ -98,5 +100,6 @@ def write_text(path: Path, text: str, expected: bytes | EllipsisType | None = ..
 
 def unwritable(path: Path, error: OSError) -> StateError:
     """Return the error for a file that cannot be written."""
-    reason = os.strerror(error.errno or 0)
+    is_no_file = isinstance(error, NotAFileError)
+    reason = error.strerror if is_no_file else os.strerror(error.errno or 0)
     return StateError(f"{path}: cannot be written: {reason}; make room or grant access, run again")

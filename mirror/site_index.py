@@ -15,10 +15,10 @@ from gzip import GzipFile, compress
 from io import BytesIO
 from pathlib import Path
 
-from mirror.files import create_whole, read_whole
+from mirror.files import create_whole, explain, read_whole
 from mirror.manifest import Object, is_safe_key
 from mirror.model import Digest, Key
-from mirror.records import StateError, unwritable
+from mirror.records import RecordError, StateError, unwritable
 from mirror.store import NotFoundError, ObjectInfo, Store, StoreError, TooLargeError
 
 SITE_FILE = "site.txt"
@@ -39,6 +39,7 @@ _MAX_BYTES = 256 << 20
 # Stores take keys of up to 1024 bytes, and a digest is 64.
 _MAX_LINE = 4096
 _DIGEST_LENGTH = 64
+_MAX_NAME_BYTES = 4096
 
 
 class SiteIndexError(StoreError):
@@ -56,11 +57,15 @@ def site_name(folder: Path) -> str | None:
     """Return the name of the site whose manifest is in `folder`; `None` before its first sync.
 
     Two branches that gave the site a name each have both lines after a merge; the first counts.
+    Raise `RecordError` if the file cannot be read.
     """
+    path = folder / SITE_FILE
     try:
-        lines = read_whole(folder / SITE_FILE).decode("ascii", "replace").splitlines()
-    except OSError:
+        lines = read_whole(path, _MAX_NAME_BYTES).decode("ascii", "replace").splitlines()
+    except FileNotFoundError:
         return None
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be read: {explain(error)}") from error
     return lines[0] if lines and _SITE.fullmatch(lines[0]) else None
 
 
@@ -187,7 +192,7 @@ def _others_names(store: Store, key: Key) -> Iterator[tuple[Key, Digest]]:
         yield from _entries(store.get(key, max_bytes=_MAX_BYTES))
     except NotFoundError:  # removed after the listing
         return
-    except ValueError as error:
+    except (TooLargeError, ValueError) as error:
         raise SiteIndexError(
             key,
             f"{store.name}: {key} cannot be read: {error}; run `mirror sync` of the site that "

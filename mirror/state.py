@@ -10,8 +10,8 @@ last-sync.jsonl   the summary and the findings of the last sync
 from __future__ import annotations
 
 import json
-import os
 import re
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -22,15 +22,16 @@ from threading import Lock as Mutex
 from typing import TYPE_CHECKING, Any
 
 from mirror.amounts import moment
-from mirror.files import Lock, create_whole, read_whole, sweep, write_whole
+from mirror.files import MAX_BYTES, Lock, Tree, append, create_whole, read_whole, sweep, write_whole
 from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Digest, Finding, HeldImage, Outcome, Rule
-from mirror.records import unwritable, write_text
+from mirror.records import unwritable
 from mirror.urls.address import Address, canonical, identity
 
 if TYPE_CHECKING:
     from mirror.fetch import Validators
 
+_IMAGES = "images.jsonl"
 _RULES = {rule.id: rule for rule in Rule}
 
 
@@ -97,10 +98,9 @@ class Journal:
     def append(self, addresses: Iterable[Address], blob: Blob) -> None:
         # The line end comes first: a line that a kill or a full disk tore must not take this along.
         lines = ["\n" + json.dumps({"source": url, "blob": dump_blob(blob)}) for url in addresses]
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            with self._mutex, open(os.open(self.path, flags, 0o666), "wb") as file:  # noqa: PTH123
-                file.write("".join(lines).encode())
+            with self._mutex:
+                append(self.path, "".join(lines).encode())
         except OSError as error:
             raise unwritable(self.path, error) from error
 
@@ -165,12 +165,12 @@ class HeldImages:
 
     @property
     def path(self) -> Path:
-        return self.folder / "images.jsonl"
+        return self.folder / _IMAGES
 
     def load(self) -> dict[str, HeldImage]:
         """Return the pictures by the identity of their address; the last one of an address."""
         images = {}
-        for raw in json_lines(self.path):
+        for raw in self._lines():
             with suppress(KeyError, TypeError, ValueError):
                 if is_address(raw["source"]):
                     image = HeldImage(Address(raw["source"]), load_blob(raw["blob"]))
@@ -184,27 +184,38 @@ class HeldImages:
             for image in images
         ]
         if lines or self.path.exists():
-            write_text(self.path, "".join(lines))
+            self._write(_IMAGES, "".join(lines).encode())
 
     def keep_bytes(self, digest: Digest, data: bytes) -> None:
         """Keep damaged bytes. Raise `StateError`."""
-        path = self._bytes_path(digest)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_whole(path, data)
-        except OSError as error:
-            raise unwritable(path, error) from error
+        self._write(digest.hex, data)
 
     def get_bytes(self, digest: Digest) -> bytes | None:
         """Return damaged bytes with this digest; `None` if they are not here whole."""
         try:
-            data = read_whole(self._bytes_path(digest))
+            data = self._tree.read(self._name(digest.hex), MAX_BYTES)
         except OSError:
             return None
         return data if sha256(data).hexdigest() == digest.hex else None
 
-    def _bytes_path(self, digest: Digest) -> Path:
-        return self.folder / digest.hex
+    @property
+    def _tree(self) -> Tree:
+        # From the state's folder on no link is followed: one in the place of `folder` would lead
+        # what is written out of the site.
+        return Tree(self.folder.parent)
+
+    def _name(self, name: str) -> str:
+        return f"{self.folder.name}/{name}"
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        with suppress(OSError):
+            yield from _objects(self._tree.read(self._name(_IMAGES), MAX_BYTES))
+
+    def _write(self, name: str, data: bytes) -> None:
+        try:
+            self._tree.replace(self._name(name), data)
+        except OSError as error:
+            raise unwritable(self.folder / name, error) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +263,12 @@ class LastSyncFile:
     def load(self) -> LastSync | None:
         """Return the outcome of the last sync; `None` if none is on record."""
         try:
-            ended = moment(self.path.stat().st_mtime)
+            status = self.path.lstat()
         except OSError:
             return None
+        if not stat.S_ISREG(status.st_mode):
+            return None
+        ended = moment(status.st_mtime)
         return LastSync(ended, tuple(_findings(json_lines(self.path))))
 
     def reasons(self) -> dict[str, str]:
@@ -273,10 +287,11 @@ def _findings(lines: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON Lines file; lines that are none are left out."""
-    try:
-        text = read_whole(path).decode("utf-8", "replace")
-    except OSError:
-        return
-    for line in text.split("\n"):
+    with suppress(OSError):
+        yield from _objects(read_whole(path))
+
+
+def _objects(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.decode("utf-8", "replace").split("\n"):
         with suppress(ValueError, RecursionError):
             yield json.loads(line)

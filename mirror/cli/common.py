@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 import typer
 
 from mirror.amounts import count_text
-from mirror.config import Config, ConfigError, Posts, find_config, load_config
+from mirror.config import Config, ConfigError, MissingConfigError, Posts, find_config, load_config
 from mirror.console import (
     MANY,
     BarProgress,
@@ -117,9 +117,7 @@ def load_or_default(config: Path | None) -> Config:
     """Load the configuration, or return one without sources if none was named and none is found."""
     try:
         path = find_config(config, os.environ, Path.cwd())
-    except ConfigError:
-        if config is not None or os.environ.get("MIRROR_CONFIG"):
-            raise
+    except MissingConfigError:
         return Config(Path.cwd(), Posts((Path.cwd(),)))
     return load_config(path)
 
@@ -272,16 +270,18 @@ def check_output(
         ownership.check_no_post(output, parts.posts, posts or ())
 
 
-def write_output(output: Path, data: bytes) -> None:
+def write_output(output: Path, data: bytes, *, follows: bool = True) -> None:
     """Make `data` the contents of the file that the user named, or send it there.
 
-    A file is written whole, also through a link. A pipe or a device gets the bytes and is never
-    replaced. Raise `ConfigError` if it cannot be written.
+    A file is written whole, also through a link if `follows`. A pipe or a device gets the bytes
+    and is never replaced. Raise `ConfigError` if it cannot be written.
     """
     from mirror.files import write_whole
 
     try:
-        if output.exists() and not output.is_file():
+        if not follows:
+            write_whole(output, data)
+        elif output.exists() and not output.is_file():
             with output.open("wb") as file:
                 file.write(data)
         else:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mirror.pipeline.init import PostHost
     from mirror.pipeline.scan import Scanned
 
+_MAX_BYTES = 64 << 20  # of a file of an upload tool or a site generator
+
 
 def init(
     paths: Paths = None,
@@ -138,10 +140,17 @@ def _write_new(path: Path, text: str) -> None:
 def _matches(root: Path, mark: str) -> bool:
     """Return whether `root` has what `mark` names: `GLOB`, or `GLOB:TEXT` for a file with TEXT."""
     pattern, _, text = mark.partition(":")
-    return any(
-        not text or (path.is_file() and text.encode() in path.read_bytes())
-        for path in root.glob(pattern)
-    )
+    return any(not text or text.encode() in _contents(path) for path in root.glob(pattern))
+
+
+def _contents(path: Path) -> bytes:
+    """Return the contents of a file of a site generator; nothing if it cannot be read."""
+    from mirror.files import read_named
+
+    try:
+        return read_named(path, _MAX_BYTES)
+    except OSError:
+        return b""
 
 
 def _upload_hosts(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str]]:
@@ -149,13 +158,14 @@ def _upload_hosts(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str
 
     Raise `ConfigError` for a `named` file that cannot be read; the usual files may be missing.
     """
+    from mirror.files import read_named
     from mirror.uploaders import UploaderFileError, find_sources, usual_paths
     from mirror.urls.address import canonical, identity
 
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  (`Path.home` raises for unknown users)
     for file in dict.fromkeys([*named, *map(Path, usual_paths(home, root))]):
         try:
-            sources = find_sources(file.read_bytes(), file.name)
+            sources = find_sources(read_named(file, _MAX_BYTES), file.name)
         except OSError as error:
             if file in named:
                 raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error

@@ -27,13 +27,22 @@ from mirror.cli.common import (
 from mirror.config import ConfigError
 from mirror.console import print_json, say
 
+_OUTPUT = Path("mirror-report.html")
+
 
 def report(
     paths: Paths = None,
     config: ConfigPath = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="The page to write; `-` is stdout.", parser=path)
-    ] = Path("mirror-report.html"),
+    named: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The page to write; `-` is stdout.",
+            show_default=str(_OUTPUT),
+            parser=path,
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -42,6 +51,7 @@ def report(
     from mirror.pipeline.report import collect
     from mirror.report import page
 
+    output = named or _OUTPUT
     to_stdout = is_stdout(output)
     if to_stdout and as_json:
         raise ConfigError("--json and --output - both want stdout; leave one out")
@@ -54,7 +64,8 @@ def report(
         sys.stdout.buffer.writelines(piece.encode("utf-8") for piece in page(contents))
         return
     data = "".join(page(contents)).encode("utf-8")
-    write_output(output, data)
+    # Nobody named the usual file, so a link in its place is not the user's.
+    write_output(output, data, follows=named is not None)
     totals = contents.totals
     if as_json:
         counts = {"pictures": totals.pictures, "repeats": totals.repeats, "missing": totals.missing}

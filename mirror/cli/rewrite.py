@@ -32,11 +32,14 @@ from mirror.cli.common import (
 )
 from mirror.config import ConfigError
 from mirror.console import for_log, say
+from mirror.files import read_named
 
 if TYPE_CHECKING:
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.rewrite import ByManifest, PostEdit
     from mirror.pipeline.scan import Scanned
+
+_MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
 
 
 def rewrite(
@@ -137,7 +140,9 @@ def _read_map(path: Path) -> dict[str, str]:
         return dict(pairs)
 
     try:
-        mapping = json.loads(path.read_bytes().decode("utf-8-sig"), object_pairs_hook=unique)
+        mapping = json.loads(
+            read_named(path, _MAX_MAP_BYTES).decode("utf-8-sig"), object_pairs_hook=unique
+        )
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

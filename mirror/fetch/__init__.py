@@ -40,6 +40,10 @@ __all__ = [
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
+def _no_wait(_size: int) -> float:
+    return 0.0
+
+
 def _ignore_pause(_host: str, _seconds: float) -> None:
     pass
 
@@ -100,14 +104,19 @@ class Fetcher:
         url: Url,
         headers: Mapping[str, str] = _NO_HEADERS,
         validators: Validators | None = None,
+        wait_for_room: Callable[[int], float] = _no_wait,
     ) -> Body | None:
         """Return the body of `url`, or `None` if the host reports that it is not modified.
 
-        `headers` are sent to the origin of `url` only. Raise `FetchError`.
+        `headers` are sent to the origin of `url` only. `wait_for_room` is called with the number
+        of bytes that arrived, before more is read; it returns the seconds that it waited, which
+        count against no time limit. Raise `FetchError`.
         """
         endpoint = Endpoint.parse(url.raw)
         host = self._host(endpoint.netloc)
-        exchange = Exchange(self._transport, self.limits, self._now, endpoint, headers, validators)
+        exchange = Exchange(
+            self._transport, self.limits, self._now, endpoint, headers, validators, wait_for_room
+        )
         try:
             body = self._retry(exchange, host)
         except FetchError as error:

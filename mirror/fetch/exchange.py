@@ -98,6 +98,7 @@ class Exchange:
         endpoint: Endpoint,
         headers: Mapping[str, str],
         validators: Validators | None,
+        wait_for_room: Callable[[int], float],
     ) -> None:
         self._transport = transport
         self._limits = limits
@@ -105,6 +106,7 @@ class Exchange:
         self._endpoint = endpoint
         self._headers = {name.lower(): text for name, text in headers.items()}
         self._validators = validators
+        self._wait_for_room = wait_for_room
         self._partial: _Partial | None = None
         self._mismatch: bytes | None = None  # SHA-256 of the last body that was not as declared
         self._left_s = limits.whole_s
@@ -234,6 +236,10 @@ class Exchange:
             partial.data += chunk
             if len(partial.data) > limits.max_bytes:
                 raise too_large(limits.max_bytes, "more")
+            if waited_s := self._wait_for_room(len(chunk)):
+                began += waited_s
+                self._left_s += waited_s
+                self._transport.deadline.at += waited_s
             took_s = time.monotonic() - began
             if took_s > limits.timeout_s:
                 _check_speed(len(partial.data) - before, took_s, limits.min_bytes_per_s)

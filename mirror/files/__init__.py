@@ -9,22 +9,35 @@ A file is written under a temporary name in the same folder, flushed to the disk
 renamed. A reader and a killed run therefore see the old bytes or the new ones, never a part.
 """
 
-from mirror.files.errors import ChangedError, HeldError, OutsideError, explain
+from mirror.files.errors import ChangedError, HeldError, NotAFileError, OutsideError, explain
 from mirror.files.lock import Lock
 from mirror.files.platform import is_temporary
 from mirror.files.tree import Tree
-from mirror.files.whole import create_whole, opened, read_whole, sweep, write_whole
+from mirror.files.whole import (
+    MAX_BYTES,
+    append,
+    create_whole,
+    opened,
+    read_named,
+    read_whole,
+    sweep,
+    write_whole,
+)
 
 __all__ = [
+    "MAX_BYTES",
     "ChangedError",
     "HeldError",
     "Lock",
+    "NotAFileError",
     "OutsideError",
     "Tree",
+    "append",
     "create_whole",
     "explain",
     "is_temporary",
     "opened",
+    "read_named",
     "read_whole",
     "sweep",
     "write_whole",

@@ -13,6 +13,10 @@ class OutsideError(OSError):
     """A symbolic link is in the way, or a name leads out of its tree."""
 
 
+class NotAFileError(OSError):
+    """A folder, a pipe, a device or a socket is where a regular file is expected."""
+
+
 class HeldError(Exception):
     """Another run holds the lock."""
 
@@ -26,7 +30,9 @@ _REMEDIES = {
     errno.EDQUOT: "make room, then run again",
     errno.ELOOP: "remove the link",
     errno.ENOTDIR: _BLOCKED,
-    errno.EISDIR: _BLOCKED,
+    errno.EISDIR: "move away what is there",
+    errno.EINVAL: "move away what is there",
+    errno.EFBIG: "move it away",
     errno.EEXIST: _BLOCKED,
 }
 
@@ -34,7 +40,7 @@ _REMEDIES = {
 def explain(error: OSError) -> str:
     """Return the reason for an error, followed by a remedy where one is known."""
     reason = error.strerror or str(error)
-    if isinstance(error, OutsideError):
+    if isinstance(error, OutsideError | NotAFileError):
         reason = f"{error.filename!r} {reason}"
     remedy = _REMEDIES.get(error.errno or 0)
     return f"{reason}; {remedy}" if remedy else reason

@@ -36,11 +36,16 @@ class Folder(Protocol):
         """Return the status of a file, folder or link itself; `None` if nothing is there."""
         ...
 
-    def open(self, name: str) -> BinaryIO | None:
-        """Open a regular file for reading; `None` if there is none.
+    def open(self, name: str) -> BinaryIO:
+        """Open a regular file for reading, up to the size that it has now.
 
-        Raise `OutsideError` for a symbolic link.
+        Raise `FileNotFoundError` if nothing is there, `OutsideError` for a symbolic link, and
+        `NotAFileError` for a folder, a pipe, a device or a socket.
         """
+        ...
+
+    def append(self, name: str, data: bytes) -> None:
+        """Write to the end of a regular file, which is created if needed; errors as `open`."""
         ...
 
     def create(self, name: str, data: bytes) -> bool:
@@ -82,7 +87,10 @@ class Platform(Protocol):
         ...
 
     def open_lock_file(self, path: Path) -> int:
-        """Open a file for reading and writing; create it if needed. A symbolic link is an error."""
+        """Open a regular file for reading and writing; create it if needed.
+
+        Raise `OSError` for a symbolic link, and `NotAFileError` as `Folder.open`.
+        """
         ...
 
     def try_lock(self, file: int) -> bool:

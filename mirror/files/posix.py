@@ -12,13 +12,20 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader, FileIO
 from pathlib import Path
 from types import EllipsisType
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-from mirror.files.errors import ChangedError, OutsideError
+from mirror.files.errors import ChangedError, NotAFileError, OutsideError
 from mirror.files.platform import is_temporary, new_temporary_name
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_BUFFER_BYTES = 1 << 16
+# Without O_NONBLOCK, opening a pipe would wait for its other end.
+_OPEN_FILE = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 
@@ -30,7 +37,7 @@ class Posix:
         return PosixFolder(os.open(path, _OPEN_FOLDER))
 
     def remove_abandoned(self, path: Path) -> bool:
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        file = os.open(path, os.O_RDONLY | _OPEN_FILE)
         try:
             if not self.try_lock(file):
                 return False
@@ -40,7 +47,7 @@ class Posix:
         return True
 
     def open_lock_file(self, path: Path) -> int:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        return _checked(os.open(path, os.O_RDWR | os.O_CREAT | _OPEN_FILE, 0o666), path.name)
 
     def try_lock(self, file: int) -> bool:
         try:
@@ -90,21 +97,13 @@ class PosixFolder:
         except FileNotFoundError:
             return None
 
-    def open(self, name: str) -> BinaryIO | None:
-        # Without O_NONBLOCK, opening a pipe would wait for its writer.
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        try:
-            file = os.open(name, flags, dir_fd=self._descriptor)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise OutsideError(errno.ELOOP, "is a symbolic link", name) from error
-            raise
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            os.close(file)
-            return None
-        return os.fdopen(file, "rb")
+    def open(self, name: str) -> BinaryIO:
+        return BufferedReader(_FileStart(self._open(name, os.O_RDONLY)), _BUFFER_BYTES)
+
+    def append(self, name: str, data: bytes) -> None:
+        file = self._open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        with os.fdopen(file, "ab") as stream:
+            stream.write(data)
 
     def create(self, name: str, data: bytes) -> bool:
         if self.status(name):
@@ -165,11 +164,25 @@ class PosixFolder:
         os.unlink(name, dir_fd=self._descriptor)
 
     def _contents(self, name: str) -> bytes | None:
-        file = self.open(name)
-        if file is None:
+        try:
+            with self.open(name) as file:
+                return file.read()
+        except FileNotFoundError:
             return None
-        with file:
-            return file.read()
+
+    def _open(self, name: str, flags: int) -> int:
+        """Return the descriptor of a regular file; the errors are those of `Folder.open`."""
+        try:
+            file = os.open(name, flags | _OPEN_FILE, 0o666, dir_fd=self._descriptor)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise OutsideError(errno.ELOOP, "is a symbolic link", name) from error
+            if error.errno == errno.EISDIR:
+                raise NotAFileError(errno.EISDIR, error.strerror, name) from error
+            if error.errno == errno.ENXIO:  # a socket, or a pipe that nobody reads
+                raise NotAFileError(errno.EINVAL, "is no plain file", name) from error
+            raise
+        return _checked(file, name)
 
     def _rename(self, name: str, new: str) -> None:
         os.replace(name, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
@@ -204,3 +217,34 @@ class PosixFolder:
             if os.fstat(file).st_nlink:  # zero if `remove_abandoned` came between the two calls
                 return name, file
             os.close(file)
+
+
+class _FileStart(FileIO):
+    """A file up to the size that it has when it is opened, so that reading it ends."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor, "rb")
+        self._left = os.fstat(descriptor).st_size
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        count = super().readinto(memoryview(buffer)[: self._left]) or 0
+        self._left -= count
+        return count
+
+    def readall(self) -> bytes:
+        parts = []
+        while self._left and (part := super().read(self._left)):
+            self._left -= len(part)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _checked(file: int, name: str) -> int:
+    """Return the descriptor of a regular file; close any other and raise `OSError`."""
+    mode = os.fstat(file).st_mode
+    if stat.S_ISREG(mode):
+        return file
+    os.close(file)
+    if stat.S_ISDIR(mode):
+        raise NotAFileError(errno.EISDIR, os.strerror(errno.EISDIR), name)
+    raise NotAFileError(errno.EINVAL, "is no plain file", name)

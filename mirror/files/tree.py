@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from mirror.files.errors import OutsideError
 from mirror.files.platform import Folder, current_platform
@@ -33,16 +34,19 @@ class Tree:
             folder.replace(last, data)
 
     def read(self, name: str, max_bytes: int | None = None) -> bytes:
-        """Return the contents, or their first `max_bytes`.
+        """Return the contents, or their first `max_bytes`; errors as those of `opened`."""
+        with self.opened(name) as file:
+            if max_bytes is None:
+                return file.read()
+            return file.read(min(max_bytes, os.fstat(file.fileno()).st_size))
 
-        Raise `FileNotFoundError` if `name` is no regular file.
-        """
+    @contextmanager
+    def opened(self, name: str) -> Iterator[BinaryIO]:
+        """Open a regular file for reading; the errors are those of `Folder.open`."""
         with self._parent(name) as (folder, last):
             file = folder.open(last)
-            if file is None:
-                raise FileNotFoundError(errno.ENOENT, "no such file", name)
-            with file:
-                return file.read(-1 if max_bytes is None else max_bytes)
+        with file:
+            yield file
 
     def size(self, name: str) -> int | None:
         """Return the size in bytes, or `None` if `name` is no regular file."""

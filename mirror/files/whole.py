@@ -12,27 +12,44 @@ from typing import BinaryIO
 
 from mirror.files.platform import current_platform, is_temporary
 
+MAX_BYTES = 1 << 30
+"""Largest file that is read: more than a manifest of two million images."""
 
-def read_whole(path: Path) -> bytes:
+
+def read_whole(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the contents of a regular file; raise `OutsideError` for a symbolic link.
 
     Otherwise a link in place of a file of ours would print parts of a foreign file in an error.
+    Raise `NotAFileError` for a folder, a pipe or a device, and another `OSError` for more than
+    `max_bytes`. A file that grows is read up to the size that it had when it was opened.
     """
-    with opened(path) as file:
+    with opened(path, max_bytes) as file:
         return file.read()
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[BinaryIO]:
     """Open a file as `read_whole` does, to read it a part at a time."""
     with closing(current_platform().open_folder(path.parent)) as folder:
         file = folder.open(path.name)
-        if file is None:
-            code = errno.EINVAL if folder.status(path.name) else errno.ENOENT
-            text = "is no plain file" if code == errno.EINVAL else os.strerror(code)
-            raise OSError(code, text, path.name)
     with file:
+        if os.fstat(file.fileno()).st_size > max_bytes:
+            raise OSError(errno.EFBIG, f"has more than {max_bytes:,} bytes", path.name)
         yield file
+
+
+def read_named(path: Path, max_bytes: int) -> bytes:
+    """Return the contents of a file that the user named, as `read_whole`; it may be a link."""
+    return read_whole(Path(os.path.realpath(path)), max_bytes)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add `data` to the end of a file, which is created if needed.
+
+    Raise `OutsideError` for a symbolic link, and `NotAFileError`.
+    """
+    with closing(current_platform().open_folder(path.parent)) as folder:
+        folder.append(path.name, data)
 
 
 def write_whole(

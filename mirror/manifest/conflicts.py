@@ -59,7 +59,7 @@ class ConflictCheck:
             or any(len(set(part)) < len(part) for part in self._sources)
             or any(len(set(part)) < len(part) for part in self._keys)
             or bool(self._shown.difference(*self._with_object))
-            or any(_is_circular(self._chain, digest) for digest in self._chain)
+            or bool(_circular(self._chain))
         )
 
 
@@ -99,6 +99,7 @@ def unite_lines(assets: Iterable[tuple[int, Asset]]) -> dict[Digest, Asset]:
 
 def _check_aliases(assets: Mapping[Digest, Asset], lines: Mapping[Digest, int]) -> None:
     chain = {digest: asset.alias_of for digest, asset in assets.items() if asset.alias_of}
+    circular = _circular(chain)
     for digest, alias in chain.items():
         shown = assets.get(alias)
         if shown is None or shown.key is None:
@@ -106,16 +107,22 @@ def _check_aliases(assets: Mapping[Digest, Asset], lines: Mapping[Digest, int]) 
             raise line_error(
                 lines[digest], f"alias_of {alias} {reason}; restore that line or `key`"
             )
-        if _is_circular(chain, digest):
+        if digest in circular:
             message = "leads back to this line: a repeat must end at another picture; delete one"
             raise line_error(lines[digest], f"alias_of {alias} {message}")
 
 
-def _is_circular(links: Mapping[T, T], start: T) -> bool:
-    """Return True if the links that begin at `start` lead back to it."""
-    seen = set[T]()
-    place = links.get(start)
-    while place is not None and place not in seen:
-        seen.add(place)
-        place = links.get(place)
-    return start in seen
+def _circular(links: Mapping[T, T]) -> set[T]:
+    """Return the places from which the links, followed on and on, lead back. Linear."""
+    circular = set[T]()
+    start_of: dict[T, T] = {}  # the start of the walk that came through a place first
+    for start in links:
+        place: T | None = start
+        while place is not None and place in links and place not in start_of:
+            start_of[place] = start
+            place = links[place]
+        if place is not None and start_of.get(place) == start:
+            while place not in circular:
+                circular.add(place)
+                place = links[place]
+    return circular

@@ -30,7 +30,7 @@ def find_copy(
     Return a good copy, or for each place the reason why it has none.
     """
     try:
-        return GoodCopy(archive.get(asset.digest, asset.blob.media_type), ARCHIVE)
+        return GoodCopy(archive.get(asset.digest, asset.blob.media_type, asset.blob.size), ARCHIVE)
     except ArchiveError as error:
         reasons = [str(error)]
     for destination in destinations:

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from mirror.archive import Archive, ArchiveError
-from mirror.engine import Results
+from mirror.engine import Engine, Results
 from mirror.fetch import GONE, FetchError, Kind, Validators
 from mirror.model import Blob, Finding, HeldImage, Rule
 from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
+from mirror.pipeline.budget import ByteBudget, Reservation
 from mirror.pipeline.origins import Origins
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
@@ -40,6 +41,7 @@ class Download:
     request: FetchItem
     data: bytes = field(repr=False)
     validators: Validators
+    reservation: Reservation
     final_url: str | None = None
 
 
@@ -82,16 +84,30 @@ DownloadResult: TypeAlias = Original | NotModified | DamagedImage | Finding
 
 @dataclass(frozen=True, slots=True)
 class FetchJob:
-    """Take a request and return its bytes."""
+    """Take a request and return its bytes, which count in `budget` until they are inspected."""
 
     origins: Origins
+    budget: ByteBudget = field(default_factory=ByteBudget)
 
     def __call__(self, request: FetchItem) -> Download | NotModified | Finding:
+        reservation = self.budget.reserve()
+        size = 0
+        try:
+            result = self._read(request, reservation)
+            if isinstance(result, Download):
+                size = len(result.data)
+        finally:
+            reservation.settle(size)
+        return result
+
+    def _read(
+        self, request: FetchItem, reservation: Reservation
+    ) -> Download | NotModified | Finding:
         """Try every spelling of the request that the posts have; the first error is returned."""
         failure: Finding | None = None
         for located in _attempts(request):
             try:
-                body = self.origins.read(located, request.validators)
+                body = self.origins.read(located, request.validators, reservation.grow)
             except FetchError as error:
                 rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
                 failure = failure or _not_fetched(request, rule, str(error))
@@ -104,7 +120,7 @@ class FetchJob:
             else:
                 if body is None:
                     return NotModified(request)
-                return Download(request, body.data, body.validators, body.final_url)
+                return Download(request, body.data, body.validators, reservation, body.final_url)
         return failure or _not_fetched(request, Rule.NOT_FETCHED, _UNASKABLE)
 
 
@@ -121,6 +137,12 @@ class InspectJob:
     def __call__(self, received: Download | NotModified | Finding) -> DownloadResult:
         if not isinstance(received, Download):
             return received
+        try:
+            return self._inspect(received)
+        finally:
+            received.reservation.release()
+
+    def _inspect(self, received: Download) -> DownloadResult:
         request = received.request
         try:
             blob = inspect(received.data, self.limits)
@@ -145,6 +167,22 @@ class InspectJob:
         address = received.request.addresses[0]
         message = f"{finding.message}; `mirror accept {address}` keeps it as it is"
         return DamagedImage(received.request, blob, replace(finding, message=message))
+
+
+def download(
+    engine: Engine,
+    fetch: FetchJob,
+    inspect: InspectJob,
+    requests: Sequence[FetchItem],
+    concurrency: int,
+) -> Results[DownloadResult]:
+    """Fetch and inspect, overlapping; yield each result as it comes."""
+    received = engine.map(fetch, requests, concurrency)
+    try:
+        yield from engine.map(inspect, received, DECODE_WORKERS)
+    finally:
+        # Before `received` ends: it waits for its fetches, which may wait for room.
+        fetch.budget.close()
 
 
 def collect(

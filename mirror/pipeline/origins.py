@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,10 @@ def _host_and_port(address: Address) -> str:
     return f"{host}:{443 if address.startswith('https:') else 80}"
 
 
+def _no_wait(_size: int) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class Origins:
     """The fetcher, and for each source by its name the request headers and the bucket behind it.
@@ -56,19 +60,25 @@ class Origins:
     max_bytes: int
     fetchers: Mapping[str, Fetcher] = field(default_factory=dict)
 
-    def read(self, located: SourceImage, validators: Validators | None = None) -> Body | None:
+    def read(
+        self,
+        located: SourceImage,
+        validators: Validators | None = None,
+        wait_for_room: Callable[[int], float] = _no_wait,
+    ) -> Body | None:
         """Return the bytes, or `None` if the object is still the one that `validators` name.
 
-        Raise `FetchError` or `StoreError`.
+        `wait_for_room` is that of `Fetcher.fetch`. Raise `FetchError` or `StoreError`.
         """
         if located.bucket_key is None:
             name = located.source.name
             fetcher = self.fetchers.get(name, self.fetcher)
-            return fetcher.fetch(located.request, self.headers[name], validators)
+            return fetcher.fetch(located.request, self.headers[name], validators, wait_for_room)
         store, key = self.buckets[located.source.name], Key(located.bucket_key)
         info = store.stat(key)  # A host's headers would say this with the body.
         if info is not None and info.size > self.max_bytes:
             raise FetchError(f"{info.size} bytes, over max_bytes", Kind.TOO_LARGE)
+        wait_for_room(self.max_bytes if info is None else info.size)
         data = store.get(key, max_bytes=self.max_bytes)
         if info is not None:
             Declaration(info.size, etag_md5=info.md5).check(data)

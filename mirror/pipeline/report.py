@@ -163,7 +163,7 @@ class ThumbnailJob:
         if not blob.pixels:
             return asset.digest, "drawing (SVG), not shown here"
         try:
-            data = self.archive.get(blob.digest, blob.media_type)
+            data = self.archive.get(blob.digest, blob.media_type, blob.size)
             return asset.digest, thumbnail(data, self.max_bytes, self.limits)
         except ArchiveError:
             return asset.digest, "not in the archive, or damaged there"

@@ -242,13 +242,14 @@ class RestoreJob:
     def _is_there(self, name: str, asset: Asset) -> bool:
         with suppress(OSError):
             if self.tree.size(_on_disk(name)) == asset.blob.size:
-                return sha256(self.tree.read(_on_disk(name))).hexdigest() == asset.digest.hex
+                data = self.tree.read(_on_disk(name), asset.blob.size + 1)
+                return sha256(data).hexdigest() == asset.digest.hex
         return False
 
     def _write(self, address: Address, name: str, copy: GoodCopy) -> FileCopy | Finding:
         try:
             is_new = self.tree.create(_on_disk(name), copy.data)
-            if is_new or self.tree.read(_on_disk(name)) == copy.data:
+            if is_new or self.tree.read(_on_disk(name), len(copy.data) + 1) == copy.data:
                 return FileCopy(address, name, len(copy.data), copy.origin if is_new else None)
         except OSError as error:
             return Finding(Rule.NOT_RESTORED, address, f"as {name!r}: {explain(error)}")

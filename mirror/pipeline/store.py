@@ -263,7 +263,7 @@ class StoreJob:
         assert asset.key is not None  # noqa: S101  (`compare_listing` returns no other)
         blob = asset.blob
         try:
-            data = self.archive.get(blob.digest, blob.media_type)
+            data = self.archive.get(blob.digest, blob.media_type, blob.size)
             inline = not may_run_scripts(asset, self.locator)
             # A key that holds the digest can only be taken by the same bytes. Under any other,
             # somebody else may have stored since the listing.

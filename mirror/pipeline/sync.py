@@ -27,11 +27,11 @@ from mirror.pipeline.dedupe import (
     report_choice,
 )
 from mirror.pipeline.download import (
-    DECODE_WORKERS,
     FetchJob,
     InspectJob,
     Original,
     collect,
+    download,
     newest_validators,
     sealing,
 )
@@ -134,8 +134,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         if todo.requests:
             with open_origins(config.sources, config.fetch) as origins:
                 inspect = InspectJob(archive, state.journal, state.held, reviews, limits)
-                received = engine.map(FetchJob(origins), todo.requests, config.fetch.concurrency)
-                results = engine.map(inspect, received, DECODE_WORKERS)
+                fetch = FetchJob(origins)
+                results = download(engine, fetch, inspect, todo.requests, config.fetch.concurrency)
                 originals, damaged = collect(results, todo.requests, findings, progress)
 
     # Record what came, and choose which picture stands for which.

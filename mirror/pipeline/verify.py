@@ -549,7 +549,7 @@ def verify_original(archive: Archive, asset: Asset) -> Finding | None:
         if not archive.has(asset.blob):
             message = "is not in the archive with its size; `mirror repair` fetches it"
             return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
-        archive.get(asset.digest, asset.blob.media_type)
+        archive.get(asset.digest, asset.blob.media_type, asset.blob.size)
     except UnreadableError as error:
         return Finding(Rule.ARCHIVE_UNCHECKED, asset.digest.hex, str(error))
     except ArchiveError as error:

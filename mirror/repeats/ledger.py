@@ -47,8 +47,10 @@ def dumps_mode(mode: Mode) -> str:
 
 def loads_mode(text: str) -> Mode:
     """Return the mode of the last line that holds one, and the default mode without such a line."""
-    lines = [line for line in text.split("\n")[:-1] if '"mode"' in line]
-    return Mode(json.loads(lines[-1])["mode"]) if lines else Mode.PERCEPTUAL
+    for line in reversed(text.split("\n")[:-1]):
+        if '"mode"' in line and "mode" in (record := json.loads(line)):
+            return Mode(record["mode"])
+    return Mode.PERCEPTUAL
 
 
 def loads_ledger(text: str) -> dict[Pair, Evidence]:
@@ -60,12 +62,14 @@ def loads_ledger(text: str) -> dict[Pair, Evidence]:
     for number, line in enumerate(text.split("\n")[:-1], start=1):
         try:
             record = json.loads(line)
+            if not isinstance(record, dict):
+                raise TypeError("no object")
             if "mode" in record:
                 Mode(record["mode"])
             elif record["rule"] == RULE:
                 evidence = _evidence(record)
                 by_pair[evidence.pair] = evidence
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise LedgerError(f"line {number}: expected evidence, got {line[:80]!r}") from error
     return by_pair
 

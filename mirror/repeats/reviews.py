@@ -6,7 +6,7 @@ as a `Record` is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,14 +63,15 @@ class Decision:
     line: int
     words: tuple[str, ...]
 
-    def applied(self, reviews: Reviews) -> Reviews:
-        """Return the reviews with this decision, which wins over earlier ones."""
-        verb, *rest = self.words
-        if verb == "accept":
-            return reviews.accepting(Address(rest[0]), Digest(rest[1]))
-        if verb == "merge":
-            return reviews.merging(Pair(Digest(rest[0]), Digest(rest[1])))
-        return reviews.splitting(Digest(rest[0]))
+    def holds_in(self, reviews: Reviews) -> bool:
+        """Return True if no later line took the decision back."""
+        match self.words:
+            case ("accept", address, digest):
+                return reviews.accepts(Address(address), Digest(digest))
+            case ("merge", first, second):
+                return Pair(Digest(first), Digest(second)) in reviews.merged
+            case _:
+                return Digest(self.words[1]) in reviews.split
 
 
 def loads_decisions(text: str) -> list[Decision]:
@@ -105,10 +106,29 @@ def loads_decisions(text: str) -> list[Decision]:
 
 def loads_reviews(text: str) -> Reviews:
     """Return what all lines together decide; a later line wins. Raise `ReviewError`."""
-    reviews = Reviews()
-    for decision in loads_decisions(text):
-        reviews = decision.applied(reviews)
-    return reviews
+    return _reviews(loads_decisions(text))
+
+
+def _reviews(decisions: Iterable[Decision]) -> Reviews:
+    split = set[Digest]()
+    merged = set[Pair]()
+    partners: dict[Digest, set[Pair]] = {}
+    accepted: dict[str, Digest] = {}
+    for decision in decisions:
+        match decision.words:
+            case ("split", digest):
+                alone = Digest(digest)
+                split.add(alone)
+                merged -= partners.pop(alone, set())
+            case ("merge", first, second):
+                pair = Pair.of(Digest(first), Digest(second))
+                split -= {pair.first, pair.second}
+                merged.add(pair)
+                for side in (pair.first, pair.second):
+                    partners.setdefault(side, set()).add(pair)
+            case ("accept", address, digest):
+                accepted[identity(address)] = Digest(digest)
+    return Reviews(frozenset(split), frozenset(merged), accepted)
 
 
 def load_decisions(path: Path) -> list[Decision]:
@@ -120,14 +140,12 @@ def load_decisions(path: Path) -> list[Decision]:
         decisions = loads_decisions(read_text(path))
     except ReviewError as error:
         raise ReviewError(f"{path}: {error}") from error
-    reviews = NO_REVIEWS
-    for decision in decisions:
-        reviews = decision.applied(reviews)
+    reviews = _reviews(decisions)
     last = {decision.words: decision for decision in decisions}
     return [
         decision
         for decision in decisions
-        if last[decision.words] is decision and decision.applied(reviews) == reviews
+        if last[decision.words] is decision and decision.holds_in(reviews)
     ]
 
 

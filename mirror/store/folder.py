@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from mirror.files import Tree, explain, sweep
+from mirror.files import NotAFileError, Tree, explain, sweep
 from mirror.model import OCTETS, Key
 from mirror.store.errors import (
     AccessError,
@@ -56,13 +56,13 @@ class DirectoryStore:
         check_key(key)
         self._sweep_once()
         with self._errors(key, writing=True):
-            if not self._tree.create(key, data) and self._existing(key) != data:
+            if not self._tree.create(key, data) and self._existing(key, len(data) + 1) != data:
                 raise exists_error(self.name, key)
 
-    def _existing(self, key: Key) -> bytes:
+    def _existing(self, key: Key, max_bytes: int) -> bytes:
         """Return the contents of the file under `key`; raise `IsADirectoryError` for a folder."""
         try:
-            return self._tree.read(key)
+            return self._tree.read(key, max_bytes)
         except FileNotFoundError as error:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), key) from error
 
@@ -107,9 +107,14 @@ class DirectoryStore:
     def _errors(self, key: Key, *, writing: bool = False) -> Iterator[None]:
         try:
             yield
-        except FileNotFoundError as error:
+        except (FileNotFoundError, NotAFileError) as error:
             if not writing:
                 raise not_found_error(self.name, key) from error
+            if error.errno == errno.EISDIR:
+                raise folder_key_error(f"{self.name}: {self.root}", key) from error
+            if isinstance(error, NotAFileError):
+                place = printable(f"{self.name}: {self.root}: {key!r}")
+                raise StoreError(f"{place}: {explain(error)}") from error
             text = f"{self.name}: {self.root}: cannot be made; make it, or correct `url`"
             raise AccessError(printable(text)) from error
         except OSError as error:

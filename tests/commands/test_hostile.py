@@ -7,9 +7,12 @@ import hashlib
 import json
 import os
 import re
+import shutil
+import stat
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,9 +21,16 @@ import pytest
 from PIL import Image
 from support import invariants
 from support.faults import PICTURES, PUBLIC, Blog, blog, chunk, crashed, picture, png
+from support.sandbox import run_limited
 
+from mirror import rewrites
 from mirror.host import ImageHost as Host
 from mirror.host import Request, Response
+from mirror.model import Digest, HeldImage
+from mirror.pictures.blob import inspect
+from mirror.records import StateError
+from mirror.state import HeldImages
+from mirror.urls.address import Address
 
 
 @pytest.fixture
@@ -501,3 +511,229 @@ def test_a_poisoned_manifest_is_refused_with_its_line(site: Blog) -> None:
         assert "line" in ended.err
         assert "planted" not in ended.text
         assert path.read_text().splitlines()[1] == line
+
+
+# --- Files that are none --------------------------------------------------------------------------
+
+_SECRET = "the first line of a file nobody may see"
+
+
+def _pipe(path: Path, _: Path) -> None:
+    os.mkfifo(path)
+
+
+def _endless(path: Path, _: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+def _link_out(path: Path, outside: Path) -> None:
+    path.symlink_to(outside)
+
+
+def _folder(path: Path, _: Path) -> None:
+    path.mkdir()
+
+
+def _huge(path: Path, _: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+
+
+def _device(path: Path, _: Path) -> None:
+    with suppress(PermissionError):
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))  # /dev/zero
+
+
+KINDS = {
+    "pipe": _pipe,
+    "endless": _endless,
+    "link": _link_out,
+    "folder": _folder,
+    "huge": _huge,
+    "device": _device,
+}
+_READERS_OF_THE_MANIFEST = (
+    "sync|rewrite -n|verify --offline|prune|repair|restore out|report|dupes|rewrite --revert"
+)
+READERS = {
+    "mirror.toml": "scan|sync|verify --offline",
+    "posts/00.md": "scan|rewrite -n",
+    "manifests/images.jsonl": _READERS_OF_THE_MANIFEST,
+    "manifests/rewrites.jsonl": "rewrite -n|rewrite --revert",
+    "manifests/ledger.jsonl": "sync",
+    "manifests/reviews.txt": "sync|dupes",
+    "manifests/site.txt": "sync|prune",
+    ".mirror/lock": "sync|rewrite",
+    ".mirror/.gitignore": "sync",
+    ".mirror/journal.jsonl": "sync|sync -n|report",
+    ".mirror/validators.jsonl": "sync --refresh",
+    ".mirror/last-sync.jsonl": "report|sync",
+    ".mirror/held": "sync|report|dupes",
+    ".mirror/held/images.jsonl": "sync|report|dupes",
+    "archive/ORIGINAL": "sync|verify --archive|restore out|report|repair",
+    "archive/bagit.txt": "sync",
+    "archive/manifest-sha256.txt": "sync",
+    "archive/tagmanifest-sha256.txt": "sync",
+    "bucket/OBJECT": "sync|verify --deep|restore out|rewrite|repair",
+    "map.json": "rewrite -n --map map.json",
+    "mirror-report.html": "report",
+    "out": "restore out",
+}
+TOLD = ("manifests/", "posts/", "map.json", ".mirror/lock", "mirror.toml")
+"""Files whose readers say what is wrong with them, and do not end as if nothing were."""
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blog]:
+    """A site with two images that are mirrored and one that is not."""
+    with blog(tmp_path_factory.mktemp("template"), pictures=2, posts=1) as made:
+        assert made.run("sync").code == 0
+        assert made.run("rewrite").code == 0
+        made.host.put("new.png", picture(77))
+        (made.root / "posts" / "new.md").write_text(f"![]({PICTURES}new.png)\n")
+        yield made
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_what_is_no_file_is_told_and_holds_up_no_command(
+    template: Blog, tmp_path: Path, name: str
+) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text(f"{_SECRET}\n")
+    digest = min(_digests(template))
+    actual = name.replace("ORIGINAL", f"data/{digest[:2]}/{digest}.png")
+    actual = actual.replace("OBJECT", f"{digest[:2]}/{digest}.png")
+    runs = []
+    for kind, make in KINDS.items():
+        # A pipe is what holds up a command; of other kinds one reader of a file is enough.
+        commands = READERS[name].split("|")
+        for number, command in enumerate(commands if kind == "pipe" else commands[:1]):
+            root = tmp_path / f"{kind}{number}"
+            shutil.copytree(template.root, root)
+            path = root / actual
+            if path.is_dir():
+                shutil.rmtree(path)
+            path.unlink(missing_ok=True)
+            path.parent.mkdir(exist_ok=True)
+            make(path, outside)
+            runs.append((root, command.split(), kind))
+    results = run_limited([(root, arguments) for root, arguments, _ in runs])
+    for (root, arguments, kind), (code, output) in zip(runs, results, strict=True):
+        case = (name, kind, arguments, code, output)
+        assert code in range(5), case
+        assert "Traceback" not in output, case
+        assert _SECRET not in output, case
+        assert outside.read_text() == f"{_SECRET}\n", case
+        # The index of a site is kept in buckets only, so nothing here reads its name.
+        if name.startswith(TOLD) and name != "manifests/site.txt" and (root / actual).exists():
+            is_told = code != 0 and Path(actual).name in output
+            # Posts may lie in a folder of that name, and the contents of the lock are not read.
+            is_fine = (kind, name) in (("folder", "posts/00.md"), ("huge", ".mirror/lock"))
+            assert is_told or is_fine, case
+
+
+@pytest.mark.parametrize("name", [".mirror/held", "archive/data", "bucket/{ab}", "restored/{host}"])
+def test_nothing_is_written_through_a_planted_link(
+    template: Blog, tmp_path: Path, name: str
+) -> None:
+    """Bytes that are held, originals, objects and restored files stay inside."""
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    root = tmp_path / "site"
+    shutil.copytree(template.root, root)
+    digest = hashlib.sha256(picture(77)).hexdigest()
+    path = root / name.format(ab=digest[:2], host="pics.example")
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(outside)
+    for code, output in run_limited([(root, ["sync"]), (root, ["restore", "restored"])]):
+        assert code in range(5), output
+    if name == ".mirror/held":
+        with pytest.raises(StateError, match="held"):
+            HeldImages(path).keep_bytes(Digest(digest), b"damaged")
+        with pytest.raises(StateError, match="held"):
+            HeldImages(path).save([HeldImage(Address("https://h/a.png"), inspect(picture(1)))])
+    assert list(outside.iterdir()) == []
+
+
+def test_a_report_that_nobody_named_is_not_written_through_a_link(
+    template: Blog, tmp_path: Path
+) -> None:
+    root = tmp_path / "site"
+    shutil.copytree(template.root, root)
+    outside = tmp_path / "outside.txt"
+    outside.write_text(_SECRET)
+    (root / "mirror-report.html").symlink_to(outside)
+    ((code, output),) = run_limited([(root, ["report"])])
+    assert (code, "mirror-report.html: cannot be written" in output) == (2, True), output
+    assert outside.read_text() == _SECRET
+    ((code, output),) = run_limited([(root, ["report", "-o", "mirror-report.html"])])
+    assert code == 0, output
+    assert outside.read_text().startswith("<!")
+
+
+# --- Whole repositories ---------------------------------------------------------------------------
+
+_HEAD = '[[destination]]\nurl = "file:bucket"\npublic_url = "https://img.example/blog"\n'
+REPOSITORIES: dict[str, dict[str, str]] = {
+    "dots in the configuration": {"mirror.toml": "a." * 50_000 + "a = 1\n"},
+    "a deep table": {"mirror.toml": "[" + "a." * 199 + "a]\n" + "b.c = 1\n" * 60_000},
+    "a long name": {"mirror.toml": "a" * 900_000 + " = 1\n"},
+    "many destinations": {
+        "mirror.toml": "".join(
+            f'[[destination]]\nname="{n}"\nurl="file:x{n}"\n' for n in range(15_000)
+        )
+    },
+    "one name for many sources": {
+        "mirror.toml": '[[source]]\nname="s"\nmatch=["https://h/"]\n' * 20_000
+    },
+    "a long key template": {"mirror.toml": _HEAD + 'key = "' + "{sha256}/" * 90_000 + 'a"\n'},
+    "a key with a long cut": {"mirror.toml": _HEAD + f'key = "{{sha256:.{"9" * 30}}}"\n'},
+    "a nested configuration": {"mirror.toml": "a = " + "[" * 400_000},
+    "a configuration that is too long": {"mirror.toml": "#" * (2 << 20)},
+    "nested lines": {
+        "mirror.toml": _HEAD,
+        "manifests/images.jsonl": '{"schema": 1}\n' + "[" * 500_000 + "\n",
+        "manifests/rewrites.jsonl": json.dumps(rewrites.HEADER) + "\n" + "{" * 500_000 + "\n",
+        "manifests/ledger.jsonl": "[" * 500_000 + "\n",
+        "manifests/reviews.txt": "split " * 100_000,
+        ".mirror/journal.jsonl": "[" * 500_000 + "\n",
+        ".mirror/held/images.jsonl": "[" * 500_000 + "\n",
+        ".mirror/last-sync.jsonl": "[" * 500_000 + "\n",
+    },
+    "evidence of nothing": {
+        "mirror.toml": _HEAD,
+        "manifests/ledger.jsonl": '{"rule": 1e999, "pair": []}\n5\n[]\n"mode"\n',
+    },
+    "reviews without end": {
+        "mirror.toml": _HEAD,
+        "manifests/reviews.txt": "".join(
+            f"split {n:064x}\nmerge {n:064x} {n + 1:064x}\n" for n in range(30_000)
+        ),
+    },
+    "a long post": {
+        "mirror.toml": _HEAD,
+        "posts/long.md": "![](https://pics.example/a.png)\n" * 12_000,
+        "map.json": '{"https://pics.example/a.png": "https://img.example/a.png"}',
+    },
+    "a nested map": {"map.json": "[" * 500_000, "posts/a.md": "a\n"},
+}
+COMMANDS = (
+    "scan|sync -n|sync|rewrite -n|rewrite --check|verify --offline|verify --posts --archive|prune"
+    "|repair|restore out|report|dupes|rewrite -n --map map.json|init"
+)
+
+
+@pytest.mark.parametrize("name", REPOSITORIES)
+def test_no_repository_breaks_or_holds_up_a_command(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "site"
+    (root / ".git").mkdir(parents=True)
+    (root / "posts").mkdir()
+    for place, text in REPOSITORIES[name].items():
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_text(text)
+    commands = COMMANDS.split("|")
+    results = run_limited([(root, command.split()) for command in commands])
+    for command, (code, output) in zip(commands, results, strict=True):
+        assert code in range(5), (name, command, code, output[-2000:])
+        assert "Traceback" not in output, (name, command, output[-2000:])

@@ -24,7 +24,7 @@ def notes(blog: Blog, *arguments: str) -> dict[str, list[str]]:
     assert ran.code == 0
     found: dict[str, list[str]] = {}
     for line in ran.out.splitlines():
-        if match := re.search(r"(\S+ ?\S*): (.*) \[(M213|M507)\]$", line):
+        if match := re.search(r"(\S+ ?\S*): (.*) \[(M214|M507)\]$", line):
             found.setdefault(match[3], []).append(line.partition(" ")[2])
     return found
 
@@ -33,7 +33,7 @@ def test_each_decision_is_named_with_its_line(site: Blog) -> None:
     a, b = (site.asset(name)["sha256"] for name in ("a.png", "b.png"))
     path = site.root / "manifests" / "reviews.txt"
     path.write_text(f"# by hand\nsplit {a}\nmerge {a} {b}\naccept https://h.example/x.png {b}\n")
-    told = notes(site, "--offline")["M213"]
+    told = notes(site, "--offline")["M214"]
     assert [re.findall(r"reviews\.txt:\d", text)[0][-1] for text in told] == ["3", "4"]
     assert f"accept https://h.example/x.png {b}" in told[1]
     ran = run(site, "verify", "--offline", "--format", "github")
@@ -42,7 +42,7 @@ def test_each_decision_is_named_with_its_line(site: Blog) -> None:
     places = [(c.name, c.properties.get("file"), c.properties.get("line")) for c in commands]
     assert ("warning", "manifests/reviews.txt", "3") in places
     assert "manifests/reviews.txt:4" in told[1]
-    assert "M213" not in notes(site)
+    assert "M214" not in notes(site)
 
 
 def test_each_setting_that_opens_something_is_named(site: Blog) -> None:

@@ -304,3 +304,23 @@ def test_images_may_stand_beneath_the_posts_and_in_a_site_that_is_the_manifests_
         "destination": [{"name": "d", "url": "file:images"}],
     }
     assert parse_config(raw, Path("/site")).destinations
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a." * 50_000 + "a = 1\n", "line 1: expected at most 200 dots"),
+        ("[a" + ".a" * 100 + "]\n", "line 1: expected at most 8 dots"),
+        ("k" * 101 + " = 1\n", "expected at most 100 characters"),
+        ('[[destination]]\nurl = "file:x"\nkey = "' + "{sha256}" * 200 + '"\n', "at most 1024"),
+        ('[[destination]]\nurl = "file:x"\nkey = "{sha256:.99999}"\n', "fields are"),
+        ('[[destination]]\nurl = "file:x"\n' * 101, "expected at most 100 tables"),
+        ("#" * (2 << 20), "has more than"),
+    ],
+    ids=["dots", "header", "name", "template", "cut", "destinations", "bytes"],
+)
+def test_what_would_take_long_to_read_is_refused(tmp_path, text, words):
+    path = tmp_path / "mirror.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=words):
+        load_config(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 import tomllib
 from io import BytesIO
 from pathlib import Path
@@ -24,8 +25,11 @@ from mirror.manifest import ManifestError, is_safe_key
 from mirror.markdown import find_references, splice
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import ImageError, ImageLimits
+from mirror.repeats.evidence import RULE
+from mirror.repeats.ledger import LedgerError, loads_ledger, loads_mode
+from mirror.repeats.reviews import ReviewError, loads_reviews
 from mirror.rewrites import RewritesError
-from mirror.state import Journal
+from mirror.state import HeldImages, Journal
 from mirror.store import StoreError, check_key
 from mirror.urls.address import Url, canonical
 from mirror.urls.redact import hide_secrets, printable, without_secrets
@@ -196,6 +200,62 @@ def test_any_journal_is_read(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "journal.jsonl"
     path.write_bytes(data)
     assert all(canonical(address) == address for address, _ in Journal(path).read())
+
+
+@few
+@given(st.one_of(st.text(), st.lists(json_values, max_size=3).map(lambda v: f"{json.dumps(v)}\n")))
+@example("[" * 100_000 + "\n")
+@example("9" * 5000 + "\n")
+@example('{"mode": []}\n')
+@example('{"mode": "x"}\n"mode"\n')
+@example(json.dumps({"rule": RULE, "pair": float("inf")}) + "\n")
+def test_any_text_is_a_ledger_and_reviews_or_neither(text: str) -> None:
+    for load, error in ((loads_ledger, LedgerError), (loads_reviews, ReviewError)):
+        try:
+            load(text)
+        except error as reason:
+            assert "line" in str(reason)  # noqa: PT017  (either is right)
+        else:
+            assert load is loads_reviews or loads_mode(text)
+
+
+@few
+@given(
+    st.dictionaries(st.sampled_from(["pair", "distance", "tier", "refusal", "mode"]), json_values)
+)
+@example({"pair": ["0" * 64, "1" * 64], "distance": float("inf")})
+@example({"pair": ["0" * 64, "0" * 64], "distance": 0})
+def test_any_line_of_the_ledger_is_evidence_or_refused(members: dict[str, object]) -> None:
+    line = json.dumps({"rule": RULE, **members}) + "\n"
+    try:
+        loads_ledger(line)
+    except LedgerError as error:
+        assert "line 1" in str(error)  # noqa: PT017  (either is right)
+
+
+@few
+@given(
+    st.one_of(st.binary(), st.lists(json_values, max_size=3).map(lambda v: json.dumps(v).encode()))
+)
+@example(b'{"source": 5, "blob": {}}')
+@example(b"5\n[]\n" + b"[" * 100_000)
+def test_any_file_of_held_images_is_read(tmp_path: Path, data: bytes) -> None:
+    held = HeldImages(tmp_path / "held")
+    held.folder.mkdir(exist_ok=True)
+    held.path.write_bytes(data)
+    assert all(canonical(image.address) == image.address for image in held.load().values())
+
+
+@pytest.mark.parametrize("line", ["split {0:064x}\n", "merge {0:064x} {1:064x}\n",
+                                  "accept https://h/{0} {0:064x}\n"])  # fmt: skip
+def test_reviews_are_read_in_linear_time(line: str) -> None:
+    def seconds(count: int) -> float:
+        text = "".join(line.format(number, number + 1) for number in range(count))
+        start = time.process_time()
+        loads_reviews(text)
+        return time.process_time() - start
+
+    assert seconds(16_000) < 10 * seconds(4_000) + 0.5
 
 
 # --- Configuration --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,15 @@ def test_a_folder_that_can_be_listed_and_not_entered_has_unreadable_posts(tree, 
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
         return os.stat(self, follow_symlinks=follow_symlinks)  # noqa: PTH116
 
+    open_file = os.open
+
+    def refused_below(path: str, *args: Any, **options: Any) -> int:
+        if path == "f.md":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return open_file(path, *args, **options)
+
     monkeypatch.setattr(Path, "stat", refused)
+    monkeypatch.setattr(os, "open", refused_below)
     posts, findings = find_posts(Posts((tree,)), tree)
     assert [post.name for post in posts] == ["a.md", "b/c.markdown", "b/d.mdx", "b/e/f.md", "旧.md"]
     assert findings == []

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from mirror.markdown import find_references
 from mirror.model import Finding, Form, Rule
-from mirror.pipeline.rewrite import Edit, PostEdit, edit_post, point_back
-from mirror.pipeline.scan import Scanned, ScannedPost
+from mirror.pipeline.rewrite import Edit, PostEdit, diff, edit_post, point_back
+from mirror.pipeline.scan import Scanned, ScannedPost, scan
 from mirror.posts import Post
 from mirror.rewrites import Rewrite
 
@@ -154,3 +156,18 @@ def test_a_source_that_cannot_be_spelled_where_it_belongs_is_a_finding() -> None
     assert isinstance(found, Finding)
     assert found.rule is Rule.POST_NOT_WRITTEN
     assert found.place == "a.md:1:17"
+
+
+def test_a_diff_of_many_lines_takes_linear_time_and_can_be_applied(tmp_path: Path) -> None:
+    path = tmp_path / "post.md"
+    text = f"![]({SOURCE})\ntext\n" * 6_000 + f'<img src="{SOURCE}">\n![]({SOURCE})'
+    path.write_text(text)
+    (scanned,) = scan([Post("post.md", path)]).posts
+    new = "https://img.example/a.png"
+    edit = edit_post(scanned, text.encode(), [Edit(ref, new, new) for ref in scanned.references])
+    assert isinstance(edit, PostEdit)
+    start = time.process_time()
+    patch = diff(edit)
+    assert time.process_time() - start < 5
+    subprocess.run(["git", "apply", "-"], input=patch, text=True, cwd=tmp_path, check=True)
+    assert path.read_text() == text.replace(SOURCE, new)
