@@ -284,11 +284,11 @@ def _destination(table: _Table) -> DestinationSettings:
     if not re.match(r"s3://[^/]|file:.", url):
         raise table.error("url", f'expected "s3://bucket/prefix" or "file:folder", got {url!r}')
     public = table.optional_text("public_url")
-    if public is not None and not re.fullmatch(
-        r"(?:https?:/|)/[^\s?#<>\"'`\\^{}|]*|\.\.?(?:/\S*)?", public
-    ):
+    if public is not None and not re.fullmatch(r"(?:https?:/|)/[^\s?#<>\"'`\\^{}|]*", public):
         raise table.error(
-            "public_url", f"expected https://… or a path such as /images, got {public!r}"
+            "public_url",
+            f"expected https://… or a path such as /images, got {public!r}; a relative path would "
+            "lead to another place from each post",
         )
     destination = DestinationSettings(
         name=table.text("name", url),

@@ -19,6 +19,7 @@ from mirror.console import for_log, say
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
+    from mirror.generators import SiteGenerator
     from mirror.pipeline.init import PostHost
     from mirror.pipeline.scan import Scanned
 
@@ -58,11 +59,19 @@ def init(
     ] = None,
 ) -> None:
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
-    from mirror.pipeline.init import WHY_OFF, configuration, find_public_folder, propose
+    from mirror.generators import find_generator
+    from mirror.pipeline.init import (
+        WHY_OFF,
+        configuration,
+        find_public_folder,
+        propose,
+        published_below,
+    )
 
     config_path = _config_path(config)
     root = config_path.parent
-    paths = paths or [Path()]
+    generator = find_generator(root)
+    paths = paths or [_content_folder(root, generator)]
     scanned = scan_posts(Config(root, Posts(())), paths)
     hosts = _hosts(scanned)
     posts = count_text(len(scanned.posts), "post")
@@ -72,6 +81,8 @@ def init(
     uploads = list(_upload_hosts(albums or [], root))
     proposal = propose(hosts, {name for _, name in uploads})
     place = find_public_folder(partial(_matches, root))
+    if generator is not None:
+        place = published_below(place, generator.address)
     text = configuration(proposal, [_relative(path, root) for path in paths], place, fetch)
     _write_new(config_path, text)
     for album, name in uploads:
@@ -94,6 +105,15 @@ def init(
     if (line := _git_line(root)) is not None:
         say(line)
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
+
+
+def _content_folder(root: Path, generator: SiteGenerator | None) -> Path:
+    """Return the folder of the posts as the generator has it, which leaves out its themes."""
+    if generator is not None and generator.content:
+        folder = root / generator.content
+        if folder.is_dir() and folder.resolve().is_relative_to(root.resolve()):
+            return Path(os.path.relpath(folder))
+    return Path()
 
 
 def _config_path(config: Path | None) -> Path:

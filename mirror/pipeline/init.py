@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mirror.amounts import count_text
+from mirror.urls.address import parse
 
 # Names under which object storage and image hosting is reached: vendors' documentation.
 _STORAGE = re.compile(
@@ -151,6 +152,26 @@ def find_public_folder(exists: Callable[[str], bool]) -> PublicFolder:
             if any(all(exists(site + name) for name in mark.split(" + ")) for mark in marks):
                 return replace(public, folder=site + public.folder)
     return PublicFolder("", "assets/mirror", "/assets/mirror")
+
+
+def published_below(public: PublicFolder, address: str) -> PublicFolder:
+    """Return the folder with its whole address, if `address` says that the site is below a path.
+
+    Some generators put that path in front of `/mirror` and some do not; the whole address is right
+    for all of them. An address without a host is no help, and a remark says what to do.
+    """
+    parts = parse(address)
+    path = (parts.path if parts is not None else address).strip("/")
+    if not path:
+        return public
+    if parts is None:
+        remark = (
+            f"the site is published below /{path}/: check the pages with `mirror verify --site`, "
+            "and name the whole address in `public_url` if pictures are missing"
+        )
+        return replace(public, remark=remark)
+    site = parts.url(parts.scheme or "https").partition("?")[0].rstrip("/")
+    return replace(public, public_url=f"{site}{public.public_url}")
 
 
 def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft:

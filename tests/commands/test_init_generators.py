@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import pytest
+from support.faults import MIRROR
 
 from mirror.cli.init import _matches
-from mirror.pipeline.init import PostHost, PublicFolder, configuration, find_public_folder, propose
+from mirror.pipeline.init import (
+    PostHost,
+    PublicFolder,
+    configuration,
+    find_public_folder,
+    propose,
+    published_below,
+)
 
 KIT = 'import { sveltekit } from "@sveltejs/kit/vite";\n'
 PLAIN = 'import { svelte } from "@sveltejs/vite-plugin-svelte";\n'
@@ -51,3 +60,57 @@ def test_a_site_below_a_path_is_told_to_name_the_whole_address() -> None:
     assert "# If the site itself lives below a path, name the whole address" in text
     assert "https://example.com/blog/mirror\n" in text
     assert ": /blog" not in text
+
+
+@pytest.mark.parametrize(
+    ("address", "public_url"),
+    [
+        ("", "/mirror"),
+        ("/", "/mirror"),
+        ("https://example.org/", "/mirror"),
+        ("https://example.org/blog/", "https://example.org/blog/mirror"),
+        ("https://example.org/a/b", "https://example.org/a/b/mirror"),
+        ("//example.org/blog/", "https://example.org/blog/mirror"),
+        ("/blog/", "/mirror"),
+    ],
+)
+def test_a_site_below_a_path_gets_the_whole_address(address: str, public_url: str) -> None:
+    public = published_below(PublicFolder("Hugo or Zola", "static/mirror", "/mirror"), address)
+    assert public.public_url == public_url
+    assert ("verify --site" in public.remark) == (address == "/blog/")
+
+
+@pytest.mark.parametrize(
+    ("files", "posts", "public_url"),
+    [
+        pytest.param(
+            {"hugo.toml": 'baseURL = "https://blog.example/notes/"\n'},
+            "content",
+            "https://blog.example/notes/mirror",
+            id="Hugo",
+        ),
+        pytest.param(
+            {"mkdocs.yml": "site_name: x\nsite_url: https://docs.example/guide/\n"},
+            "docs",
+            "https://docs.example/guide/mirror",
+            id="MkDocs",
+        ),
+    ],
+)
+def test_init_reads_the_posts_of_the_site_and_not_of_its_theme(
+    files: Mapping[str, str], posts: str, public_url: str, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    for folder in (posts, "themes/shiny"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / posts / "post.md").write_text("![](https://a.oss-cn-beijing.aliyuncs.com/a.png)\n")
+    (tmp_path / "themes/shiny/README.md").write_text("![](https://theme.example/shot.png)\n")
+    done = subprocess.run(
+        [MIRROR, "init"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "mirror.toml").read_text()
+    assert f'paths = ["{posts}"]' in text
+    assert f'public_url = "{public_url}"' in text
+    assert "theme.example" not in text
