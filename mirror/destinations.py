@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
@@ -72,6 +72,15 @@ def asset_of(destinations: Iterable[Destination], manifest: Manifest, url: Url) 
 def is_mirrored(destinations: Iterable[Destination], url: Url) -> bool:
     """Return True for a mirrored URL: it is no source, also where both share a domain."""
     return any(destination.key_of(url.raw) for destination in destinations)
+
+
+def former_targets(targets: Iterable[str], destinations: Collection[Destination]) -> set[str]:
+    """Return those of the URLs that posts were pointed at which no destination has any more.
+
+    Fragments are left out.
+    """
+    urls = {target.partition("#")[0] for target in targets}
+    return {url for url in urls if not any(destination.key_of(url) for destination in destinations)}
 
 
 def key_template(destinations: Sequence[Destination]) -> str:

@@ -252,6 +252,7 @@ class Rule(Enum):
     SECRET_KEPT = "M115", "secret-cannot-be-reverted", Outcome.FAILURE
     REPEAT_NOT_PROVEN = "M116", "repeat-not-proven", Outcome.FAILURE
     ENTRY_UNUSED = "M117", "entry-matches-nothing", Outcome.WARNING
+    FORMER_TARGET = "M118", "former-mirrored-url", Outcome.DIFFERENCE
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +24,6 @@ from mirror.pages import (
 )
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.pipeline.text_files import TextFile, walk_files
-from mirror.rewrites import Rewrite
 from mirror.store import DirectoryStore
 from mirror.urls.address import Url, canonical, host_of
 from mirror.urls.sources import Locator, Source
@@ -58,14 +57,6 @@ def published_at(folder: Path, root: Path) -> SiteAddress:
             except ValueError:
                 continue
     return SiteAddress()
-
-
-def former_targets(rewrites: Iterable[Rewrite], destinations: Collection[Destination]) -> set[str]:
-    """Return the mirrored URLs that posts were pointed at and no destination has any more."""
-    targets = {rewrite.target.partition("#")[0] for rewrite in rewrites}
-    return {
-        url for url in targets if not any(destination.key_of(url) for destination in destinations)
-    }
 
 
 def source_hosts(sources: Iterable[Source]) -> frozenset[str]:

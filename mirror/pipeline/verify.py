@@ -25,6 +25,7 @@ from mirror.destinations import (
     Listed,
     asset_of,
     compare_listed,
+    former_targets,
     read_difference,
     unreachable,
 )
@@ -160,7 +161,8 @@ def verify(
     if options.posts:
         from mirror.pipeline.scan import images_left, scan  # parsers of Markdown and YAML
 
-        parts.rewrites.load()  # `--revert` needs it, and then it is too late to find it damaged
+        rewrites, _ = parts.rewrites.load()
+        former = former_targets((line.target for line in rewrites), parts.destinations)
         scanned = scan(*parts.posts.find(options.paths))
         manifest = _select(parts.manifest, parts.locator, parts.destinations, scanned)
         findings = verify_posts(
@@ -171,6 +173,7 @@ def verify(
             scanned,
             parts.state.last_sync.reasons(),
         )
+        findings = chain(findings, former_references(scanned, former))
         layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
         ignored = parts.config.ignored
@@ -574,7 +577,7 @@ def _site_layer(
         hosts=built_site.source_hosts(parts.config.sources),
         ignored=parts.config.ignored,
         objects=objects,
-        former=built_site.former_targets(rewrites, parts.destinations),
+        former=former_targets((line.target for line in rewrites), parts.destinations),
     )
     return built_site.verify_site(check, site, parts.config.root, progress)
 
@@ -607,6 +610,20 @@ def _select(
         key for destination in destinations for url in urls if (key := destination.key_of(url.raw))
     }
     return manifest.select(keys, sources)
+
+
+def former_references(scanned: Scanned, former: Container[str]) -> Iterator[Finding]:
+    """Yield the references to mirrored URLs that no destination has any more."""
+    for post, reference in scanned.references():
+        if reference.url.raw.partition("#")[0] in former:
+            yield Finding(
+                Rule.FORMER_TARGET,
+                str(reference.url),
+                "is an address that the mirror had before; `mirror rewrite` moves it",
+                post.name,
+                reference.line,
+                reference.column,
+            )
 
 
 def verify_posts(

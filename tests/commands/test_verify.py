@@ -490,3 +490,18 @@ def test_the_table_of_rules_is_the_one_the_program_has() -> None:
     ]
     assert len({rule.id for rule in Rule}) == len(Rule)
     assert all(len(meaning) > 20 for *_, meaning in rows)
+
+
+@pytest.mark.parametrize("options", [["--posts"], ["--offline"]])
+def test_posts_at_a_former_address_are_named_and_rewrite_moves_them(
+    blog: Blog, options: list[str]
+) -> None:
+    filled(blog, "a.png", "b.png")
+    run(blog, "rewrite")
+    config = blog.root / "mirror.toml"
+    config.write_text(config.read_text().replace('public_url = "/images"', 'public_url = "/pics"'))
+    ended = run(blog, "verify", *options)
+    assert ended.code == 1
+    assert ended.out.count("[M118]") == 2
+    assert run(blog, "rewrite").code == 0
+    assert run(blog, "verify", *options).code == 0

@@ -155,6 +155,7 @@ def test_each_difference_is_found_at_its_place(mirrored: Blog, html: str, rule: 
 
 def test_an_image_that_is_known_to_be_gone_is_no_difference(blog: Blog) -> None:
     blog.configure(more=f'[[ignore]]\nurl = "{BUCKET}lost.png"\nreason = "deleted"\n')
+    blog.write("lost.md", f"![]({BUCKET}lost.png)\n")
     filled(blog, "a.png")
     page(blog, f'<img src="{BUCKET}lost.png">')
     assert found(blog) == []
@@ -207,7 +208,7 @@ def test_pictures_on_other_hosts_are_counted_and_fail_nothing(mirrored: Blog) ->
 def test_one_address_on_many_pages_is_named_on_the_first_and_counted(mirrored: Blog) -> None:
     for number in range(30):
         page(mirrored, '<img src="/logo.png">', f"public/{number:02}/index.html")
-    ran = verify(mirrored)
+    ran = verify(mirrored, "--verbose")
     lines = [line for line in ran.out.splitlines() if "[M603]" in line]
     assert len(lines) == 21
     assert "/logo.png: the same on 10 more pages" in lines[-1]
