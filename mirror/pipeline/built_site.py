@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,10 +15,14 @@ from mirror.markdown.decode import PositionCounter, PostText
 from mirror.model import Finding, Key, Layer, Rule
 from mirror.pages import (
     Location,
+    Mention,
+    MentionFinder,
     PageAddresses,
     SiteAddress,
+    Use,
     find_pictures,
     find_style_pictures,
+    mention_uses,
     resolve,
     utf8_text,
 )
@@ -29,6 +33,8 @@ from mirror.urls.address import Url, canonical, host_of
 from mirror.urls.sources import Locator, Source
 
 _PAGES = frozenset({".html", ".htm", ".xhtml"})
+# What pages load and browsers draw or run, and what feed readers show.
+_ASKED_FOR = frozenset(".css .svg .js .mjs .webmanifest .xml .rss .atom".split())
 _PLACES = 20  # of one address; a logo that is gone is gone on every page
 _HOSTS = 1000  # that are told apart
 _CHECKED = 1 << 16  # locations whose check is remembered: most pages show what others show
@@ -39,6 +45,11 @@ _STEP = 100
 def is_page(path: Path) -> bool:
     """Return True for a file that a browser shows as HTML."""
     return path.suffix.lower() in _PAGES
+
+
+def is_asked_for(path: Path) -> bool:
+    """Return True for a file beside the pages that readers get with them."""
+    return path.suffix.lower() in _ASKED_FOR
 
 
 def is_version_control(path: Path) -> bool:
@@ -160,6 +171,7 @@ class PictureCheck:
 
 
 _SOURCE = "the page asks a source for it; `mirror leftovers` says why"
+_MENTION = "a browser or a script may ask a source for it; `mirror leftovers --site` lists it"
 _UNKNOWN = "looks mirrored, but no line of the manifest has this key"
 _FORMER = "was the address of a mirrored picture before; run `mirror rewrite`, build the site again"
 
@@ -170,15 +182,17 @@ def _is_on_site(destination: Destination) -> bool:
 
 
 def verify_site(
-    check: PictureCheck, folder: Path, root: Path, progress: Progress
+    check: PictureCheck, finder: MentionFinder, folder: Path, root: Path, progress: Progress
 ) -> tuple[Layer, dict[str, int]]:
     """Check every picture of the pages in `folder`; return the findings and what was counted.
 
-    Names of pages count from `root`.
+    So is every other place of a page, a script, a style sheet or a feed that `finder` finds and
+    that a browser may ask for. Names of pages count from `root`.
     """
     progress.stage("read the site", None, "pages")
-    reader = _SiteReader(check, folder, root, FindingLog(progress.finding))
+    reader = _SiteReader(check, finder, folder, root, FindingLog(progress.finding))
     pages: list[str] = []
+    others: list[TextFile] = []
     for file in walk_files(folder, root, is_version_control):
         if isinstance(file, Finding):
             reader.findings.append(file)
@@ -187,6 +201,10 @@ def verify_site(
             pages.append(file.name)
             if len(pages) % _STEP == 0:
                 progress.advance(_STEP)
+        elif is_asked_for(file.path):
+            others.append(file)
+    for file in others:  # behind the pages, which name some of their pictures
+        reader.read_other(file)
     progress.advance(len(pages) % _STEP)
     if not pages:
         message = "holds no page: name the folder that the generator writes to"
@@ -199,14 +217,23 @@ def verify_site(
 class _SiteReader:
     """Reads pages one by one. What it keeps grows with what is wrong, not with the pages."""
 
-    def __init__(self, check: PictureCheck, folder: Path, root: Path, findings: FindingLog) -> None:
+    def __init__(
+        self,
+        check: PictureCheck,
+        finder: MentionFinder,
+        folder: Path,
+        root: Path,
+        findings: FindingLog,
+    ) -> None:
         self.findings = findings
+        self._finder = finder
         self.pictures = 0
         self._check = check
         self._verdict = lru_cache(_CHECKED)(check)
         self._folder = folder
         self._root = root
         self._sheets: set[str] = set()
+        self._in_sheets: defaultdict[str, set[Location]] = defaultdict(set)  # named, by file
         self._places: Counter[tuple[Rule, str]] = Counter()
         self._hosts: Counter[str] = Counter()
         self._first: dict[str, Finding] = {}  # place on each of the other hosts
@@ -227,8 +254,45 @@ class _SiteReader:
             elif (text := utf8_text(data)) is not None:
                 addresses = find_pictures(text) if file is page else find_style_pictures(text)
                 base = self._base(file, addresses)
-                self._check_pictures(file, text, addresses, base)
+                named = self._check_pictures(file, text, addresses, base)
+                if file is not page:
+                    self._in_sheets[file.name] |= named
+                else:
+                    asked = (
+                        mention
+                        for mention, use in mention_uses(text, self._mentions(text))
+                        if use is Use.ASKED
+                    )
+                    self._check_mentions(file, text, asked, named)
                 waiting += self._new_sheets(addresses, base)
+
+    def read_other(self, file: TextFile) -> None:
+        """Check what a style sheet, a script, an SVG or a feed names."""
+        data = file.read()
+        if isinstance(data, Finding):
+            self.findings.append(data)
+        elif (text := utf8_text(data)) is not None:
+            self._check_mentions(file, text, self._mentions(text), self._in_sheets[file.name])
+
+    def _mentions(self, text: bytes) -> Iterator[Mention]:
+        return self._finder.find(text) if self._finder.may_be_in(text) else iter(())
+
+    def _check_mentions(
+        self, file: TextFile, text: bytes, mentions: Iterable[Mention], named: Collection[Location]
+    ) -> None:
+        position = PositionCounter(PostText(text, "utf-8"))
+        base = self._check.site.page(file.path.relative_to(self._folder).as_posix())
+        for mention in sorted(mentions, key=lambda mention: mention.start):
+            location = resolve(mention.url.raw, base, self._check.site)
+            verdict = None if location is None else self._verdict(location)
+            if verdict is None or verdict[0] is not Rule.PAGE_SHOWS_SOURCE or location in named:
+                continue
+            subject = str(mention.url)
+            # The `<base href>` of a picture that was named is no place more.
+            if not any(str(Url(place.url)).startswith(subject) for place in named):
+                _, line, column = position.advance(mention.start)
+                place = (file.name, line, column)
+                self._add(Finding(Rule.PAGE_SHOWS_SOURCE, subject, _MENTION, *place))
 
     def _base(self, file: TextFile, addresses: PageAddresses) -> Location:
         base = self._check.site.page(file.path.relative_to(self._folder).as_posix())
@@ -238,7 +302,8 @@ class _SiteReader:
 
     def _check_pictures(
         self, file: TextFile, text: bytes, addresses: PageAddresses, base: Location
-    ) -> None:
+    ) -> set[Location]:
+        """Report what is wrong with the pictures of a file; return where the findings lead."""
         position = PositionCounter(PostText(text, "utf-8"))
         named: set[Location] = set()
         for address in addresses.pictures:
@@ -262,6 +327,7 @@ class _SiteReader:
                 self._first[_host(location)] = finding
             else:
                 self._add(finding)
+        return named
 
     def _counts_first(self, location: Location) -> bool:
         """Count a picture on another host; return True for the first one there."""

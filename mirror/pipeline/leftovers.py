@@ -22,7 +22,7 @@ from mirror.markdown import find_references
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Reference, Rule
 from mirror.pages import Mention, MentionFinder, Use, mention_uses, utf8_text
-from mirror.pipeline.built_site import is_page, is_version_control
+from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, scan
@@ -313,7 +313,6 @@ def _in_other_files(
 
 # --- The built site ---------------------------------------------------------------------------
 
-_ASKED_FOR = frozenset({".css", ".svg"})  # what pages load and browsers draw
 _USES = {Use.ASKED: Why.SITE, Use.TEXT: Why.TEXT, Use.CODE: Why.CODE}
 
 
@@ -327,7 +326,7 @@ def _in_built_site(
             for text, mentions in _read(file, finder, findings):
                 uses = ((mention, _USES[use]) for mention, use in mention_uses(text, mentions))
                 yield from _placed(file, text, uses)
-        elif file.path.suffix.lower() in _ASKED_FOR:
+        elif is_asked_for(file.path):
             for text, mentions in _read(file, finder, findings):
                 yield from _placed(file, text, ((mention, Why.SITE) for mention in mentions))
 

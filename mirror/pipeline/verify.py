@@ -566,6 +566,7 @@ def verify_original(archive: Archive, asset: Asset) -> Finding | None:
 def _site_layer(
     parts: Parts, objects: Objects, site: Path, base: SiteAddress | None, progress: Progress
 ) -> tuple[Layer, dict[str, int]]:
+    from mirror.pages import MentionFinder
     from mirror.pipeline import built_site  # parsers of HTML
 
     rewrites, _ = parts.rewrites.load()
@@ -579,7 +580,8 @@ def _site_layer(
         objects=objects,
         former=former_targets((line.target for line in rewrites), parts.destinations),
     )
-    return built_site.verify_site(check, site, parts.config.root, progress)
+    finder = MentionFinder(parts.config.sources)
+    return built_site.verify_site(check, finder, site, parts.config.root, progress)
 
 
 # --- Posts ------------------------------------------------------------------------------------

@@ -131,9 +131,9 @@ def test_only_text_and_code_break_nothing(blog: Blog) -> None:
 
 def test_an_image_that_is_known_to_be_gone_breaks_nothing(blog: Blog) -> None:
     blog.configure(more=f'[[ignore]]\nurl = "{B}"\nreason = "deleted"\n')
+    blog.write("old.md", f"![]({B})\n")
     filled(blog, "a.png")
     assert not blog.rewrite().findings
-    blog.write("old.md", f"![]({B})\n")
     (place,) = [one for one in run(blog, "leftovers", "--json").events if "why" in one]
     assert (place["why"], place["breaks"]) == ("not-mirrored", False)
     assert "[[ignore]]" in run(blog, "leftovers").out
@@ -368,7 +368,7 @@ def test_verify_of_posts_says_what_stays_before_its_verdict(blog: Blog) -> None:
 
 def test_an_image_that_is_known_to_be_gone_is_not_counted(blog: Blog) -> None:
     blog.configure(more=f'[[ignore]]\nurl = "{B}"\nreason = "deleted"\n')
-    filled(blog, "a.png")
     blog.write("old.md", f"![]({B})\n")
+    filled(blog, "a.png")
     assert "leftovers" not in run(blog, "rewrite").out
     assert "leftovers" not in run(blog, "verify", "--posts").out

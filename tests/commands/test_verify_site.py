@@ -342,3 +342,34 @@ def test_sarif_and_github_name_the_page(mirrored: Blog) -> None:
     assert physical["region"] == {"startLine": 1, "startColumn": 11}
     out = verify(mirrored, "--format", "github").out
     assert "::error file=public/index.html,line=1,col=11,title=page-shows-source [M601]" in out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param('<style>a{background:image-set("SOURCE" 1x)}</style>', id="image-set"),
+        pytest.param("<iframe srcdoc='&lt;img src=\"SOURCE\"&gt;'></iframe>", id="srcdoc"),
+        pytest.param('<video src="SOURCE"></video>', id="video"),
+        pytest.param('<script>new Image().src = "SOURCE"</script>', id="script"),
+        pytest.param('<template><img src="SOURCE"></template>', id="template"),
+        pytest.param("<my-img picture='SOURCE'></my-img>", id="custom element"),
+    ],
+)
+def test_what_a_page_may_ask_a_source_for_in_any_way_is_a_difference(
+    mirrored: Blog, text: str
+) -> None:
+    page(mirrored, text.replace("SOURCE", f"{BUCKET}a.png"))
+    (line,) = found(mirrored)
+    assert line.startswith("M601 public/index.html:1:")
+
+
+@pytest.mark.parametrize("name", ["g.js", "feed.xml", "extra.css", "logo.svg"])
+def test_what_is_published_beside_the_pages_may_not_ask_a_source(mirrored: Blog, name: str) -> None:
+    page(mirrored, "<p>x</p>")
+    write(mirrored, f"public/{name}", f"x = '{BUCKET}a.png'\n")
+    assert found(mirrored) == [f"M601 public/{name}:1:6"]
+
+
+def test_code_and_text_of_a_page_may_name_a_source(mirrored: Blog) -> None:
+    page(mirrored, f"<p>{BUCKET}a.png</p><pre>{BUCKET}a.png</pre><!-- {BUCKET}a.png -->")
+    assert found(mirrored) == []
