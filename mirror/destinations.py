@@ -8,7 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from hashlib import sha256
-from pathlib import Path
+from mimetypes import MimeTypes
+from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from mirror.config import DEFAULT_KEY, ConfigError, DestinationSettings
@@ -17,6 +18,15 @@ from mirror.model import EXTENSIONS, Asset, Blob, Finding, Key, Rule
 from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
+
+_SVG = "image/svg+xml"
+_TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()} | {
+    ".apng": "image/png",
+    ".jfif": "image/jpeg",
+    ".jpe": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".tif": "image/tiff",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +138,21 @@ def may_run_scripts(asset: Asset, locator: Locator) -> bool:
         return False
     owners = [locator.source_of(address) for address in asset.sources]
     return not owners or not all(owner is not None and owner.trust_svg for owner in owners)
+
+
+def extension_fits(key: Key, media_type: str) -> bool:
+    """Return False if a web server that goes by the key's extension would send another kind.
+
+    Kinds are SVG, which can run scripts, other pictures, and everything that is no picture. With
+    `key = "{path}"` a WebP may be stored as `a.jpg`, and browsers show it. An unknown extension
+    fits.
+    """
+    extension = PurePosixPath(key).suffix.lower()
+    named, _ = MimeTypes().guess_type(f"x{extension}", strict=False)
+    named = _TYPES_BY_EXTENSION.get(extension, named)
+    if named is None:
+        return True
+    return named.startswith("image/") and (named == _SVG) == (media_type == _SVG)
 
 
 class Listed(Enum):

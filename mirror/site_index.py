@@ -129,6 +129,17 @@ def _entry(line: bytes) -> tuple[Key, Digest]:
 # --- Indexes in a destination -----------------------------------------------------------------
 
 
+def nested_prefixes(keys: Iterable[str]) -> tuple[str, ...]:
+    """Return the prefixes below ours that hold the index of a site, each with `/` at its end.
+
+    They belong to other destinations.
+    """
+    indexes = (key.rpartition(f"/{_SITES}") for key in keys)
+    return tuple(
+        {f"{prefix}/" for prefix, mark, name in indexes if mark and _NAME.fullmatch(_SITES + name)}
+    )
+
+
 def index_key(site: str) -> Key:
     """Return the key of the index of a site."""
     return Key(f"{_SITES}{site}.txt.gz")

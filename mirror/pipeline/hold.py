@@ -6,12 +6,13 @@ held back until a person accepts it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
+from mirror.pipeline.scan import PostImage
 from mirror.repeats.reviews import Reviews
 from mirror.urls.address import identity
 
@@ -87,6 +88,30 @@ def _notice(original: Original, count: int | None) -> Finding:
         "a picture is gone looks like this. It is held back, and the post stays as it is; "
         f"if it is right, take it with `mirror accept {original.request.addresses[0]}`",
     )
+
+
+def waiting(
+    images: Iterable[PostImage],
+    held: Mapping[str, HeldImage],
+    manifest: Manifest,
+    reviews: Reviews,
+) -> Iterator[Finding]:
+    """Yield a finding for each image of the posts whose new picture waits since an earlier run."""
+    for image in images:
+        address = image.located.address
+        before = manifest.find(address)
+        new = held.get(identity(address))
+        if new is None or before is None or reviews.accepts(address, new.blob.digest):
+            continue
+        if new.blob.digest != before.digest:
+            place = image.places[0]
+            message = (
+                f"another picture than the mirrored one is held back since an earlier run, "
+                f"{new.blob.digest} instead of {before.digest}; `mirror accept {address}` takes it"
+            )
+            yield Finding(
+                Rule.SOURCE_CHANGED, address, message, place.post, place.line, place.column
+            )
 
 
 def accepted_images(

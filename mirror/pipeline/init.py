@@ -154,16 +154,23 @@ def find_public_folder(exists: Callable[[str], bool]) -> PublicFolder:
     return PublicFolder("", "assets/mirror", "/assets/mirror")
 
 
+# These put the path of the site in front of `/mirror` themselves, by their documentation.
+_PREFIXING = frozenset({"VitePress", "VuePress", "Docusaurus", "Hexo"})
+
+
 def published_below(public: PublicFolder, address: str) -> PublicFolder:
     """Return the folder with its whole address, if `address` says that the site is below a path.
 
     Some generators put that path in front of `/mirror` and some do not; the whole address is right
-    for all of them. An address without a host is no help, and a remark says what to do.
+    for all of them. Of an address without a host the path is put in front where the generator does
+    not do it, and a remark says what to check where it does.
     """
     parts = parse(address)
     path = (parts.path if parts is not None else address).strip("/")
     if not path:
         return public
+    if parts is None and public.generator not in _PREFIXING:
+        return replace(public, public_url=f"/{path}{public.public_url}")
     if parts is None:
         remark = (
             f"the site is published below /{path}/: check the pages with `mirror verify --site`, "

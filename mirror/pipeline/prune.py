@@ -24,6 +24,7 @@ from mirror.pipeline.scan import Scanned, scan
 from mirror.site_index import (
     SiteIndexError,
     index_key,
+    nested_prefixes,
     site_name,
     trim_index,
     used_by_others,
@@ -194,7 +195,12 @@ def list_extras(
         except StoreError as error:
             findings.append(unreachable(destination, error))
             continue
-        objects = [ExtraObject(destination, info) for info in unnamed if info.key not in used]
+        nested = nested_prefixes(info.key for info in unnamed)
+        objects = [
+            ExtraObject(destination, info)
+            for info in unnamed
+            if info.key not in used and not info.key.startswith(nested)
+        ]
         extras.objects += objects
         extras.totals[destination.name] = total - len(used)
         extras.in_use += len(used)

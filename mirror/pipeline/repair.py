@@ -14,16 +14,14 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
-from mimetypes import MimeTypes
-from pathlib import PurePosixPath
 from time import monotonic
 
 from mirror.archive import Archive, ArchiveError
-from mirror.destinations import Destination, may_run_scripts, unreachable
+from mirror.destinations import Destination, extension_fits, may_run_scripts, unreachable
 from mirror.engine import Engine
 from mirror.fetch import FetchError
 from mirror.manifest import Manifest
-from mirror.model import EXTENSIONS, Asset, Digest, Finding, Key, Rule
+from mirror.model import Asset, Digest, Finding, Rule
 from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
@@ -43,14 +41,6 @@ from mirror.urls.address import Url
 from mirror.urls.sources import Locator
 
 _WORKERS = 8
-_SVG = "image/svg+xml"
-_TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()} | {
-    ".apng": "image/png",
-    ".jfif": "image/jpeg",
-    ".jpe": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".tif": "image/tiff",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,21 +410,6 @@ def picture_mismatch(asset: Asset, data: bytes, limits: ImageLimits) -> str | No
     if asset.key is not None and not extension_fits(asset.key, expected):
         return f"expected a key for {expected}, found {asset.key!r}"
     return None
-
-
-def extension_fits(key: Key, media_type: str) -> bool:
-    """Return False if a web server that goes by the key's extension would send another kind.
-
-    Kinds are SVG, which can run scripts, other pictures, and everything that is no picture. With
-    `key = "{path}"` a WebP may be stored as `a.jpg`, and browsers show it. An unknown extension
-    fits.
-    """
-    extension = PurePosixPath(key).suffix.lower()
-    named, _ = MimeTypes().guess_type(f"x{extension}", strict=False)
-    named = _TYPES_BY_EXTENSION.get(extension, named)
-    if named is None:
-        return True
-    return named.startswith("image/") and (named == _SVG) == (media_type == _SVG)
 
 
 def _not_repaired(damage: Damage, message: str) -> Finding:

@@ -549,6 +549,10 @@ def revert(context: Context, parts: Parts) -> RewriteResult:
         snapshot = _snapshot(post, data)
         recalled = memory.recall(snapshot)
         findings.extend(memory.unknown(snapshot, recalled))
+        findings.extend(_without_secret(post, recalled))
+        recalled = {
+            reference: line for reference, line in recalled.items() if not has_hidden(line.source)
+        }
         edits = list(findings.sift(point_back(post, recalled)))
         change = edit_post(post, data, edits)
         if isinstance(change, Finding):  # the reference was moved into another syntax meanwhile
@@ -560,6 +564,20 @@ def revert(context: Context, parts: Parts) -> RewriteResult:
         lines = memory.after_revert(change.before for change in result.changed)
         _save_memory(parts, lines, old)
     return result
+
+
+def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) -> Iterator[Finding]:
+    """Yield a finding for each reference whose source had a secret, which is kept nowhere."""
+    for reference, line in recalled.items():
+        if has_hidden(line.source):
+            yield Finding(
+                Rule.NOT_REVERTED,
+                str(reference.url),
+                f"stays as it is: the secret of {line.source} is kept nowhere; edit it by hand",
+                post.post.name,
+                reference.line,
+                reference.column,
+            )
 
 
 def _load_memory(parts: Parts) -> tuple[Memory, bytes | None]:

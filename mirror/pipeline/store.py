@@ -17,6 +17,7 @@ from mirror.destinations import (
     Depth,
     Destination,
     difference,
+    extension_fits,
     may_run_scripts,
     object_key,
     unreachable,
@@ -262,6 +263,12 @@ class StoreJob:
     def __call__(self, asset: Asset) -> Asset | Finding | StoreFailure:
         assert asset.key is not None  # noqa: S101  (`compare_listing` returns no other)
         blob = asset.blob
+        if not extension_fits(asset.key, blob.media_type):
+            message = (
+                f"not stored in {self.store.name}: a web server would not send {blob.media_type} "
+                "under this key; correct the key in the manifest, or `key` of the [[destination]]"
+            )
+            return Finding(Rule.NOT_STORED, asset.key, message)
         try:
             data = self.archive.get(blob.digest, blob.media_type, blob.size)
             inline = not may_run_scripts(asset, self.locator)

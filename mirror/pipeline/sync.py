@@ -35,7 +35,7 @@ from mirror.pipeline.download import (
     newest_validators,
     sealing,
 )
-from mirror.pipeline.hold import accepted_images, hold_back, still_held
+from mirror.pipeline.hold import accepted_images, hold_back, still_held, waiting
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import Inventory, plan, unused_entries
@@ -56,7 +56,7 @@ from mirror.repeats.evidence import Mode
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.state import HeldImages
-from mirror.urls.address import Address
+from mirror.urls.address import Address, identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # Record what came, and choose which picture stands for which.
     intake = hold_back(settled, originals, reviews, held.values())
     findings.extend(intake.findings)
+    asked = {identity(address) for address in todo.addresses}
+    known_images = [item for item in images if identity(item.located.address) not in asked]
+    findings.extend(waiting(known_images, held, settled, reviews))
     came = chain.from_iterable(original.sources for original in intake.recorded)
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))

@@ -42,7 +42,7 @@ from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule, is_r
 from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name, used_by_others
+from mirror.site_index import KEY_IN_USE, SiteIndexError, nested_prefixes, site_name, used_by_others
 from mirror.store import (
     CredentialsError,
     NoBucketError,
@@ -455,10 +455,12 @@ def _compare_indexes(
         used = {}
         comparison.index_error = error
     differences = []
+    nested = nested_prefixes(keys)
     for difference in comparison.differences:
         digests = used.get(difference.key)
         if difference.state is ObjectState.EXTRA:
-            if digests is None and comparison.index_error is None:
+            is_ours = digests is None and not difference.key.startswith(nested)
+            if is_ours and comparison.index_error is None:
                 differences.append(difference)
         elif digests is not None and digests != {objects[difference.key].digest}:
             differences.append(replace(difference, is_taken=True))

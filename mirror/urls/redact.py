@@ -77,6 +77,7 @@ _PUBLIC_NAMES = frozenset({"x-oss-process"})
 _SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
 _SECRET_NAMES = frozenset(
     "accesskeyid access_key access_token accesstoken api_key apikey auth auth_key authkey "
+    "bearer cookie csrf hmac otp pass passphrase pwd secret_id secretid "
     "authorization awsaccesskeyid credential expires googleaccessid jsessionid jwt key-pair-id "
     "ossaccesskeyid password passwd phpsessid policy secret security-token session sig sign "
     "signature token".split()
@@ -271,6 +272,7 @@ def _is_secret_name(name: str) -> bool:
     """Return True if a parameter of that name, in lower case, grants access."""
     if name in _PUBLIC_NAMES:
         return False
+    name = name.rpartition("[")[2].rstrip("]")  # `user[token]`
     return (
         name in _SECRET_NAMES
         or name.startswith(_SECRET_PREFIXES)

@@ -71,13 +71,15 @@ def test_a_site_below_a_path_is_told_to_name_the_whole_address() -> None:
         ("https://example.org/blog/", "https://example.org/blog/mirror"),
         ("https://example.org/a/b", "https://example.org/a/b/mirror"),
         ("//example.org/blog/", "https://example.org/blog/mirror"),
-        ("/blog/", "/mirror"),
+        ("/blog/", "/blog/mirror"),
     ],
 )
 def test_a_site_below_a_path_gets_the_whole_address(address: str, public_url: str) -> None:
     public = published_below(PublicFolder("Hugo or Zola", "static/mirror", "/mirror"), address)
     assert public.public_url == public_url
-    assert ("verify --site" in public.remark) == (address == "/blog/")
+    prefixing = published_below(PublicFolder("VitePress", "public/mirror", "/mirror"), "/blog/")
+    assert prefixing.public_url == "/mirror"
+    assert "verify --site" in prefixing.remark
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from support.servers import Server, Servers
 from support.sites import Blog
 
 from mirror.engine import Threads
+from mirror.host import ImageHost
 from mirror.manifest import ManifestFile
 from mirror.model import Digest, Key, is_reserved
 from mirror.pipeline.sync import SyncOptions, sync
@@ -466,3 +467,22 @@ def test_a_name_that_is_none_is_said(
     assert "site.txt: expected a file with 32 hexadecimal digits" in ran.err
     path.unlink()
     assert run(folders.one, "sync").code == 0
+
+
+def test_a_destination_below_another_one_is_left_alone(tmp_path: Path) -> None:
+    with ImageHost({"a.png": picture(1), "b.png": picture(2)}) as host:
+        blogs = []
+        for name, place in (("outer", "nest"), ("inner", "nest/sub")):
+            site = Blog(tmp_path / name, host)
+            site.root.mkdir()
+            site.configure()
+            text = (site.root / "mirror.toml").read_text()
+            text = text.replace('url = "file:static/images"', f'url = "file:../{place}"')
+            (site.root / "mirror.toml").write_text(text)
+            site.write("post.md", f"![]({BUCKET}{(name[0] == 'o' and 'a') or 'b'}.png)\n")
+            blogs.append(site)
+        outer, inner = blogs
+        assert run(inner, "sync").code == run(outer, "sync").code == 0
+        assert run(outer, "verify").code == 0
+        assert run(outer, "prune", "--yes", "--max-delete", "100%").code == 0
+        assert run(inner, "verify").code == run(outer, "verify").code == 0

@@ -197,7 +197,10 @@ def test_a_part_of_a_signature_may_tell_objects_apart(query):
             assert not is_signature_only(url)
 
 
-@pytest.mark.parametrize("name", ["token", "file_token", "access_token", "key-secret", "sig"])
+@pytest.mark.parametrize(
+    "name",
+    ["token", "file_token", "access_token", "key-secret", "sig", "pwd", "user[token]", "secret_id"],
+)
 def test_two_tokens_are_two_objects(name):
     first, second = (canonical(f"https://h.example/inline?{name}={value}") for value in "AB")
     assert first != second
