@@ -11,7 +11,7 @@ demo: $(READY)  ## the whole cycle on a generated blog: no account, no network
 
 test: $(READY)  ## every test; OpenStack Swift is a second real S3 server, its tests skip without it
 	$(BIN)/python -m tests.support.swift_env || echo "OpenStack Swift could not be installed"
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
