@@ -136,7 +136,8 @@ def _arguments(body: bytes, tag: _TemplateTag, result: GrammarResult) -> None:
             continue  # no quotes to Hugo: the page shows something else
         if body.find(b"\\", start, stop) >= 0:
             continue
-        items = list(_list_items(body, start, stop))
+        # Hexo splits a tag at blanks, so that a comma may end an argument. Hugo's end at a quote.
+        items = list(_list_items(body, start, stop, may_end_in_comma=not tag.is_hugo))
         if any(_BLANK.search(body, *item) for item in items):
             continue  # a sentence
         for first, last in items:
@@ -158,7 +159,9 @@ def _parameters(body: bytes, at: int, stop: int) -> Iterator[re.Match[bytes]]:
             yield match
 
 
-def _list_items(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
+def _list_items(
+    body: bytes, start: int, stop: int, *, may_end_in_comma: bool
+) -> Iterator[tuple[int, int]]:
     """Split `a.png,b.png` and `URL, alt=x`; a comma within a URL stays."""
     first = done = start
     has_query = False
@@ -166,6 +169,8 @@ def _list_items(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]
         part = body[done : comma.start()]
         has_query = has_query or b"?" in part
         done = comma.end()
+        if done == stop and not may_end_in_comma:
+            break
         is_last = done == stop or len(comma[0]) > 1 or _NEXT_URL.match(body, done)
         is_name_next = not has_query and _PREFIX.match(body, done, stop)
         if is_last or is_name_next or (not has_query and has_image_path(part.decode())):

@@ -8,7 +8,7 @@ from html.entities import html5
 from urllib.parse import unquote
 
 import html5lib
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from support import oracle
 
@@ -276,6 +276,7 @@ SETTINGS = [
 
 
 @given(URL_TEXT, st.sampled_from(SETTINGS))
+@example(",", SETTINGS[10])
 @LIGHT
 def test_what_is_spelled_is_found_again_where_it_stands(
     tail: str, setting: tuple[Quoting, str, str]
