@@ -113,7 +113,11 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     reviews = load_reviews(config.manifest / REVIEWS)
     held = state.held.load()
     accepted = accepted_images(held, settled, reviews)
-    archived = [image for image in accepted if _archive_held(image, archive, state.held)]
+    archived = [
+        image
+        for image in accepted
+        if _archive_held(image, archive, state.held, dry_run=options.dry_run)
+    ]
     inventory = Inventory.load(settled, state.journal, archive, locator, state.validators, archived)
     findings.extend(told_apart(settled, (image.located.address for image in images)))
     todo = plan(images, inventory, config.ignored, refresh=options.refresh, limit=options.limit)
@@ -190,14 +194,18 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
 
 
-def _archive_held(image: HeldImage, archive: Archive, held: HeldImages) -> bool:
-    """Bring a held picture into the archive; return False if its bytes are lost by now."""
+def _archive_held(image: HeldImage, archive: Archive, held: HeldImages, *, dry_run: bool) -> bool:
+    """Bring a held picture into the archive; return False if its bytes are lost by now.
+
+    With `dry_run` nothing is written.
+    """
     if archive.has(image.blob):
         return True
     data = held.get_bytes(image.blob.digest)
     if data is None:
         return False
-    archive.put(image.blob, data)
+    if not dry_run:
+        archive.put(image.blob, data)
     return True
 
 

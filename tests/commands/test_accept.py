@@ -46,6 +46,10 @@ def changed(blog: Blog) -> Blog:
     return blog
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_source_that_serves_another_picture_changes_nothing(changed: Blog) -> None:
     manifest = (changed.root / "manifests" / "images.jsonl").read_bytes()
     post = (changed.root / "posts" / "post.md").read_bytes()
@@ -99,6 +103,19 @@ def test_a_damaged_original_is_kept_as_it_is_on_a_persons_word(blog: Blog) -> No
     (blog.root / "static" / "images" / line["key"]).unlink()
     assert run(blog, "repair").code == 0
     assert (blog.root / "static" / "images" / line["key"]).read_bytes() == DAMAGED
+
+
+def test_a_dry_run_brings_no_accepted_picture_into_the_archive(blog: Blog) -> None:
+    blog.host.put("a.png", DAMAGED)
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    run(blog, "sync")
+    run(blog, "accept", f"{BUCKET}a.png")
+    before = contents(blog.root / "archive")
+    planned = run(blog, "sync", "--dry-run", "--json")
+    assert (planned.code, planned.summary["reused"]) == (0, 1)
+    assert contents(blog.root / "archive") == before
+    assert run(blog, "sync").code == 0
+    assert DAMAGED in contents(blog.root / "archive").values()
 
 
 @pytest.mark.parametrize("count", [2, 7])
