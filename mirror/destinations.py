@@ -90,7 +90,7 @@ def former_targets(targets: Iterable[str], destinations: Collection[Destination]
     Fragments are left out.
     """
     urls = {target.partition("#")[0] for target in targets}
-    return {url for url in urls if not any(destination.key_of(url) for destination in destinations)}
+    return {url for url in urls if not is_mirrored(destinations, Url(url))}
 
 
 def key_template(destinations: Sequence[Destination]) -> str:
@@ -134,7 +134,7 @@ def may_run_scripts(asset: Asset, locator: Locator) -> bool:
 
     Such an object is stored so that a browser saves it instead of showing it as a page.
     """
-    if asset.blob.media_type != "image/svg+xml":
+    if asset.blob.media_type != _SVG:
         return False
     owners = [locator.source_of(address) for address in asset.sources]
     return not owners or not all(owner is not None and owner.trust_svg for owner in owners)

@@ -80,17 +80,14 @@ def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator
         urls = sum(map(len, pictures.values()))
         for digest, alike in pictures.items():
             if _is_suspect(len(alike), urls):
-                place = alike[0].places[0]
-                yield Finding(
-                    Rule.SUSPECT_NOTICE,
-                    str(alike[0].located.address),
+                first = alike[0]
+                message = (
                     f"{len(alike)} of {urls} URLs of {host} give one picture ({digest}); look at "
                     "it: a host that refuses hot links may send a notice instead of the image. "
-                    "A `Referer` under `headers` of the source may help",
-                    place.post,
-                    place.line,
-                    place.column,
+                    "A `Referer` under `headers` of the source may help"
                 )
+                subject = str(first.located.address)
+                yield first.places[0].finding(Rule.SUSPECT_NOTICE, subject, message)
 
 
 def _is_suspect(alike: int, urls: int) -> bool:

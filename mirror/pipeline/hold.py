@@ -104,14 +104,11 @@ def waiting(
         if new is None or before is None or reviews.accepts(address, new.blob.digest):
             continue
         if new.blob.digest != before.digest:
-            place = image.places[0]
             message = (
                 f"another picture than the mirrored one is held back since an earlier run, "
                 f"{new.blob.digest} instead of {before.digest}; `mirror accept {address}` takes it"
             )
-            yield Finding(
-                Rule.SOURCE_CHANGED, address, message, place.post, place.line, place.column
-            )
+            yield image.places[0].finding(Rule.SOURCE_CHANGED, address, message)
 
 
 def accepted_images(

@@ -33,12 +33,9 @@ class FetchItem:
 
     def finding(self, rule: Rule, message: str) -> Finding:
         """Return a finding at the first place where the posts show the image."""
-        place = self.image.places[0]
         count = len(self.image.places)
         also = f" (shown {count} times)" if count > 1 else ""
-        return Finding(
-            rule, str(self.addresses[0]), message + also, place.post, place.line, place.column
-        )
+        return self.image.places[0].finding(rule, str(self.addresses[0]), message + also)
 
 
 @dataclass(frozen=True, slots=True)

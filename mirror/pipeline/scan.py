@@ -32,6 +32,9 @@ class Place:
     line: int
     column: int
 
+    def finding(self, rule: Rule, subject: str, message: str) -> Finding:
+        return Finding(rule, subject, message, self.post, self.line, self.column)
+
 
 @dataclass(frozen=True, slots=True)
 class PostImage:

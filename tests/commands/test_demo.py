@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from support.commands import mirror
 
 from mirror.demo.blog import posts
-
-
-def mirror(*arguments, cwd):
-    done = subprocess.run(
-        [sys.executable, "-m", "mirror", *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | {"HOME": str(cwd)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_the_demo_runs_the_whole_cycle_as_told(tmp_path):

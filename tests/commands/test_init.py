@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from support.commands import mirror
 from support.sites import BUCKET
 
 from mirror.cli.init import init
 from mirror.config import load_config
-
-
-def mirror(*arguments, cwd):
-    done = subprocess.run(
-        [sys.executable, "-m", "mirror", *map(str, arguments)],
-        cwd=cwd,
-        env=os.environ | {"HOME": str(cwd)},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def test_init_writes_a_configuration_that_works_at_once(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
 import sys
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ __all__ = [
     "CommandResult",
     "filled",
     "make_unreadable",
+    "mirror",
     "picture",
     "run",
     "s3_destination",
@@ -67,6 +69,23 @@ def run(blog: Blog, *arguments: str | Path) -> CommandResult:
     finally:
         sys.argv = before
     return CommandResult(code, out.getvalue(), err.getvalue())
+
+
+def mirror(*arguments: str | Path, cwd: Path) -> tuple[int, str, str]:
+    """`mirror ARGUMENTS` as a process of its own, with `cwd` as its folder and its home.
+
+    Return its exit code and what it printed.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "mirror", *map(str, arguments)],
+        cwd=cwd,
+        env=os.environ | {"HOME": str(cwd)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def picture(seed: int, kind: str = "PNG") -> bytes:
