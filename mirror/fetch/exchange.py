@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -171,14 +170,12 @@ class Exchange:
         """Send a request; the connection and the response headers may take `timeout_s`."""
         timeout_s = self._limits.timeout_s
         self._transport.deadline.at = min(time.monotonic() + timeout_s, began + self._left_s)
-        # The target is percent-encoded already. As an extension it is sent as it is, and httpx
-        # parses the URL once for each origin instead of once for each request.
         request = httpx.Request(
             "GET",
-            _origin_url(endpoint.scheme, endpoint.netloc),
+            endpoint.url,
             headers=self._request_headers(endpoint, is_same_origin),
             stream=_NO_CONTENT,
-            extensions={"timeout": self._timeouts, "target": endpoint.path.encode("ascii")},
+            extensions={"timeout": self._timeouts},
         )
         # httpx.Client would follow redirects, keep cookies and log URLs without our checks.
         response = self._transport.handle_request(request)
@@ -268,12 +265,6 @@ class Exchange:
         except FetchError:
             self._mismatch = digest
             raise
-
-
-@functools.lru_cache(maxsize=256)
-def _origin_url(scheme: str, netloc: str) -> httpx.URL:
-    """Return the URL of an origin; raise `httpx.InvalidURL` for a host that cannot exist."""
-    return httpx.URL(f"{scheme}://{netloc}/")
 
 
 class _Response:

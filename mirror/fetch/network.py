@@ -230,8 +230,7 @@ class GuardedTransport(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and return its response, whose body is not read yet.
 
-        The extension `target` replaces the path and query of the URL, as in httpx. Raise
-        `FetchError` for a host that is not allowed, and `httpx.TransportError`.
+        Raise `FetchError` for a host that is not allowed, and `httpx.TransportError`.
         """
         proxy = self._proxy(request.url)
         try:
@@ -271,17 +270,17 @@ class GuardedTransport(httpx.BaseTransport):
         stream_type: type[_Stream],
     ) -> httpcore.Response:
         url = request.url
-        # httpcore would also send the extension to a proxy, as the target of CONNECT.
-        extensions = dict(request.extensions)
-        target = extensions.pop("target", url.raw_path)
         return self._pool(url.scheme, proxy, stream_type).handle_request(
             httpcore.Request(
                 request.method,
                 httpcore.URL(
-                    scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=target
+                    scheme=url.raw_scheme,
+                    host=url.raw_host,
+                    port=url.port,
+                    target=url.raw_path,
                 ),
                 headers=headers,
-                extensions=extensions,
+                extensions=request.extensions,
             )
         )
 

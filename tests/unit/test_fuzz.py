@@ -7,9 +7,11 @@ import json
 import random
 import time
 import tomllib
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -103,6 +105,8 @@ def test_any_url_is_an_endpoint_or_refused(text: str) -> None:
     assert endpoint.path.startswith("/")
     assert endpoint.path.isascii()
     assert not set(endpoint.path) & set(" \r\n\t\0")
+    with suppress(httpx.InvalidURL):  # a host that cannot exist
+        assert httpx.URL(endpoint.url).raw_path.decode() == endpoint.path
 
 
 @few
