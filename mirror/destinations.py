@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import string
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,13 +9,13 @@ from enum import Enum
 from hashlib import sha256
 from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote, unquote, unquote_to_bytes
+from urllib.parse import quote, unquote
 
 from mirror.config import DEFAULT_KEY, ConfigError, DestinationSettings
 from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Key, Rule
 from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
-from mirror.urls.address import Address, Url
+from mirror.urls.address import Address, Url, decoded_path
 from mirror.urls.sources import Locator
 
 _SVG = "image/svg+xml"
@@ -100,7 +99,7 @@ def key_template(destinations: Sequence[Destination]) -> str:
 
 def object_key(template: str, blob: Blob, source: str, address: Address | None) -> str:
     """Fill a key template. `address` gives `{path}`, `{stem}` and `{name}`, decoded."""
-    path = _decoded((address or "").partition("//")[2].partition("?")[0].partition("/")[2])
+    path = decoded_path((address or "").partition("//")[2].partition("?")[0].partition("/")[2])
     name = path.rpartition("/")[2]
     values = {
         "sha256": blob.digest.hex,
@@ -111,22 +110,6 @@ def object_key(template: str, blob: Blob, source: str, address: Address | None) 
         "stem": name.rpartition(".")[0] or name,
     }
     return string.Formatter().vformat(template, (), values)
-
-
-def _decoded(path: str) -> str:
-    """Return a percent-encoded path as text; two paths never become one text.
-
-    What is no UTF-8, such as a name in GBK, stays percent-encoded. So does a `%` that two
-    hexadecimal digits follow.
-    """
-    pieces = re.split("((?:%[0-9A-Fa-f]{2})+)", path)
-    for number in range(1, len(pieces), 2):
-        text = unquote_to_bytes(pieces[number]).decode("utf-8", "surrogateescape")
-        pieces[number] = "".join(
-            f"%{ord(char) - 0xDC00:02X}" if "\udc80" <= char <= "\udcff" else char
-            for char in text.replace("%", "%25")
-        )
-    return re.sub("%25(?![0-9A-Fa-f]{2})", "%", "".join(pieces))
 
 
 def may_run_scripts(asset: Asset, locator: Locator) -> bool:

@@ -33,6 +33,7 @@ from PIL import (
 
 from mirror.pictures.colour import colour_space
 from mirror.pictures.sniff import (
+    SIGNATURE_TYPES,
     describe,
     is_cut_short,
     is_lossy_webp,
@@ -68,16 +69,8 @@ _FORMATS = tuple(
         IcoImagePlugin.IcoImageFile,
     )
 )
-_MEDIA_TYPES = {
-    "PNG": "image/png",
-    "JPEG": "image/jpeg",
-    "MPO": "image/jpeg",  # a JPEG with more pictures behind the first, which browsers ignore
-    "GIF": "image/gif",
-    "WEBP": "image/webp",
-    "AVIF": "image/avif",
-    "BMP": "image/bmp",
-    "TIFF": "image/tiff",
-    "ICO": "image/x-icon",
+_MEDIA_TYPES = {name.upper(): media_type for name, media_type in SIGNATURE_TYPES.items()} | {
+    "MPO": "image/jpeg"  # a JPEG with more pictures behind the first, which browsers ignore
 }
 _ORIENTATION = 0x0112  # the tag in EXIF
 _LYING = range(5, 9)  # orientations whose stored width is the height of the upright picture

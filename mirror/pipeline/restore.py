@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from mirror.archive import Archive
 from mirror.destinations import Destination
@@ -27,7 +27,7 @@ from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.pipeline.ownership import check_restore_folder
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.urls.address import Address, identity
+from mirror.urls.address import Address, decoded_path, identity
 
 _WORKERS = 8
 
@@ -40,7 +40,6 @@ _SIGNS = frozenset("-._~!$&'()+,;=@ ")
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
 _EXTENSION = re.compile(r"(.+)(\.[0-9A-Za-z]{1,10})")
-_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 # Common limits of file systems: NAME_MAX of Linux, PATH_MAX of macOS.
 _PART_BYTES, _NAME_BYTES = 255, 1024
 
@@ -57,31 +56,17 @@ def file_name(address: Address) -> str:
     *folders, last = place.split("/")
     match = _EXTENSION.fullmatch(last)
     stem, extension = match.groups() if match else (last, "")
-    name = _decoded(stem) + ("%3F" + _encoded(query, "%") if mark else "") + extension
-    parts = [*(_portable(_decoded(folder)) for folder in folders), _portable(name)]
+    name = _encoded(decoded_path(stem)) + ("%3F" + _encoded(query) if mark else "") + extension
+    parts = [*(_portable(_encoded(decoded_path(folder))) for folder in folders), _portable(name)]
     path = "/".join(parts)
     if len(path.encode()) > _NAME_BYTES:
         return f"{parts[0]}/~{_short_digest(path)}{extension}"
     return path
 
 
-def _decoded(part: str) -> str:
-    """Return a part of a path as text. Escapes that are not UTF-8, such as old GBK names, stay."""
-    try:
-        text = unquote(part, errors="strict")
-    except UnicodeDecodeError:
-        return _encoded(part, "%")
-    # A `%` is encoded only where it would look like an escape, so two texts have two names.
-    pieces = (
-        "%25" if character == "%" and _ESCAPE.match(text, index) else _encoded(character, "%")
-        for index, character in enumerate(text)
-    )
-    return "".join(pieces)
-
-
-def _encoded(text: str, kept: str) -> str:
-    """Percent-encode each character that is neither allowed in a name nor one of `kept`."""
-    return "".join(c if _is_allowed(c) or c in kept else quote(c, safe="") for c in text)
+def _encoded(text: str) -> str:
+    """Percent-encode each character that is not allowed in a name; `%` stays."""
+    return "".join(c if c == "%" or _is_allowed(c) else quote(c, safe="") for c in text)
 
 
 def _is_allowed(character: str) -> bool:

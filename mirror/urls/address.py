@@ -172,3 +172,19 @@ def identity(address: str) -> str:
 def host_of(address: str) -> str:
     """Return the host of an address, with a port that is not the default one."""
     return identity(address).partition("/")[0]
+
+
+def decoded_path(path: str) -> str:
+    """Return a percent-encoded path as text; two paths never become one text.
+
+    What is no UTF-8, such as a name in GBK, stays percent-encoded. So does a `%` that two
+    hexadecimal digits follow.
+    """
+    pieces = re.split("((?:%[0-9A-Fa-f]{2})+)", path)
+    for number in range(1, len(pieces), 2):
+        text = unquote_to_bytes(pieces[number]).decode("utf-8", "surrogateescape")
+        pieces[number] = "".join(
+            f"%{ord(char) - 0xDC00:02X}" if "\udc80" <= char <= "\udcff" else char
+            for char in text.replace("%", "%25")
+        )
+    return re.sub("%25(?![0-9A-Fa-f]{2})", "%", "".join(pieces))
