@@ -195,9 +195,9 @@ def buckets(folder: Path) -> Iterator[Row]:
                 row.faults += sum(proxy.faults.values())
                 row.ended(ended)
                 row.must(ended.code in allowed, f"{name}: {command}: {ended.code}: {ended.text}")
-                row.check([f"{found} ({name})" for found in invariants.at_any_instant(truth)])
+                row.check([f"{fault} ({name})" for fault in invariants.at_any_instant(truth)])
                 if command == "sync" and ended.code == 0:
-                    row.check([f"{found} ({name})" for found in invariants.at_rest(truth)])
+                    row.check([f"{fault} ({name})" for fault in invariants.at_rest(truth)])
                 elif command == "sync":
                     allowed.append(1)  # what could not be stored is a difference
             proxy.spoil(lambda method, before: None)

@@ -64,16 +64,16 @@ process.stdin.on("end", () => work.then(() => process.exit(0)));
 
 def jpegs() -> dict[str, Encoder]:
     """By name, each with a quality as blogs use it."""
-    found: dict[str, Encoder] = {}
+    encoders: dict[str, Encoder] = {}
     if go := _go():
-        found |= {f"Go {q}": partial(piped, [go, str(q)], "PNG") for q in (75, 90)}
+        encoders |= {f"Go {q}": partial(piped, [go, str(q)], "PNG") for q in (75, 90)}
     if magick := shutil.which("convert-im6.q16") or shutil.which("magick"):
         for quality in (60, 82, 92):
             command = [magick, "ppm:-", "-quality", str(quality), "jpg:-"]
-            found[f"ImageMagick {quality}"] = partial(piped, command, "PPM")
+            encoders[f"ImageMagick {quality}"] = partial(piped, command, "PPM")
     if gm := shutil.which("gm"):
         command = [gm, "convert", "ppm:-", "-quality", "75", "jpg:-"]
-        found["GraphicsMagick 75"] = partial(piped, command, "PPM")
+        encoders["GraphicsMagick 75"] = partial(piped, command, "PPM")
     if cjpeg := shutil.which("cjpeg"):
         for name, options in (
             ("float 75", ["-dct", "float", "-quality", "75"]),
@@ -85,11 +85,11 @@ def jpegs() -> dict[str, Encoder]:
             ("4:4:4 float 85", ["-sample", "1x1", "-dct", "float", "-quality", "85"]),
             ("progressive 80", ["-progressive", "-quality", "80"]),
         ):
-            found[f"cjpeg {name}"] = partial(piped, [cjpeg, *options], "PPM")
+            encoders[f"cjpeg {name}"] = partial(piped, [cjpeg, *options], "PPM")
     if vips := shutil.which("vips"):
-        found["vips 75"] = partial(_vips, vips)
+        encoders["vips 75"] = partial(_vips, vips)
     if _has_node("jpeg-js"):
-        found |= {f"jpeg-js {q}": partial(_node, "jpeg-js", quality=q) for q in (50, 80)}
+        encoders |= {f"jpeg-js {q}": partial(_node, "jpeg-js", quality=q) for q in (50, 80)}
     if _has_node("sharp"):
         for name, options in (
             ("sharp 80", {"quality": 80}),
@@ -97,13 +97,13 @@ def jpegs() -> dict[str, Encoder]:
             ("mozjpeg 90", {"quality": 90, "mozjpeg": True}),
             ("mozjpeg 80, no trellis", {"quality": 80, "optimiseScans": True, "quantTable": 3}),
         ):
-            found[name] = partial(_node, "sharp", format="jpeg", options=options)
-    return found
+            encoders[name] = partial(_node, "sharp", format="jpeg", options=options)
+    return encoders
 
 
 def palettes() -> dict[str, Encoder]:
     """PNGs of 256 colours and fewer."""
-    found: dict[str, Encoder] = {
+    encoders: dict[str, Encoder] = {
         f"Pillow {name}": partial(_quantized, colours, method)
         for name, colours, method in (
             ("median cut 256", 256, Image.Quantize.MEDIANCUT),
@@ -120,20 +120,20 @@ def palettes() -> dict[str, Encoder]:
             ("pngquant 64, no dither", ["--nofs", "64"]),
             ("pngquant 32, no dither", ["--nofs", "32"]),
         ):
-            found[name] = partial(piped, [pngquant, *options, "-"], "PNG")
+            encoders[name] = partial(piped, [pngquant, *options, "-"], "PNG")
     if magick := shutil.which("convert-im6.q16") or shutil.which("magick"):
         for name, options in (("dithered", []), ("no dither", ["+dither"])):
             command = [magick, "ppm:-", *options, "-colors", "256", "png8:-"]
-            found[f"ImageMagick 256, {name}"] = partial(piped, command, "PPM")
+            encoders[f"ImageMagick 256, {name}"] = partial(piped, command, "PPM")
     if _has_node("upng-js"):
-        found["UPNG 256"] = partial(_node, "upng-js", colours=256)
+        encoders["UPNG 256"] = partial(_node, "upng-js", colours=256)
     if _has_node("sharp"):
         for name, options in (
             ("sharp palette", {"palette": True}),
             ("sharp palette, no dither", {"palette": True, "dither": 0}),
         ):
-            found[name] = partial(_node, "sharp", format="png", options=options)
-    return found
+            encoders[name] = partial(_node, "sharp", format="png", options=options)
+    return encoders
 
 
 def _quantized(colours: int, method: Image.Quantize, image: Image.Image) -> bytes:

@@ -21,7 +21,7 @@ def write_manifest(path: Path, lines: int) -> None:
     """A manifest as `sync` would write it, one line in seven a repeat."""
     with path.open("w", encoding="utf-8") as file:
         file.write('{"format": "mirror-manifest", "version": 1}\n')
-        file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in _assets(lines))
+        file.writelines(json.dumps(asset, ensure_ascii=False) + "\n" for asset in _assets(lines))
 
 
 def _assets(count: int) -> Iterator[dict[str, object]]:
@@ -59,5 +59,5 @@ def main() -> None:
     names = ("json_s", "load_s", "save_s", "held_mb", "peak_mb")
     table(
         ("json alone s", "load s", "save s", "held MB", "peak MB"),
-        [[median(one[name] for one in facts) for name in names]],
+        [[median(fact[name] for fact in facts) for name in names]],
     )

@@ -28,7 +28,7 @@ def main() -> None:
     table(
         ("command", "ms", "CPU ms"),
         (
-            (name, round(1000 * seconds(runs)), round(1000 * median(one.cpu_s for one in runs)))
+            (name, round(1000 * seconds(runs)), round(1000 * median(run.cpu_s for run in runs)))
             for name, runs in done.items()
         ),
     )

@@ -250,7 +250,7 @@ def _report(many: int, done: dict[str, list[Run]]) -> None:
                 name,
                 ratio(done[name], done["bound"]),
                 cpu_ratio(done[name], done["bound"]),
-                f"{ratio(done[name], _added(done[one] for one in instead)):.2f} "
+                f"{ratio(done[name], _added(done[step] for step in instead)):.2f} "
                 f"({' + '.join(instead)})",
             )
             for name, instead in mine.items()
@@ -274,7 +274,7 @@ def _report(many: int, done: dict[str, list[Run]]) -> None:
 def _added(steps: Iterable[Sequence[Run]]) -> list[Run]:
     """One run after the other, as one."""
     return [
-        Run(sum(one.seconds for one in each), sum(one.cpu_s for one in each), "")
+        Run(sum(run.seconds for run in each), sum(run.cpu_s for run in each), "")
         for each in zip(*steps, strict=True)
     ]
 

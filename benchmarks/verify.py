@@ -135,7 +135,7 @@ def _speed(root: Path, many: int, runs: int) -> None:
             (
                 name,
                 seconds(each),
-                median(one.cpu_s for one in each),
+                median(run.cpu_s for run in each),
                 ratio(mine, each),
                 cpu_ratio(mine, each),
             )

@@ -122,7 +122,7 @@ def test_a_dry_run_brings_no_accepted_picture_into_the_archive(blog: Blog) -> No
 def test_addresses_that_are_redirected_to_one_picture_are_held_back(
     scripted: tuple[Blog, dict[str, Answer]], count: int
 ) -> None:
-    blog, answers = scripted
+    blog, responses = scripted
     notice = picture(99)
     names = [f"{number}.png" for number in range(count + 3)]
 
@@ -132,7 +132,7 @@ def test_addresses_that_are_redirected_to_one_picture_are_held_back(
     blog.host.put("removed.png", notice)
     for number, name in enumerate(names):
         if number < count:
-            answers[name] = redirect
+            responses[name] = redirect
         else:
             blog.host.put(name, picture(number))
     blog.write("post.md", "\n\n".join(f"![]({BUCKET}{name})" for name in names))
@@ -161,14 +161,14 @@ def test_where_nothing_was_held_back_accept_is_a_usage_error(blog: Blog) -> None
 def test_an_expired_signature_is_followed_by_a_fresh_one(
     scripted: tuple[Blog, dict[str, Answer]],
 ) -> None:
-    blog, answers = scripted
+    blog, responses = scripted
 
     def signed(request: Request) -> Response:
         if "Expires=1&" in request.target:
             return Response(403, {}, b"expired")
         return Response(200, {}, picture(1))
 
-    answers["a.png"] = signed
+    responses["a.png"] = signed
     query = "OSSAccessKeyId=k&Signature=planted"
     blog.write("old.md", f"![]({BUCKET}a.png?Expires=1&{query})\n")
     blog.write("new.md", f"![]({BUCKET}a.png?Expires=2&{query})\n")
@@ -180,12 +180,12 @@ def test_an_expired_signature_is_followed_by_a_fresh_one(
 def test_pictures_behind_tokens_stay_apart_and_keep_their_tokens(
     scripted: tuple[Blog, dict[str, Answer]],
 ) -> None:
-    blog, answers = scripted
+    blog, responses = scripted
 
     def behind_token(request: Request) -> Response:
         return Response(200, {}, picture(ord(request.target[-1])))
 
-    answers["show"] = behind_token
+    responses["show"] = behind_token
     text = "".join(f"![]({BUCKET}show?token=planted-{name})\n" for name in "ABC")
     blog.write("post.md", text)
     assert run(blog, "sync").code == 0

@@ -144,10 +144,10 @@ def test_an_example_uses_the_action_once_with_inputs_it_has(path: Path) -> None:
 def test_every_input_is_used_and_explained() -> None:
     text = (ROOT / "action.yml").read_text()
     docs = (ROOT / "docs/ci.md").read_text()
-    for name, one in load("action.yml")["inputs"].items():
+    for name, setting in load("action.yml")["inputs"].items():
         assert f"inputs.{name}" in text
         (row,) = re.findall(rf"^\| `{name}` \| (.*?)\|", docs, re.MULTILINE)
-        assert row.strip() == (f"`{one['default']}`" if one["default"] else "")
+        assert row.strip() == (f"`{setting['default']}`" if setting["default"] else "")
     for name in load("action.yml")["outputs"]:
         assert f"`{name}`" in docs
 

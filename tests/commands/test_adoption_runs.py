@@ -247,8 +247,8 @@ class Fresh:
         return [json.loads(line) for line in text.splitlines()[1:]]
 
     def asset(self, name: str) -> dict[str, Any]:
-        (found,) = [asset for asset in self.assets if SOURCE + name in asset["sources"]]
-        return found
+        (asset,) = [asset for asset in self.assets if SOURCE + name in asset["sources"]]
+        return asset
 
     def object(self, name: str) -> Path:
         return self.bucket / self.asset(name)["key"]
@@ -326,14 +326,18 @@ def fresh(filled: Site, tmp_path: Path) -> Iterator[Site]:
 # --- What a person sees -----------------------------------------------------------------------
 
 
-def told(job: GitHub, rule: str) -> Command:
+def annotation_of(job: GitHub, rule: str) -> Command:
     """The one annotation of this rule; the page of the run tells the same."""
-    (found,) = [one for one in job.annotations if one.properties["title"].endswith(f"[{rule}]")]
+    (annotation,) = [
+        annotation
+        for annotation in job.annotations
+        if annotation.properties["title"].endswith(f"[{rule}]")
+    ]
     page = github_flavored_markdown_to_html(job.summary)
     shown = html.unescape(re.sub(r"<[^>]+>", "", page))
     assert re.search(rf"^{rule} ", shown, re.MULTILINE), shown
-    assert found.text.partition(": ")[2] in shown
-    return found
+    assert annotation.text.partition(": ")[2] in shown
+    return annotation
 
 
 def marked(job: GitHub, command: Command) -> str:
@@ -355,7 +359,7 @@ def test_the_action_installs_what_it_needs_and_no_more(installed: Path) -> None:
     listed = subprocess.run(
         [python, "-m", "pip", "list", "--format=json"], check=True, capture_output=True
     )
-    packages = {one["name"]: one for one in json.loads(listed.stdout)}
+    packages = {package["name"]: package for package in json.loads(listed.stdout)}
     assert "editable_project_location" not in packages["markdown-mirror"]
     assert "pytest" not in packages
     subprocess.run([python, "-m", "pip", "check"], check=True, capture_output=True)
@@ -408,12 +412,12 @@ def test_a_damaged_object_turns_its_line_of_the_manifest_red(
     fresh.adopt("push.yml")
     job = fresh.job("push.yml")
     assert is_red(job, "1", ": they differ")
-    found = told(job, rule)
-    assert found.name == "error"
-    assert found.properties["file"] == "manifests/images.jsonl"
-    assert json.loads(marked(job, found)) == fresh.asset("b.png")
-    assert found.text.startswith(f"{fresh.asset('b.png')['key']}: ")
-    assert words.format(**fresh.asset("b.png")) in found.text
+    annotation = annotation_of(job, rule)
+    assert annotation.name == "error"
+    assert annotation.properties["file"] == "manifests/images.jsonl"
+    assert json.loads(marked(job, annotation)) == fresh.asset("b.png")
+    assert annotation.text.startswith(f"{fresh.asset('b.png')['key']}: ")
+    assert words.format(**fresh.asset("b.png")) in annotation.text
 
 
 def test_an_object_too_many_is_red_and_has_no_line(fresh: Site) -> None:
@@ -421,13 +425,13 @@ def test_an_object_too_many_is_red_and_has_no_line(fresh: Site) -> None:
     fresh.adopt("push.yml")
     job = fresh.job("push.yml")
     assert is_red(job, "1", ": they differ")
-    assert job.annotations == [told(job, "M303")]
-    found = told(job, "M303")
-    assert found.name == "error"
-    assert found.text == (
+    assert job.annotations == [annotation_of(job, "M303")]
+    annotation = annotation_of(job, "M303")
+    assert annotation.name == "error"
+    assert annotation.text == (
         "stray.png: in bucket, but in no line of the manifest; `mirror prune` lists such objects"
     )
-    assert "file" not in found.properties
+    assert "file" not in annotation.properties
 
 
 def test_a_bucket_that_does_not_answer_is_red_and_no_difference(fresh: Site) -> None:
@@ -436,10 +440,10 @@ def test_a_bucket_that_does_not_answer_is_red_and_no_difference(fresh: Site) -> 
     fresh.adopt("push.yml")
     job = fresh.job("push.yml")
     assert is_red(job, "3", ": could not check everything")
-    assert job.annotations == [told(job, "M306")]
-    found = told(job, "M306")
-    assert found.name == "warning"
-    assert found.text.startswith("bucket: ")
+    assert job.annotations == [annotation_of(job, "M306")]
+    annotation = annotation_of(job, "M306")
+    assert annotation.name == "warning"
+    assert annotation.text.startswith("bucket: ")
     assert "3 public URLs asked" in job.log  # the rest is looked at all the same
 
 
@@ -448,7 +452,7 @@ def test_secrets_that_are_not_set_are_told(fresh: Site) -> None:
     fresh.adopt("push.yml")
     job = fresh.job("push.yml")
     assert is_red(job, "3", ": could not check everything")
-    assert "credentials" in told(job, "M306").text
+    assert "credentials" in annotation_of(job, "M306").text
 
 
 def test_without_secrets_a_pull_request_is_compared_with_the_manifest(fresh: Site) -> None:
@@ -469,7 +473,7 @@ def test_a_night_reads_its_part_of_the_objects_and_keeps_the_page(fresh: Site) -
     assert is_red(job, "1", ": they differ")
     slices = [int(asset["sha256"][:15], 16) % 28 for asset in fresh.assets]
     assert f", {slices.count(number)} read back" in job.log
-    assert json.loads(marked(job, told(job, "M301"))) == fresh.asset("c.png")
+    assert json.loads(marked(job, annotation_of(job, "M301"))) == fresh.asset("c.png")
     assert job.artifacts["mirror-report"].read_text().startswith("<!DOCTYPE html>")
     assert job.outputs["report"] == str(job.workspace / "mirror-report.html")
 
@@ -494,12 +498,12 @@ def test_a_damaged_original_turns_its_line_of_the_manifest_red(
     fresh.adopt("push.yml", archive="true")
     job = fresh.job("push.yml")
     assert is_red(job, "1", ": they differ")
-    assert job.annotations == [told(job, rule)]
-    found = told(job, rule)
-    assert found.name == "error"
-    assert json.loads(marked(job, found)) == fresh.asset("b.png")
-    assert found.text.startswith(f"{digest}: ")
-    assert words in found.text
+    assert job.annotations == [annotation_of(job, rule)]
+    annotation = annotation_of(job, rule)
+    assert annotation.name == "error"
+    assert json.loads(marked(job, annotation)) == fresh.asset("b.png")
+    assert annotation.text.startswith(f"{digest}: ")
+    assert words in annotation.text
 
 
 # --- Posts ------------------------------------------------------------------------------------
@@ -523,12 +527,14 @@ def test_an_image_that_nobody_mirrored_turns_its_line_of_the_post_red(
     fresh.adopt("pull-request.yml")
     job = fresh.job("pull-request.yml")
     assert is_red(job, "1", ": they differ")
-    assert job.annotations == [told(job, "M105")]
-    found = told(job, "M105")
-    assert found.name == "error"
-    assert found.properties["file"] == "content/posts/第二篇.md"
-    assert marked(job, found).startswith(url)
-    assert found.text == f"{url}: is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+    assert job.annotations == [annotation_of(job, "M105")]
+    annotation = annotation_of(job, "M105")
+    assert annotation.name == "error"
+    assert annotation.properties["file"] == "content/posts/第二篇.md"
+    assert marked(job, annotation).startswith(url)
+    assert (
+        annotation.text == f"{url}: is not mirrored; run `mirror sync`, or list it under [[ignore]]"
+    )
 
 
 MANIFEST = "manifests/images.jsonl"
@@ -575,11 +581,11 @@ def test_what_cannot_be_read_turns_its_line_red(
         quick.write(name, text)
     quick.commit()
     job = quick.job("pull-request.yml")
-    (found,) = job.annotations
-    assert found.name == "error"
-    assert found.properties == {"file": name, "line": line, "title": "nothing was compared"}
-    assert found.text.startswith(f"{name}: ")
-    assert says in found.text
+    (annotation,) = job.annotations
+    assert annotation.name == "error"
+    assert annotation.properties == {"file": name, "line": line, "title": "nothing was compared"}
+    assert annotation.text.startswith(f"{name}: ")
+    assert says in annotation.text
     assert is_red(job, "2", says)
 
 
@@ -589,10 +595,10 @@ def test_a_mirrored_address_that_leads_nowhere_turns_its_line_red(fresh: Site) -
     fresh.adopt("pull-request.yml")
     job = fresh.job("pull-request.yml")
     assert is_red(job, "1", ": they differ")
-    found = told(job, "M106")
-    assert job.annotations == [found]
-    assert marked(job, found).startswith(f"{fresh.public_url}/00/no-such")
-    assert found.text.endswith(": looks mirrored, but no line of the manifest has this key")
+    annotation = annotation_of(job, "M106")
+    assert job.annotations == [annotation]
+    assert marked(job, annotation).startswith(f"{fresh.public_url}/00/no-such")
+    assert annotation.text.endswith(": looks mirrored, but no line of the manifest has this key")
 
 
 # --- What readers get -------------------------------------------------------------------------
@@ -664,11 +670,11 @@ def test_what_readers_would_complain_about_is_red(
     fresh.adopt("push.yml")
     job = fresh.job("push.yml")
     assert is_red(job, "1", ": they differ")
-    found = told(job, rule)
-    assert job.annotations == [found]
-    assert found.name == kind
-    assert found.text.startswith(f"{fresh.public_url}/{key}: ")
-    assert words in found.text
+    annotation = annotation_of(job, rule)
+    assert job.annotations == [annotation]
+    assert annotation.name == kind
+    assert annotation.text.startswith(f"{fresh.public_url}/{key}: ")
+    assert words in annotation.text
 
 
 def test_a_picture_that_readers_do_not_get_turns_its_line_of_the_manifest_red(fresh: Site) -> None:
@@ -680,7 +686,7 @@ def test_a_picture_that_readers_do_not_get_turns_its_line_of_the_manifest_red(fr
     fresh.adopt("push.yml")
     job = fresh.job("push.yml")
     assert not job.ok
-    assert json.loads(marked(job, told(job, "M402"))) == fresh.asset("b.png")
+    assert json.loads(marked(job, annotation_of(job, "M402"))) == fresh.asset("b.png")
 
 
 def test_a_rule_that_feed_readers_suffer_from_is_a_warning_on_a_green_job(fresh: Site) -> None:
@@ -688,10 +694,10 @@ def test_a_rule_that_feed_readers_suffer_from_is_a_warning_on_a_green_job(fresh:
     fresh.adopt("push.yml")
     job = fresh.job("push.yml")
     assert job.ok, job.log
-    assert job.annotations == [told(job, "M405")]
-    found = told(job, "M405")
-    assert found.name == "warning"
-    assert f"is served to readers who come from {SITE} and refused to those who" in found.text
+    assert job.annotations == [annotation_of(job, "M405")]
+    annotation = annotation_of(job, "M405")
+    assert annotation.name == "warning"
+    assert f"is served to readers who come from {SITE} and refused to those who" in annotation.text
 
 
 def test_a_redirect_into_a_private_network_is_not_followed_and_told(fresh: Site) -> None:
@@ -703,8 +709,8 @@ def test_a_redirect_into_a_private_network_is_not_followed_and_told(fresh: Site)
         job = fresh.job("push.yml")
         assert not intranet.requests
     assert is_red(job, "3", ": could not check everything")
-    assert job.annotations == [told(job, "M404")]
-    assert told(job, "M404").name == "warning"
+    assert job.annotations == [annotation_of(job, "M404")]
+    assert annotation_of(job, "M404").name == "warning"
 
 
 def test_a_redirect_that_leads_to_the_picture_is_fine(fresh: Site) -> None:
@@ -784,7 +790,7 @@ def test_a_site_in_a_folder_is_marked_where_it_lies(quick: Fresh) -> None:
     quick.adopt("pull-request.yml", working_directory="web", report="my page.html")
     job = quick.job("pull-request.yml")
     assert is_red(job, "1", ": they differ")
-    assert marked(job, told(job, "M105")).startswith(url)
+    assert marked(job, annotation_of(job, "M105")).startswith(url)
     page = job.workspace / "web" / "my page.html"
     assert job.outputs["report"] == str(page)
     assert page.read_text().startswith("<!DOCTYPE html>")
@@ -796,8 +802,8 @@ def test_an_old_python_is_refused_before_anything_is_made(quick: Fresh) -> None:
     quick.adopt("pull-request.yml", python=str(old))
     job = quick.job("pull-request.yml")
     assert not job.ok
-    (found,) = job.annotations
-    assert (found.name, "needs Python 3.11 or newer" in found.text) == ("error", True)
+    (annotation,) = job.annotations
+    assert (annotation.name, "needs Python 3.11 or newer" in annotation.text) == ("error", True)
     assert not list((job.folder / "runner temp").iterdir())
 
 
@@ -807,8 +813,8 @@ def test_an_old_python_is_refused_before_anything_is_made(quick: Fresh) -> None:
 def snippet(title: str) -> str:
     """The block of YAML under a title of the page."""
     page = (ROOT / "docs" / "ci.md").read_text()
-    (found,) = re.findall(rf"^## {title}$(?:(?!^## ).)*?^```yaml$\n(.*?)^```$", page, re.M | re.S)
-    return found
+    (block,) = re.findall(rf"^## {title}$(?:(?!^## ).)*?^```yaml$\n(.*?)^```$", page, re.M | re.S)
+    return block
 
 
 def adopt_gitlab(fresh: Fresh, package: str) -> None:
@@ -864,13 +870,13 @@ def test_the_report_of_a_merge_request_names_object_and_line(fresh: Site, shell:
     assert code == 1, said
     xml = JUnitXml.fromfile(str(project / "mirror.xml"))
     assert (xml.tests, xml.failures, xml.errors) == (5, 2, 0)
-    found = {
+    results = {
         (suite.name, case.name): result for suite in xml for case in suite for result in case.result
     }
-    missing = found["destination bucket", fresh.asset("b.png")["key"]]
-    unknown = found["posts", f"content/posts/second.md:3:5 {url}"]
-    assert {type(one) for one in found.values()} == {Failure}
-    assert len(found) == 2
+    missing = results["destination bucket", fresh.asset("b.png")["key"]]
+    unknown = results["posts", f"content/posts/second.md:3:5 {url}"]
+    assert {type(result) for result in results.values()} == {Failure}
+    assert len(results) == 2
     assert missing.message.startswith("missing in bucket; `mirror sync` or `mirror repair`")
     assert unknown.message == "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
 
@@ -883,7 +889,7 @@ def test_the_report_of_a_bucket_that_does_not_answer_skips_it(fresh: Site) -> No
     assert code == 3, said
     xml = JUnitXml.fromfile(str(project / "mirror.xml"))
     (case,) = [case for suite in xml for case in suite if suite.name == "destination bucket"]
-    assert [type(one) for one in case.result] == [Skipped]
+    assert [type(result) for result in case.result] == [Skipped]
 
 
 def test_the_report_counts_a_picture_that_readers_do_not_get_once(fresh: Site) -> None:

@@ -49,8 +49,8 @@ def command(name: str, python_module: str | None = None) -> list[str]:
     if python_module is not None:
         pytest.importorskip(python_module)
         return [sys.executable, "-m", name]
-    found = shutil.which(name) or pytest.skip(f"{name} is not installed")
-    return [found]
+    path = shutil.which(name) or pytest.skip(f"{name} is not installed")
+    return [path]
 
 
 def build(blog: Blog, *arguments: str) -> None:

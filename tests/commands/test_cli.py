@@ -271,7 +271,7 @@ def test_an_interrupted_sync_keeps_what_it_has(tmp_path: Path, number: signal.Si
     """While the host holds its requests: the run ends all the same, and nothing is asked twice."""
 
     def host(objects: dict[str, bytes]) -> HoldingHost:
-        return HoldingHost(objects, answers=8)
+        return HoldingHost(objects, requests=8)
 
     with blog(tmp_path, pictures=12, posts=2, host=host) as site:
         assert isinstance(site.host, HoldingHost)
@@ -289,7 +289,7 @@ def test_an_interrupted_sync_keeps_what_it_has(tmp_path: Path, number: signal.Si
 
 def test_an_interrupted_run_lets_go_of_the_lock(tmp_path: Path) -> None:
     def host(objects: dict[str, bytes]) -> HoldingHost:
-        return HoldingHost(objects, answers=0)
+        return HoldingHost(objects, requests=0)
 
     with blog(tmp_path, pictures=2, posts=1, host=host) as site:
         assert isinstance(site.host, HoldingHost)

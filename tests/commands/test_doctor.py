@@ -57,13 +57,13 @@ def store_for(
 
 
 def checked(store: Store, **options: Any) -> dict[str, Check]:
-    found = list(examine(store, **options))
-    assert len({check.name for check in found}) == len(found)
-    return {check.name: check for check in found}
+    checks = list(examine(store, **options))
+    assert len({check.name for check in checks}) == len(checks)
+    return {check.name: check for check in checks}
 
 
-def bad(found: dict[str, Check]) -> list[str]:
-    return [name for name, check in found.items() if check.health is not Health.PASSED]
+def bad(checks: dict[str, Check]) -> list[str]:
+    return [name for name, check in checks.items() if check.health is not Health.PASSED]
 
 
 # --- Providers ----------------------------------------------------------------------------------
@@ -79,18 +79,18 @@ def test_every_provider_passes_with_its_own_profile(
 ) -> None:
     with quirky(provider) as server:
         store = store_for(server, provider, monkeypatch)
-        found = checked(store)
-        assert bad(found) == []
-        assert found.keys() >= {
+        checks = checked(store)
+        assert bad(checks) == []
+        assert checks.keys() >= {
             "credentials", "addressing", "round trip", "names", "clock", "media type", "paging",
             "Content-MD5", "checksum headers", "create only", "ETag",
         }  # fmt: skip
         assert server.objects == {}
-        create_only = found["create only"].message
+        create_only = checks["create only"].message
         words = {"honoured": "is honoured", "ignored": "is ignored", "501": "is refused"}
         assert words[server.quirks.create_only] in create_only
-        assert ("in capitals" in found["ETag"].message) == server.quirks.upper_case_etags
-        assert ("is refused" in found["checksum headers"].message) == (
+        assert ("in capitals" in checks["ETag"].message) == server.quirks.upper_case_etags
+        assert ("is refused" in checks["checksum headers"].message) == (
             server.quirks.refuses_checksums
         )
 
@@ -179,9 +179,9 @@ def test_what_is_wrong_is_found_and_the_remedy_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with quirky(provider, **quirks) as server:
-        found = checked(store_for(server, provider, monkeypatch, **settings))
-    assert found[check].health is Health.FAILED
-    assert says in f"{found[check].message} {found[check].remedy}"
+        checks = checked(store_for(server, provider, monkeypatch, **settings))
+    assert checks[check].health is Health.FAILED
+    assert says in f"{checks[check].message} {checks[check].remedy}"
 
 
 @pytest.mark.parametrize(
@@ -198,8 +198,8 @@ def test_a_store_that_cannot_be_used_is_named_and_left_as_it_was(
     quirks: dict[str, Any], check: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with quirky("minio", **quirks) as server:
-        found = checked(store_for(server, "minio", monkeypatch))
-        assert bad(found) == [check]
+        checks = checked(store_for(server, "minio", monkeypatch))
+        assert bad(checks) == [check]
         assert server.objects == {}
 
 
@@ -216,8 +216,8 @@ def test_a_probe_that_stayed_makes_no_command_fail(blog: Blog) -> None:
 @pytest.mark.parametrize("order", ["hash", "folders"])
 def test_a_list_in_another_order_is_fine(order: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with quirky("minio", list_order=order) as server:
-        found = checked(store_for(server, "minio", monkeypatch))
-        assert bad(found) == []
+        checks = checked(store_for(server, "minio", monkeypatch))
+        assert bad(checks) == []
         assert server.objects == {}
 
 
@@ -225,25 +225,25 @@ def test_no_and_wrong_credentials_are_told_apart(monkeypatch: pytest.MonkeyPatch
     with quirky("aliyun-oss") as server:
         store = store_for(server, "aliyun-oss", monkeypatch)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody-else")
-        found = checked(store)
-        assert found["credentials"].health is Health.PASSED
-        assert "check which credentials" in found["list"].message
+        checks = checked(store)
+        assert checks["credentials"].health is Health.PASSED
+        assert "check which credentials" in checks["list"].message
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
         monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-        found = checked(store_for_nobody(server))
-        assert found["credentials"].health is Health.FAILED
-        assert "OSS_ACCESS_KEY_ID" in found["credentials"].remedy
+        checks = checked(store_for_nobody(server))
+        assert checks["credentials"].health is Health.FAILED
+        assert "OSS_ACCESS_KEY_ID" in checks["credentials"].remedy
         monkeypatch.setenv("OSS_ACCESS_KEY_ID", "quirkykey")
         monkeypatch.setenv("OSS_ACCESS_KEY_SECRET", "quirkysecret")
-        found = checked(store_for_nobody(server))
-        assert bad(found) == []
+        checks = checked(store_for_nobody(server))
+        assert bad(checks) == []
         store = store_for(server, "aliyun-oss", monkeypatch, profile="nobody")
         monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-        found = checked(store)
-        assert bad(found) == ["list"]
-        assert "nobody" in found["list"].message
-        assert "quirkysecret" not in str(found)
-        assert "quirkykey" not in str(found)
+        checks = checked(store)
+        assert bad(checks) == ["list"]
+        assert "nobody" in checks["list"].message
+        assert "quirkysecret" not in str(checks)
+        assert "quirkykey" not in str(checks)
 
 
 def store_for_nobody(server: QuirkyServer) -> S3Store:
@@ -255,8 +255,8 @@ def test_amazons_checksums_forced_on_another_provider_are_named(
 ) -> None:
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
     with quirky("backblaze-b2") as server:
-        found = checked(store_for(server, "backblaze-b2", monkeypatch))
-    assert "unset AWS_REQUEST_CHECKSUM_CALCULATION" in found["round trip"].remedy
+        checks = checked(store_for(server, "backblaze-b2", monkeypatch))
+    assert "unset AWS_REQUEST_CHECKSUM_CALCULATION" in checks["round trip"].remedy
 
 
 def test_trailers_over_tls_are_named(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,17 +264,17 @@ def test_trailers_over_tls_are_named(servers: Servers, monkeypatch: pytest.Monke
     server = use(servers["rclone-tls"], monkeypatch)
     assert bad(checked(server.store())) == []
     monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_supported")
-    found = checked(server.store())
-    assert bad(found) == ["round trip"]
-    assert "unset AWS_REQUEST_CHECKSUM_CALCULATION" in found["round trip"].remedy
+    checks = checked(server.store())
+    assert bad(checks) == ["round trip"]
+    assert "unset AWS_REQUEST_CHECKSUM_CALCULATION" in checks["round trip"].remedy
 
 
 def test_real_servers_pass_and_are_left_as_they_were(server: Server) -> None:
     store = server.store()
     store.put(Key("kept.png"), PICTURE, "image/png")
-    found = checked(store)
-    assert bad(found) == []
-    honoured = "is honoured" in found["create only"].message
+    checks = checked(store)
+    assert bad(checks) == []
+    honoured = "is honoured" in checks["create only"].message
     assert honoured == server.creates_only
     assert [info.key for info in store.list()] == ["kept.png"]
 
@@ -283,12 +283,12 @@ def test_a_server_that_is_not_there_is_one_failure(monkeypatch: pytest.MonkeyPat
     with quirky("minio") as server:
         store = store_for(server, "minio", monkeypatch, endpoint_url="http://127.0.0.1:9")
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        found = checked(store)
-    assert bad(found) == ["list", "the rest"]
-    assert found["list"].health is Health.FAILED
-    assert "check endpoint_url" in found["list"].message
-    assert found["the rest"].health is Health.UNKNOWN
-    assert "not asked" in found["the rest"].message
+        checks = checked(store)
+    assert bad(checks) == ["list", "the rest"]
+    assert checks["list"].health is Health.FAILED
+    assert "check endpoint_url" in checks["list"].message
+    assert checks["the rest"].health is Health.UNKNOWN
+    assert "not asked" in checks["the rest"].message
 
 
 @contextmanager
@@ -305,25 +305,25 @@ def test_a_server_that_never_answers_is_asked_once_and_each_line_comes_at_once(
         store = store_for(server, "minio", monkeypatch, endpoint_url=address)
         monkeypatch.setenv("AWS_MAX_ATTEMPTS", "9")  # who looks on does not want it here
         began = monotonic()
-        checks = examine(store, patience_s=0.5)
-        assert next(checks).name == "credentials"
+        examination = examine(store, patience_s=0.5)
+        assert next(examination).name == "credentials"
         assert monotonic() - began < 0.5
-        found = {check.name: check for check in checks}
+        checks = {check.name: check for check in examination}
         assert monotonic() - began < 5
-    assert list(found) == ["list", "the rest"]
-    assert "no answer (ReadTimeoutError)" in found["list"].message
+    assert list(checks) == ["list", "the rest"]
+    assert "no answer (ReadTimeoutError)" in checks["list"].message
 
 
 class FallsSilent(MemoryStore):
     """Answers so many uploads, and nothing after that."""
 
-    def __init__(self, answers: int) -> None:
+    def __init__(self, uploads: int) -> None:
         super().__init__("m")
-        self.answers = answers
+        self.uploads = uploads
         self.asked_in_vain = 0
 
     def put(self, key: Key, data: bytes, *rest: Any, **options: Any) -> None:
-        self.answers -= 1
+        self.uploads -= 1
         self._answer()
         super().put(key, data, *rest, **options)
 
@@ -336,25 +336,25 @@ class FallsSilent(MemoryStore):
         return super().stat(key)
 
     def _answer(self) -> None:
-        if self.answers < 0:
+        if self.uploads < 0:
             self.asked_in_vain += 1
             raise UnreachableError("m: no answer")
 
 
-@pytest.mark.parametrize("answers", [0, 1])
-def test_a_store_that_falls_silent_is_asked_no_more_than_to_clean_up(answers: int) -> None:
-    store = FallsSilent(answers)
-    found = checked(store)
-    assert bad(found) == ["destination", "the rest", "clean-up"]
-    assert found["the rest"].health is Health.UNKNOWN
+@pytest.mark.parametrize("uploads", [0, 1])
+def test_a_store_that_falls_silent_is_asked_no_more_than_to_clean_up(uploads: int) -> None:
+    store = FallsSilent(uploads)
+    checks = checked(store)
+    assert bad(checks) == ["destination", "the rest", "clean-up"]
+    assert checks["the rest"].health is Health.UNKNOWN
     assert store.asked_in_vain == 2
 
 
 def test_a_folder_that_cannot_be_made_is_named_with_the_remedy() -> None:
-    found = checked(DirectoryStore("public", Path("/proc/nowhere/mirror")))
-    assert bad(found) == ["destination"]
+    checks = checked(DirectoryStore("public", Path("/proc/nowhere/mirror")))
+    assert bad(checks) == ["destination"]
     said = "public: /proc/nowhere/mirror: cannot be made; make it, or correct `url`"
-    assert found["destination"].message == said
+    assert checks["destination"].message == said
 
 
 def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
@@ -365,8 +365,8 @@ def test_a_folder_is_tried_and_left_as_it_was(tmp_path: Path) -> None:
         seen.append(store.get(key))
         yield passed("seen", "there")
 
-    found = checked(store, published=published)
-    assert bad(found) == []
+    checks = checked(store, published=published)
+    assert bad(checks) == []
     assert seen == [PICTURE]
     assert list((tmp_path / "public").iterdir()) == []
 
@@ -419,34 +419,34 @@ def site_with(root: Path, host: ImageHost, headers: str = "", destination: str =
 
 
 def of_source(config: Path) -> dict[str, Check]:
-    found = doctor(open_parts(load_config(config)))
-    return {check.name: check for subject, check in found if subject.kind == "source"}
+    checks = doctor(open_parts(load_config(config)))
+    return {check.name: check for subject, check in checks if subject.kind == "source"}
 
 
 def of_destination(config: Path) -> dict[str, Check]:
-    found = doctor(open_parts(load_config(config)))
-    return {check.name: check for subject, check in found if subject.kind == "destination"}
+    checks = doctor(open_parts(load_config(config)))
+    return {check.name: check for subject, check in checks if subject.kind == "destination"}
 
 
 def test_a_source_without_rules_passes(tmp_path: Path) -> None:
     with ImageHost({"a.png": png("red")}) as host:
-        found = of_source(site_with(tmp_path, host))
-    assert bad(found) == []
-    assert "asks for no Referer" in found["hot links"].message
+        checks = of_source(site_with(tmp_path, host))
+    assert bad(checks) == []
+    assert "asks for no Referer" in checks["hot links"].message
 
 
 def test_a_source_that_wants_its_referer_gets_the_line_to_write(tmp_path: Path) -> None:
     host = ImageHost({"a.png": png("red")}, referer="http://127.0.0.1")
     with host:
         config = site_with(tmp_path, host)
-        found = of_source(config)
-        assert found["read"].health is Health.FAILED
+        checks = of_source(config)
+        assert checks["read"].health is Health.FAILED
         line = f'headers = {{ Referer = "{host.base_url}" }}'
-        assert line in found["read"].remedy
+        assert line in checks["read"].remedy
         config.write_text(config.read_text().replace("[[destination]]", f"{line}\n[[destination]]"))
-        found = of_source(config)
-    assert bad(found) == []
-    assert "wants a Referer" in found["hot links"].message
+        checks = of_source(config)
+    assert bad(checks) == []
+    assert "wants a Referer" in checks["hot links"].message
 
 
 def shows(root: Path, *urls: str) -> None:
@@ -457,9 +457,9 @@ def test_a_dead_image_is_no_dead_source(tmp_path: Path) -> None:
     with ImageHost({"a.png": png("red")}) as host:
         config = site_with(tmp_path, host)
         shows(tmp_path, *(f"{host.base_url}{name}.png" for name in ("gone", "lost", "a")))
-        found = of_source(config)
-        assert bad(found) == []
-        said = found["read"].message
+        checks = of_source(config)
+        assert bad(checks) == []
+        said = checks["read"].message
         assert said.startswith(f"{host.base_url}a.png: ")
         assert f"not read: {host.base_url}gone.png (expected a picture, found HTTP 404" in said
         assert f"not read: {host.base_url}lost.png" in said
@@ -469,10 +469,10 @@ def test_a_source_fails_after_a_few_dead_images_and_all_are_named(tmp_path: Path
     with ImageHost({"a.png": png("red")}) as host:
         config = site_with(tmp_path, host)
         shows(tmp_path, *(f"{host.base_url}{name}.png" for name in ("1", "1", "2", "3", "a")))
-        found = of_source(config)
-        assert bad(found) == ["read"]
+        checks = of_source(config)
+        assert bad(checks) == ["read"]
         urls = [f"{host.base_url}{number}.png" for number in (1, 2, 3)]
-        said = found["read"].message
+        said = checks["read"].message
         assert said.startswith(f"{urls[0]}: expected a picture, found HTTP 404")
         assert said.endswith(f"{urls[1]} and {urls[2]} cannot be read either")
         assert host.requests == {f"GET {number}.png": 1 for number in (1, 2, 3)}
@@ -488,9 +488,9 @@ def test_that_a_host_wants_a_referer_says_more_than_a_dead_image(tmp_path: Path)
     with Strict({"a.png": png("red")}) as host:
         config = site_with(tmp_path, host)
         shows(tmp_path, f"{host.base_url}gone.png", f"{host.base_url}a.png")
-        found = of_source(config)
-    assert "HTTP 403" in found["read"].message
-    assert f'Referer = "{host.base_url}"' in found["read"].remedy
+        checks = of_source(config)
+    assert "HTTP 403" in checks["read"].message
+    assert f'Referer = "{host.base_url}"' in checks["read"].remedy
 
 
 def test_a_silent_host_is_asked_for_one_image_and_another_host_for_the_next(
@@ -503,10 +503,10 @@ def test_a_silent_host_is_asked_for_one_image_and_another_host_for_the_next(
         config.write_text(f"{text}\n[fetch]\ntimeout_s = 0.5\nallow_private_hosts = true\n")
         shows(tmp_path, *(f"{address}/{n}.png" for n in range(9)), f"{host.base_url}a.png")
         began = monotonic()
-        found = of_source(config)
+        checks = of_source(config)
         assert monotonic() - began < 4
-    assert found["read"].health is Health.PASSED
-    assert found["read"].message.count("was silent") == 1
+    assert checks["read"].health is Health.PASSED
+    assert checks["read"].message.count("was silent") == 1
 
 
 def test_a_dead_image_in_a_bucket_is_no_dead_source(
@@ -522,25 +522,25 @@ def test_a_dead_image_in_a_bucket_is_no_dead_source(
         text = config.read_text().replace(f'fetch = "{host.base_url}"', f'fetch = "s3://{BUCKET}"')
         config.write_text(text)
         shows(tmp_path, f"{host.base_url}gone.png", f"{host.base_url}a.png")
-        found = of_source(config)
-    assert bad(found) == []
-    assert found["read"].message.startswith(f"{host.base_url}a.png: ")
-    assert "no object 'gone.png'" in found["read"].message
+        checks = of_source(config)
+    assert bad(checks) == []
+    assert checks["read"].message.startswith(f"{host.base_url}a.png: ")
+    assert "no object 'gone.png'" in checks["read"].message
 
 
 def test_a_notice_in_place_of_the_picture_is_seen(tmp_path: Path) -> None:
     with NoticeHost({"a.png": png("red"), "notice.png": png("blue")}) as host:
-        found = of_source(site_with(tmp_path, host))
-    assert "another picture" in found["hot links"].message
-    assert found["hot links"].health is Health.FAILED
+        checks = of_source(site_with(tmp_path, host))
+    assert "another picture" in checks["hot links"].message
+    assert checks["hot links"].health is Health.FAILED
 
 
 def test_a_source_nobody_shows_cannot_be_checked(tmp_path: Path) -> None:
     with ImageHost({}) as host:
         config = site_with(tmp_path, host)
         (tmp_path / "posts" / "a.md").write_text("no image")
-        found = of_source(config)
-    assert found["read"].health is Health.UNKNOWN
+        checks = of_source(config)
+    assert checks["read"].health is Health.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -565,7 +565,7 @@ def test_the_public_address_is_asked_as_a_reader_would(
         server.public_headers = headers
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
-        found = of_destination(
+        checks = of_destination(
             site_with(
                 tmp_path,
                 host,
@@ -574,9 +574,9 @@ def test_the_public_address_is_asked_as_a_reader_would(
             )
         )
         assert server.objects == {}
-    assert found["public URL"].health is Health.PASSED
-    assert found["public headers"].health is health
-    assert says in f"{found['public headers'].message} {found['public headers'].remedy}"
+    assert checks["public URL"].health is Health.PASSED
+    assert checks["public headers"].health is health
+    assert says in f"{checks['public headers'].message} {checks['public headers'].remedy}"
 
 
 def test_a_public_address_that_leads_elsewhere_fails(
@@ -589,10 +589,10 @@ def test_a_public_address_that_leads_elsewhere_fails(
             f'[[destination]]\nname = "m"\nurl = "s3://{BUCKET}"\n'
             f'endpoint_url = "{server.endpoint_url}"\npublic_url = "{server.address}/blog"\n'
         )
-        found = of_destination(site_with(tmp_path, host, destination=destination))
-    assert found["public URL"].health is Health.FAILED
-    assert "public_url" in found["public URL"].remedy
-    assert found["public URL"].message == "HTTP 404 for what is in the bucket"
+        checks = of_destination(site_with(tmp_path, host, destination=destination))
+    assert checks["public URL"].health is Health.FAILED
+    assert "public_url" in checks["public URL"].remedy
+    assert checks["public URL"].message == "HTTP 404 for what is in the bucket"
 
 
 def test_a_folder_that_is_not_published_yet_is_no_trouble(
@@ -645,9 +645,9 @@ def test_images_that_only_look_mirrored_do_not_count(tmp_path: Path) -> None:
     with ImageHost({}) as host:
         config = site_with(tmp_path, host)
         shows(tmp_path, "/i/mine.png")
-        found = {check.name: check for _, check in doctor(open_parts(load_config(config)))}
-    assert found["posts"].health is Health.FAILED
-    assert found["posts"].message == "1 post with 0 images of 1 source"
+        checks = {check.name: check for _, check in doctor(open_parts(load_config(config)))}
+    assert checks["posts"].health is Health.FAILED
+    assert checks["posts"].message == "1 post with 0 images of 1 source"
 
 
 @pytest.mark.parametrize("there", [False, True])
@@ -678,14 +678,14 @@ def test_silent_places_take_a_doctor_little_time(
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
         began = monotonic()
-        found = [
+        checks = [
             (patient.kind, check) for patient, check in doctor(open_parts(load_config(config)))
         ]
         assert monotonic() - began < 5
-    failures = [(kind, check.name) for kind, check in found if check.health is Health.FAILED]
+    failures = [(kind, check.name) for kind, check in checks if check.health is Health.FAILED]
     assert failures == [("destination", "list"), ("source", "read")]
-    assert "silent" in found[-1][1].message
-    assert "tried" not in found[-1][1].message
+    assert "silent" in checks[-1][1].message
+    assert "tried" not in checks[-1][1].message
 
 
 def test_each_line_is_printed_when_it_is_known(tmp_path: Path) -> None:
@@ -727,11 +727,11 @@ def test_what_is_wrong_at_home_is_found_first(
             (tmp_path / path).unlink()
         else:
             (tmp_path / path).write_text(text)
-        found = [
+        checks = [
             (patient.kind, check) for patient, check in doctor(open_parts(load_config(config)))
         ]
-    assert [check.name for kind, check in found if check.health is Health.FAILED] == [name]
-    kinds = [kind for kind, _ in found]
+    assert [check.name for kind, check in checks if check.health is Health.FAILED] == [name]
+    kinds = [kind for kind, _ in checks]
     assert kinds == sorted(kinds, key=["site", "destination", "source"].index)
 
 
@@ -755,8 +755,8 @@ def test_the_exit_code_says_the_worst(
         done = CliRunner().invoke(app, ["doctor"])
         assert done.exit_code == code, done.output
         assert says in done.stdout
-        told = CliRunner().invoke(app, ["doctor", "--json"])
-    lines = [json.loads(line) for line in told.stdout.splitlines()]
+        result = CliRunner().invoke(app, ["doctor", "--json"])
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert {line["type"] for line in lines[:-1]} == {"check"}
     assert lines[-1]["type"] == "summary"
     assert lines[-1]["exit_code"] == code

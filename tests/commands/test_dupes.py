@@ -15,10 +15,10 @@ from mirror.repeats.ledger import LEDGER, Ledger
 @pytest.fixture
 def repeated(blog, monkeypatch):
     """Two slides of one template, one of them saved again as JPEG."""
-    one, two = (page.draw() for page in slides.deck(2))
-    blog.host.put("one.png", slides.encode(one))
-    blog.host.put("two.png", slides.encode(two))
-    blog.host.put("one.jpg", slides.encode(one, "JPEG", quality=70))
+    first, second = (page.draw() for page in slides.deck(2))
+    blog.host.put("one.png", slides.encode(first))
+    blog.host.put("two.png", slides.encode(second))
+    blog.host.put("one.jpg", slides.encode(first, "JPEG", quality=70))
     images = "![](BUCKET/one.png) ![](BUCKET/two.png) ![](BUCKET/one.jpg)\n"
     blog.write("post.md", images)
     blog.sync()

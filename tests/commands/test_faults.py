@@ -300,15 +300,15 @@ def test_no_misbehaviour_of_a_host_reaches_the_manifest(tmp_path: Path) -> None:
         assert list(invariants.at_any_instant(site.truth())) == []
         assets = invariants.read_manifest(site.root)
         kept = {url for asset in assets.values() for url in invariants.sources_of(asset)}
-        told = {
+        failed = {
             event["subject"]
             for event in ended.events()
             if event["type"] == "finding" and event["outcome"] == "failure"
         }
-        assert kept.isdisjoint(told)
-        assert kept | told == set(site.pictures)
+        assert kept.isdisjoint(failed)
+        assert kept | failed == set(site.pictures)
         for name, what in quick.items():
-            assert what.outcome is None or f"{PICTURES}{name}/p/000.png" in told
+            assert what.outcome is None or f"{PICTURES}{name}/p/000.png" in failed
 
 
 def test_a_host_that_drips_does_not_hold_the_run(tmp_path: Path) -> None:

@@ -50,7 +50,9 @@ def findings(site: Blog, *args: str) -> dict[str, str]:
     """The rules of what a run of `sync` finds, by subject."""
     ended = site.run("sync", "--json", *args)
     assert not crashed(ended), ended.text
-    return {one["subject"]: one["rule"] for one in ended.events() if one["type"] == "finding"}
+    return {
+        event["subject"]: event["rule"] for event in ended.events() if event["type"] == "finding"
+    }
 
 
 # --- Secrets --------------------------------------------------------------------------------------
@@ -310,7 +312,7 @@ def test_private_addresses_are_refused_without_a_connection(tmp_path: Path) -> N
         post(site, "\n".join(f"![]({url})\n" for url in urls))
         ended = site.run("sync", "--json")
         assert ended.code == 3
-        rules = [one["rule"] for one in ended.events() if one["type"] == "finding"]
+        rules = [event["rule"] for event in ended.events() if event["type"] == "finding"]
         assert rules == ["M502"] * len(urls)
         assert not site.host.requests
 
@@ -422,9 +424,11 @@ def test_hostile_pictures_are_refused_or_harmless(site: Blog) -> None:
     post(site, "\n".join(f"![]({PICTURES}{name})\n" for name in HOSTILE))
     ended = site.run("sync", "--json")
     assert ended.code == 3
-    found = {one["subject"]: one["rule"] for one in ended.events() if one["type"] == "finding"}
+    rules = {
+        event["subject"]: event["rule"] for event in ended.events() if event["type"] == "finding"
+    }
     for name, (_, rule) in HOSTILE.items():
-        assert rule is ... or found.get(PICTURES + name) == rule, (name, found.get(PICTURES + name))
+        assert rule is ... or rules.get(PICTURES + name) == rule, (name, rules.get(PICTURES + name))
     kept = {
         url.removeprefix(PICTURES)
         for asset in invariants.read_manifest(site.root).values()

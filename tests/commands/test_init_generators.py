@@ -47,8 +47,8 @@ def test_files_of_one_name_are_told_apart_by_what_they_hold(
 ) -> None:
     for name, text in site.items():
         (tmp_path / name).write_text(text)
-    found = find_public_folder(partial(_matches, tmp_path))
-    assert (found.generator, found.folder, found.public_url) == (generator, folder, "/mirror")
+    public = find_public_folder(partial(_matches, tmp_path))
+    assert (public.generator, public.folder, public.public_url) == (generator, folder, "/mirror")
 
 
 def test_a_site_below_a_path_is_told_to_name_the_whole_address() -> None:

@@ -21,11 +21,11 @@ A, B = f"{BUCKET}a.png", f"{BUCKET}b.png"
 def whys(blog: Blog, *arguments: str | Path) -> dict[str, str]:
     """`{place: why}` of everything that the command lists; it names each place once."""
     ran = run(blog, "leftovers", *arguments, "--json")
-    places = [one for one in ran.events if one["type"] == "leftover"]
-    named = {f"{one['file']}:{one['line']}:{one['column']}": one["why"] for one in places}
+    places = [place for place in ran.events if place["type"] == "leftover"]
+    named = {f"{place['file']}:{place['line']}:{place['column']}": place["why"] for place in places}
     assert len(named) == len(places)
     assert ran.summary["leftovers"] == len(places)
-    assert ran.summary["breaking"] == sum(one["breaks"] for one in places)
+    assert ran.summary["breaking"] == sum(place["breaks"] for place in places)
     assert ran.code == ran.summary["exit_code"] == (1 if ran.summary["breaking"] else 0)
     return named
 
@@ -102,9 +102,9 @@ def test_each_place_in_a_post_has_its_reason(blog: Blog, text: str, why: str) ->
     filled(blog, "a.png")
     (blog.root / "posts" / "post.md").unlink()
     blog.write("p.md", re.sub(r"\bU", A, text))
-    found = whys(blog)
-    assert list(found.values()) == [why]
-    (place,) = found
+    reasons = whys(blog)
+    assert list(reasons.values()) == [why]
+    (place,) = reasons
     line, column = map(int, place.split(":")[1:])
     read = blog.read("p.md").split("\n")[line - 1][column - 1 :]
     assert read.startswith(BUCKET)
@@ -114,8 +114,8 @@ def test_one_long_line_takes_time_in_proportion(blog: Blog) -> None:
     blog.write("p.md", f"![]({A}) `{A}` " * 5_000)
     add(blog, "long.json", f'"{A}",' * 20_000)
     started = monotonic()
-    found = list(whys(blog).values())
-    assert found == ["not-mirrored", "code"] * 5_000 + ["other-file"] * 20_000
+    reasons = list(whys(blog).values())
+    assert reasons == ["not-mirrored", "code"] * 5_000 + ["other-file"] * 20_000
     assert monotonic() - started < 60
 
 
@@ -134,7 +134,7 @@ def test_an_image_that_is_known_to_be_gone_breaks_nothing(blog: Blog) -> None:
     blog.write("old.md", f"![]({B})\n")
     filled(blog, "a.png")
     assert not blog.rewrite().findings
-    (place,) = [one for one in run(blog, "leftovers", "--json").events if "why" in one]
+    (place,) = [event for event in run(blog, "leftovers", "--json").events if "why" in event]
     assert (place["why"], place["breaks"]) == ("not-mirrored", False)
     assert "[[ignore]]" in run(blog, "leftovers").out
 
@@ -297,7 +297,7 @@ def test_posts_outside_the_folder_are_read_with_what_is_beside_them(blog: Blog) 
     blog.write("p.md", f"![]({A})\n")
     blog.write("p.yml", A)
     ran = run(blog, "--config", "site/mirror.toml", "leftovers", "--json")
-    files = {one["file"]: one["why"] for one in ran.events[:-1]}
+    files = {event["file"]: event["why"] for event in ran.events[:-1]}
     assert files == {"../posts/p.md": "not-mirrored", "../posts/p.yml": "other-file"}
 
 

@@ -101,12 +101,12 @@ def test_in_a_bucket_with_versions_every_older_one_stays(
     assert run(blog, "verify", "--deep").code == 0
     assert store.get(damaged) == good
 
-    found = client.list_object_versions(Bucket=bucket)
-    versions = [one["Key"].removeprefix("blog/") for one in found["Versions"]]
+    listed = client.list_object_versions(Bucket=bucket)
+    versions = [version["Key"].removeprefix("blog/") for version in listed["Versions"]]
     # As stored, damaged, repaired: nothing that was there is gone for good.
     assert versions.count(damaged) == 3
     assert versions.count(STRAY) == 1
-    assert [one["Key"] for one in found["DeleteMarkers"]] == [f"blog/{STRAY}"]
+    assert [version["Key"] for version in listed["DeleteMarkers"]] == [f"blog/{STRAY}"]
     assert {"theirs.png", "odd key +%20 一?#&.png"} <= set(versions)
 
 
@@ -281,4 +281,4 @@ def test_an_object_that_a_post_shows_in_any_way_is_kept(
 def test_what_was_repointed_at_another_is_free_to_go(blog: Blog, local: Store) -> None:
     blog.write("later.md", f"![]({BUCKET}0.png) {STRAY}\n")
     ran = run(blog, "prune", "--json", "--max-delete", "1")
-    assert [one["type"] for one in ran.events] == ["would-delete", "summary"]
+    assert [event["type"] for event in ran.events] == ["would-delete", "summary"]

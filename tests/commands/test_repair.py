@@ -132,9 +132,9 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(blog: Blog, bucket: S3
     before = contents(blog)
     ran = run(blog, "repair", "--dry-run", "--json")
     assert ran.code == 0
-    found = {(one["place"], one["from"]) for one in ran.events[:-1]}
-    assert found == {("bucket", "the archive"), ("the archive", "site")}
-    assert {one["type"] for one in ran.events[:-1]} == {"would-repair"}
+    repairs = {(event["place"], event["from"]) for event in ran.events[:-1]}
+    assert repairs == {("bucket", "the archive"), ("the archive", "site")}
+    assert {event["type"] for event in ran.events[:-1]} == {"would-repair"}
     assert ran.summary["broken"] == ran.summary["repaired"] == 2
     assert contents(blog) == before
     assert not original(blog, "b.png").exists()
@@ -153,7 +153,7 @@ def test_a_destination_serves_where_the_archive_does_not(blog: Blog, bucket: S3S
     spoil(folder(blog), key(blog, "b.png"))
     ran = run(blog, "repair", "--json")
     assert ran.code == 0
-    repairs = {(one["place"], one["subject"]): one["from"] for one in ran.events[:-1]}
+    repairs = {(event["place"], event["subject"]): event["from"] for event in ran.events[:-1]}
     a, b, c = (key(blog, name) for name in NAMES)
     assert repairs == {
         ("the archive", a): "site",
@@ -179,8 +179,10 @@ def test_the_source_is_asked_last_and_believed_only_for_the_same_bytes(
     blog.host.put("b.png", picture(77))
     ran = run(blog, "repair", "--json")
     assert ran.code == 3
-    assert {one["from"] for one in ran.events if one["type"] == "repaired"} == {BUCKET + "a.png"}
-    (finding,) = [one for one in ran.events if one["type"] == "finding"]
+    assert {event["from"] for event in ran.events if event["type"] == "repaired"} == {
+        BUCKET + "a.png"
+    }
+    (finding,) = [event for event in ran.events if event["type"] == "finding"]
     assert (finding["rule"], finding["subject"]) == ("M307", key(blog, "b.png"))
     for words in ("b.png: gives another picture now", "is missing", "in the archive, site, bucket"):
         assert words in finding["message"]

@@ -226,8 +226,8 @@ def test_the_command_writes_one_file_and_equal_sites_make_equal_pages(
     assert b"2024-05-01 12:00 UTC" in first
     piped = runner.invoke(app, ["report", "--quiet", "--output", "-"])
     assert piped.stdout_bytes == first
-    told = runner.invoke(app, ["report", "--json", "--output", "other.html"])
-    assert json.loads(told.stdout.splitlines()[-1])["path"] == "other.html"
+    result = runner.invoke(app, ["report", "--json", "--output", "other.html"])
+    assert json.loads(result.stdout.splitlines()[-1])["path"] == "other.html"
 
 
 # --- In a browser -------------------------------------------------------------------------------
@@ -235,13 +235,13 @@ def test_the_command_writes_one_file_and_equal_sites_make_equal_pages(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if found is None:
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if browser is None:
         pytest.skip("no Chromium on this machine; Debian has it as `chromium`")
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=found, args=sandbox)
+        running = playwright.chromium.launch(executable_path=browser, args=sandbox)
         yield running
         running.close()
 

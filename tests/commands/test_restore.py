@@ -56,7 +56,7 @@ def test_a_restore_can_be_run_again_and_goes_on(blog: Blog) -> None:
     (blog.root / "out" / HOST / "a.png").unlink()
     ran = run(blog, "restore", "out", "--json")
     assert (ran.summary["restored"], ran.summary["unchanged"]) == (1, 2)
-    assert [(one["path"], one["from"]) for one in ran.events[:-1]] == [
+    assert [(event["path"], event["from"]) for event in ran.events[:-1]] == [
         (f"{HOST}/a.png", "the archive")
     ]
     assert run(blog, "restore", "out").out.endswith(", 3 were there already\n")
@@ -95,7 +95,7 @@ def test_a_bucket_serves_where_the_archive_does_not(blog: Blog, rclone: Server) 
     bucket.replace(c, b"rot")
     ran = run(blog, "restore", "out", "--json")
     assert ran.code == 0
-    assert {one["path"]: one["from"] for one in ran.events[:-1]} == {
+    assert {event["path"]: event["from"] for event in ran.events[:-1]} == {
         f"{HOST}/a.png": "bucket",
         f"{HOST}/sub/图 1.png": "bucket",
         f"{HOST}/sub/b.png": "site",
@@ -159,18 +159,20 @@ def test_two_images_of_one_name_are_both_named_and_neither_is_written(blog: Blog
     filled(blog, *NAMES)
     manifest, _ = blog.site.manifest.load()
     first, second, third = manifest.assets.values()
-    one, other = "https://h/a.png?x=1", "https://h/a%3Fx=1.png"
+    by_query, by_name = "https://h/a.png?x=1", "https://h/a%3Fx=1.png"
     write(
         blog,
-        replace(first, sources=(Address(one), Address("https://h/b.png"))),
-        replace(second, sources=(Address(other), Address("https://h/b.png/c.png"))),
+        replace(first, sources=(Address(by_query), Address("https://h/b.png"))),
+        replace(second, sources=(Address(by_name), Address("https://h/b.png/c.png"))),
         replace(third, sources=(Address("https://h/d.png"),)),
     )
     ran = run(blog, "restore", "out", "--json")
     assert ran.code == 3
-    found = {one["subject"]: one["message"] for one in ran.events if one["type"] == "finding"}
-    assert other in found.get(one, "") or one in found.get(other, "")
-    assert "https://h/b.png/c.png" in found["https://h/b.png"]
+    messages = {
+        event["subject"]: event["message"] for event in ran.events if event["type"] == "finding"
+    }
+    assert by_name in messages.get(by_query, "") or by_query in messages.get(by_name, "")
+    assert "https://h/b.png/c.png" in messages["https://h/b.png"]
     assert tree(blog.root / "out").keys() == {"h/d.png", "h/b.png/c.png"}
 
 

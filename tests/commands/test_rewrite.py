@@ -123,12 +123,12 @@ def test_what_cannot_be_told_apart_is_left_and_said(mirrored):
     path = mirrored.write("post.md", lines[0])
     mirrored.sync()
     mirrored.rewrite()
-    one = mirrored.read("post.md").split("\n")[0]
-    path.write_text(f"all new words around {one} that nobody has seen\n")
+    line = mirrored.read("post.md").split("\n")[0]
+    path.write_text(f"all new words around {line} that nobody has seen\n")
     result = mirrored.revert()
     assert rules(result) == [Rule.NOT_REVERTED]
     assert "a.png" in result.findings[0].message
-    assert one in mirrored.read("post.md")
+    assert line in mirrored.read("post.md")
 
 
 def test_a_renamed_post_is_reverted_by_what_is_known_of_its_targets(mirrored):
@@ -280,7 +280,7 @@ def test_the_remedy_for_a_host_that_did_not_answer_is_to_ask_again(mirrored):
 
 def _messages(blog, command):
     events = commands.run(blog, *command, "--json").events
-    return [(one["subject"], one["message"]) for one in events if one["type"] == "finding"]
+    return [(event["subject"], event["message"]) for event in events if event["type"] == "finding"]
 
 
 def test_an_image_that_is_in_no_destination_is_not_mirrored(mirrored):
@@ -445,13 +445,13 @@ def test_a_post_that_took_anothers_name_is_told_by_its_text(mirrored, is_swap):
         "a.md": f"alpha ![]({BUCKET}a.png) beta\n",
         "b.md": f"gamma ![]({BUCKET}again.png) delta\n",
     }
-    one, other = (mirrored.write(name, text) for name, text in texts.items())
+    first, second = (mirrored.write(name, text) for name, text in texts.items())
     mirrored.sync()
     mirrored.rewrite()
-    moved = one.rename(one.with_name("away"))
-    other.rename(one)
+    moved = first.rename(first.with_name("away"))
+    second.rename(first)
     if is_swap:
-        moved.rename(other)
+        moved.rename(second)
     assert not mirrored.revert().findings
     assert mirrored.read("a.md") == texts["b.md"]
     if is_swap:

@@ -33,8 +33,8 @@ def ends(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None
     said = done.stdout + done.stderr
     assert done.returncode == code, said
     assert "Traceback" not in said
-    for one in words:
-        assert one in said
+    for word in words:
+        assert word in said
 
 
 # --- Folders ----------------------------------------------------------------------------------

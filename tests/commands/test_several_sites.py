@@ -49,7 +49,7 @@ class Pair:
         return loads(self.shared.get(index_key(name)))
 
 
-def show(blog: Blog, **seeds: int) -> None:
+def show_pictures(blog: Blog, **seeds: int) -> None:
     """Let the only post show `NAME.png` for each name; the picture depends on the seed."""
     for name, seed in seeds.items():
         blog.host.put(f"{name}.png", picture(seed))
@@ -100,8 +100,8 @@ def sites(blog: Blog, destination: str) -> Pair:
 @pytest.fixture
 def stored(sites: Pair) -> Pair:
     """The first site uses `a` and `b`, the second `b` and `c`."""
-    show(sites.one, a=1, b=2)
-    show(sites.two, b=2, c=3)
+    show_pictures(sites.one, a=1, b=2)
+    show_pictures(sites.two, b=2, c=3)
     assert not sites.one.sync().findings
     assert not sites.two.sync().findings
     return sites
@@ -169,7 +169,7 @@ def test_what_one_drops_goes_when_no_other_uses_it(stored: Pair) -> None:
 
 
 def test_an_object_that_a_post_still_shows_keeps_its_name_in_the_index(folders: Pair) -> None:
-    show(folders.one, a=1, b=2)
+    show_pictures(folders.one, a=1, b=2)
     assert not folders.one.sync().findings
     a = key(folders.one, "a")
     forget(folders.one, "a")
@@ -204,9 +204,9 @@ def clash(blog: Blog, destination: str) -> Pair:
     """Each site has another picture at `a.png`. That of the first is stored."""
     one, two = configure(blog.root, blog.host, destination, BY_PATH)
     pair = Pair(one, two, one.site.destinations[-1].store)
-    show(one, a=1)
+    show_pictures(one, a=1)
     assert not one.sync().findings
-    show(two, a=2, b=3)
+    show_pictures(two, a=2, b=3)
     two.host.put("a.png", picture(2, "GIF"))
     return pair
 
@@ -248,7 +248,7 @@ def test_a_key_is_the_others_before_its_object_is_there(clash: Pair) -> None:
 
 def test_no_image_gets_a_key_among_the_files_of_mirror(folders: Pair) -> None:
     folders.one.configure(destination=BY_PATH)
-    show(folders.one, **{".mirror/sites/x": 1, ".Mirror/y": 2, "z": 3})
+    show_pictures(folders.one, **{".mirror/sites/x": 1, ".Mirror/y": 2, "z": 3})
     result = folders.one.sync()
     assert [finding.rule.id for finding in result.findings] == ["M208", "M208"]
     assert not folders.one.sync(refresh=True).summary["fetched"] or folders.one.assets
@@ -268,7 +268,7 @@ def test_a_sync_killed_before_it_stores_has_named_its_objects(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    show(sites.one, a=1)
+    show_pictures(sites.one, a=1)
     with monkeypatch.context() as patch:
         patch.setattr("mirror.pipeline.sync.store_missing", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -286,9 +286,9 @@ def test_what_a_killed_sync_stored_is_not_extra_for_the_other(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    show(sites.two, b=2)
+    show_pictures(sites.two, b=2)
     assert not sites.two.sync().findings
-    show(sites.one, a=1)
+    show_pictures(sites.one, a=1)
     with monkeypatch.context() as patch:
         patch.setattr(ManifestFile, "save", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -304,9 +304,9 @@ def test_an_object_stored_during_the_listing_is_not_pruned(
     folders: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The index of the new site was not there when the listing began."""
-    show(folders.one, a=1)
+    show_pictures(folders.one, a=1)
     assert not folders.one.sync().findings
-    show(folders.two, b=2)
+    show_pictures(folders.two, b=2)
     store_class = type(folders.shared)
     listed = store_class.list
     second = iter([folders.two])
@@ -343,7 +343,7 @@ DIGEST = b"a" * 64
 )
 def test_an_index_that_cannot_be_read_is_a_doubt(folders: Pair, data: bytes) -> None:
     one, shared = folders.one, folders.shared
-    show(one, a=1, b=2)
+    show_pictures(one, a=1, b=2)
     assert not one.sync().findings
     shared.put(STRANGER, data)
     assert run(one, "verify").code == 0  # nothing is extra, so it is not read
@@ -389,7 +389,7 @@ def test_the_site_that_wrote_a_damaged_index_puts_it_right(stored: Pair) -> None
 
 
 def test_an_index_may_name_what_is_not_there(folders: Pair) -> None:
-    show(folders.one, a=1)
+    show_pictures(folders.one, a=1)
     assert not folders.one.sync().findings
     folders.shared.put(STRANGER, dumps({Key("x.png"): Digest("a" * 64)}))
     assert run(folders.one, "verify").code == 0
@@ -399,7 +399,7 @@ def test_an_index_may_name_what_is_not_there(folders: Pair) -> None:
 
 
 def test_an_index_that_names_other_bytes_stops_a_repair(folders: Pair) -> None:
-    show(folders.one, a=1)
+    show_pictures(folders.one, a=1)
     assert not folders.one.sync().findings
     a = key(folders.one, "a")
     folders.shared.put(STRANGER, dumps({a: Digest(sha256(b"theirs").hexdigest())}))
@@ -414,11 +414,11 @@ def test_an_index_that_names_other_bytes_stops_a_repair(folders: Pair) -> None:
 def test_an_older_clone_of_a_site_drops_no_names(stored: Pair) -> None:
     clone = Blog(stored.one.root.parent / "clone", stored.one.host)
     shutil.copytree(stored.one.root, clone.root)
-    show(stored.one, a=1, b=2, d=4)
+    show_pictures(stored.one, a=1, b=2, d=4)
     assert not stored.one.sync().findings
     names = stored.index(stored.one)
     assert len(names) == 3
-    show(clone, a=1, e=5)
+    show_pictures(clone, a=1, e=5)
     assert not clone.sync().findings
     assert set(stored.index(stored.one)) == {*names, key(clone, "e")}
     assert prune(stored.two).summary["deleted"] == 0
@@ -446,7 +446,7 @@ def test_one_more_request_when_nothing_changed(blog: Blog, rclone: Server) -> No
 
 
 def test_a_folder_that_takes_no_index_gets_no_objects(folders: Pair) -> None:
-    show(folders.one, a=1)
+    show_pictures(folders.one, a=1)
     folders.shared.put(Key(".mirror"), b"a file where a folder is needed")
     ran = run(folders.one, "sync", "--json")
     assert (ran.code, ran.rules) == (3, ["M305"])
@@ -458,7 +458,7 @@ def test_a_folder_that_takes_no_index_gets_no_objects(folders: Pair) -> None:
 def test_a_name_that_is_none_is_said(
     folders: Pair, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show(folders.one, a=1)
+    show_pictures(folders.one, a=1)
     path = folders.one.root / "manifests" / "site.txt"
     path.parent.mkdir()
     path.write_text(text)

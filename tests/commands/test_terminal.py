@@ -21,8 +21,8 @@ def on_terminal(folder: Path, *arguments: str) -> tuple[int, list[str]]:
     """The exit code of `mirror ARGUMENTS`, and what is left on a terminal of 100 columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
-    told = ("CI", "GITHUB_ACTIONS", "MIRROR_CONFIG", "COLUMNS", "FORCE_COLOR")
-    kept = {name: text for name, text in os.environ.items() if name not in told}
+    variables = ("CI", "GITHUB_ACTIONS", "MIRROR_CONFIG", "COLUMNS", "FORCE_COLOR")
+    kept = {name: text for name, text in os.environ.items() if name not in variables}
     process = subprocess.Popen(
         [MIRROR, *arguments],
         cwd=folder,
@@ -72,19 +72,19 @@ def test_verify_shows_each_finding_once_on_a_line_of_its_own(site: Blog, more: l
     for path in (site.root / "static" / "images").rglob("*.png"):
         path.write_bytes(path.read_bytes()[::-1])
     code, lines = on_terminal(site.root, "verify", "--deep", *dict.fromkeys(more))
-    found = [line for line in lines if "[M302]" in line]
+    shown = [line for line in lines if "[M302]" in line]
     assert code == 1
-    assert [line[:2] for line in found] == ["✗ "] * 3
-    assert len(set(found)) == 3
+    assert [line[:2] for line in shown] == ["✗ "] * 3
+    assert len(set(shown)) == 3
     assert not any("|" in line for line in lines)
     assert lines[-2].endswith(": they differ")
 
 
 def test_sync_shows_each_finding_once(site: Blog) -> None:
     code, lines = on_terminal(site.root, "sync")
-    (found,) = [line for line in lines if "[M201]" in line]
+    (shown,) = [line for line in lines if "[M201]" in line]
     assert code == 3
-    assert found.startswith("✗ posts/gone.md:1:5 ")
+    assert shown.startswith("✗ posts/gone.md:1:5 ")
 
 
 def test_what_no_bar_has_shown_is_shown_at_the_end(site: Blog) -> None:

@@ -270,12 +270,12 @@ def test_posts_are_compared_at_line_and_column(blog: Blog) -> None:
     assert run(blog, "verify").code == 0
     ran = run(blog, "verify", "--posts", "--json")
     assert ran.code == 1
-    found = [one for one in ran.events if one["type"] == "finding"]
-    assert [(one["rule"], one["line"], one["column"]) for one in found] == [
+    events = [event for event in ran.events if event["type"] == "finding"]
+    assert [(event["rule"], event["line"], event["column"]) for event in events] == [
         ("M105", 3, 5),
         ("M106", 5, 9),
     ]
-    assert {one["post"] for one in found} == {"posts/later.md"}
+    assert {event["post"] for event in events} == {"posts/later.md"}
 
 
 def test_paths_mean_posts(blog: Blog) -> None:
@@ -355,7 +355,7 @@ def test_originals_that_are_gone_or_damaged_are_found(
     assert run(blog, "verify").code == 0
     ran = run(blog, "verify", "--archive", "--json")
     assert (ran.code, ran.rules) == (1, [rule])
-    assert [one["subject"] for one in ran.events if one["type"] == "finding"] == [digest]
+    assert [event["subject"] for event in ran.events if event["type"] == "finding"] == [digest]
 
 
 # --- The command ------------------------------------------------------------------------------
@@ -391,10 +391,10 @@ def test_an_original_that_cannot_be_read_is_neither_fine_nor_damaged(
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr(Tree, "read", refused)
-    found = verify_original(blog.site.archive, asset)
-    assert found
-    assert found.rule is Rule.ARCHIVE_UNCHECKED
-    assert "Permission denied" in found.message
+    finding = verify_original(blog.site.archive, asset)
+    assert finding
+    assert finding.rule is Rule.ARCHIVE_UNCHECKED
+    assert "Permission denied" in finding.message
 
 
 @pytest.mark.parametrize(
@@ -457,7 +457,7 @@ def test_a_manifest_that_was_edited_by_hand_is_an_error_with_its_line(
     ran = run(blog, *command.split(), "--json")
     assert ran.code == 2
     assert words in ran.err
-    assert [one["type"] for one in ran.events] == ["error"]
+    assert [event["type"] for event in ran.events] == ["error"]
     assert ran.events[0]["exit_code"] == 2
 
 
@@ -465,7 +465,7 @@ def test_json_ends_with_an_error_object_however_it_was_asked_for(blog: Blog) -> 
     (blog.root / "mirror.toml").write_text("nonsense")
     for arguments in (["--json"], ["--format", "json"], ["--format=json"]):
         ran = run(blog, "verify", *arguments)
-        assert [one["type"] for one in ran.events] == ["error"]
+        assert [event["type"] for event in ran.events] == ["error"]
 
 
 def test_a_result_can_go_to_a_file(blog: Blog) -> None:

@@ -36,13 +36,13 @@ def test_verify_prints_sarif(broken: Blog) -> None:
     SCHEMA.validate(log)
     run_ = log["runs"][0]
     assert run_["invocations"] == [{"executionSuccessful": True, "exitCode": 1}]
-    found = {
+    places = {
         result["ruleId"]: result["locations"][0]["physicalLocation"] for result in run_["results"]
     }
-    assert found["M105"]["artifactLocation"]["uri"] == "posts/later.md"
-    assert found["M105"]["region"] == {"startLine": 3, "startColumn": 5}
-    assert found["M301"]["artifactLocation"]["uri"] == "manifests/images.jsonl"
-    assert found["M301"]["region"] == {"startLine": line_of(broken, "b.png")}
+    assert places["M105"]["artifactLocation"]["uri"] == "posts/later.md"
+    assert places["M105"]["region"] == {"startLine": 3, "startColumn": 5}
+    assert places["M301"]["artifactLocation"]["uri"] == "manifests/images.jsonl"
+    assert places["M301"]["region"] == {"startLine": line_of(broken, "b.png")}
 
 
 def test_verify_writes_junit_to_a_file(broken: Blog) -> None:

@@ -52,8 +52,10 @@ def configure(blog: Blog, public_url: str | None, source: str = "", fetch: str =
 def verify(blog: Blog) -> tuple[int, list[tuple[str, str]]]:
     """The exit code, and rule and message of each finding."""
     ran = run(blog, "verify", "--public", "--json")
-    events = [one for one in ran.events if one["type"] == "finding"]
-    return ran.code, [(one["rule"], f"{one['subject']}: {one['message']}") for one in events]
+    events = [event for event in ran.events if event["type"] == "finding"]
+    return ran.code, [
+        (event["rule"], f"{event['subject']}: {event['message']}") for event in events
+    ]
 
 
 def headers(**more: str) -> Spoil:
@@ -115,8 +117,8 @@ def test_what_readers_would_complain_about_is_found(
 ) -> None:
     filled(blog, "a.png")
     cdn.spoil = spoil
-    code, ((found, message),) = verify(blog)
-    assert (code, found) == (3 if rule == "M404" else 1, rule)
+    code, ((name, message),) = verify(blog)
+    assert (code, name) == (3 if rule == "M404" else 1, rule)
     assert words in message
     assert message.startswith(f"{cdn.base_url}blog/{blog.asset('a.png')['key']}: ")
 
@@ -165,8 +167,8 @@ def test_an_svg_is_meant_to_be_saved_unless_its_source_is_trusted(
     blog.write("post.md", "![](BUCKET/a.svg)\n")
     blog.sync()
     cdn.spoil = headers(Content_Disposition="attachment")
-    _, found = verify(blog)
-    assert [rule for rule, _ in found] == expected
+    _, findings = verify(blog)
+    assert [rule for rule, _ in findings] == expected
 
 
 def test_redirects_are_followed(blog: Blog, cdn: Cdn) -> None:
@@ -191,24 +193,24 @@ def test_a_redirect_to_another_private_host_is_followed_only_where_that_is_allow
         cdn.spoil = lambda request, response: Response(
             302, {"Location": intranet.base_url + request.key.removeprefix("blog/")}
         )
-        code, found = verify(blog)
+        code, findings = verify(blog)
         assert intranet.requests.total() == allowed
     assert code == (0 if allowed else 3)
-    assert [rule for rule, _ in found] == ([] if allowed else ["M404"])
+    assert [rule for rule, _ in findings] == ([] if allowed else ["M404"])
 
 
 def test_a_host_that_is_down_is_no_difference(blog: Blog) -> None:
     configure(blog, "http://127.0.0.1:9/blog")
     filled(blog, *NAMES)
-    code, found = verify(blog)
-    assert (code, [rule for rule, _ in found]) == (3, ["M404"] * 3)
+    code, findings = verify(blog)
+    assert (code, [rule for rule, _ in findings]) == (3, ["M404"] * 3)
 
 
 MANY = tuple(f"{number}.png" for number in range(20))
 
 
 def urls_in_order(blog: Blog, cdn: Cdn) -> list[str]:
-    return [f"{cdn.base_url}blog/{one['key']}" for one in blog.assets]
+    return [f"{cdn.base_url}blog/{asset['key']}" for asset in blog.assets]
 
 
 def test_findings_come_in_the_order_of_the_manifest_whoever_answers_first(
@@ -227,8 +229,8 @@ def test_findings_come_in_the_order_of_the_manifest_whoever_answers_first(
         return replace(response, headers={**response.headers, "Content-Type": "text/plain"})
 
     cdn.spoil = backwards
-    _, found = verify(blog)
-    assert [message.partition(": expected ")[0] for _, message in found] == urls
+    _, findings = verify(blog)
+    assert [message.partition(": expected ")[0] for _, message in findings] == urls
 
 
 def silent_for(keys: list[str]) -> Callable[[Any, Any, Request], bool]:
@@ -247,10 +249,10 @@ def test_a_host_that_is_down_is_asked_no_more_and_named_once(
 ) -> None:
     configure(blog, f"{cdn.base_url}blog", fetch="concurrency = 1")
     filled(blog, *MANY)
-    keys = [f"blog/{one['key']}" for one in blog.assets]
+    keys = [f"blog/{asset['key']}" for asset in blog.assets]
     monkeypatch.setattr(Cdn, "respond", silent_for(keys[answered:]))
     ran = run(blog, "verify", "--public", "--json")
-    (finding,) = [one for one in ran.events if one["type"] == "finding"]
+    (finding,) = [event for event in ran.events if event["type"] == "finding"]
     assert (ran.code, finding["rule"], finding["subject"]) == (3, "M404", "site")
     said = f"could not be asked further: {answered + 8} of 20 URLs asked, the last 8 in vain; "
     assert finding["message"].startswith(said)
@@ -280,9 +282,9 @@ def test_a_host_that_answers_now_and_then_is_asked_to_the_end(
     silent = [url for number, url in enumerate(urls) if number % 8 != 7]
     keys = [url.removeprefix(cdn.base_url) for url in silent]
     monkeypatch.setattr(Cdn, "respond", silent_for(keys))
-    code, found = verify(blog)
+    code, findings = verify(blog)
     assert code == 3
-    assert [message.partition(": 127.0.0.1")[0] for _, message in found] == silent
+    assert [message.partition(": 127.0.0.1")[0] for _, message in findings] == silent
 
 
 @pytest.mark.parametrize(("public_url", "words"), [("/images", "relative"), (None, "has no")])
@@ -340,16 +342,16 @@ def test_a_host_that_wants_a_referer_is_a_warning(site: Blog, cdn: Cdn) -> None:
 
 def test_a_host_that_refuses_the_site_itself_is_a_difference(site: Blog, cdn: Cdn) -> None:
     cdn.spoil = only(lambda referer: referer is None)
-    code, found = verify(site)
-    assert (code, [rule for rule, _ in found]) == (1, ["M402"] * 3)
-    assert all(f"who come from {SITE}, and served to others" in message for _, message in found)
+    code, findings = verify(site)
+    assert (code, [rule for rule, _ in findings]) == (1, ["M402"] * 3)
+    assert all(f"who come from {SITE}, and served to others" in message for _, message in findings)
 
 
 def test_a_host_that_refuses_everybody_is_a_difference(site: Blog, cdn: Cdn) -> None:
     cdn.spoil = only(lambda referer: False)
-    code, found = verify(site)
-    assert (code, [rule for rule, _ in found]) == (1, ["M402"] * 3)
-    assert all("whether they come from the site or not" in message for _, message in found)
+    code, findings = verify(site)
+    assert (code, [rule for rule, _ in findings]) == (1, ["M402"] * 3)
+    assert all("whether they come from the site or not" in message for _, message in findings)
 
 
 def test_a_sample_bounds_what_is_asked_for(site: Blog, cdn: Cdn) -> None:

@@ -46,13 +46,13 @@ def verify(blog: Blog, *arguments: str) -> CommandResult:
     return run(blog, "verify", "--site", "public", *arguments)
 
 
-def found(blog: Blog, *arguments: str) -> list[str]:
+def differences(blog: Blog, *arguments: str) -> list[str]:
     """`RULE place` of everything the site differs in."""
     events = verify(blog, *arguments, "--json").events
     return [
-        f"{one['rule']} {one.get('post', '')}:{one.get('line', '')}:{one.get('column', '')}"
-        for one in events
-        if one["type"] == "finding"
+        f"{event['rule']} {event.get('post', '')}:{event.get('line', '')}:{event.get('column', '')}"
+        for event in events
+        if event["type"] == "finding"
     ]
 
 
@@ -110,7 +110,7 @@ def test_what_a_browser_can_show_is_right(mirrored: Blog, html: str) -> None:
     write(mirrored, "public/section/index.html", "x")
     write(mirrored, "public/theme/style.css", "a { background: url('logo a.png') }")
     page(mirrored, html)
-    assert found(mirrored) == []
+    assert differences(mirrored) == []
 
 
 # --- What differs -----------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def test_each_difference_is_found_at_its_place(mirrored: Blog, html: str, rule: 
     (mirrored.root / "public" / "theme").mkdir()
     page(mirrored, f"<!doctype html>\n<p>图</p>{html}")
     ran = verify(mirrored)
-    (finding,) = found(mirrored)
+    (finding,) = differences(mirrored)
     got, _, place = finding.partition(" ")
     assert got == rule
     assert place.startswith("public/index.html:2:")
@@ -158,26 +158,26 @@ def test_an_image_that_is_known_to_be_gone_is_no_difference(blog: Blog) -> None:
     blog.write("lost.md", f"![]({BUCKET}lost.png)\n")
     filled(blog, "a.png")
     page(blog, f'<img src="{BUCKET}lost.png">')
-    assert found(blog) == []
+    assert differences(blog) == []
 
 
 def test_a_mirrored_file_that_the_generator_did_not_publish_is_missing(mirrored: Blog) -> None:
     (mirrored.root / "public" / "images" / key(mirrored)).unlink()
     page(mirrored, '<img src="/images/KEY">')
-    assert found(mirrored) == ["M603 public/index.html:1:11"]
+    assert differences(mirrored) == ["M603 public/index.html:1:11"]
 
 
 def test_a_theme_may_have_files_where_mirrored_images_are(mirrored: Blog) -> None:
     write(mirrored, "public/images/logo.png", b"png")
     page(mirrored, '<img src="/images/logo.png">')
-    assert found(mirrored) == []
+    assert differences(mirrored) == []
 
 
 def test_a_former_address_of_the_mirror_is_told(mirrored: Blog) -> None:
     text = (mirrored.root / "mirror.toml").read_text()
     (mirrored.root / "mirror.toml").write_text(text.replace('"/images"', '"https://cdn.e/new"'))
     write(mirrored, "public/a.html", f'<img src="/images/{key(mirrored)}">')
-    assert found(mirrored) == ["M604 public/a.html:1:11"]
+    assert differences(mirrored) == ["M604 public/a.html:1:11"]
 
 
 def test_a_mirror_on_a_host_of_its_own_is_known_by_the_manifest(mirrored: Blog) -> None:
@@ -189,7 +189,7 @@ def test_a_mirror_on_a_host_of_its_own_is_known_by_the_manifest(mirrored: Blog) 
         '<img src="https://cdn.e/new/KEY"><img src="//cdn.e/new/KEY?x">\n'
         '<img src="https://cdn.e/new/ab/other.png">',
     )
-    assert found(mirrored) == ["M602 public/index.html:2:11"]
+    assert differences(mirrored) == ["M602 public/index.html:2:11"]
 
 
 def test_pictures_on_other_hosts_are_counted_and_fail_nothing(mirrored: Blog) -> None:
@@ -220,7 +220,7 @@ def test_pictures_of_local_style_sheets_are_checked_once(mirrored: Blog) -> None
     write(mirrored, "public/css/more.css", f'@import "a.css"; i {{ background: url({A}) }}')
     for name in ("a", "b"):
         page(mirrored, '<link rel=stylesheet href="/css/a.css?v=1">', f"public/{name}.html")
-    assert found(mirrored) == ["M603 public/css/a.css:2:21", "M601 public/css/more.css:1:38"]
+    assert differences(mirrored) == ["M603 public/css/a.css:2:21", "M601 public/css/more.css:1:38"]
 
 
 # --- Where the site is published --------------------------------------------------------------
@@ -228,8 +228,8 @@ def test_pictures_of_local_style_sheets_are_checked_once(mirrored: Blog) -> None
 
 def test_the_base_is_taken_off(mirrored: Blog) -> None:
     page(mirrored, '<img src="/blog/images/KEY"><img src="images/KEY">')
-    assert found(mirrored, "--base", "/blog/") == []
-    assert found(mirrored) == ["M603 public/index.html:1:11"]
+    assert differences(mirrored, "--base", "/blog/") == []
+    assert differences(mirrored) == ["M603 public/index.html:1:11"]
 
 
 def test_what_leads_out_of_the_base_is_a_difference(mirrored: Blog) -> None:
@@ -246,21 +246,21 @@ def test_the_generator_says_where_the_site_is(mirrored: Blog) -> None:
         '<img src="/blog/images/KEY"><img src="https://me.example/blog/images/KEY">\n'
         '<meta property="og:image" content="https://me.example/blog/gone.png">',
     )
-    assert found(mirrored) == ["M603 public/index.html:2:36"]
+    assert differences(mirrored) == ["M603 public/index.html:2:36"]
 
 
 def test_a_root_relative_address_of_the_mirror_fails_below_a_base(mirrored: Blog) -> None:
     page(mirrored, '<img src="/images/KEY">')
-    assert found(mirrored, "--base", "/blog/") == ["M603 public/index.html:1:11"]
+    assert differences(mirrored, "--base", "/blog/") == ["M603 public/index.html:1:11"]
 
 
 def test_a_site_may_be_published_where_its_source_was(mirrored: Blog) -> None:
     page(mirrored, f'<img src="{A}">\n<img src="/a.png">')
-    assert found(mirrored, "--base", BUCKET) == [
+    assert differences(mirrored, "--base", BUCKET) == [
         "M601 public/index.html:1:11",
     ]
     write(mirrored, "public/a.png", b"")
-    assert found(mirrored, "--base", BUCKET) == []
+    assert differences(mirrored, "--base", BUCKET) == []
 
 
 @pytest.mark.parametrize("base", ["ftp://x", "a b", "/a?b"])
@@ -303,7 +303,7 @@ def test_links_pipes_and_what_is_no_text_are_left_alone(mirrored: Blog) -> None:
     write(mirrored, "public/gb.html", "<meta charset=gbk><img src='图.png'>".encode("gbk"))
     write(mirrored, "public/图.png", b"")
     page(mirrored, '<img src="pipe.html">', "public/z.html")
-    assert found(mirrored) == ["M603 public/z.html:1:11"]
+    assert differences(mirrored) == ["M603 public/z.html:1:11"]
 
 
 def test_a_page_that_is_too_large_is_named(mirrored: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -317,7 +317,7 @@ def test_a_page_that_is_too_large_is_named(mirrored: Blog, monkeypatch: pytest.M
 def test_one_long_line_takes_time_in_proportion(mirrored: Blog) -> None:
     page(mirrored, '<img src="/gone.png"><img src="x">' * 100_000)
     started = monotonic()
-    assert len(found(mirrored)) == 2
+    assert len(differences(mirrored)) == 2
     assert monotonic() - started < 60
 
 
@@ -328,7 +328,7 @@ def test_junit_has_a_suite_for_the_site(mirrored: Blog) -> None:
     page(mirrored, f'<img src="{A}">')
     page(mirrored, "x", "public/b.html")
     suites = ElementTree.fromstring(verify(mirrored, "--format", "junit").out)  # noqa: S314
-    (site,) = [one for one in suites if one.get("name") == "built site"]
+    (site,) = [suite for suite in suites if suite.get("name") == "built site"]
     assert [case.get("name") for case in site] == [f"public/index.html:1:11 {A}", "public/b.html"]
     assert site.get("failures") == "1"
 
@@ -359,7 +359,7 @@ def test_what_a_page_may_ask_a_source_for_in_any_way_is_a_difference(
     mirrored: Blog, text: str
 ) -> None:
     page(mirrored, text.replace("SOURCE", f"{BUCKET}a.png"))
-    (line,) = found(mirrored)
+    (line,) = differences(mirrored)
     assert line.startswith("M601 public/index.html:1:")
 
 
@@ -367,9 +367,9 @@ def test_what_a_page_may_ask_a_source_for_in_any_way_is_a_difference(
 def test_what_is_published_beside_the_pages_may_not_ask_a_source(mirrored: Blog, name: str) -> None:
     page(mirrored, "<p>x</p>")
     write(mirrored, f"public/{name}", f"x = '{BUCKET}a.png'\n")
-    assert found(mirrored) == [f"M601 public/{name}:1:6"]
+    assert differences(mirrored) == [f"M601 public/{name}:1:6"]
 
 
 def test_code_and_text_of_a_page_may_name_a_source(mirrored: Blog) -> None:
     page(mirrored, f"<p>{BUCKET}a.png</p><pre>{BUCKET}a.png</pre><!-- {BUCKET}a.png -->")
-    assert found(mirrored) == []
+    assert differences(mirrored) == []

@@ -77,13 +77,13 @@ def _sarif(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     SCHEMA.validate(log)
     (run_,) = log["runs"]
     (invocation,) = run_["invocations"]
-    (told,) = invocation["toolExecutionNotifications"]
+    (notification,) = invocation["toolExecutionNotifications"]
     (result,) = run_["results"]
     assert invocation["executionSuccessful"] is False
     assert invocation["exitCode"] == 2
-    assert (told["level"], result["level"]) == ("error", "error")
+    assert (notification["level"], result["level"]) == ("error", "error")
     assert run_["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == result["ruleId"]
-    return result, told
+    return result, notification
 
 
 def _github(line: str) -> Command:
@@ -106,14 +106,14 @@ def test_what_stops_a_run_is_told_in_every_format(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     spoil(synced.root)
     ran = {form: run(synced, "verify", "--posts", "--format", form) for form in FORMATS}
-    for one in ran.values():
-        assert one.code == 2
-        assert words in one.err
+    for output in ran.values():
+        assert output.code == 2
+        assert words in output.err
     assert words in _junit(ran["junit"]).message
 
-    result, told = _sarif(ran["sarif"].out)
+    result, notification = _sarif(ran["sarif"].out)
     assert words in result["message"]["text"]
-    assert told["message"] == result["message"]
+    assert notification["message"] == result["message"]
     command = _github(ran["github"].out.strip("\n"))
     assert words in command.text
     assert words in summary.read_text().replace("\\", "")
@@ -123,7 +123,7 @@ def test_what_stops_a_run_is_told_in_every_format(
         return
     (location,) = result["locations"]
     physical = location["physicalLocation"]
-    assert told["locations"] == [location]
+    assert notification["locations"] == [location]
     assert physical["artifactLocation"]["uri"] == place[0]
     assert physical.get("region", {}).get("startLine") == place[1]
     assert command.properties["file"] == place[0]

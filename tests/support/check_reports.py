@@ -44,8 +44,8 @@ reports = st.builds(
 )
 
 
-def report(*found: Finding, **changes: Any) -> CheckReport:
-    layers = [Layer("destination r2", ["ab/good.png"], list(found))]
+def report(*findings: Finding, **changes: Any) -> CheckReport:
+    layers = [Layer("destination r2", ["ab/good.png"], list(findings))]
     return CheckReport(**{"layers": layers, "verdict": "they differ", "exit_code": 1} | changes)
 
 

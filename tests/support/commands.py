@@ -50,13 +50,13 @@ class CommandResult:
 
     @property
     def summary(self) -> dict[str, Any]:
-        (last,) = [one for one in self.events if one["type"] == "summary"]
+        (last,) = [event for event in self.events if event["type"] == "summary"]
         assert last == self.events[-1]
         return last
 
     @property
     def rules(self) -> list[str]:
-        return [one["rule"] for one in self.events if one["type"] == "finding"]
+        return [event["rule"] for event in self.events if event["type"] == "finding"]
 
 
 def run(blog: Blog, *arguments: str | Path) -> CommandResult:

@@ -282,9 +282,9 @@ def blog(
 class HoldingHost(ImageHost):
     """Answers so many requests and holds every further one; `holds` is set when it holds one."""
 
-    def __init__(self, objects: Mapping[str, bytes], *, answers: int) -> None:
+    def __init__(self, objects: Mapping[str, bytes], *, requests: int) -> None:
         self.holds = threading.Event()
-        self._left = threading.Semaphore(answers)
+        self._left = threading.Semaphore(requests)
         self._closing = threading.Event()
         super().__init__(objects)
 
@@ -405,9 +405,9 @@ class Proxy:
     """
 
     def __init__(self, endpoint_url: str) -> None:
-        found = re.fullmatch(r"http://([^:/]+):(\d+)/?", endpoint_url)
-        assert found
-        self._upstream = (found[1], int(found[2]))
+        match = re.fullmatch(r"http://([^:/]+):(\d+)/?", endpoint_url)
+        assert match
+        self._upstream = (match[1], int(match[2]))
         self.plan: Callable[[str, int], str | None] = lambda method, before: None
         self.asked: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()

@@ -63,9 +63,9 @@ def at_rest(truth: Truth, *, repointed: bool | None = None) -> list[str]:
     problems += [f"lost: {url} is in no line" for url in truth.pictures if url not in known]
     keys = {str(asset["key"]) for asset in assets.values() if "key" in asset}
     for folder in truth.places:
-        found = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-        problems += [f"lost: {folder} has no {key}" for key in sorted(keys - found)]
-        stray = {key for key in found - keys - truth.others if not _INDEX.fullmatch(key)}
+        files = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+        problems += [f"lost: {folder} has no {key}" for key in sorted(keys - files)]
+        stray = {key for key in files - keys - truth.others if not _INDEX.fullmatch(key)}
         problems += [f"{folder} has a stray {key}" for key in stray]
     if repointed is not None:
         problems += _all_repointed(truth, repointed)

@@ -181,8 +181,8 @@ def _is_mapped(name: str, old: str | None, new: str | None) -> bool:
     if name not in _URL_ATTRIBUTES or not old or not new:
         return False
     if name in ("srcset", "style"):  # the new value, with the old addresses put back
-        found = re.split(TARGET, new)
-        return re.fullmatch(r"(\S+?)".join(map(re.escape, found)), old, re.S) is not None
+        pieces = re.split(TARGET, new)
+        return re.fullmatch(r"(\S+?)".join(map(re.escape, pieces)), old, re.S) is not None
     return new.strip() == target(old.strip())
 
 

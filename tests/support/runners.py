@@ -39,8 +39,8 @@ def git(folder: Path, *arguments: str | Path) -> str:
 
 def clean_environment() -> dict[str, str]:
     """Ours, without what would tell a program that it runs in CI, or in our environment."""
-    told = ("CI_", "GIT", "MIRROR_", "PRE_COMMIT", "PYTHON", "RUNNER_", "VIRTUAL_ENV")
-    kept = {name: text for name, text in os.environ.items() if not f"{name}_".startswith(told)}
+    prefixes = ("CI_", "GIT", "MIRROR_", "PRE_COMMIT", "PYTHON", "RUNNER_", "VIRTUAL_ENV")
+    kept = {name: text for name, text in os.environ.items() if not f"{name}_".startswith(prefixes)}
     nobodys = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     # A store that does not answer once does not answer.
     return kept | nobodys | {"AWS_MAX_ATTEMPTS": "1"}
@@ -229,7 +229,7 @@ class GitHub:
             "secrets": self.secrets,
             "github": {"ref": "refs/heads/main", "workspace": str(self.workspace)},
         }
-        env = {name: fill(one, contexts) for name, one in job.get("env", {}).items()}
+        env = {name: fill(value, contexts) for name, value in job.get("env", {}).items()}
         self.ok = self._steps(job["steps"], contexts, env).ok
         return self
 
@@ -242,15 +242,15 @@ class GitHub:
             now = {**contexts, "steps": done}
             if step.get("name") in self._skipped or not _wanted(step, now, ok):
                 continue
-            own = {name: fill(one, now) for name, one in step.get("env", {}).items()}
-            outcome = self._step(step, now, {**env, **own})
+            variables = {name: fill(value, now) for name, value in step.get("env", {}).items()}
+            outcome = self._step(step, now, {**env, **variables})
             ok = ok and outcome.ok
             if "id" in step:
                 done[step["id"]] = {"outputs": outcome.outputs}
         return Outcome(ok, done)
 
     def _step(self, step: Values, contexts: Values, env: Mapping[str, str]) -> Outcome:
-        given = {name: fill(one, contexts) for name, one in step.get("with", {}).items()}
+        given = {name: fill(value, contexts) for name, value in step.get("with", {}).items()}
         if "run" in step:
             return self._script(step, contexts, env)
         name, _, commit = step["uses"].partition("@")
@@ -274,20 +274,22 @@ class GitHub:
         document = yaml.safe_load((action / "action.yml").read_text())
         assert document["runs"]["using"] == "composite"
         _known(given, set(document["inputs"]))
-        inputs = {name: one["default"] for name, one in document["inputs"].items()} | dict(given)
+        inputs = {name: field["default"] for name, field in document["inputs"].items()} | dict(
+            given
+        )
         github = {**contexts["github"], "action_path": str(action)}
         inside = {"inputs": inputs, "github": github}
         done = self._steps(document["runs"]["steps"], inside, env)
         known = {**inside, "steps": done.outputs}
         self.outputs = {
-            name: fill(one["value"], known) for name, one in document["outputs"].items()
+            name: fill(field["value"], known) for name, field in document["outputs"].items()
         }
         return Outcome(done.ok, self.outputs)
 
     def _script(self, step: Values, contexts: Values, env: Mapping[str, str]) -> Outcome:
         names = ("OUTPUT", "ENV", "PATH", "STEP_SUMMARY")
         self._files += 1
-        files = {f"GITHUB_{one}": self.folder / f"{self._files} {one}" for one in names}
+        files = {f"GITHUB_{name}": self.folder / f"{self._files} {name}" for name in names}
         for path in files.values():
             path.touch()
         path = self.folder / f"{self._files}.sh"
@@ -384,13 +386,13 @@ class GitLab:
         self.builds = self.temp or self.folder / "builds"
         self.project = self.folder / "project"
         git(self.folder, "clone", "--quiet", self.repository.as_uri(), self.project)
-        own = yaml.safe_load((self.project / ".gitlab-ci.yml").read_text())
+        pipeline = yaml.safe_load((self.project / ".gitlab-ci.yml").read_text())
         merged: dict[str, Any] = {}
-        for include in own.pop("include"):
+        for include in pipeline.pop("include"):
             _known(include, {"local"})
             included = yaml.safe_load((self.project / include["local"]).read_text())
             merged = _merged(merged, included)
-        self.document = _merged(merged, own)
+        self.document = _merged(merged, pipeline)
 
     def run(
         self, name: str, variables: Mapping[str, str], leave_out: Sequence[str] = ()

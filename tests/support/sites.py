@@ -130,8 +130,8 @@ class Blog:
 
     def asset(self, name: str) -> dict[str, Any]:
         """The line that lists the bucket's `name` as a source."""
-        (found,) = [one for one in self.assets if BUCKET + name in one["sources"]]
-        return found
+        (asset,) = [asset for asset in self.assets if BUCKET + name in asset["sources"]]
+        return asset
 
     def objects(self) -> dict[str, bytes]:
         """Return what the directory destination holds, but for the files of mirror itself."""

@@ -12,8 +12,8 @@ from benchmarks.edits import CHANGES, MARKS, difference, edits, hue, luma_of
 
 
 def test_an_edit_of_every_kind_finds_a_place_on_a_drawn_slide():
-    found = {edit.name for edit in edits(deck(1)[0].draw(), Random(0))}
-    assert found == {make.__name__.replace("_", " ") for make in (*MARKS, *CHANGES)}
+    names = {edit.name for edit in edits(deck(1)[0].draw(), Random(0))}
+    assert names == {make.__name__.replace("_", " ") for make in (*MARKS, *CHANGES)}
 
 
 @pytest.mark.parametrize("angle", range(0, 360, 30))

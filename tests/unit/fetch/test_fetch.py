@@ -96,20 +96,20 @@ def failure(fetcher: Fetcher, url: str, **options: Any) -> FetchError:
 
 
 def body(fetcher: Fetcher, url: str, **options: Any) -> Body:
-    found = fetcher.fetch(Url(url), **options)
-    assert found is not None
-    return found
+    result = fetcher.fetch(Url(url), **options)
+    assert result is not None
+    return result
 
 
 class Scripted(ImageHost):
     """A host with an answer of its own for some paths."""
 
-    def __init__(self, answers: dict[str, Callable[[Request], Response]], **options: Any) -> None:
-        self.answers = answers
+    def __init__(self, responses: dict[str, Callable[[Request], Response]], **options: Any) -> None:
+        self.responses = responses
         super().__init__({"a.png": PNG}, **options)
 
     def answer(self, request: Request) -> Response:
-        scripted = self.answers.get(request.key)
+        scripted = self.responses.get(request.key)
         return scripted(request) if scripted else super().answer(request)
 
 
@@ -123,11 +123,11 @@ def redirect(location: str) -> Callable[[Request], Response]:
 def test_fetch_returns_the_body_with_its_validators(
     host: MisbehavingHost, fetcher: Fetcher
 ) -> None:
-    found = body(fetcher, host.base_url + "a.png")
-    assert found.data == PNG
-    assert found.attempts == 1
-    assert found.validators.etag
-    assert found.validators.last_modified
+    fetched = body(fetcher, host.base_url + "a.png")
+    assert fetched.data == PNG
+    assert fetched.attempts == 1
+    assert fetched.validators.etag
+    assert fetched.validators.last_modified
 
 
 @pytest.mark.parametrize("missing", ["etag", "last_modified"])
@@ -142,8 +142,8 @@ def test_fetch_returns_nothing_for_what_is_not_modified(
 
 
 def test_a_connection_is_used_again_after_every_kind_of_answer() -> None:
-    answers = {"r.png": redirect("/a.png"), "403.png": lambda _: Response(403, {}, b"no")}
-    with Scripted(answers) as host, fetcher_for(host) as fetcher:
+    responses = {"r.png": redirect("/a.png"), "403.png": lambda _: Response(403, {}, b"no")}
+    with Scripted(responses) as host, fetcher_for(host) as fetcher:
         connections = Counter[object]()
         accepted = host._serve
         host._serve = lambda client: (connections.update(["one"]), accepted(client))[1]  # type: ignore[method-assign]
@@ -159,8 +159,8 @@ def test_one_fetcher_serves_many_threads(host: MisbehavingHost, fetcher: Fetcher
     for number in range(40):
         host.put(f"{number}.png", PNG + bytes([number]))
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda n: body(fetcher, f"{host.base_url}{n}.png").data, range(40))
-        assert list(found) == [PNG + bytes([number]) for number in range(40)]
+        bodies = pool.map(lambda n: body(fetcher, f"{host.base_url}{n}.png").data, range(40))
+        assert list(bodies) == [PNG + bytes([number]) for number in range(40)]
 
 
 def test_a_request_is_honest_about_who_asks(host: MisbehavingHost, fetcher: Fetcher) -> None:
@@ -180,8 +180,8 @@ def test_a_header_of_ours_replaces_the_default(host: MisbehavingHost, fetcher: F
 
 
 def test_no_cookie_is_kept() -> None:
-    answers = {"c.png": lambda _: Response(200, {"Set-Cookie": "id=1; Path=/"}, PNG)}
-    with Scripted(answers) as host, fetcher_for(host) as fetcher:
+    responses = {"c.png": lambda _: Response(200, {"Set-Cookie": "id=1; Path=/"}, PNG)}
+    with Scripted(responses) as host, fetcher_for(host) as fetcher:
         body(fetcher, host.base_url + "c.png")
         body(fetcher, host.base_url + "c.png")
         assert "cookie" not in host.received[-1].headers
@@ -287,11 +287,11 @@ def test_only_what_may_pass_is_tried_again(
 def test_an_interrupted_body_goes_on_where_it_broke_off(
     host: MisbehavingHost, fetcher: Fetcher
 ) -> None:
-    found = body(fetcher, host.base_url + "cut-once/a.png")
-    assert (found.data, found.attempts) == (PNG, 2)
+    fetched = body(fetcher, host.base_url + "cut-once/a.png")
+    assert (fetched.data, fetched.attempts) == (PNG, 2)
     headers = host.received[-1].headers
     assert headers["range"] == f"bytes={len(PNG) // 2}-"
-    assert headers["if-range"] == found.validators.etag
+    assert headers["if-range"] == fetched.validators.etag
 
 
 def test_a_body_without_strong_validator_starts_again(
@@ -563,9 +563,9 @@ def test_a_host_that_is_down_is_asked_once_a_url_until_it_answers(
 
 
 def test_redirects_are_followed_up_to_the_limit() -> None:
-    answers = {f"{n}.png": redirect(f"{n - 1}.png") for n in range(1, 8)}
-    answers["0.png"] = lambda _: Response(200, {}, PNG)
-    with Scripted(answers) as host, fetcher_for(host, max_redirects=5) as fetcher:
+    responses = {f"{n}.png": redirect(f"{n - 1}.png") for n in range(1, 8)}
+    responses["0.png"] = lambda _: Response(200, {}, PNG)
+    with Scripted(responses) as host, fetcher_for(host, max_redirects=5) as fetcher:
         assert body(fetcher, host.base_url + "5.png").data == PNG
         error = failure(fetcher, host.base_url + "6.png")
         assert error.kind is Kind.PERMANENT
@@ -575,9 +575,9 @@ def test_redirects_are_followed_up_to_the_limit() -> None:
 def test_headers_and_credentials_stay_with_the_first_origin() -> None:
     with Scripted({}) as other, Scripted({"away.png": redirect(other.base_url + "a.png")}) as host:
         back = redirect(host.base_url + "a.png")
-        other.answers["back.png"] = back
-        host.answers["round.png"] = redirect(other.base_url + "back.png")
-        host.answers["here.png"] = redirect("/a.png")
+        other.responses["back.png"] = back
+        host.responses["round.png"] = redirect(other.base_url + "back.png")
+        host.responses["here.png"] = redirect("/a.png")
         url = host.base_url.replace("//", "//me:secret@")
         with fetcher_for(host, other) as fetcher:
             for name in ("here", "away", "round"):
@@ -908,7 +908,7 @@ def test_the_address_checked_is_the_address_connected_to(
 ) -> None:
     """A name that is public when checked and loopback when asked again gains nothing."""
     asked: list[str] = []
-    answers = iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
+    responses = iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
     real = socket.getaddrinfo
     connected: list[str] = []
 
@@ -917,7 +917,7 @@ def test_the_address_checked_is_the_address_connected_to(
             connected.append(host)
             return real("127.0.0.1", 1, *rest, **options)  # whatever is dialled ends at once
         asked.append(host)
-        return real(next(answers), port, *rest, **options)
+        return real(next(responses), port, *rest, **options)
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     with Fetcher(replace(PATIENT, retries=1), sleep=clock.sleep) as fetcher:
@@ -1127,7 +1127,7 @@ def test_no_secret_reaches_an_error_or_a_log(
     for name in ("httpcore", "httpx"):
         caplog.set_level(logging.DEBUG, logger=name)
     signed = f"?Signature={SECRET}&OSSAccessKeyId=LTAI{SECRET}"
-    answers = {
+    responses = {
         "echo.png": lambda r: Response(403, {}, f"<Code>{SECRET}</Code>".encode()),
         "echo200.png": lambda r: Response(
             200, {}, f"<Error><Code>{SECRET}</Code></Error>".encode()
@@ -1136,8 +1136,8 @@ def test_no_secret_reaches_an_error_or_a_log(
         "loop.png": redirect(f"/loop.png{signed}"),
         "private.png": redirect(f"http://10.0.0.1/{signed}"),
     }
-    with Scripted(answers) as scripted, fetcher_for(scripted, host) as fetcher:
-        urls = [f"{scripted.base_url}{name}{signed}" for name in (*answers, "none.png")]
+    with Scripted(responses) as scripted, fetcher_for(scripted, host) as fetcher:
+        urls = [f"{scripted.base_url}{name}{signed}" for name in (*responses, "none.png")]
         urls += [
             f"{host.base_url}{name}/a.png{signed}"
             for name, misbehaviour in MISBEHAVIOURS.items()
@@ -1244,8 +1244,8 @@ def test_a_document_is_named(data: bytes, expected: str | None) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_described(data: bytes) -> None:
     for start in (b"", b"<", b"<?xml", b"<!DOCTYPE x [", b"\xff\xfe<"):
-        found = describe_document(start + data)
-        assert found is None or found.isprintable()
+        description = describe_document(start + data)
+        assert description is None or description.isprintable()
 
 
 @pytest.mark.parametrize("name", ["content-length", "x-oss-hash-crc64ecma"])

@@ -26,14 +26,16 @@ def test_annotations_are_obeyed_as_meant(report: CheckReport) -> None:
     assert len(names) == len(commands)
     assert names.count("error") <= 10
     assert names.count("warning") <= 10
-    said = {(one.text, one.properties["title"]) for one in obeyed if one}
+    said = {(command.text, command.properties["title"]) for command in obeyed if command}
     assert said <= {
         (f"{f.subject}: {f.message}", f"{f.rule.slug} [{f.rule.id}]") for f in report.findings
     }
-    for one in obeyed:
-        assert one
-        assert set(one.properties) <= {"file", "line", "col", "title"}
-        assert all(value.isdecimal() for n, value in one.properties.items() if n in ("line", "col"))
+    for command in obeyed:
+        assert command
+        assert set(command.properties) <= {"file", "line", "col", "title"}
+        assert all(
+            value.isdecimal() for n, value in command.properties.items() if n in ("line", "col")
+        )
 
 
 def test_an_annotation_marks_its_line() -> None:
@@ -53,13 +55,13 @@ def test_what_is_over_the_limit_is_left_for_the_log_and_the_most_important_comes
     commands, rest = formats.github_annotations(report(*many))
     assert [obey(line).name for line in commands] == ["error"] * 10 + ["warning"] * 10  # type: ignore[union-attr]
     assert "r2: no answer" in commands[10]
-    assert [one.subject for one in rest] == ["m10", "m11", "s9", "s10", "s11"]
+    assert [finding.subject for finding in rest] == ["m10", "m11", "s9", "s10", "s11"]
     assert formats.job_summary(report(*many)).count("\n| ") == 2 + len(many)
 
 
-@given(verdict=texts, found=st.lists(findings, max_size=4))
-def test_a_job_summary_shows_text_as_it_is(verdict: str, found: list[Finding]) -> None:
-    whole = report(*found, verdict=f"v{verdict}")
+@given(verdict=texts, findings=st.lists(findings, max_size=4))
+def test_a_job_summary_shows_text_as_it_is(verdict: str, findings: list[Finding]) -> None:
+    whole = report(*findings, verdict=f"v{verdict}")
     page = cmarkgfm.github_flavored_markdown_to_html(
         formats.job_summary(whole).encode("utf-8", "replace").decode()
     )
@@ -68,12 +70,12 @@ def test_a_job_summary_shows_text_as_it_is(verdict: str, found: list[Finding]) -
     assert tags <= {"h3", "p", "table", "thead", "tbody", "tr", "th", "td"}
     shown = [_shown("".join(cell.itertext())) for cell in tree.iter("td")]
     expected = []
-    for one in sorted(found, key=lambda f: list(_ORDER).index(f.rule.outcome)):
-        place = whole.locate(one)
-        said = place is None or one.subject == printable(one.post or "")
-        about = "" if said else f"{one.subject}: "
-        expected += [f"{one.rule.id} {one.rule.slug}", str(place or one.subject)]
-        expected.append(about + one.message)
+    for finding in sorted(findings, key=lambda f: list(_ORDER).index(f.rule.outcome)):
+        place = whole.locate(finding)
+        said = place is None or finding.subject == printable(finding.post or "")
+        about = "" if said else f"{finding.subject}: "
+        expected += [f"{finding.rule.id} {finding.rule.slug}", str(place or finding.subject)]
+        expected.append(about + finding.message)
     assert shown == [_shown(printable(text)) for text in expected]
 
 

@@ -28,8 +28,10 @@ def test_each_outcome_is_what_a_test_report_calls_it() -> None:
         Layer("destination down", [], [UNCHECKED]),
     ]
     text = formats.junit_xml(report(layers=layers, seconds=1.5))
-    found = cases(text)
-    assert {name: [type(one) for one in results] for name, results in found.items()} == {
+    results_by_case = cases(text)
+    assert {
+        name: [type(result) for result in results] for name, results in results_by_case.items()
+    } == {
         "posts: b.md": [Error],
         "posts: posts/图 1.md:3:5 https://x/a.png": [Failure],
         "posts: a.md": [],
@@ -38,7 +40,7 @@ def test_each_outcome_is_what_a_test_report_calls_it() -> None:
         "destination r2: ab/b.png": [],
         "destination down: r2": [Skipped],
     }
-    failure = found["destination r2: ab/a.png"][0]
+    failure = results_by_case["destination r2: ab/a.png"][0]
     assert failure.message == "missing in r2"
     assert failure.type == "M301 object-missing"
     xml = JUnitXml.fromstring(text.encode())
@@ -59,9 +61,9 @@ def test_junit_is_xml_that_counts_what_it_holds(report: CheckReport) -> None:
     for suite in xml:
         results = [result for case in suite for result in case.result]
         assert suite.tests == len(list(suite))
-        assert suite.failures == sum(isinstance(one, Failure) for one in results)
-        assert suite.errors == sum(isinstance(one, Error) for one in results)
-        assert suite.skipped == sum(isinstance(one, Skipped) for one in results)
+        assert suite.failures == sum(isinstance(result, Failure) for result in results)
+        assert suite.errors == sum(isinstance(result, Error) for result in results)
+        assert suite.skipped == sum(isinstance(result, Skipped) for result in results)
 
 
 def _in_xml(text: str) -> str:

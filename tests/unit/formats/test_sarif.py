@@ -53,5 +53,5 @@ def test_a_finding_stays_the_same_one_when_lines_move() -> None:
         Finding(IN_POST.rule, "https://x/b.png", "", IN_POST.post),
         Finding(IN_POST.rule, IN_POST.subject, "", "posts/b.md"),
     ]
-    prints = {formats.fingerprint(one) for one in [IN_POST, *others]}
+    prints = {formats.fingerprint(finding) for finding in [IN_POST, *others]}
     assert len(prints) == 4

@@ -192,14 +192,16 @@ def test_a_part_of_a_manifest_is_chosen_line_by_line(manifest, data):
     assets = list(manifest.assets.values())
     chosen = st.lists(st.sampled_from(assets), max_size=3) if assets else st.just([])
     by_key, by_source, by_digest = (data.draw(chosen) for _ in range(3))
-    keys = {one.key for one in by_key if one.key is not None}
-    sources = {identity(url) for one in by_source for url in one.sources}
-    digests = {one.digest.hex for one in by_digest}
-    found = list(select(dumps(manifest).split("\n"), keys, sources, digests))
-    assert found == [
-        one
-        for one in sorted(assets, key=lambda one: one.digest.hex)
-        if one.key in keys or sources & set(map(identity, one.sources)) or one.digest.hex in digests
+    keys = {asset.key for asset in by_key if asset.key is not None}
+    sources = {identity(url) for asset in by_source for url in asset.sources}
+    digests = {asset.digest.hex for asset in by_digest}
+    selected = list(select(dumps(manifest).split("\n"), keys, sources, digests))
+    assert selected == [
+        asset
+        for asset in sorted(assets, key=lambda asset: asset.digest.hex)
+        if asset.key in keys
+        or sources & set(map(identity, asset.sources))
+        or asset.digest.hex in digests
     ]
 
 

@@ -9,12 +9,12 @@ from mirror.model import Form, Rule
 
 
 def test_a_comma_behind_a_word_of_a_tag_is_no_part_of_it() -> None:
-    (found,) = find_references(b"{% image https://h/a.png, alt=x %}", "a.md").references
-    assert (found.url.raw, found.form) == ("https://h/a.png", Form.SHORTCODE)
+    (reference,) = find_references(b"{% image https://h/a.png, alt=x %}", "a.md").references
+    assert (reference.url.raw, reference.form) == ("https://h/a.png", Form.SHORTCODE)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "urls"),
+    ("arguments", "expected"),
     [
         ("a.png,b.png", ["a.png", "b.png"]),
         ("a.png , b.png,", ["a.png", "b.png"]),
@@ -35,10 +35,12 @@ def test_a_comma_behind_a_word_of_a_tag_is_no_part_of_it() -> None:
         ('"https://h/a.png, a text"', []),
     ],
 )
-def test_words_and_lists_of_a_tag_are_taken_apart(arguments: str, urls: list[str] | int) -> None:
+def test_words_and_lists_of_a_tag_are_taken_apart(
+    arguments: str, expected: list[str] | int
+) -> None:
     references = find_references(f"{{% gallery {arguments} %}}".encode(), "a.md").references
-    found = [ref.url.raw for ref in references if ref.form is Form.SHORTCODE]
-    assert (found if isinstance(urls, list) else len(found)) == urls
+    urls = [ref.url.raw for ref in references if ref.form is Form.SHORTCODE]
+    assert (urls if isinstance(expected, list) else len(urls)) == expected
 
 
 def test_yaml_of_a_tag_that_is_broken_is_told() -> None:

@@ -16,5 +16,5 @@ def test_an_address_that_cannot_be_located_is_told_and_left() -> None:
 def test_an_escape_in_css_ends_no_url() -> None:
     styles = (r"x:url(https://h/a\)b.png)", r'x:url("//h/\"c.png")')
     text = " ".join(f"<b style='{style}'>" for style in styles)
-    found = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
-    assert found == ["https://h/a)b.png", '//h/"c.png']
+    urls = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
+    assert urls == ["https://h/a)b.png", '//h/"c.png']

@@ -14,5 +14,5 @@ def test_jsx_is_a_form_of_mdx_only() -> None:
 
 def test_a_destination_in_angles_is_no_tag_of_mdx() -> None:
     text = b'![a](<https://h/a.png> "t") [b](<https://h/b.png>) <A src="//h/c.png" /> ![](<//h/d>)'
-    found = [ref.url.raw for ref in find_references(text, "a.mdx").references]
-    assert found == ["https://h/a.png", "https://h/b.png", "//h/c.png", "//h/d"]
+    urls = [ref.url.raw for ref in find_references(text, "a.mdx").references]
+    assert urls == ["https://h/a.png", "https://h/b.png", "//h/c.png", "//h/d"]

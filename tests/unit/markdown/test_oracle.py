@@ -29,14 +29,14 @@ def test_the_images_of_the_specification_are_found_and_no_other(name: str) -> No
     shown = 0
     for example in map(json.loads, filter(None, lines)):
         scan = find_references(example["markdown"].encode(), "a.md")
-        found = [unquote(r.url.raw) for r in scan.references if r.form in IMAGES]
+        urls = [unquote(r.url.raw) for r in scan.references if r.form in IMAGES]
         expected = [unquote(url) for url in oracle.images(example["html"])]
         shown += len(expected)
         assert scan.findings == ()
         if example["markdown"] in BEYOND_THE_PAGE:
-            assert set(expected) < set(found)
+            assert set(expected) < set(urls)
         else:
-            assert set(found) == set(expected), example
+            assert set(urls) == set(expected), example
     assert shown == 23
 
 
@@ -97,11 +97,11 @@ def test_nine_real_blogs_are_rewritten_and_reverted_to_the_byte() -> None:
         scan = find_references(data, post)
         assert not [f for f in scan.findings if f.rule.slug != "heading-anchor-changes"], post
         after = rewrite(data, post)
-        before, found = rewritable(scan), rewritable(find_references(after, post))
+        before, references = rewritable(scan), rewritable(find_references(after, post))
         targets = [oracle.target(r.url.raw) for r in before]
-        assert [r.url.raw for r in found] == targets, post
+        assert [r.url.raw for r in references] == targets, post
         rewritten += len(before)
-        edits = [(new.span, old.spelling) for new, old in zip(found, before, strict=True)]
+        edits = [(new.span, old.spelling) for new, old in zip(references, before, strict=True)]
         assert splice(after, scan.encoding, edits) == data
         texts = [d.decode(scan.encoding).removeprefix("\ufeff") for d in (data, after)]
         if data != after and len(data) < 40_000:  # the renderers are slow

@@ -168,9 +168,9 @@ def test_a_rewritten_post_holds_the_mapped_list_and_reverts_to_the_same_bytes(te
     assume(not NEARLY_DEFINED.search(text))
     before = rewritable(scan(text))
     after = rewrite(text)
-    found = rewritable(scan(after))
-    assert [r.url.raw for r in found] == [oracle.target(r.url.raw) for r in before]
-    edits = [(new.span, old.spelling) for new, old in zip(found, before, strict=True)]
+    rewritten = rewritable(scan(after))
+    assert [r.url.raw for r in rewritten] == [oracle.target(r.url.raw) for r in before]
+    edits = [(new.span, old.spelling) for new, old in zip(rewritten, before, strict=True)]
     assert splice(after.encode(), "utf-8", edits) == text.encode()
 
 
@@ -197,14 +197,14 @@ def test_attributes_are_those_of_a_browsers_tokenizer(text: str) -> None:
     page = html5lib.parseFragment(text, namespaceHTMLElements=False)
     expected = [image.get("src") for image in page.iter("img") if image.get("src")]
     data = text.encode()
-    found = [
+    urls = [
         read(data[a.start : a.stop].decode(), Quoting.HTML)
         for tag in tags(data)
         if tag.name.lower() == b"img" and not tag.closes
         for a in tag.attributes
         if a.name == b"src" and a.start < a.stop
     ]
-    assert found == expected
+    assert urls == expected
 
 
 @given(

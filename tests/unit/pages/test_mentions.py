@@ -88,8 +88,8 @@ def test_an_address_of_somebody_else_is_no_mention(text: str) -> None:
 def test_each_of_many_is_found_where_it_stands() -> None:
     text = f"a {A} b\n图 //img.e-x.com/blog/b.png, {A}?x"
     data = text.encode()
-    found = mentions(text)
-    assert [data[m.start : m.stop].decode() for m in found] == [
+    places = mentions(text)
+    assert [data[m.start : m.stop].decode() for m in places] == [
         A,
         "//img.e-x.com/blog/b.png",
         f"{A}?x",
@@ -106,8 +106,8 @@ def test_encoders_hide_nothing(name: str) -> None:
         f"?u={quote(url, safe='')}&x",
         f"- [x]: <{url}>",
     ):
-        (found,) = mentions(text)
-        assert found.url.raw.startswith(url.rstrip("?!.,:;*_~&"))
+        (mention,) = mentions(text)
+        assert mention.url.raw.startswith(url.rstrip("?!.,:;*_~&"))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_time_grows_with_the_text(piece: str) -> None:
 )
 def test_what_a_page_does_with_an_address(page: str, use: Use) -> None:
     data = page.replace("U", A).encode()
-    assert [found for _, found in mention_uses(data, FINDER.find(data))] == [use]
+    assert [kind for _, kind in mention_uses(data, FINDER.find(data))] == [use]
 
 
 def test_the_link_around_a_bare_address_is_text() -> None:

@@ -91,26 +91,26 @@ def test_what_is_no_picture_of_the_page_is_not(page: str) -> None:
 
 def test_candidates_are_told_apart_and_each_has_its_place() -> None:
     page = '<p>图</p>\n<img srcset="a.png 1x,\n b,c.png 2x , d.png">'.encode()
-    found = find_pictures(page).pictures
-    assert [address.url for address in found] == ["a.png", "b,c.png", "d.png"]
-    assert [page[a.start : a.start + len(a.url)].decode() for a in found] == [
-        address.url for address in found
+    pictures = find_pictures(page).pictures
+    assert [address.url for address in pictures] == ["a.png", "b,c.png", "d.png"]
+    assert [page[a.start : a.start + len(a.url)].decode() for a in pictures] == [
+        address.url for address in pictures
     ]
 
 
 def test_the_first_base_counts_and_style_sheets_are_named() -> None:
     page = b'<base target=_top><base href="/x/"><base href="/y/"><link rel=stylesheet href="a.css">'
-    found = find_pictures(page)
-    assert found.base == "/x/"
-    assert [sheet.url for sheet in found.style_sheets] == ["a.css"]
+    page_pictures = find_pictures(page)
+    assert page_pictures.base == "/x/"
+    assert [sheet.url for sheet in page_pictures.style_sheets] == ["a.css"]
 
 
 def test_a_style_sheet_asks_for_pictures_and_imports_others() -> None:
     css = b'@import "b.css"; @import url(c.css);\na{b:url( "a.png" )} @font-face{src:url(f.woff)}'
     css += b" /* url(no.png) */"
-    found = find_style_pictures(css)
-    assert [address.url for address in found.pictures] == ["a.png"]
-    assert [address.url for address in found.style_sheets] == ["b.css", "c.css"]
+    page_pictures = find_style_pictures(css)
+    assert [address.url for address in page_pictures.pictures] == ["a.png"]
+    assert [address.url for address in page_pictures.style_sheets] == ["b.css", "c.css"]
 
 
 @given(

@@ -303,12 +303,12 @@ def test_threads_share_the_memory_for_decoding(size, most):
 )
 def test_components_are_those_of_a_sampling_that_is_known(mode, options, count):
     data = encode(SLIDE.draw().convert(mode), "JPEG", **options)
-    found = components(data)
-    assert len(found) == count
+    parts = components(data)
+    assert len(parts) == count
     if count:
-        assert found[0].plane.shape == (720, 1280)
+        assert parts[0].plane.shape == (720, 1280)
         halved = options.get("subsampling") == 2
-        assert [part.halved for part in found] == [False, halved, halved][:count]
+        assert [part.halved for part in parts] == [False, halved, halved][:count]
 
 
 def test_components_of_a_damaged_jpeg_are_none():

@@ -62,9 +62,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Image.Image]:
 
 def test_slides_need_no_imagehash(asked: list[Image.Image]) -> None:
     pictures = [slide.draw().convert("L") for slide in deck(20)]
-    found = [str(fingerprint(picture)) for picture in pictures]
+    fingerprints = [str(fingerprint(picture)) for picture in pictures]
     assert not asked
-    assert found == [theirs(picture) for picture in pictures]
+    assert fingerprints == [theirs(picture) for picture in pictures]
 
 
 @given(width=sides, height=sides, seed=st.integers(0, 2**32 - 1))
@@ -83,9 +83,9 @@ def test_where_rounding_decides_imagehash_does(
     values = np.zeros((192, 256), np.uint8)
     values[::step] = level
     picture = Image.fromarray(values)
-    found = str(fingerprint(picture))
+    text = str(fingerprint(picture))
     assert len(asked) == 1
-    assert found == theirs(picture)
+    assert text == theirs(picture)
 
 
 def test_scipy_is_not_loaded_for_a_slide() -> None:

@@ -41,12 +41,12 @@ def under(blog, mode: str):
 
 def groups(blog) -> set[frozenset[str]]:
     """The names that one picture is shown for, wherever there are several."""
-    found: dict[str, set[str]] = {}
+    names_by_picture: dict[str, set[str]] = {}
     for name in (*PICTURES, "better.png"):
         for asset in blog.assets:
             if any(url.endswith(name) for url in asset["sources"]):
-                found.setdefault(asset.get("alias_of", asset["sha256"]), set()).add(name)
-    return {frozenset(names) for names in found.values() if len(names) > 1}
+                names_by_picture.setdefault(asset.get("alias_of", asset["sha256"]), set()).add(name)
+    return {frozenset(names) for names in names_by_picture.values() if len(names) > 1}
 
 
 def state(blog) -> tuple[list, dict, bytes]:
@@ -128,7 +128,10 @@ def test_what_cannot_be_read_is_looked_at_again_until_it_can(shown):
 
 def test_a_clone_without_an_archive_misses_no_repeat(shown):
     name = "copy.jpg"
-    shown.write("post.md", "".join(f"![](BUCKET/{one})\n" for one in PICTURES if one != name))
+    shown.write(
+        "post.md",
+        "".join(f"![](BUCKET/{shown_name})\n" for shown_name in PICTURES if shown_name != name),
+    )
     shown.sync()
     assert groups(shown) == {PAIR}
     shutil.rmtree(shown.root / "archive")

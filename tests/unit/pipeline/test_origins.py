@@ -22,9 +22,9 @@ SOURCE = Source("img", (HOST,), "s3://src")
 
 
 def located(name: str) -> SourceImage:
-    found = Locator([SOURCE]).locate(Url(HOST + name))
-    assert found is not None
-    return found
+    location = Locator([SOURCE]).locate(Url(HOST + name))
+    assert location is not None
+    return location
 
 
 def origins(store: MemoryStore) -> Origins:

@@ -59,6 +59,6 @@ def test_a_picture_is_what_its_line_says() -> None:
 
 
 def test_a_picture_over_the_limits_is_no_match() -> None:
-    found = picture_mismatch(Asset(inspect(png())), png(), ImageLimits(max_pixels=10))
-    assert found is not None
-    assert "expected a picture of type image/png" in found
+    mismatch = picture_mismatch(Asset(inspect(png())), png(), ImageLimits(max_pixels=10))
+    assert mismatch is not None
+    assert "expected a picture of type image/png" in mismatch

@@ -110,10 +110,14 @@ def test_no_text_that_is_spliced_in_goes_on_behind_the_url(
             if edit is None or isinstance(edit, Finding):
                 continue
             after = find_references(edit.after.data, name).references
-            urls = [source if one == ref else one.url.raw for one in post.references]
-            assert [one.url.raw for one in after] == urls
-            assert [one.form for one in after] == [one.form for one in post.references]
-            (place,) = [n for n, one in enumerate(post.references) if one == ref]
+            urls = [
+                source if reference == ref else reference.url.raw for reference in post.references
+            ]
+            assert [reference.url.raw for reference in after] == urls
+            assert [reference.form for reference in after] == [
+                reference.form for reference in post.references
+            ]
+            (place,) = [n for n, reference in enumerate(post.references) if reference == ref]
             start, stop = after[place].span.start, after[place].span.stop
             assert edit.after.data[:start] == data[: ref.span.start]
             assert edit.after.data[stop:] == data[ref.span.stop :]
@@ -143,19 +147,19 @@ def test_markup_behind_the_url_is_a_finding_even_if_the_same_urls_are_found(
 ) -> None:
     data = text.replace("@", "/m/a.png").encode()
     post = scanned(data.decode(), "a.md")
-    found = edit_post(post, data, [Edit(post.references[0], spelling, SOURCE)])
-    assert isinstance(found, Finding)
-    assert found.rule is Rule.POST_NOT_WRITTEN
+    result = edit_post(post, data, [Edit(post.references[0], spelling, SOURCE)])
+    assert isinstance(result, Finding)
+    assert result.rule is Rule.POST_NOT_WRITTEN
 
 
 def test_a_source_that_cannot_be_spelled_where_it_belongs_is_a_finding() -> None:
     post = scanned('{{< figure src="/m/a.png" >}}\n', "a.md")
     (ref,) = post.references
     line = Rewrite("a.md", "/m/a.png", "https://h.example/a b.png", "", "")
-    (found,) = point_back(post, {ref: line}, respell=True)
-    assert isinstance(found, Finding)
-    assert found.rule is Rule.POST_NOT_WRITTEN
-    assert found.place == "a.md:1:17"
+    (finding,) = point_back(post, {ref: line}, respell=True)
+    assert isinstance(finding, Finding)
+    assert finding.rule is Rule.POST_NOT_WRITTEN
+    assert finding.place == "a.md:1:17"
 
 
 def test_a_diff_of_many_lines_takes_linear_time_and_can_be_applied(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ def test_links_count_when_they_lead_to_an_image_or_to_what_is_shown_as_one(blog)
     )
     blog.write("b.md", f"![]({BUCKET}shown)\n")
     scanned = scan(*blog.site.posts.find())
-    found = [(ref.form, ref.url.raw.removeprefix(BUCKET)) for _, ref in scanned.references()]
-    assert found == [
+    references = [(ref.form, ref.url.raw.removeprefix(BUCKET)) for _, ref in scanned.references()]
+    assert references == [
         (Form.LINK, "big.PNG"),
         (Form.LINK, "shown"),
         (Form.AUTOLINK, "bare.png"),

@@ -111,13 +111,13 @@ def test_what_only_one_side_has_is_missing_or_extra(
         if number not in missing:
             store.put(key, data)
     destination = Destination(DestinationSettings(store.name, "file:x"), store)
-    found = compare_destination(destination, Manifest(ASSETS).objects, Serial(), Recorder())
+    comparison = compare_destination(destination, Manifest(ASSETS).objects, Serial(), Recorder())
     lost = sorted(str(made((b"one", b"two", b"three")[number]).key) for number in missing)
-    assert [(one.state, one.key) for one in found.differences] == [
+    assert [(difference.state, difference.key) for difference in comparison.differences] == [
         *((ObjectState.EXTRA, key) for key in extra),
         *((ObjectState.MISSING, key) for key in lost),
     ]
-    assert (found.compared, found.error) == (3, None)
+    assert (comparison.compared, comparison.error) == (3, None)
 
 
 # --- Slices -----------------------------------------------------------------------------------

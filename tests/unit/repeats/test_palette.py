@@ -41,8 +41,8 @@ def farthest(image: Image.Image) -> list[tuple[int, NDArray[np.intp]]]:
     """Levels as far from the palette as can be, and where they are; the rarest first."""
     levels = np.asarray(image.convert("L"))
     far = np.abs(levels.astype(int) - put_down(image)) == STEP // 2
-    found = [(int(level), np.argwhere(levels == level)) for level in np.unique(levels[far])]
-    return sorted(found, key=lambda one: len(one[1]))
+    inks = [(int(level), np.argwhere(levels == level)) for level in np.unique(levels[far])]
+    return sorted(inks, key=lambda ink: len(ink[1]))
 
 
 def test_a_copy_whose_colours_were_put_down_to_a_palette_is_the_same_picture():

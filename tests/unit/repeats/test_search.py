@@ -52,11 +52,11 @@ def test_proposals_are_all_pairs_within_the_distance_that_touch_a_new_one(seed, 
 def test_looking_bands_up_finds_what_looking_at_all_finds(seed, new):
     blobs = _clustered(Random(seed), 60)
     words = search._words(blobs)
-    found = [
+    pairs = [
         sorted(hit for hits in way(words, new, DISTANCE) for hit in np.column_stack(hits).tolist())
         for way in (search._by_bands, search._one_by_one)
     ]
-    assert found[0] == found[1]
+    assert pairs[0] == pairs[1]
 
 
 def test_proposals_leave_out_what_sizes_rule_out_and_what_has_no_pixels():
@@ -68,9 +68,9 @@ def test_proposals_leave_out_what_sizes_rule_out_and_what_has_no_pixels():
 
 def test_blank_pictures_are_proposed_only_with_a_few_of_their_size():
     blobs = [_blob(n, 1) for n in range(300)] + [_blob(999, 1, (10, 10)), _blob(998, 3)]
-    found = find_candidates(blobs)
-    assert len(found) <= 300 * 64
-    assert {p.distance for p in found} == {0}
+    candidates = find_candidates(blobs)
+    assert len(candidates) <= 300 * 64
+    assert {p.distance for p in candidates} == {0}
     assert not any(
-        Digest(f"{n:064x}") in (p.pair.first, p.pair.second) for p in found for n in (998, 999)
+        Digest(f"{n:064x}") in (p.pair.first, p.pair.second) for p in candidates for n in (998, 999)
     )

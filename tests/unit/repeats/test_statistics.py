@@ -100,5 +100,5 @@ def test_measuring_stops_as_soon_as_it_is_hopeless():
     second[:, 5, 5] ^= 255
     second[:, -5, -5] ^= 255
     seen = []
-    assert measure(first, second, lambda found: not seen.append(found)) == seen[0]
+    assert measure(first, second, lambda value: not seen.append(value)) == seen[0]
     assert len(seen) == 1

@@ -35,7 +35,7 @@ def rewrites_of(draw: st.DrawFn) -> Rewrite:
 
 @given(st.lists(rewrites_of(), max_size=6))
 def test_what_is_written_is_read_back(rewrites: list[Rewrite]) -> None:
-    assert loads(dumps(rewrites)) == sorted(rewrites, key=lambda one: one.post)
+    assert loads(dumps(rewrites)) == sorted(rewrites, key=lambda rewrite: rewrite.post)
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ class CountedAssets(Mapping[Digest, Asset]):
 
     def __init__(self, *assets: Asset) -> None:
         self.walks = 0
-        self._assets = {one.digest: one for one in assets}
+        self._assets = {asset.digest: asset for asset in assets}
 
     def __getitem__(self, digest: Digest) -> Asset:
         return self._assets[digest]
@@ -44,7 +44,7 @@ def memory_of(
     *lines: Rewrite, assets: Mapping[Digest, Asset], posts: tuple[str, ...] = ()
 ) -> Memory:
     """A memory of a site whose mirrored URLs are `/m/` and the key."""
-    by_key = {f"/m/{one.key}": one for one in assets.values()}
+    by_key = {f"/m/{asset.key}": asset for asset in assets.values()}
     return Memory(
         lines,
         Manifest(assets),
@@ -108,7 +108,7 @@ def test_lines_of_all_posts_are_gone_through_once_for_all_changes() -> None:
 def test_a_picture_that_stands_for_another_has_the_sources_of_both() -> None:
     shown = asset("a.png", "https://h.example/a.png")
     other = asset("b.png", "https://h.example/b.png", alias_of=shown)
-    memory = memory_of(assets={one.digest: one for one in (shown, other)})
+    memory = memory_of(assets={asset.digest: asset for asset in (shown, other)})
     post = snapshot("![](/m/a.png)\n")
     assert recalled(memory, post) == [None]
     (finding,) = memory.unknown(post, {})

@@ -12,22 +12,22 @@ from mirror.rewrites import Rewrite, occurrence, recall
 def in_text(text: str, sources: list[str]) -> tuple[list, list]:
     """The occurrences of `@` in a text, and the memory of a post that looked like that."""
     data = text.encode()
-    places = [n for n, byte in enumerate(data) if byte == ord("@")]
-    found = [occurrence(data, Span(n, n + 1), "@") for n in places]
+    offsets = [n for n, byte in enumerate(data) if byte == ord("@")]
+    places = [occurrence(data, Span(n, n + 1), "@") for n in offsets]
     memory = [
-        Rewrite("post", "@", source, one.before, one.after)
-        for source, one in zip(sources, found, strict=True)
+        Rewrite("post", "@", source, place.before, place.after)
+        for source, place in zip(sources, places, strict=True)
     ]
-    return found, memory
+    return places, memory
 
 
 @given(st.lists(st.sampled_from(["one", "two", "\n", "and"]), max_size=20))
 def test_an_unedited_post_is_told_exactly(words):
     text = "@".join(words)
     sources = [str(n) for n in range(text.count("@"))]
-    found, memory = in_text(text, sources)
-    told = recall(memory, found)
-    assert [told[one].source for one in found] == sources
+    places, memory = in_text(text, sources)
+    recalled = recall(memory, places)
+    assert [recalled[place].source for place in places] == sources
 
 
 WORDS = [
@@ -46,11 +46,11 @@ def test_whatever_is_cut_out_of_a_post_nothing_wrong_is_told(pieces, data):
     start = data.draw(st.integers(0, len(pieces)))
     stop = data.draw(st.integers(start, len(pieces)))
     sources = [str(number) if piece == "@" else "" for number, piece in enumerate(pieces)]
-    _, memory = in_text("".join(pieces), [one for one in sources if one])
+    _, memory = in_text("".join(pieces), [source for source in sources if source])
     left = sources[:start] + sources[stop:]
-    expected = [one for one in left if one]
-    found, _ = in_text("".join(pieces[:start] + pieces[stop:]), expected)
-    told = recall(memory, found)
-    assert {told[one].source for one in found if one in told} <= set(expected)
-    for one, source in zip(found, expected, strict=True):
-        assert one not in told or told[one].source == source
+    expected = [source for source in left if source]
+    places, _ = in_text("".join(pieces[:start] + pieces[stop:]), expected)
+    recalled = recall(memory, places)
+    assert {recalled[place].source for place in places if place in recalled} <= set(expected)
+    for place, source in zip(places, expected, strict=True):
+        assert place not in recalled or recalled[place].source == source
