@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from itertools import islice, repeat
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 from time import monotonic
 from typing import Protocol, TypeAlias, TypeVar
 
@@ -90,7 +90,8 @@ class Threads:
             ended.set()
             _put(repeat(_End(), workers), todo)
             until = monotonic() + _GRACE_S
-            for thread in threads:
+            # The garbage collector may close a map that was dropped in one of its own workers.
+            for thread in set(threads) - {current_thread()}:
                 thread.join(None if waits else max(until - monotonic(), 0))
 
 

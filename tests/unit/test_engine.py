@@ -63,3 +63,22 @@ def test_a_bug_in_a_job_ends_the_map_and_starts_no_other(engine):
     with pytest.raises(ZeroDivisionError):
         list(engine.map(job, range(1000), 2))
     assert len(started) < 20
+
+
+def test_a_map_that_was_dropped_may_be_collected_by_one_of_its_workers(monkeypatch):
+    errors, kept = [], []
+    may_drop, is_dropped = threading.Event(), threading.Event()
+    monkeypatch.setattr("sys.unraisablehook", errors.append)
+
+    def job(number):
+        if number == 1:
+            may_drop.wait()
+            kept.clear()  # the last reference: the map is closed in here
+            is_dropped.set()
+        return number
+
+    kept.append(Threads().map(job, range(8), 2))
+    assert next(kept[0]) == 0
+    may_drop.set()
+    assert is_dropped.wait(10)
+    assert errors == []
