@@ -16,6 +16,7 @@ from mirror.files import read_named
 from mirror.urls.address import canonical, identity
 from mirror.urls.ignore import IgnoreEntry, IgnoreList, is_pattern
 from mirror.urls.redact import looks_secret, without_secrets
+from mirror.urls.relative import encoded
 from mirror.urls.sources import Locator, Source
 
 CONFIG_NAME = "mirror.toml"
@@ -49,7 +50,11 @@ class Posts:
 
 @dataclass(frozen=True, slots=True)
 class DestinationSettings:
-    """One `[[destination]]`. `key` is one template for all: the manifest has one key an asset."""
+    """One `[[destination]]`. `key` is one template for all: the manifest has one key an asset.
+
+    With relative `links`, `public_url` is the path of the destination's folder from the folder of
+    `mirror.toml`, percent-encoded; each post is given its own way there.
+    """
 
     name: str
     url: str
@@ -60,6 +65,7 @@ class DestinationSettings:
     profile: str | None = None
     provider: str = "auto"
     addressing: Literal["auto", "path", "virtual"] = "auto"
+    links: Literal["absolute", "relative"] = "absolute"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +158,7 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
     sources = tuple(_source(table) for table in top.tables("source"))
     _distinct(name, "source", [source.name for source in sources])
     destinations = tuple(
-        _destination(table) for table in top.tables("destination", _MAX_DESTINATIONS)
+        _destination(table, root) for table in top.tables("destination", _MAX_DESTINATIONS)
     )
     _distinct(name, "destination", [destination.name for destination in destinations])
     if len({destination.key for destination in destinations}) > 1:
@@ -186,6 +192,8 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
     top.finish()
     for destination in destinations:
         _check_folder(name, destination, config)
+        if destination.links == "relative":
+            _check_posts_below(name, destination, config)
     return config
 
 
@@ -279,7 +287,7 @@ def _source(table: _Table) -> Source:
     return source
 
 
-def _destination(table: _Table) -> DestinationSettings:
+def _destination(table: _Table, root: Path) -> DestinationSettings:
     url = table.text("url")
     if not re.match(r"s3://[^/]|file:.", url):
         raise table.error("url", f'expected "s3://bucket/prefix" or "file:folder", got {url!r}')
@@ -288,8 +296,13 @@ def _destination(table: _Table) -> DestinationSettings:
         raise table.error(
             "public_url",
             f"expected https://… or a path such as /images, got {public!r}; a relative path would "
-            "lead to another place from each post",
+            'lead to another place from each post, for which there is `links = "relative"`',
         )
+    links = table.choice("links", ("absolute", "relative"), "absolute")
+    if links == "relative":
+        if public is not None:
+            raise table.error("links", "a relative link has no `public_url`; leave one of them out")
+        public = _path_from_root(table, url, root)
     destination = DestinationSettings(
         name=table.text("name", url),
         url=url,
@@ -300,9 +313,18 @@ def _destination(table: _Table) -> DestinationSettings:
         profile=table.optional_text("profile"),
         provider=table.text("provider", "auto"),
         addressing=table.choice("addressing", ("auto", "path", "virtual"), "auto"),
+        links=links,
     )
     table.finish()
     return destination
+
+
+def _path_from_root(table: _Table, url: str, root: Path) -> str:
+    scheme, _, folder = url.partition(":")
+    path = os.path.relpath(root / folder.removeprefix("//"), root)
+    if scheme != "file" or path.split("/")[0] == "..":
+        raise table.error("links", f'"relative" needs a `file:` folder below {root}, got {url!r}')
+    return encoded(path)
 
 
 def _key_template(table: _Table) -> str:
@@ -422,6 +444,16 @@ def _check_folder(name: str, destination: DestinationSettings, config: Config) -
             raise ConfigError(
                 f"{name}: destination {destination.name!r} keeps its images in {folder}, which is "
                 f"the place of {what} too; give it a folder of its own, such as file:images"
+            )
+
+
+def _check_posts_below(name: str, destination: DestinationSettings, config: Config) -> None:
+    """Raise if posts are outside of the site's folder, from which relative links count."""
+    for path in config.posts.paths:
+        if os.path.relpath(path, config.root).split("/")[0] == "..":
+            raise ConfigError(
+                f"{name}: destination {destination.name!r} has relative links, and {path} is "
+                f"outside {config.root}; move this file to a folder above both"
             )
 
 

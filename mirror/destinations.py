@@ -9,13 +9,14 @@ from enum import Enum
 from hashlib import sha256
 from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from mirror.config import DEFAULT_KEY, ConfigError, DestinationSettings
 from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Key, Rule
 from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
 from mirror.urls.address import Address, Url, decoded_path
+from mirror.urls.relative import encoded, from_post
 from mirror.urls.sources import Locator
 
 _SVG = "image/svg+xml"
@@ -40,12 +41,27 @@ class Destination:
         return self.settings.name
 
     def public_url(self, key: Key) -> str | None:
-        """Return the URL that posts are pointed at: ASCII, the same spelling in every syntax."""
+        """Return the URL that posts are pointed at: ASCII, the same spelling in every syntax.
+
+        With relative links it is the path from the folder of `mirror.toml`.
+        """
         base = self.settings.public_url
-        return None if base is None else f"{base}/{quote(key, safe='/-._~=,')}"
+        return None if base is None else f"{base}/{encoded(key)}"
+
+    def link(self, key: Key, post: str) -> str | None:
+        """Return the URL that a post of this name is pointed at."""
+        url = self.public_url(key)
+        return from_post(url, post) if url is not None and self.has_relative_links else url
+
+    @property
+    def has_relative_links(self) -> bool:
+        return self.settings.links == "relative"
 
     def key_of(self, url: str) -> Key | None:
-        """Return the key behind a mirrored URL, or `None` for any other URL."""
+        """Return the key behind a mirrored URL, or `None` for any other URL.
+
+        A relative URL counts from the folder of `mirror.toml`, not from a post: `Post.from_root`.
+        """
         base = self.settings.public_url
         if base is None or not url.startswith(f"{base}/"):
             return None
@@ -81,6 +97,21 @@ def asset_of(destinations: Iterable[Destination], manifest: Manifest, url: Url) 
 def is_mirrored(destinations: Iterable[Destination], url: Url) -> bool:
     """Return True for a mirrored URL: it is no source, also where both share a domain."""
     return any(destination.key_of(url.raw) for destination in destinations)
+
+
+def stray_key(destinations: Iterable[Destination], url: Url) -> Key | None:
+    """Return the key at the end of a path from the root that misses the folder of relative links.
+
+    Such is the link of a post that was moved. `None` for any other URL.
+    """
+    path = f"/{url.raw.partition('#')[0]}"
+    for destination in destinations:
+        if destination.has_relative_links and not url.raw.startswith("/"):
+            folder = (destination.settings.public_url or "").rpartition("/")[2]
+            _, is_below, rest = path.rpartition(f"/{folder}/")
+            if is_below and rest:
+                return Key(unquote(rest))
+    return None
 
 
 def former_targets(targets: Iterable[str], destinations: Collection[Destination]) -> set[str]:

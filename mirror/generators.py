@@ -23,12 +23,14 @@ class SiteGenerator:
     `address` is where the site is published, such as `https://example.com/blog/`, or only its path
     `/blog/`; empty where the configuration does not say. `content` and `output` are folders below
     that of the configuration: the pages' sources and the built site. Empty means unknown.
+    With `follows_links`, a relative link in Markdown leads to the file beside the page's source.
     """
 
     name: str
     address: str = ""
     content: str = ""
     output: str = ""
+    follows_links: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class _Layout:
     output: tuple[str, str] = ("", "")
     beside: tuple[str, ...] = ()
     mark: str = ""
+    follows_links: bool = False
 
 
 # By the documentation of each generator. The first that fits counts, so that files which several
@@ -59,6 +62,7 @@ _LAYOUTS = (
         base="base",
         content=("srcdir", "."),
         output=("outdir", ".vitepress/dist"),
+        follows_links=True,
     ),
     _Layout(
         "VuePress",
@@ -66,6 +70,7 @@ _LAYOUTS = (
         base="base",
         content=("", "."),
         output=("dest", ".vuepress/dist"),
+        follows_links=True,
     ),
     _Layout(
         "Docusaurus",
@@ -74,6 +79,7 @@ _LAYOUTS = (
         base="baseurl",
         content=("", "docs"),
         output=("", "build"),
+        follows_links=True,
     ),
     _Layout(
         "Astro",
@@ -82,6 +88,7 @@ _LAYOUTS = (
         base="base",
         content=("", "src"),
         output=("outdir", "dist"),
+        follows_links=True,
     ),
     _Layout(
         "Eleventy",
@@ -159,6 +166,7 @@ _LAYOUTS = (
         site="site_url",
         content=("docs_dir", "docs"),
         output=("site_dir", "site"),
+        follows_links=True,
     ),
     _Layout(
         "mdBook",
@@ -166,6 +174,7 @@ _LAYOUTS = (
         base="output.html.site-url",
         content=("book.src", "src"),
         output=("build.build-dir", "book"),
+        follows_links=True,
     ),
     _Layout("GitBook", ("book.json",), content=("root", "."), output=("", "_book")),
     _Layout(
@@ -174,6 +183,7 @@ _LAYOUTS = (
         content=("", "."),
         output=("", "_build"),
         mark="project",
+        follows_links=True,
     ),
     _Layout("Next.js", ("next.config.*",), base="basepath", output=("distdir", "out")),
     _Layout("Nuxt", ("nuxt.config.*",), base="baseurl", output=("", ".output")),
@@ -191,6 +201,12 @@ def find_generators(root: Path) -> list[tuple[Path, SiteGenerator]]:
     return [(folder, generator) for folder, generator in found if generator is not None]
 
 
+def generator_of(root: Path, path: Path) -> SiteGenerator | None:
+    """Return the generator of a repository whose folder `path` is in; `None` if nobody knows."""
+    found = [generator for place, generator in find_generators(root) if path.is_relative_to(place)]
+    return found[-1] if found else None  # those of the folders below come last
+
+
 def find_generator(folder: Path) -> SiteGenerator | None:
     """Return what builds the site whose configuration is in `folder`; `None` if nobody knows."""
     for layout in _LAYOUTS:
@@ -205,14 +221,12 @@ def _described(layout: _Layout, texts: list[tuple[str, str]]) -> SiteGenerator:
     settings: dict[str, str] = {}
     for name, text in texts:
         settings |= read_settings(name, text)
-    return SiteGenerator(
-        layout.name,
-        _address(settings.get(layout.site, ""), settings.get(layout.base, "")),
-        *(
-            (settings.get(key) or default).rstrip("/")
-            for key, default in (layout.content, layout.output)
-        ),
+    content, output = (
+        (settings.get(key) or default).rstrip("/")
+        for key, default in (layout.content, layout.output)
     )
+    address = _address(settings.get(layout.site, ""), settings.get(layout.base, ""))
+    return SiteGenerator(layout.name, address, content, output, layout.follows_links)
 
 
 def _address(site: str, base: str) -> str:

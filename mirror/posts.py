@@ -12,6 +12,8 @@ from mirror.config import ConfigError
 from mirror.config import Posts as PostsConfig
 from mirror.files import NotAFileError, read_whole, sweep
 from mirror.model import Finding, Rule
+from mirror.urls.address import Url
+from mirror.urls.relative import from_root
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
 _MAX_BYTES = 64 * 2**20
@@ -35,6 +37,10 @@ class Post:
             return self._unreadable("expected a post, found no plain file")
         except OSError as error:
             return self._unreadable(f"cannot be read: {error.strerror}")
+
+    def from_root(self, url: Url) -> Url:
+        """Return a relative URL of the post as the path from the folder of `mirror.toml`."""
+        return Url(from_root(url.raw, self.name))
 
     def _unreadable(self, message: str) -> Finding:
         return Finding(Rule.POST_UNREADABLE, self.name, message, self.name)

@@ -83,7 +83,13 @@ def init(
     place = find_public_folder(partial(_matches, root))
     if generator is not None:
         place = published_below(place, generator.address)
-    text = configuration(proposal, [_relative(path, root) for path in paths], place, fetch)
+    text = configuration(
+        proposal,
+        [_relative(path, root) for path in paths],
+        place,
+        fetch,
+        follows_links=generator is not None and generator.follows_links,
+    )
     _write_new(config_path, text)
     for album, name in uploads:
         say(f"{for_log(str(album))} uploads to {name}")

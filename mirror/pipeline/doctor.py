@@ -136,7 +136,9 @@ def survey(
         keys = {key for item in destinations if (key := item.key_of(url.raw))}
         return keys & manifest.by_key.keys() if isinstance(manifest, Manifest) else keys
 
-    mirrored = {key for _, reference in scanned.references() for key in keys_of(reference.url)}
+    mirrored = {
+        key for post, ref in scanned.references() for key in keys_of(post.from_root(ref.url))
+    }
     images = scanned.source_images(locator, lambda url: bool(keys_of(url)))
     return Survey(len(scanned.posts), images, mirrored)
 
@@ -222,7 +224,10 @@ def _check_public_url(
         return
     if not url.startswith(("https://", "http://")):
         base = destination.settings.public_url
-        yield passed(name, f"{base}, a path of the site that shows the posts")
+        if destination.has_relative_links:
+            yield passed(name, f"each post has its own path to {base}")
+        else:
+            yield passed(name, f"{base}, a path of the site that shows the posts")
         return
     try:
         body = fetcher.fetch(Url(url))

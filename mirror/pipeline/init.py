@@ -200,9 +200,17 @@ WHY_OFF = (
 
 
 def configuration(
-    draft: ConfigDraft, paths: Sequence[str], public: PublicFolder, fetch: str | None = None
+    draft: ConfigDraft,
+    paths: Sequence[str],
+    public: PublicFolder,
+    fetch: str | None = None,
+    *,
+    follows_links: bool = False,
 ) -> str:
-    """Return the text of a `mirror.toml` with a folder as destination."""
+    """Return the text of a `mirror.toml` with a folder as destination.
+
+    With `follows_links`, the generator of the site takes relative links to files.
+    """
     tables = [
         "# Written by `mirror init`. `mirror config --example` explains every key.\n",
         f"[posts]\npaths = {json.dumps(list(paths), ensure_ascii=False)}\n",
@@ -219,6 +227,10 @@ def configuration(
     by = (
         f"as {public.generator} does" if public.generator else "CHECK THIS: no site generator known"
     )
+    relative = (
+        "# Or each post's own path to the folder instead, for images in Markdown alone:\n"
+        '# links = "relative"\n'
+    )
     tables.append(
         "[[destination]]\n"
         'name = "site"\n'
@@ -226,7 +238,7 @@ def configuration(
         f"# Where readers find that folder on the site ({by}).\n"
         "# If the site itself lives below a path, name the whole address, as some generators put\n"
         f"# that path in front and some do not: https://example.com/blog{public.public_url}\n"
-        f"public_url = {json.dumps(public.public_url)}\n"
+        f"public_url = {json.dumps(public.public_url)}\n" + (relative if follows_links else "")
     )
     return "\n".join(tables)
 

@@ -308,8 +308,7 @@ def mentions(
     syntaxes that no scanner knows count. Scheme, letter case of the host, escapes and entities do
     not matter. In doubt it is a mention.
     """
-    urls = (destination.settings.public_url for destination in destinations)
-    bases = [url for url in urls if url is not None]
+    bases = [base for destination in destinations for base in _bases(destination)]
     first: dict[str, str] = {}
     lengths = sorted({len(key) for key in keys})
     if not bases or not lengths:
@@ -323,6 +322,16 @@ def mentions(
             for key in _keys_at(match[1], keys, lengths):
                 first.setdefault(key, name)
     return first
+
+
+def _bases(destination: Destination) -> Iterator[str]:
+    """Yield what stands in front of a key in a post."""
+    if (url := destination.settings.public_url) is None:
+        return
+    if destination.has_relative_links:  # what stands before the last folder depends on the post
+        url = url.rpartition("/")[2]
+        yield unquote(url)
+    yield url
 
 
 def _keys_at(text: str, keys: Collection[str], lengths: Sequence[int]) -> Iterator[str]:

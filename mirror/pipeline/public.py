@@ -58,6 +58,11 @@ def public_host(
     message = None
     if base is None:
         message = "has no `public_url`, so there is no address a reader would ask for"
+    elif destination.has_relative_links:
+        message = (
+            "has relative links, which mean something only on the published site: "
+            "`mirror verify --site DIR` follows them in the built one"
+        )
     elif not re.match(r"https?://", base):
         message = (
             f"its public_url {base!r} is relative: it means something only on the published site. "

@@ -135,7 +135,7 @@ def find_usage(
                 name = identity(located.address)
                 (usage.ignored if located.address in ignored else usage.missing).add(name)
         else:
-            asset = asset_of(destinations, manifest, reference.url)
+            asset = asset_of(destinations, manifest, post.from_root(reference.url))
         if asset is not None:
             line = PostLine(post.name, reference.line)
             usage.lines.setdefault(asset.digest, []).append(line)

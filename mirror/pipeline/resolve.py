@@ -35,7 +35,9 @@ def resolve(
 ) -> list[ResolvedReference]:
     """Look up every image reference of the posts among the mirrored objects."""
     return [
-        ResolvedReference(post, reference, asset_of(destinations, manifest, reference.url))
+        ResolvedReference(
+            post, reference, asset_of(destinations, manifest, post.from_root(reference.url))
+        )
         for post, reference in scanned.references()
     ]
 
@@ -52,7 +54,9 @@ def find_orphans(
         for entry in resolved
         if entry.asset is None
         and any(
-            _DIGEST_KEY.search(destination.key_of(entry.reference.url.raw) or "")
+            _DIGEST_KEY.search(
+                destination.key_of(entry.post.from_root(entry.reference.url).raw) or ""
+            )
             for destination in destinations
         )
     ]

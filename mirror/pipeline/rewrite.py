@@ -22,12 +22,12 @@ from mirror.destinations import Depth, Destination, asset_of, difference
 from mirror.files import ChangedError, write_whole
 from mirror.manifest import Manifest, Object
 from mirror.markdown import find_references, spell, splice
-from mirror.model import Asset, Finding, Key, Reference, Rule, Span
+from mirror.model import Asset, Finding, Form, Key, Quoting, Reference, Rule, Span
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.scan import Scanned, ScannedPost
-from mirror.posts import sweep_beside
+from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.store import ObjectInfo, StoreError
 from mirror.urls.address import Address, Url, identity
@@ -36,10 +36,10 @@ from mirror.urls.sources import Locator
 
 # --- What a reference becomes -----------------------------------------------------------------
 
-Resolve = Callable[[Reference, "Url | None"], "str | Finding | None"]
+Resolve = Callable[[Post, Reference, "Url | None"], "str | Finding | None"]
 """Return the URL to write in place of a reference, a finding, or `None` to leave it without a word.
 
-The second argument is the source that stood there before, if a mirrored URL stands there now.
+The last argument is the source that stood there before, if a mirrored URL stands there now.
 """
 
 
@@ -50,7 +50,7 @@ class ByMap:
     urls: Mapping[str, str]
     met: set[str] = field(default_factory=set)
 
-    def __call__(self, reference: Reference, before: Url | None) -> str | None:
+    def __call__(self, post: Post, reference: Reference, before: Url | None) -> str | None:
         self.met.add(reference.url.raw)
         return self.urls.get(reference.url.raw)
 
@@ -81,8 +81,11 @@ class ByManifest:
     drop_secrets: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, reference: Reference, before: Url | None) -> str | Finding | None:
-        url = before or reference.url
+    def __call__(
+        self, post: Post, reference: Reference, before: Url | None
+    ) -> str | Finding | None:
+        current = post.from_root(reference.url)
+        url = before or current
         asset = asset_of(self.destinations, self.manifest, url)
         if asset is None:
             if (located := self.locator.locate(url)) is None:
@@ -90,7 +93,7 @@ class ByManifest:
             if (asset := self.manifest.find(located.address)) is None:
                 return self._not_mirrored(located.address)
         shown = self.manifest.shown_for(asset)
-        standing = self._standing(reference.url, is_repointed=before is not None)
+        standing = self._standing(current, is_repointed=before is not None)
         problem = None
         if before is not None and standing is None:
             message = (
@@ -107,26 +110,41 @@ class ByManifest:
             message = problem or "stays as it is: it is in no destination; `mirror sync` says why"
             rule = Rule.REPEAT_NOT_PROVEN if problem else Rule.NOT_REPOINTED
             return Finding(rule, str(url), message)
-        if (target := self.destination.public_url(shown.key)) is None:
+        target = self.destination.public_url(shown.key)
+        link = self.destination.link(shown.key, post.name)
+        if target is None or link is None:
             return None
-        target += url.fragment
-        if target == reference.url.raw:
+        if target + url.fragment == current.raw:
             return Finding(Rule.REPEAT_NOT_PROVEN, str(url), problem) if problem else None
-        if has_hidden(url.public) and not self.drop_secrets:
+        if (obstacle := self._obstacle(post, reference, url)) is not None:
+            return obstacle
+        if (problem := self.proof.problem(shown)) is not None:
+            return Finding(Rule.NOT_PROVEN, str(url), problem)
+        return link + url.fragment
+
+    def _obstacle(self, post: Post, reference: Reference, url: Url) -> Finding | None:
+        """Return a finding for a reference that cannot take the link, or give back its source."""
+        rule = Rule.NOT_REPOINTED
+        if self.destination.has_relative_links and not takes_relative_link(post, reference):
+            message = (
+                "stays as it is: a relative link leads to the file in Markdown only, and only from "
+                "a post in the folder of mirror.toml; write this image as `![](…)`, or set "
+                "`public_url` in place of `links`"
+            )
+        elif has_hidden(url.public) and not self.drop_secrets:
+            rule = Rule.SECRET_KEPT
             message = (
                 "stays as it is: `--revert` could not bring its secret back, which is kept "
                 "nowhere; `mirror rewrite --drop-secrets` repoints it all the same"
             )
-            return Finding(Rule.SECRET_KEPT, str(url), message)
-        if not is_source(url.public):
+        elif not is_source(url.public):
             message = (
                 "stays as it is: `--revert` could not bring it back, because it is no http(s) URL "
                 "or path in one line; write it without line ends and control characters"
             )
-            return Finding(Rule.NOT_REPOINTED, str(url), message)
-        if (problem := self.proof.problem(shown)) is not None:
-            return Finding(Rule.NOT_PROVEN, str(url), problem)
-        return target
+        else:
+            return None
+        return Finding(rule, str(url), message)
 
     def _standing(self, url: Url, *, is_repointed: bool) -> Asset | None:
         """Return the asset that a repointed reference shows, also after its destination moved."""
@@ -158,6 +176,18 @@ class ByManifest:
         reason = self.reasons.get(identity(address))
         remedy = f"the last sync says: {reason}" if reason else "`mirror sync` fetches it"
         return Finding(Rule.NOT_REPOINTED, address, f"is not mirrored yet; {remedy}")
+
+
+def takes_relative_link(post: Post, reference: Reference) -> bool:
+    """Return True if the generator of the site takes a relative URL there for a file beside it.
+
+    It does so in Markdown. In HTML, front matter and tags most leave it to the browser, which
+    counts from the address of the page. Nor is there a path to a post outside of the site's folder.
+    """
+    is_markdown = reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
+        reference.quoting in (Quoting.BARE, Quoting.ANGLE)
+    )
+    return is_markdown and not post.name.startswith("../")
 
 
 def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:
@@ -227,7 +257,7 @@ def repoint(
     for ref in post.references:
         if not ref.form.is_rewritten or not scanned.counts(ref):
             continue
-        url = resolve(ref, Url(recalled[ref].source) if ref in recalled else None)
+        url = resolve(post.post, ref, Url(recalled[ref].source) if ref in recalled else None)
         if isinstance(url, Finding):
             yield _placed(url, post, ref)
         elif url is not None and url != ref.url.raw:

@@ -26,7 +26,9 @@ from mirror.destinations import (
     asset_of,
     compare_listed,
     former_targets,
+    is_mirrored,
     read_difference,
+    stray_key,
     unreachable,
 )
 from mirror.engine import Engine
@@ -603,15 +605,18 @@ def _posts_layer(scanned: Scanned, differences: Iterable[Finding], progress: Pro
 def _select(
     manifest: ManifestFile,
     locator: Locator,
-    destinations: Iterable[Destination],
+    destinations: Sequence[Destination],
     scanned: Scanned,
 ) -> Manifest:
     """Return the part of the manifest, which may have a million lines, that the posts ask for."""
-    urls = [ref.url for _, ref in scanned.references()]
+    urls = [post.from_root(ref.url) for post, ref in scanned.references()]
     located = filter(None, map(locator.locate, urls))
     sources = {identity(image.address) for image in located}
     keys = {
-        key for destination in destinations for url in urls if (key := destination.key_of(url.raw))
+        key
+        for url in urls
+        for key in (*(item.key_of(url.raw) for item in destinations), stray_key(destinations, url))
+        if key
     }
     return manifest.select(keys, sources)
 
@@ -619,7 +624,7 @@ def _select(
 def former_references(scanned: Scanned, former: Container[str]) -> Iterator[Finding]:
     """Yield the references to mirrored URLs that no destination has any more."""
     for post, reference in scanned.references():
-        if reference.url.raw.partition("#")[0] in former:
+        if post.from_root(reference.url).raw.partition("#")[0] in former:
             yield Finding(
                 Rule.FORMER_TARGET,
                 str(reference.url),
@@ -643,7 +648,8 @@ def verify_posts(
     `reasons` say why the last sync did not take an image, by the identity of its address.
     """
     for post, ref in scanned.references():
-        if asset_of(destinations, manifest, ref.url) is not None:
+        url = post.from_root(ref.url)
+        if asset_of(destinations, manifest, url) is not None:
             continue
         place = (post.name, ref.line, ref.column)
         located = locator.locate(ref.url)
@@ -660,6 +666,13 @@ def verify_posts(
             elif asset is not None and destinations and manifest.shown_for(asset).key is None:
                 message = "is in the archive, but in no destination; `mirror sync` says why"
                 yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
-        elif any(destination.key_of(ref.url.raw) for destination in destinations):
+        elif is_mirrored(destinations, url):
             message = "looks mirrored, but no line of the manifest has this key"
+            yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
+        elif (key := stray_key(destinations, url)) in manifest.by_key:
+            links = (item.link(key, post.name) for item in destinations if item.has_relative_links)
+            message = (
+                "leads to no object, as from another folder: was the post moved? From here it is "
+                f"{next(links)}"
+            )
             yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)

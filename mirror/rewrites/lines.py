@@ -29,6 +29,7 @@ class RewritesError(RecordError):
 class Rewrite:
     """One rewritten reference: `source` is the URL that stood where `target` stands now.
 
+    A relative `target` counts from the folder of `mirror.toml`, so that the post can move.
     `before` and `after` are short digests of the text around it in the rewritten post.
     `spelling` is the text that the post had for `source`, empty if that is the URL itself.
     """

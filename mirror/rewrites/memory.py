@@ -18,6 +18,7 @@ from mirror.model import Asset, Digest, Finding, Reference, Rule
 from mirror.rewrites.lines import Rewrite, is_source, spells
 from mirror.rewrites.recall import Occurrence, agreement, marks, occurrence, recall, without
 from mirror.urls.address import Address, Url
+from mirror.urls.relative import from_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,10 @@ class PostSnapshot:
     name: str
     data: bytes = field(repr=False)
     references: tuple[Reference, ...]
+
+    def target(self, ref: Reference) -> str:
+        """Return the URL of a reference as `Rewrite.target` has it."""
+        return from_root(ref.url.raw, self.name)
 
 
 class Memory:
@@ -66,9 +71,9 @@ class Memory:
     def recall(self, post: PostSnapshot) -> dict[Reference, Rewrite]:
         """Map the mirrored references of a post to what stood there, as far as it can be told."""
         here = {
-            ref: occurrence(post.data, ref.span, ref.url.raw)
+            ref: occurrence(post.data, ref.span, target)
             for ref in post.references
-            if self._is_mirrored(ref)
+            if self._is_mirrored(ref, target := post.target(ref))
         }
         lines = self._recall_occurrences(post.name, list(here.values()))
         pairs = (
@@ -81,9 +86,10 @@ class Memory:
     ) -> Iterator[Finding]:
         """Yield a finding for each mirrored reference that is not in `recalled`."""
         for ref in post.references:
-            if ref in recalled or not self._is_mirrored(ref):
+            target = post.target(ref)
+            if ref in recalled or not self._is_mirrored(ref, target):
                 continue
-            sources = sorted({str(Url(source)) for source, _ in self._candidates(ref.url.raw)})
+            sources = sorted({str(Url(source)) for source, _ in self._candidates(target)})
             known = f"one of {', '.join(sources)}" if sources else "no source is known"
             message = f"stays as it is: what stood here cannot be told ({known}); edit it by hand"
             place = (post.name, ref.line, ref.column)
@@ -154,10 +160,10 @@ class Memory:
 
     # --- By the manifest --------------------------------------------------------------------------
 
-    def _is_mirrored(self, ref: Reference) -> bool:
+    def _is_mirrored(self, ref: Reference, target: str) -> bool:
         if not ref.form.is_rewritten:
             return False
-        return ref.url.raw in self._spellings or self._asset_of(ref.url) is not None
+        return target in self._spellings or self._asset_of(Url(target)) is not None
 
     def _only_candidate(self, post: str, here: Occurrence) -> Rewrite | None:
         """Return the one source that a target can have, or `None` if there are more or none."""
@@ -216,7 +222,7 @@ def _lines_of(
         else:
             continue
         if is_source(source):
-            here = occurrence(after.data, new.span, new.url.raw)
+            here = occurrence(after.data, new.span, after.target(new))
             lines.append(
                 Rewrite(before.name, here.target, source, here.before, here.after, spelling)
             )

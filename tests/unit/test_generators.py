@@ -39,12 +39,12 @@ SITES = [
     ),
     pytest.param(
         {"mkdocs.yml": 'site_name: a\nsite_url: "https://e.com/docs/"\nx: !!python/name:a.b ""\n'},
-        SiteGenerator("MkDocs", "https://e.com/docs/", "docs", "site"),
+        SiteGenerator("MkDocs", "https://e.com/docs/", "docs", "site", True),
         id="mkdocs",
     ),
     pytest.param(
         {"mkdocs.yml": "site_url: !ENV [URL, 'https://e.com/']\n"},
-        SiteGenerator("MkDocs", "", "docs", "site"),
+        SiteGenerator("MkDocs", "", "docs", "site", True),
         id="mkdocs from the environment is unknown",
     ),
     pytest.param(
@@ -64,22 +64,22 @@ SITES = [
     ),
     pytest.param(
         {".vitepress/config.ts": "export default { // base: '/no/'\n  base: '/guide/',\n}"},
-        SiteGenerator("VitePress", "/guide/", ".", ".vitepress/dist"),
+        SiteGenerator("VitePress", "/guide/", ".", ".vitepress/dist", True),
         id="vitepress",
     ),
     pytest.param(
         {".vuepress/config.js": 'module.exports = {\n// base: "/no/",\n"base": "/v/", dest: "o"}'},
-        SiteGenerator("VuePress", "/v/", ".", "o"),
+        SiteGenerator("VuePress", "/v/", ".", "o", True),
         id="vuepress",
     ),
     pytest.param(
         {"docusaurus.config.js": "const c = {url: 'https://e.com', baseUrl: '/d/'}"},
-        SiteGenerator("Docusaurus", "https://e.com/d/", "docs", "build"),
+        SiteGenerator("Docusaurus", "https://e.com/d/", "docs", "build", True),
         id="docusaurus",
     ),
     pytest.param(
         {"astro.config.mjs": "defineConfig({ site: 'https://e.com', base: 'a' })"},
-        SiteGenerator("Astro", "https://e.com/a", "src", "dist"),
+        SiteGenerator("Astro", "https://e.com/a", "src", "dist", True),
         id="astro",
     ),
     pytest.param(
@@ -91,7 +91,9 @@ SITES = [
         id="pelican, what is published counts",
     ),
     pytest.param(
-        {"conf.py": "project = 'a'\n"}, SiteGenerator("Sphinx", "", ".", "_build"), id="sphinx"
+        {"conf.py": "project = 'a'\n"},
+        SiteGenerator("Sphinx", "", ".", "_build", True),
+        id="sphinx",
     ),
     pytest.param(
         {"eleventy.config.js": "return { pathPrefix: '/e/' , dir: { output: 'o' } }"},
@@ -100,7 +102,7 @@ SITES = [
     ),
     pytest.param(
         {"book.toml": '[book]\nsrc = "text"\n[output.html]\nsite-url = "/b/"\n'},
-        SiteGenerator("mdBook", "/b/", "text", "book"),
+        SiteGenerator("mdBook", "/b/", "text", "book", True),
         id="mdbook",
     ),
 ]
