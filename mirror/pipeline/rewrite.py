@@ -325,6 +325,32 @@ def edit_post(
     )
 
 
+_MOST_TRIES = 20  # each scans the post
+
+
+def edit_where_possible(
+    scanned: ScannedPost, data: bytes, edits: Sequence[Edit]
+) -> Iterator[PostEdit | Finding]:
+    """Yield the post with those edits that read back as intended, and a finding for each other.
+
+    Where too many do not, no proven post is yielded: it stays as it is.
+    """
+    for _ in range(_MOST_TRIES):
+        change = edit_post(scanned, data, edits)
+        if not isinstance(change, Finding):
+            yield from () if change is None else (change,)
+            return
+        yield change
+        place = (change.line, change.column)
+        edits = [edit for edit in edits if _place_of(edit) != place]
+    message = f"was left as it is: {_MOST_TRIES} URLs in it would not read back as intended"
+    yield Finding(Rule.POST_NOT_WRITTEN, scanned.post.name, message, scanned.post.name)
+
+
+def _place_of(edit: Edit) -> tuple[int, int]:
+    return edit.reference.line, edit.reference.column
+
+
 def _expected(scanned: ScannedPost, edits: Sequence[Edit]) -> Iterator[tuple[Span, str, bool]]:
     """Yield where each reference stands after the edits, its URL, and that it is still markup."""
     by_span = {edit.reference.span: edit for edit in edits}
@@ -343,7 +369,7 @@ def _not_as_intended(scanned: ScannedPost, edits: Sequence[Edit], first: int) ->
     before = {ref.span for ref in scanned.references[: first + 1]}
     edit = next((edit for edit in reversed(edits) if edit.reference.span in before), edits[0])
     message = (
-        f"the post was left as it is: with {Url(edit.url)} here it would not read back as "
+        f"stays as it is: with {Url(edit.url)} here the post would not read back as "
         "intended; a URL without commas and brackets can stand anywhere, or write this image as "
         "`![](…)`"
     )
@@ -557,7 +583,7 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
     for post, data in _read(scanned.posts, findings):
         recalled = memory.recall(_snapshot(post, data)) if memory is not None else {}
         edits = list(findings.sift(repoint(scanned, post, recalled, resolve)))
-        changes += findings.sift(_present(edit_post(post, data, edits)))
+        changes += findings.sift(edit_where_possible(post, data, edits))
     findings.extend(_moved_anchors(scanned.anchors, changes))
     if parts is not None:
         findings.extend(_dropped_secrets(changes))
@@ -587,11 +613,12 @@ def revert(context: Context, parts: Parts) -> RewriteResult:
         change = edit_post(post, data, edits)
         if isinstance(change, Finding):  # the reference was moved into another syntax meanwhile
             edits = list(findings.sift(point_back(post, recalled, respell=True)))
-            change = edit_post(post, data, edits)
-        changes += findings.sift(_present(change))
+            changes += findings.sift(edit_where_possible(post, data, edits))
+        elif change is not None:
+            changes.append(change)
     result = _write(context, changes, findings, started)
     if context.write:
-        lines = memory.after_revert(change.before for change in result.changed)
+        lines = memory.after_revert((change.before, change.after) for change in result.changed)
         _save_memory(parts, lines, old)
     return result
 
@@ -643,11 +670,6 @@ def _read(
 
 def _snapshot(post: ScannedPost, data: bytes) -> PostSnapshot:
     return PostSnapshot(post.post.name, data, post.references)
-
-
-def _present(change: PostEdit | Finding | None) -> Iterator[PostEdit | Finding]:
-    if change is not None:
-        yield change
 
 
 def _moved_anchors(anchors: Iterable[Finding], changes: Iterable[PostEdit]) -> Iterator[Finding]:

@@ -106,14 +106,26 @@ class Memory:
         book = _LineBook(self._by_post)
         for before, after in changes:
             recalled = self.recall(before)
-            book.replace(before.name, recalled.values(), _lines_of(before, after, recalled))
+            moved = {old: _source_of(old) for old in _changed(before, after)}
+            known = {ref: (line.source, line.spelling) for ref, line in recalled.items()}
+            book.replace(before.name, recalled.values(), _lines_of(before, after, moved | known))
         return book.lines()
 
-    def after_revert(self, posts: Iterable[PostSnapshot]) -> list[Rewrite]:
-        """Return all lines once these posts are reverted; each is given as it was before."""
+    def after_revert(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> list[Rewrite]:
+        """Return all lines once these posts are reverted; each is given before and after.
+
+        The references of both stand for each other, in order. One that stays keeps its line.
+        """
         book = _LineBook(self._by_post)
-        for post in posts:
-            book.replace(post.name, self.recall(post).values(), ())
+        for before, after in changes:
+            recalled = self.recall(before)
+            moved = set(_changed(before, after))
+            stays = {
+                ref: (line.source, line.spelling)
+                for ref, line in recalled.items()
+                if ref not in moved
+            }
+            book.replace(before.name, recalled.values(), _lines_of(before, after, stays))
         return book.lines()
 
     # --- By the lines -----------------------------------------------------------------------------
@@ -210,17 +222,20 @@ class _LineBook:
         return list(chain.from_iterable(self._by_post.values()))
 
 
+def _changed(before: PostSnapshot, after: PostSnapshot) -> Iterator[Reference]:
+    """Yield the references of `before` that have another URL in `after`."""
+    for old, new in zip(before.references, after.references, strict=True):
+        if old.url != new.url:
+            yield old
+
+
 def _lines_of(
-    before: PostSnapshot, after: PostSnapshot, recalled: Mapping[Reference, Rewrite]
+    before: PostSnapshot, after: PostSnapshot, sources: Mapping[Reference, tuple[str, str]]
 ) -> list[Rewrite]:
+    """Return a line for each reference of `before` that has a source and its spelling."""
     lines = []
     for old, new in zip(before.references, after.references, strict=True):
-        if old in recalled:
-            source, spelling = recalled[old].source, recalled[old].spelling
-        elif old.url != new.url:
-            source, spelling = _source_of(old)
-        else:
-            continue
+        source, spelling = sources.get(old, ("", ""))
         if is_source(source):
             here = occurrence(after.data, new.span, after.target(new))
             lines.append(

@@ -35,4 +35,35 @@ def test_a_url_that_cannot_stand_in_a_string_is_named_with_its_place(blog, line,
     assert finding.place == f"posts/post.mdx:3:{line.index('https://h.example/a') + 1}"
     assert url in finding.message
     assert "write this image as" in finding.message
+    moved = text.replace("//h.example/z", "//x.example/z").replace("//h.example/y", "//x.example/y")
+    assert path.read_text() == moved
+
+
+@pytest.mark.parametrize("count", [3, 19])
+def test_each_of_several_is_named_and_the_others_move(blog, count):
+    lines = [
+        f'<div style={{{{backgroundImage: "url(https://h.example/{n}.png)"}}}} />\n'
+        for n in range(count)
+    ]
+    text = "![](https://h.example/z.png)\n\n" + "\n".join(lines)
+    path = blog.write("post.mdx", text)
+    new = {f"https://h.example/{n}.png": f"https://x.example/{n}(1).png" for n in range(count)}
+    context = rewriting.Context(scan(*blog.site.posts.find()), blog.progress, True)
+    by_map = rewriting.ByMap(new | {"https://h.example/z.png": "https://x.example/z.png"})
+    result = rewriting.rewrite(context, by_map)
+    assert sorted(finding.line for finding in result.findings) == list(range(3, 3 + 2 * count, 2))
+    assert path.read_text() == text.replace("//h.example/z", "//x.example/z")
+
+
+def test_too_many_keep_the_post_as_it_is(blog):
+    text = "![](https://h.example/z.png)\n\n" + "\n".join(
+        f'<div style={{{{backgroundImage: "url(https://h.example/{n}.png)"}}}} />\n'
+        for n in range(100)
+    )
+    path = blog.write("post.mdx", text)
+    new = {f"https://h.example/{n}.png": f"https://x.example/{n}(1).png" for n in range(100)}
+    context = rewriting.Context(scan(*blog.site.posts.find()), blog.progress, True)
+    by_map = rewriting.ByMap(new | {"https://h.example/z.png": "https://x.example/z.png"})
+    result = rewriting.rewrite(context, by_map)
+    assert result.findings[-1].subject == "posts/post.mdx"
     assert path.read_text() == text

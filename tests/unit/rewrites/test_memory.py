@@ -124,9 +124,22 @@ def test_what_a_rewrite_leaves_is_what_the_next_run_recalls() -> None:
     lines = memory.after_rewrite([(before, after)])
     again = memory_of(*lines, assets={a.digest: a}, posts=("a.md",))
     assert recalled(again, after) == ["https://h.example/a.png", "//g.example/a.png", None]
-    assert again.after_revert([after]) == []
+    assert again.after_revert([(after, before)]) == []
     assert not again.is_empty
     assert memory.is_empty
+
+
+def test_what_a_revert_leaves_keeps_its_line() -> None:
+    a = asset("a.png", "https://h.example/a.png", "https://g.example/a.png")
+    memory = memory_of(assets={a.digest: a})
+    before = snapshot("one ![](https://h.example/a.png) two ![](<//g.example/a.png>)\n")
+    after = snapshot("one ![](/m/a.png) two ![](</m/a.png>)\n")
+    partly = snapshot("one ![](https://h.example/a.png) two ![](</m/a.png>)\n")
+    lines = memory.after_rewrite([(before, after)])
+    again = memory_of(*lines, assets={a.digest: a}, posts=("a.md",))
+    (line,) = again.after_revert([(after, partly)])
+    once_more = memory_of(line, assets={a.digest: a}, posts=("a.md",))
+    assert recalled(once_more, partly) == [None, "//g.example/a.png"]
 
 
 def test_a_source_without_its_secret_is_kept_as_its_syntax_spells_it() -> None:
