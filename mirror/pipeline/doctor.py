@@ -20,13 +20,16 @@ from urllib.parse import urlsplit
 from mirror.amounts import count_text
 from mirror.archive import Archive, ArchiveError
 from mirror.config import ConfigError, request_headers
-from mirror.destinations import Destination
+from mirror.destinations import Destination, former_targets
 from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
 from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Key
 from mirror.pipeline.origins import open_bucket, open_fetcher
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.scan import PostImage, Scanned, scan
+from mirror.pipeline.verify import former_references
+from mirror.records import Record, RecordError
+from mirror.rewrites import Rewrite
 from mirror.store import (
     CredentialsError,
     DirectoryStore,
@@ -72,10 +75,12 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
     """
     config, destinations = parts.config, parts.destinations
     manifest = _load_manifest(parts.manifest)
-    seen = survey(scan(*parts.posts.find()), parts.locator, destinations, manifest)
+    scanned = scan(*parts.posts.find())
+    seen = survey(scanned, parts.locator, destinations, manifest)
     site = Subject("site", str(config.root))
     home = chain(
         _check_posts(seen, len(config.sources)),
+        _check_former_addresses(scanned, parts.rewrites, destinations),
         _check_destinations(destinations),
         _check_manifest(manifest),
         _check_archive(parts.archive),
@@ -155,6 +160,32 @@ def _check_posts(seen: Survey, sources: int) -> Iterator[Check]:
         yield failed("posts", text, "`mirror scan --hosts` lists what [[source]] could match")
     else:
         yield passed("posts", text)
+
+
+def _check_former_addresses(
+    scanned: Scanned, rewrites: Record[list[Rewrite]], destinations: Sequence[Destination]
+) -> Iterator[Check]:
+    """Yield a failure if posts show an address that the mirror had before, as far as is known."""
+    name = "former addresses"
+    try:
+        lines, _ = rewrites.load()
+    except RecordError as error:
+        yield failed(name, str(error))
+        return
+    former = former_targets((line.target for line in lines), destinations)
+    if places := list(former_references(scanned, former)):
+        first = places[0]
+        show = count_text(len(places), "reference shows", "references show")
+        message = (
+            f"{show} an address that the mirror had before, the first in {first.place}: "
+            f"{first.subject}"
+        )
+        remedy = (
+            "`mirror rewrite` moves the posts to the present address"
+            if destinations
+            else "add a [[destination]], then `mirror rewrite` moves the posts there"
+        )
+        yield failed(name, message, remedy)
 
 
 def _check_destinations(destinations: Sequence[Destination]) -> Iterator[Check]:

@@ -772,3 +772,26 @@ def test_what_could_only_not_be_checked_is_3(
         done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 3, done.output
     assert "set `public_url`" in done.stdout
+
+
+def test_posts_at_a_former_address_are_advised_to_move(blog: Blog) -> None:
+    filled(blog, "a.png", "b.png")
+    run(blog, "rewrite")
+    assert run(blog, "doctor").code == 0
+    config = blog.root / "mirror.toml"
+    config.write_text(config.read_text().replace('public_url = "/images"', 'public_url = "/pics"'))
+    ended = run(blog, "doctor")
+    assert ended.code == 1
+    assert "2 references show an address that the mirror had before" in ended.out
+    assert "`mirror rewrite` moves the posts" in ended.out
+    assert run(blog, "rewrite").code == 0
+    assert run(blog, "doctor").code == 0
+
+
+def test_a_broken_memory_of_rewrites_is_one_failure_of_the_site(blog: Blog) -> None:
+    filled(blog, "a.png")
+    (blog.root / "manifests/rewrites.jsonl").write_text("{}\n")
+    ended = run(blog, "doctor")
+    assert ended.code == 1
+    assert "rewrites.jsonl: line 1" in ended.out
+    assert "destination site" in ended.out
