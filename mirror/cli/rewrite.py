@@ -160,6 +160,7 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
     from mirror.pipeline.repeat_proof import RepeatProof
     from mirror.pipeline.rewrite import ByManifest, Proof
     from mirror.repeats.reviews import REVIEWS, load_reviews
+    from mirror.site_index import site_name
 
     if not parts.destinations:
         raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
@@ -178,7 +179,7 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         ignored=parts.config.ignored,
         manifest=manifest,
         destination=destination,
-        proof=Proof(destination),
+        proof=Proof(destination, manifest.by_key.keys(), site_name(parts.config.manifest)),
         repeats=RepeatProof(
             manifest,
             load_reviews(parts.config.manifest / REVIEWS),

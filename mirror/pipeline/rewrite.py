@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from itertools import zip_longest
 from time import monotonic
@@ -22,13 +22,14 @@ from mirror.destinations import Depth, Destination, asset_of, difference
 from mirror.files import ChangedError, write_whole
 from mirror.manifest import Manifest, Object
 from mirror.markdown import find_references, spell, splice
-from mirror.model import Asset, Finding, Form, Key, Quoting, Reference, Rule, Span
+from mirror.model import Asset, Digest, Finding, Form, Key, Quoting, Reference, Rule, Span
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
+from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
 from mirror.store import ObjectInfo, StoreError
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden, hide_secrets
@@ -201,9 +202,13 @@ def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:
 class Proof:
     """The objects that a destination holds, by one listing; read back where it proves nothing."""
 
-    def __init__(self, destination: Destination) -> None:
-        """Raise `StoreError` if the destination cannot be listed."""
+    def __init__(
+        self, destination: Destination, keys: Collection[Key] = (), site: str | None = None
+    ) -> None:
+        """Take the keys and the name of this site. Raise `StoreError` without a listing."""
         self._destination = destination
+        self._keys = keys
+        self._site = site
         self._listing: dict[Key, ObjectInfo] = {info.key: info for info in destination.store.list()}
         self._problems: dict[Key, str | None] = {}
 
@@ -218,14 +223,37 @@ class Proof:
         where = f"{self._destination.name}: {expected.key}"
         info = self._listing.get(expected.key)
         if info is None:
-            return f"stays as it is: {where} is missing; run `mirror sync`"
+            return f"stays as it is: {where} is missing; {self._sync_or_why_not(expected)}"
         try:
             mismatch = difference(self._destination.store, expected, info, Depth.READ)
         except StoreError as error:
             return f"stays as it is: {error}"
         if mismatch is None:
             return None
-        return f"stays as it is: {where} holds other bytes ({mismatch}); run `mirror repair`"
+        remedy = self._repair_or_why_not(expected)
+        return f"stays as it is: {where} holds other bytes ({mismatch}); {remedy}"
+
+    def _sync_or_why_not(self, missing: Object) -> str:
+        # Where an index cannot be read, `sync` still stores what nobody has stored.
+        return KEY_IN_USE if self._is_taken(missing) else "run `mirror sync`"
+
+    def _repair_or_why_not(self, different: Object) -> str:
+        if isinstance(self._in_use, SiteIndexError):
+            return f"it is not known whether another site uses this key: {self._in_use}"
+        return KEY_IN_USE if self._is_taken(different) else "run `mirror repair`"
+
+    def _is_taken(self, expected: Object) -> bool:
+        """Return True for a key that another site uses for another picture."""
+        digests = {} if isinstance(self._in_use, SiteIndexError) else self._in_use
+        return digests.get(expected.key, {expected.digest}) != {expected.digest}
+
+    @cached_property
+    def _in_use(self) -> Mapping[Key, set[Digest]] | SiteIndexError:
+        """What other sites use. Their indexes are read only if an object is missing or differs."""
+        try:
+            return used_by_others(self._destination.store, self._keys, self._site)
+        except SiteIndexError as error:
+            return error
 
 
 # --- Editing a post ---------------------------------------------------------------------------

@@ -211,6 +211,39 @@ def clash(blog: Blog, destination: str) -> Pair:
     return pair
 
 
+def only_shared(blog: Blog) -> None:
+    """Point the posts of a blog at the shared destination, and at no other."""
+    path = blog.root / "mirror.toml"
+    head, _, shared = path.read_text().split("[[destination]]")
+    path.write_text(f'{head}[[destination]]{shared}public_url = "/shared"\n')
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_rewrite_does_not_advise_to_repair_what_the_other_uses(
+    clash: Pair, is_stored: bool
+) -> None:
+    only_shared(clash.two)
+    clash.two.sync()
+    if not is_stored:
+        clash.shared.delete(Key("a.png"))
+    ran = run(clash.two, "rewrite", "--json")
+    assert ran.rules == ["M111"]
+    (finding,) = [event for event in ran.events if event["type"] == "finding"]
+    assert "another site uses this key for another picture" in finding["message"]
+    assert "`mirror " not in finding["message"]
+    assert "![](/shared/b.png)" in clash.two.read("post.md")
+
+
+def test_rewrite_names_an_index_that_cannot_be_read(clash: Pair) -> None:
+    only_shared(clash.two)
+    clash.two.sync()
+    clash.shared.put(STRANGER, b"damaged")
+    ran = run(clash.two, "rewrite")
+    assert ran.code == 3
+    assert "it is not known whether another site uses this key" in ran.out
+    assert STRANGER in ran.out
+
+
 def test_a_key_that_the_other_uses_stays_the_others(clash: Pair) -> None:
     (finding,) = clash.two.sync().findings
     assert (finding.rule.id, finding.subject) == ("M302", "a.png")
