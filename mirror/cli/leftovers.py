@@ -27,6 +27,7 @@ from mirror.cli.common import (
 )
 from mirror.config import find_config, load_config
 from mirror.console import JsonProgress, Style, for_log, say
+from mirror.urls.redact import has_hidden
 
 if TYPE_CHECKING:
     from mirror.pipeline.leftovers import Leftover
@@ -36,7 +37,7 @@ _REASONS = {
     "rewrite": "is mirrored; `mirror rewrite` moves it",
     "text": "is text that readers see; no picture is lost",
     "code": "stands in code or in a comment; no picture is lost",
-    "unknown-form": "stands where no form of an image is known; change it by hand",
+    "unknown-form": "stands where `mirror rewrite` changes no address; change it by hand",
     "other-file": "stands in a file that is no post; change it by hand",
     "site": "a built page asks for it; build the site again once nothing else is left",
 }
@@ -78,6 +79,11 @@ def leftovers(
 def _line(place: Leftover, style: Style) -> str:
     mark = ("✗" if style.unicode else "x") if place.breaks else ("·" if style.unicode else "-")
     reason = _REASONS[place.why.value]
+    if place.why.value == "rewrite" and has_hidden(place.url.public):
+        reason = (
+            "is mirrored; `mirror rewrite --drop-secrets` moves it, and `--revert` could not bring "
+            "its secret back"
+        )
     if place.is_ignored:
         reason = "is listed under [[ignore]]; it is gone already"
     where = f"{one_line(place.file)}:{place.line}:{place.column}"

@@ -25,10 +25,12 @@ from mirror.pages import Mention, MentionFinder, Use, mention_uses, utf8_text
 from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.rewrite import takes_relative_link
 from mirror.pipeline.scan import Scanned, scan
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
 from mirror.posts import PostTree
+from mirror.rewrites import is_source
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator
 
@@ -186,13 +188,17 @@ class Reasons:
     manifest: Manifest
     destinations: Sequence[Destination]
 
-    def of(self, reference: Reference) -> Why:
+    def of(self, post: str, reference: Reference) -> Why:
         if not reference.form.is_rendered:
             return Why.CODE
         if not reference.form.is_rewritten:
             return Why.TEXT
-        is_movable = self.scanned.counts(reference) and self._has_target(reference.url)
-        return Why.REWRITE if is_movable else Why.NOT_MIRRORED
+        if not (self.scanned.counts(reference) and self._has_target(reference.url)):
+            return Why.NOT_MIRRORED
+        links = [destination.has_relative_links for destination in self.destinations[:1]]
+        if links == [True] and not takes_relative_link(post, reference):
+            return Why.UNKNOWN_FORM
+        return Why.REWRITE if is_source(reference.url.public) else Why.UNKNOWN_FORM
 
     def _has_target(self, url: Url) -> bool:
         """Return True if `mirror rewrite` has another URL for it."""
@@ -240,7 +246,7 @@ def _explained(
     for mention in mentions:
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)
-        why = None if reference is None else reasons.of(reference)
+        why = None if reference is None else reasons.of(name, reference)
         if why is None or why is Why.CODE:
             by_start = by_start or _probe(text, mentions, name)
             why = by_start[mention.start]

@@ -126,7 +126,7 @@ class ByManifest:
     def _obstacle(self, post: Post, reference: Reference, url: Url) -> Finding | None:
         """Return a finding for a reference that cannot take the link, or give back its source."""
         rule = Rule.NOT_REPOINTED
-        if self.destination.has_relative_links and not takes_relative_link(post, reference):
+        if self.destination.has_relative_links and not takes_relative_link(post.name, reference):
             message = (
                 "stays as it is: a relative link leads to the file in Markdown only, and only from "
                 "a post in the folder of mirror.toml; write this image as `![](…)`, or set "
@@ -179,7 +179,7 @@ class ByManifest:
         return Finding(Rule.NOT_REPOINTED, address, f"is not mirrored yet; {remedy}")
 
 
-def takes_relative_link(post: Post, reference: Reference) -> bool:
+def takes_relative_link(post: str, reference: Reference) -> bool:
     """Return True if the generator of the site takes a relative URL there for a file beside it.
 
     It does so in Markdown. In HTML, front matter and tags most leave it to the browser, which
@@ -188,7 +188,7 @@ def takes_relative_link(post: Post, reference: Reference) -> bool:
     is_markdown = reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
         reference.quoting in (Quoting.BARE, Quoting.ANGLE)
     )
-    return is_markdown and not post.name.startswith("../")
+    return is_markdown and not post.startswith("../")
 
 
 def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:

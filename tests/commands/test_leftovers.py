@@ -372,3 +372,16 @@ def test_an_image_that_is_known_to_be_gone_is_not_counted(blog: Blog) -> None:
     filled(blog, "a.png")
     assert "leftovers" not in run(blog, "rewrite").out
     assert "leftovers" not in run(blog, "verify", "--posts").out
+
+
+def test_a_url_with_a_secret_is_moved_by_rewrite_as_it_is_advised(blog: Blog) -> None:
+    filled(blog, "a.png")
+    blog.write("post.md", f"![]({A}?token=planted-secret-4711)\n")
+    assert run(blog, "sync").code == 0
+    assert run(blog, "rewrite").code == 3
+    ran = run(blog, "leftovers")
+    assert ran.code == 1
+    assert "`mirror rewrite --drop-secrets` moves it" in ran.out
+    assert "planted" not in ran.out
+    assert run(blog, "rewrite", "--drop-secrets").code == 0
+    assert run(blog, "leftovers").code == 0

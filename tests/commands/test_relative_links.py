@@ -151,6 +151,10 @@ def test_what_a_browser_counts_from_the_page_stays_and_is_named(docs: Blog) -> N
     assert post.read_text() == expected.replace("BUCKET/", BUCKET)
     assert ran.rules == ["M110"] * 3
     assert [event["line"] for event in ran.events if event["type"] == "finding"] == [2, 6, 8]
+    left = [event for event in run(docs, "leftovers", "--json").events if "why" in event]
+    assert [(event["line"], event["why"]) for event in left] == [
+        (line, "unknown-form") for line in (2, 6, 8)
+    ]
 
 
 def test_prune_keeps_what_a_post_links_to(docs: Blog) -> None:
