@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,15 @@ class SiteGenerator:
     """A generator as the configuration of a site describes it.
 
     `address` is where the site is published, such as `https://example.com/blog/`, or only its path
-    `/blog/`; empty where the configuration does not say. `content` and `output` are folders below
-    that of the configuration: the pages' sources and the built site. Empty means unknown.
+    `/blog/`; empty where the configuration does not say. `content` are folders below that of the
+    configuration with the sources of the pages, and `output` is that of the built site. Empty means
+    unknown.
     With `follows_links`, a relative link in Markdown leads to the file beside the page's source.
     """
 
     name: str
     address: str = ""
-    content: str = ""
+    content: tuple[str, ...] = ()
     output: str = ""
     follows_links: bool = False
 
@@ -39,7 +42,7 @@ class _Layout:
 
     Of `files`, which are patterns, later ones override earlier ones. One of `beside` has to be
     there too, and one of the files has to hold `mark`. `content` and `output` are a setting and
-    its default.
+    its default. `contents` matches settings of more folders, such as those of languages.
     """
 
     name: str
@@ -48,17 +51,37 @@ class _Layout:
     base: str = ""
     content: tuple[str, str] = ("", "")
     output: tuple[str, str] = ("", "")
+    contents: str = ""
     beside: tuple[str, ...] = ()
     mark: str = ""
     follows_links: bool = False
 
+
+_HEXO = _Layout(
+    "Hexo",
+    ("_config.yml",),
+    site="url",
+    base="root",
+    content=("source_dir", "source"),
+    output=("public_dir", "public"),
+    beside=("scaffolds", "source"),
+)
+_SPHINX = _Layout(
+    "Sphinx",
+    ("conf.py",),
+    site="html_baseurl",
+    content=("", "."),
+    output=("", "_build"),
+    mark="project",
+    follows_links=True,
+)
 
 # By the documentation of each generator. The first that fits counts, so that files which several
 # generators may have (`config.toml`, `_config.yml`, `conf.py`) come with a mark.
 _LAYOUTS = (
     _Layout(
         "VitePress",
-        (".vitepress/config.*",),
+        (".vitepress/config.*", ".vitepress/config/index.*"),
         base="base",
         content=("srcdir", "."),
         output=("outdir", ".vitepress/dist"),
@@ -77,7 +100,7 @@ _LAYOUTS = (
         ("docusaurus.config.*",),
         site="url",
         base="baseurl",
-        content=("", "docs"),
+        content=("", "."),  # docs, blog, src/pages, versioned_docs, i18n
         output=("", "build"),
         follows_links=True,
     ),
@@ -86,7 +109,7 @@ _LAYOUTS = (
         ("astro.config.*",),
         site="site",
         base="base",
-        content=("", "src"),
+        content=("srcdir", "src"),
         output=("outdir", "dist"),
         follows_links=True,
     ),
@@ -94,11 +117,23 @@ _LAYOUTS = (
         "Eleventy",
         (".eleventy.js", "eleventy.config.*"),
         base="pathprefix",
-        content=("input", "."),
-        output=("output", "_site"),
+        content=("dir.input", "."),
+        output=("dir.output", "_site"),
     ),
-    _Layout("Gatsby", ("gatsby-config.*",), site="siteurl", output=("", "public")),
-    _Layout("Quartz", ("quartz.config.*",), content=("", "content"), output=("", "public")),
+    _Layout(
+        "Gatsby",
+        ("gatsby-config.*",),
+        site="sitemetadata.siteurl",
+        base="pathprefix",
+        output=("", "public"),
+    ),
+    _Layout(
+        "Quartz",
+        ("quartz.config.*",),
+        site="configuration.baseurl",
+        content=("", "content"),
+        output=("", "public"),
+    ),
     _Layout(
         "Zola",
         ("zola.toml", "config.toml"),
@@ -126,17 +161,11 @@ _LAYOUTS = (
         site="baseurl",
         content=("contentdir", "content"),
         output=("publishdir", "public"),
+        contents=r"languages\.[^.]+\.contentdir",
         beside=("hugo.*", "config", "content", "archetypes", "themes", "layouts"),
     ),
-    _Layout(
-        "Hexo",
-        ("_config.yml",),
-        site="url",
-        base="root",
-        content=("source_dir", "source"),
-        output=("public_dir", "public"),
-        beside=("scaffolds", "source"),
-    ),
+    _HEXO,
+    replace(_HEXO, beside=(), mark="source_dir:"),
     _Layout(
         "Jekyll",
         ("_config.toml", "_config.y*ml"),
@@ -177,18 +206,14 @@ _LAYOUTS = (
         follows_links=True,
     ),
     _Layout("GitBook", ("book.json",), content=("root", "."), output=("", "_book")),
-    _Layout(
-        "Sphinx",
-        ("conf.py", "source/conf.py"),
-        content=("", "."),
-        output=("", "_build"),
-        mark="project",
-        follows_links=True,
-    ),
+    _SPHINX,
+    replace(_SPHINX, files=("source/conf.py",), content=("", "source"), output=("", "build")),
     _Layout("Next.js", ("next.config.*",), base="basepath", output=("distdir", "out")),
-    _Layout("Nuxt", ("nuxt.config.*",), base="baseurl", output=("", ".output")),
-    _Layout("SvelteKit", ("svelte.config.*",), output=("", "build"), mark="kit"),
-    _Layout("Vite", ("vite.config.*",), base="base", output=("outdir", "dist")),
+    _Layout("Nuxt", ("nuxt.config.*",), base="app.baseurl", output=("", ".output")),
+    _Layout(
+        "SvelteKit", ("svelte.config.*",), base="kit.paths.base", output=("", "build"), mark="kit"
+    ),
+    _Layout("Vite", ("vite.config.*",), base="base", output=("build.outdir", "dist")),
 )
 
 
@@ -221,21 +246,32 @@ def _described(layout: _Layout, texts: list[tuple[str, str]]) -> SiteGenerator:
     settings: dict[str, str] = {}
     for name, text in texts:
         settings |= read_settings(name, text)
+    more = [settings[key] for key in settings if re.fullmatch(layout.contents, key)]
     content, output = (
-        (settings.get(key) or default).rstrip("/")
-        for key, default in (layout.content, layout.output)
+        settings.get(key) or default for key, default in (layout.content, layout.output)
     )
-    address = _address(settings.get(layout.site, ""), settings.get(layout.base, ""))
-    return SiteGenerator(layout.name, address, content, output, layout.follows_links)
+    folders = dict.fromkeys(os.path.normpath(folder) for folder in (content, *more) if folder)
+    return SiteGenerator(
+        layout.name,
+        _address(settings.get(layout.site, ""), settings.get(layout.base, "")),
+        tuple(folders),
+        os.path.normpath(output) if output else "",
+        layout.follows_links,
+    )
 
 
 def _address(site: str, base: str) -> str:
     """Join a site's address and its base path; leave out what is neither."""
-    site = site if re.match(r"https?://[^\s/$]", site) else ""
+    if _BARE_HOST.match(site):  # Quartz leaves the scheme out
+        site = f"https://{site}"
+    site = site if re.match(r"(?:https?:)?//[^\s/$]|/[^\s$]*$", site) else ""
     if not base or not re.fullmatch(r"[^\s:$]+", base):
         return site
-    origin = re.match(r"https?://[^/]*", site)
+    origin = re.match(r"(?:https?:)?//[^/]*", site)
     return (origin[0] if origin else "") + "/" + base.lstrip("/")
+
+
+_BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^\s$]*)?$", re.IGNORECASE)
 
 
 def _texts(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -258,8 +294,8 @@ def _exists(folder: Path, pattern: str) -> bool:
 def read_settings(name: str, text: str) -> dict[str, str]:
     """Return the texts that a configuration sets, by name in lower case.
 
-    Tables are joined by dots. Of YAML only the outermost level is read, of JavaScript and Python
-    only what is written as a literal. What cannot be parsed sets nothing.
+    Tables are joined by dots. Of JavaScript and Python only what is written as a literal is read.
+    What cannot be parsed sets nothing.
     """
     reader = _READERS.get(name.rpartition(".")[2], _javascript)
     try:
@@ -286,37 +322,107 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 
 
 _YAML_LINE = re.compile(
-    r"^([\w-]+)[ \t]*:[ \t]+(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#\"'&*!|>\[{][^\n]*?))"
+    r"^([ ]*)([\w-]{1,99})[ \t]*:"
+    r"(?:[ \t]+(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#\"'&*!|>\[{][^\n]*?)))?"
     r"[ \t]*(?:[ \t]#[^\n]*)?\r?$",
     re.MULTILINE,
 )
+_MAX_DEPTH = 20
 
 
 def _yaml(text: str) -> dict[str, str]:
     """A parser would refuse the tags of MkDocs (`!ENV`, `!!python/name:`)."""
-    return {m[1]: next((g for g in m.groups()[1:] if g), "") for m in _YAML_LINE.finditer(text)}
+    settings: dict[str, str] = {}
+    above: list[tuple[int, str]] = []  # indentation and name of the tables around a line
+    for line in _YAML_LINE.finditer(text):
+        indentation = len(line[1])
+        while above and above[-1][0] >= indentation:
+            above.pop()
+        name = ".".join([*(name for _, name in above), line[2]])
+        value = next((group for group in line.groups()[2:] if group), None)
+        if value is not None:
+            settings[name] = value
+        elif len(above) < _MAX_DEPTH:
+            above.append((indentation, line[2]))
+    return settings
 
 
-_JS_COMMENT = re.compile(r"/\*.*?\*/|(?<![^\s{,;])//[^\n]*", re.DOTALL)
-_JS_MEMBER = re.compile(r"""\b(\w+)["']?[ \t]*:[ \t]*(["'`])([^"'`\n\\]*)\2""")
+# What is not closed ends at the end of its line or of the file, so that time stays linear.
+_JS_TOKEN = re.compile(
+    r"(?P<comment>/\*.*?(?:\*/|\Z)|//[^\n]*)"
+    r"|(?P<quote>[\"'`])(?P<text>(?:\\.|[^\"'`\\\n]|(?!(?P=quote))[\"'`])*+)(?P<end>(?P=quote)?)"
+    r"|(?P<word>[A-Za-z_$][\w$]{0,99})|(?P<mark>\|\||\?\?|=>|[{}()\[\],:?=])",
+    re.DOTALL,
+)
+_MAX_BRACKETS = 200
+_CHOICES = frozenset((":", "?", "||", "??", "="))  # before a value, or before one of several
 
 
 def _javascript(text: str) -> dict[str, str]:
+    """Read the members of objects whose value is a string, one of several, or a constant's name.
+
+    Objects that are no member's value, such as what is exported, have no name. Of several members
+    of one name the last counts, and of a choice the first that is more than `/`.
+    """
     settings: dict[str, str] = {}
-    for member in _JS_MEMBER.finditer(_JS_COMMENT.sub("", text)):
-        settings.setdefault(member[1], member[3])
+    constants: dict[str, str] = {}
+    tables = [""]  # what stands before the name of a member, one for each open bracket
+    member = before = assigned = ""
+    tokens = [token for token in _JS_TOKEN.finditer(text) if token["comment"] is None]
+    for token, after in zip_longest(tokens, tokens[1:]):
+        mark, word, value = token["mark"] or "", token["word"] or "", _literal(token)
+        if value is None:
+            value = constants.get(word)
+        if before in ("{", ",") and after is not None and after["mark"] == ":":
+            member = f"{tables[-1]}{word or (token['text'] or '')[:_MAX_NAME]}"
+            settings.pop(member, None)
+        elif word in constants and before in ("{", ","):  # `base` for `base: base`
+            settings[f"{tables[-1]}{word}"] = constants[word]
+        elif value is not None and before == "=" and assigned:
+            constants[assigned] = value
+        elif value is not None and before in _CHOICES and member:
+            if settings.get(member, "/") in ("", "/"):
+                settings[member] = value
+        elif mark in _BRACKETS:
+            _bracket(mark, member, tables)
+            member = ""
+        elif mark == ",":
+            member = ""
+        assigned = word or (assigned if mark == "=" else "")
+        before = mark or word
     return settings
+
+
+_BRACKETS = frozenset("{}()[]")
+_MAX_NAME = 100
+
+
+def _literal(token: re.Match[str]) -> str | None:
+    text: str | None = token["text"]
+    return text if text is not None and token["end"] and not re.search(r"\\|\$\{", text) else None
+
+
+def _bracket(mark: str, member: str, tables: list[str]) -> None:
+    """Note in `tables`, the names of the open brackets, that one opens or closes."""
+    if mark in "}])":
+        del tables[max(1, len(tables) - 1) :]
+    elif len(tables) > _MAX_BRACKETS:
+        tables.append(tables[-1])
+    else:
+        inner = f"{member}." if member else tables[-1]
+        tables.append(f"{inner}[]." if mark == "[" else inner)
 
 
 def _python(text: str) -> dict[str, str]:
     settings = {}
     for statement in ast.parse(text).body:
         if (
-            isinstance(statement, ast.Assign)
+            isinstance(statement, ast.Assign | ast.AnnAssign)
             and isinstance(statement.value, ast.Constant)
             and isinstance(statement.value.value, str)
         ):
-            for name in statement.targets:
+            one = [statement.target] if isinstance(statement, ast.AnnAssign) else statement.targets
+            for name in one:
                 if isinstance(name, ast.Name):
                     settings[name.id] = statement.value.value
     return settings

@@ -59,19 +59,20 @@ def init(
     ] = None,
 ) -> None:
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
-    from mirror.generators import find_generator
+    from mirror.generators import find_generators
     from mirror.pipeline.init import (
         WHY_OFF,
         configuration,
         find_public_folder,
+        in_content,
         propose,
         published_below,
     )
 
     config_path = _config_path(config)
     root = config_path.parent
-    generator = find_generator(root)
-    paths = paths or [_content_folder(root, generator)]
+    place, generator = next(iter(find_generators(root)), (root, None))
+    paths = paths or _content_folders(place, generator)
     scanned = scan_posts(Config(root, Posts(())), paths)
     hosts = _hosts(scanned)
     posts = count_text(len(scanned.posts), "post")
@@ -80,13 +81,15 @@ def init(
         raise typer.Exit(EXIT_USAGE)
     uploads = list(_upload_hosts(albums or [], root))
     proposal = propose(hosts, {name for _, name in uploads})
-    place = find_public_folder(partial(_matches, root))
+    public = find_public_folder(partial(_matches, root))
     if generator is not None:
-        place = published_below(place, generator.address)
+        if generator.name == public.generator and generator.content:
+            public = in_content(public, _relative(place / generator.content[0], root))
+        public = published_below(public, generator.address)
     text = configuration(
         proposal,
         [_relative(path, root) for path in paths],
-        place,
+        public,
         fetch,
         follows_links=generator is not None and generator.follows_links,
     )
@@ -100,26 +103,33 @@ def init(
         say(f"  {host.name:<{width}}  {host.images:>6,}  {role}")
     if proposal.others:
         say("\n".join(WHY_OFF))
-    say(f"wrote {config_path.name}: images go to {place.folder}, originals to archive/")
-    if place.generator:
-        say(f"posts will show them as {place.public_url}/…, where {place.generator} puts them")
+    say(f"wrote {config_path.name}: images go to {public.folder}, originals to archive/")
+    if public.generator:
+        say(f"posts will show them as {public.public_url}/…, where {public.generator} puts them")
     else:
-        say(f"CHECK `public_url` before you rewrite: it says that the site shows {place.folder}")
-        say(f"as {place.public_url}, and no site generator known to mirror was found here")
-    if place.remark:
-        say(place.remark)
+        say(f"CHECK `public_url` before you rewrite: it says that the site shows {public.folder}")
+        say(f"as {public.public_url}, and no site generator known to mirror was found here")
+    if public.remark:
+        say(public.remark)
     if (line := _git_line(root)) is not None:
         say(line)
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
 
 
-def _content_folder(root: Path, generator: SiteGenerator | None) -> Path:
-    """Return the folder of the posts as the generator has it, which leaves out its themes."""
-    if generator is not None and generator.content:
-        folder = root / generator.content
-        if folder.is_dir() and folder.resolve().is_relative_to(root.resolve()):
-            return Path(os.path.relpath(folder))
-    return Path()
+def _content_folders(place: Path, generator: SiteGenerator | None) -> list[Path]:
+    """Return the folders of the posts as the generator in `place` has it, without its themes."""
+    folders = [place / name for name in generator.content] if generator is not None else []
+    inside = [
+        folder
+        for folder in folders
+        if folder.is_dir() and folder.resolve().is_relative_to(place.resolve())
+    ]
+    outer = [
+        folder
+        for folder in inside
+        if not any(folder != other and folder.is_relative_to(other) for other in inside)
+    ]
+    return [Path(os.path.relpath(folder)) for folder in outer] or [Path()]
 
 
 def _config_path(config: Path | None) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -48,6 +49,7 @@ class PublicFolder:
     folder: str
     public_url: str
     remark: str = ""  # what the user has to know or do
+    content: str = ""  # the usual folder of the posts, if it is in there and a setting moves it
 
 
 _BESIDE_CONFIG = "content archetypes themes layouts templates".split()  # Hugo's and Zola's
@@ -57,11 +59,11 @@ _GENERATORS: tuple[tuple[Sequence[str], PublicFolder], ...] = (
     # https://vuepress.vuejs.org/guide/assets.html#public-files
     ([".vuepress"], PublicFolder("VuePress", ".vuepress/public/mirror", "/mirror")),
     # https://vitepress.dev/guide/asset-handling#the-public-directory
-    ([".vitepress"], PublicFolder("VitePress", "public/mirror", "/mirror")),
+    ([".vitepress"], PublicFolder("VitePress", "public/mirror", "/mirror", content=".")),
     # https://docusaurus.io/docs/static-assets
     (["docusaurus.config.*"], PublicFolder("Docusaurus", "static/mirror", "/mirror")),
     # https://quartz.jzhao.xyz/plugins/Assets
-    (["quartz.config.*"], PublicFolder("Quartz", "content/mirror", "/mirror")),
+    (["quartz.config.*"], PublicFolder("Quartz", "content/mirror", "/mirror", content="content")),
     # https://www.11ty.dev/docs/copy/
     (
         [".eleventy.js", "eleventy.config.*"],
@@ -89,8 +91,8 @@ _GENERATORS: tuple[tuple[Sequence[str], PublicFolder], ...] = (
     ),
     # https://hexo.io/docs/setup
     (
-        ["_config.yml + scaffolds", "_config.yml + source"],
-        PublicFolder("Hexo", "source/mirror", "/mirror"),
+        ["_config.yml + scaffolds", "_config.yml + source", "_config.yml:source_dir:"],
+        PublicFolder("Hexo", "source/mirror", "/mirror", content="source"),
     ),
     # https://jekyllrb.com/docs/structure/: every other folder is copied as it is
     (
@@ -106,15 +108,15 @@ _GENERATORS: tuple[tuple[Sequence[str], PublicFolder], ...] = (
     # https://docs.getpelican.com/en/latest/settings.html: STATIC_PATHS is ["images"], below PATH
     (
         ["pelicanconf.py + content"],
-        PublicFolder("Pelican", "content/images/mirror", "/images/mirror"),
+        PublicFolder("Pelican", "content/images/mirror", "/images/mirror", content="content"),
     ),
     (["pelicanconf.py"], PublicFolder("Pelican", "images/mirror", "/images/mirror")),
     # https://github.com/getnikola/nikola/blob/master/nikola/conf.py.in: FILES_FOLDERS
     (["conf.py:BLOG_TITLE"], PublicFolder("Nikola", "files/mirror", "/mirror")),
     # https://www.mkdocs.org/user-guide/writing-your-docs/#file-layout
-    (["mkdocs.y*ml"], PublicFolder("MkDocs", "docs/mirror", "/mirror")),
+    (["mkdocs.y*ml"], PublicFolder("MkDocs", "docs/mirror", "/mirror", content="docs")),
     # https://rust-lang.github.io/mdBook/cli/build.html
-    (["book.toml"], PublicFolder("mdBook", "src/mirror", "/mirror")),
+    (["book.toml"], PublicFolder("mdBook", "src/mirror", "/mirror", content="src")),
     # https://honkit.netlify.app/structure, which goes on with what GitBook once was
     (
         ["book.json", "book.js", "SUMMARY.md"],
@@ -150,8 +152,17 @@ def find_public_folder(exists: Callable[[str], bool]) -> PublicFolder:
     for marks, public in _GENERATORS:
         for site in _SITES:
             if any(all(exists(site + name) for name in mark.split(" + ")) for mark in marks):
-                return replace(public, folder=site + public.folder)
+                content = posixpath.normpath(site + public.content) if public.content else ""
+                return replace(public, folder=site + public.folder, content=content)
     return PublicFolder("", "assets/mirror", "/assets/mirror")
+
+
+def in_content(public: PublicFolder, content: str) -> PublicFolder:
+    """Return the folder as it is where the generator has its posts in another folder, `content`."""
+    if not public.content:
+        return public
+    below = posixpath.relpath(public.folder, public.content)
+    return replace(public, folder=posixpath.normpath(posixpath.join(content, below)))
 
 
 # These put the path of the site in front of `/mirror` themselves, by their documentation.

@@ -116,3 +116,38 @@ def test_init_reads_the_posts_of_the_site_and_not_of_its_theme(
     assert f'paths = ["{posts}"]' in text
     assert f'public_url = "{public_url}"' in text
     assert "theme.example" not in text
+
+
+@pytest.mark.parametrize(
+    ("files", "posts", "folder"),
+    [
+        pytest.param(
+            {"mkdocs.yml": "site_name: x\ndocs_dir: text\n"}, "text", "text/mirror", id="MkDocs"
+        ),
+        pytest.param(
+            {"docs/.vitepress/config.ts": "define({ base: '/r/', srcDir: 'src' })"},
+            "docs/src",
+            "docs/src/public/mirror",
+            id="VitePress in docs",
+        ),
+        pytest.param(
+            {"_config.yml": "source_dir: src\nroot: /r/\n"}, "src", "src/mirror", id="Hexo"
+        ),
+        pytest.param({"book.toml": '[book]\nsrc = "./text"\n'}, "text", "text/mirror", id="mdBook"),
+    ],
+)
+def test_init_puts_pictures_where_the_generator_takes_them_after_a_setting_moved_it(
+    files: Mapping[str, str], posts: str, folder: str, tmp_path: Path
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / posts).mkdir(parents=True)
+    (tmp_path / posts / "post.md").write_text("![](https://a.oss-cn-beijing.aliyuncs.com/a.png)\n")
+    done = subprocess.run(
+        [MIRROR, "init"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "mirror.toml").read_text()
+    assert f'paths = ["{posts}"]' in text
+    assert f'url = "file:{folder}"' in text

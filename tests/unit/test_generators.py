@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -11,17 +12,17 @@ from mirror.generators import SiteGenerator, find_generator, read_settings
 SITES = [
     pytest.param(
         {"hugo.toml": 'baseURL = "https://e.com/blog/"\n[params]\nbaseURL = "no"\n'},
-        SiteGenerator("Hugo", "https://e.com/blog/", "content", "public"),
+        SiteGenerator("Hugo", "https://e.com/blog/", ("content",), "public"),
         id="hugo in TOML",
     ),
     pytest.param(
         {"hugo.yaml": "baseURL: https://e.com/ # mine\npublishDir: docs\ncontentDir: 'posts'\n"},
-        SiteGenerator("Hugo", "https://e.com/", "posts", "docs"),
+        SiteGenerator("Hugo", "https://e.com/", ("posts",), "docs"),
         id="hugo in YAML",
     ),
     pytest.param(
         {"config.json": '{"baseURL": "https://e.com/j/"}', "layouts/a": ""},
-        SiteGenerator("Hugo", "https://e.com/j/", "content", "public"),
+        SiteGenerator("Hugo", "https://e.com/j/", ("content",), "public"),
         id="hugo in JSON",
     ),
     pytest.param(
@@ -29,57 +30,57 @@ SITES = [
             "config/_default/hugo.toml": 'baseURL = "http://localhost/"',
             "config/production/hugo.toml": 'baseurl = "https://e.com/p/"',
         },
-        SiteGenerator("Hugo", "https://e.com/p/", "content", "public"),
+        SiteGenerator("Hugo", "https://e.com/p/", ("content",), "public"),
         id="hugo in a folder, production counts",
     ),
     pytest.param(
         {"config.toml": 'base_url = "https://e.com/z"\noutput_dir = "out"\n', "content/a.md": ""},
-        SiteGenerator("Zola", "https://e.com/z", "content", "out"),
+        SiteGenerator("Zola", "https://e.com/z", ("content",), "out"),
         id="zola",
     ),
     pytest.param(
         {"mkdocs.yml": 'site_name: a\nsite_url: "https://e.com/docs/"\nx: !!python/name:a.b ""\n'},
-        SiteGenerator("MkDocs", "https://e.com/docs/", "docs", "site", True),
+        SiteGenerator("MkDocs", "https://e.com/docs/", ("docs",), "site", True),
         id="mkdocs",
     ),
     pytest.param(
         {"mkdocs.yml": "site_url: !ENV [URL, 'https://e.com/']\n"},
-        SiteGenerator("MkDocs", "", "docs", "site", True),
+        SiteGenerator("MkDocs", "", ("docs",), "site", True),
         id="mkdocs from the environment is unknown",
     ),
     pytest.param(
         {"_config.yml": "url: https://e.com/child\nroot: /child/\n", "source/_posts/a.md": ""},
-        SiteGenerator("Hexo", "https://e.com/child/", "source", "public"),
+        SiteGenerator("Hexo", "https://e.com/child/", ("source",), "public"),
         id="hexo",
     ),
     pytest.param(
         {"_config.yml": "url: https://e.com/child\n", "scaffolds/post.md": ""},
-        SiteGenerator("Hexo", "https://e.com/child", "source", "public"),
+        SiteGenerator("Hexo", "https://e.com/child", ("source",), "public"),
         id="hexo without root",
     ),
     pytest.param(
         {"_config.yml": 'url: "https://e.com"\nbaseurl: "/blog"\n', "_posts/a.md": ""},
-        SiteGenerator("Jekyll", "https://e.com/blog", ".", "_site"),
+        SiteGenerator("Jekyll", "https://e.com/blog", (".",), "_site"),
         id="jekyll",
     ),
     pytest.param(
         {".vitepress/config.ts": "export default { // base: '/no/'\n  base: '/guide/',\n}"},
-        SiteGenerator("VitePress", "/guide/", ".", ".vitepress/dist", True),
+        SiteGenerator("VitePress", "/guide/", (".",), ".vitepress/dist", True),
         id="vitepress",
     ),
     pytest.param(
         {".vuepress/config.js": 'module.exports = {\n// base: "/no/",\n"base": "/v/", dest: "o"}'},
-        SiteGenerator("VuePress", "/v/", ".", "o", True),
+        SiteGenerator("VuePress", "/v/", (".",), "o", True),
         id="vuepress",
     ),
     pytest.param(
         {"docusaurus.config.js": "const c = {url: 'https://e.com', baseUrl: '/d/'}"},
-        SiteGenerator("Docusaurus", "https://e.com/d/", "docs", "build", True),
+        SiteGenerator("Docusaurus", "https://e.com/d/", (".",), "build", True),
         id="docusaurus",
     ),
     pytest.param(
         {"astro.config.mjs": "defineConfig({ site: 'https://e.com', base: 'a' })"},
-        SiteGenerator("Astro", "https://e.com/a", "src", "dist", True),
+        SiteGenerator("Astro", "https://e.com/a", ("src",), "dist", True),
         id="astro",
     ),
     pytest.param(
@@ -87,22 +88,22 @@ SITES = [
             "pelicanconf.py": "SITEURL = ''\nPATH = 'posts'\n",
             "publishconf.py": "SITEURL='http://e'",
         },
-        SiteGenerator("Pelican", "http://e", "posts", "output"),
+        SiteGenerator("Pelican", "http://e", ("posts",), "output"),
         id="pelican, what is published counts",
     ),
     pytest.param(
         {"conf.py": "project = 'a'\n"},
-        SiteGenerator("Sphinx", "", ".", "_build", True),
+        SiteGenerator("Sphinx", "", (".",), "_build", True),
         id="sphinx",
     ),
     pytest.param(
         {"eleventy.config.js": "return { pathPrefix: '/e/' , dir: { output: 'o' } }"},
-        SiteGenerator("Eleventy", "/e/", ".", "o"),
+        SiteGenerator("Eleventy", "/e/", (".",), "o"),
         id="eleventy",
     ),
     pytest.param(
         {"book.toml": '[book]\nsrc = "text"\n[output.html]\nsite-url = "/b/"\n'},
-        SiteGenerator("mdBook", "/b/", "text", "book", True),
+        SiteGenerator("mdBook", "/b/", ("text",), "book", True),
         id="mdbook",
     ),
 ]
@@ -127,3 +128,107 @@ def test_a_folder_of_something_else_has_no_generator(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["a.toml", "a.json", "a.py", "a.yml", "a.js"])
 def test_what_cannot_be_parsed_sets_nothing(name: str) -> None:
     assert read_settings(name, "[[[((({\0") == {}
+
+
+@pytest.mark.parametrize(
+    ("files", "address", "content"),
+    [
+        pytest.param(
+            {"config/_default/config.yaml": "params:\n  baseURL: no\nbaseURL: 'https://e.com/b/'"},
+            "https://e.com/b/", ("content",), id="Hugo, a member of another table",
+        ),
+        pytest.param(
+            {"hugo.toml": 'baseURL = "/sub/"\n[languages.fr]\ncontentDir = "french"\n'},
+            "/sub/", ("content", "french"), id="Hugo, a path alone, and a folder of a language",
+        ),
+        pytest.param(
+            {"hugo.yaml": "baseURL: //e.com/sub/\nlanguages:\n  fr:\n    contentDir: french\n"},
+            "//e.com/sub/", ("content", "french"), id="Hugo in YAML, without a scheme",
+        ),
+        pytest.param(
+            {"_config.yml": "url: https://u.example\nroot: /r/\nsource_dir: src\n"},
+            "https://u.example/r/", ("src",), id="Hexo with another folder of posts",
+        ),
+        pytest.param(
+            {".vitepress/config/index.ts": "const base = '/r/'\nexport default define({ base })"},
+            "/r/", (".",), id="VitePress, a constant, in a folder",
+        ),
+        pytest.param(
+            {".vitepress/config.mts": "export default { base: process.env.BASE || '/r/' }"},
+            "/r/", (".",), id="VitePress, a default",
+        ),
+        pytest.param(
+            {".vitepress/config.ts": "define({ base: a === 'x' ? '/r/' : '/', srcDir: './src' })"},
+            "/r/", ("src",), id="VitePress, a choice",
+        ),
+        pytest.param(
+            {".vitepress/config.ts": "define({ themeConfig: { sidebar: [{ base: '/guide/' }] } })"},
+            "", (".",), id="VitePress, the base of a sidebar",
+        ),
+        pytest.param(
+            {
+                ".vuepress/config.ts": "import x from 'https://no'\nexport default define({\n"
+                "  // base: '/no/',\n  title: \"it's\", /* base: '/no/' */ base: `/v/` })"
+            },
+            "/v/", (".",), id="VuePress, comments and other quotes",
+        ),
+        pytest.param(
+            {
+                "docusaurus.config.ts": "const config: Config = { presets: [['classic', { docs: "
+                "{ url: 'https://no' } }]], themeConfig: { bar: { url: 'https://no' } },\n"
+                "url: 'https://e.com', baseUrl: '/d/' }; export default config"
+            },
+            "https://e.com/d/", (".",), id="Docusaurus, other URLs before",
+        ),
+        pytest.param(
+            {"astro.config.mjs": "defineConfig({ site: 'https://e.com', srcDir: './app' })"},
+            "https://e.com", ("app",), id="Astro with another folder",
+        ),
+        pytest.param(
+            {"pelicanconf.py": "SITEURL: str = 'https://e.com/p'\n"},
+            "https://e.com/p", ("content",), id="Pelican with a type",
+        ),
+        pytest.param(
+            {"source/conf.py": "project = 'x'\nhtml_baseurl = 'https://e.com/s/'\n"},
+            "https://e.com/s/", ("source",), id="Sphinx with a folder of sources",
+        ),
+        pytest.param(
+            {"eleventy.config.mjs": "export const x = { pathPrefix: '/e/', dir: { input: 'i' } }"},
+            "/e/", ("i",), id="Eleventy as a module",
+        ),
+        pytest.param(
+            {"gatsby-config.js": "({pathPrefix:`/g`, siteMetadata:{siteUrl:`https://e.com`}})"},
+            "https://e.com/g", (), id="Gatsby",
+        ),
+        pytest.param(
+            {"nuxt.config.ts": "define({ image: { baseURL: '/no' }, app: { baseURL: '/n/' } })"},
+            "/n/", (), id="Nuxt",
+        ),
+        pytest.param(
+            {"quartz.config.ts": "const config = { configuration: { baseUrl: 'e.com/q' } }"},
+            "https://e.com/q", ("content",), id="Quartz",
+        ),
+        pytest.param(
+            {"svelte.config.js": "export default { kit: { paths: { base: '/s' } } }"},
+            "/s", (), id="SvelteKit",
+        ),
+    ],
+)  # fmt: skip
+def test_the_address_and_the_folders_are_those_that_the_generator_takes(
+    tmp_path: Path, files: dict[str, str], address: str, content: tuple[str, ...]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    generator = find_generator(tmp_path)
+    assert generator is not None
+    assert (generator.address, generator.content) == (address, content)
+
+
+@pytest.mark.parametrize(
+    "text", ["/*" * 100_000, '"' + '\\"' * 100_000, "{a:" * 60_000, "(" * 200_000, "}" * 200_000]
+)
+def test_a_script_that_closes_nothing_is_read_in_linear_time(text: str) -> None:
+    start = process_time()
+    read_settings("a.js", text)
+    assert process_time() - start < 5
