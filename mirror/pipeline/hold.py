@@ -6,15 +6,16 @@ held back until a person accepts it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
 from mirror.pipeline.scan import PostImage
 from mirror.repeats.reviews import Reviews
-from mirror.urls.address import identity
+from mirror.urls.address import Address, identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,20 @@ def hold_back(
     originals: Iterable[Original],
     reviews: Reviews,
     held_before: Iterable[HeldImage] = (),
+    redirects_before: Mapping[Address, str] = MappingProxyType({}),
 ) -> Intake:
     """Hold back what a person has to look at, unless `reviews` accept it.
 
     That is a picture that differs from the one that the manifest has for its address, and one
     picture that a host redirects several addresses to, in this run or an earlier one.
+    `redirects_before` are the URLs that recorded addresses were redirected to.
     """
     suspects = {image.blob.digest for image in held_before} | {*reviews.accepted.values()}
     recorded: list[Original] = []
     held: list[HeldImage] = []
     findings: list[Finding] = []
     originals = list(originals)
-    notices = _redirected_together(originals)
+    notices = _redirected_together(originals, redirects_before)
     for original in originals:
         address, blob = original.request.addresses[0], original.blob
         before = manifest.find(address)
@@ -55,20 +58,24 @@ def hold_back(
             original.final_url in notices or blob.digest in suspects
         ):
             held += (HeldImage(url, blob) for url in original.request.addresses)
-            findings.append(_notice(original, notices.get(original.final_url)))
+            findings.append(_notice(original, notices.get(original.final_url, ()), manifest))
         else:
             recorded.append(original)
     return Intake(recorded, held, findings)
 
 
-def _redirected_together(originals: Iterable[Original]) -> dict[str, int]:
-    """Return the URLs that several addresses are redirected to, and how many addresses are."""
-    together: dict[str, set[str]] = {}
+def _redirected_together(
+    originals: Iterable[Original], before: Mapping[Address, str]
+) -> dict[str, Collection[Address]]:
+    """Return the URLs that several addresses are redirected to, with these addresses."""
+    together: dict[str, dict[str, Address]] = {}
+    for address, url in before.items():
+        together.setdefault(url, {})[identity(address)] = address
     for original in originals:
         if original.final_url is not None:
-            names = {identity(url) for url in original.request.addresses}
-            together.setdefault(original.final_url, set()).update(names)
-    return {url: len(names) for url, names in together.items() if len(names) > 1}
+            names = {identity(url): url for url in original.request.addresses}
+            together.setdefault(original.final_url, {}).update(names)
+    return {url: names.values() for url, names in together.items() if len(names) > 1}
 
 
 def _changed(original: Original, before: Asset) -> Finding:
@@ -80,12 +87,16 @@ def _changed(original: Original, before: Asset) -> Finding:
     )
 
 
-def _notice(original: Original, count: int | None) -> Finding:
-    together = f"{count} addresses" if count else "this address and others"
+def _notice(original: Original, together: Collection[Address], manifest: Manifest) -> Finding:
+    addresses = f"{len(together)} addresses" if together else "this address and others"
+    recorded = [address for address in together if manifest.find(address) is not None]
+    also = (
+        f". It is mirrored already for {recorded[0]}, so look at that one too" if recorded else ""
+    )
     return original.request.finding(
         Rule.REDIRECTED_TOGETHER,
-        f"the host redirects {together} to one picture, {original.final_url}: a notice that "
-        "a picture is gone looks like this. It is held back, and the post stays as it is; "
+        f"the host redirects {addresses} to one picture, {original.final_url}: a notice that "
+        f"a picture is gone looks like this. It is held back, and the post stays as it is{also}; "
         f"if it is right, take it with `mirror accept {original.request.addresses[0]}`",
     )
 

@@ -143,7 +143,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
                 originals, damaged = collect(results, todo.requests, findings, progress)
 
     # Record what came, and choose which picture stands for which.
-    intake = hold_back(settled, originals, reviews, held.values())
+    intake = hold_back(settled, originals, reviews, held.values(), state.redirects.load())
     findings.extend(intake.findings)
     asked = {identity(address) for address in todo.addresses}
     known_images = [item for item in images if identity(item.located.address) not in asked]
@@ -175,6 +175,10 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         findings.extend(svg_warnings(assets, locator, destination.store))
         stored[destination.name] = len(assets)
 
+    # Before the manifest: the next run has to know which of its addresses were redirected.
+    state.redirects.add(
+        {url: original.final_url for original in originals for url in original.request.addresses}
+    )
     # Save. An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not orphans:
         parts.manifest.save(manifest, saved)

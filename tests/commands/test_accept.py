@@ -148,6 +148,35 @@ def test_addresses_that_are_redirected_to_one_picture_are_held_back(
     assert f"{BUCKET}0.png)" not in (blog.root / "posts" / "post.md").read_text()
 
 
+@pytest.mark.parametrize("is_refreshed", [False, True])
+def test_addresses_that_are_redirected_to_one_picture_in_different_runs_are_held_back(
+    scripted: tuple[Blog, dict[str, Answer]], is_refreshed: bool
+) -> None:
+    blog, answers = scripted
+    blog.host.put("removed.png", picture(99))
+    blog.host.put("moved/c.png", picture(3))
+    for name in ("a.png", "b.png"):
+        answers[name] = lambda _: Response(302, {"Location": "/removed.png"})
+    answers["c.png"] = lambda _: Response(302, {"Location": "/moved/c.png"})
+    blog.write("one.md", f"![]({BUCKET}a.png)\n")
+    assert run(blog, "sync").code == 0
+    if is_refreshed:
+        assert run(blog, "sync", "--refresh").code == 0
+    blog.write("two.md", f"![]({BUCKET}b.png)\n\n![]({BUCKET}c.png)\n")
+    ended = run(blog, "sync")
+    assert ended.code == 3
+    assert ended.out.count("M212") == 1
+    assert "redirects 2 addresses to one picture" in ended.out
+    assert f"mirrored already for {BUCKET}a.png" in ended.out
+    run(blog, "rewrite")
+    assert f"{BUCKET}b.png)" in blog.read("two.md")
+    assert f"{BUCKET}c.png)" not in blog.read("two.md")
+    assert run(blog, "accept", f"{BUCKET}b.png").code == 0
+    assert run(blog, "sync").code == 0
+    run(blog, "rewrite")
+    assert BUCKET not in blog.read("two.md")
+
+
 def test_where_nothing_was_held_back_accept_is_a_usage_error(blog: Blog) -> None:
     blog.host.put("a.png", picture(1))
     blog.write("post.md", f"![]({BUCKET}a.png)\n")
