@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from mirror.config import DEFAULT_KEY, ConfigError, DestinationSettings
 from mirror.manifest import Manifest, Object
-from mirror.model import EXTENSIONS, Asset, Blob, Finding, Key, Rule
+from mirror.model import EXTENSIONS, Asset, Blob, Finding, Form, Key, Quoting, Reference, Rule
 from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
 from mirror.urls.address import Address, Url, decoded_path
 from mirror.urls.relative import encoded, from_post
@@ -56,6 +56,20 @@ class Destination:
     @property
     def has_relative_links(self) -> bool:
         return self.settings.links == "relative"
+
+    def takes_link(self, post: str, reference: Reference) -> bool:
+        """Return True if a reference in a post of this name can be pointed here.
+
+        Generators take a relative link for the file beside the post in Markdown. In HTML, front
+        matter and tags most leave it to the browser, which counts from the address of the page. Nor
+        is there a path to a post outside of the site's folder.
+        """
+        if not self.has_relative_links:
+            return True
+        is_markdown = reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
+            reference.quoting in (Quoting.BARE, Quoting.ANGLE)
+        )
+        return is_markdown and not post.startswith("../")
 
     def key_of(self, url: str) -> Key | None:
         """Return the key behind a mirrored URL, or `None` for any other URL.

@@ -33,10 +33,8 @@ from mirror.cli.common import (
 from mirror.config import ConfigError
 from mirror.console import for_log, say
 from mirror.files import read_named
-from mirror.store import DirectoryStore
 
 if TYPE_CHECKING:
-    from mirror.destinations import Destination
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.rewrite import ByManifest, PostEdit
     from mirror.pipeline.scan import Scanned
@@ -158,7 +156,7 @@ def _read_map(path: Path) -> dict[str, str]:
 
 def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
     from mirror.pipeline.repeat_proof import RepeatProof
-    from mirror.pipeline.rewrite import ByManifest, Proof
+    from mirror.pipeline.rewrite import ByManifest, Proof, unfollowed_links
     from mirror.repeats.reviews import REVIEWS, load_reviews
     from mirror.site_index import site_name
 
@@ -170,8 +168,8 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
             f"destination {destination.name!r} has no `public_url`: what posts are to be pointed "
             "at, such as https://img.example.com/blog, or /images for a folder of the site"
         )
-    if destination.has_relative_links:
-        _check_generator(parts.config.root, destination)
+    if (problem := unfollowed_links(parts.config.root, destination)) is not None:
+        raise ConfigError(f"destination {destination.name!r}: {problem}; set `public_url` instead")
     manifest, _ = parts.manifest.load()
     return ByManifest(
         locator=parts.locator,
@@ -190,21 +188,6 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         drop_secrets=drop_secrets,
         reasons=parts.state.last_sync.reasons(),
     )
-
-
-def _check_generator(root: Path, destination: Destination) -> None:
-    """Raise if relative links of posts would lead nowhere on the pages that are made of them."""
-    from mirror.generators import generator_of
-
-    store = destination.store
-    folder = store.root if isinstance(store, DirectoryStore) else root
-    generator = generator_of(root, folder)
-    if generator is not None and not generator.follows_links:
-        raise ConfigError(
-            f'destination {destination.name!r}: links = "relative": {generator.name} does not '
-            "follow relative links to files, and its pages are at another depth than the posts; "
-            "set `public_url` instead"
-        )
 
 
 def _print_diff(text: str, encoding: str) -> None:

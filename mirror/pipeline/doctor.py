@@ -26,6 +26,7 @@ from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Key
 from mirror.pipeline.origins import open_bucket, open_fetcher
 from mirror.pipeline.parts import Parts
+from mirror.pipeline.rewrite import unfollowed_links
 from mirror.pipeline.scan import PostImage, Scanned, scan
 from mirror.pipeline.verify import former_references
 from mirror.records import Record, RecordError
@@ -92,7 +93,7 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
     for number, destination in enumerate(destinations):
         subject = Subject("destination", destination.name, destination.settings.url)
         with open_fetcher(fetch, destination.settings.public_url) as fetcher:
-            published = partial(_check_public_url, destination, fetcher, number == 0)
+            published = partial(_check_public_url, config.root, destination, fetcher, number == 0)
             checks = _check_store(destination.store, published, now, patience_s)
             yield from ((subject, check) for check in checks)
     for source in config.sources:
@@ -173,7 +174,7 @@ def _check_former_addresses(
         yield failed(name, str(error))
         return
     former = former_targets((line.target for line in lines), destinations)
-    if places := list(former_references(scanned, former)):
+    if places := list(former_references(scanned, former, destinations)):
         first = places[0]
         show = count_text(len(places), "reference shows", "references show")
         message = (
@@ -245,7 +246,7 @@ def _folders_as_they_were(store: Store) -> Iterator[None]:
 
 
 def _check_public_url(
-    destination: Destination, fetcher: Fetcher, is_first: bool, key: Key
+    root: Path, destination: Destination, fetcher: Fetcher, is_first: bool, key: Key
 ) -> Iterator[Check]:
     """Ask for the probe's picture as a reader does. Posts are pointed at the first destination."""
     name, url = "public URL", destination.public_url(key)
@@ -255,7 +256,9 @@ def _check_public_url(
         return
     if not url.startswith(("https://", "http://")):
         base = destination.settings.public_url
-        if destination.has_relative_links:
+        if (problem := unfollowed_links(root, destination)) is not None:
+            yield failed(name, problem, "set `public_url` instead")
+        elif destination.has_relative_links:
             yield passed(name, f"each post has its own path to {base}")
         else:
             yield passed(name, f"{base}, a path of the site that shows the posts")

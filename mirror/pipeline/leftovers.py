@@ -25,7 +25,6 @@ from mirror.pages import Mention, MentionFinder, Use, mention_uses, utf8_text
 from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.rewrite import takes_relative_link
 from mirror.pipeline.scan import Scanned, scan
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
@@ -195,10 +194,10 @@ class Reasons:
             return Why.TEXT
         if not (self.scanned.counts(reference) and self._has_target(reference.url)):
             return Why.NOT_MIRRORED
-        links = [destination.has_relative_links for destination in self.destinations[:1]]
-        if links == [True] and not takes_relative_link(post, reference):
-            return Why.UNKNOWN_FORM
-        return Why.REWRITE if is_source(reference.url.public) else Why.UNKNOWN_FORM
+        is_taken = is_source(reference.url.public) and all(
+            destination.takes_link(post, reference) for destination in self.destinations[:1]
+        )
+        return Why.REWRITE if is_taken else Why.UNKNOWN_FORM
 
     def _has_target(self, url: Url) -> bool:
         """Return True if `mirror rewrite` has another URL for it."""

@@ -14,15 +14,17 @@ from difflib import SequenceMatcher
 from functools import cached_property, partial
 from hashlib import sha256
 from itertools import zip_longest
+from pathlib import Path
 from time import monotonic
 from typing import Literal
 from urllib.parse import unquote
 
 from mirror.destinations import Depth, Destination, asset_of, difference
 from mirror.files import ChangedError, write_whole
+from mirror.generators import generator_of
 from mirror.manifest import Manifest, Object
 from mirror.markdown import find_references, spell, splice
-from mirror.model import Asset, Digest, Finding, Form, Key, Quoting, Reference, Rule, Span
+from mirror.model import Asset, Digest, Finding, Key, Reference, Rule, Span
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.repeat_proof import RepeatProof
@@ -30,7 +32,7 @@ from mirror.pipeline.scan import Scanned, ScannedPost
 from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
-from mirror.store import ObjectInfo, StoreError
+from mirror.store import DirectoryStore, ObjectInfo, StoreError
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden, hide_secrets
 from mirror.urls.sources import Locator
@@ -126,7 +128,7 @@ class ByManifest:
     def _obstacle(self, post: Post, reference: Reference, url: Url) -> Finding | None:
         """Return a finding for a reference that cannot take the link, or give back its source."""
         rule = Rule.NOT_REPOINTED
-        if self.destination.has_relative_links and not takes_relative_link(post.name, reference):
+        if not self.destination.takes_link(post.name, reference):
             message = (
                 "stays as it is: a relative link leads to the file in Markdown only, and only from "
                 "a post in the folder of mirror.toml; write this image as `![](…)`, or set "
@@ -179,16 +181,21 @@ class ByManifest:
         return Finding(Rule.NOT_REPOINTED, address, f"is not mirrored yet; {remedy}")
 
 
-def takes_relative_link(post: str, reference: Reference) -> bool:
-    """Return True if the generator of the site takes a relative URL there for a file beside it.
+def unfollowed_links(root: Path, destination: Destination) -> str | None:
+    """Return why relative links of posts lead nowhere on the pages that a generator makes of them.
 
-    It does so in Markdown. In HTML, front matter and tags most leave it to the browser, which
-    counts from the address of the page. Nor is there a path to a post outside of the site's folder.
+    `None` if they do, as far as is known, or if the destination has no such links.
     """
-    is_markdown = reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
-        reference.quoting in (Quoting.BARE, Quoting.ANGLE)
+    store = destination.store
+    if not destination.has_relative_links or not isinstance(store, DirectoryStore):
+        return None
+    generator = generator_of(root, store.root)
+    if generator is None or generator.follows_links:
+        return None
+    return (
+        f'links = "relative": {generator.name} does not follow relative links to files, and its '
+        "pages are at another depth than the posts"
     )
-    return is_markdown and not post.startswith("../")
 
 
 def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:

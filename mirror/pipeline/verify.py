@@ -175,7 +175,7 @@ def verify(
             scanned,
             parts.state.last_sync.reasons(),
         )
-        findings = chain(findings, former_references(scanned, former))
+        findings = chain(findings, former_references(scanned, former, parts.destinations))
         layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
         ignored = parts.config.ignored
@@ -621,14 +621,20 @@ def _select(
     return manifest.select(keys, sources)
 
 
-def former_references(scanned: Scanned, former: Container[str]) -> Iterator[Finding]:
+def former_references(
+    scanned: Scanned, former: Container[str], destinations: Sequence[Destination]
+) -> Iterator[Finding]:
     """Yield the references to mirrored URLs that no destination has any more."""
     for post, reference in scanned.references():
         if post.from_root(reference.url).raw.partition("#")[0] in former:
+            moves = reference.form.is_rewritten and all(
+                destination.takes_link(post.name, reference) for destination in destinations[:1]
+            )
+            remedy = "`mirror rewrite` moves it" if moves else "`mirror rewrite` leaves it; edit it"
             yield Finding(
                 Rule.FORMER_TARGET,
                 str(reference.url),
-                "is an address that the mirror had before; `mirror rewrite` moves it",
+                f"is an address that the mirror had before; {remedy}",
                 post.name,
                 reference.line,
                 reference.column,

@@ -183,6 +183,9 @@ def test_a_generator_that_serves_posts_at_another_depth_is_refused(docs: Blog) -
     assert "Hugo" in ran.err
     assert "public_url" in ran.err
     assert BUCKET in post.read_text()
+    advised = run(docs, "doctor")
+    assert advised.code == 1
+    assert "Hugo does not follow relative links" in advised.out
 
 
 @pytest.mark.parametrize(

@@ -503,5 +503,23 @@ def test_posts_at_a_former_address_are_named_and_rewrite_moves_them(
     ended = run(blog, "verify", *options)
     assert ended.code == 1
     assert ended.out.count("[M118]") == 2
+    assert ended.out.count("`mirror rewrite` moves it") == 2
     assert run(blog, "rewrite").code == 0
     assert run(blog, "verify", *options).code == 0
+
+
+def test_a_former_address_that_rewrite_leaves_is_no_work_of_rewrite(blog: Blog) -> None:
+    filled(blog, "a.png")
+    config = blog.root / "mirror.toml"
+    config.write_text(config.read_text().replace('"/images"', '"https://old.example/i"'))
+    run(blog, "rewrite")
+    post = blog.root / "posts" / "post.md"
+    url = re.search(r"https://old[^)]*", post.read_text())
+    assert url is not None
+    post.write_text(f"bare {url[0]}\n")
+    config.write_text(config.read_text().replace("old.example", "new.example"))
+    ended = run(blog, "verify", "--posts")
+    assert ended.out.count("[M118]") == 1
+    assert "`mirror rewrite` leaves it; edit it" in ended.out
+    run(blog, "rewrite")
+    assert "old.example" in post.read_text()
