@@ -238,6 +238,10 @@ def configuration(
     by = (
         f"as {public.generator} does" if public.generator else "CHECK THIS: no site generator known"
     )
+    below_path = (
+        "# If the site itself lives below a path, name the whole address, as some generators put\n"
+        f"# that path in front and some do not: https://example.com/blog{public.public_url}\n"
+    )
     relative = (
         "# Or each post's own path to the folder instead, for images in Markdown alone:\n"
         '# links = "relative"\n'
@@ -247,9 +251,9 @@ def configuration(
         'name = "site"\n'
         f"url = {json.dumps('file:' + public.folder)}\n"
         f"# Where readers find that folder on the site ({by}).\n"
-        "# If the site itself lives below a path, name the whole address, as some generators put\n"
-        f"# that path in front and some do not: https://example.com/blog{public.public_url}\n"
-        f"public_url = {json.dumps(public.public_url)}\n" + (relative if follows_links else "")
+        + (below_path if public.public_url.startswith("/") else "")
+        + f"public_url = {json.dumps(public.public_url)}\n"
+        + (relative if follows_links else "")
     )
     return "\n".join(tables)
 

@@ -116,6 +116,8 @@ def test_init_reads_the_posts_of_the_site_and_not_of_its_theme(
     assert f'paths = ["{posts}"]' in text
     assert f'public_url = "{public_url}"' in text
     assert "theme.example" not in text
+    assert "https://example.com" not in text  # the address of the site is known
+    assert ('# links = "relative"' in text) == ("mkdocs.yml" in files)
 
 
 @pytest.mark.parametrize(
