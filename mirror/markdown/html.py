@@ -18,7 +18,6 @@ from mirror.markdown.urls import (
     bare_urls,
     form_by_name,
     has_image_path,
-    is_absolute,
 )
 from mirror.model import Form, Quoting
 
@@ -337,7 +336,7 @@ def form_of(
         return Form.HTML if has_image_path(url) else None
     if _is_component(tag) or (is_jsx and tag[:1].isupper()):
         return form_by_name(Form.HTML, url, tag.decode(), attribute.decode())
-    if attribute.startswith(b"data-") and is_absolute(url):
+    if attribute.startswith(b"data-") and "/" in url:
         form = form_by_name(Form.HTML, url, attribute.decode())
         return form if form is Form.HTML else None
     return None

@@ -18,3 +18,9 @@ def test_an_escape_in_css_ends_no_url() -> None:
     text = " ".join(f"<b style='{style}'>" for style in styles)
     urls = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
     assert urls == ["https://h/a)b.png", '//h/"c.png']
+
+
+def test_a_path_in_an_attribute_for_scripts_is_an_image_as_its_whole_address_is() -> None:
+    text = '<b data-bg="https://h/a.png"></b><b data-bg="/images/a.png"></b><b data-x="a/b"></b>'
+    urls = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
+    assert urls == ["https://h/a.png", "/images/a.png"]
