@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import yaml
 
-from mirror.markdown.results import GrammarResult, Problem, UrlSpan
+from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read
 from mirror.markdown.urls import (
     form_by_name,
@@ -42,6 +42,18 @@ _JSON_OBJECT = re.compile(rb"\{\s*\"")
 _WORTH_READING = re.compile(
     rb"(?i)//|\\/|\\u|\.(?:png|jp|gif|webp|avif|bmp|tif|ico|svg|apng|heic|jfif)"
 )
+# Hexo takes YAML that only a closing line ends, and JSON without braces up to `;;;`. Pelican and
+# Python-Markdown take `Key: value` lines up to a blank line. A first key of posts tells them from
+# a paragraph.
+_POST_KEY = rb"(?i:title|layout|date|permalink|slug)"
+_UNOPENED = re.compile(
+    _POST_KEY + rb"[ \t]*:(?:[^\r\n]*\r?\n(?!---[ \t]*\r?$|[ \t]*\r?$))*+[^\r\n]*\r?\n"
+    rb"(?:(?P<yaml>---[ \t]*(?=[\r\n]|\Z))|(?P<header>[ \t]*(?=[\r\n]|\Z)))",
+    re.M,
+)
+_BARE_JSON = re.compile(rb"(?:;;;[ \t]*\r?\n)?(?=\s*\")")
+_BARE_JSON_END = re.compile(rb"(?<=\n);;;+[ \t]*(?=[\r\n]|\Z)")
+_COMMENT = re.compile(rb"(?:^|(?<=[ \t]))#[^\r\n]*", re.M)
 _MAX_BYTES = 1 << 18
 _MAX_FILE_BYTES = 1 << 24
 _MAX_DEPTH = 100
@@ -72,9 +84,13 @@ _TOML_TOKEN = re.compile(
 
 
 class FrontMatter(NamedTuple):
-    """The range of the front matter in a post, and the offset of the body."""
+    """The range of the front matter in a post, and the offset of the body.
 
-    kind: str  # "yaml", "toml", "json"; "" for none, "half" for one that is opened and not closed
+    The body is the whole post where only some generators take its start for front matter.
+    """
+
+    # "yaml", "toml", "json", "header"; "" for none, "half" for one that is opened and not closed
+    kind: str
     start: int
     stop: int
     body: int
@@ -97,7 +113,43 @@ def split(source: bytes) -> FrontMatter:
         if (stop := _json_end(source)) < 0:
             return FrontMatter("half", 0, len(source), len(source))
         return FrontMatter("json", 0, stop, stop)
+    elif block := _bare_json(source) or _unopened(source):
+        return block
     return FrontMatter("", 0, 0, 0)
+
+
+def _bare_json(source: bytes) -> FrontMatter | None:
+    opening = _BARE_JSON.match(source)
+    closing = _BARE_JSON_END.search(source, opening.end()) if opening else None
+    if opening is None or closing is None:
+        return None
+    try:
+        json.loads(_in_braces(source[opening.end() : closing.start()]))
+    except (ValueError, RecursionError):
+        return None
+    return FrontMatter("json", opening.end(), closing.start(), 0)
+
+
+def _in_braces(text: bytes) -> bytes:
+    return text if text.lstrip().startswith(b"{") else b"{" + text + b"}"
+
+
+def _unopened(source: bytes) -> FrontMatter | None:
+    block = _UNOPENED.match(source)
+    kind = block.lastgroup if block else None
+    if block is None or kind is None:
+        return None
+    stop = block.start(kind)
+    if kind == "yaml" and not _is_valid_yaml(source[:stop]):
+        return None
+    return FrontMatter(kind, 0, stop, 0)
+
+
+def _is_valid_yaml(text: bytes) -> bool:
+    try:
+        return is_yaml_mapping(text) and bool(list(_yaml_values(text)))
+    except (ValueError, yaml.YAMLError):
+        return False
 
 
 def is_yaml_mapping(text: bytes) -> bool:
@@ -189,8 +241,23 @@ def _find(
         message = f"{name} is no valid {kind.upper()} ({reason})"
         result.problems.append(Problem(offset, message, Rule.FRONT_MATTER_BROKEN))
         values = list(_lines(text)) if kind == "yaml" else []
+    else:
+        if kind in ("yaml", "toml"):
+            _find_in_comments(result, text, offset, values)
     for value in values:
         _judge(result, text, offset, value)
+
+
+def _find_in_comments(
+    result: GrammarResult, text: bytes, offset: int, values: Iterable[_StringValue]
+) -> None:
+    """Quote the URLs of comments: a `#` behind a blank that is in no value opens one."""
+    strings = merge_ranges((value.start, value.stop) for value in values)
+    comments = GrammarResult()
+    for comment in _COMMENT.finditer(text):
+        if not is_within(comment.start(), strings):
+            comments.add_quoted(text, *comment.span(), Form.COMMENT)
+    result.urls += [item.shifted(offset) for item in comments.urls]
 
 
 class _StringValue(NamedTuple):
@@ -430,8 +497,9 @@ def _strings_in(value: Any) -> set[str]:
 
 
 def _json_values(text: bytes) -> Iterator[_StringValue]:
-    json.loads(text)
-    open_ = [_root()]
+    is_bare = text.lstrip().startswith(b'"')  # Hexo puts the braces around it
+    json.loads(_in_braces(text) if is_bare else text)
+    open_ = [_root().inner(is_mapping=True)] if is_bare else [_root()]
     for token in _JSON_TOKEN.finditer(text):
         top, piece = open_[-1], token[0]
         if piece in (b"{", b"["):
@@ -449,4 +517,9 @@ def _json_values(text: bytes) -> Iterator[_StringValue]:
                 yield _StringValue(top.key, below, value, *span, Quoting.ESCAPED)
 
 
-_VALUES = {"yaml": _yaml_values, "toml": _toml_values, "json": _json_values}
+_VALUES = {
+    "yaml": _yaml_values,
+    "toml": _toml_values,
+    "json": _json_values,
+    "header": _lines,
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 
 import pytest
 import yaml
@@ -183,7 +184,8 @@ DATA = [
 @pytest.mark.parametrize(("name", "text", "count"), DATA)
 def test_a_data_file_is_read_as_front_matter_is(name: str, text: str, count: int) -> None:
     scan = find_references(text.encode(), name)
-    assert [ref.form for ref in scan.references] == [Form.FRONT_MATTER] * count
+    forms = [ref.form for ref in scan.references if ref.form is not Form.COMMENT]
+    assert forms == [Form.FRONT_MATTER] * count
     for ref in scan.references:
         assert read(ref.spelling, ref.quoting) == ref.url.raw
     assert scan.findings == ()
@@ -214,3 +216,45 @@ def test_an_embed_as_a_value_is_its_address(value: str, is_rewritten: bool) -> N
     scan = find_references(f"---\nbanner: {value}\n---\n".encode(), "a.md")
     assert [ref.form for ref in scan.references] == [Form.FRONT_MATTER] * is_rewritten
     assert [f.rule for f in scan.findings] == [Rule.SPAN_UNVERIFIED] * (not is_rewritten)
+
+
+B = "https://h/b.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "forms"),
+    [
+        pytest.param("title: x\ncover: URL\n---\n\nbody\n", "front-matter", id="hexo"),
+        pytest.param("title: x\r\ncover: URL\r\n---\r\nbody\r\n", "front-matter", id="crlf"),
+        pytest.param('"title": "x",\n"cover": "URL"\n;;;\nbody\n', "front-matter", id="json"),
+        pytest.param(';;;\n"a": [1],\n"cover": "URL"\n;;;\nbody\n', "front-matter", id="opened"),
+        pytest.param("Title: x\nCover: URL\n\nbody\n", "front-matter", id="pelican"),
+        pytest.param("Title: x\nSummary: ![](URL)\n\nbody\n", "inline", id="markdown in a header"),
+        pytest.param("title: x\n![](URL)\n\nbody\n", "inline", id="a paragraph"),
+        pytest.param("note: x\ncover: URL\n---\n\nbody\n", "autolink", id="a heading"),
+        pytest.param("title: [x\ncover: URL\n---\n\nbody\n", "autolink", id="no yaml"),
+        pytest.param('"cover": "URL",\n;;;\nbody\n', "autolink", id="no json"),
+        pytest.param("---\n# cover: URL\ntitle: x\n---\n", "comment", id="a comment in yaml"),
+        pytest.param("---\ntitle: x # URL\n---\n", "comment", id="a comment behind a value"),
+        pytest.param("---\ntitle: 'x # URL'\n---\n", "autolink", id="no comment in a string"),
+        pytest.param("---\ntitle: |\n  # URL\n---\n", "autolink", id="no comment in a block"),
+        pytest.param("+++\ntitle = 'x'\n# cover = 'URL'\n+++\n", "comment", id="a comment in toml"),
+    ],
+)
+def test_what_only_some_generators_take_for_front_matter(text: str, forms: str) -> None:
+    data = text.replace("URL", B).encode()
+    references = find_references(data, "a.md").references
+    assert [(ref.form.value, ref.url.raw) for ref in references] == [(forms, B)]
+    assert find_references(data, "a.md").findings == ()
+
+
+@pytest.mark.parametrize("line", [b"a: b\n", b"\n", b"---x\n", b'"a": 1,\n', b";;\n", b"# x\n"])
+def test_such_front_matter_takes_time_in_proportion_to_the_text(line: bytes) -> None:
+    def cpu_s(size: int) -> float:
+        started = process_time()
+        for opening in (b"title: x\n", b'"a": 1,\n', b"---\ntitle: x\n"):
+            frontmatter.split(opening + line * (size // len(line)))
+        return process_time() - started
+
+    # Eight times the text takes eight times as long; a square would take sixty-four times.
+    assert cpu_s(400_000) < 30 * max(cpu_s(50_000), 0.01)
