@@ -5,14 +5,15 @@ Others use these names:
 - `find_pictures` returns where an HTML page asks for pictures and style sheets, as it spells that.
 - `SiteAddress`, `Location` and `resolve` tell where such an address leads, as a browser would.
 - `MentionFinder` finds every place of a text that spells an address of a source.
-- `mention_uses` tells what an HTML page does with each of them.
+- `mention_uses` tells what an HTML page does with each of them, `string_uses` what a feed, a
+  search index or a script does.
 - `utf8_text` decodes a file of any kind, and leaves out what is no text.
 
 Read the files in this order: `text`, `location`, `pictures`, `mentions`.
 """
 
 from mirror.pages.location import Location, SiteAddress, resolve
-from mirror.pages.mentions import Mention, MentionFinder, Use, mention_uses
+from mirror.pages.mentions import Mention, MentionFinder, Use, mention_uses, string_uses
 from mirror.pages.pictures import PageAddress, PageAddresses, find_pictures, find_style_pictures
 from mirror.pages.text import utf8_text
 
@@ -28,5 +29,6 @@ __all__ = [
     "find_style_pictures",
     "mention_uses",
     "resolve",
+    "string_uses",
     "utf8_text",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from heapq import merge
 from typing import NamedTuple
@@ -205,3 +205,90 @@ def _in_attribute(page: bytes, tag: HtmlTag, attribute: Attribute) -> Use:
     if name == b"a" and is_shown_address(page, tag):
         return Use.TEXT
     return Use.ASKED
+
+
+# --- Beside HTML ------------------------------------------------------------------------------
+
+# Each takes a string that nothing closes up to the end, so that no text is searched twice.
+_XML_TEXT = re.compile(
+    rb"<!\[CDATA\[(?P<verbatim>(?:[^\]]|\](?!\]>))*+)|>(?P<escaped>[^<]++)", re.S
+)
+_JSON_STRING = re.compile(rb"\"(?P<json>(?:[^\"\\]|\\.)*+)\"?", re.S)
+# Only one that starts with a tag: where a quote opens or closes a string, a script alone can tell.
+_SCRIPT_STRING = re.compile(
+    rb"\"(?P<double><[A-Za-z](?:[^\"\\\n]|\\.)*+)|'(?P<single><[A-Za-z](?:[^'\\\n]|\\.)*+)"
+    rb"|`(?P<template><[A-Za-z](?:[^`\\]|\\.)*+)",
+    re.S,
+)
+_STRINGS = {
+    **dict.fromkeys((".xml", ".rss", ".atom"), _XML_TEXT),
+    **dict.fromkeys((".json", ".webmanifest"), _JSON_STRING),
+    **dict.fromkeys((".js", ".mjs"), _SCRIPT_STRING),
+}
+_TAG = re.compile(rb"<[A-Za-z!/]")
+# A word of a sentence stands before an address that is text, and no `![](`, `src=` or `[name]:`.
+_SENTENCE = re.compile(rb"(?<!\]:)[ \t\r\n]+\Z|[\x80-\xff]\Z")
+_BEFORE_SENTENCE = 100  # bytes
+
+
+def string_uses(suffix: str, text: bytes, finder: MentionFinder) -> Iterator[tuple[Mention, Use]]:
+    """Yield each mention in a feed, a search index, a script or the like, with its use.
+
+    What readers see of such a file is HTML in its strings, or a sentence. `suffix` is that of the
+    file's name. An address that is a whole string is one that a script may ask for.
+    """
+    strings = _STRINGS.get(suffix.lower())
+    mentions = list(finder.find(text))[::-1]
+    for string in strings.finditer(text) if strings is not None and mentions else ():
+        start, stop = string.span(string.lastgroup or 0)
+        while mentions and mentions[-1].start < start:
+            yield mentions.pop(), Use.ASKED
+        inside = []
+        while mentions and mentions[-1].start < stop:
+            inside.append(mentions.pop())
+        if inside:
+            yield from _in_string(string, inside, finder)
+    while mentions:
+        yield mentions.pop(), Use.ASKED
+
+
+def _in_string(
+    string: re.Match[bytes], mentions: Sequence[Mention], finder: MentionFinder
+) -> Iterator[tuple[Mention, Use]]:
+    """Yield the mentions of a string with their uses, and with the addresses that it stands for."""
+    fragment = _decoded(string)
+    found = list(finder.find(fragment))
+    if len(found) != len(mentions):
+        yield from ((mention, Use.ASKED) for mention in mentions)
+        return
+    uses = mention_uses(fragment, found) if _TAG.search(fragment) else _in_words(fragment, found)
+    for mention, (inner, use) in zip(mentions, uses, strict=True):
+        yield mention._replace(url=inner.url), use
+
+
+def _decoded(string: re.Match[bytes]) -> bytes:
+    kind = string.lastgroup or ""
+    text = string[kind]
+    if kind == "verbatim":
+        return text
+    if kind == "escaped":
+        return read(text.decode(), Quoting.HTML).encode()
+    return _STRING_ESCAPE.sub(_unescaped, text)
+
+
+_STRING_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.S)
+_CONTROLS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b" ", b"f": b" "}
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    if digits := escape[1] or escape[2]:
+        return chr(int(digits, 16)).encode(errors="replace")
+    return _CONTROLS.get(escape[3], escape[3])
+
+
+def _in_words(text: bytes, mentions: Sequence[Mention]) -> Iterator[tuple[Mention, Use]]:
+    is_list = not text[: mentions[0].start].strip()  # as in a `srcset`
+    for mention in mentions:
+        before = text[max(0, mention.start - _BEFORE_SENTENCE) : mention.start]
+        is_text = not is_list and before.strip() and _SENTENCE.search(before)
+        yield mention, Use.TEXT if is_text else Use.ASKED

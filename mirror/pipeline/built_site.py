@@ -24,6 +24,7 @@ from mirror.pages import (
     find_style_pictures,
     mention_uses,
     resolve,
+    string_uses,
     utf8_text,
 )
 from mirror.pipeline.progress import FindingLog, Progress
@@ -34,7 +35,7 @@ from mirror.urls.sources import Locator, Source
 
 _PAGES = frozenset({".html", ".htm", ".xhtml"})
 # What pages load and browsers draw or run, and what feed readers show.
-_ASKED_FOR = frozenset(".css .svg .js .mjs .webmanifest .xml .rss .atom".split())
+_ASKED_FOR = frozenset(".css .svg .js .mjs .json .webmanifest .xml .rss .atom".split())
 _PLACES = 20  # of one address; a logo that is gone is gone on every page
 _HOSTS = 1000  # that are told apart
 _CHECKED = 1 << 16  # locations whose check is remembered: most pages show what others show
@@ -186,8 +187,8 @@ def verify_site(
 ) -> tuple[Layer, dict[str, int]]:
     """Check every picture of the pages in `folder`; return the findings and what was counted.
 
-    So is every other place of a page, a script, a style sheet or a feed that `finder` finds and
-    that a browser may ask for. Names of pages count from `root`.
+    So is every other place of a page, a script, a style sheet, a feed or a search index that
+    `finder` finds and that a browser may ask for. Names of pages count from `root`.
     """
     progress.stage("read the site", None, "pages")
     reader = _SiteReader(check, finder, folder, root, FindingLog(progress.finding))
@@ -258,31 +259,35 @@ class _SiteReader:
                 if file is not page:
                     self._in_sheets[file.name] |= named
                 else:
-                    asked = (
-                        mention
-                        for mention, use in mention_uses(text, self._mentions(text))
-                        if use is Use.ASKED
+                    self._check_mentions(
+                        file, text, mention_uses(text, self._mentions(text)), named
                     )
-                    self._check_mentions(file, text, asked, named)
                 waiting += self._new_sheets(addresses, base)
 
     def read_other(self, file: TextFile) -> None:
-        """Check what a style sheet, a script, an SVG or a feed names."""
+        """Check what a style sheet, a script, an SVG, a feed or a search index names."""
         data = file.read()
         if isinstance(data, Finding):
             self.findings.append(data)
-        elif (text := utf8_text(data)) is not None:
-            self._check_mentions(file, text, self._mentions(text), self._in_sheets[file.name])
+        elif self._finder.may_be_in(data) and (text := utf8_text(data)) is not None:
+            uses = string_uses(file.path.suffix, text, self._finder)
+            self._check_mentions(file, text, uses, self._in_sheets[file.name])
 
     def _mentions(self, text: bytes) -> Iterator[Mention]:
         return self._finder.find(text) if self._finder.may_be_in(text) else iter(())
 
     def _check_mentions(
-        self, file: TextFile, text: bytes, mentions: Iterable[Mention], named: Collection[Location]
+        self,
+        file: TextFile,
+        text: bytes,
+        uses: Iterable[tuple[Mention, Use]],
+        named: Collection[Location],
     ) -> None:
         position = PositionCounter(PostText(text, "utf-8"))
         base = self._check.site.page(file.path.relative_to(self._folder).as_posix())
-        for mention in sorted(mentions, key=lambda mention: mention.start):
+        for mention, use in uses:
+            if use is not Use.ASKED:
+                continue
             location = resolve(mention.url.raw, base, self._check.site)
             verdict = None if location is None else self._verdict(location)
             if verdict is None or verdict[0] is not Rule.PAGE_SHOWS_SOURCE or location in named:

@@ -21,7 +21,7 @@ from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import find_references
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Reference, Rule
-from mirror.pages import Mention, MentionFinder, Use, mention_uses, utf8_text
+from mirror.pages import Mention, MentionFinder, Use, mention_uses, string_uses, utf8_text
 from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
@@ -246,6 +246,10 @@ def _explained(
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)
         why = None if reference is None else reasons.of(name, reference)
+        if why is Why.TEXT and _IN_SYNTAX.search(
+            text[max(0, mention.start - _BEFORE_BYTES) : mention.start]
+        ):
+            why = Why.UNKNOWN_FORM
         if why is None or why is Why.CODE:
             by_start = by_start or _probe(text, mentions, name)
             why = by_start[mention.start]
@@ -261,6 +265,10 @@ def _reference_at(on_line: Sequence[Reference], column: int) -> Reference | None
     return on_line[index]
 
 
+# An address there is no text, though Markdown takes it for text: `![](https://h/a b.png)`, which
+# Python-Markdown shows, and `![]({{ "https://…" | url }})`.
+_IN_SYNTAX = re.compile(rb"(?:\]\([ \t]*<?|=[\"']|\{\{[^{}\r\n]*+|\{%[^%\r\n]*+)\Z")
+_BEFORE_BYTES = 200
 _PROBE = b"https://probe.invalid/a.png"
 _PROBED = {Form.AUTOLINK: Why.TEXT, Form.CODE: Why.CODE, Form.COMMENT: Why.CODE}
 _SCRIPT = re.compile(rb"(</?)s(?=cript[\s>]|tyle[\s>])", re.I)
@@ -332,8 +340,9 @@ def _in_built_site(
                 uses = ((mention, _USES[use]) for mention, use in mention_uses(text, mentions))
                 yield from _placed(file, text, uses)
         elif is_asked_for(file.path):
-            for text, mentions in _read(file, finder, findings):
-                yield from _placed(file, text, ((mention, Why.SITE) for mention in mentions))
+            for text, _ in _read(file, finder, findings):
+                found = string_uses(file.path.suffix, text, finder)
+                yield from _placed(file, text, ((mention, _USES[use]) for mention, use in found))
 
 
 def _read(

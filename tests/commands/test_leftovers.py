@@ -322,7 +322,7 @@ def test_the_built_site_is_read_as_a_browser_would(blog: Blog) -> None:
         f"<a href='{A}'>{A}</a>\n<script>load('{A}')</script>\n",
     )
     add(blog, "public/style.css", f"a {{ background: url({A}) }}")
-    add(blog, "public/search.json", json.dumps({"text": A}))
+    add(blog, "public/search.json", json.dumps({"image": A, "text": f"see {A}"}))
     assert whys(blog, "--site", "public") == {
         "public/index.html:2:11": "site",
         "public/index.html:3:6": "code",
@@ -331,6 +331,8 @@ def test_the_built_site_is_read_as_a_browser_would(blog: Blog) -> None:
         "public/index.html:6:10": "text",
         f"public/index.html:6:{12 + len(A)}": "text",
         "public/index.html:7:15": "site",
+        "public/search.json:1:12": "site",
+        f"public/search.json:1:{28 + len(A)}": "text",
         "public/style.css:1:21": "site",
     }
 
@@ -385,3 +387,21 @@ def test_a_url_with_a_secret_is_moved_by_rewrite_as_it_is_advised(blog: Blog) ->
     assert "planted" not in ran.out
     assert run(blog, "rewrite", "--drop-secrets").code == 0
     assert run(blog, "leftovers").code == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (f"![]({BUCKET}a b.png)\n", "unknown-form"),  # Python-Markdown shows it
+        (f"![]({{{{ '{A}' | url }}}})\n", "unknown-form"),
+        (f'[img src="{A}"]\n', "unknown-form"),
+        (f"<img src=\"{{{{ '{A}' | url }}}}\">\n", "not-mirrored"),
+        (f"---\ntitle: x\n# {A}\n---\n", "code"),
+        (f"see ({A}) and {{{{ x }}}} {A}\n", "text"),
+    ],
+)
+def test_an_address_in_syntax_that_markdown_does_not_know_is_no_text(
+    blog: Blog, text: str, why: str
+) -> None:
+    blog.write("p.md", text)
+    assert set(whys(blog).values()) == {why}

@@ -363,7 +363,7 @@ def test_what_a_page_may_ask_a_source_for_in_any_way_is_a_difference(
     assert line.startswith("M601 public/index.html:1:")
 
 
-@pytest.mark.parametrize("name", ["g.js", "feed.xml", "extra.css", "logo.svg"])
+@pytest.mark.parametrize("name", ["g.js", "feed.xml", "extra.css", "logo.svg", "index.json"])
 def test_what_is_published_beside_the_pages_may_not_ask_a_source(mirrored: Blog, name: str) -> None:
     page(mirrored, "<p>x</p>")
     write(mirrored, f"public/{name}", f"x = '{BUCKET}a.png'\n")
@@ -372,4 +372,12 @@ def test_what_is_published_beside_the_pages_may_not_ask_a_source(mirrored: Blog,
 
 def test_code_and_text_of_a_page_may_name_a_source(mirrored: Blog) -> None:
     page(mirrored, f"<p>{BUCKET}a.png</p><pre>{BUCKET}a.png</pre><!-- {BUCKET}a.png -->")
+    assert differences(mirrored) == []
+
+
+def test_code_and_text_of_a_feed_and_a_search_index_may_name_a_source(mirrored: Blog) -> None:
+    page(mirrored, "<p>x</p>")
+    html = f"<p>see {BUCKET}a.png</p><pre>&lt;img src='{BUCKET}a.png'></pre>"
+    write(mirrored, "public/index.xml", f"<rss><description><![CDATA[{html}]]></description></rss>")
+    write(mirrored, "public/search.json", json.dumps({"docs": [{"text": html}]}))
     assert differences(mirrored) == []

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.pages import Mention, MentionFinder, Use, mention_uses
+from mirror.pages import Mention, MentionFinder, Use, mention_uses, string_uses
 from mirror.urls.sources import Source
 
 FINDER = MentionFinder(
@@ -155,3 +155,66 @@ def test_what_a_page_does_with_an_address(page: str, use: Use) -> None:
 def test_the_link_around_a_bare_address_is_text() -> None:
     data = f"<a href='{A}'>{A}</a>".encode()
     assert [use for _, use in mention_uses(data, FINDER.find(data))] == [Use.TEXT, Use.TEXT]
+
+
+def in_strings(name: str, text: str) -> list[tuple[str, Use]]:
+    """Return the address and the use of each mention in a file of this suffix."""
+    return [(mention.url.raw, use) for mention, use in string_uses(name, text.encode(), FINDER)]
+
+
+HTML = "<p>x <img src='U'></p><pre>&lt;img src='U'&gt;</pre><p>at U now</p>".replace("U", A)
+HTML_USES = [(A, Use.ASKED), (A, Use.CODE), (A, Use.TEXT)]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text"),
+    [
+        (".xml", f"<rss><description>{escape(HTML)}</description></rss>"),
+        (".rss", f"<rss><description><![CDATA[{HTML}]]></description></rss>"),
+        (".json", json.dumps([{"title": "x", "content": HTML}])),
+        (".JSON", json.dumps([{"content": HTML}]).replace("/", "\\/").replace("<", "\\u003c")),
+        (".js", f"f({json.dumps(HTML)}, 3)"),
+        (".mjs", f"f(`{HTML}`, 3)"),
+    ],
+)
+def test_html_in_a_string_counts_as_html(suffix: str, text: str) -> None:
+    assert in_strings(suffix, text) == HTML_USES
+
+
+@pytest.mark.parametrize(
+    ("suffix", "text", "use"),
+    [
+        (".json", '{"text": "see U for it"}', Use.TEXT),
+        (".json", '{"text": "看U"}', Use.TEXT),
+        (".json", '{"image": "U"}', Use.ASKED),
+        (".json", '{"images": "U 1x, U 2x"}', Use.ASKED),
+        (".json", '{"raw": "an image ![](U)"}', Use.ASKED),
+        (".json", '{"raw": "an image ![][1]\\n\\n[1]: U"}', Use.ASKED),
+        (".json", '{"U": 1}', Use.ASKED),
+        (".json", '{"text": "not closed U', Use.TEXT),
+        (".webmanifest", '{"icons": [{"src": "U"}]}', Use.ASKED),
+        (".xml", "<image:loc>U</image:loc>", Use.ASKED),
+        (".xml", '<enclosure url="U"/>', Use.ASKED),
+        (".xml", "<summary>see U</summary>", Use.TEXT),
+        (".js", "a = 'see U'", Use.ASKED),
+        (".js", "a = /'/; f(\"U\"); b = 'x'", Use.ASKED),
+        (".js", "f('<img src=\"U\">')", Use.ASKED),
+        (".js", "f('<p>see U</p>')", Use.TEXT),
+        (".css", "a { background: url(U) }", Use.ASKED),
+        (".svg", '<image href="U"/>', Use.ASKED),
+    ],
+)
+def test_a_string_is_text_where_readers_see_a_sentence(suffix: str, text: str, use: Use) -> None:
+    assert {found for _, found in in_strings(suffix, text.replace("U", A))} == {use}
+
+
+@pytest.mark.parametrize("piece", ['\\"', '"', "<![CDATA[", ">", "<a", "'<a", f'"{A} ', f">{A} "])
+@pytest.mark.parametrize("suffix", [".json", ".xml", ".js"])
+def test_strings_take_time_in_proportion_to_the_text(suffix: str, piece: str) -> None:
+    def cpu_s(size: int) -> float:
+        started = process_time()
+        in_strings(suffix, f'"{A}"' + piece * (size // len(piece)) + A)
+        return process_time() - started
+
+    # Eight times the text takes eight times as long; a square would take sixty-four times.
+    assert cpu_s(400_000) < 30 * max(cpu_s(50_000), 0.01)
