@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -65,3 +67,17 @@ def blog(tmp_path: Path) -> Iterator[Blog]:
         blog = Blog(tmp_path, host)
         blog.configure()
         yield blog
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, driven over its DevTools protocol."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    if browser is None:
+        pytest.skip("no Chromium on this machine; Debian has it as `chromium`")
+    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=browser, args=sandbox)
+        yield running
+        running.close()

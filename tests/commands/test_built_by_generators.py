@@ -5,14 +5,12 @@ Each test is skipped where its generator is not installed.
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
+from support import generators
 from support.commands import BUCKET, CommandResult, picture, run
+from support.generators import build, command
 from support.sites import Blog
 
 HOME = "https://me.example/blog/"
@@ -39,26 +37,7 @@ def written(blog: Blog) -> Blog:
 
 
 def write(blog: Blog, name: str, text: str | bytes) -> None:
-    path = blog.root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-
-
-def command(name: str, python_module: str | None = None) -> list[str]:
-    """Return how a generator is run, or skip the test."""
-    if python_module is not None:
-        pytest.importorskip(python_module)
-        return [sys.executable, "-m", name]
-    path = shutil.which(name) or pytest.skip(f"{name} is not installed")
-    return [path]
-
-
-def build(blog: Blog, *arguments: str) -> None:
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
-    done = subprocess.run(
-        arguments, cwd=blog.root, capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    generators.write(blog.root, {name: text})
 
 
 def mkdocs(blog: Blog) -> tuple[str, list[str]]:
@@ -125,10 +104,7 @@ def hexo(blog: Blog) -> tuple[str, list[str]]:
     write(blog, "content/_posts/post.md", f"---\ntitle: x\nlayout: false\n---\n{text}")
     write(blog, "content/local.png", picture(9))
     write(blog, "scaffolds/post.md", "")
-    if (modules := os.environ.get("MIRROR_TEST_NODE_MODULES")) is not None:
-        (blog.root / "node_modules").symlink_to(modules)
-    elif not (blog.root / "node_modules").exists():
-        pytest.skip("hexo needs its packages: MIRROR_TEST_NODE_MODULES names their folder")
+    generators.link_packages(blog.root)
     return "public", [*command("hexo"), "generate", "--silent"]
 
 
@@ -145,7 +121,7 @@ def test_a_site_is_checked_as_it_is_built(
 ) -> None:
     site, program = prepare(written)
     assert not written.sync().findings
-    build(written, *program)
+    build(written.root, *program)
     before = check(written, site)
     assert before.code == 1
     assert before.out.count("[M601]") >= 2, before.out
@@ -157,7 +133,7 @@ def test_a_site_is_checked_as_it_is_built(
     assert ran.out.count("[rewrite]") == 2
 
     assert not written.rewrite().findings
-    build(written, *program)
+    build(written.root, *program)
     after = check(written, site)
     assert after.code == 0, after.out
     assert after.out.endswith(": all agree\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -231,19 +230,6 @@ def test_the_command_writes_one_file_and_equal_sites_make_equal_pages(
 
 
 # --- In a browser -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    if browser is None:
-        pytest.skip("no Chromium on this machine; Debian has it as `chromium`")
-    api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with api.sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=browser, args=sandbox)
-        yield running
-        running.close()
 
 
 @pytest.fixture
