@@ -85,7 +85,7 @@ def _line(place: Leftover, style: Style) -> str:
             "its secret back"
         )
     if place.is_ignored:
-        reason = "is listed under [[ignore]]; it is gone already"
+        reason = "is listed under [[ignore]] as gone; mirror does not ask for it"
     where = f"{one_line(place.file)}:{place.line}:{place.column}"
     return for_log(f"{mark} {where} {place.url}: {reason} [{place.why.value}]")
 
