@@ -2,25 +2,32 @@
 
 BagIt (RFC 8493) is a format of libraries: a folder `data`, and lists of checksums beside it. The
 command `sha256sum -c manifest-sha256.txt` proves that nothing is lost, without this program.
+
+`sources.txt` beside them says which address each original was fetched from. No pull request and no
+merge changes it, unlike the manifest.
 """
 
 from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
 from mirror.files import Tree, explain, sweep
 from mirror.model import EXTENSIONS, Blob, Digest
+from mirror.urls.address import Address, identity
 from mirror.urls.redact import printable
 
 _BAG = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _ORIGINAL = re.compile(r"data/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z]+")
+_SOURCES = "sources.txt"
 _HASHED_BYTES = 1 << 20  # read at a time
+_SOURCE_LINE = re.compile(rb"([0-9a-f]{64})  ([!-~]+)\n")
 _UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
 
 
@@ -30,6 +37,34 @@ class ArchiveError(Exception):
 
 class UnreadableError(ArchiveError):
     """An original may be there, but permissions or the disk prevent reading it."""
+
+
+@dataclass(slots=True)
+class SourceRecord:
+    """The original that each address last gave, as far as an archive saw it.
+
+    64-bit hashes stand for addresses and digests: a manifest may have millions.
+    """
+
+    _last: dict[int, int] = field(default_factory=dict)
+    _digests: set[int] = field(default_factory=set)
+
+    def add(self, address: str, digest: str) -> None:
+        """Record a line: the later one of an address counts."""
+        self._last[hash(identity(address))] = hash(digest)
+        self._digests.add(hash(digest))
+
+    def is_known(self, address: Address, digest: Digest) -> bool:
+        """Return True if this original is what the address gave last."""
+        return self._last.get(hash(identity(address))) == hash(digest.hex)
+
+    def contradicts(self, address: Address, digest: Digest) -> bool:
+        """Return True if the address gave another original, or this one came from others only.
+
+        An archive that never saw either of them, such as that of a new clone, knows nothing.
+        """
+        last = self._last.get(hash(identity(address)))
+        return hash(digest.hex) in self._digests if last is None else last != hash(digest.hex)
 
 
 class Archive:
@@ -85,6 +120,31 @@ class Archive:
             for name, status in self._tree.walk("data/"):
                 if _ORIGINAL.fullmatch(name):
                     yield status.st_mtime, status.st_size
+
+    def source_record(self) -> SourceRecord:
+        """Return what `add_sources` recorded."""
+        return self._source_record()[0]
+
+    def _source_record(self) -> tuple[SourceRecord, bool]:
+        """Return the record, and whether its last line is torn, as a kill leaves one."""
+        record, line = SourceRecord(), b"\n"
+        with self._errors(_SOURCES), suppress(FileNotFoundError), self._tree.opened(_SOURCES) as f:
+            for line in f:
+                if match := _SOURCE_LINE.fullmatch(line):
+                    record.add(match[2].decode(), match[1].decode())
+        return record, not line.endswith(b"\n")
+
+    def add_sources(self, entries: Iterable[tuple[Address, Digest]]) -> None:
+        """Record which address each original came from, unless that is the last one on record."""
+        record, is_torn = self._source_record()
+        lines = []
+        for address, digest in entries:
+            if not record.is_known(address, digest):
+                record.add(address, digest.hex)
+                lines.append(f"{digest}  {address}\n")
+        if lines:
+            with self._errors(_SOURCES):
+                self._tree.append(_SOURCES, ("\n" * is_torn + "".join(lines)).encode())
 
     def seal(self) -> None:
         """Bring the bag's lists of checksums up to date.

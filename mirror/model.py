@@ -267,6 +267,7 @@ class Rule(Enum):
     TOLD_APART = "M213", "pictures-told-apart", Outcome.WARNING
     ARCHIVE_UNCHECKED = "M211", "archive-not-checked", Outcome.UNCHECKED
     DECISION = "M214", "decision-of-a-person", Outcome.WARNING
+    SOURCE_NOT_PROVEN = "M215", "source-not-proven", Outcome.FAILURE
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE

@@ -157,6 +157,7 @@ def _read_map(path: Path) -> dict[str, str]:
 def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
     from mirror.pipeline.repeat_proof import RepeatProof
     from mirror.pipeline.rewrite import ByManifest, Proof, unfollowed_links
+    from mirror.pipeline.source_proof import SourceProof
     from mirror.repeats.reviews import REVIEWS, load_reviews
     from mirror.site_index import site_name
 
@@ -171,6 +172,7 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
     if (problem := unfollowed_links(parts.config.root, destination)) is not None:
         raise ConfigError(f"destination {destination.name!r}: {problem}; set `public_url` instead")
     manifest, _ = parts.manifest.load()
+    reviews = load_reviews(parts.config.manifest / REVIEWS)
     return ByManifest(
         locator=parts.locator,
         destinations=parts.destinations,
@@ -180,11 +182,12 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         proof=Proof(destination, manifest.by_key.keys(), site_name(parts.config.manifest)),
         repeats=RepeatProof(
             manifest,
-            load_reviews(parts.config.manifest / REVIEWS),
+            reviews,
             parts.archive,
             parts.destinations,
             parts.config.fetch.max_pixels,
         ),
+        sources=SourceProof(parts.archive.source_record(), reviews, parts.locator),
         drop_secrets=drop_secrets,
         reasons=parts.state.last_sync.reasons(),
     )

@@ -33,6 +33,11 @@ class Tree:
         with self._parent(name, make=True) as (folder, last):
             folder.replace(last, data)
 
+    def append(self, name: str, data: bytes) -> None:
+        """Add `data` to the end of a file, which is created if needed, and its folders."""
+        with self._parent(name, make=True) as (folder, last):
+            folder.append(last, data)
+
     def read(self, name: str, max_bytes: int | None = None) -> bytes:
         """Return the contents, or their first `max_bytes`; errors as those of `opened`."""
         with self.opened(name) as file:

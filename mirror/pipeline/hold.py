@@ -1,18 +1,20 @@
 """Hold back what a person has to look at, instead of recording it. Pure.
 
 A source that serves another picture than before changes nothing that stands: the new picture is
-held back until a person accepts it.
+held back until a person accepts it. So is a picture of the manifest that nothing proves to be that
+of its address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
+from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.scan import PostImage
 from mirror.repeats.reviews import Reviews
 from mirror.urls.address import Address, identity
@@ -33,14 +35,17 @@ def hold_back(
     reviews: Reviews,
     held_before: Iterable[HeldImage] = (),
     redirects_before: Mapping[Address, str] = MappingProxyType({}),
+    doubtful: Container[str] = frozenset(),
 ) -> Intake:
     """Hold back what a person has to look at, unless `reviews` accept it.
 
     That is a picture that differs from the one that the manifest has for its address, and one
     picture that a host redirects several addresses to, in this run or an earlier one.
     `redirects_before` are the URLs that recorded addresses were redirected to.
+    `doubtful` are the identities of addresses for which nothing proves the picture of the manifest.
     """
-    suspects = {image.blob.digest for image in held_before} | {*reviews.accepted.values()}
+    pending = (image for image in held_before if not _is_recorded(manifest, image))
+    suspects = {image.blob.digest for image in pending} | {*reviews.accepted.values()}
     recorded: list[Original] = []
     held: list[HeldImage] = []
     findings: list[Finding] = []
@@ -53,7 +58,8 @@ def hold_back(
             recorded.append(original)
         elif before is not None:
             held += (HeldImage(url, blob) for url in original.request.addresses)
-            findings.append(_changed(original, before))
+            is_doubtful = identity(address) in doubtful
+            findings.append((_contradicted if is_doubtful else _changed)(original, before))
         elif original.final_url is not None and (
             original.final_url in notices or blob.digest in suspects
         ):
@@ -85,6 +91,44 @@ def _changed(original: Original, before: Asset) -> Finding:
         "The new one is held back, and posts go on showing the old one; look at it, then take it "
         f"with `mirror accept {original.request.addresses[0]}`",
     )
+
+
+def _contradicted(original: Original, before: Asset) -> Finding:
+    address = original.request.addresses[0]
+    return original.request.finding(
+        Rule.SOURCE_NOT_PROVEN,
+        f"the manifest has picture {before.digest} for it, which never came from it here, and the "
+        f"host serves {original.blob.digest}. The post stays as it is. If the line is wrong, take "
+        f"the address out of its `sources`; if the host is right, `mirror accept {address}`",
+    )
+
+
+def doubt(
+    manifest: Manifest,
+    requests: Iterable[FetchItem],
+    originals: Iterable[Original],
+    doubtful: Container[str],
+) -> tuple[list[HeldImage], list[Finding]]:
+    """Return the pictures that the manifest has for `doubtful` addresses and no host confirmed.
+
+    They wait for a person's word, and each is a finding.
+    """
+    answered = {identity(url) for item in originals for url in item.request.addresses}
+    images: list[HeldImage] = []
+    findings: list[Finding] = []
+    for request in requests:
+        address = request.addresses[0]
+        before = manifest.find(address)
+        if identity(address) in answered or identity(address) not in doubtful or before is None:
+            continue
+        images += (HeldImage(url, before.blob) for url in request.addresses)
+        message = (
+            f"the manifest has picture {before.digest} for it, which never came from it here, and "
+            "the host does not send it now. The post stays as it is. If the line is wrong, take "
+            f"the address out of its `sources`; if it is right, `mirror accept {address}`"
+        )
+        findings.append(request.finding(Rule.SOURCE_NOT_PROVEN, message))
+    return images, findings
 
 
 def _notice(original: Original, together: Collection[Address], manifest: Manifest) -> Finding:

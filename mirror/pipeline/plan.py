@@ -11,11 +11,12 @@ from mirror.fetch import Validators
 from mirror.manifest import Manifest
 from mirror.model import Blob, Finding, HeldImage, Rule
 from mirror.pipeline.scan import PostImage
+from mirror.pipeline.source_proof import SourceProof
 from mirror.state import Journal, ValidatorCache
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.ignore import IgnoreList
 from mirror.urls.redact import has_hidden, without_secrets
-from mirror.urls.sources import Locator, SourceImage
+from mirror.urls.sources import SourceImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Inventory:
     by_object: Mapping[str, Blob]  # by `SourceImage.object_name`
     unrecorded: Sequence[tuple[Address, Blob]]  # in journal and archive, not in the manifest
     validators: Mapping[Address, tuple[str, Validators]]
+    doubtful: frozenset[str] = frozenset()  # identities of addresses that are to be asked again
 
     @classmethod
     def load(
@@ -53,32 +55,43 @@ class Inventory:
         manifest: Manifest,
         journal: Journal,
         archive: Archive,
-        locator: Locator,
+        sources: SourceProof,
         validators: ValidatorCache,
         accepted: Iterable[HeldImage] = (),
     ) -> Inventory:
         """Read journal and validators. Raise `ArchiveError`.
 
-        `accepted` are pictures in the archive that take the place of those of the manifest.
+        `accepted` are pictures in the archive that take the place of those of the manifest. An
+        address of the manifest that `sources` doubt is not known.
         """
         recorded = {url: asset.blob for asset in manifest.assets.values() for url in asset.sources}
+        doubtful = {
+            url
+            for asset in manifest.assets.values()
+            for url in asset.sources
+            if sources.is_doubtful(url, asset)
+        }
         unrecorded = [
             (url, blob)
             for url, blob in journal.read()
             if manifest.find(url) is None and archive.has(blob)
         ]
         unrecorded += [(image.address, image.blob) for image in accepted]
-        every = recorded | dict(unrecorded)
-        images = ((locator.locate(Url(url)), blob) for url, blob in every.items())
+        every = {url: blob for url, blob in recorded.items() if url not in doubtful}
+        every |= dict(unrecorded)
+        images = ((sources.locator.locate(Url(url)), blob) for url, blob in every.items())
         return cls(
             {identity(url): blob for url, blob in every.items()},
             {located.object_name: blob for located, blob in images if located is not None},
             unrecorded,
             validators.load(),
+            frozenset(map(identity, doubtful)) - {identity(url) for url, _ in unrecorded},
         )
 
     def find(self, located: SourceImage) -> Blob | None:
         """Return the blob of an address, also if its object is known under another address only."""
+        if identity(located.address) in self.doubtful:
+            return None
         return self.blobs.get(identity(located.address)) or self.by_object.get(located.object_name)
 
     def validators_of(self, address: Address, blob: Blob | None) -> Validators | None:

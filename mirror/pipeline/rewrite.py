@@ -29,6 +29,7 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.scan import Scanned, ScannedPost
+from mirror.pipeline.source_proof import SourceProof
 from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
@@ -71,6 +72,7 @@ class ByManifest:
     `destinations` are all whose URLs may stand in posts. A reference is only repointed at an object
     that `proof` saw, and only if `--revert` can bring back what stood there. It shows the picture
     that it meant before, or one that `repeats` proves to be the same, or one that a person chose.
+    `sources` prove the picture of the manifest for the address of a source.
     `reasons` say why the last sync did not take an image, by the identity of its address.
     """
 
@@ -81,6 +83,7 @@ class ByManifest:
     destination: Destination
     proof: Proof
     repeats: RepeatProof
+    sources: SourceProof
     drop_secrets: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,12 +92,9 @@ class ByManifest:
     ) -> str | Finding | None:
         current = post.from_root(reference.url)
         url = before or current
-        asset = asset_of(self.destinations, self.manifest, url)
-        if asset is None:
-            if (located := self.locator.locate(url)) is None:
-                return None
-            if (asset := self.manifest.find(located.address)) is None:
-                return self._not_mirrored(located.address)
+        asset = self._asset_of(url, is_repointed=before is not None)
+        if not isinstance(asset, Asset):
+            return asset
         shown = self.manifest.shown_for(asset)
         standing = self._standing(current, is_repointed=before is not None)
         problem = None
@@ -148,6 +148,21 @@ class ByManifest:
         else:
             return None
         return Finding(rule, str(url), message)
+
+    def _asset_of(self, url: Url, *, is_repointed: bool) -> Asset | Finding | None:
+        """Return the asset that the manifest has for a mirrored URL or a source."""
+        asset = asset_of(self.destinations, self.manifest, url)
+        if asset is not None or (located := self.locator.locate(url)) is None:
+            return asset
+        if (asset := self.manifest.find(located.address)) is None:
+            return self._not_mirrored(located.address)
+        if not is_repointed and self.sources.is_doubtful(located.address, asset):
+            message = (
+                "stays as it is: the picture that the manifest has for it never came from it here; "
+                "`mirror sync` asks its host"
+            )
+            return Finding(Rule.SOURCE_NOT_PROVEN, str(url), message)
+        return asset
 
     def _standing(self, url: Url, *, is_repointed: bool) -> Asset | None:
         """Return the asset that a repointed reference shows, also after its destination moved."""

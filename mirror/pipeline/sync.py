@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from itertools import chain
 from pathlib import Path
 from time import monotonic
 
@@ -35,13 +34,14 @@ from mirror.pipeline.download import (
     newest_validators,
     sealing,
 )
-from mirror.pipeline.hold import accepted_images, hold_back, still_held, waiting
+from mirror.pipeline.hold import accepted_images, doubt, hold_back, still_held, waiting
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import Inventory, plan, unused_entries
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import find_orphans, images_behind, resolve
 from mirror.pipeline.scan import scan, signatures
+from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.store import (
     StoreJob,
     list_destinations,
@@ -118,7 +118,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         for image in accepted
         if _archive_held(image, archive, state.held, dry_run=options.dry_run)
     ]
-    inventory = Inventory.load(settled, state.journal, archive, locator, state.validators, archived)
+    proof = SourceProof(archive.source_record(), reviews, locator)
+    inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, archived)
     findings.extend(told_apart(settled, (image.located.address for image in images)))
     todo = plan(images, inventory, config.ignored, refresh=options.refresh, limit=options.limit)
     counts = scanned.tally() | dict(todo.counts) | {"mirrored": len(mirrored)}
@@ -143,12 +144,16 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
                 originals, damaged = collect(results, todo.requests, findings, progress)
 
     # Record what came, and choose which picture stands for which.
-    intake = hold_back(settled, originals, reviews, held.values(), state.redirects.load())
+    intake = hold_back(
+        settled, originals, reviews, held.values(), state.redirects.load(), inventory.doubtful
+    )
     findings.extend(intake.findings)
+    unproven, doubts = doubt(settled, todo.requests, originals, inventory.doubtful)
+    findings.extend(doubts)
     asked = {identity(address) for address in todo.addresses}
     known_images = [item for item in images if identity(item.located.address) not in asked]
     findings.extend(waiting(known_images, held, settled, reviews))
-    came = chain.from_iterable(original.sources for original in intake.recorded)
+    came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
     ledger = Ledger.load(config.manifest / LEDGER)
@@ -181,8 +186,10 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     # Save. An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not orphans:
+        archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
         parts.manifest.save(manifest, saved)
-    state.held.save(still_held([*held.values(), *damaged, *intake.held], manifest))
+    waiting_images = still_held([*held.values(), *damaged, *intake.held], manifest)
+    state.held.save([*waiting_images, *unproven])
     state.validators.add(todo.addresses, newest_validators(originals))
     state.journal.clear()
     counts |= {

@@ -16,6 +16,7 @@ from mirror.pipeline import rewrite as rewriting
 from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.scan import scan
+from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.sync import SyncOptions, SyncResult, sync
 from mirror.pipeline.verify import VerifyOptions, VerifyResult, verify
 from mirror.repeats.reviews import REVIEWS, load_reviews
@@ -95,6 +96,7 @@ class Blog:
         site = self.site
         manifest, _ = site.manifest.load()
         target = site.destinations[0]
+        reviews = load_reviews(site.config.manifest / REVIEWS)
         resolve = rewriting.ByManifest(
             site.locator,
             site.destinations,
@@ -104,11 +106,12 @@ class Blog:
             rewriting.Proof(target),
             RepeatProof(
                 manifest,
-                load_reviews(site.config.manifest / REVIEWS),
+                reviews,
                 site.archive,
                 site.destinations,
                 site.config.fetch.max_pixels,
             ),
+            SourceProof(site.archive.source_record(), reviews, site.locator),
         )
         return rewriting.rewrite(self._context(site, write), resolve)
 
