@@ -4,6 +4,7 @@
     python -m benchmarks NAME [...]   one of them; `--help` behind a name shows its options
     python -m benchmarks heldout FOLDER      the rule for repeats over PDFs and pictures of yours
     python -m benchmarks lookalikes FOLDER   draws pages that differ in a letter, for `dedupe`
+    python -m benchmarks fuzz                inputs that break the readers, for an hour
 
 Real posts and slides are taken from `../shared` where that folder is; otherwise the posts are those
 of the tests, and the slides are drawn.
@@ -20,7 +21,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.common import ROOT
 
 NAMES = ("startup", "scan", "manifest", "sync", "verify", "dedupe", "chaos")
-ON_REQUEST = ("heldout", "lookalikes")
+ON_REQUEST = ("heldout", "lookalikes", "fuzz")
 POSTS = ROOT.parent / "shared" / "corpus" / "markdown-blogs.tar.gz"
 PICTURES = ROOT.parent / "shared" / "slides-dev"
 DRAWN = 300

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from hashlib import sha256
-from threading import RLock
+from threading import RLock, local
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -155,6 +155,10 @@ class Connection:
             **self._credentials(),
         )
         client.meta.events.register("before-send.s3", self._count)
+        question = _RegionQuestion()
+        client.meta.events.register("before-call.s3.HeadBucket", question.begin)
+        client.meta.events.register("after-call.s3.HeadBucket", question.end)
+        client.meta.events.register("after-call-error.s3.HeadBucket", question.end)
         client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
         for operation in ("GetObject", "HeadObject"):
             client.meta.events.register(f"before-parameter-build.s3.{operation}", _hold_raw_key)
@@ -239,6 +243,26 @@ def _send_raw_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> 
     if _RAW_KEY in context:
         for part in ("url", "url_path"):
             params[part] = params[part].replace(*context[_RAW_KEY])
+
+
+class _RegionQuestion(local):
+    """Lets botocore ask once which region a bucket is in.
+
+    botocore asks with a HEAD of the bucket where a server redirects, and asks again where the
+    server redirects that one too: without end.
+    """
+
+    is_open = False
+
+    def begin(self, **_: Any) -> None:
+        from botocore.exceptions import ClientError
+
+        if self.is_open:
+            raise ClientError({"ResponseMetadata": {"HTTPHeaders": {}}}, "HeadBucket")  # type: ignore[typeddict-item]
+        self.is_open = True
+
+    def end(self, **_: Any) -> None:
+        self.is_open = False
 
 
 def _send_at_once(request: Any, **_: Any) -> None:

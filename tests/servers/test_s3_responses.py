@@ -407,3 +407,14 @@ def test_empty_pages_hide_no_object(server: ScriptedServer) -> None:
     last = listing("<Contents><Key>blog/{}</Key><Size>1</Size></Contents>", "b")
     server.responses = [page("1"), page("2", "a"), page("3"), last]
     assert [info.key for info in s3(server.url).list()] == ["a", "b"]
+
+
+def test_a_server_that_redirects_without_end_is_asked_a_few_times(server: ScriptedServer) -> None:
+    server.respond = lambda path: error(307, "TemporaryRedirect")
+    store = s3(server.url)
+    with pytest.raises(StoreError, match="307"):
+        list(store.list())
+    assert len(server.requests) <= 4
+    with pytest.raises(StoreError, match="307"):  # the next question is asked too
+        store.get(Key("a.png"))
+    assert len(server.requests) <= 8
