@@ -7,12 +7,12 @@ import re
 import string
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from mirror.files import read_named
+from mirror.files import escaping_link, read_named
 from mirror.urls.address import canonical, identity
 from mirror.urls.ignore import IgnoreEntry, IgnoreList, is_pattern
 from mirror.urls.redact import looks_secret, without_secrets
@@ -128,9 +128,33 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], start: Path) 
 def load_config(path: Path) -> Config:
     """Read and check `path`; raise `ConfigError` that names the file and the key."""
     try:
-        return loads_config(read_named(path, _MAX_BYTES), path)
+        config = loads_config(read_named(path, _MAX_BYTES), path)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    for what, place in _places(config):
+        check_no_escape(place, config.root, f"{path}: {what}")
+    return config
+
+
+def _places(config: Config) -> Iterator[tuple[str, Path]]:
+    """Yield what commands write to, by its name."""
+    yield "the archive", config.archive
+    yield "the manifest", config.manifest
+    yield "the state", config.state
+    yield from (("the posts", path) for path in config.posts.paths)
+    for destination in config.destinations:
+        if destination.url.startswith("file:"):
+            yield f"destination {destination.name!r}", _folder(destination, config.root)
+
+
+def check_no_escape(place: Path, root: Path, what: str) -> None:
+    """Raise `ConfigError` if a link that lies in the repository leads `place` out of it."""
+    if (link := escaping_link(place, root)) is not None:
+        target = os.path.realpath(link)
+        raise ConfigError(
+            f"{what}: {link} is a symbolic link to {target}, and a commit of anybody can bring "
+            "such a link; if it is yours, name the folder behind it instead"
+        )
 
 
 def loads_config(data: bytes, path: Path) -> Config:
@@ -418,8 +442,13 @@ def _place(destination: DestinationSettings, root: Path) -> str:
     """Return the place of the objects, the same for every spelling of it."""
     scheme, _, rest = destination.url.partition(":")
     if scheme == "file":
-        return os.path.normpath(root / rest.removeprefix("//"))
+        return os.path.normpath(_folder(destination, root))
     return f"{rest.rstrip('/')} {(destination.endpoint_url or '').rstrip('/')}"
+
+
+def _folder(destination: DestinationSettings, root: Path) -> Path:
+    """Return the folder that a `file:` url names."""
+    return root / destination.url.removeprefix("file:").removeprefix("//")
 
 
 def _check_folder(name: str, destination: DestinationSettings, config: Config) -> None:

@@ -268,6 +268,7 @@ class Rule(Enum):
     ARCHIVE_UNCHECKED = "M211", "archive-not-checked", Outcome.UNCHECKED
     DECISION = "M214", "decision-of-a-person", Outcome.WARNING
     SOURCE_NOT_PROVEN = "M215", "source-not-proven", Outcome.FAILURE
+    SOURCE_MOVED = "M216", "source-of-a-known-picture", Outcome.WARNING
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirror.config import ConfigError
+from mirror.config import ConfigError, check_no_escape
 from mirror.config import Posts as PostsConfig
 from mirror.files import NotAFileError, read_whole, sweep
 from mirror.model import Finding, Rule
@@ -84,6 +84,7 @@ def find_posts(
     skipped = {str(path) for path in skip}
     for start in paths or posts.paths:
         start = Path(os.path.abspath(start))  # noqa: PTH100  (`resolve` would follow links)
+        check_no_escape(start, root, "the posts")
         if not _is_true(start.exists):
             where = "PATHS" if paths else "[posts].paths"
             raise ConfigError(f"{start}: no such file or folder (named in {where})")

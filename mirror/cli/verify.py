@@ -39,6 +39,7 @@ from mirror.cli.common import (
 )
 from mirror.config import ConfigError
 from mirror.console import for_log, say
+from mirror.files import repository_of
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
@@ -96,6 +97,15 @@ def verify(
             help="Where the built site is published, such as /blog/; else what its generator says.",
         ),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="COMMIT",
+            help="With --offline: name only decisions since this commit or branch, and each "
+            "address that a known picture did not have.",
+        ),
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
     output: Annotated[
         Path | None,
@@ -126,6 +136,8 @@ def verify(
             raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
         if base is not None and site is None:
             raise ConfigError("--base says where the built site is published; add --site DIR")
+        if since is not None and not offline:
+            raise ConfigError("--since says what --offline is to name; add --offline")
         settings = load(config)
         options = VerifyOptions(
             paths=tuple(paths or ()),
@@ -137,7 +149,9 @@ def verify(
             sample=part,
             site=None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
             base=None if base is None else _site_address(base),
-            notes=offline and not as_json and form in (Format.TEXT, Format.GITHUB),
+            notes=since is not None
+            or (offline and not as_json and form in (Format.TEXT, Format.GITHUB)),
+            since=since,
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)
@@ -266,7 +280,7 @@ def _repository(folder: Path) -> Path:
     workspace = os.environ.get("GITHUB_WORKSPACE")
     if workspace and folder.is_relative_to(workspace):
         return Path(workspace)
-    return next((path for path in (folder, *folder.parents) if (path / ".git").exists()), folder)
+    return repository_of(folder)
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -2,14 +2,15 @@
 
 Read in this order: `errors.py` (what can go wrong, and the remedies), `platform.py` (the few
 operations that differ between operating systems, as a protocol), `posix.py` (those operations on
-POSIX), `whole.py` (one file), `tree.py` (the files below a folder), `lock.py` (one run at a
-time).
+POSIX), `whole.py` (one file), `tree.py` (the files below a folder), `links.py` (links that a
+repository brings along), `lock.py` (one run at a time).
 
 A file is written under a temporary name in the same folder, flushed to the disk and only then
 renamed. A reader and a killed run therefore see the old bytes or the new ones, never a part.
 """
 
 from mirror.files.errors import ChangedError, HeldError, NotAFileError, OutsideError, explain
+from mirror.files.links import escaping_link, repository_of
 from mirror.files.lock import Lock
 from mirror.files.platform import is_temporary
 from mirror.files.tree import Tree
@@ -34,11 +35,13 @@ __all__ = [
     "Tree",
     "append",
     "create_whole",
+    "escaping_link",
     "explain",
     "is_temporary",
     "opened",
     "read_named",
     "read_whole",
+    "repository_of",
     "sweep",
     "write_whole",
 ]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mirror import manifest, rewrites
-from mirror.config import Config, ConfigError
+from mirror.config import Config, ConfigError, check_no_escape
 from mirror.posts import PostTree
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
@@ -32,6 +32,7 @@ def check_output(
     The output of an earlier run may be replaced. `config_path` is the file that `config` was read
     from. `folders` are those that commands write to, by name. Posts: see `check_no_post`.
     """
+    check_no_escape(path, config.root, "the output")
     place = _real(path)
     root = config.root.resolve()
     if place == config_path.resolve():
@@ -55,11 +56,12 @@ def check_no_post(path: Path, posts: PostTree, named: Sequence[Path]) -> None:
         raise _refusal(path, "is a post")
 
 
-def check_restore_folder(path: Path, folders: Mapping[str, Path]) -> None:
+def check_restore_folder(path: Path, root: Path, folders: Mapping[str, Path]) -> None:
     """Raise `ConfigError` unless images may be restored into `path`, which may be new.
 
-    `folders` are those that commands write to, by name.
+    `folders` are those that commands write to, by name; `root` is that of the configuration.
     """
+    check_no_escape(path, root, "the folder to restore into")
     if path.exists() and not path.is_dir():
         raise ConfigError(f"{path}: is no folder; name one to restore into, it may be new")
     for name, folder in ((name, folder.resolve()) for name, folder in folders.items()):

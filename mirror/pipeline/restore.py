@@ -274,7 +274,7 @@ def restore(parts: Parts, engine: Engine, folder: Path, progress: Progress) -> R
     is no folder, or a folder that commands write to; `ManifestError` for the manifest.
     """
     started = monotonic()
-    check_restore_folder(folder, parts.folders)
+    check_restore_folder(folder, parts.config.root, parts.folders)
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
     placements, clashes = plan(manifest.assets.values())

@@ -1,17 +1,22 @@
 """The lines of a change that a person should read before it is merged. Asks no network.
 
-`verify` cannot know who wrote them, so it names all: decisions about pictures, and the settings
-that let keys or requests go somewhere.
+`verify` cannot know who wrote them, so it names all: decisions about pictures, the settings that
+let keys or requests go somewhere, and, since a commit, addresses that a known picture did not have.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from mirror.config import Config, header_variables
+from mirror.history import Before
+from mirror.manifest import ManifestFile, loads
 from mirror.model import Finding, Rule
-from mirror.repeats.reviews import REVIEWS, load_decisions
+from mirror.records import RecordError
+from mirror.repeats.reviews import REVIEWS, ReviewError, load_decisions, loads_decisions
+from mirror.urls.address import identity
 from mirror.urls.redact import without_secrets
 
 _MEANINGS = {
@@ -21,16 +26,51 @@ _MEANINGS = {
 }
 
 
-def decisions(config: Config) -> Iterator[Finding]:
+def decisions(config: Config, before: Before | None = None) -> Iterator[Finding]:
     """Yield a note for each decision of the reviews that takes effect, at its line.
 
-    Raise `ReviewError`.
+    With `before`, only those that were not there. Raise `ReviewError`.
     """
     path = config.manifest / REVIEWS
     name = _name(path, config.root)
+    known = set[tuple[str, ...]]()
+    if before is not None:
+        with suppress(ReviewError):  # nobody could obey that file: all lines are new
+            known = {decision.words for decision in loads_decisions(before.read(path))}
     for decision in load_decisions(path):
+        if decision.words in known:
+            continue
         message = f"`{' '.join(decision.words)}`: {_MEANINGS[decision.words[0]]}"
         yield Finding(Rule.DECISION, name, message, name, decision.line)
+
+
+def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterator[Finding]:
+    """Yield a note for each address that the manifest now has for a picture of before.
+
+    A post that names the address would show that picture. An address that had another picture
+    before is named too. Raise `ManifestError`.
+    """
+    text = before.read(manifest.path)
+    if not text:
+        return
+    try:
+        old = loads(text)
+    except RecordError as error:
+        message = f"cannot be compared with commit {before.commit}, where it is broken: {error}"
+        yield Finding(Rule.SOURCE_MOVED, manifest.path.name, message)
+        return
+    name = _name(manifest.path, root)
+    for number, asset in manifest.numbered():
+        for address in asset.sources:
+            had = old.by_source.get(identity(address))
+            if had is None and asset.digest in old.assets:
+                message = f"is new on the line of a known picture, {asset.digest}"
+            elif had is not None and had.digest != asset.digest:
+                message = f"had picture {had.digest}, and now has {asset.digest}"
+            else:
+                continue
+            message += "; look whether its host sends that picture"
+            yield Finding(Rule.SOURCE_MOVED, address, message, name, number)
 
 
 def openings(config: Config) -> Iterator[Finding]:

@@ -32,6 +32,7 @@ from mirror.destinations import (
     unreachable,
 )
 from mirror.engine import Engine
+from mirror.history import Before
 from mirror.manifest import (
     LateKeyError,
     Manifest,
@@ -96,7 +97,8 @@ class VerifyOptions:
 
     `sample` is the part of the images whose bytes are read, wherever bytes are read. `site` is the
     folder of the built site, `base` where it is published if not where its generator says.
-    With `notes` the lines are named that a person should read before a change is merged.
+    With `notes` the lines are named that a person should read before a change is merged: with
+    `since`, a branch or a commit, those that were not there.
     """
 
     paths: tuple[Path, ...] = ()
@@ -109,6 +111,7 @@ class VerifyOptions:
     site: Path | None = None
     base: SiteAddress | None = None
     notes: bool = False
+    since: str | None = None
 
 
 @dataclass(slots=True)
@@ -185,11 +188,21 @@ def verify(
         layers.append(layer)
         counts |= pages
     if options.notes:
-        notes = chain(scrutiny.decisions(parts.config), scrutiny.openings(parts.config))
+        notes = chain(_changes(parts, options.since), scrutiny.openings(parts.config))
         layers.append(Layer("decisions and settings", (), FindingLog(progress.finding, notes)))
     result = VerifyResult({}, layers)
     result.summary = summary(counts | _count(result.findings), result.findings, started)
     return result
+
+
+def _changes(parts: Parts, since: str | None) -> Iterator[Finding]:
+    config = parts.config
+    if since is None:
+        yield from scrutiny.decisions(config)
+        return
+    before = Before.since(since, config.root)
+    yield from scrutiny.decisions(config, before)
+    yield from scrutiny.moved_sources(parts.manifest, config.root, before)
 
 
 def _sampled(manifest: ManifestFile, sample: Slice) -> Iterator[Asset]:

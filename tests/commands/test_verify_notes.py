@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 from support.commands import filled, run
@@ -24,7 +27,7 @@ def notes(blog: Blog, *arguments: str) -> dict[str, list[str]]:
     assert ran.code == 0
     notes_by_rule: dict[str, list[str]] = {}
     for line in ran.out.splitlines():
-        if match := re.search(r"(\S+ ?\S*): (.*) \[(M214|M507)\]$", line):
+        if match := re.search(r"(\S+ ?\S*): (.*) \[(M214|M216|M507)\]$", line):
             notes_by_rule.setdefault(match[3], []).append(line.partition(" ")[2])
     return notes_by_rule
 
@@ -71,3 +74,94 @@ def test_settings_that_open_nothing_are_not_named(site: Blog) -> None:
     text = path.read_text().replace(site.host.base_url, "https://internal.example.com/")
     path.write_text(text)
     assert notes(site, "--offline") == {}
+
+
+# --- Since a commit -------------------------------------------------------------------------------
+
+
+def git(folder: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false")
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def add_source(site: Blog, line: int, address: str) -> None:
+    path = site.root / "manifests" / "images.jsonl"
+    lines = path.read_text().splitlines()
+    asset = json.loads(lines[line])
+    lines[line] = json.dumps(asset | {"sources": sorted([*asset["sources"], address])})
+    path.write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def repository(site: Blog) -> Blog:
+    (site.root / "manifests" / "reviews.txt").write_text(f"split {'0' * 64}\n")
+    git(site.root, "init", "--quiet", "--initial-branch=main")
+    git(site.root, "add", "manifests", "posts", "mirror.toml")
+    git(site.root, "commit", "--quiet", "--message=before")
+    git(site.root, "switch", "--quiet", "--create=change")
+    return site
+
+
+def test_an_address_that_a_known_picture_did_not_have_is_named(repository: Blog) -> None:
+    assert "M216" not in notes(repository, "--offline", "--since", "main")
+    add_source(repository, 2, "https://h.example/x.png")
+    (told,) = notes(repository, "--offline", "--since", "main")["M216"]
+    assert "manifests/images.jsonl:3" in told
+    assert "https://h.example/x.png" in told
+    git(repository.root, "commit", "--all", "--quiet", "--message=change")
+    assert notes(repository, "--offline", "--since", "main")["M216"] == [told]
+    assert "M216" not in notes(repository, "--offline")
+
+
+def test_an_address_that_had_another_picture_is_named(repository: Blog) -> None:
+    path = repository.root / "manifests" / "images.jsonl"
+    text = path.read_text().replace("/a.png", "/c.png").replace("/b.png", "/a.png")
+    path.write_text(text.replace("/c.png", "/b.png"))
+    told = notes(repository, "--offline", "--since", "main")["M216"]
+    assert len(told) == 2
+    assert all("and now has" in text for text in told)
+
+
+def test_a_new_picture_is_no_news(repository: Blog) -> None:
+    filled(repository, "a.png", "b.png", "new.png")
+    assert "M216" not in notes(repository, "--offline", "--since", "main")
+
+
+def test_only_decisions_that_were_added_are_named(repository: Blog) -> None:
+    path = repository.root / "manifests" / "reviews.txt"
+    path.write_text(path.read_text() + f"split {'1' * 64}\n")
+    (told,) = notes(repository, "--offline", "--since", "main")["M214"]
+    assert "reviews.txt:2" in told
+    assert len(notes(repository, "--offline")["M214"]) == 2
+
+
+def test_what_main_added_meanwhile_is_no_part_of_the_change(repository: Blog) -> None:
+    git(repository.root, "switch", "--quiet", "main")
+    add_source(repository, 2, "https://h.example/x.png")
+    git(repository.root, "commit", "--all", "--quiet", "--message=main")
+    git(repository.root, "switch", "--quiet", "change")
+    assert "M216" not in notes(repository, "--offline", "--since", "main")
+
+
+@pytest.mark.parametrize("since", ["nowhere", "--output=x", "-h", "main:mirror.toml", ""])
+def test_a_commit_that_is_not_there_is_a_usage_error(repository: Blog, since: str) -> None:
+    ran = run(repository, "verify", "--offline", f"--since={since}")
+    assert ran.code == 2
+    assert "--since" in ran.err
+    assert not (repository.root / "x").exists()
+
+
+def test_every_format_says_what_was_added(repository: Blog) -> None:
+    add_source(repository, 2, "https://h.example/x.png")
+    for form in ("json", "junit", "sarif", "github", "text"):
+        ran = run(repository, "verify", "--offline", "--since=main", f"--format={form}")
+        assert ran.code == 0, ran.err
+        assert "x.png" in ran.out, form
+
+
+def test_a_merge_driver_of_the_checkout_is_not_run(repository: Blog) -> None:
+    (repository.root / ".gitattributes").write_text("* diff=evil filter=evil\n")
+    git(repository.root, "config", "diff.evil.textconv", "touch textconv; cat")
+    git(repository.root, "config", "filter.evil.smudge", "touch smudge; cat")
+    notes(repository, "--offline", "--since", "main")
+    assert not list(repository.root.glob("*conv")) + list(repository.root.glob("smudge"))

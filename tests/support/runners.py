@@ -227,7 +227,11 @@ class GitHub:
         _known(job, _JOB_KEYS)
         contexts = {
             "secrets": self.secrets,
-            "github": {"ref": "refs/heads/main", "workspace": str(self.workspace)},
+            "github": {
+                "ref": "refs/heads/main",
+                "base_ref": git(self.repository, "symbolic-ref", "--short", "HEAD"),
+                "workspace": str(self.workspace),
+            },
         }
         env = {name: fill(value, contexts) for name, value in job.get("env", {}).items()}
         self.ok = self._steps(job["steps"], contexts, env).ok
@@ -318,9 +322,14 @@ class GitHub:
     # --- Actions of GitHub's own: what they promise -------------------------------------------
 
     def _check_out(self, given: Mapping[str, str]) -> None:
-        """The workspace is the repository as of its last commit, and holds no credentials."""
-        assert given == {"persist-credentials": "false"}
-        git(self.folder, "clone", "--quiet", "--depth=1", self.repository.as_uri(), self.workspace)
+        """The workspace is the repository as of its last commit, and holds no credentials.
+
+        With a `fetch-depth` of 0 it has all commits and branches.
+        """
+        _known(given, {"persist-credentials", "fetch-depth"})
+        assert given["persist-credentials"] == "false"
+        depth = () if given.get("fetch-depth") == "0" else ("--depth=1",)
+        git(self.folder, "clone", "--quiet", *depth, self.repository.as_uri(), self.workspace)
 
     def _upload(self, given: Mapping[str, str]) -> None:
         """A file of the workspace is kept."""

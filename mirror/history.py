@@ -1,0 +1,58 @@
+"""The files of the repository as they were before a change, read with git."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.config import ConfigError
+
+# Objects that a partial clone lacks are not fetched: who compares offline asks no network.
+_ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The commit that a change began at; `folder` is in the repository."""
+
+    folder: Path
+    commit: str
+
+    @classmethod
+    def since(cls, name: str, folder: Path) -> Before:
+        """Return the last commit that `HEAD` and `name`, a branch or a commit, have in common.
+
+        Raise `ConfigError`.
+        """
+        commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^0")
+        base = commit and _git(folder, "merge-base", commit.decode().strip(), "HEAD")
+        if not base:
+            raise ConfigError(
+                f"--since: {folder} is in no git repository that has {name!r} and the commits back "
+                "to it; a shallow clone lacks them (`fetch-depth: 0` of actions/checkout)"
+            )
+        return cls(folder, base.decode().strip())
+
+    def read(self, path: Path) -> str:
+        """Return the text of a file at that commit; nothing where there was none."""
+        relative = Path(os.path.relpath(path, self.folder)).as_posix()
+        # No filter and no driver of `.gitattributes` is run for a blob.
+        data = _git(self.folder, "cat-file", "blob", f"{self.commit}:./{relative}")
+        return (data or b"").decode("utf-8", "replace")
+
+
+def _git(folder: Path, *arguments: str) -> bytes | None:
+    """Return what git prints; `None` if it fails."""
+    try:
+        ended = subprocess.run(  # noqa: S603  (no shell; the options end before what a user wrote)
+            ["git", "-C", folder, *arguments],  # noqa: S607  (the git of the user's PATH)
+            capture_output=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            env=os.environ | _ENVIRONMENT,
+        )
+    except OSError as error:
+        raise ConfigError(f"--since: git cannot be run: {error.strerror}") from error
+    return ended.stdout if ended.returncode == 0 else None
