@@ -1,5 +1,5 @@
 """`python -m mirror`."""
 
-from mirror.main import main
+from mirror.start import main
 
 main()

@@ -153,7 +153,7 @@ def check_no_escape(place: Path, root: Path, what: str) -> None:
         target = os.path.realpath(link)
         raise ConfigError(
             f"{what}: {link} is a symbolic link to {target}, and a commit of anybody can bring "
-            "such a link; if it is yours, name the folder behind it instead"
+            "such a link; if it is yours, name the place that it leads to instead"
         )
 
 

@@ -237,22 +237,28 @@ def test_an_encoding_that_is_not_utf_8_changes_no_exit_code(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("module", ["mirror.streams", "typer", "mirror.config", "mirror.cli"])
+@pytest.mark.parametrize(
+    "module",
+    ["signal", "enum", "mirror.main", "mirror.streams", "typer", "mirror.config", "mirror.cli"],
+)
 def test_a_signal_during_start_exits_at_once(
     tmp_path: Path, module: str, number: signal.Signals
 ) -> None:
     """The signal comes when `module` is about to be imported."""
     script = f"""
 import os, sys
-import mirror.main
+sys.modules.pop("signal", None), sys.modules.pop("enum", None)
 
 class Signalling:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:
             os.kill(os.getpid(), {int(number)})
 
+import mirror
 sys.meta_path.insert(0, Signalling())
-mirror.main.main()
+sys.argv = ["mirror", "--help"]
+from mirror.start import main
+main()
 """
     done = subprocess.run(
         [sys.executable, "-c", script, "--help"], cwd=tmp_path, capture_output=True, check=False

@@ -661,7 +661,7 @@ def test_nothing_is_written_through_a_planted_link(
     assert list(outside.iterdir()) == []
 
 
-def test_a_report_that_nobody_named_is_not_written_through_a_link(
+def test_a_report_is_not_written_through_a_link_of_the_repository(
     template: Blog, tmp_path: Path
 ) -> None:
     root = tmp_path / "site"
@@ -669,12 +669,15 @@ def test_a_report_that_nobody_named_is_not_written_through_a_link(
     outside = tmp_path / "outside.txt"
     outside.write_text(_SECRET)
     (root / "mirror-report.html").symlink_to(outside)
+    for options in ([], ["-o", "mirror-report.html"]):
+        ((code, output),) = run_limited([(root, ["report", *options])])
+        assert (code, "mirror-report.html is a symbolic link" in output) == (2, True), output
+        assert outside.read_text() == _SECRET
+    (root / "mirror-report.html").unlink()
+    (root / "mirror-report.html").symlink_to("other.html")  # which nobody named
     ((code, output),) = run_limited([(root, ["report"])])
     assert (code, "mirror-report.html: cannot be written" in output) == (2, True), output
-    assert outside.read_text() == _SECRET
-    ((code, output),) = run_limited([(root, ["report", "-o", "mirror-report.html"])])
-    assert code == 0, output
-    assert outside.read_text().startswith("<!")
+    assert not (root / "other.html").exists()
 
 
 # --- Whole repositories ---------------------------------------------------------------------------

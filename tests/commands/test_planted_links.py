@@ -45,7 +45,7 @@ def test_a_planted_folder_is_named_and_nothing_is_written(
         ran = run(site, *command)
         assert ran.code == 2, command
         assert f"{folder} is a symbolic link to {outside / 'copy'}" in ran.err, command
-        assert "name the folder behind it" in ran.err
+        assert "name the place that it leads to" in ran.err
     assert listing(outside) == before
 
 

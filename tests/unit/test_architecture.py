@@ -11,7 +11,7 @@ import mirror
 
 PACKAGE = Path(mirror.__file__).parent
 RANKS = [
-    ("main", "__main__"),
+    ("main", "__main__", "start"),
     ("cli",),
     ("pipeline",),
     ("console", "streams", "demo", "host"),
