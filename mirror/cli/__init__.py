@@ -23,6 +23,7 @@ from mirror.cli import (
     dupes,
     init,
     leftovers,
+    manifest,
     prune,
     repair,
     report,
@@ -67,6 +68,7 @@ _SHORT_HELP: dict[Callable[..., None], str] = {
 }
 for _command, _short in _SHORT_HELP.items():
     app.command(short_help=_short)(_command)
+app.add_typer(manifest.app, name="manifest", short_help="Merge the manifests of two branches.")
 
 
 def _print_version(is_set: bool) -> None:

@@ -5,16 +5,19 @@ each other. `whole` holds all assets in memory, for the commands that change the
 holds a million objects at once, for those that compare. `file` is the manifest on the disk.
 """
 
+from mirror.manifest.conflicts import unite_lines
 from mirror.manifest.file import ManifestFile
 from mirror.manifest.lines import (
     HEADER,
     ManifestError,
     dump_blob,
+    dump_line,
     is_address,
     is_safe_key,
     load_blob,
     parse,
     select,
+    united,
     with_sources,
 )
 from mirror.manifest.packed import LateKeyError, Object, Objects, key_bytes, load_objects
@@ -30,6 +33,7 @@ __all__ = [
     "Object",
     "Objects",
     "dump_blob",
+    "dump_line",
     "dumps",
     "is_address",
     "is_safe_key",
@@ -39,5 +43,7 @@ __all__ = [
     "loads",
     "parse",
     "select",
+    "unite_lines",
+    "united",
     "with_sources",
 ]

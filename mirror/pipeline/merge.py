@@ -1,0 +1,194 @@
+"""Merge the records of two branches, as a merge driver of git does. Pure.
+
+Each function takes the text of the common ancestor, of ours and of theirs. A change of one side is
+taken, changes of both are united, and what contradicts stays as a conflict between git's markers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from mirror import manifest, rewrites
+from mirror.manifest import Manifest, ManifestError, dump_line, unite_lines, united
+from mirror.model import Asset, Digest
+from mirror.repeats.ledger import LEDGER, loads_ledger
+from mirror.repeats.reviews import REVIEWS, loads_reviews
+from mirror.urls.address import identity
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The text of the result, and what could not be united, in words."""
+
+    text: str
+    conflicts: Sequence[str] = ()
+
+
+def merge_images(base: str, ours: str, theirs: str) -> Merged:
+    """Merge `images.jsonl`: lines of one picture become one. Raise `ManifestError`."""
+    old, mine, other = (
+        manifest.loads(text or json.dumps(manifest.HEADER) + "\n").assets
+        for text in (base, ours, theirs)
+    )
+    assets: dict[Digest, Asset] = {}
+    disputed: dict[Digest, str] = {}
+    for digest in {*mine, *other}:
+        first, second = mine.get(digest), other.get(digest)
+        if first is None or second is None:
+            kept, before = first or second, old.get(digest)
+            if before is None and kept is not None:
+                assets[digest] = kept
+            elif kept is not None and kept != before:
+                disputed[digest] = f"picture {digest} was changed here and deleted there"
+            continue
+        asset = _merge_lines(old.get(digest), first, second)
+        if asset is None:
+            disputed[digest] = (
+                f"picture {digest} has another `key`, `alias_of` or size on each side"
+            )
+        else:
+            assets[digest] = asset
+    disputed |= _shared(assets, "source", lambda asset: map(identity, asset.sources))
+    disputed |= _shared(assets, "key", lambda asset: filter(None, [asset.key]))
+    if not disputed:
+        try:
+            unite_lines(enumerate(assets.values(), 2))
+        except ManifestError as error:  # a repeat whose picture the other side deleted
+            aliases = (d for d, asset in assets.items() if asset.alias_of is not None)
+            disputed |= dict.fromkeys(aliases, str(error).partition(": ")[2])
+    agreed = Manifest({d: asset for d, asset in assets.items() if d not in disputed})
+    text = manifest.dumps(agreed)
+    if disputed:
+        sides = (
+            [dump_line(side[digest]) for digest in sorted(disputed, key=str) if digest in side]
+            for side in (mine, other)
+        )
+        text += _conflict(*sides)
+    return Merged(text, sorted(set(disputed.values())))
+
+
+def _merge_lines(base: Asset | None, ours: Asset, theirs: Asset) -> Asset | None:
+    """Return one asset for both, with what either side changed; `None` if they contradict."""
+    if base is None:
+        return united(ours, theirs)
+
+    def side(asset: Asset, other: Asset) -> Asset:
+        """Return `asset` with the members that only the other side changed."""
+        return replace(
+            asset,
+            blob=other.blob if asset.blob == base.blob else asset.blob,
+            key=other.key if asset.key == base.key else asset.key,
+            alias_of=other.alias_of if asset.alias_of == base.alias_of else asset.alias_of,
+            sources=_kept(asset.sources, base.sources, other.sources),
+            former_sources=_kept(asset.former_sources, base.former_sources, other.former_sources),
+        )
+
+    return united(side(ours, theirs), side(theirs, ours))
+
+
+def _kept(items: Iterable[T], base: Iterable[T], other: Iterable[T]) -> tuple[T, ...]:
+    """Return the items without those that the other side took out."""
+    removed = {*base} - {*other}
+    return tuple(item for item in items if item not in removed)
+
+
+def _shared(
+    assets: Mapping[Digest, Asset], what: str, names: Callable[[Asset], Iterable[str]]
+) -> dict[Digest, str]:
+    """Return the pictures that share a name which only one may have."""
+    owners: dict[str, list[Digest]] = {}
+    for digest, asset in assets.items():
+        for name in names(asset):
+            owners.setdefault(name, []).append(digest)
+    return {
+        digest: f"{what} {name} is that of {' and of '.join(sorted(map(str, digests)))}"
+        for name, digests in owners.items()
+        if len(digests) > 1
+        for digest in digests
+    }
+
+
+def merge_reviews(base: str, ours: str, theirs: str) -> Merged:
+    """Merge `reviews.txt`. A conflict if the result depends on whose lines come last.
+
+    Raise `ReviewError`.
+    """
+    added = _added(base, theirs)
+    kept = _without(ours, base, theirs)
+    text, turned = kept + added, added + kept
+    if loads_reviews("".join(text)) == loads_reviews("".join(turned)):
+        return Merged("".join(text))
+    mine = _added(base, ours)
+    common = [line for line in kept if line not in mine]
+    message = "the decisions of the two sides contradict each other; keep those that hold"
+    return Merged(
+        "".join(common) + _conflict(*(map(str.rstrip, s) for s in (mine, added))), [message]
+    )
+
+
+def merge_ledger(base: str, ours: str, theirs: str) -> Merged:
+    """Merge `ledger.jsonl`. Raise `LedgerError`.
+
+    A mode says that all pictures were compared that far; those of the other side were not.
+    """
+    for text in (base, ours, theirs):
+        loads_ledger(text)
+    lines = _without(ours, base, theirs) + _added(base, theirs)
+    both = {*_lines(ours)} & {*_lines(theirs)}
+    return Merged("".join(line for line in lines if '"mode"' not in line or line in both))
+
+
+def merge_rewrites(base: str, ours: str, theirs: str) -> Merged:
+    """Merge `rewrites.jsonl`. Raise `RewritesError`."""
+    old, mine, other = (Counter(rewrites.loads(text)) for text in (base, ours, theirs))
+    union = mine + (other - old)
+    union.subtract(old - other)  # what the other side took out
+    order = dict.fromkeys([*mine, *other])
+    return Merged(rewrites.dumps(line for line in order for _ in range(union[line])))
+
+
+MERGES: dict[str, Callable[[str, str, str], Merged]] = {
+    manifest.FILE_NAME: merge_images,
+    rewrites.FILE_NAME: merge_rewrites,
+    REVIEWS: merge_reviews,
+    LEDGER: merge_ledger,
+}
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines with their ends; the last one gets one if it has none."""
+    return [f"{line}\n" for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def _added(base: str, side: str) -> list[str]:
+    """Return the lines that a side has more of than the common ancestor."""
+    left = Counter(_lines(base))
+    added = []
+    for line in _lines(side):
+        left[line] -= 1
+        if left[line] < 0:
+            added.append(line)
+    return added
+
+
+def _without(ours: str, base: str, theirs: str) -> list[str]:
+    """Return our lines without those that the other side took out, and without what both added."""
+    gone = Counter(_lines(base)) - Counter(_lines(theirs))
+    gone += Counter(_added(base, ours)) & Counter(_added(base, theirs))
+    kept = []
+    for line in _lines(ours):
+        gone[line] -= 1
+        if gone[line] < 0:
+            kept.append(line)
+    return kept
+
+
+def _conflict(ours: Iterable[str], theirs: Iterable[str]) -> str:
+    lines = ["<<<<<<< ours", *ours, "=======", *theirs, ">>>>>>> theirs"]
+    return "\n".join(lines) + "\n"
