@@ -67,17 +67,28 @@ _PROTOCOLS = (
     _protocol(r"sign=[0-9a-f]{32} t=[0-9a-f]{8,10}"),
     # Upyun: https://help.upyun.com/knowledge-base/cdn-token-limite/
     _protocol(r"_upt=[0-9a-f]{8}\d{10}"),
+    # Discord's attachments, Instagram and Facebook, Sina's storage, ByteDance's CDN.
+    _protocol("ex=[0-9a-f]{6,8} is=[0-9a-f]{6,8} hm=[0-9a-f]{64}"),
+    _protocol(r"oh=[\w-]{20,} oe=[0-9a-f]{8}"),
+    _protocol(r"ssig expires=\d+", "kid"),
+    _protocol(r"x-signature x-expires=\d+"),
 )
 # Parameters that begin like a protocol's and only say how the picture is processed.
 _PUBLIC_NAMES = frozenset({"x-oss-process"})
 
 # --- Other secrets --------------------------------------------------------------------------------
 
-# Query parameters that grant access. Names are compared in lower case.
+# The rule for every other parameter. It is a secret
+# - if its name says so, whatever the value (`_SECRET_NAMES`, `_SECRET_PREFIXES`, `_SECRET_ENDS`);
+# - if its value has the shape of a known kind of key, whatever the name (`_SECRET_VALUE`);
+# - if its name may mean a key or the picture (`_DOUBTFUL_NAMES`), and its value is random;
+# - if it is the key of a map (`_MAP`).
+# Names are compared in lower case.
 _SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
 _SECRET_NAMES = frozenset(
     "accesskeyid access_key access_token accesstoken api_key apikey auth auth_key authkey "
-    "bearer cookie csrf hmac otp pass passphrase pwd secret_id secretid "
+    "auth_code authcode bearer cookie csrf hmac otp pass passkey passphrase private_key psw pw pwd "
+    "secret_id secret_key secretid secretkey session_id sessionid ssig ticket "
     "authorization awsaccesskeyid credential expires googleaccessid jsessionid jwt key-pair-id "
     "ossaccesskeyid password passwd phpsessid policy secret security-token session sig sign "
     "signature token".split()
@@ -90,8 +101,15 @@ _SECRET_VALUE = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{13,}"
     r"|gh[pousr]_[0-9A-Za-z]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.|AIza[\w-]{35}"
 )
-# A `key` may be the name of the picture, which is no secret: it is one by its shape, or where maps
-# are drawn for whoever has one (Google, AMap, Tencent, Baidu).
+# `?key=a.png` and `?code=12` name the picture; `?key=aB3xK9…` and the `?code=` of Feishu let a
+# reader in. Names that programs give are shorter (nanoid 21, KSUID 27), or hexadecimal digests.
+_DOUBTFUL_NAMES = frozenset("code k key".split())
+_SESSION_NAMES = frozenset({"sid"})
+_RANDOM = re.compile(r"[\w+/=~:-]{32,}", re.ASCII)
+_HEXADECIMAL = re.compile(r"[0-9a-f-]+|[0-9A-F-]+")
+_CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[a-z0-9])|(?<=[0-9])(?=[A-Za-z])")
+_SESSION = re.compile(r"(?=.*\d)[\w-]{16,}", re.ASCII)
+# Where maps are drawn for whoever has a key (Google, AMap, Tencent, Baidu).
 _MAP = re.compile(r"/(?:staticmap|staticimage|streetview)(?![^/])", re.I)
 _MAP_KEYS = frozenset({"ak", "key"})
 # What stands for a value that is hidden. It has 128 bits of a SHA-256 and no key, as two machines
@@ -233,14 +251,14 @@ def _signature(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
 
 def _hidden_match(match: re.Match[str]) -> str:
     name, value = match["name"].lower(), match["value"]
-    if _is_secret_name(name) or looks_secret(match[0]):
+    if _is_secret_name(name) or looks_secret(match[0]) or _lets_in(name, unquote(value)):
         return f"{match['mark']}{match['name']}{match['equals']}{_hidden(name, value)}"
     return match[0]
 
 
 def _hidden_pair(pair: str, keys: frozenset[str]) -> str:
-    name, _value = _name_and_value(pair)
-    if name in keys or _is_secret_name(name) or looks_secret(pair):
+    name, value = _name_and_value(pair)
+    if name in keys or _is_secret_name(name) or looks_secret(pair) or _lets_in(name, value):
         spelled, equals, rest = pair.partition("=")
         if not equals and not looks_secret(pair):
             return pair  # a name alone grants nothing
@@ -278,6 +296,19 @@ def _is_secret_name(name: str) -> bool:
         or name.startswith(_SECRET_PREFIXES)
         or _SECRET_ENDS.fullmatch(name) is not None
     )
+
+
+def _lets_in(name: str, value: str) -> bool:
+    """Return True if a parameter that may name the picture has a random value instead.
+
+    In random letters and digits more than half of the neighbours are of two kinds (capitals, small
+    letters, digits); in names that people give, less than a third.
+    """
+    if name in _SESSION_NAMES:
+        return _SESSION.fullmatch(value) is not None
+    if name not in _DOUBTFUL_NAMES or not _RANDOM.fullmatch(value):
+        return False
+    return not _HEXADECIMAL.fullmatch(value) and 3 * len(_CHANGE.findall(value)) > len(value)
 
 
 _ANY_URL = re.compile(r"(?:https?:)?//[^\s\"'<>]+")

@@ -62,6 +62,36 @@ def test_a_secret_is_hidden_and_the_rest_stays(url, public):
     assert "planted" not in canonical(url).lower()
 
 
+RANDOM = "kT7vQ2mZ9xR4wB1nY8cJ5sD3fH6gL0pA"
+
+
+@pytest.mark.parametrize(
+    ("query", "public"),
+    [
+        *(
+            (f"{name}={RANDOM}", f"{name}=HIDDEN")
+            for name in ("key", "k", "code", "access_key", "apikey", "X-Site-Token", "secret_key")
+        ),
+        ("code=NmFkZTc4MGQ1YmE1Nzg5OWU_9kQ2xV7zRb4T", "code=HIDDEN"),
+        ("sid=0123456789abcdef0123456789abcdef", "sid=HIDDEN"),
+        ("sid=k7v2m9x4w1n8c5s3", "sid=HIDDEN"),
+        ("session_id=1&auth=2&jwt=3&pwd=4&ticket=5", "&".join(f"{n}=HIDDEN" for n in (
+            "session_id", "auth", "jwt", "pwd", "ticket"))),
+        *((same, same) for same in (
+            "key=a.png", "code=200", "sid=12", "sid=photos-of-summer", "k=v2",
+            "code=0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            "key=8d3c7f7e-1b7c-4d8e-9a54-0f3b1f5f6a77", "key=01ARZ3NDEKTSV4RRFFQ69G5FAV",
+            "key=IMG_20190101_HolidayPictures_Final_Version2", "code=2WRqEzGVnTNxvlfM0dFUfbQfPUq",
+        )),
+    ],
+)  # fmt: skip
+def test_a_name_that_may_mean_a_key_or_the_picture_is_judged_by_its_value(query, public):
+    cut = canonical(f"https://h.example/a.png?{query}")
+    assert HIDDEN.sub("HIDDEN", cut) == f"https://h.example/a.png?{public}"
+    nested = without_secrets(f"https://p.example/x?url=https%3A%2F%2Fh.example%2Fa%3F{query}")
+    assert ("hidden-" in nested) == ("HIDDEN" in public)
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -174,6 +204,10 @@ SIGNED = {
     "Azure": "sp=r&st=2021&se=2021&sv=2020-08-04&sr=b&sig=planted%3D",
     "CloudFront": "Expires=1&Signature=planted&Key-Pair-Id=planted",
     "CloudFront's own policy": "Policy=planted&Signature=planted&Key-Pair-Id=planted",
+    "Discord": f"ex=65d903de&is=65c68ede&hm={'0123456789abcdef' * 4}",
+    "Instagram": "oh=00_AYBxyz0123456789abcdef&oe=65D0A1B2",
+    "Sina": "KID=sina,tva&Expires=1700000000&ssig=abCD%2F12",
+    "ByteDance": "x-expires=1700000000&x-signature=abcDEF%3D",
     "Aliyun CDN": "auth_key=1700000000-0-0-0123456789abcdef0123456789abcdef",
     "an MD5 and the time": "sign=0123456789abcdef0123456789abcdef&t=65533a80",
 }
