@@ -117,7 +117,8 @@ def _write_crash_log(text: str) -> str | None:
     import tempfile
 
     try:
-        folder = ".mirror" if os.path.isdir(".mirror") else tempfile.gettempdir()  # noqa: PTH112
+        is_ours = os.path.isdir(".mirror") and not os.path.islink(".mirror")  # noqa: PTH112, PTH114
+        folder = ".mirror" if is_ours else tempfile.gettempdir()
         descriptor, name = tempfile.mkstemp(prefix="crash-", suffix=".log", dir=folder)
         with open(descriptor, "wb") as file:  # noqa: PTH123  (a descriptor)
             file.write(text.encode("utf-8", "backslashreplace"))

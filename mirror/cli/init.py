@@ -243,10 +243,12 @@ def _hosts(scanned: Scanned) -> list[PostHost]:
 
 def _git_line(root: Path) -> str | None:
     """Return the advice to keep the archive out of git; `None` where that is settled."""
+    from mirror.files import read_whole
+
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return None
     with suppress(OSError):
-        lines = (root / ".gitignore").read_bytes().split()
+        lines = read_whole(root / ".gitignore", _MAX_BYTES).split()
         if {b"archive", b"archive/", b"/archive", b"/archive/"} & {*lines}:
             return None
     return (

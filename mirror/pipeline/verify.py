@@ -45,6 +45,8 @@ from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule, is_r
 from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.source_proof import SourceProof
+from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.site_index import KEY_IN_USE, SiteIndexError, nested_prefixes, site_name, used_by_others
 from mirror.store import (
     CredentialsError,
@@ -153,7 +155,9 @@ def verify(
     total = counts["assets"] if options.sample == ALL else None
     sample = partial(_sampled, parts.manifest, options.sample)
     if options.archive:
-        layers.append(_archive_layer(parts.archive, engine, sample, total, progress))
+        layer = _archive_layer(parts.archive, engine, sample, total, progress)
+        layer = replace(layer, findings=[*layer.findings, *_doubtful_sources(parts, progress)])
+        layers.append(layer)
     if options.public:
         from mirror.pipeline.public import public_host, verify_public  # a web client
 
@@ -561,6 +565,22 @@ def _archive_layer(
         progress.advance(failed=finding is not None)
         findings.extend(() if finding is None else (finding,))
     return Layer("archive", (asset.digest.hex for asset in assets()), findings)
+
+
+def _doubtful_sources(parts: Parts, progress: Progress) -> FindingLog:
+    """Return a warning for each address that gave another picture here, or never this one."""
+    reviews = load_reviews(parts.config.manifest / REVIEWS)
+    proof = SourceProof(parts.archive.source_record(), reviews, parts.locator)
+    findings = FindingLog(progress.finding)
+    for number, asset in parts.manifest.numbered():
+        for address in asset.sources:
+            if proof.is_doubtful(address, asset):
+                message = (
+                    f"line {number} of the manifest has it for picture {asset.digest}, which never "
+                    "came from it here; `mirror sync` asks its host when a post names it"
+                )
+                findings.append(Finding(Rule.SOURCE_MOVED, address, message))
+    return findings
 
 
 def verify_original(archive: Archive, asset: Asset) -> Finding | None:

@@ -576,6 +576,7 @@ READERS = {
     ".mirror/held/images.jsonl": "sync|report|dupes",
     "archive/ORIGINAL": "sync|verify --archive|restore out|report|repair",
     "archive/bagit.txt": "sync",
+    "archive/sources.txt": "sync|rewrite -n",
     "archive/manifest-sha256.txt": "sync",
     "archive/tagmanifest-sha256.txt": "sync",
     "bucket/OBJECT": "sync|verify --deep|restore out|rewrite|repair",
@@ -659,6 +660,15 @@ def test_nothing_is_written_through_a_planted_link(
         with pytest.raises(StateError, match="held"):
             HeldImages(path).save([HeldImage(Address("https://h/a.png"), inspect(picture(1)))])
     assert list(outside.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["pipe", "endless", "folder", "huge"])
+def test_init_reads_no_list_of_ignored_files_that_is_none(tmp_path: Path, kind: str) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "post.md").write_text("![](https://pics.example/a.png)\n")
+    KINDS[kind](tmp_path / ".gitignore", tmp_path)
+    ((code, output),) = run_limited([(tmp_path, ["init"])])
+    assert (code, "/archive/ >> .gitignore" in output) == (0, True), output
 
 
 def test_a_report_is_not_written_through_a_link_of_the_repository(

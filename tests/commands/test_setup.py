@@ -171,3 +171,20 @@ def test_a_crash_without_a_place_for_its_log_is_still_a_bug(tmp_path: Path) -> N
         check=False,
     )
     ends(done, 70, "details are in no file")
+
+
+def test_a_crash_log_is_not_written_through_a_planted_link(tmp_path: Path) -> None:
+    for name in ("site", "outside", "temporary"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "site" / ".mirror").symlink_to(tmp_path / "outside")
+    done = subprocess.run(
+        [sys.executable, "-c", _BUG, "sync"],
+        cwd=tmp_path / "site",
+        env=os.environ | {"CI": "", "GITHUB_ACTIONS": "", "TMPDIR": str(tmp_path / "temporary")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ends(done, 70, "details are in")
+    assert not list((tmp_path / "outside").iterdir())
+    assert len(list((tmp_path / "temporary").glob("crash-*.log"))) == 1

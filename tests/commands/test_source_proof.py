@@ -142,3 +142,14 @@ def test_another_spelling_of_a_known_object_needs_no_question(site: Blog) -> Non
     site.write("same.md", f"![]({BUCKET.replace('https:', '')}right.png)\n")
     assert "source-not-proven" not in rules(site.rewrite())
     assert BUCKET not in site.read("same.md")
+
+
+def test_verify_names_what_the_archive_never_saw(site: Blog) -> None:
+    ran = run(site, "verify", "--archive")
+    assert "M216" not in ran.out
+    move(site, "other.png", "right.png")
+    ran = run(site, "verify", "--archive")
+    assert ran.code == 0
+    (line,) = [line for line in ran.out.splitlines() if "M216" in line]
+    assert f"{BUCKET}other.png" in line
+    assert "line 2 of the manifest" in line
