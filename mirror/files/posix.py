@@ -153,15 +153,30 @@ class PosixFolder:
                 os.fchmod(file, mode)
             if keep_times and old:
                 os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))
-            # Compared as late as possible, so that another writer has only the time between two
-            # system calls to come in between.
-            if expected is not ... and self._contents(name) != expected:
-                raise ChangedError(f"{name} was changed by someone else meanwhile")
-            self._rename(temporary, name)
+            if expected is ...:
+                self._rename(temporary, name)
+            else:
+                with self._locked():
+                    # Compared as late as possible: an editor, which takes no lock, has only the
+                    # time between two system calls to come in between.
+                    if self._contents(name) != expected:
+                        raise ChangedError(f"{name} was changed by someone else meanwhile")
+                    self._rename(temporary, name)
         os.fsync(self._descriptor)
 
     def remove(self, name: str) -> None:
         os.unlink(name, dir_fd=self._descriptor)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process compare and rename in this folder, where the file system has locks."""
+        with suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def _contents(self, name: str) -> bytes | None:
         try:

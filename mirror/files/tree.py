@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import EllipsisType
 from typing import BinaryIO
 
 from mirror.files.errors import OutsideError
@@ -28,10 +29,15 @@ class Tree:
         with self._parent(name, make=True) as (folder, last):
             return folder.create(last, data)
 
-    def replace(self, name: str, data: bytes) -> None:
-        """Write a file whole, and its folders, in place of an older one."""
+    def replace(
+        self, name: str, data: bytes, *, expected: bytes | EllipsisType | None = ...
+    ) -> None:
+        """Write a file whole, and its folders, in place of an older one.
+
+        `expected` is that of `write_whole`.
+        """
         with self._parent(name, make=True) as (folder, last):
-            folder.replace(last, data)
+            folder.replace(last, data, expected=expected)
 
     def append(self, name: str, data: bytes) -> None:
         """Add `data` to the end of a file, which is created if needed, and its folders."""

@@ -12,8 +12,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from mirror.model import Blob, Key
 from mirror.store.errors import (
     AccessError,
+    ConflictError,
     CredentialsError,
     ExistsError,
     ListingError,
@@ -32,6 +34,7 @@ from mirror.store.settings import S3Settings
 
 __all__ = [
     "AccessError",
+    "ConflictError",
     "CredentialsError",
     "DirectoryStore",
     "ExistsError",
@@ -47,8 +50,22 @@ __all__ = [
     "TooLargeError",
     "UnreachableError",
     "check_key",
+    "copy_object",
     "open_store",
 ]
+
+
+def copy_object(
+    source: Store, source_key: Key, blob: Blob, target: Store, key: Key, *, inline: bool
+) -> bool:
+    """Copy the object that holds `blob` without its bytes passing through this machine.
+
+    `key` is known to be free. Return False, and promise nothing, where no server can do it or
+    nothing proves what was copied. Raise `StoreError`.
+    """
+    if isinstance(source, S3Store) and isinstance(target, S3Store):
+        return target.copy_from(source, source_key, blob, key, inline=inline)
+    return False
 
 
 def open_store(name: str, url: str, base: Path, settings: S3Settings | None = None) -> Store:

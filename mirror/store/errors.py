@@ -18,6 +18,10 @@ class ExistsError(StoreError):
     """Other bytes are under that key; they were left as they are."""
 
 
+class ConflictError(StoreError):
+    """Another run has changed the object in the meantime; it was left as it is."""
+
+
 class UnreachableError(StoreError):
     """There was no usable response, so nothing is known about the objects."""
 
@@ -47,6 +51,13 @@ def exists_error(place: str, key: Key) -> ExistsError:
     return ExistsError(
         f"{place}: other bytes are under {printable(key)!r} already; they were left as they are. "
         "Remove that object, or choose another `key` pattern"
+    )
+
+
+def conflict_error(place: str, key: Key) -> ConflictError:
+    """Return the error for an object that is another one by now; `place` names the store."""
+    return ConflictError(
+        f"{place}: another run changed {printable(key)!r} in the meantime; run again"
     )
 
 

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from mirror.files import NotAFileError, Tree, explain, sweep
+from mirror.files import ChangedError, NotAFileError, Tree, explain, sweep
 from mirror.model import OCTETS, Key
 from mirror.store.errors import (
     AccessError,
     StoreError,
+    conflict_error,
     exists_error,
     folder_key_error,
     not_found_error,
@@ -38,7 +39,10 @@ class DirectoryStore:
         self.name = name
         self._tree = Tree(root)
         self._lock = Lock()
-        self._swept = False
+        self._swept: set[str] = set()
+
+    def __reduce__(self) -> tuple[type[DirectoryStore], tuple[str, Path]]:
+        return DirectoryStore, (self.name, self.root)
 
     @property
     def root(self) -> Path:
@@ -54,7 +58,7 @@ class DirectoryStore:
         absent: bool = False,
     ) -> None:
         check_key(key)
-        self._sweep_once()
+        self.sweep(key.rpartition("/")[0])
         with self._errors(key, writing=True):
             if not self._tree.create(key, data) and self._existing(key, len(data) + 1) != data:
                 raise exists_error(self.name, key)
@@ -67,11 +71,20 @@ class DirectoryStore:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), key) from error
 
     def replace(
-        self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
+        self,
+        key: Key,
+        data: bytes,
+        media_type: str = OCTETS,
+        *,
+        inline: bool = True,
+        expected: bytes | None = None,
     ) -> None:
         check_key(key)
         with self._errors(key, writing=True):
-            self._tree.replace(key, data)
+            try:
+                self._tree.replace(key, data, expected=... if expected is None else expected)
+            except ChangedError as error:
+                raise conflict_error(self.name, key) from error
 
     def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
         with self._errors(key):
@@ -86,22 +99,33 @@ class DirectoryStore:
         return None if size is None else ObjectInfo(key, size, None)
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
+        for name, status in self.walk(prefix):
+            if stat.S_ISREG(status.st_mode):
+                yield ObjectInfo(Key(name), status.st_size, None)
+
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, os.stat_result]]:
+        """Yield name and status of everything but folders, also of links, which are no objects."""
         with self._errors(Key(prefix)):
-            for name, status in self._tree.walk(prefix):
-                if stat.S_ISREG(status.st_mode):
-                    yield ObjectInfo(Key(name), status.st_size, None)
+            yield from self._tree.walk(prefix)
 
     def delete(self, key: Key) -> None:
         with self._errors(key):
             if self._tree.size(key) is not None:
                 self._tree.remove(key)
 
-    def _sweep_once(self) -> None:
-        """Remove the temporary files of killed runs, before the first object is written."""
+    def sweep(self, folder: str) -> None:
+        """Remove the temporary files that killed runs left in a folder of objects, once.
+
+        Nothing is done where a link leads. The folders below are left alone, so that the time does
+        not depend on the number of all objects.
+        """
         with self._lock:
-            if not self._swept:
-                sweep(self.root)
-                self._swept = True
+            if folder in self._swept:
+                return
+            self._swept.add(folder)
+        path = self.root / folder
+        if Path(os.path.realpath(path)) == Path(os.path.realpath(self.root)) / folder:
+            sweep(path, deep=False)
 
     @contextmanager
     def _errors(self, key: Key, *, writing: bool = False) -> Iterator[None]:

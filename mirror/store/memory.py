@@ -7,7 +7,7 @@ from hashlib import md5
 from threading import Lock
 
 from mirror.model import OCTETS, Key
-from mirror.store.errors import exists_error, not_found_error, too_large_error
+from mirror.store.errors import conflict_error, exists_error, not_found_error, too_large_error
 from mirror.store.keys import check_key
 from mirror.store.protocol import ObjectInfo
 
@@ -35,10 +35,18 @@ class MemoryStore:
                 raise exists_error(self.name, key)
 
     def replace(
-        self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
+        self,
+        key: Key,
+        data: bytes,
+        media_type: str = OCTETS,
+        *,
+        inline: bool = True,
+        expected: bytes | None = None,
     ) -> None:
         check_key(key)
         with self._lock:
+            if expected is not None and self._objects.get(key) != expected:
+                raise conflict_error(self.name, key)
             self._objects[key] = data
 
     def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:

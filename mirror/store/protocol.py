@@ -49,12 +49,20 @@ class Store(Protocol):
         ...
 
     def replace(
-        self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
+        self,
+        key: Key,
+        data: bytes,
+        media_type: str = OCTETS,
+        *,
+        inline: bool = True,
+        expected: bytes | None = None,
     ) -> None:
         """Store an object in place of any other under `key`, whole or not at all.
 
         There is an object under `key` at every moment. Use `put` unless the object that is there
-        is known to be wrong.
+        is known to be wrong. With `expected`, raise `ConflictError` if other bytes are there, or
+        none. Of two runs that replace the same object, one gets the error; only where a server
+        has no conditional writes, the moment between the last look and the write is open to both.
         """
         ...
 

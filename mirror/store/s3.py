@@ -9,18 +9,23 @@ from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from hashlib import md5, sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from mirror.model import OCTETS, Key
+from mirror.model import OCTETS, Blob, Key
 from mirror.store.connection import Connection
 from mirror.store.diagnosis import code_and_status
 from mirror.store.errors import (
+    CredentialsError,
     ListingError,
+    NoBucketError,
     NotFoundError,
     StoreError,
     TooLargeError,
+    UnreachableError,
+    conflict_error,
     exists_error,
     too_large_error,
 )
@@ -54,6 +59,7 @@ class S3Store:
         self.connection = Connection(name, settings)
         self._observing = Lock()
         self._observed: CreateOnly | None = None
+        self._copies = True
 
     def __reduce__(self) -> tuple[type[S3Store], tuple[str, S3Settings]]:
         return S3Store, (self.name, self.settings)
@@ -86,12 +92,65 @@ class S3Store:
         )
 
     def replace(
-        self, key: Key, data: bytes, media_type: str = OCTETS, *, inline: bool = True
+        self,
+        key: Key,
+        data: bytes,
+        media_type: str = OCTETS,
+        *,
+        inline: bool = True,
+        expected: bytes | None = None,
     ) -> None:
+        from botocore.exceptions import ClientError
+
         check_key(key)
         upload = self._upload_request(key, data, media_type, inline)
+        if expected is not None:
+            upload["IfMatch"] = self._etag_of(key, expected)
         with self.connection.errors(key):
-            self._check_stored(key, upload, self.connection.client.put_object(**upload))
+            try:
+                response = self.connection.client.put_object(**upload)
+            except ClientError as error:
+                code, status = code_and_status(error)
+                if expected is None:
+                    raise
+                if status in (404, 412) or code == "ConditionalRequestConflict":
+                    raise conflict_error(self.connection.place, key) from error
+                if status != 501:
+                    raise
+                del upload["IfMatch"]  # the server has no conditional writes
+                response = self.connection.client.put_object(**upload)
+            self._check_stored(key, upload, response)
+
+    def copy_from(
+        self, source: S3Store, source_key: Key, blob: Blob, key: Key, *, inline: bool
+    ) -> bool:
+        """Let the server copy the object that holds `blob` to a key that it is known to lack.
+
+        Return False, and promise nothing, unless the server is asked with the same credentials for
+        both buckets and its ETags prove that the bytes of `blob` were copied.
+        """
+        check_key(key)
+        if not self._copies or self._access != source._access:
+            return False
+        original = ObjectInfo(source_key, blob.size, blob.md5)
+        try:
+            # Not every server heeds `CopySourceIfMatch`.
+            if source.stat(source_key) != original:
+                return False
+            with self.connection.errors(key):
+                response = self.connection.client.copy_object(
+                    **self.connection.request(key),
+                    **_headers(blob.media_type, blob.digest.hex, inline),
+                    CopySource=source.connection.request(source_key),
+                    CopySourceIfMatch=f'"{blob.md5}"',
+                    MetadataDirective="REPLACE",
+                )
+        except (CredentialsError, NoBucketError, UnreachableError):
+            raise
+        except StoreError:  # no such operation, or not with these credentials
+            self._copies = False
+            return False
+        return _proven_md5(response | response.get("CopyObjectResult", {})) == blob.md5
 
     def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
         from botocore.exceptions import HTTPClientError, IncompleteReadError
@@ -223,6 +282,28 @@ class S3Store:
             self._observe_create_only(upload)
         return True
 
+    @property
+    def _access(self) -> S3Settings:
+        """Return what decides which server is asked, and with which credentials."""
+        return replace(self.settings, bucket="-", prefix="", timeout_s=None)
+
+    def _etag_of(self, key: Key, expected: bytes) -> str:
+        """Return the ETag of an object that holds `expected`; raise `ConflictError` otherwise."""
+        try:
+            with self.connection.errors(key):
+                response = self.connection.client.head_object(**self.connection.request(key))
+            md5_there = _proven_md5(response)
+            if md5_there is None and response["ContentLength"] == len(expected):
+                same = self.get(key, max_bytes=len(expected)) == expected
+            else:
+                same = md5_there == md5(expected, usedforsecurity=False).hexdigest()
+        except (NotFoundError, TooLargeError):
+            same = False
+        if not same:
+            raise conflict_error(self.connection.place, key)
+        etag: str = response["ETag"]
+        return etag
+
     def _upload_request(
         self, key: Key, data: bytes, media_type: str, inline: bool
     ) -> dict[str, Any]:
@@ -232,13 +313,8 @@ class S3Store:
             # `ChecksumAlgorithm` would make botocore send a checksum behind the body over TLS,
             # which OSS, COS and others refuse. Nearly all servers check this one.
             "ContentMD5": b64encode(digest.digest()).decode(),
-            "ContentType": media_type,
-            "CacheControl": CACHE_CONTROL,
-            "Metadata": {"sha256": sha256(data).hexdigest()},
         }
-        if not inline:
-            request["ContentDisposition"] = "attachment"
-        return request
+        return request | _headers(media_type, sha256(data).hexdigest(), inline)
 
     def _observe_create_only(self, upload: dict[str, Any]) -> None:
         """Find out once whether this server creates only, by sending the same upload again.
@@ -294,6 +370,18 @@ class S3Store:
             except TooLargeError:
                 pass
         raise exists_error(self.connection.place, key)
+
+
+def _headers(media_type: str, digest: str, inline: bool) -> dict[str, Any]:
+    """Return the parameters for what the server says of an object to its readers."""
+    headers: dict[str, Any] = {
+        "ContentType": media_type,
+        "CacheControl": CACHE_CONTROL,
+        "Metadata": {"sha256": digest},
+    }
+    if not inline:
+        headers["ContentDisposition"] = "attachment"
+    return headers
 
 
 def _proven_md5(response: dict[str, Any]) -> str | None:

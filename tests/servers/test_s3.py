@@ -14,16 +14,18 @@ from conftest import use
 from support.servers import BUCKET, Server, Servers
 from support.servers import rclone as start_rclone
 
-from mirror.model import Key
+from mirror.model import Blob, Digest, Key
 from mirror.store import (
     AccessError,
     CredentialsError,
     ExistsError,
+    MemoryStore,
     NoBucketError,
     ObjectInfo,
     Store,
     StoreError,
     UnreachableError,
+    copy_object,
 )
 
 A = Key("ab/a.png")
@@ -105,6 +107,42 @@ def test_a_listing_takes_one_request_for_a_thousand_objects(
     objects = list(store.list())
     assert store.requests["ListObjectsV2"] - before == 2
     assert objects == [ObjectInfo(key, len(key), digest(key.encode())) for key in sorted(keys)]
+
+
+def blob_of(data: bytes) -> Blob:
+    return Blob(Digest(sha256(data).hexdigest()), digest(data), len(data), "image/png", 1, 1, None)
+
+
+def test_the_server_copies_from_one_prefix_to_another(server: Server) -> None:
+    source, target = server.store(), server.store()
+    blob, original = blob_of(b"picture"), Key("data/a b+100%.png")
+    source.put(original, b"picture")
+    key = Key("图/c d+%.png")
+    assert copy_object(source, original, blob, target, key, inline=True)
+    assert target.get(key) == source.get(original) == b"picture"
+    assert "PutObject" not in target.requests
+    head = server.client().head_object(Bucket=BUCKET, Key=f"{target.settings.prefix}/{key}")
+    assert head["ContentType"] == "image/png"
+    assert head["CacheControl"] == "public, max-age=31536000, immutable"
+    assert "ContentDisposition" not in head
+
+
+@pytest.mark.parametrize("found", [b"picTure", b"pic", None])
+def test_other_bytes_than_were_meant_are_not_copied(server: Server, found: bytes | None) -> None:
+    source, target = server.store(), server.store()
+    if found is not None:
+        source.put(A, found, "image/png")
+    assert not copy_object(source, A, blob_of(b"picture"), target, A, inline=True)
+    assert target.stat(A) is None
+
+
+@pytest.mark.parametrize("change", [{"profile": "other"}, {"endpoint_url": "http://127.0.0.1:9"}])
+def test_nothing_is_copied_between_accounts(rclone: Server, change: dict[str, str]) -> None:
+    source, target = rclone.store(), rclone.store(**change)
+    source.put(A, b"picture", "image/png")
+    assert not copy_object(source, A, blob_of(b"picture"), target, A, inline=True)
+    assert not target.requests
+    assert not copy_object(MemoryStore(), A, blob_of(b"picture"), source, A, inline=True)
 
 
 def test_requests_are_as_few_as_the_server_allows(server: Server) -> None:

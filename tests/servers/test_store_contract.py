@@ -14,6 +14,7 @@ from support.servers import Servers
 
 from mirror.model import Key
 from mirror.store import (
+    ConflictError,
     DirectoryStore,
     ExistsError,
     MemoryStore,
@@ -96,6 +97,36 @@ def test_replace_puts_an_object_in_place_of_whatever_is_there(store: Store) -> N
         assert store.get(A) == data
     store.replace(Key("ab/new.png"), b"2")
     assert [info.key for info in store.list()] == [A, "ab/new.png"]
+
+
+def test_replace_leaves_what_another_run_has_changed(store: Store) -> None:
+    with pytest.raises(ConflictError, match=A):
+        store.replace(A, b"new", expected=b"gone")
+    assert store.stat(A) is None
+    store.put(A, b"old")
+    for other in (b"odd", b"", b"older"):
+        with pytest.raises(ConflictError, match=A):
+            store.replace(A, b"new", expected=other)
+        assert store.get(A) == b"old"
+    store.replace(A, b"new", "text/plain", expected=b"old")
+    assert store.get(A) == b"new"
+
+
+def test_of_runs_that_change_one_object_at_once_each_is_told_or_heard(store: Store) -> None:
+    if not isinstance(store, MemoryStore | DirectoryStore) and not store.name.startswith("moto"):
+        pytest.skip("has no conditional writes")
+    store.put(A, b"0")
+
+    def add_one(_: int) -> int:
+        before = store.get(A)
+        try:
+            store.replace(A, b"%d" % (int(before) + 1), expected=before)
+        except ConflictError:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(add_one, range(16))) == int(store.get(A)) >= 1
 
 
 def test_delete_removes_one_object(store: Store) -> None:
