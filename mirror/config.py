@@ -69,6 +69,18 @@ class DestinationSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveBucket:
+    """An `[archive]` in a bucket; the settings are those of a destination in one."""
+
+    url: str
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    provider: str = "auto"
+    addressing: Literal["auto", "path", "virtual"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
 class Fetch:
     concurrency: int = 16
     timeout_s: float = 30.0
@@ -80,13 +92,16 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything a run depends on. Paths are absolute; `root` is the folder of the file."""
+    """Everything a run depends on. Paths are absolute; `root` is the folder of the file.
+
+    `archive` is a folder or a place in a bucket.
+    """
 
     root: Path
     posts: Posts
     sources: tuple[Source, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
-    archive: Path = field(default=Path("archive"))
+    archive: Path | ArchiveBucket = field(default=Path("archive"))
     manifest: Path = field(default=Path("manifests"))
     dedupe: Literal["perceptual", "exact", "off"] = "perceptual"
     ignored: IgnoreList = field(default_factory=IgnoreList)
@@ -138,7 +153,8 @@ def load_config(path: Path) -> Config:
 
 def _places(config: Config) -> Iterator[tuple[str, Path]]:
     """Yield what commands write to, by its name."""
-    yield "the archive", config.archive
+    if isinstance(config.archive, Path):
+        yield "the archive", config.archive
     yield "the manifest", config.manifest
     yield "the state", config.state
     yield from (("the posts", path) for path in config.posts.paths)
@@ -207,7 +223,7 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
         posts=_posts(top.table("posts"), root),
         sources=sources,
         destinations=destinations,
-        archive=root / _only(top.table("archive"), "path", "archive"),
+        archive=_archive(top.table("archive"), root),
         manifest=root / _only(top.table("manifest"), "path", "manifests"),
         dedupe=_dedupe(top.table("dedupe")),
         ignored=IgnoreList(_ignored(table, locator) for table in top.tables("ignore")),
@@ -218,6 +234,7 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
         _check_folder(name, destination, config)
         if destination.links == "relative":
             _check_posts_below(name, destination, config)
+        _check_prefix(name, destination, config.archive)
     return config
 
 
@@ -332,12 +349,8 @@ def _destination(table: _Table, root: Path) -> DestinationSettings:
         url=url,
         public_url=public.rstrip("/") if public is not None else None,
         key=_key_template(table),
-        endpoint_url=table.optional_text("endpoint_url"),
-        region=table.optional_text("region"),
-        profile=table.optional_text("profile"),
-        provider=table.text("provider", "auto"),
-        addressing=table.choice("addressing", ("auto", "path", "virtual"), "auto"),
         links=links,
+        **_access(table),
     )
     table.finish()
     return destination
@@ -349,6 +362,28 @@ def _path_from_root(table: _Table, url: str, root: Path) -> str:
     if scheme != "file" or path.split("/")[0] == "..":
         raise table.error("links", f'"relative" needs a `file:` folder below {root}, got {url!r}')
     return encoded(path)
+
+
+def _access(table: _Table) -> dict[str, Any]:
+    """Return the settings that say how to reach a bucket."""
+    return {
+        "endpoint_url": table.optional_text("endpoint_url"),
+        "region": table.optional_text("region"),
+        "profile": table.optional_text("profile"),
+        "provider": table.text("provider", "auto"),
+        "addressing": table.choice("addressing", ("auto", "path", "virtual"), "auto"),
+    }
+
+
+def _archive(table: _Table, root: Path) -> Path | ArchiveBucket:
+    path = table.text("path", "archive")
+    if re.match(r"s3://[^/]", path):
+        bucket = ArchiveBucket(path, **_access(table))
+        table.finish()
+        return bucket
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
+        raise table.error("path", f'expected a folder or "s3://bucket/prefix", got {path!r}')
+    return root / _only(table, "path", "archive")
 
 
 def _key_template(table: _Table) -> str:
@@ -446,6 +481,26 @@ def _place(destination: DestinationSettings, root: Path) -> str:
     return f"{rest.rstrip('/')} {(destination.endpoint_url or '').rstrip('/')}"
 
 
+def _check_prefix(
+    name: str, destination: DestinationSettings, archive: Path | ArchiveBucket
+) -> None:
+    """Raise if archive and destination have a part of a bucket in common.
+
+    `prune` would delete the originals, which no line of the manifest names as objects.
+    """
+    if isinstance(archive, Path) or not destination.url.startswith("s3:"):
+        return
+    endpoints = [(place.endpoint_url or "").rstrip("/") for place in (archive, destination)]
+    first, second = (f"{place.url.rstrip('/')}/" for place in (archive, destination))
+    is_shared = first.startswith(second) or second.startswith(first)
+    if is_shared and endpoints[0] == endpoints[1]:
+        raise ConfigError(
+            f"{name}: destination {destination.name!r} keeps its images in {destination.url}, and "
+            f"the archive is in {archive.url}: one holds the other; give each a prefix of its "
+            "own, such as s3://bucket/archive and s3://bucket/images"
+        )
+
+
 def _folder(destination: DestinationSettings, root: Path) -> Path:
     """Return the folder that a `file:` url names."""
     return root / destination.url.removeprefix("file:").removeprefix("//")
@@ -463,8 +518,10 @@ def _check_folder(name: str, destination: DestinationSettings, config: Config) -
     folder = Path(os.path.realpath(_place(destination, config.root)))
     root = Path(os.path.realpath(config.root))
     kept = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
-    kept += [("the archive", config.archive), ("the manifest", config.manifest)]
-    kept += [("the state", config.state), ("git", config.root / ".git")]
+    if isinstance(config.archive, Path):
+        kept.append(("the archive", config.archive))
+    kept += [("the manifest", config.manifest), ("the state", config.state)]
+    kept += [("git", config.root / ".git")]
     for what, path in kept:
         other = Path(os.path.realpath(path))
         # Beneath the posts, or in a site that is the manifest's folder, there is room for images.

@@ -11,7 +11,7 @@ from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from mirror.config import DEFAULT_KEY, ConfigError, DestinationSettings
+from mirror.config import DEFAULT_KEY, ArchiveBucket, ConfigError, DestinationSettings
 from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Form, Key, Quoting, Reference, Rule
 from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
@@ -85,21 +85,21 @@ class Destination:
 def open_destination(settings: DestinationSettings, root: Path) -> Destination:
     """Open the store of a destination; nobody is asked yet. Raise `ConfigError`."""
     try:
-        store = open_store(
-            settings.name,
-            settings.url,
-            root,
-            S3Settings(
-                endpoint_url=settings.endpoint_url,
-                region=settings.region,
-                profile=settings.profile,
-                provider=settings.provider,
-                addressing=settings.addressing,
-            ),
-        )
+        store = open_store(settings.name, settings.url, root, bucket_settings(settings))
     except StoreError as error:
         raise ConfigError(f"destination {settings.name!r}: {error}") from error
     return Destination(settings, store)
+
+
+def bucket_settings(settings: DestinationSettings | ArchiveBucket) -> S3Settings:
+    """Return how to reach the bucket; its name and the prefix are in the URL."""
+    return S3Settings(
+        endpoint_url=settings.endpoint_url,
+        region=settings.region,
+        profile=settings.profile,
+        provider=settings.provider,
+        addressing=settings.addressing,
+    )
 
 
 def asset_of(destinations: Iterable[Destination], manifest: Manifest, url: Url) -> Asset | None:

@@ -133,7 +133,7 @@ def scan_posts(config: Config, paths: Sequence[Path] | None) -> Scanned:
     from mirror.pipeline.scan import scan
 
     posts, findings = open_site(config).posts.find(paths or ())
-    if not posts and not config.archive.is_absolute():  # no file: nobody has written a [posts]
+    if not posts and not config.manifest.is_absolute():  # no file: nobody has written a [posts]
         where = ", ".join(map(str, paths or config.posts.paths))
         message = "no file in it ends in .md, .markdown or .mdx"
         findings = [finding for finding in findings if finding.rule is not Rule.NO_POSTS]

@@ -85,10 +85,16 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
         _check_destinations(destinations),
         _check_manifest(manifest),
         _check_archive(parts.archive),
-        _check_folders({"archive": config.archive, "manifest": config.manifest}),
+        _check_folders(
+            {name: path for name, path in parts.folders.items() if name in ("archive", "manifest")}
+        ),
     )
     yield from ((site, check) for check in home)
     patience_s = min(config.fetch.timeout_s, PATIENCE_S)
+    if parts.archive.root is None:
+        archive = Subject("archive", "archive", parts.archive.place)
+        checks = examine(parts.archive.store, now=now, patience_s=patience_s)
+        yield from ((archive, check) for check in checks)
     fetch = replace(config.fetch, retries=0, timeout_s=patience_s)
     for number, destination in enumerate(destinations):
         subject = Subject("destination", destination.name, destination.settings.url)
@@ -202,6 +208,9 @@ def _check_manifest(manifest: Manifest | ManifestError) -> Iterator[Check]:
 
 
 def _check_archive(archive: Archive) -> Iterator[Check]:
+    """Count the originals in a folder; a bucket is examined like a destination."""
+    if archive.root is None:
+        return
     try:
         yield passed("archive", count_text(sum(1 for _ in archive.digests()), "original"))
     except ArchiveError as error:

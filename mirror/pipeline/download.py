@@ -18,6 +18,7 @@ from mirror.pipeline.budget import ByteBudget, Reservation
 from mirror.pipeline.origins import Origins
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
+from mirror.records import StateError
 from mirror.repeats.reviews import Reviews
 from mirror.state import HeldImages, Journal
 from mirror.store import NotFoundError, StoreError
@@ -248,13 +249,18 @@ def _attempts(request: FetchItem) -> Iterator[SourceImage]:
 def sealing(archive: Archive) -> Iterator[None]:
     """Seal the archive behind a download, also behind one that an error ended.
 
-    Raise `ArchiveError`, unless another error ended the download: that one says more.
+    A bucket is asked before the download whether it can be listed. After an error it is not asked
+    again: the next run seals. Raise `ArchiveError`, unless another error ended the download: that
+    one says more.
     """
+    if archive.root is None:
+        archive.look()
     try:
         yield
     except BaseException:
-        with suppress(ArchiveError):
-            archive.seal()
+        with suppress(ArchiveError, StateError):
+            if archive.root is not None:
+                archive.seal()
         raise
     archive.seal()
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.archive import Archive
-from mirror.config import Config
-from mirror.destinations import Destination, open_destination
+from mirror.config import ArchiveBucket, Config, ConfigError
+from mirror.destinations import Destination, bucket_settings, open_destination
 from mirror.manifest import ManifestFile
 from mirror.posts import PostTree
 from mirror.records import Record
@@ -20,7 +20,7 @@ from mirror.rewrites import Rewrite
 from mirror.rewrites import dumps as dumps_rewrites
 from mirror.rewrites import loads as loads_rewrites
 from mirror.state import State
-from mirror.store import DirectoryStore
+from mirror.store import DirectoryStore, StoreError, open_store
 from mirror.urls.sources import Locator
 
 
@@ -48,7 +48,7 @@ class Parts:
 
 
 def open_parts(config: Config) -> Parts:
-    """Open the parts. Raise `ConfigError` for a destination that no store can be opened for."""
+    """Open the parts. Raise `ConfigError` where no store can be opened."""
     destinations = tuple(
         open_destination(settings, config.root) for settings in config.destinations
     )
@@ -58,7 +58,7 @@ def open_parts(config: Config) -> Parts:
         posts=PostTree(
             config.posts, config.root, tuple(written_folders(config, destinations).values())
         ),
-        archive=Archive(config.archive),
+        archive=open_archive(config.archive, config.state),
         manifest=ManifestFile.below(config.manifest),
         rewrites=Record(config.manifest / REWRITES, loads_rewrites, dumps_rewrites, list),
         destinations=destinations,
@@ -66,9 +66,23 @@ def open_parts(config: Config) -> Parts:
     )
 
 
+def open_archive(place: Path | ArchiveBucket, state: Path) -> Archive:
+    """Open the archive; nobody is asked yet. Raise `ConfigError`.
+
+    `state` is the folder for what runs on this machine remember of it.
+    """
+    if isinstance(place, Path):
+        return Archive(DirectoryStore("archive", place), state)
+    try:
+        return Archive(open_store("archive", place.url, state, bucket_settings(place)), state)
+    except StoreError as error:
+        raise ConfigError(f"[archive]: {error}") from error
+
+
 def written_folders(config: Config, destinations: tuple[Destination, ...]) -> dict[str, Path]:
     """Return the folders that commands write to, by name: `archive`, …, or the destination's."""
-    folders = {"archive": config.archive, "manifest": config.manifest, "state": config.state}
+    folders = {"archive": config.archive} if isinstance(config.archive, Path) else {}
+    folders |= {"manifest": config.manifest, "state": config.state}
     for destination in destinations:
         if isinstance(destination.store, DirectoryStore):
             folders[destination.name] = destination.store.root

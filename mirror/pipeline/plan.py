@@ -71,11 +71,9 @@ class Inventory:
             for url in asset.sources
             if sources.is_doubtful(url, asset)
         }
-        unrecorded = [
-            (url, blob)
-            for url, blob in journal.read()
-            if manifest.find(url) is None and archive.has(blob)
-        ]
+        written = [(url, blob) for url, blob in journal.read() if manifest.find(url) is None]
+        there = archive.holding(blob for _, blob in written)
+        unrecorded = [(url, blob) for url, blob in written if blob.digest in there]
         unrecorded += [(image.address, image.blob) for image in accepted]
         every = {url: blob for url, blob in recorded.items() if url not in doubtful}
         every |= dict(unrecorded)

@@ -129,8 +129,8 @@ def repair(
                 for attempt in engine.map(retry, unmet, parts.config.fetch.concurrency):
                     log.add(attempt)
     finally:
-        if not options.dry_run and any(damage.in_archive for damage in damages):
-            parts.archive.seal()
+        if not options.dry_run and manifest.assets:
+            parts.archive.seal(whole=True)
     counts = {
         "assets": len(manifest.assets),
         "objects": diagnosis.compared,

@@ -270,11 +270,13 @@ class StoreJob:
             )
             return Finding(Rule.NOT_STORED, asset.key, message)
         try:
-            data = self.archive.get(blob.digest, blob.media_type, blob.size)
             inline = not may_run_scripts(asset, self.locator)
             # A key that holds the digest can only be taken by the same bytes. Under any other,
             # somebody else may have stored since the listing.
             absent = blob.digest.hex in asset.key
+            if absent and self.archive.copy(blob, self.store, asset.key, inline=inline):
+                return asset
+            data = self.archive.get(blob.digest, blob.media_type, blob.size)
             self.store.put(asset.key, data, blob.media_type, inline=inline, absent=absent)
         except ArchiveError as error:
             message = (

@@ -134,7 +134,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     originals: list[Original] = []
     damaged: list[HeldImage] = []
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
-    unsealed = todo.requests or inventory.unrecorded
+    unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
     with sealing(archive) if unsealed else nullcontext():
         if todo.requests:
             with open_origins(config.sources, config.fetch) as origins:

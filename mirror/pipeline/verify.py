@@ -19,7 +19,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mirror.archive import Archive, ArchiveError, UnreadableError
+from mirror.archive import Archive, ArchiveError, MissingError, UnreadableError
 from mirror.destinations import (
     Destination,
     Listed,
@@ -586,10 +586,10 @@ def _doubtful_sources(parts: Parts, progress: Progress) -> FindingLog:
 def verify_original(archive: Archive, asset: Asset) -> Finding | None:
     """Return a finding for an original that the archive lacks, or has otherwise; else `None`."""
     try:
-        if not archive.has(asset.blob):
-            message = "is not in the archive with its size; `mirror repair` fetches it"
-            return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
-        archive.get(asset.digest, asset.blob.media_type, asset.blob.size)
+        archive.check(asset.blob)
+    except MissingError:
+        message = "is not in the archive with its size; `mirror repair` fetches it"
+        return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
     except UnreadableError as error:
         return Finding(Rule.ARCHIVE_UNCHECKED, asset.digest.hex, str(error))
     except ArchiveError as error:

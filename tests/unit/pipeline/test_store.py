@@ -15,7 +15,7 @@ from mirror.manifest import Manifest
 from mirror.model import OCTETS, Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.progress import FindingLog, Silent
 from mirror.pipeline.store import StoreJob, compare_listing, settle, store_missing
-from mirror.store import MemoryStore, UnreachableError
+from mirror.store import DirectoryStore, MemoryStore, UnreachableError
 from mirror.urls.address import Address
 from mirror.urls.sources import Locator
 
@@ -73,7 +73,7 @@ def test_a_listing_is_compared_key_by_key():
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
-    return Archive(tmp_path / "archive")
+    return Archive(DirectoryStore("archive", tmp_path / "archive"))
 
 
 def test_objects_come_from_the_archive_and_one_that_is_not_there_is_named(archive):

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mirror.archive import Archive, ArchiveError
 from mirror.model import EXTENSIONS, Blob, Digest
+from mirror.store import DirectoryStore
 
 TAGS = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"]
 
@@ -21,6 +22,10 @@ def blob_of(data: bytes, media_type: str = "image/png") -> Blob:
     digest = Digest(sha256(data).hexdigest())
     check = md5(data, usedforsecurity=False).hexdigest()
     return Blob(digest, check, len(data), media_type, 1, 1, None)
+
+
+def folder_archive(root: Path, state: Path | None = None) -> Archive:
+    return Archive(DirectoryStore("archive", root), state)
 
 
 def fill(archive: Archive, bodies: list[bytes]) -> None:
@@ -41,7 +46,7 @@ def is_valid(archive: Archive) -> bool:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Archive:
-    return Archive(tmp_path / "archive")
+    return folder_archive(tmp_path / "archive")
 
 
 @pytest.fixture
@@ -58,7 +63,7 @@ def picture(archive: Archive) -> Path:
 def test_what_was_put_is_there_under_its_digest(
     tmp_path_factory: pytest.TempPathFactory, bodies: list[bytes]
 ) -> None:
-    archive = Archive(tmp_path_factory.mktemp("d") / "archive")
+    archive = folder_archive(tmp_path_factory.mktemp("d") / "archive")
     blobs = {blob_of(data): data for data in bodies}
     for blob, data in blobs.items():
         assert not archive.has(blob)
@@ -125,7 +130,7 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     if os.geteuid() == 0:  # who may write everywhere, but not here
         root = Path("/sys/kernel")
     with pytest.raises(ArchiveError, match="make the folder"):
-        Archive(root).put(blob_of(b"1"), b"1")
+        folder_archive(root).put(blob_of(b"1"), b"1")
 
 
 # --- The bag ------------------------------------------------------------------------------------
@@ -156,7 +161,7 @@ def test_damage_and_loss_show_in_a_sealed_archive(archive: Archive, picture: Pat
 
 def test_equal_contents_are_equal_bytes_and_stay_untouched(tmp_path: Path) -> None:
     bodies = [bytes([number]) for number in range(9)]
-    archives = [Archive(tmp_path / name) for name in ("first", "second")]
+    archives = [folder_archive(tmp_path / name) for name in ("first", "second")]
     for archive, order in zip(archives, (1, -1), strict=True):
         for data in bodies[::order]:
             archive.put(blob_of(data), data)

@@ -1,0 +1,377 @@
+"""The archive itself: originals by digest in a store, and the lists that make it a bag."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from threading import Lock as Mutex
+from typing import TypeVar
+
+from mirror.archive import bag
+from mirror.archive.bag import Bag, Entry
+from mirror.archive.errors import ArchiveError, MissingError, UnreadableError
+from mirror.archive.sources import SOURCES, SourceRecord
+from mirror.archive.spool import Spool
+from mirror.archive.unsealed import Unsealed
+from mirror.engine import Engine, Results, Serial, Threads
+from mirror.files import MAX_BYTES, explain, sweep
+from mirror.model import EXTENSIONS, Blob, Digest, Key
+from mirror.store import (
+    ConflictError,
+    DirectoryStore,
+    ExistsError,
+    NotFoundError,
+    ObjectInfo,
+    S3Store,
+    Store,
+    StoreError,
+    TooLargeError,
+    copy_object,
+)
+from mirror.urls.address import Address
+from mirror.urls.redact import printable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_ORIGINAL = re.compile(r"data/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z]+")
+_UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
+_LOOK_UPS = 16  # at a time, where each one waits for a server
+# Looking up so many takes about as long as listing a hundred thousand.
+_MOST_LOOK_UPS = 1000
+_UPDATE_ATTEMPTS = 20  # each one fails only because another run has sealed in the meantime
+
+
+class Archive:
+    """Originals by digest, as objects `data/ab/ab….png` of a store. Safe to use from threads.
+
+    `state` is a folder for what this machine remembers: which originals the bag's lists may lack,
+    and while a run lasts, originals of a bucket. Without it, all originals are listed at each seal.
+    """
+
+    def __init__(self, store: Store, state: Path | None = None) -> None:
+        self._store = store
+        self._state = state
+        self._unsealed = None if state is None else Unsealed(state, _identity(store))
+        self._put: dict[str, int | None] = {}  # sizes by name; `None` until it is known to be there
+        self._spool: Spool | None = None
+        self._mutex = Mutex()
+
+    def __reduce__(self) -> tuple[type[Archive], tuple[Store, Path | None]]:
+        return Archive, (self._store, self._state)
+
+    @property
+    def store(self) -> Store:
+        return self._store
+
+    @property
+    def root(self) -> Path | None:
+        """The folder; `None` for a bucket."""
+        return self._store.root if isinstance(self._store, DirectoryStore) else None
+
+    @property
+    def place(self) -> str:
+        """The place of the bag in messages."""
+        return _place(self._store)
+
+    # --- Originals ----------------------------------------------------------------------------
+
+    def put(self, blob: Blob, data: bytes) -> None:
+        """Store an original. An existing one stays, unless it is damaged: then it is replaced.
+
+        Raise `ArchiveError` if `data` does not have the digest of `blob`.
+        """
+        if sha256(data).hexdigest() != blob.digest.hex:
+            raise ArchiveError(f"{blob.digest}: the bytes to keep have another SHA-256")
+        key = _key(blob.digest, blob.media_type)
+        if self._unsealed is not None and key not in self._put:
+            self._unsealed.add(key)
+        self._put.setdefault(key, None)
+        with self._errors(key):
+            try:
+                self._store.put(key, data, blob.media_type, inline=_is_inline(blob))
+            except ExistsError:
+                if self._unsealed is not None:
+                    self._unsealed.mark_unknown()  # the lists have the size of the damaged bytes
+                self._store.replace(key, data, blob.media_type, inline=_is_inline(blob))
+        self._put[key] = len(data)
+        self._keep(key, data)
+
+    def get(self, digest: Digest, media_type: str, size: int | None = None) -> bytes:
+        """Return the original. Raise `ArchiveError` unless its bytes have this digest.
+
+        With `size`, the bytes that it should have, no larger object is read whole. What this run
+        has put or read already may come from this machine.
+        """
+        key = _key(digest, media_type)
+        with self._mutex:
+            data = None if self._spool is None else self._spool.find(key)
+        if data is None or sha256(data).hexdigest() != digest.hex:
+            data = self._read(key, digest, size)
+            if self._spool is not None:  # else nothing was put: what is read, is read once
+                self._keep(key, data)
+        return data
+
+    def check(self, blob: Blob) -> None:
+        """Read an original where it is kept. Raise `ArchiveError` unless all of it is right."""
+        self._read(_key(blob.digest, blob.media_type), blob.digest, blob.size, is_exact=True)
+
+    def has(self, blob: Blob) -> bool:
+        """Return True if the original is there with the right size; only `get` reads its bytes."""
+        key = _key(blob.digest, blob.media_type)
+        with self._errors(key):
+            info = self._store.stat(key)
+        return info is not None and info.size == blob.size
+
+    def holding(self, blobs: Iterable[Blob]) -> set[Digest]:
+        """Return the digests of those `blobs` that `has` is true of."""
+        digests = self._at_once(lambda blob: blob.digest if self.has(blob) else None, blobs)
+        return {digest for digest in digests if digest is not None}
+
+    def _at_once(self, job: Callable[[T], R], items: Iterable[T]) -> Results[R]:
+        """Look things up: in a bucket several at a time, as each one waits for the server."""
+        engine: Engine = Serial() if self.root is not None else Threads()
+        return engine.map(job, items, _LOOK_UPS)
+
+    def copy(self, blob: Blob, target: Store, key: Key, *, inline: bool) -> bool:
+        """Let the server of both buckets copy an original to a free key of `target`.
+
+        Return False where it cannot, or where nothing proves that the right bytes were copied.
+        Raise `StoreError`.
+        """
+        if inline != _is_inline(blob):  # some servers keep the header of the original
+            return False
+        original = _key(blob.digest, blob.media_type)
+        return copy_object(self._store, original, blob, target, key, inline=inline)
+
+    def digests(self) -> Iterator[Digest]:
+        """Yield the digests of all originals, sorted."""
+        with self._errors(_DATA):
+            for info in self._store.list(_DATA):
+                if match := _ORIGINAL.fullmatch(info.key):
+                    yield Digest(match[2])
+
+    def history(self) -> Iterator[tuple[float, int]]:
+        """Yield modification time (seconds since the epoch) and size in bytes of each original.
+
+        A bucket is not asked: it would have to list everything.
+        """
+        if isinstance(self._store, DirectoryStore):
+            with self._errors(_DATA):
+                for name, status in self._store.walk(_DATA):
+                    if _ORIGINAL.fullmatch(name):
+                        yield status.st_mtime, status.st_size
+
+    def _read(self, key: Key, digest: Digest, size: int | None, *, is_exact: bool = False) -> bytes:
+        with self._errors(key):
+            try:
+                data = self._store.get(key, max_bytes=size)
+            except TooLargeError as error:
+                kind = MissingError if is_exact else ArchiveError
+                raise kind(f"{self._place(key)} is damaged: more than {size} bytes") from error
+        if is_exact and len(data) != size:
+            raise MissingError(f"{self._place(key)}: expected {size} bytes, found {len(data)}")
+        if sha256(data).hexdigest() != digest.hex:
+            raise ArchiveError(f"{self._place(key)} is damaged: its SHA-256 is not its name")
+        return data
+
+    def _keep(self, key: Key, data: bytes) -> None:
+        """Keep an original of a bucket at hand; a folder is at hand itself."""
+        if self.root is not None or self._state is None:
+            return
+        with suppress(OSError):  # only requests would have been saved
+            with self._mutex:
+                self._spool = self._spool or Spool(self._state)
+            self._spool.keep(key, data)
+
+    # --- Sources ------------------------------------------------------------------------------
+
+    def source_record(self) -> SourceRecord:
+        """Return what `add_sources` recorded."""
+        with self._errors(SOURCES):
+            return SourceRecord.loads(self._lists([SOURCES]).get(SOURCES, b""))
+
+    def add_sources(self, entries: Iterable[tuple[Address, Digest]]) -> None:
+        """Record which address each original came from, unless that is the last one on record."""
+        entries = list(entries)
+
+        def added(before: Mapping[Key, bytes]) -> dict[Key, bytes]:
+            data = before.get(SOURCES, b"")
+            record, lines = SourceRecord.loads(data), []
+            for address, digest in entries:
+                if not record.is_known(address, digest):
+                    record.add(address, digest.hex)
+                    lines.append(f"{digest}  {address}\n")
+            return {SOURCES: data + "".join(lines).encode()} if lines else {}
+
+        self._update([SOURCES], added)
+
+    # --- The bag ------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """List one original. Raise `ArchiveError` if that is refused, before much is done."""
+        with self._errors(_DATA):
+            next(iter(self._store.list(_DATA)), None)
+
+    @property
+    def is_unsealed(self) -> bool:
+        """True if the bag's lists may lack an original that was put from this machine."""
+        return bool(self._put or (self._unsealed is not None and self._unsealed.abandoned()))
+
+    def seal(self, *, whole: bool = False) -> None:
+        """Bring the bag's lists of checksums up to date.
+
+        What was put since the last time is added to them. All originals are listed anew for the
+        first time on a machine, if the lists contradict each other, or if `whole`. An original is
+        entered with the digest in its name, so that damage shows; a file that someone else put
+        into `data` with the digest of its bytes. Lists that are up to date stay untouched. Raise
+        `ArchiveError` for a file that no bag can hold.
+        """
+        if self.root is not None:
+            self._make_folder(self.root / "data")
+        abandoned = {} if self._unsealed is None else self._unsealed.abandoned()
+        names = {
+            name for names in abandoned.values() for name in names if _ORIGINAL.fullmatch(name)
+        }
+        added, left = self._look_up(names)
+        is_known = self._unsealed is not None and self._unsealed.is_complete and added is not None
+
+        def sealed(before: Mapping[Key, bytes]) -> dict[Key, bytes]:
+            kept = bag.loads(before) if is_known and not whole else None
+            if kept is None or added is None:
+                return bag.dumps(Bag().with_entries(self._entries()))
+            return bag.dumps(kept.with_entries(added))
+
+        self._update(list(bag.dumps(Bag())), sealed)
+        self._put = dict.fromkeys(left)
+        if self._unsealed is not None:
+            self._unsealed.mark_complete()
+            self._unsealed.clear(abandoned, left)
+
+    def _make_folder(self, path: Path) -> None:
+        """Make the folder that a bag has even where it is empty."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UnreadableError(printable(f"{path}: {explain(error)}")) from error
+
+    def _look_up(self, names: Iterable[str]) -> tuple[list[Entry] | None, list[str]]:
+        """Return the originals that the lists may lack, and the names of ours that are not there.
+
+        `names` are those that earlier runs left. There is no list where it would take too long.
+        """
+        put = dict(self._put)
+        unsure = {*names, *(name for name, size in put.items() if size is None)}
+        if len(unsure) > _MOST_LOOK_UPS:
+            return None, [name for name, size in put.items() if size is None]
+        found = {name: size for name, size in put.items() if size is not None}
+        for name, there in self._at_once(self._stat, unsure - found.keys()):
+            if there is not None:
+                found[name] = there
+            if isinstance(self._store, DirectoryStore):
+                self._store.sweep(name.rpartition("/")[0])
+        entries = [Entry(name, name[8:72], size) for name, size in found.items()]
+        return entries, [name for name in put if name not in found]
+
+    def _stat(self, name: str) -> tuple[str, int | None]:
+        with self._errors(name):
+            info = self._store.stat(Key(name))
+        return name, None if info is None else info.size
+
+    def _entries(self) -> Iterator[Entry]:
+        """Yield everything in `data`. Raise `ArchiveError` for a file that no bag can hold."""
+        if isinstance(self._store, DirectoryStore):
+            sweep(self._store.root)
+            for name, status in self._store.walk(_DATA):
+                if not stat.S_ISREG(status.st_mode):
+                    raise ArchiveError(
+                        f"{self._place(name)} is not a plain file; move it elsewhere"
+                    )
+        for info in self._store.list(_DATA):
+            if _UNPORTABLE.search(info.key):
+                raise ArchiveError(
+                    f"{self._place(info.key)}: readers of bags do not agree on `%`, line breaks "
+                    "and bytes that are not UTF-8 in a name; rename it"
+                )
+            original = _ORIGINAL.fullmatch(info.key)
+            digest = original[2] if original else self._hash(info)
+            yield Entry(info.key, digest, info.size)
+
+    def _hash(self, info: ObjectInfo) -> str:
+        return sha256(self._store.get(info.key, max_bytes=info.size)).hexdigest()
+
+    def _update(
+        self, keys: Sequence[Key], change: Callable[[Mapping[Key, bytes]], Mapping[Key, bytes]]
+    ) -> None:
+        """Change lists as a whole, and once more if another run changed them in the meantime."""
+        for _ in range(_UPDATE_ATTEMPTS):
+            with self._errors(keys[0]), suppress(ConflictError):
+                before = self._lists(keys)
+                self._write(before, change(before))
+                return
+        raise UnreadableError(
+            f"{self._place(keys[0])}: other runs change it all the time; run again later"
+        )
+
+    def _lists(self, keys: Iterable[Key]) -> dict[Key, bytes]:
+        """Return those lists that there are."""
+        lists = {}
+        for key in keys:
+            with suppress(NotFoundError):
+                lists[key] = self._store.get(key, max_bytes=MAX_BYTES)
+        return lists
+
+    def _write(self, before: Mapping[Key, bytes], after: Mapping[Key, bytes]) -> None:
+        """Write the lists that changed, in their order. Raise `ConflictError`."""
+        for key, data in after.items():
+            if key not in before:
+                try:
+                    self._store.put(key, data, "text/plain; charset=utf-8")
+                except ExistsError as error:
+                    raise ConflictError(str(error)) from error
+            elif before[key] != data:
+                self._store.replace(key, data, "text/plain; charset=utf-8", expected=before[key])
+
+    def _place(self, name: str) -> str:
+        return printable(f"{self.place}/{name}")
+
+    @contextmanager
+    def _errors(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except ConflictError:
+            raise
+        except NotFoundError as error:
+            raise MissingError(f"{self._place(name)} is missing") from error
+        except StoreError as error:
+            raise UnreadableError(str(error)) from error
+
+
+_DATA = Key("data/")
+
+
+def _is_inline(blob: Blob) -> bool:
+    """Return False for an SVG: a script in it must not run where a bucket can be read by all."""
+    return blob.media_type != "image/svg+xml"
+
+
+def _place(store: Store) -> str:
+    if isinstance(store, DirectoryStore):
+        return str(store.root)
+    if isinstance(store, S3Store):
+        return f"s3://{store.settings.bucket}/{store.settings.prefix}".rstrip("/")
+    return store.name
+
+
+def _identity(store: Store) -> str:
+    """Return what tells this place from any other."""
+    endpoint = store.settings.endpoint_url if isinstance(store, S3Store) else None
+    return f"{_place(store)} {endpoint or ''}".rstrip()
+
+
+def _key(digest: Digest, media_type: str) -> Key:
+    return Key(f"data/{digest.hex[:2]}/{digest.hex}{EXTENSIONS[media_type]}")

@@ -1,0 +1,59 @@
+"""The lists of a bag."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.archive.bag import INFO, MANIFEST, TAG_MANIFEST, Bag, Entry, dumps, loads
+
+names = st.text(st.characters(blacklist_categories=["Cc", "Cs"]), max_size=3)
+batches = st.lists(st.lists(names.map(lambda name: f"data/{name}"), max_size=8), max_size=5)
+
+
+def entry(name: str) -> Entry:
+    return Entry(name, sha256(name.encode()).hexdigest(), len(name))
+
+
+@given(batches=batches)
+def test_files_that_are_added_by_and_by_give_the_lists_of_all_of_them(
+    batches: list[list[str]],
+) -> None:
+    bag = Bag()
+    for batch in batches:
+        bag = bag.with_entries(map(entry, batch))
+    every = sorted({name for batch in batches for name in batch}, key=str.encode)
+    expected = "".join(f"{entry(name).digest}  {name}\n" for name in every)
+    assert bag.lines.decode() == expected
+    assert (bag.size, bag.count) == (sum(map(len, every)), len(every))
+    assert bag == Bag().with_entries(map(entry, every))
+
+
+@given(batch=st.lists(names.map(lambda name: f"data/{name}"), max_size=8))
+def test_a_bag_is_read_back_from_its_lists(batch: list[str]) -> None:
+    bag = Bag().with_entries(map(entry, batch))
+    assert loads(dumps(bag)) == bag
+
+
+@pytest.mark.parametrize("key", list(dumps(Bag())))
+@pytest.mark.parametrize("change", ["missing", "longer", "cut"])
+def test_lists_that_contradict_each_other_are_no_bag(key: str, change: str) -> None:
+    lists = dumps(Bag().with_entries(map(entry, ["data/a", "data/b"])))
+    if change == "missing":
+        del lists[key]
+    else:
+        lists[key] = lists[key] + b"x\n" if change == "longer" else lists[key][:-1]
+    assert loads(lists) is None
+
+
+def test_a_number_that_fits_no_list_is_no_bag() -> None:
+    lists = dumps(Bag().with_entries([entry("data/a")]))
+    lists[INFO] = b"Payload-Oxum: 6.2\n"
+    tags = [name for name in lists if name != TAG_MANIFEST]
+    checksums = (f"{sha256(lists[name]).hexdigest()}  {name}\n" for name in tags)
+    lists[TAG_MANIFEST] = "".join(checksums).encode()
+    assert loads(lists) is None
+    assert lists[MANIFEST].count(b"\n") == 1
