@@ -33,6 +33,7 @@ KEY_IN_USE = (
 _SITES = ".mirror/sites/"
 _SITE = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(re.escape(_SITES) + r"([0-9a-f]{32})\.txt\.gz")
+_BAG_DECLARATION = "bagit.txt"
 _HEADER = b"mirror-site-index 1\n"
 # A million keys of 100 bytes and their digests. More is no index that mirror wrote.
 _MAX_BYTES = 256 << 20
@@ -130,14 +131,19 @@ def _entry(line: bytes) -> tuple[Key, Digest]:
 
 
 def nested_prefixes(keys: Iterable[str]) -> tuple[str, ...]:
-    """Return the prefixes below ours that hold the index of a site, each with `/` at its end.
+    """Return the prefixes in ours that hold the index of a site or an archive.
 
-    They belong to other destinations.
+    Those with an index belong to other destinations and end with `/`. An archive is known by the
+    declaration of its bag; it may be in our prefix itself, where an endpoint has two names.
     """
-    indexes = (key.rpartition(f"/{_SITES}") for key in keys)
-    return tuple(
-        {f"{prefix}/" for prefix, mark, name in indexes if mark and _NAME.fullmatch(_SITES + name)}
-    )
+    prefixes = set[str]()
+    for key in keys:
+        prefix, mark, name = key.rpartition(f"/{_SITES}")
+        if mark and _NAME.fullmatch(_SITES + name):
+            prefixes.add(f"{prefix}/")
+        if key.rpartition("/")[2] == _BAG_DECLARATION:
+            prefixes.add(key.removesuffix(_BAG_DECLARATION))
+    return tuple(prefixes)
 
 
 def index_key(site: str) -> Key:

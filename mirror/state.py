@@ -6,6 +6,8 @@ validators.jsonl  the versions that hosts named, for `--refresh`, and whose turn
 redirects.jsonl   where hosts redirected recorded addresses; without it, two that come in different
                   runs and lead to one picture are not seen to belong together
 last-sync.jsonl   the summary and the findings of the last sync
+sealed.txt        the archive whose lists lacked nothing but what is named in
+unsealed-….txt    the originals that a run has put since (`mirror.archive`)
 held/             pictures that wait for a person's word: images.jsonl, and damaged bytes
 """
 

@@ -10,8 +10,20 @@ at hand lately), `originals.py` (the archive).
 
 from __future__ import annotations
 
-from mirror.archive.errors import ArchiveError, MissingError, UnreadableError
+from mirror.archive.errors import (
+    ArchiveError,
+    MissingError,
+    UnreachableArchiveError,
+    UnreadableError,
+)
 from mirror.archive.originals import Archive
 from mirror.archive.sources import SourceRecord
 
-__all__ = ["Archive", "ArchiveError", "MissingError", "SourceRecord", "UnreadableError"]
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "MissingError",
+    "SourceRecord",
+    "UnreachableArchiveError",
+    "UnreadableError",
+]

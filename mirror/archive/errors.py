@@ -13,3 +13,7 @@ class MissingError(ArchiveError):
 
 class UnreadableError(ArchiveError):
     """An original may be there, but permissions, the disk or the network prevent reading it."""
+
+
+class UnreachableArchiveError(UnreadableError):
+    """The bucket refuses or does not answer, so the next original would meet the same."""

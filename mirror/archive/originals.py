@@ -13,7 +13,12 @@ from typing import TypeVar
 
 from mirror.archive import bag
 from mirror.archive.bag import Bag, Entry
-from mirror.archive.errors import ArchiveError, MissingError, UnreadableError
+from mirror.archive.errors import (
+    ArchiveError,
+    MissingError,
+    UnreachableArchiveError,
+    UnreadableError,
+)
 from mirror.archive.sources import SOURCES, SourceRecord
 from mirror.archive.spool import Spool
 from mirror.archive.unsealed import Unsealed
@@ -21,15 +26,18 @@ from mirror.engine import Engine, Results, Serial, Threads
 from mirror.files import MAX_BYTES, explain, sweep
 from mirror.model import EXTENSIONS, Blob, Digest, Key
 from mirror.store import (
+    AccessError,
     ConflictError,
+    CredentialsError,
     DirectoryStore,
     ExistsError,
+    NoBucketError,
     NotFoundError,
-    ObjectInfo,
     S3Store,
     Store,
     StoreError,
     TooLargeError,
+    UnreachableError,
     copy_object,
 )
 from mirror.urls.address import Address
@@ -43,6 +51,7 @@ _UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
 _LOOK_UPS = 16  # at a time, where each one waits for a server
 # Looking up so many takes about as long as listing a hundred thousand.
 _MOST_LOOK_UPS = 1000
+_MOST_IN_A_ROW = 3
 _UPDATE_ATTEMPTS = 20  # each one fails only because another run has sealed in the meantime
 
 
@@ -59,6 +68,7 @@ class Archive:
         self._unsealed = None if state is None else Unsealed(state, _identity(store))
         self._put: dict[str, int | None] = {}  # sizes by name; `None` until it is known to be there
         self._spool: Spool | None = None
+        self._failures = 0  # in a row
         self._mutex = Mutex()
 
     def __reduce__(self) -> tuple[type[Archive], tuple[Store, Path | None]]:
@@ -108,8 +118,7 @@ class Archive:
         has put or read already may come from this machine.
         """
         key = _key(digest, media_type)
-        with self._mutex:
-            data = None if self._spool is None else self._spool.find(key)
+        data = None if self._spool is None else self._spool.find(key)
         if data is None or sha256(data).hexdigest() != digest.hex:
             data = self._read(key, digest, size)
             if self._spool is not None:  # else nothing was put: what is read, is read once
@@ -284,25 +293,28 @@ class Archive:
 
     def _entries(self) -> Iterator[Entry]:
         """Yield everything in `data`. Raise `ArchiveError` for a file that no bag can hold."""
-        if isinstance(self._store, DirectoryStore):
-            sweep(self._store.root)
-            for name, status in self._store.walk(_DATA):
-                if not stat.S_ISREG(status.st_mode):
-                    raise ArchiveError(
-                        f"{self._place(name)} is not a plain file; move it elsewhere"
-                    )
-        for info in self._store.list(_DATA):
-            if _UNPORTABLE.search(info.key):
+        for name, size in self._files():
+            if _UNPORTABLE.search(name):
                 raise ArchiveError(
-                    f"{self._place(info.key)}: readers of bags do not agree on `%`, line breaks "
+                    f"{self._place(name)}: readers of bags do not agree on `%`, line breaks "
                     "and bytes that are not UTF-8 in a name; rename it"
                 )
-            original = _ORIGINAL.fullmatch(info.key)
-            digest = original[2] if original else self._hash(info)
-            yield Entry(info.key, digest, info.size)
+            original = _ORIGINAL.fullmatch(name)
+            yield Entry(name, original[2] if original else self._hash(name, size), size)
 
-    def _hash(self, info: ObjectInfo) -> str:
-        return sha256(self._store.get(info.key, max_bytes=info.size)).hexdigest()
+    def _files(self) -> Iterator[tuple[str, int]]:
+        """Yield name and size of everything in `data`, also what a listing of a folder lacks."""
+        if not isinstance(self._store, DirectoryStore):
+            yield from ((info.key, info.size) for info in self._store.list(_DATA))
+            return
+        sweep(self._store.root)
+        for name, status in self._store.walk(_DATA):
+            if not stat.S_ISREG(status.st_mode):
+                raise ArchiveError(f"{self._place(name)} is not a plain file; move it elsewhere")
+            yield name, status.st_size
+
+    def _hash(self, name: str, size: int) -> str:
+        return sha256(self._store.get(Key(name), max_bytes=size)).hexdigest()
 
     def _update(
         self, keys: Sequence[Key], change: Callable[[Mapping[Key, bytes]], Mapping[Key, bytes]]
@@ -348,7 +360,19 @@ class Archive:
         except NotFoundError as error:
             raise MissingError(f"{self._place(name)} is missing") from error
         except StoreError as error:
-            raise UnreadableError(str(error)) from error
+            kind = UnreachableArchiveError if self._is_for_all(error) else UnreadableError
+            raise kind(str(error)) from error
+        else:
+            self._failures = 0
+
+    def _is_for_all(self, error: StoreError) -> bool:
+        """Return True if the next original would meet the error too; a file's is its own."""
+        if self.root is not None:
+            return False
+        # A server can also refuse one object alone.
+        self._failures += isinstance(error, AccessError | UnreachableError)
+        is_fatal = isinstance(error, CredentialsError | NoBucketError)
+        return is_fatal or self._failures >= _MOST_IN_A_ROW
 
 
 _DATA = Key("data/")

@@ -139,6 +139,11 @@ def verify(
         if since is not None and not offline:
             raise ConfigError("--since says what --offline is to name; add --offline")
         settings = load(config)
+        if offline and archive and not isinstance(settings.archive, Path):
+            raise ConfigError(
+                f"--offline asks nobody, and the archive is in a bucket ({settings.archive.url}); "
+                "leave out one of --offline and --archive"
+            )
         options = VerifyOptions(
             paths=tuple(paths or ()),
             posts=posts or offline or bool(paths),

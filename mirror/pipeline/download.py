@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from mirror.archive import Archive, ArchiveError
+from mirror.archive import Archive, ArchiveError, UnreachableArchiveError, UnreadableError
 from mirror.engine import Engine, Results
 from mirror.fetch import GONE, FetchError, Kind, Validators
 from mirror.model import Blob, Finding, HeldImage, Rule
@@ -28,6 +28,8 @@ from mirror.urls.sources import SourceImage
 
 # As many decoders as cores, and one more to work while another waits for the disk.
 DECODE_WORKERS = (os.cpu_count() or 1) + 1
+# More of them where each picture waits until a bucket has it.
+_UPLOADERS = 8
 _RULE_OF_KIND = {
     Kind.REFUSED: Rule.ADDRESS_REFUSED,
     Kind.TOO_LARGE: Rule.TOO_LARGE,
@@ -140,6 +142,14 @@ class InspectJob:
             return received
         try:
             return self._inspect(received)
+        except UnreachableArchiveError:
+            raise
+        except UnreadableError as error:
+            if self.archive.root is not None:
+                raise
+            # A bucket can refuse one object alone. A full disk is full for the next one too.
+            message = f"it came, and could not be archived: {error}"
+            return _not_fetched(received.request, Rule.NOT_FETCHED, message)
         finally:
             received.reservation.release()
 
@@ -179,8 +189,9 @@ def download(
 ) -> Results[DownloadResult]:
     """Fetch and inspect, overlapping; yield each result as it comes."""
     received = engine.map(fetch, requests, concurrency)
+    workers = DECODE_WORKERS + (_UPLOADERS if inspect.archive.root is None else 0)
     try:
-        yield from engine.map(inspect, received, DECODE_WORKERS)
+        yield from engine.map(inspect, received, workers)
     finally:
         # Before `received` ends: it waits for its fetches, which may wait for room.
         fetch.budget.close()

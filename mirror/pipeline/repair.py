@@ -11,12 +11,13 @@ Read in this order: `repair` is the command; `diagnose` says what is damaged; `C
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
 from time import monotonic
 
-from mirror.archive import Archive, ArchiveError
+from mirror.archive import Archive, ArchiveError, UnreachableArchiveError
 from mirror.destinations import Destination, extension_fits, may_run_scripts, unreachable
 from mirror.engine import Engine
 from mirror.fetch import FetchError
@@ -32,6 +33,7 @@ from mirror.pipeline.verify import (
     Comparison,
     ObjectDifference,
     ObjectState,
+    archive_unreachable,
     compare_destination,
     verify_original,
 )
@@ -107,9 +109,14 @@ def repair(
     )
     diagnosis = diagnose(manifest, comparisons, log.findings)
     is_damaged = IsDamaged(partial(verify_original, parts.archive))
-    damages = add_originals(
-        diagnosis.damages, find_originals(manifest, is_damaged, engine, progress)
-    )
+    originals: Sequence[Asset] = ()
+    is_reached = True
+    try:
+        originals = find_originals(manifest, is_damaged, engine, progress)
+    except UnreachableArchiveError as error:
+        is_reached = False
+        log.findings.append(archive_unreachable(error))
+    damages = add_originals(diagnosis.damages, originals)
     limits = ImageLimits(max_pixels=parts.config.fetch.max_pixels)
     writer = CopyWriter(parts.archive, parts.locator, limits, options.dry_run)
     try:
@@ -129,7 +136,7 @@ def repair(
                 for attempt in engine.map(retry, unmet, parts.config.fetch.concurrency):
                     log.add(attempt)
     finally:
-        if not options.dry_run and manifest.assets:
+        if not options.dry_run and manifest.assets and is_reached:
             parts.archive.seal(whole=True)
     counts = {
         "assets": len(manifest.assets),
@@ -226,13 +233,17 @@ class IsDamaged:
 def find_originals(
     manifest: Manifest, is_damaged: IsDamaged, engine: Engine, progress: Progress
 ) -> list[Asset]:
-    """Return the assets whose original is missing from the archive, or damaged there."""
+    """Return the assets whose original is missing from the archive, or damaged there.
+
+    Raise `UnreachableArchiveError`.
+    """
     assets = list(manifest.assets.values())
     progress.stage("read the archive", len(assets), "originals")
     damaged = []
-    for asset, failed in engine.map(is_damaged, assets, _WORKERS):
-        progress.advance(failed=failed)
-        damaged += [asset] if failed else []
+    with closing(engine.map(is_damaged, assets, _WORKERS)) as results:
+        for asset, failed in results:
+            progress.advance(failed=failed)
+            damaged += [asset] if failed else []
     return damaged
 
 

@@ -19,7 +19,13 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mirror.archive import Archive, ArchiveError, MissingError, UnreadableError
+from mirror.archive import (
+    Archive,
+    ArchiveError,
+    MissingError,
+    UnreachableArchiveError,
+    UnreadableError,
+)
 from mirror.destinations import (
     Destination,
     Listed,
@@ -561,9 +567,14 @@ def _archive_layer(
     """Read the originals of `assets`, which is called once to read them and once to name them."""
     progress.stage("read the archive", total, "originals")
     findings = FindingLog(progress.finding)
-    for finding in engine.map(partial(verify_original, archive), assets(), _READERS):
-        progress.advance(failed=finding is not None)
-        findings.extend(() if finding is None else (finding,))
+    try:
+        with closing(engine.map(partial(verify_original, archive), assets(), _READERS)) as results:
+            for finding in results:
+                progress.advance(failed=finding is not None)
+                findings.extend(() if finding is None else (finding,))
+    except UnreachableArchiveError as error:
+        findings.append(archive_unreachable(error))
+        return Layer("archive", (), findings)
     return Layer("archive", (asset.digest.hex for asset in assets()), findings)
 
 
@@ -583,13 +594,24 @@ def _doubtful_sources(parts: Parts, progress: Progress) -> FindingLog:
     return findings
 
 
+def archive_unreachable(error: UnreachableArchiveError) -> Finding:
+    """Return the finding that stands for all originals that were not read."""
+    message = f"{str(error).removeprefix('archive: ')}; not every original was read"
+    return Finding(Rule.ARCHIVE_UNCHECKED, "archive", message)
+
+
 def verify_original(archive: Archive, asset: Asset) -> Finding | None:
-    """Return a finding for an original that the archive lacks, or has otherwise; else `None`."""
+    """Return a finding for an original that the archive lacks, or has otherwise; else `None`.
+
+    Raise `UnreachableArchiveError` for what the next one would meet too.
+    """
     try:
         archive.check(asset.blob)
     except MissingError:
         message = "is not in the archive with its size; `mirror repair` fetches it"
         return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
+    except UnreachableArchiveError:
+        raise
     except UnreadableError as error:
         return Finding(Rule.ARCHIVE_UNCHECKED, asset.digest.hex, str(error))
     except ArchiveError as error:

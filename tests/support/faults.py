@@ -332,6 +332,8 @@ _SLOW_DOWN = (
     b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>SlowDown</Code>'
     b"<Message>Please reduce your request rate.</Message></Error>"
 )
+_DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+_EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>"
 _LOGIN = b"<html><body>Please log in to the network</body></html>"
 
 
@@ -384,6 +386,8 @@ def _drip(x: Exchange) -> None:
 
 FAULTS: Mapping[str, Spoil] = {
     "500": lambda x: _answer("500 Internal Server Error", b""),
+    "403": lambda x: _answer("403 Forbidden", _DENIED),
+    "expired": lambda x: _answer("400 Bad Request", _EXPIRED),
     "502": lambda x: _answer("502 Bad Gateway", _LOGIN, "text/html"),
     "503": lambda x: _answer("503 Slow Down", _SLOW_DOWN),
     "reset before": _reset_before,
