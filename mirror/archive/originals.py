@@ -98,9 +98,8 @@ class Archive:
         if sha256(data).hexdigest() != blob.digest.hex:
             raise ArchiveError(f"{blob.digest}: the bytes to keep have another SHA-256")
         key = _key(blob.digest, blob.media_type)
-        if self._unsealed is not None and key not in self._put:
+        if self._put.setdefault(key, None) is None and self._unsealed is not None:
             self._unsealed.add(key)
-        self._put.setdefault(key, None)
         with self._errors(key):
             try:
                 self._store.put(key, data, blob.media_type, inline=_is_inline(blob))
@@ -240,23 +239,28 @@ class Archive:
         into `data` with the digest of its bytes. Lists that are up to date stay untouched. Raise
         `ArchiveError` for a file that no bag can hold.
         """
-        if self.root is not None:
-            self._make_folder(self.root / "data")
+        if isinstance(self._store, DirectoryStore):
+            self._make_folder(self._store.root / "data")
+            self._store.sweep("")
         abandoned = {} if self._unsealed is None else self._unsealed.abandoned()
         names = {
             name for names in abandoned.values() for name in names if _ORIGINAL.fullmatch(name)
         }
-        added, left = self._look_up(names)
+        sealed = {name for name, size in dict(self._put).items() if size is not None}
+        added = self._look_up(names)
+        sealed |= {entry.name for entry in added or ()}
         is_known = self._unsealed is not None and self._unsealed.is_complete and added is not None
 
-        def sealed(before: Mapping[Key, bytes]) -> dict[Key, bytes]:
+        def with_added(before: Mapping[Key, bytes]) -> dict[Key, bytes]:
             kept = bag.loads(before) if is_known and not whole else None
             if kept is None or added is None:
                 return bag.dumps(Bag().with_entries(self._entries()))
             return bag.dumps(kept.with_entries(added))
 
-        self._update(list(bag.dumps(Bag())), sealed)
-        self._put = dict.fromkeys(left)
+        self._update(list(bag.dumps(Bag())), with_added)
+        # After Ctrl-C, a picture may still be on its way.
+        left = {name: size for name, size in dict(self._put).items() if name not in sealed}
+        self._put = left
         if self._unsealed is not None:
             self._unsealed.mark_complete()
             self._unsealed.clear(abandoned, left)
@@ -268,23 +272,22 @@ class Archive:
         except OSError as error:
             raise UnreadableError(printable(f"{path}: {explain(error)}")) from error
 
-    def _look_up(self, names: Iterable[str]) -> tuple[list[Entry] | None, list[str]]:
-        """Return the originals that the lists may lack, and the names of ours that are not there.
+    def _look_up(self, names: Iterable[str]) -> list[Entry] | None:
+        """Return the originals that the lists may lack; `None` where it would take too long.
 
-        `names` are those that earlier runs left. There is no list where it would take too long.
+        `names` are those that earlier runs left.
         """
         put = dict(self._put)
         unsure = {*names, *(name for name, size in put.items() if size is None)}
         if len(unsure) > _MOST_LOOK_UPS:
-            return None, [name for name, size in put.items() if size is None]
+            return None
         found = {name: size for name, size in put.items() if size is not None}
         for name, there in self._at_once(self._stat, unsure - found.keys()):
             if there is not None:
                 found[name] = there
             if isinstance(self._store, DirectoryStore):
                 self._store.sweep(name.rpartition("/")[0])
-        entries = [Entry(name, name[8:72], size) for name, size in found.items()]
-        return entries, [name for name in put if name not in found]
+        return [Entry(name, name[8:72], size) for name, size in found.items()]
 
     def _stat(self, name: str) -> tuple[str, int | None]:
         with self._errors(name):

@@ -180,3 +180,23 @@ def test_what_was_put_is_read_from_this_machine_and_checked_in_the_store(
     assert archive.get(blob.digest, blob.media_type) == b"picture"
     with pytest.raises(MissingError, match="is missing"):
         archive.check(blob)
+
+
+def test_a_name_that_never_arrived_is_looked_up_again(store: Watched, tmp_path: Path) -> None:
+    archive = Archive(store, tmp_path)
+    archive.seal()
+    late = MemoryStore.put
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "put", lambda *_, **__: (_ for _ in ()).throw(StoreError("down")))
+        with pytest.raises(UnreadableError, match="down"):
+            put(archive, b"late")
+    archive.seal()
+    assert listed(store) == set()
+    assert archive.is_unsealed
+    # It arrives after all: the server had it, and the answer was lost.
+    key = f"data/{blob_of(b'late').digest.hex[:2]}/{blob_of(b'late').digest}.png"
+    late(store, Key(key), b"late")
+    del archive
+    Archive(store, tmp_path).seal()
+    assert listed(store) == {key}
+    assert store.listings == 1
