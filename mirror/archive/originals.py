@@ -23,7 +23,7 @@ from mirror.archive.sources import SOURCES, SourceRecord
 from mirror.archive.spool import Spool
 from mirror.archive.unsealed import Unsealed
 from mirror.engine import Engine, Results, Serial, Threads
-from mirror.files import MAX_BYTES, explain, sweep
+from mirror.files import explain, sweep
 from mirror.model import EXTENSIONS, Blob, Digest, Key
 from mirror.store import (
     AccessError,
@@ -52,6 +52,7 @@ _LOOK_UPS = 16  # at a time, where each one waits for a server
 # Looking up so many takes about as long as listing a hundred thousand.
 _MOST_LOOK_UPS = 1000
 _MOST_IN_A_ROW = 3
+_MAX_LIST_BYTES = 16 << 30  # a hundred million originals
 _UPDATE_ATTEMPTS = 20  # each one fails only because another run has sealed in the meantime
 
 
@@ -337,7 +338,7 @@ class Archive:
         lists = {}
         for key in keys:
             with suppress(NotFoundError):
-                lists[key] = self._store.get(key, max_bytes=MAX_BYTES)
+                lists[key] = self._store.get(key, max_bytes=_MAX_LIST_BYTES)
         return lists
 
     def _write(self, before: Mapping[Key, bytes], after: Mapping[Key, bytes]) -> None:

@@ -145,8 +145,10 @@ class S3Store:
                     CopySourceIfMatch=f'"{blob.md5}"',
                     MetadataDirective="REPLACE",
                 )
-        except (CredentialsError, NoBucketError, UnreachableError):
+        except (CredentialsError, NoBucketError):
             raise
+        except UnreachableError:  # an upload may come through
+            return False
         except StoreError:  # no such operation, or not with these credentials
             self._copies = False
             return False
