@@ -21,6 +21,8 @@ BIN = Path(sys.executable).parent
 BUCKET = "bench"
 KEYS = {"AWS_ACCESS_KEY_ID": "benchkey", "AWS_SECRET_ACCESS_KEY": "benchsecret"}
 
+SLIDES = ROOT.parent / "shared" / "slides-dev" / "images"
+
 Command = Sequence[str | Path]
 
 
@@ -36,6 +38,13 @@ class Run:
     cpu_s: float
     output: str = field(repr=False)
     facts: dict[str, Any] = field(default_factory=dict)
+
+
+def slides_folder() -> Path | None:
+    """The folder of real slides that BENCH_SLIDES names, else the shared one; `None` without."""
+    if named := os.environ.get("BENCH_SLIDES"):
+        return Path(named)
+    return SLIDES if SLIDES.is_dir() else None
 
 
 def run(command: Command, *, codes: Sequence[int] = (0,), cwd: Path = ROOT) -> Run:

@@ -1,7 +1,7 @@
 """One piece of work in a process of its own, and what it took, as JSON on stdout.
 
     python -m benchmarks.measured sync|verify|verify-posts CONFIG
-    python -m benchmarks.measured bound FOLDER
+    python -m benchmarks.measured bound|imagehash FOLDER
     python -m benchmarks.measured manifest FILE
     python -m benchmarks.measured host FOLDER
     python -m benchmarks.measured listing MANIFEST
@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,17 +103,27 @@ def _facts(
 
 def bound(folder: Path) -> dict[str, Any]:
     """Decode, SHA-256 and imagehash of every picture, on all cores."""
+    return {"pictures": len(_hashes(folder))}
+
+
+def find_by_imagehash(folder: Path) -> dict[str, Any]:
+    """The script that a user would write: the pairs of pictures with like fingerprints."""
+    hashes = [fingerprint for _, fingerprint in _hashes(folder)]
+    return {"pairs": sum(a - b <= 10 for a, b in combinations(hashes, 2))}
+
+
+def _hashes(folder: Path) -> list[tuple[str, Any]]:
     import imagehash
     from PIL import Image
 
-    def look(path: Path) -> tuple[str, str]:
+    def look(path: Path) -> tuple[str, Any]:
         data = path.read_bytes()
         with Image.open(path) as image:
             image.load()
-            return hashlib.sha256(data).hexdigest(), str(imagehash.phash(image, hash_size=16))
+            return hashlib.sha256(data).hexdigest(), imagehash.phash(image, hash_size=16)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return {"pictures": len(list(pool.map(look, folder.iterdir())))}
+        return list(pool.map(look, folder.iterdir()))
 
 
 def manifest(path: Path) -> dict[str, Any]:
@@ -201,11 +212,12 @@ def main() -> None:
         "verify": verify,
         "verify-posts": partial(verify, posts=True),
         "bound": bound,
+        "imagehash": find_by_imagehash,
         "manifest": manifest,
         "host": host,
         "listing": listing,
     }
-    if name != "bound":
+    if name not in ("bound", "imagehash"):
         from mirror.main import collect_rarely
 
         collect_rarely()  # as the command does

@@ -3,8 +3,13 @@
     python -m benchmarks sync [--folder PICTURES] [--count N] [--runs N]
 
 Beside it in the same rounds: the bound (decode, SHA-256 and imagehash of the same pictures on all
-cores, no network) and what a user would do otherwise (`rclone copyurl`, `findimagedupes`,
-`rclone copy` to S3). Every piece of work is a process, timed from its start to its end.
+cores, no network) and what a user would do otherwise (`rclone copyurl`, `findimagedupes` or a
+script around imagehash, `rclone copy` to S3). Every piece of work is a process, timed from its
+start to its end. Two other corpora are backed up to a directory: one with repeats, and decks whose
+slides are built step by step.
+
+The slides are those of `--folder`, else of the folder that the environment names in BENCH_SLIDES,
+else of `../shared` where that is, else drawn ones.
 """
 
 from __future__ import annotations
@@ -14,7 +19,6 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from io import BytesIO
 from itertools import count, cycle
 from os import cpu_count
@@ -23,7 +27,7 @@ from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image
 from support.slides import THEMES, deck, encode
 
 from benchmarks.common import (
@@ -42,13 +46,21 @@ from benchmarks.common import (
     s3_server,
     seconds,
     several,
+    slides_folder,
     table,
 )
 
-SIZE = (1280, 720)
 REPEATS = 5  # of so many pictures one is a copy of another, in the corpus with repeats
+STEPS = 4  # of a slide that is built step by step
 STAGES = {"FetchJob": "fetch", "InspectJob": "decode", "CompareJob": "compare", "StoreJob": "store"}
-OTHERWISE = ("rclone copyurl", "findimagedupes", "rclone copy to S3")
+FIND_REPEATS = "findimagedupes" if which("findimagedupes") else "imagehash"
+OTHERWISE = ("rclone copyurl", FIND_REPEATS, "rclone copy to S3")
+TURNS = (
+    None,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.FLIP_LEFT_RIGHT,
+    Image.Transpose.FLIP_TOP_BOTTOM,
+)
 ADDRESS = "https://slides.example.com/"
 CONFIG = """
 [posts]
@@ -62,6 +74,7 @@ name = "copy"
 {destination}
 """
 
+FOLDER = 'url = "file:images"'
 _prefixes = count(1)  # each upload has its own, so that nothing has to be removed
 
 
@@ -77,22 +90,40 @@ def drawn(many: int) -> Iterator[Image.Image]:
 
 
 def taken(folder: Path, many: int) -> Iterator[Image.Image]:
-    """The pictures of a folder at our size; where there are too few, again and moved aside."""
+    """The pictures of a folder; where they are too few, also turned, mirrored and upside down."""
     paths = sorted(path for path in folder.iterdir() if path.is_file())
+    if many > len(paths) * len(TURNS):
+        raise BenchError(f"{folder} has too few pictures for {many}: at most {len(TURNS)} of each")
     for number in range(many):
-        times, which = divmod(number, len(paths))
-        with Image.open(paths[which]) as image:
-            fitted = ImageOps.fit(image.convert("RGB"), SIZE)
-        yield ImageChops.offset(fitted, 97 * times, 61 * times)
+        turn = TURNS[number // len(paths)]
+        with Image.open(paths[number % len(paths)]) as image:
+            picture = image.convert("RGB")
+        yield picture if turn is None else picture.transpose(turn)
 
 
-def write_pictures(pictures: Iterator[Image.Image], folder: Path) -> None:
-    """Half PNG, half JPEG 85."""
+def slides(folder: Path | None, many: int) -> Iterator[Image.Image]:
+    """Real slides where there is a folder of them, otherwise drawn ones."""
+    return drawn(many) if folder is None else taken(folder, many)
+
+
+def built(pictures: Iterable[Image.Image]) -> Iterator[Image.Image]:
+    """Each picture in `STEPS` steps, as a talk shows it: the lower part is added bit by bit."""
+    for picture in pictures:
+        width, height = picture.size
+        empty = picture.getpixel((0, height - 1))
+        for step in range(1, STEPS + 1):
+            image = picture.copy()
+            image.paste(empty, (0, height * step // STEPS, width, height))
+            yield image
+
+
+def write_pictures(pictures: Iterable[Image.Image], folder: Path) -> None:
+    """Half PNG, half JPEG 88."""
     folder.mkdir()
     for number, image in enumerate(pictures):
         name = folder / f"{number:06}"
         if number % 2:
-            name.with_suffix(".jpg").write_bytes(encode(image, "JPEG", quality=85))
+            name.with_suffix(".jpg").write_bytes(encode(image, "JPEG", quality=88))
         else:
             name.with_suffix(".png").write_bytes(encode(image, "PNG"))
 
@@ -117,7 +148,8 @@ def _recoded(data: bytes) -> bytes:
 
 def _smaller(data: bytes) -> bytes:
     image = Image.open(BytesIO(data)).convert("RGB")
-    return encode(image.resize((960, 540), Image.Resampling.LANCZOS), "JPEG", quality=85)
+    size = (image.width * 3 // 4, image.height * 3 // 4)
+    return encode(image.resize(size, Image.Resampling.LANCZOS), "JPEG", quality=85)
 
 
 COPIES: tuple[Callable[[bytes], bytes], ...] = (bytes, _recoded, _smaller)
@@ -135,6 +167,15 @@ class Bench:
     scratch: Path
     host: Helper
     s3_url: str
+    host_url: str = ""  # that of the host, unless a line lies between
+
+    def say_corpus(self, folder: Path | None) -> None:
+        sizes = [path.stat().st_size for path in self.pictures.iterdir()]
+        what = "drawn slides" if folder is None else f"real slides, from {folder}"
+        print(
+            f"{len(sizes):,} {what}; half PNG, half JPEG 88, {sum(sizes) / 1e6:.0f} MB; "
+            f"{cpu_count()} cores"
+        )
 
     @property
     def names(self) -> list[str]:
@@ -151,7 +192,9 @@ class Bench:
             (root / "posts" / f"{start:06}.md").write_text("".join(lines))
         config = root / "mirror.toml"
         config.write_text(
-            CONFIG.format(address=ADDRESS, host=self.host.url, destination=destination)
+            CONFIG.format(
+                address=ADDRESS, host=self.host_url or self.host.url, destination=destination
+            )
         )
         return config
 
@@ -182,6 +225,8 @@ class Bench:
         return run([rclone(), "copyurl", "--urls", urls, copies, "--transfers", "16"])
 
     def find_repeats(self) -> Run:
+        if FIND_REPEATS == "imagehash":
+            return measured("imagehash", self.scratch / "copies")
         return run(["findimagedupes", "-R", "--", self.scratch / "copies"])
 
     def rclone_store(self) -> Run:
@@ -192,51 +237,41 @@ class Bench:
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--folder", type=Path, help="pictures to take instead of drawn slides")
+    parser.add_argument("--folder", type=Path, default=slides_folder(), help="real slides")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     with TemporaryDirectory(prefix="bench-sync-") as text, ExitStack() as stack:
         scratch = Path(text)
-        source = partial(taken, options.folder) if options.folder else drawn
-        write_pictures(source(options.count), scratch / "plain")
+        write_pictures(slides(options.folder, options.count), scratch / "plain")
         write_repeats(scratch / "plain", scratch / "repeats")
+        originals = slides(options.folder, options.count // STEPS)
+        write_pictures(built(originals), scratch / "builds")
         s3_url = stack.enter_context(s3_server(scratch / "s3"))
 
         def bench(name: str) -> Bench:
             host = stack.enter_context(helper("host", scratch / name))
             return Bench(scratch / name, scratch, host, s3_url)
 
-        what = f"pictures of {options.folder.name}" if options.folder else "drawn slides"
-        plain, repeats = bench("plain"), bench("repeats")
-        _say_corpus(plain, what)
-        done = several(options.runs, _works(plain, repeats), OTHERWISE)
+        plain, repeats, builds = map(bench, ("plain", "repeats", "builds"))
+        plain.say_corpus(options.folder)
+        done = several(options.runs, _works(plain, repeats, builds), OTHERWISE)
         _report(options.count, done)
 
 
-def _works(plain: Bench, repeats: Bench) -> dict[str, Callable[[], Run]]:
-    works: dict[str, Callable[[], Run]] = {
+def _works(plain: Bench, repeats: Bench, builds: Bench) -> dict[str, Callable[[], Run]]:
+    return {
         "bound": lambda: measured("bound", plain.pictures),
-        "directory": lambda: plain.cold("directory", 'url = "file:images"'),
+        "directory": lambda: plain.cold("directory", FOLDER),
         "directory again": lambda: plain.again("directory"),
         "s3": lambda: plain.cold_to_s3("s3"),
         "s3 again": lambda: plain.again("s3"),
-        "repeats": lambda: repeats.cold("repeats", 'url = "file:images"'),
+        "repeats": lambda: repeats.cold("repeats", FOLDER),
+        "builds": lambda: builds.cold("builds", FOLDER),
         "rclone copyurl": plain.rclone_fetch,
+        FIND_REPEATS: plain.find_repeats,
+        "rclone copy to S3": plain.rclone_store,
     }
-    if which("findimagedupes"):
-        works["findimagedupes"] = plain.find_repeats
-    else:
-        print("findimagedupes (a Debian package) is not installed: left out")
-    return works | {"rclone copy to S3": plain.rclone_store}
-
-
-def _say_corpus(bench: Bench, what: str) -> None:
-    sizes = [path.stat().st_size for path in bench.pictures.iterdir()]
-    print(
-        f"{len(sizes):,} {what} of {SIZE[0]}x{SIZE[1]}, half PNG, half JPEG 85, "
-        f"{sum(sizes) / 1e6:.0f} MB; {cpu_count()} cores"
-    )
 
 
 def _report(many: int, done: dict[str, list[Run]]) -> None:
@@ -244,30 +279,39 @@ def _report(many: int, done: dict[str, list[Run]]) -> None:
     others = [name for name in done if name in OTHERWISE]
     mine = {"directory": others[:-1], "s3": others}
     table(
-        ("cold sync to", "times the bound", "in CPU time", "of what a user would do otherwise"),
+        (
+            "cold sync to",
+            "times the bound",
+            "in CPU time",
+            "times the others",
+            "in CPU time",
+            "others",
+        ),
         (
             (
                 name,
                 ratio(done[name], done["bound"]),
                 cpu_ratio(done[name], done["bound"]),
-                f"{ratio(done[name], _added(done[step] for step in instead)):.2f} "
-                f"({' + '.join(instead)})",
+                ratio(done[name], _added(done[step] for step in instead)),
+                cpu_ratio(done[name], _added(done[step] for step in instead)),
+                " + ".join(instead),
             )
             for name, instead in mine.items()
         ),
     )
-    times, cpu_times = (
-        measure(done["repeats"], done["directory"]) for measure in (ratio, cpu_ratio)
-    )
-    print(f"one repeat in {REPEATS}: {times:.2f} times one without, in CPU time {cpu_times:.2f}")
-    names = ("directory", "directory again", "s3", "s3 again", "repeats")
+    for name, what in (("repeats", f"one repeat in {REPEATS}"), ("builds", f"{STEPS} steps each")):
+        times, cpu_times = (
+            measure(done[name], done["directory"]) for measure in (ratio, cpu_ratio)
+        )
+        print(f"{what}: {times:.2f} times the directory, in CPU time {cpu_times:.2f}")
+    names = ("directory", "directory again", "s3", "s3 again", "repeats", "builds")
     table(
         ("sync", "peak MB", "image host requests", "bucket requests", "stored", "repeats"),
         (_counts(name, done[name][-1].facts) for name in names),
     )
     table(
         ("CPU ms an image", *STAGES.values(), "all else"),
-        (_stages(many, name, done[name]) for name in ("directory", "s3", "repeats")),
+        (_stages(many, name, done[name]) for name in ("directory", "s3", "repeats", "builds")),
     )
 
 
