@@ -74,7 +74,7 @@ class Fetcher:
         self._random = random
         self._on_pause = on_pause
         guard = Guard(self._exempt_hosts, limits.allow_private_hosts)
-        self._transport = GuardedTransport(guard, limits.concurrency)
+        self._transport = GuardedTransport(guard)
         self._hosts: dict[str, HostLimit] = {}
         self._lock = threading.Lock()
 

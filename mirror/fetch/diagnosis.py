@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import unquote
 
-import httpx
-
 from mirror.fetch.addresses import Endpoint
 from mirror.fetch.checks import describe_document, error_code, named_endpoint, stated_reason
 from mirror.fetch.errors import GONE, FetchError, Kind
+from mirror.fetch.library import httpx
 from mirror.fetch.limits import FetchLimits
 from mirror.urls.redact import hide_secrets
 

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import cast
 
-import httpx
-
 import mirror
 from mirror.fetch.addresses import Endpoint
 from mirror.fetch.checks import Declaration, named_endpoint, too_large
 from mirror.fetch.diagnosis import error_for_status, fetch_errors, refuse_document
 from mirror.fetch.errors import FetchError, Kind
+from mirror.fetch.library import httpx
 from mirror.fetch.limits import FetchLimits, retry_after_s
 from mirror.fetch.network import GuardedTransport
 from mirror.urls.sources import is_processed

@@ -15,12 +15,13 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 import httpcore
-import httpx
 
 from mirror.fetch.addresses import Guard
 from mirror.fetch.errors import FetchError, Kind
+from mirror.fetch.library import httpx
 
 _KEEPALIVE_S = 15.0
+_KEPT_CONNECTIONS = 4  # of a thread: to the hosts that the posts show in turn
 _PROXY_LOGIN = 407
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
@@ -216,16 +217,16 @@ class GuardedTransport(httpx.BaseTransport):
     """Transport of httpx that connects only to addresses which `guard` allows.
 
     httpx's own transport takes no dialer, so this one owns the connection pools. It keeps one for
-    each scheme, proxy and type of stream, and makes it for the first request that needs it.
+    each thread, scheme, proxy and type of stream, and makes it for the first request that needs it.
     """
 
-    def __init__(self, guard: Guard, concurrency: int) -> None:
+    def __init__(self, guard: Guard) -> None:
         self.deadline = Deadline()
         self._guard = guard
-        self._concurrency = concurrency
         self._proxies = getproxies_environment()
-        self._pools: dict[tuple[str, str, type[_Stream]], httpcore.ConnectionPool] = {}
+        self._pools: dict[tuple[int, str, str, type[_Stream]], httpcore.ConnectionPool] = {}
         self._lock = threading.Lock()
+        self._tls: ssl.SSLContext | None = None
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and return its response, whose body is not read yet.
@@ -286,7 +287,7 @@ class GuardedTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         """Close every connection."""
-        for pool in self._pools.values():
+        for pool in list(self._pools.values()):
             pool.close()
 
     def _proxy(self, url: httpx.URL) -> str:
@@ -301,22 +302,29 @@ class GuardedTransport(httpx.BaseTransport):
         return proxy
 
     def _pool(self, scheme: str, proxy: str, stream_type: type[_Stream]) -> httpcore.ConnectionPool:
+        # httpcore looks at every connection of a pool, each with a system call, before and after a
+        # request. For sixteen threads that took as long as the requests.
+        key = threading.get_ident(), scheme, proxy, stream_type
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = self._make_pool(scheme, proxy, stream_type)
+        return pool
+
+    def _tls_context(self) -> ssl.SSLContext:
+        # Reading the authorities takes longer than a small picture: all pools share one context.
         with self._lock:
-            key = scheme, proxy, stream_type
-            if key not in self._pools:
-                self._pools[key] = self._make_pool(*key)
-            return self._pools[key]
+            self._tls = self._tls or _tls_context()
+            return self._tls
 
     def _make_pool(
         self, scheme: str, proxy: str, stream_type: type[_Stream]
     ) -> httpcore.ConnectionPool:
-        # Reading the authorities takes longer than a small picture, so http does without.
-        tls = _tls_context() if scheme == "https" else None
+        tls = self._tls_context() if scheme == "https" else None
         if not proxy:
             return httpcore.ConnectionPool(
                 tls,
                 max_connections=None,  # `HostLimit` limits the requests; the pool must not
-                max_keepalive_connections=self._concurrency,
+                max_keepalive_connections=_KEPT_CONNECTIONS,
                 keepalive_expiry=_KEEPALIVE_S,
                 network_backend=_Dialer(self._guard, self.deadline, stream_type),
             )
@@ -325,9 +333,9 @@ class GuardedTransport(httpx.BaseTransport):
             address,
             proxy_auth=login,
             ssl_context=tls,
-            proxy_ssl_context=_tls_context() if address.scheme == b"https" else None,
+            proxy_ssl_context=self._tls_context() if address.scheme == b"https" else None,
             max_connections=None,
-            max_keepalive_connections=self._concurrency,
+            max_keepalive_connections=_KEPT_CONNECTIONS,
             keepalive_expiry=_KEEPALIVE_S,
             network_backend=_ProxyDialer(self.deadline, stream_type),
         )
