@@ -6,6 +6,7 @@ import string
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from hashlib import sha256
 from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
@@ -176,11 +177,15 @@ def extension_fits(key: Key, media_type: str) -> bool:
     fits.
     """
     extension = PurePosixPath(key).suffix.lower()
-    named, _ = MimeTypes().guess_type(f"x{extension}", strict=False)
-    named = _TYPES_BY_EXTENSION.get(extension, named)
+    named = _TYPES_BY_EXTENSION.get(extension) or _other_type(extension)
     if named is None:
         return True
     return named.startswith("image/") and (named == _SVG) == (media_type == _SVG)
+
+
+@lru_cache(maxsize=64)
+def _other_type(extension: str) -> str | None:
+    return MimeTypes().guess_type(f"x{extension}", strict=False)[0]
 
 
 class Listed(Enum):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from mirror.files import is_temporary
 from mirror.model import Key
 from mirror.store.errors import StoreError
 from mirror.urls.redact import printable
+
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")  # the categories Cc and Cs
 
 
 def check_key(key: str) -> Key:
@@ -29,9 +32,9 @@ def _problem(key: str) -> str | None:
         return "has a part `.` or `..`"
     if "\\" in key:
         return "has a backslash"
-    if any(unicodedata.category(c) in ("Cc", "Cs") for c in key):
+    if _CONTROL.search(key):
         return "has a control character"
-    if unicodedata.normalize("NFC", key) != key:
+    if not unicodedata.is_normalized("NFC", key):
         return "is not in Unicode normal form C"
     if any(map(is_temporary, parts)):
         return "has a part that looks like one of our unfinished files"
