@@ -3,6 +3,7 @@
     python benchmarks/scan.py FOLDER_OR_TAR [ROUNDS]
 
 Prints, for each of the two, megabytes and posts a second of one core, the median of the rounds.
+Then the same for a written post of each dialect, which has a picture in every few lines.
 """
 
 from __future__ import annotations
@@ -26,6 +27,27 @@ PARSER = pyromark.Markdown(
     | pyromark.Options.ENABLE_STRIKETHROUGH
     | pyromark.Options.ENABLE_TASKLISTS
 )
+
+URL = "https://img.example.com/blog/2024/picture-@.png"
+TEXT = "The quick brown fox jumps over the lazy dog while slides are shown to people. " * 4
+DIALECTS = {
+    "Markdown": f"![a picture]({URL})",
+    "Hugo": f'{{{{< figure src="{URL}" title="a picture" >}}}}',
+    "Jekyll, Hexo": f'{{% include figure.html src="{URL}" %}}',
+    "VitePress": f'::: tip Title\n![a]({URL}){{width=300}}\n:::\n\n<img src="{URL}" alt="a">',
+    "Nuxt": f':nuxt-img{{src="{URL}" alt="a"}}\n\n::callout\n---\nimage: {URL}\n---\n{TEXT}\n::',
+    "MyST": f":::{{figure}} {URL}\n:name: figure-@\n:width: 80%\n:::\n\nSee {{ref}}`figure-@`.",
+    "DocFX": f':::image source="{URL}" alt-text="a picture":::',
+    "Obsidian": "![[picture-@.png|300]]",
+    "MDX": f'<figure>\n  <Image src="{URL}" style={{{{width: 300}}}} />\n</figure>',
+}
+SECTIONS = 200
+
+
+def written(picture: str) -> bytes:
+    """A post of sections, each with a paragraph and what shows its picture."""
+    section = f"## Section @\n\n{TEXT}\n\n{picture}\n\n"
+    return "".join(section.replace("@", str(number)) for number in range(SECTIONS)).encode()
 
 
 def load(path: Path) -> dict[str, bytes]:
@@ -61,6 +83,10 @@ def main() -> None:
     for name, taken in times.items():
         median = statistics.median(taken)
         print(f"{name:12} {size / 1e6 / median:6.1f} MB/s {len(posts) / median:7.0f} posts/s")
+    for name, picture in DIALECTS.items():
+        written_posts = {"post.mdx" if name == "MDX" else "post.md": written(picture)}
+        taken_s = statistics.median(seconds(find_references, written_posts) for _ in range(rounds))
+        print(f"{name:12} {sum(map(len, written_posts.values())) / 1e6 / taken_s:6.1f} MB/s")
     scans = [find_references(data, post) for post, data in posts.items()]
     forms = Counter(r.form.value for scan in scans for r in scan.references)
     print(", ".join(f"{count} {form}" for form, count in forms.most_common()))

@@ -6,7 +6,7 @@ Beside it in the same rounds: the bound (decode, SHA-256 and imagehash of the sa
 cores, no network) and what a user would do otherwise (`rclone copyurl`, `findimagedupes` or a
 script around imagehash, `rclone copy` to S3). Every piece of work is a process, timed from its
 start to its end. Two other corpora are backed up to a directory: one with repeats, and decks whose
-slides are built step by step.
+slides are built step by step. With nothing to do, a site of 10,000 images is backed up again.
 
 The slides are those of `--folder`, else of the folder that the environment names in BENCH_SLIDES,
 else of `../shared` where that is, else drawn ones.
@@ -30,6 +30,7 @@ from typing import Any
 from PIL import Image
 from support.slides import THEMES, deck, encode
 
+from benchmarks import verify
 from benchmarks.common import (
     BUCKET,
     BenchError,
@@ -52,6 +53,7 @@ from benchmarks.common import (
 
 REPEATS = 5  # of so many pictures one is a copy of another, in the corpus with repeats
 STEPS = 4  # of a slide that is built step by step
+KNOWN = 10_000  # images of the site on which nothing is to do
 STAGES = {"FetchJob": "fetch", "InspectJob": "decode", "CompareJob": "compare", "StoreJob": "store"}
 FIND_REPEATS = "findimagedupes" if which("findimagedupes") else "imagehash"
 OTHERWISE = ("rclone copyurl", FIND_REPEATS, "rclone copy to S3")
@@ -217,6 +219,14 @@ class Bench:
         done.facts["asked"] = self.host.requests()
         return done
 
+    def make_settled(self, name: str) -> None:
+        """Make a site of `KNOWN` images, all of them mirrored to a folder."""
+        root = self.scratch / "sites" / name
+        config = verify.write_site(root, KNOWN, "", KNOWN)
+        config.write_text(CONFIG.format(address=ADDRESS, host=self.host.url, destination=FOLDER))
+        verify.write_objects(root / "images", KNOWN)
+        self.again(name)  # names the objects as this site's
+
     def rclone_fetch(self) -> Run:
         copies = self.scratch / "copies"
         shutil.rmtree(copies, ignore_errors=True)
@@ -255,6 +265,7 @@ def main() -> None:
 
         plain, repeats, builds = map(bench, ("plain", "repeats", "builds"))
         plain.say_corpus(options.folder)
+        plain.make_settled("settled")
         done = several(options.runs, _works(plain, repeats, builds), OTHERWISE)
         _report(options.count, done)
 
@@ -268,6 +279,7 @@ def _works(plain: Bench, repeats: Bench, builds: Bench) -> dict[str, Callable[[]
         "s3 again": lambda: plain.again("s3"),
         "repeats": lambda: repeats.cold("repeats", FOLDER),
         "builds": lambda: builds.cold("builds", FOLDER),
+        "settled": lambda: plain.again("settled"),
         "rclone copyurl": plain.rclone_fetch,
         FIND_REPEATS: plain.find_repeats,
         "rclone copy to S3": plain.rclone_store,
@@ -275,7 +287,9 @@ def _works(plain: Bench, repeats: Bench, builds: Bench) -> dict[str, Callable[[]
 
 
 def _report(many: int, done: dict[str, list[Run]]) -> None:
-    table(("what", "s", "images/s", "CPU s"), (_row(many, *item) for item in done.items()))
+    counts = {name: KNOWN if name == "settled" else many for name in done}
+    rows = (_row(counts[name], name, runs) for name, runs in done.items())
+    table(("what", "s", "images/s", "CPU s"), rows)
     others = [name for name in done if name in OTHERWISE]
     mine = {"directory": others[:-1], "s3": others}
     table(
@@ -299,12 +313,13 @@ def _report(many: int, done: dict[str, list[Run]]) -> None:
             for name, instead in mine.items()
         ),
     )
+    print(f"nothing to do at {KNOWN:,} images: {seconds(done['settled']):.2f} s")
     for name, what in (("repeats", f"one repeat in {REPEATS}"), ("builds", f"{STEPS} steps each")):
         times, cpu_times = (
             measure(done[name], done["directory"]) for measure in (ratio, cpu_ratio)
         )
         print(f"{what}: {times:.2f} times the directory, in CPU time {cpu_times:.2f}")
-    names = ("directory", "directory again", "s3", "s3 again", "repeats", "builds")
+    names = ("directory", "directory again", "s3", "s3 again", "repeats", "builds", "settled")
     table(
         ("sync", "peak MB", "image host requests", "bucket requests", "stored", "repeats"),
         (_counts(name, done[name][-1].facts) for name in names),

@@ -74,13 +74,16 @@ def objects(many: int) -> Iterator[tuple[dict[str, Any], bytes]]:
         )
 
 
-def write_site(root: Path, many: int, endpoint_url: str) -> Path:
-    """A site whose manifest has `many` lines; return its configuration."""
+def write_site(root: Path, many: int, endpoint_url: str, shown: int = SHOWN) -> Path:
+    """A site whose manifest has `many` lines, `shown` of them in a post; return its configuration.
+
+    The images in the post are the first ones that `objects` makes.
+    """
     lines = sorted(json.dumps(line) + "\n" for line, _ in objects(many))
     (root / "manifests").mkdir(parents=True)
     (root / "manifests" / "images.jsonl").write_text(HEADER + "".join(lines))
     (root / "posts").mkdir()
-    images = (f"![]({url})\n" for line, _ in objects(min(many, SHOWN)) for url in line["sources"])
+    images = (f"![]({url})\n" for line, _ in objects(min(many, shown)) for url in line["sources"])
     (root / "posts" / "post.md").write_text("".join(images))
     config = root / "mirror.toml"
     config.write_text(CONFIG.format(bucket=BUCKET, endpoint_url=endpoint_url))
