@@ -67,6 +67,8 @@ _PLAIN = re.compile(
     r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*"
     r"(?:/(?!\.{1,2}(?:/|\Z))(?:[A-Za-z0-9._~-]++|%(?:20|[89A-F][0-9A-F]))++)+"
 )
+# Paths that `_path` leaves as they are: no dot segment, and nothing to escape or to respell.
+_PLAIN_PATH = re.compile(rf"(?:/(?!\.{{1,2}}(?:/|\Z))[A-Za-z0-9{re.escape(_SEGMENT)}]*+)+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,8 @@ def ascii_host(host: str) -> str | None:
 
 
 def _path(path: str) -> str:
+    if _PLAIN_PATH.fullmatch(path):
+        return path
     segments: list[str] = []
     for raw in path.split("/")[1:]:
         parts = enumerate(_RESERVED.split(raw))
@@ -150,18 +154,20 @@ def _respelled(text: str) -> str:
 
 
 def _query(query: str) -> str:
-    return quote(query.encode("utf-8", "surrogatepass"), safe=_QUERY)
+    return quote(query.encode("utf-8", "surrogatepass"), safe=_QUERY) if query else ""
 
 
 def canonical(text: str) -> Address | None:
     """Return the address of an absolute or `//` URL (as https), or `None` for anything else."""
+    if _PLAIN.fullmatch(text):
+        return Address(text)
     parts = parse(text)
     return parts.public.address(parts.scheme or "https") if parts else None
 
 
 def is_canonical(text: str) -> bool:
     """Return True if `text` is an `Address`, spelled as `canonical` would spell it."""
-    return bool(_PLAIN.fullmatch(text)) or canonical(text) == text
+    return canonical(text) == text
 
 
 def identity(address: str) -> str:
