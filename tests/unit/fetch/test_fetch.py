@@ -163,6 +163,35 @@ def test_one_fetcher_serves_many_threads(host: MisbehavingHost, fetcher: Fetcher
         assert list(bodies) == [PNG + bytes([number]) for number in range(40)]
 
 
+def test_each_thread_uses_its_connection_again_until_the_fetcher_is_closed() -> None:
+    threads, rounds = 4, 3
+    together = threading.Barrier(threads)
+    connections: list[socket.socket] = []
+    with Scripted({}) as host, fetcher_for(host) as fetcher:
+        accepted = host._serve
+        host._serve = lambda client: (connections.append(client), accepted(client))[1]  # type: ignore[method-assign]
+
+        def work(_: int) -> bytes:
+            together.wait()  # so that every thread gets one of each round
+            return body(fetcher, host.base_url + "a.png").data
+
+        with ThreadPoolExecutor(threads) as pool:
+            assert list(pool.map(work, range(threads * rounds))) == [PNG] * threads * rounds
+        assert len(connections) == threads
+        # Those of threads that ended, too: the host sees the end of each connection.
+        fetcher.close()
+        assert all(_is_ended(client) for client in connections)
+
+
+def _is_ended(client: socket.socket) -> bool:
+    """Wait until the server has closed its side, because the client closed the other."""
+    for _ in range(500):
+        if client.fileno() < 0:
+            return True
+        threading.Event().wait(0.01)
+    return False
+
+
 def test_a_request_is_honest_about_who_asks(host: MisbehavingHost, fetcher: Fetcher) -> None:
     body(fetcher, host.base_url + "a.png", headers={"Referer": "https://blog.example/"})
     headers = host.received[-1].headers
