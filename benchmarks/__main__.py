@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.common import ROOT
 
-NAMES = ("startup", "scan", "manifest", "sync", "link", "verify", "dedupe", "chaos")
+NAMES = ("startup", "scan", "manifest", "sync", "link", "verify", "dedupe", "chaos", "scale")
 ON_REQUEST = ("heldout", "lookalikes", "fuzz")
 POSTS = ROOT.parent / "shared" / "corpus" / "markdown-blogs.tar.gz"
 PICTURES = ROOT.parent / "shared" / "slides-dev"

@@ -7,13 +7,13 @@ gives a pair of pure functions (`loads`, `dumps`); what all of them need of a di
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
 from typing import Generic, TypeVar
 
-from mirror.files import ChangedError, NotAFileError, explain, read_whole, write_whole
+from mirror.files import ChangedError, Checksum, NotAFileError, explain, read_whole, write_whole
 
 T = TypeVar("T")
 
@@ -38,8 +38,8 @@ class Record(Generic[T]):
     dumps: Callable[[T], str]
     empty: Callable[[], T]
 
-    def load(self) -> tuple[T, bytes | None]:
-        """Return the value and the bytes it was read from; `empty()` and `None` without a file.
+    def load(self) -> tuple[T, Checksum | None]:
+        """Return the value and the checksum of its file; `empty()` and `None` without a file.
 
         Raise `RecordError` for a file that cannot be read or that `loads` refuses.
         """
@@ -50,28 +50,35 @@ class Record(Generic[T]):
         except OSError as error:
             raise RecordError(f"{self.path}: cannot be read: {explain(error)}") from error
         try:
-            return self.loads(data.decode("utf-8")), data
+            return self.loads(data.decode("utf-8")), Checksum.of([data])
         except RecordError as error:
             raise type(error)(f"{self.path}: {error}") from error
         except UnicodeDecodeError as error:
             raise RecordError(f"{self.path}: {error}") from error
 
-    def save(self, value: T, old: bytes | None) -> None:
+    def save(self, value: T, old: Checksum | None) -> None:
         """Write `value` unless the file holds it already.
 
-        `old` are the bytes that `load` returned. Raise `StateError` if somebody else wrote the file
-        since, or if it cannot be written; it is as it was then.
+        `old` is the checksum that `load` returned. Raise `StateError` if somebody else wrote the
+        file since, or if it cannot be written; it is as it was then.
         """
-        text = self.dumps(value)
-        if text.encode("utf-8") == old:
-            return
-        try:
-            write_text(self.path, text, expected=old)
-        except ChangedError as error:
-            raise StateError(
-                f"{self.path}: was changed by someone else during this run; run again, "
-                "what was fetched is kept and not fetched twice"
-            ) from error
+        save_pieces(self.path, lambda: [self.dumps(value).encode("utf-8")], old)
+
+
+def save_pieces(path: Path, pieces: Callable[[], Iterable[bytes]], old: Checksum | None) -> None:
+    """Write the contents that `pieces` yields, each time anew, unless the file holds them already.
+
+    Raise `StateError` as `Record.save`, whose `old` this is.
+    """
+    if Checksum.of(pieces()) == old:
+        return
+    try:
+        write_pieces(path, pieces(), expected=old)
+    except ChangedError as error:
+        raise StateError(
+            f"{path}: was changed by someone else during this run; run again, "
+            "what was fetched is kept and not fetched twice"
+        ) from error
 
 
 def read_text(path: Path) -> str:
@@ -86,14 +93,21 @@ def read_text(path: Path) -> str:
         raise RecordError(f"{path}: cannot be read as text: {error}") from error
 
 
-def write_text(path: Path, text: str, expected: bytes | EllipsisType | None = ...) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file that mirror keeps, whole. Raise `StateError`."""
+    write_pieces(path, [text.encode("utf-8")], expected=...)
+
+
+def write_pieces(
+    path: Path, pieces: Iterable[bytes], expected: Checksum | EllipsisType | None
+) -> None:
     """Write a file that mirror keeps, whole.
 
     Raise `StateError`, or `ChangedError` unless it holds what is `expected` (`None`: no file).
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text.encode("utf-8"), expected=expected)
+        write_whole(path, pieces, expected=expected)
     except OSError as error:
         raise unwritable(path, error) from error
 

@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path
 
 from mirror.files import create_whole, explain, read_whole
-from mirror.manifest import Object, is_safe_key
+from mirror.manifest import is_safe_key
 from mirror.model import Digest, Key
 from mirror.records import RecordError, StateError, unwritable
 from mirror.store import NotFoundError, ObjectInfo, Store, StoreError, TooLargeError
@@ -152,26 +152,26 @@ def index_key(site: str) -> Key:
 
 
 def write_index(
-    store: Store, site: str, listing: Mapping[Key, ObjectInfo], objects: Iterable[Object]
+    store: Store, site: str, listing: Mapping[Key, ObjectInfo], names: Mapping[Key, Digest]
 ) -> None:
-    """Name `objects` in the index of a site, beside those that it names already.
+    """Name objects in the index of a site, beside those that it names already.
 
     Another machine may have another manifest of the same site, so no name is dropped. A damaged
     index is written anew. Raise `StoreError`.
     """
     key = index_key(site)
-    before = _own_names(store, key) if key in listing else {}
-    names = {entry.key: entry.digest for entry in objects}
-    if names.items() <= before.items():
+    data = _own_data(store, key) if key in listing else b""
+    if data and _names_all(data, names):
         return
+    before = _loads_own(data)
     put = store.replace if key in listing else store.put
-    put(key, dumps(before | names), "application/gzip")
+    put(key, dumps(before | dict(names)), "application/gzip")
 
 
 def trim_index(store: Store, site: str, keys: Container[Key]) -> None:
     """Drop from the index of a site every name but `keys`. Raise `StoreError`."""
     key = index_key(site)
-    before = _own_names(store, key)
+    before = _loads_own(_own_data(store, key))
     names = {name: digest for name, digest in before.items() if name in keys}
     if names != before:
         store.replace(key, dumps(names), "application/gzip")
@@ -197,11 +197,35 @@ def used_by_others(store: Store, keys: Collection[Key], site: str | None) -> dic
     return used
 
 
-def _own_names(store: Store, key: Key) -> dict[Key, Digest]:
+def _own_data(store: Store, key: Key) -> bytes:
     try:
-        return loads(store.get(key, max_bytes=_MAX_BYTES))
-    except (NotFoundError, TooLargeError, ValueError):  # removed after the listing, or damaged
+        return store.get(key, max_bytes=_MAX_BYTES)
+    except (NotFoundError, TooLargeError):  # removed after the listing, or damaged
+        return b""
+
+
+def _loads_own(data: bytes) -> dict[Key, Digest]:
+    try:
+        return loads(data)
+    except ValueError:  # damaged
         return {}
+
+
+def _names_all(data: bytes, names: Mapping[Key, Digest]) -> bool:
+    """Return True if an index names all of `names`, as far as it is in the order of `dumps`.
+
+    Neither side is held in memory: there may be a million names.
+    """
+    named, last = 0, ""
+    try:
+        for key, digest in _entries(data):
+            if key <= last:
+                return False
+            last = key
+            named += names.get(key) == digest
+    except ValueError:
+        return False
+    return named == len(names)
 
 
 def _others_names(store: Store, key: Key) -> Iterator[tuple[Key, Digest]]:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +33,7 @@ from mirror.cli.common import (
 from mirror.config import ConfigError
 from mirror.console import for_log, say
 from mirror.files import read_named
+from mirror.model import Span
 
 if TYPE_CHECKING:
     from mirror.pipeline.parts import Parts
@@ -100,8 +101,11 @@ def rewrite(
             result = pipeline.rewrite(context, by_map)
             result.findings.extend(by_map.unused())
         else:
-            context = pipeline.Context(scanned, progress, writes, parts, keep_times)
-            result = pipeline.rewrite(context, _resolver(parts, drop_secrets=drop_secrets))
+            resolver = _resolver(parts, drop_secrets=drop_secrets)
+            context = pipeline.Context(
+                scanned, progress, writes, parts, keep_times, resolver.manifest
+            )
+            result = pipeline.rewrite(context, resolver)
     if dry_run and not as_json:
         for change in result.changed:
             _print_diff(pipeline.diff(change), pipeline.diff_encoding(change))
@@ -124,11 +128,11 @@ def rewrite(
 def _images_left(scanned: Scanned, parts: Parts, changed: Sequence[PostEdit]) -> int:
     from mirror.pipeline.scan import images_left
 
-    moved = {
-        (change.scanned.post.name, edit.reference.span)
-        for change in changed
-        for edit in change.edits
-    }
+    by_post = {change.name: change for change in changed}
+
+    def moved(post: str) -> Container[Span]:
+        return by_post[post].spans if post in by_post else ()
+
     return images_left(scanned, parts.locator, parts.destinations, parts.config.ignored, moved)
 
 
@@ -206,7 +210,7 @@ def _print_diff(text: str, encoding: str) -> None:
 def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:
     verb = ("pointed back" if back else "rewrote") if writes else "would change"
     lines = [
-        f"{verb} {for_log(change.before.name)}: {count_text(len(change.edits), 'reference')}"
+        f"{verb} {for_log(change.name)}: {count_text(change.edit_count, 'reference')}"
         for change in changed
     ]
     if not changed:

@@ -12,7 +12,7 @@ renamed. A reader and a killed run therefore see the old bytes or the new ones, 
 from mirror.files.errors import ChangedError, HeldError, NotAFileError, OutsideError, explain
 from mirror.files.links import escaping_link, repository_of
 from mirror.files.lock import Lock
-from mirror.files.platform import is_temporary
+from mirror.files.platform import Checksum, is_temporary
 from mirror.files.tree import Tree
 from mirror.files.whole import (
     MAX_BYTES,
@@ -28,6 +28,7 @@ from mirror.files.whole import (
 __all__ = [
     "MAX_BYTES",
     "ChangedError",
+    "Checksum",
     "HeldError",
     "Lock",
     "NotAFileError",

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from types import EllipsisType
 from typing import BinaryIO, Protocol
@@ -55,9 +58,9 @@ class Folder(Protocol):
     def replace(
         self,
         name: str,
-        data: bytes,
+        data: bytes | Iterable[bytes],
         *,
-        expected: bytes | EllipsisType | None = ...,
+        expected: bytes | Checksum | EllipsisType | None = ...,
         mode: int | None = None,
         keep_times: bool = False,
     ) -> None:
@@ -96,6 +99,21 @@ class Platform(Protocol):
     def try_lock(self, file: int) -> bool:
         """Take the lock of an open file without waiting; `False` if another process has it."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """The SHA-256 of the contents of a file, in the place of contents that are large."""
+
+    sha256: bytes
+
+    @classmethod
+    def of(cls, pieces: Iterable[bytes]) -> Checksum:
+        """Return the checksum of the pieces, one behind the other."""
+        digest = sha256()
+        for piece in pieces:
+            digest.update(piece)
+        return cls(digest.digest())
 
 
 def current_platform() -> Platform:

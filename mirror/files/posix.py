@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
@@ -18,7 +18,7 @@ from types import EllipsisType
 from typing import TYPE_CHECKING, BinaryIO
 
 from mirror.files.errors import ChangedError, NotAFileError, OutsideError
-from mirror.files.platform import is_temporary, new_temporary_name
+from mirror.files.platform import Checksum, is_temporary, new_temporary_name
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -134,9 +134,9 @@ class PosixFolder:
     def replace(
         self,
         name: str,
-        data: bytes,
+        data: bytes | Iterable[bytes],
         *,
-        expected: bytes | EllipsisType | None = ...,
+        expected: bytes | Checksum | EllipsisType | None = ...,
         mode: int | None = None,
         keep_times: bool = False,
     ) -> None:
@@ -159,7 +159,7 @@ class PosixFolder:
                 with self._locked():
                     # Compared as late as possible: an editor, which takes no lock, has only the
                     # time between two system calls to come in between.
-                    if self._contents(name) != expected:
+                    if not self._holds(name, expected):
                         raise ChangedError(f"{name} was changed by someone else meanwhile")
                     self._rename(temporary, name)
         os.fsync(self._descriptor)
@@ -178,12 +178,15 @@ class PosixFolder:
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
-    def _contents(self, name: str) -> bytes | None:
+    def _holds(self, name: str, expected: bytes | Checksum | None) -> bool:
+        """Return True if a file has the expected contents, or if it is absent for `None`."""
         try:
             with self.open(name) as file:
-                return file.read()
+                if isinstance(expected, Checksum):
+                    return Checksum.of(file) == expected
+                return file.read() == expected
         except FileNotFoundError:
-            return None
+            return expected is None
 
     def _open(self, name: str, flags: int) -> int:
         """Return the descriptor of a regular file; the errors are those of `Folder.open`."""
@@ -203,16 +206,17 @@ class PosixFolder:
         os.replace(name, new, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
 
     @contextmanager
-    def _temporary(self, data: bytes) -> Iterator[tuple[str, int]]:
+    def _temporary(self, data: bytes | Iterable[bytes]) -> Iterator[tuple[str, int]]:
         """Yield name and descriptor of a new file that holds `data`, on the disk.
 
         The file is removed afterwards unless it was renamed.
         """
         name, file = self._new_temporary()
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(file, view) :]
+            for piece in [data] if isinstance(data, bytes) else data:
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(file, view) :]
             os.fsync(file)
             yield name, file
         finally:

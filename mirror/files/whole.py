@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from types import EllipsisType
 from typing import BinaryIO
 
-from mirror.files.platform import current_platform, is_temporary
+from mirror.files.platform import Checksum, current_platform, is_temporary
 
 MAX_BYTES = 1 << 30
 """Largest file that is read: more than a manifest of two million images."""
@@ -54,9 +54,9 @@ def append(path: Path, data: bytes) -> None:
 
 def write_whole(
     path: Path,
-    data: bytes,
+    data: bytes | Iterable[bytes],
     *,
-    expected: bytes | EllipsisType | None = ...,
+    expected: bytes | Checksum | EllipsisType | None = ...,
     mode: int | None = None,
     keep_times: bool = False,
 ) -> None:
@@ -64,8 +64,8 @@ def write_whole(
 
     The file keeps its mode unless `mode` is given, and its owner where the system allows it.
     With `keep_times`, it keeps the times of its last change and of its last reading too.
-    With `expected`, raise `ChangedError` unless the file holds exactly these bytes, or is absent
-    for `None`. Raise `OutsideError` if `path` is a symbolic link.
+    With `expected`, raise `ChangedError` unless the file holds exactly these bytes, or bytes with
+    this checksum, or is absent for `None`. Raise `OutsideError` if `path` is a symbolic link.
     """
     with closing(current_platform().open_folder(path.parent)) as folder:
         folder.replace(path.name, data, expected=expected, mode=mode, keep_times=keep_times)

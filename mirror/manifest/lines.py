@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -173,11 +173,11 @@ def parse(texts: Iterable[str]) -> Iterator[tuple[int, Asset]]:
 
 def select(
     texts: Iterable[str],
-    keys: Collection[str] = (),
-    sources: Collection[str] = (),
-    digests: Collection[str] = (),
-) -> Iterator[Asset]:
-    """Yield the assets with one of `keys`, `digests` or `sources`, which are identities of URLs.
+    keys: Container[str] = (),
+    sources: Container[str] = (),
+    digests: Container[str] = (),
+) -> Iterator[Line]:
+    """Yield the lines with one of `keys`, `digests` or `sources`, which are identities of URLs.
 
     Read as `read_lines` does.
     """
@@ -187,7 +187,7 @@ def select(
             or line.sha256 in digests
             or any(identity(url) in sources for url in line.sources)
         ):
-            yield line.asset()
+            yield line
 
 
 def _check_header(text: str) -> None:

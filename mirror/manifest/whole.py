@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from io import StringIO
-from operator import attrgetter
 
+from mirror.manifest.assets import Assets, Rows
 from mirror.manifest.conflicts import ConflictCheck, unite_lines
 from mirror.manifest.lines import HEADER, dump_line, parse, read_lines
 from mirror.manifest.packed import Objects
@@ -18,23 +14,33 @@ from mirror.model import Asset, Digest, Key
 from mirror.urls.address import Address, identity
 
 FILE_NAME = "images.jsonl"
+_NONE: Mapping[Digest, Asset] = {}
 
 
-@dataclass(frozen=True)
 class Manifest:
     """Every asset, by digest: the desired state of all destinations."""
 
-    assets: Mapping[Digest, Asset] = field(default_factory=dict)
+    def __init__(self, assets: Mapping[Digest, Asset] = _NONE) -> None:
+        self.assets = assets if isinstance(assets, Assets) else Assets(changed=assets)
 
-    @cached_property
-    def by_source(self) -> dict[str, Asset]:
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Manifest) and self.assets == other.assets
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def replacing(self, changed: Mapping[Digest, Asset]) -> Manifest:
+        """Return the manifest with those of `changed` added, or in the place of what they were."""
+        return Manifest(self.assets.replacing(changed))
+
+    @property
+    def by_source(self) -> Mapping[str, Asset]:
         """The asset of each source, by the identity of its address."""
-        return {identity(url): asset for asset in self.assets.values() for url in asset.sources}
+        return self.assets.by_source
 
-    @cached_property
-    def by_key(self) -> dict[Key, Asset]:
+    @property
+    def by_key(self) -> Mapping[Key, Asset]:
         """The asset of each object that every destination should hold."""
-        return {asset.key: asset for asset in self.assets.values() if asset.key is not None}
+        return self.assets.by_key
 
     @cached_property
     def objects(self) -> Objects:
@@ -53,11 +59,14 @@ class Manifest:
 
 def dumps(manifest: Manifest) -> str:
     """Return the text: one line an asset, by digest, keys in fixed order, sources sorted."""
-    in_order = sorted(manifest.assets, key=attrgetter("hex"))
-    text = StringIO(newline="\n")  # a list of a million lines takes as much memory once more
-    text.write(json.dumps(HEADER) + "\n")
-    text.writelines(dump_line(manifest.assets[digest]) + "\n" for digest in in_order)
-    return text.getvalue()
+    return "".join(dump_lines(manifest))
+
+
+def dump_lines(manifest: Manifest) -> Iterator[str]:
+    """Yield the lines of `dumps`, each with its line end."""
+    yield json.dumps(HEADER) + "\n"
+    for asset in manifest.assets.in_order():
+        yield dump_line(asset) + "\n"
 
 
 def loads(text: str) -> Manifest:
@@ -66,28 +75,22 @@ def loads(text: str) -> Manifest:
     Lines of the same bytes are united. A line that is wrong by itself is named before one that is
     in conflict with another.
     """
-    assets: dict[Digest, Asset] = {}
+    return read_manifest(lambda: _split(text))
+
+
+def read_manifest(read: Callable[[], Iterable[str]]) -> Manifest:
+    """Return the manifest of the lines that `read` opens, as `loads` does.
+
+    It is called again if lines share what they may not share, to name them.
+    """
+    rows = Rows()
     conflicts = ConflictCheck()
-    with _without_gc():
-        for _, line in read_lines(_split(text)):
-            conflicts.add(line)
-            asset = line.asset()
-            assets[asset.digest] = asset
+    for _, line in read_lines(read()):
+        conflicts.add(line)
+        rows.append(line)
     if conflicts.has_conflict():
-        return Manifest(unite_lines(parse(_split(text))))
-    return Manifest(assets)
-
-
-@contextmanager
-def _without_gc() -> Iterator[None]:
-    """Stop the search for dead cycles: it would look at millions of objects that all stay."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
+        return Manifest(unite_lines(parse(read())))
+    return Manifest(Assets(rows))
 
 
 def _split(text: str) -> Iterator[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from mirror.compact import DistinctTexts
 from mirror.manifest import Manifest, with_sources
 from mirror.model import Asset, Blob, Digest, Finding, Rule
-from mirror.pipeline.scan import PostImage
+from mirror.pipeline.post_images import PostImage
 from mirror.urls.address import Address, identity
 from mirror.urls.redact import has_hidden, without_hidden
 
@@ -23,17 +25,23 @@ def adopt(manifest: Manifest, entries: Iterable[tuple[Address, Blob]]) -> Manife
     A source that gives other bytes now moves to the new asset. The old one keeps its line, and the
     source as a former one.
     """
-    assets = dict(manifest.assets)
-    owners = {identity(url): asset.digest for asset in assets.values() for url in asset.sources}
+    changed: dict[Digest, Asset] = {}
+    owners: dict[str, Digest] = {}  # of the sources that came or moved
+
+    def current(digest: Digest) -> Asset | None:
+        return changed.get(digest) or manifest.assets.get(digest)
+
     for address, blob in entries:
-        owner = owners.get(identity(address))
+        name = identity(address)
+        before = manifest.by_source.get(name)
+        owner = owners.get(name, before.digest if before is not None else None)
         if owner == blob.digest:
             continue
-        if owner is not None:
-            assets[owner] = _without_source(assets[owner], address)
-        owners[identity(address)] = blob.digest
-        assets[blob.digest] = with_sources(assets.get(blob.digest, Asset(blob)), [address])
-    return Manifest(assets)
+        if owner is not None and (asset := current(owner)) is not None:
+            changed[owner] = _without_source(asset, address)
+        owners[name] = blob.digest
+        changed[blob.digest] = with_sources(current(blob.digest) or Asset(blob), [address])
+    return manifest.replacing(changed)
 
 
 def _without_source(asset: Asset, address: Address) -> Asset:
@@ -72,13 +80,16 @@ def told_apart(manifest: Manifest, addresses: Iterable[Address]) -> list[Finding
 def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator[Finding]:
     """Report pictures behind so many URLs of one host that they may be a notice on hot-linking."""
     by_host: dict[str, dict[Digest, list[PostImage]]] = {}
+    counts = Counter[str]()  # of the URLs of each host
     for image in images:
         if (asset := manifest.find(image.located.address)) is not None:
             host = identity(image.located.address).partition("/")[0]
-            by_host.setdefault(host, {}).setdefault(asset.digest, []).append(image)
-    for host, pictures in by_host.items():
-        urls = sum(map(len, pictures.values()))
-        for digest, alike in pictures.items():
+            counts[host] += 1
+            if len(asset.sources) > 1:  # most have one source, which makes no notice
+                by_host.setdefault(host, {}).setdefault(asset.digest, []).append(image)
+    for host in counts:
+        urls = counts[host]
+        for digest, alike in by_host.get(host, {}).items():
             if _is_suspect(len(alike), urls):
                 first = alike[0]
                 message = (
@@ -97,5 +108,9 @@ def _is_suspect(alike: int, urls: int) -> bool:
 
 def count_repeats(images: Iterable[PostImage], manifest: Manifest) -> int:
     """Count the images whose picture another of them shows already."""
-    assets = [asset for image in images if (asset := manifest.find(image.located.address))]
-    return len(assets) - len({manifest.shown_for(asset).digest for asset in assets})
+    shown = DistinctTexts(
+        (asset.alias_of or asset.digest).hex
+        for image in images
+        if (asset := manifest.find(image.located.address)) is not None
+    )
+    return shown.total - shown.distinct

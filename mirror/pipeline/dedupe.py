@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from os import cpu_count
 
 from mirror.archive import Archive
@@ -116,16 +117,18 @@ def choose(
     """
     mode, last_mode = rules.mode, ledger.mode
     is_wider = mode.is_wider_than(last_mode)
-    settled = [asset for digest, asset in manifest.assets.items() if digest in before.assets]
-    known = [asset.blob for asset in settled]
-    new = [asset.blob for digest, asset in manifest.assets.items() if digest not in before.assets]
+    new = {asset.digest: asset.blob for asset in manifest.assets.added_to(before.assets)}
+    known = (asset.blob for asset in manifest.assets.values() if asset.digest not in new)
     candidates = []
-    if mode is not Mode.OFF:
-        candidates = find_candidates([*new, *known]) if is_wider else find_candidates(new, known)
+    if mode is not Mode.OFF and is_wider:
+        candidates = find_candidates([*new.values(), *known])
+    elif mode is not Mode.OFF and new:
+        candidates = find_candidates(new.values(), known)
+    settled = _concerned(manifest, new, candidates, rules)
     orphans = orphaned_aliases(settled, ledger.evidence.values(), rules.reviews)
     reviews = replace(rules.reviews, split=rules.reviews.split | orphans)
     waves = choose_canonical(
-        new, candidates, settled=settled, apart=rules.apart, reviews=reviews, mode=mode
+        new.values(), candidates, settled=settled, apart=rules.apart, reviews=reviews, mode=mode
     )
     try:
         canonicals = run(waves, judge)
@@ -134,20 +137,50 @@ def choose(
             ledger.settle(mode)
     finally:
         ledger.save()
-    assets = {digest: _aliased(asset, canonicals) for digest, asset in manifest.assets.items()}
+    changed = {
+        asset.digest: aliased
+        for asset in map(manifest.assets.__getitem__, canonicals)
+        if (aliased := _aliased(asset, canonicals)) != asset
+    }
+    after = manifest.replacing(changed)
     change = None
     if mode is not last_mode:
-        compared, merged = (len(settled), len(moved)) if is_wider else (0, 0)
-        beyond = 0 if is_wider else _count_beyond(mode, assets.values(), ledger)
+        count = len(manifest.assets) - len(new)
+        compared, merged = (count, len(moved)) if is_wider else (0, 0)
+        beyond = 0 if is_wider else _count_beyond(mode, after.assets.repeats(), ledger)
         change = ModeChange(last_mode, mode, compared, merged, beyond)
-    return Choice(Manifest(assets), change)
+    return Choice(after, change)
+
+
+def _concerned(
+    manifest: Manifest,
+    new: Container[Digest],
+    candidates: Iterable[Candidate],
+    rules: DedupeRules,
+) -> list[Asset]:
+    """Return the settled assets that the choice is about.
+
+    They look like another picture, are in a group of repeats, or in a review. All others stand for
+    themselves before and after, and there may be a million.
+    """
+    repeats = list(manifest.assets.repeats())
+    pairs = chain((candidate.pair for candidate in candidates), rules.apart, rules.reviews.merged)
+    digests = {digest for pair in pairs for digest in (pair.first, pair.second)}
+    digests |= rules.reviews.split | {asset.digest for asset in repeats}
+    digests |= {asset.alias_of for asset in repeats if asset.alias_of is not None}
+    return [
+        asset
+        for digest in sorted(digests)
+        if digest not in new and (asset := manifest.assets.get(digest)) is not None
+    ]
 
 
 def report_choice(adopted: Manifest, choice: Choice, progress: Progress) -> None:
     """Report each repeat that `adopted` did not have before the choice, and a change of mode."""
-    for digest, asset in choice.manifest.assets.items():
-        if asset.alias_of is not None and asset.alias_of != adopted.assets[digest].alias_of:
-            progress.event("repeat", sha256=digest.hex, of=asset.alias_of.hex)
+    for asset in choice.manifest.assets.repeats():
+        before = adopted.assets[asset.digest]
+        if asset.alias_of is not None and asset.alias_of != before.alias_of:
+            progress.event("repeat", sha256=asset.digest.hex, of=asset.alias_of.hex)
     if (change := choice.change) is not None:
         modes = {"before": change.before.value, "now": change.now.value}
         progress.event("mode", **modes, **change.counts())

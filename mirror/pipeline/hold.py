@@ -15,7 +15,7 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
 from mirror.pipeline.plan import FetchItem
-from mirror.pipeline.scan import PostImage
+from mirror.pipeline.post_images import PostImage
 from mirror.repeats.reviews import Reviews
 from mirror.urls.address import Address, identity
 

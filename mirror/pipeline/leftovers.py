@@ -25,12 +25,12 @@ from mirror.pages import Mention, MentionFinder, Use, mention_uses, string_uses,
 from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.scan import Scanned, scan
+from mirror.pipeline.scan import Scanned, scan, source_names
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
 from mirror.posts import PostTree
 from mirror.rewrites import is_source
-from mirror.urls.address import Address, Url, identity
+from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
 
 
@@ -151,9 +151,7 @@ def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> Scanned:
 
 def _manifest_of(file: ManifestFile, locator: Locator, scanned: Scanned) -> Manifest:
     """Return what the manifest has of the posts' images; nothing before the first `sync`."""
-    located = (locator.locate(ref.url) for _, ref in scanned.references())
-    sources = {identity(image.address) for image in located if image is not None}
-    return file.select((), sources) if file.exists() else Manifest()
+    return file.select((), source_names(scanned, locator)) if file.exists() else Manifest()
 
 
 def _trees(root: Path, posts: Iterable[Path]) -> list[Path]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 
 from mirror.archive import Archive
 from mirror.fetch import Validators
 from mirror.manifest import Manifest
-from mirror.model import Blob, Finding, HeldImage, Rule
-from mirror.pipeline.scan import PostImage
+from mirror.model import Blob, Digest, Finding, HeldImage, Rule
+from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.source_proof import SourceProof
 from mirror.state import Journal, ValidatorCache
 from mirror.urls.address import Address, Url, identity
@@ -64,7 +66,6 @@ class Inventory:
         `accepted` are pictures in the archive that take the place of those of the manifest. An
         address of the manifest that `sources` doubt is not known.
         """
-        recorded = {url: asset.blob for asset in manifest.assets.values() for url in asset.sources}
         doubtful = {
             url
             for asset in manifest.assets.values()
@@ -75,22 +76,15 @@ class Inventory:
         there = archive.holding(blob for _, blob in written)
         unrecorded = [(url, blob) for url, blob in written if blob.digest in there]
         unrecorded += [(image.address, image.blob) for image in accepted]
-        every = {url: blob for url, blob in recorded.items() if url not in doubtful}
-        every |= dict(unrecorded)
-        images = ((sources.locator.locate(Url(url)), blob) for url, blob in every.items())
+        newer = {identity(url): blob for url, blob in unrecorded}
+        hidden = frozenset(map(identity, doubtful))
         return cls(
-            {identity(url): blob for url, blob in every.items()},
-            {located.object_name: blob for located, blob in images if located is not None},
+            _BlobsBySource(manifest, newer, hidden),
+            _BlobsByObject(manifest, unrecorded, sources.locator, hidden),
             unrecorded,
             validators.load(),
-            frozenset(map(identity, doubtful)) - {identity(url) for url, _ in unrecorded},
+            hidden - newer.keys(),
         )
-
-    def find(self, located: SourceImage) -> Blob | None:
-        """Return the blob of an address, also if its object is known under another address only."""
-        if identity(located.address) in self.doubtful:
-            return None
-        return self.blobs.get(identity(located.address)) or self.by_object.get(located.object_name)
 
     def validators_of(self, address: Address, blob: Blob | None) -> Validators | None:
         """Return the validators that the host gave for just these bytes.
@@ -102,9 +96,84 @@ class Inventory:
         return validators if blob is not None and digest == blob.digest.hex else None
 
 
+class _BlobsBySource(Mapping[str, Blob]):
+    """The blobs of a manifest by the identity of their sources; those that came since go first.
+
+    Sources that are `hidden` are left out.
+    """
+
+    def __init__(
+        self, manifest: Manifest, newer: Mapping[str, Blob], hidden: Container[str]
+    ) -> None:
+        self._by_source = manifest.by_source
+        self._newer = newer
+        self._hidden = hidden
+
+    def __getitem__(self, name: str) -> Blob:
+        if (newer := self._newer.get(name)) is not None:
+            return newer
+        if name in self._hidden:
+            raise KeyError(name)
+        return self._by_source[name].blob
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._newer
+        others = (name for name in self._by_source if name not in self._newer)
+        yield from (name for name in others if name not in self._hidden)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class _BlobsByObject(Mapping[str, Blob]):
+    """The blobs by `SourceImage.object_name`, where one object may have several addresses.
+
+    That takes a source that is read from elsewhere. They are looked through when the first is asked
+    for: a run that finds nothing new asks for none. Sources that are `hidden` are left out.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        newer: Iterable[tuple[Address, Blob]],
+        locator: Locator,
+        hidden: Container[str],
+    ) -> None:
+        self._hidden = hidden
+        self._manifest = manifest
+        self._newer = newer
+        self._locator = locator
+
+    def __getitem__(self, name: str) -> Blob:
+        found = self._found[name]
+        return found if isinstance(found, Blob) else self._manifest.assets[found].blob
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @cached_property
+    def _found(self) -> dict[str, Digest | Blob]:
+        found: dict[str, Digest | Blob] = {}
+        for asset in self._manifest.assets.values():
+            sources = (url for url in asset.sources if identity(url) not in self._hidden)
+            found |= dict.fromkeys(self._names(sources), asset.digest)
+        for url, blob in self._newer:
+            found |= dict.fromkeys(self._names([url]), blob)
+        return found
+
+    def _names(self, urls: Iterable[Address]) -> Iterator[str]:
+        for url in urls:
+            located = self._locator.locate(Url(url))
+            if located is not None and located.source.fetch is not None:
+                yield located.object_name
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The requests, one for each object, and the blobs that are known without asking.
+    """The requests, one for each object, and addresses to record without asking, with their blobs.
 
     `counts` are `urls`, `reused`, `ignored` and `postponed` (over the limit).
     """
@@ -142,9 +211,13 @@ def plan(
             continue
         originals = [image.located.original] if image.located.original else []
         for located, is_original in [(image.located, False), *((o, True) for o in originals)]:
-            blob = inventory.find(located)
+            name = identity(located.address)
+            blob = None if name in inventory.doubtful else inventory.blobs.get(name)
+            if blob is None and name not in inventory.doubtful:
+                # Its object may be known under another address.
+                blob = inventory.by_object.get(located.object_name)
+                known += [(located.address, blob)] if blob is not None else []
             if blob is not None:
-                known.append((located.address, blob))
                 counts["reused"] += not is_original
             # Nobody can ask again for an address whose secret is hidden.
             asks = blob is None or (refresh and not has_hidden(located.request.raw))
@@ -164,9 +237,8 @@ def plan(
 
 def unused_entries(ignored: IgnoreList, images: Iterable[PostImage]) -> Iterator[Finding]:
     """Yield a warning for each entry of `[[ignore]]` that matches none of `images`."""
-    located = [image.located for image in images]
-    originals = [each.original for each in located if each.original is not None]
-    for entry in ignored.unused(each.address for each in (*located, *originals)):
+    located = chain.from_iterable((image.located, image.located.original) for image in images)
+    for entry in ignored.unused(each.address for each in located if each is not None):
         message = (
             "this entry of [[ignore]] matches no image of your sources in the posts; "
             "take it out, or correct it"

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, asset_of
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest, Finding, Reference, Rule
-from mirror.pipeline.scan import Place, PostImage, Scanned
+from mirror.pipeline.post_images import Place, PostImage
+from mirror.pipeline.scan import Scanned
 from mirror.posts import Post
 from mirror.urls.address import Url, identity
 from mirror.urls.sources import Locator
@@ -30,16 +32,27 @@ class ResolvedReference:
         return Place(self.post.name, self.reference.line, self.reference.column)
 
 
-def resolve(
-    scanned: Scanned, destinations: Sequence[Destination], manifest: Manifest
-) -> list[ResolvedReference]:
-    """Look up every image reference of the posts among the mirrored objects."""
-    return [
-        ResolvedReference(
-            post, reference, asset_of(destinations, manifest, post.from_root(reference.url))
-        )
-        for post, reference in scanned.references()
-    ]
+@dataclass(frozen=True, slots=True)
+class ResolvedReferences:
+    """Every image reference of the posts, looked up among the mirrored objects."""
+
+    scanned: Scanned
+    destinations: Sequence[Destination]
+    manifest: Manifest
+
+    def __iter__(self) -> Iterator[ResolvedReference]:
+        for post, reference in self.scanned.references():
+            asset = self.asset_of(post.from_root(reference.url))
+            yield ResolvedReference(post, reference, asset)
+
+    def asset_of(self, url: Url) -> Asset | None:
+        """Return the asset that a mirrored URL shows."""
+        return asset_of(self.destinations, self.manifest, url)
+
+    def count_mirrored(self) -> int:
+        """Return the number of mirrored URLs that differ."""
+        assets = (entry.reference.url.raw for entry in self if entry.asset is not None)
+        return DistinctTexts(assets).distinct
 
 
 def find_orphans(
@@ -49,7 +62,7 @@ def find_orphans(
 
     One finding stands for all. There may be thousands, and `verify --posts` names each.
     """
-    orphans = [
+    orphans = (
         entry
         for entry in resolved
         if entry.asset is None
@@ -59,15 +72,16 @@ def find_orphans(
             )
             for destination in destinations
         )
-    ]
-    if not orphans:
+    )
+    if (first := next(orphans, None)) is None:
         return []
-    place = orphans[0].place
-    more = f", and so do {len(orphans) - 1:,} more" if orphans[1:] else ""
+    place = first.place
+    others = sum(1 for _ in orphans)
+    more = f", and so do {others:,} more" if others else ""
     return [
         Finding(
             Rule.UNKNOWN_TARGET,
-            str(orphans[0].reference.url),
+            str(first.reference.url),
             f"looks mirrored{more}, but no manifest knows where it came from; "
             "bring manifests/ back from version control or a backup",
             place.post,

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from functools import cached_property, partial
 from hashlib import sha256
@@ -20,11 +21,12 @@ from typing import Literal
 from urllib.parse import unquote
 
 from mirror.destinations import Depth, Destination, asset_of, difference
-from mirror.files import ChangedError, write_whole
+from mirror.files import ChangedError, Checksum, write_whole
 from mirror.generators import generator_of
 from mirror.manifest import Manifest, Object
 from mirror.markdown import find_references, spell, splice
 from mirror.model import Asset, Digest, Finding, Key, Reference, Rule, Span
+from mirror.pipeline.packed_references import PackedReferences
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.repeat_proof import RepeatProof
@@ -33,7 +35,7 @@ from mirror.pipeline.source_proof import SourceProof
 from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
-from mirror.store import DirectoryStore, ObjectInfo, StoreError
+from mirror.store import DirectoryStore, PackedListing, StoreError
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden, hide_secrets
 from mirror.urls.sources import Locator
@@ -231,7 +233,7 @@ class Proof:
         self._destination = destination
         self._keys = keys
         self._site = site
-        self._listing: dict[Key, ObjectInfo] = {info.key: info for info in destination.store.list()}
+        self._listing = PackedListing(destination.store.list())
         self._problems: dict[Key, str | None] = {}
 
     def problem(self, asset: Asset) -> str | None:
@@ -280,6 +282,8 @@ class Proof:
 
 # --- Editing a post ---------------------------------------------------------------------------
 
+_LEVEL = 1  # of zlib: the fastest
+
 
 @dataclass(frozen=True, slots=True)
 class Edit:
@@ -290,14 +294,55 @@ class Edit:
     url: str
 
 
-@dataclass(frozen=True, slots=True)
 class PostEdit:
-    """A post before and after; the references of both stand for each other, in order."""
+    """A post before and after; the references of both stand for each other, in order.
 
-    scanned: ScannedPost
-    before: PostSnapshot
-    after: PostSnapshot
-    edits: tuple[Edit, ...]
+    Packed, because a run may change thousands of posts: what is asked for is unpacked each time.
+    """
+
+    __slots__ = ("_after", "_after_references", "_before", "_edits", "edit_count", "scanned")
+
+    def __init__(
+        self,
+        scanned: ScannedPost,
+        before: bytes,
+        after: bytes,
+        after_references: Iterable[Reference],
+        edits: Sequence[Edit],
+    ) -> None:
+        """Take the bytes before and after; `edits` are of references of `scanned`."""
+        self.scanned = scanned
+        self.edit_count = len(edits)
+        self._before = zlib.compress(before, _LEVEL)
+        self._after = zlib.compress(after, _LEVEL)
+        self._after_references = PackedReferences(after_references)
+        self._edits = PackedReferences(
+            replace(edit.reference, url=Url(edit.url), spelling=edit.text) for edit in edits
+        )
+
+    @property
+    def name(self) -> str:
+        return self.scanned.post.name
+
+    @property
+    def before(self) -> PostSnapshot:
+        return PostSnapshot(self.name, zlib.decompress(self._before), self.scanned.references)
+
+    @property
+    def after(self) -> PostSnapshot:
+        references = tuple(self._after_references)
+        return PostSnapshot(self.name, zlib.decompress(self._after), references)
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """The edits in their order."""
+        by_span = {ref.span: ref for ref in self.scanned.packed}
+        return tuple(Edit(by_span[new.span], new.spelling, new.url.raw) for new in self._edits)
+
+    @property
+    def spans(self) -> set[Span]:
+        """The spans of the references that change."""
+        return {new.span for new in self._edits}
 
 
 def repoint(
@@ -367,12 +412,7 @@ def edit_post(
         pairs = enumerate(zip_longest(actual, expected))
         first = next(number for number, (left, right) in pairs if left != right)
         return _not_as_intended(scanned, edits, first)
-    return PostEdit(
-        scanned,
-        PostSnapshot(name, data, scanned.references),
-        PostSnapshot(name, after, references),
-        tuple(edits),
-    )
+    return PostEdit(scanned, data, after, references, edits)
 
 
 _MOST_TRIES = 20  # each scans the post
@@ -434,7 +474,12 @@ def write_post(edit: PostEdit, *, keep_times: bool = False) -> Finding | None:
     """
     post = edit.scanned.post
     try:
-        write_whole(post.path, edit.after.data, expected=edit.before.data, keep_times=keep_times)
+        write_whole(
+            post.path,
+            edit.after.data,
+            expected=Checksum(edit.scanned.digest),
+            keep_times=keep_times,
+        )
     except ChangedError:
         return _changed_meanwhile(post.name)
     except OSError as error:
@@ -609,7 +654,8 @@ class RewriteResult:
 class Context:
     """The input of both commands. Without `parts` (`--map`) nothing is remembered.
 
-    With `keep_times`, a changed post keeps the time of its last change.
+    With `keep_times`, a changed post keeps the time of its last change. `manifest` is that of the
+    parts, if it was loaded already.
     """
 
     scanned: Scanned
@@ -617,6 +663,7 @@ class Context:
     write: bool
     parts: Parts | None = None
     keep_times: bool = False
+    manifest: Manifest | None = None
 
 
 def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
@@ -628,7 +675,7 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
     started = monotonic()
     scanned, parts = context.scanned, context.parts
     findings = FindingLog(context.progress.finding, scanned.findings)
-    memory, old = _load_memory(parts) if parts is not None else (None, None)
+    memory, old = _load_memory(parts, context.manifest) if parts is not None else (None, None)
     changes: list[PostEdit] = []
     for post, data in _read(scanned.posts, findings):
         recalled = memory.recall(_snapshot(post, data)) if memory is not None else {}
@@ -647,7 +694,7 @@ def revert(context: Context, parts: Parts) -> RewriteResult:
     """Give each mirrored reference its own URL back; one that cannot be told is a finding."""
     started = monotonic()
     findings = FindingLog(context.progress.finding, context.scanned.findings)
-    memory, old = _load_memory(parts)
+    memory, old = _load_memory(parts, context.manifest)
     if memory.is_empty:
         parts.manifest.need()
     changes: list[PostEdit] = []
@@ -687,10 +734,11 @@ def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) ->
             )
 
 
-def _load_memory(parts: Parts) -> tuple[Memory, bytes | None]:
-    """Return the memory and the bytes it was read from."""
+def _load_memory(parts: Parts, manifest: Manifest | None) -> tuple[Memory, Checksum | None]:
+    """Return the memory and the checksum of its file."""
     lines, old = parts.rewrites.load()
-    manifest, _ = parts.manifest.load()
+    if manifest is None:
+        manifest, _ = parts.manifest.load()
     root = parts.config.root
 
     def exists(name: str) -> bool:
@@ -699,7 +747,7 @@ def _load_memory(parts: Parts) -> tuple[Memory, bytes | None]:
     return Memory(lines, manifest, partial(asset_of, parts.destinations, manifest), exists), old
 
 
-def _save_memory(parts: Parts, lines: list[Rewrite], old: bytes | None) -> None:
+def _save_memory(parts: Parts, lines: list[Rewrite], old: Checksum | None) -> None:
     if lines or old is not None:
         parts.rewrites.save(lines, old)
 
@@ -723,8 +771,13 @@ def _snapshot(post: ScannedPost, data: bytes) -> PostSnapshot:
 
 
 def _moved_anchors(anchors: Iterable[Finding], changes: Iterable[PostEdit]) -> Iterator[Finding]:
-    lines = {(c.before.name, e.reference.line) for c in changes for e in c.edits}
-    return (finding for finding in anchors if (finding.post, finding.line) in lines)
+    by_post: dict[str | None, list[Finding]] = {}
+    for finding in anchors:
+        by_post.setdefault(finding.post, []).append(finding)
+    for change in changes:
+        if change.name in by_post:
+            lines = {edit.reference.line for edit in change.edits}
+            yield from (finding for finding in by_post[change.name] if finding.line in lines)
 
 
 def _dropped_secrets(changes: Iterable[PostEdit]) -> Iterator[Finding]:
@@ -733,7 +786,7 @@ def _dropped_secrets(changes: Iterable[PostEdit]) -> Iterator[Finding]:
         for ref in (edit.reference for edit in change.edits):
             if ref.url.raw != ref.url.public:
                 message = "its signature or key is kept nowhere: `--revert` gives it back without"
-                place = (change.before.name, ref.line, ref.column)
+                place = (change.name, ref.line, ref.column)
                 yield Finding(Rule.SECRET_IN_POST, str(ref.url), message, *place)
 
 
@@ -752,10 +805,10 @@ def _write(
             continue
         changed.append(change)
         kind = "rewritten" if context.write else "would-rewrite"
-        context.progress.event(kind, post=change.before.name, references=len(change.edits))
+        context.progress.event(kind, post=change.name, references=change.edit_count)
     counts = {
         **context.scanned.tally(),
         "rewritten_posts": len(changed),
-        "rewritten_references": sum(len(change.edits) for change in changed),
+        "rewritten_references": sum(change.edit_count for change in changed),
     }
     return RewriteResult(changed, summary(counts, findings, started), findings)

@@ -6,12 +6,15 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from mirror.compact import DistinctTexts, TextFilter
 from mirror.destinations import Destination, is_mirrored
 from mirror.markdown import find_references, is_image_link
 from mirror.model import Finding, Form, Reference, Rule, Span
+from mirror.pipeline.packed_references import PackedReferences
+from mirror.pipeline.post_images import PostImages
 from mirror.posts import Post
 from mirror.urls.address import Url, canonical, identity
-from mirror.urls.sources import Locator, SourceImage
+from mirror.urls.sources import Locator
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +24,12 @@ class ScannedPost:
     post: Post
     encoding: str
     digest: bytes
-    references: tuple[Reference, ...]
+    packed: PackedReferences
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a post that shows an image."""
-
-    post: str
-    line: int
-    column: int
-
-    def finding(self, rule: Rule, subject: str, message: str) -> Finding:
-        return Finding(rule, subject, message, self.post, self.line, self.column)
-
-
-@dataclass(frozen=True, slots=True)
-class PostImage:
-    """One image of a source, and the places where the posts show it, in their order.
-
-    `spellings` are other requests for it that the posts spell: with another signature or scheme.
-    """
-
-    located: SourceImage
-    places: tuple[Place, ...]
-    spellings: tuple[SourceImage, ...] = ()
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The references in the order of the file, unpacked anew each time."""
+        return tuple(self.packed)
 
 
 @dataclass(slots=True)
@@ -56,7 +40,7 @@ class Scanned:
     findings: list[Finding] = field(default_factory=list)
     # A post's anchors change only where a URL in a heading does, so these are kept apart.
     anchors: list[Finding] = field(default_factory=list)
-    _images: set[str] = field(default_factory=set)
+    _shown_links: set[str] | None = None  # of all posts; `None` until it is asked for
 
     def add(self, post: Post, data: bytes) -> None:
         """Scan the bytes of a post and add what they hold."""
@@ -64,8 +48,9 @@ class Scanned:
         for finding in scan.findings:
             log = self.anchors if finding.rule is Rule.HEADING_ANCHOR else self.findings
             log.append(finding)
-        self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), scan.references))
-        self._images |= {_identity(ref.url) for ref in scan.references if _is_image(ref)}
+        packed = PackedReferences(scan.references)
+        self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), packed))
+        self._shown_links = None
 
     def references(self, *, quoted: bool = False) -> Iterator[tuple[Post, Reference]]:
         """Yield the image references in document order.
@@ -74,44 +59,50 @@ class Scanned:
         stands anywhere in the posts as an image. `quoted` adds code and comments.
         """
         for scanned in self.posts:
-            for reference in scanned.references:
+            for reference in scanned.packed:
                 if self.counts(reference) and (quoted or reference.form.is_rendered):
                     yield scanned.post, reference
 
     def tally(self) -> dict[str, int]:
         """Count posts, references and `urls` that differ."""
-        urls = [ref.url.raw for _, ref in self.references()]
-        return {"posts": len(self.posts), "references": len(urls), "urls": len(set(urls))}
+        urls = DistinctTexts()
+        for _, reference in self.references():
+            urls.add(reference.url.raw)
+        return {"posts": len(self.posts), "references": urls.total, "urls": urls.distinct}
 
     def counts(self, reference: Reference) -> bool:
         """Return True for an image, and for a link or a bare URL that leads to one."""
         return (
             reference.form not in (Form.LINK, Form.AUTOLINK)
             or is_image_link(reference.url)
-            or _identity(reference.url) in self._images
+            or _identity(reference.url) in self._links_shown_as_images()
         )
+
+    def _links_shown_as_images(self) -> set[str]:
+        """Return the links of no image extension whose URL stands elsewhere as an image."""
+        if self._shown_links is None:
+            references = [post.packed for post in self.posts]
+            links = {
+                _identity(ref.url)
+                for packed in references
+                for ref in packed
+                if ref.form in (Form.LINK, Form.AUTOLINK) and not is_image_link(ref.url)
+            }
+            names = (
+                _identity(ref.url) for packed in references for ref in packed if _is_image(ref)
+            )
+            self._shown_links = links.intersection(names) if links else set()
+        return self._shown_links
 
     def source_images(
         self, locator: Locator, is_mirrored: Callable[[Url], bool] = lambda _: False
-    ) -> list[PostImage]:
+    ) -> PostImages:
         """Return the images of the sources, each once, in the order in which the posts show them.
 
         A mirrored URL is no source, also where bucket and mirror share a domain.
         """
-        places: dict[str, list[Place]] = {}
-        located: dict[str, dict[str, SourceImage]] = {}
-        for post, reference in self.references():
-            image = locator.locate(reference.url)
-            if image is not None and not is_mirrored(reference.url):
-                name = identity(image.address)
-                located.setdefault(name, {}).setdefault(image.request.raw, image)
-                place = Place(post.name, reference.line, reference.column)
-                places.setdefault(name, []).append(place)
-        return [
-            PostImage(first, tuple(places[name]), tuple(others))
-            for name, spellings in located.items()
-            for first, *others in [spellings.values()]
-        ]
+        count = sum(1 for _ in self.references())
+        return PostImages(self.references(), count, locator, is_mirrored)
 
 
 def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
@@ -131,19 +122,25 @@ def images_left(
     locator: Locator,
     destinations: Sequence[Destination],
     ignored: Container[str],
-    moved: Container[tuple[str, Span]] = (),
+    moved: Callable[[str], Container[Span]] = lambda _: (),
 ) -> int:
-    """Count the references to images of sources, apart from what was `moved` in which post.
+    """Count the references to images of sources, apart from what was `moved` in a post by name.
 
     What the configuration says is gone is not counted.
     """
-    return sum(
-        (image := locator.locate(reference.url)) is not None
-        and image.address not in ignored
-        and (post.name, reference.span) not in moved
-        and not is_mirrored(destinations, reference.url)
-        for post, reference in scanned.references()
-    )
+    count = 0
+    name, spans = "", moved("")
+    for post, reference in scanned.references():
+        if post.name != name:
+            name, spans = post.name, moved(post.name)
+        image = locator.locate(reference.url)
+        count += (
+            image is not None
+            and image.address not in ignored
+            and reference.span not in spans
+            and not is_mirrored(destinations, reference.url)
+        )
+    return count
 
 
 def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:
@@ -161,19 +158,25 @@ def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:
             )
 
 
+def source_names(scanned: Scanned, locator: Locator) -> TextFilter:
+    """Return the identities of the images of sources that the posts show, to select them by."""
+    located = (locator.locate(reference.url) for _, reference in scanned.references())
+    return TextFilter(identity(image.address) for image in located if image is not None)
+
+
 @dataclass(slots=True)
 class HostRow:
     """The images of one host in the posts; `(local)` stands for all without a web address."""
 
     name: str
     references: int = 0
-    addresses: set[str] = field(default_factory=set)
+    addresses: DistinctTexts = field(default_factory=DistinctTexts)
     post_names: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
 
     @property
     def images(self) -> int:
-        return len(self.addresses)
+        return self.addresses.distinct
 
     @property
     def posts(self) -> int:

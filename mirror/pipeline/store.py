@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -41,6 +42,7 @@ from mirror.store import (
     ExistsError,
     NoBucketError,
     ObjectInfo,
+    PackedListing,
     Store,
     StoreError,
     UnreachableError,
@@ -70,15 +72,15 @@ def unshown_originals(
 
     Posts show the address of the rendition, so these are kept in the archive alone.
     """
-    names = {identity(address) for address in shown}
     located = (
         locator.locate(Url(address))
         for asset in manifest.assets.values()
         for address in asset.sources
     )
-    originals = {
-        identity(image.original.address) for image in located if image and image.original
-    } - names
+    originals = {identity(image.original.address) for image in located if image and image.original}
+    if not originals:
+        return set()
+    originals.difference_update(map(identity, shown))
     return {
         asset.digest
         for asset in manifest.assets.values()
@@ -93,12 +95,13 @@ def settle(
 
     One that is `unshown` needs none, unless it stands for another.
     """
-    canonicals = {asset.alias_of for asset in manifest.assets.values()}
-    taken = {key: asset.digest for key, asset in manifest.by_key.items()}
-    assets = dict(manifest.assets)
+    repeats = list(manifest.assets.repeats())
+    canonicals = {asset.alias_of for asset in repeats}
+    taken: dict[Key, Digest] = {}
+    changed: dict[Digest, Asset] = {}
     findings = []
-    for digest in sorted(assets):
-        asset = assets[digest]
+    for asset in manifest.assets.in_order():
+        digest = asset.digest
         if asset.key is not None or asset.alias_of is not None:
             continue
         if digest in unshown and digest not in canonicals:
@@ -115,7 +118,8 @@ def settle(
             message = f"key {key!r} is below a folder of mirror's own; choose another `key` pattern"
             findings.append(Finding(Rule.KEY_TAKEN, str(address or digest), message))
             continue
-        if taken.setdefault(key, digest) != digest:
+        owner = manifest.by_key.get(key)
+        if taken.setdefault(key, owner.digest if owner is not None else digest) != digest:
             findings.append(
                 Finding(
                     Rule.KEY_TAKEN,
@@ -125,11 +129,14 @@ def settle(
                 )
             )
             continue
-        assets[digest] = replace(asset, key=key)
-    for digest, asset in assets.items():
-        if asset.alias_of is not None and assets[asset.alias_of].key is None:
-            assets[digest] = replace(asset, alias_of=None)  # its canonical has no object to show
-    return Manifest(assets), findings
+        changed[digest] = replace(asset, key=key)
+    settled = manifest.replacing(changed)
+    changed = {
+        asset.digest: replace(asset, alias_of=None)  # its canonical has no object to show
+        for asset in repeats
+        if settled.shown_for(asset).key is None
+    }
+    return settled.replacing(changed), findings
 
 
 # --- Listings ---------------------------------------------------------------------------------
@@ -142,7 +149,7 @@ def list_destinations(
     listings: list[tuple[Destination, Listing]] = []
     for destination in destinations:
         try:
-            listings.append((destination, {info.key: info for info in destination.store.list()}))
+            listings.append((destination, PackedListing(destination.store.list())))
         except StoreError as error:
             findings.append(unreachable(destination, error))
     return listings
@@ -153,21 +160,22 @@ def compare_listing(
 ) -> tuple[list[Asset], list[Finding]]:
     """Return the assets that `listing` lacks, and a finding for each object with other bytes."""
     missing = []
-    findings = []
-    for key, asset in sorted(manifest.by_key.items()):
+    by_key: list[tuple[Key, Finding]] = []
+    for key, asset in manifest.by_key.items():
         if (info := listing.get(key)) is None:
             missing.append(asset)
             continue
         try:
             mismatch = difference(destination.store, Object.of(asset), info, Depth.ASK)
         except StoreError as error:
-            findings.append(Finding(Rule.OBJECT_UNCHECKED, key, str(error)))
+            by_key.append((key, Finding(Rule.OBJECT_UNCHECKED, key, str(error))))
             continue
         if mismatch is not None:
             remedy = "it was left as it is, `mirror repair` puts it right"
             message = f"{destination.name}: {mismatch}; {remedy}"
-            findings.append(Finding(Rule.OBJECT_DIFFERENT, key, message))
-    return missing, findings
+            by_key.append((key, Finding(Rule.OBJECT_DIFFERENT, key, message)))
+    missing.sort(key=lambda asset: asset.key or "")
+    return missing, [finding for _, finding in sorted(by_key, key=itemgetter(0))]
 
 
 def name_objects(
@@ -185,7 +193,8 @@ def name_objects(
         return missing, findings
     site = ensure_site_name(folder)
     subjects = {finding.subject for finding in findings if finding.rule is Rule.OBJECT_DIFFERENT}
-    different = {key: asset for key, asset in manifest.by_key.items() if printable(key) in subjects}
+    by_key = manifest.by_key.items() if subjects else ()
+    different = {key: asset for key, asset in by_key if printable(key) in subjects}
     in_use = _used_for_other_pictures(
         [*missing, *different.values()], set(different), destination.store, site
     )
@@ -198,21 +207,43 @@ def name_objects(
     findings += [
         Finding(Rule.NOT_STORED, key, message) for key in sorted(in_use - different.keys())
     ]
-    objects = [Object.of(asset) for key, asset in manifest.by_key.items() if key not in in_use]
     missing = [asset for asset in missing if asset.key not in in_use]
-    if not objects:
+    names = _NamedDigests(manifest, in_use)
+    if not names:
         return missing, findings
     left = "nothing else was to be stored there"
     if missing:
         left = f"{count_text(len(missing), 'object was', 'objects were')} not stored there"
     try:
-        write_index(destination.store, site, listing, objects)
+        write_index(destination.store, site, listing, names)
     except _FATAL as error:
         return [], [*findings, unreachable(destination, error, f"; {left}")]
     except StoreError as error:
         message = f"{error}; {left}"
         return [], [*findings, Finding(Rule.NOT_STORED, index_key(site), message)]
     return missing, findings
+
+
+class _NamedDigests(Mapping[Key, Digest]):
+    """The digest of each object of a manifest by its key, without those in use for others."""
+
+    def __init__(self, manifest: Manifest, in_use: Collection[Key]) -> None:
+        self._by_key = manifest.by_key
+        self._in_use = in_use
+
+    def __getitem__(self, key: Key) -> Digest:
+        if key in self._in_use:
+            raise KeyError(key)
+        return self._by_key[key].digest
+
+    def __iter__(self) -> Iterator[Key]:
+        return (key for key in self._by_key if key not in self._in_use)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return next(iter(self), None) is not None
 
 
 def _used_for_other_pictures(

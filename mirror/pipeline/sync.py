@@ -38,8 +38,9 @@ from mirror.pipeline.hold import accepted_images, doubt, hold_back, still_held, 
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import Inventory, plan, unused_entries
+from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.resolve import find_orphans, images_behind, resolve
+from mirror.pipeline.resolve import ResolvedReferences, find_orphans, images_behind
 from mirror.pipeline.scan import scan, signatures
 from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.store import (
@@ -97,14 +98,14 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings = FindingLog(progress.finding, scanned.findings)
     findings.extend(signatures(scanned, locator))
     settled, saved = parts.manifest.load()
-    resolved = resolve(scanned, parts.destinations, settled)
+    resolved = ResolvedReferences(scanned, parts.destinations, settled)
     orphans = find_orphans(resolved, parts.destinations)
     findings.extend(orphans)
-    mirrored = {entry.reference.url for entry in resolved if entry.asset is not None}
-    images = scanned.source_images(locator, mirrored.__contains__)
+    images: Sequence[PostImage] = scanned.source_images(
+        locator, lambda url: resolved.asset_of(url) is not None
+    )
     if options.refresh:
-        images += images_behind(resolved, settled, locator, images)
-        mirrored.clear()  # They are among the images now.
+        images = [*images, *images_behind(resolved, settled, locator, images)]
 
     if not options.paths:
         findings.extend(unused_entries(config.ignored, images))
@@ -122,7 +123,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, archived)
     findings.extend(told_apart(settled, (image.located.address for image in images)))
     todo = plan(images, inventory, config.ignored, refresh=options.refresh, limit=options.limit)
-    counts = scanned.tally() | dict(todo.counts) | {"mirrored": len(mirrored)}
+    counts = scanned.tally() | dict(todo.counts)
+    # With `refresh` they are among the images.
+    counts["mirrored"] = 0 if options.refresh else resolved.count_mirrored()
     if options.dry_run:
         for address in todo.addresses:
             progress.event("would-fetch", source=address)
@@ -151,7 +154,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     unproven, doubts = doubt(settled, todo.requests, originals, inventory.doubtful)
     findings.extend(doubts)
     asked = {identity(address) for address in todo.addresses}
-    known_images = [item for item in images if identity(item.located.address) not in asked]
+    known_images = (item for item in images if identity(item.located.address) not in asked)
     findings.extend(waiting(known_images, held, settled, reviews))
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])

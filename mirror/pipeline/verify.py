@@ -26,6 +26,7 @@ from mirror.archive import (
     UnreachableArchiveError,
     UnreadableError,
 )
+from mirror.compact import TextFilter
 from mirror.destinations import (
     Destination,
     Listed,
@@ -174,12 +175,18 @@ def verify(
             layer, counts["asked"] = verify_public(host, engine, sample(), total, progress)
         layers.append(layer)
     if options.posts:
-        from mirror.pipeline.scan import images_left, scan  # parsers of Markdown and YAML
+        from mirror.pipeline.scan import (
+            images_left,
+            scan,
+            source_names,
+        )  # parsers of Markdown and YAML
 
         rewrites, _ = parts.rewrites.load()
         former = former_targets((line.target for line in rewrites), parts.destinations)
         scanned = scan(*parts.posts.find(options.paths))
-        manifest = _select(parts.manifest, parts.locator, parts.destinations, scanned)
+        sources = source_names(scanned, parts.locator)
+        keys = _keys_shown(scanned, parts.destinations)
+        manifest = parts.manifest.select(keys, sources)
         findings = verify_posts(
             parts.destinations,
             parts.locator,
@@ -657,23 +664,15 @@ def _posts_layer(scanned: Scanned, differences: Iterable[Finding], progress: Pro
     return Layer("posts", [post.post.name for post in scanned.posts], findings)
 
 
-def _select(
-    manifest: ManifestFile,
-    locator: Locator,
-    destinations: Sequence[Destination],
-    scanned: Scanned,
-) -> Manifest:
-    """Return the part of the manifest, which may have a million lines, that the posts ask for."""
-    urls = [post.from_root(ref.url) for post, ref in scanned.references()]
-    located = filter(None, map(locator.locate, urls))
-    sources = {identity(image.address) for image in located}
-    keys = {
+def _keys_shown(scanned: Scanned, destinations: Sequence[Destination]) -> TextFilter:
+    """Return the keys behind the mirrored URLs of the posts, and behind those that look like it."""
+    urls = (post.from_root(ref.url) for post, ref in scanned.references())
+    return TextFilter(
         key
         for url in urls
         for key in (*(item.key_of(url.raw) for item in destinations), stray_key(destinations, url))
         if key
-    }
-    return manifest.select(keys, sources)
+    )
 
 
 def former_references(
@@ -730,7 +729,7 @@ def verify_posts(
         elif is_mirrored(destinations, url):
             message = "looks mirrored, but no line of the manifest has this key"
             yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
-        elif (key := stray_key(destinations, url)) in manifest.by_key:
+        elif (key := stray_key(destinations, url)) and key in manifest.by_key:
             links = (item.link(key, post.name) for item in destinations if item.has_relative_links)
             message = (
                 "leads to no object, as from another folder: was the post moved? From here it is "

@@ -64,8 +64,13 @@ def run(
 
 def plausible(blob: Blob, other: Blob) -> bool:
     """Return True if the sizes alone allow the two to be one picture."""
-    sizes = [(picture.width or 0, picture.height or 0) for picture in (blob, other)]
-    small, large = sorted(sizes, key=lambda size: size[0] * size[1])
+    first, second = ((picture.width or 0, picture.height or 0) for picture in (blob, other))
+    return plausible_sizes(first, second)
+
+
+def plausible_sizes(first: tuple[int, int], second: tuple[int, int]) -> bool:
+    """Return True if pictures of these widths and heights may be one picture."""
+    small, large = sorted((first, second), key=lambda size: size[0] * size[1])
     if small == large:
         return small != (0, 0)
     return max(small) >= LONG_SIDE and min(small) >= SHORT_SIDE and same_shape(small, large)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mirror.model import Blob, Digest
-from mirror.repeats.choose import plausible
+from mirror.repeats.choose import plausible_sizes
 from mirror.repeats.evidence import DISTANCE, Candidate, Pair
 
 Words = NDArray[np.uint64]
@@ -27,7 +28,7 @@ _BLANK_MATES = 64  # bounds the pairs of a folder of blank pictures; not measure
 
 
 def find_candidates(
-    blobs: Sequence[Blob], settled: Sequence[Blob] = (), distance: int = DISTANCE
+    blobs: Iterable[Blob], settled: Iterable[Blob] = (), distance: int = DISTANCE
 ) -> list[Candidate]:
     """Return the pairs within `distance` bits that sizes allow, in order.
 
@@ -35,18 +36,22 @@ def find_candidates(
     all alike, so a blank one is only paired with those of equal size and fingerprint, and with no
     more than the first 64 of them.
     """
-    everything = list({blob.digest: blob for blob in (*settled, *blobs)}.values())
-    new = {blob.digest for blob in blobs}
-    blank = [b for b in everything if b.fingerprint and not _has_content(b)]
-    usable = [b for b in everything if b.fingerprint and _has_content(b)]
-    usable.sort(key=lambda blob: blob.digest not in new)
-    count = sum(blob.digest in new for blob in usable)
+    table = _Table()
+    new = set[Digest]()
+    for blob in blobs:
+        if blob.digest not in new:
+            new.add(blob.digest)
+            table.add(blob)
+    count = len(table)
+    for blob in settled:
+        if blob.digest not in new:
+            table.add(blob)
     candidates = [
-        Candidate(Pair.of(usable[i].digest, usable[j].digest), bits)
-        for i, j, bits in neighbours(_words(usable), count, distance)
-        if plausible(usable[i], usable[j])
+        Candidate(Pair.of(table.digest(i), table.digest(j)), bits)
+        for i, j, bits in neighbours(table.words(), count, distance)
+        if plausible_sizes(table.size(i), table.size(j))
     ]
-    return sorted({*candidates, *_blank_pairs(blank, new)})
+    return sorted({*candidates, *_blank_pairs(table.blank, new)})
 
 
 def neighbours(words: Words, new: int, distance: int = DISTANCE) -> Iterator[tuple[int, int, int]]:
@@ -70,6 +75,40 @@ def _has_content(blob: Blob) -> bool:
 def _words(blobs: Sequence[Blob]) -> Words:
     packed = b"".join(b.fingerprint.bits.to_bytes(_BYTES, "big") for b in blobs if b.fingerprint)
     return np.frombuffer(packed, dtype=">u8").astype(np.uint64).reshape(-1, _WORDS)
+
+
+class _Table:
+    """What the search needs of pictures with content, in 80 bytes a picture, and blank pictures."""
+
+    def __init__(self) -> None:
+        self.blank: list[Blob] = []
+        self._digests = bytearray()
+        self._bits = bytearray()
+        self._sizes = array("Q")
+
+    def add(self, blob: Blob) -> None:
+        """Add a picture; one without a fingerprint has no neighbours."""
+        if blob.fingerprint is None:
+            return
+        if blob.fingerprint.bits.bit_count() not in _CONTENT:
+            self.blank.append(blob)
+            return
+        self._digests += bytes.fromhex(blob.digest.hex)
+        self._bits += blob.fingerprint.bits.to_bytes(_BYTES, "big")
+        self._sizes.extend((blob.width or 0, blob.height or 0))
+
+    def __len__(self) -> int:
+        return len(self._sizes) // 2
+
+    def words(self) -> Words:
+        return np.frombuffer(bytes(self._bits), dtype=">u8").astype(np.uint64).reshape(-1, _WORDS)
+
+    def digest(self, row: int) -> Digest:
+        return Digest(self._digests[_BYTES * row : _BYTES * (row + 1)].hex())
+
+    def size(self, row: int) -> tuple[int, int]:
+        """Return width and height."""
+        return self._sizes[2 * row], self._sizes[2 * row + 1]
 
 
 def _blank_pairs(blank: Sequence[Blob], new: Collection[Digest]) -> Iterator[Candidate]:

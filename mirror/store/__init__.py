@@ -3,7 +3,8 @@
 Read in this order: `protocol.py` (the contract of a store), `errors.py`, `keys.py` (the keys that
 every store can hold), `memory.py`, `folder.py`, then S3: `settings.py`, `profiles.py` (providers
 as data), `connection.py` (the boto3 client), `diagnosis.py` (its errors as ours), `listing.py`
-(pages of a listing) and `s3.py` (the store). `probe.py` tries what a destination really does, for
+(pages of a listing) and `s3.py` (the store). `packed.py` holds a whole
+listing in little memory. `probe.py` tries what a destination really does, for
 `mirror doctor`.
 """
 
@@ -28,6 +29,7 @@ from mirror.store.errors import (
 from mirror.store.folder import DirectoryStore
 from mirror.store.keys import check_key
 from mirror.store.memory import MemoryStore
+from mirror.store.packed import PackedListing
 from mirror.store.protocol import ObjectInfo, Store
 from mirror.store.s3 import S3Store
 from mirror.store.settings import S3Settings
@@ -43,6 +45,7 @@ __all__ = [
     "NoBucketError",
     "NotFoundError",
     "ObjectInfo",
+    "PackedListing",
     "S3Settings",
     "S3Store",
     "Store",

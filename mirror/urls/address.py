@@ -98,6 +98,10 @@ class UrlParts:
 
 def parse(text: str) -> UrlParts | None:
     """Take an absolute or `//` URL apart, secrets included; `None` for anything else."""
+    if _PLAIN.fullmatch(text):
+        scheme, _, rest = text.partition("://")
+        host, slash, path = rest.partition("/")
+        return UrlParts(scheme, host, slash + path, "")
     match = _URL.fullmatch(text.strip(" \t\n\r"))
     if match is None:
         return None

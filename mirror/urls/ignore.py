@@ -69,5 +69,5 @@ class IgnoreList:
 
     def unused(self, addresses: Iterable[str]) -> Iterator[IgnoreEntry]:
         """Yield the entries that match none of `addresses`."""
-        names = {identity(address) for address in addresses}
+        names = {identity(address) for address in addresses} if self.entries else ()
         return (entry for entry in self.entries if not entry.matches_any(names))

@@ -119,6 +119,8 @@ _HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.-]+(?:=|%3D)hidden-[0-9a-f]{32}")
 
 # --- Where parameters stand -----------------------------------------------------------------------
 
+# A URL without any of these has no userinfo, no query, no fragment and no parameter in its path.
+_MARKS = re.compile(r"[?#@=%]")
 # Browsers take `\` for `/`, and what stands before the last `@` for the password.
 _USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
 # A parameter of a URL that is itself the value of a parameter, or a part of the path, as image
@@ -150,6 +152,8 @@ def without_secrets(text: str) -> str:
     Secrets in the fragment are dropped. Everything else comes back as it was, in its order, so a
     URL without secrets is unchanged.
     """
+    if not _MARKS.search(text):
+        return text
     return _settled(_redacted, text)
 
 

@@ -26,6 +26,7 @@ _CHANGES = re.compile(
     r"|imageView2/[15]\b|scrop|iradius",
     re.I,
 )
+_MOST_SEEN = 4096  # images; a million take 600 MB, and to locate one again takes 6 µs
 _VERSION = re.compile(r"(?:^|&)versionId=", re.I)
 
 
@@ -108,11 +109,13 @@ class Locator:
                 self._by_host.setdefault(parts.host, []).append(prefix)
         for prefixes in self._by_host.values():
             prefixes.sort(key=lambda prefix: -len(prefix.path))
-        self._seen: dict[str, SourceImage | None] = {}
+        self._seen: dict[str, SourceImage | None] = {}  # what was located last
 
     def locate(self, url: Url) -> SourceImage | None:
         """Return the image that `url` means, or `None` when no source matches it."""
         if url.raw not in self._seen:
+            if len(self._seen) == _MOST_SEEN:
+                self._seen.clear()
             self._seen[url.raw] = self._locate(url.raw)
         return self._seen[url.raw]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from mirror.fetch import Validators
 from mirror.model import Blob, Digest
 from mirror.pipeline.plan import Inventory, plan
-from mirror.pipeline.scan import Place, PostImage
+from mirror.pipeline.post_images import Place, PostImage
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator, Source
 
@@ -37,8 +37,15 @@ def test_what_is_known_is_asked_for_on_refresh_only():
     known = replace(EMPTY, blobs={identity(Address(HOST + "a.png")): BLOB})
     todo = plan([image("a.png")], known, ())
     assert (list(todo.requests), todo.counts["reused"]) == ([], 1)
-    assert list(todo.known) == [(HOST + "a.png", BLOB)]
+    assert list(todo.known) == []  # it is recorded already
     assert names(plan([image("a.png")], known, (), refresh=True).addresses) == ["a.png"]
+
+
+def test_an_object_that_is_known_under_another_address_is_recorded_under_this_one_too():
+    known = replace(EMPTY, by_object={image("a.png").located.object_name: BLOB})
+    todo = plan([image("a.png")], known, ())
+    assert (list(todo.requests), todo.counts["reused"]) == ([], 1)
+    assert list(todo.known) == [(HOST + "a.png", BLOB)]
 
 
 def test_what_is_ignored_is_counted_and_not_asked_for():

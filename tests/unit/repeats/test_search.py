@@ -51,7 +51,10 @@ def test_proposals_are_all_pairs_within_the_distance_that_touch_a_new_one(seed, 
 @given(st.integers(0, 2**32), st.integers(1, 60))
 def test_looking_bands_up_finds_what_looking_at_all_finds(seed, new):
     blobs = _clustered(Random(seed), 60)
-    words = search._words(blobs)
+    table = search._Table()
+    for blob in blobs:
+        table.add(blob)
+    words = table.words()
     pairs = [
         sorted(hit for hits in way(words, new, DISTANCE) for hit in np.column_stack(hits).tolist())
         for way in (search._by_bands, search._one_by_one)

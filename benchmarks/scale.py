@@ -1,0 +1,22 @@
+"""What a large mirror costs.
+
+python -m benchmarks scale memory [...]   memory and CPU time of the commands
+python -m benchmarks scale search [...]   the pairs of pictures that look alike
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import scale_memory
+
+PARTS = {"memory": scale_memory.main}
+
+
+def main() -> None:
+    names = sys.argv[1:2] or list(PARTS)
+    if names[0] not in PARTS:
+        sys.exit(f"no part {names[0]!r} of `scale`; there are {', '.join(PARTS)}")
+    sys.argv = [f"{sys.argv[0]} {names[0]}", *sys.argv[2:]]
+    for name in names:
+        PARTS[name]()

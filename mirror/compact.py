@@ -1,0 +1,83 @@
+"""Millions of texts in little memory: counted, filtered, or found by their hashes."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+_PARTS = 16  # a set of all hashes of a million texts would be large, so they are counted in parts
+
+
+class DistinctTexts:
+    """Counts texts, and those of them that differ, in 8 bytes a text.
+
+    64-bit hashes stand for the texts: two of a million have the same one in one of 40 million runs.
+    """
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._parts = [array("q") for _ in range(_PARTS)]
+        for text in texts:
+            self.add(text)
+
+    def add(self, text: str) -> None:
+        number = hash(text)
+        self._parts[number % _PARTS].append(number)
+
+    @property
+    def total(self) -> int:
+        """Number of texts."""
+        return sum(map(len, self._parts))
+
+    @property
+    def distinct(self) -> int:
+        """Number of texts that differ."""
+        return sum(len(set(part)) for part in self._parts)
+
+
+class TextFilter:
+    """Passes the texts that it was made from, and hardly ever another one, in 8 bytes a text."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._hashes = array("q", sorted(array("q", map(hash, texts))))
+
+    def __contains__(self, text: object) -> bool:
+        number = hash(text)
+        place = bisect_left(self._hashes, number)
+        return place < len(self._hashes) and self._hashes[place] == number
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+
+class HashIndex:
+    """Finds the numbers of rows by a name of theirs, in 8 to 16 bytes a name.
+
+    A hash table with open addressing. Rows that share no name may share a place in it, so the
+    caller compares the names.
+    """
+
+    def __init__(self, names: Iterable[tuple[int, str | bytes]], count: int) -> None:
+        """Take the number of a row with each of its names; `count` is the most names there are."""
+        size = 1 << (2 * count).bit_length()
+        self._mask = size - 1
+        self._slots = array("I", bytes(4 * size))
+        for number, name in names:
+            self.add(number, name)
+
+    def add(self, number: int, name: str | bytes) -> None:
+        slots, mask = self._slots, self._mask
+        place = hash(name) & mask
+        while slots[place]:
+            place = (place + 1) & mask
+        slots[place] = number + 1
+
+    def find(self, name: str | bytes) -> Iterator[int]:
+        """Yield the rows that may have this name."""
+        slots, mask = self._slots, self._mask
+        place = hash(name) & mask
+        while number := slots[place]:
+            yield number - 1
+            place = (place + 1) & mask
