@@ -297,7 +297,7 @@ class _Lookup(Mapping[K, Asset]):
         assets: Assets,
         rows: Rows,
         changed: Mapping[Digest, Asset],
-        find: Callable[[K], int | None],
+        find: Callable[[str], int | None],
         names: Callable[[Asset], Iterable[K]],
     ) -> None:
         self._assets = assets
@@ -315,6 +315,11 @@ class _Lookup(Mapping[K, Asset]):
             if packed.digest not in self._changed:
                 return packed
         raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        if not self._changed:
+            return isinstance(name, str) and self._find(name) is not None
+        return super().__contains__(name)
 
     def __iter__(self) -> Iterator[K]:
         return (name for asset in self._assets.each() for name in self._names(asset))

@@ -1,24 +1,27 @@
 """Collect what a report says from posts, manifest, archive and ledger. Reads only, asks nobody.
 
-Read in this order: `collect` is the command; `find_usage` says what the posts show; then the
+Read in this order: `collect` is the command; `Usage` says what the posts show; then the
 tiles, the hosts, the findings and the growth of the archive, each from what it needs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from heapq import nsmallest
+from operator import attrgetter
 from os import cpu_count
 from pathlib import Path
 
 from mirror.amounts import moment
 from mirror.archive import Archive, ArchiveError
+from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, asset_of
 from mirror.engine import Engine
 from mirror.manifest import Manifest
-from mirror.model import Asset, Blob, Digest, Finding, Outcome, Thumbnail
+from mirror.model import Asset, Digest, Finding, Outcome, Thumbnail
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline.parts import Parts
@@ -41,10 +44,14 @@ from mirror.report import (
     Totals,
     thumbnail_bytes,
 )
-from mirror.urls.address import canonical, host_of, identity
+from mirror.urls.address import Address, canonical, host_of, identity
 from mirror.urls.sources import Locator
 
 _MOST_LOOK_ALIKES = 60  # pairs, the nearest first: enough to see how close the rule cuts
+# With thumbnails of 14.3 MB in all, and half a kilobyte of words for each picture, the page stays
+# below 20 MB.
+_MOST_PICTURES = 5_000
+_MOST_REPEATS = 1_000  # in groups, the largest groups first
 _MOST_DAYS = 45  # with more days, the growth of the archive is shown by months
 
 
@@ -60,28 +67,42 @@ def collect(
     config, archive = parts.config, parts.archive
     scanned = scan(*parts.posts.find(paths))
     manifest, _ = parts.manifest.load()
-    assets = manifest.assets.values()
     evidence = Ledger.load(config.manifest / LEDGER).evidence.values()
     reviews = load_reviews(config.manifest / REVIEWS)
     groups = find_groups(manifest, evidence)
+    shown_groups = list(first_groups(groups, _MOST_REPEATS))
     refused = find_refused(manifest, evidence, reviews)
     nearest = refused[:_MOST_LOOK_ALIKES]
-    usage = find_usage(scanned, manifest, parts.locator, parts.destinations, config.ignored)
-    limits = ImageLimits(max_pixels=config.fetch.max_pixels)
-    # A canonical stands on the page a second time in its group, and so does each look-alike.
-    max_bytes = thumbnail_bytes(len(assets) + len(groups) + 2 * len(nearest))
-    job = ThumbnailJob(archive, limits, max_bytes)
-    thumbnails = make_thumbnails(assets, job, engine, progress)
-    tiles = {
-        asset.digest: tile(
-            asset,
-            usage.lines.get(asset.digest, ()),
-            public_url(asset, parts.destinations),
-            thumbnails[asset.digest],
-        )
-        for asset in assets
+    usage = Usage(scanned, manifest, parts.locator, parts.destinations)
+    pictures = first_pictures(usage, manifest, _MOST_PICTURES)
+    in_groups = {
+        asset.digest: asset
+        for group in shown_groups
+        for asset in (group.kept, *(member for member, _ in group.members))
     }
-    hosts = host_totals(manifest, usage, host_table(scanned, parts.locator), parts.locator)
+    alike = {
+        digest: manifest.assets[digest]
+        for entry in nearest
+        for digest in (entry.pair.first, entry.pair.second)
+    }
+    assets = {asset.digest: asset for asset in pictures} | in_groups | alike
+    limits = ImageLimits(max_pixels=config.fetch.max_pixels)
+    # A picture may stand on the page several times: by itself, in a group, and as a look-alike.
+    max_bytes = thumbnail_bytes(len(pictures) + len(in_groups) + 2 * len(nearest))
+    job = ThumbnailJob(archive, limits, max_bytes)
+    thumbnails = make_thumbnails(assets.values(), job, engine, progress)
+    lines = usage.lines_of(assets)
+    tiles = {
+        digest: tile(
+            asset,
+            lines.get(digest, ()),
+            public_url(asset, parts.destinations),
+            thumbnails[digest],
+        )
+        for digest, asset in assets.items()
+    }
+    missing = find_missing(usage, config.ignored)
+    hosts = host_totals(manifest, missing, host_table(scanned, parts.locator), parts.locator)
     hosts = mark_mirror(hosts, parts.destinations)
     last = parts.state.last_sync.load()
     now = [
@@ -91,55 +112,109 @@ def collect(
     return Report(
         title=f"Images of {config.root.name or 'the site'}",
         made=made,
-        totals=totals(scanned, assets, usage, hosts),
+        totals=totals(scanned, manifest, missing, hosts),
         hosts=hosts,
         findings=join_findings(last.findings if last else (), now, manifest),
         last_sync=last.ended if last else None,
-        groups=[tile_group(group, tiles, reviews) for group in groups],
+        groups=[tile_group(group, tiles, reviews) for group in shown_groups],
+        groups_left_out=len(groups) - len(shown_groups),
         look_alikes=[look_alikes(entry, tiles) for entry in nearest],
         look_alike_count=len(refused),
         growth=growth(archive.history()),
-        pictures=in_post_order(tiles[asset.digest] for asset in assets if asset.alias_of is None),
+        pictures=in_post_order(tiles[asset.digest] for asset in pictures),
+        pictures_left_out=count_pictures(manifest) - len(pictures),
     )
 
 
 # --- What the posts show ----------------------------------------------------------------------
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Usage:
-    """The places where posts show each picture, and the images of sources that are not mirrored.
+    """What the posts show, reference by reference."""
 
-    `missing` and `ignored` are addresses without their scheme; `ignored` are those that the
-    configuration lists.
+    scanned: Scanned
+    manifest: Manifest
+    locator: Locator
+    destinations: Sequence[Destination]
+
+    def assets(self) -> Iterator[tuple[Asset, PostLine]]:
+        """Yield the asset of each reference that has one, and its line, in the order of posts."""
+        for post, reference in self.scanned.references():
+            located = self.locator.locate(reference.url)
+            if located is not None:
+                asset = self.manifest.find(located.address)
+            else:
+                url = post.from_root(reference.url)
+                asset = asset_of(self.destinations, self.manifest, url)
+            if asset is not None:
+                yield asset, PostLine(post.name, reference.line)
+
+    def not_mirrored(self) -> Iterator[Address]:
+        """Yield the address of each reference to an image of a source that is not mirrored."""
+        for _, reference in self.scanned.references():
+            located = self.locator.locate(reference.url)
+            if located is not None and self.manifest.find(located.address) is None:
+                yield located.address
+
+    def lines_of(self, digests: Container[Digest]) -> dict[Digest, list[PostLine]]:
+        """Return the lines of posts that show these pictures."""
+        lines: dict[Digest, list[PostLine]] = {}
+        for asset, line in self.assets():
+            if asset.digest in digests:
+                lines.setdefault(asset.digest, []).append(line)
+        return lines
+
+
+@dataclass(slots=True)
+class Missing:
+    """The images of sources that are not mirrored, by host.
+
+    `ignored` are those that the configuration lists.
     """
 
-    lines: dict[Digest, list[PostLine]] = field(default_factory=dict)
-    missing: set[str] = field(default_factory=set)
-    ignored: set[str] = field(default_factory=set)
+    missing: dict[str, DistinctTexts] = field(default_factory=dict)
+    ignored: dict[str, DistinctTexts] = field(default_factory=dict)
 
 
-def find_usage(
-    scanned: Scanned,
-    manifest: Manifest,
-    locator: Locator,
-    destinations: Sequence[Destination],
-    ignored: Container[str],
-) -> Usage:
-    """Return what the posts show. `ignored` are the addresses under [[ignore]]."""
-    usage = Usage()
-    for post, reference in scanned.references():
-        if (located := locator.locate(reference.url)) is not None:
-            asset = manifest.find(located.address)
-            if asset is None:
-                name = identity(located.address)
-                (usage.ignored if located.address in ignored else usage.missing).add(name)
-        else:
-            asset = asset_of(destinations, manifest, post.from_root(reference.url))
-        if asset is not None:
-            line = PostLine(post.name, reference.line)
-            usage.lines.setdefault(asset.digest, []).append(line)
-    return usage
+def find_missing(usage: Usage, ignored: Container[str]) -> Missing:
+    """Count what posts show and nobody has. `ignored` are the addresses under [[ignore]]."""
+    missing = Missing()
+    for address in usage.not_mirrored():
+        hosts = missing.ignored if address in ignored else missing.missing
+        hosts.setdefault(host_of(address), DistinctTexts()).add(identity(address))
+    return missing
+
+
+def first_pictures(usage: Usage, manifest: Manifest, most: int) -> list[Asset]:
+    """Return the pictures that are no repeats: those that posts show first, then all others."""
+    shown: dict[Digest, Asset] = {}
+    for asset, _ in usage.assets():
+        if len(shown) == most:
+            return list(shown.values())
+        if asset.alias_of is None:
+            shown.setdefault(asset.digest, asset)
+    others = (
+        asset
+        for asset in manifest.assets.values()
+        if asset.alias_of is None and asset.digest not in shown
+    )
+    key = attrgetter("sources", "digest")
+    return [*shown.values(), *nsmallest(most - len(shown), others, key=key)]
+
+
+def count_pictures(manifest: Manifest) -> int:
+    """Return the number of pictures that are no repeats."""
+    return len(manifest.assets) - sum(1 for _ in manifest.assets.repeats())
+
+
+def first_groups(groups: Iterable[RepeatGroup], most: int) -> Iterator[RepeatGroup]:
+    """Yield the groups for which there is room among `most` repeats."""
+    room = most
+    for group in groups:
+        if len(group.members) <= room:
+            room -= len(group.members)
+            yield group
 
 
 # --- Pictures ---------------------------------------------------------------------------------
@@ -241,24 +316,25 @@ def in_post_order(pictures: Iterable[PictureTile]) -> list[PictureTile]:
 
 
 def host_totals(
-    manifest: Manifest, usage: Usage, rows: Iterable[HostRow], locator: Locator
+    manifest: Manifest, not_mirrored: Missing, rows: Iterable[HostRow], locator: Locator
 ) -> list[HostTotals]:
     """Return the totals of every host in `rows` (those of posts) or in the manifest.
 
     The host with most images comes first; hosts of no source come last.
     """
-    blobs: dict[str, dict[Digest, Blob]] = {}
+    sizes: Counter[str] = Counter()
     mirrored: Counter[str] = Counter()
     sources: dict[str, str] = {}
     for asset in manifest.assets.values():
-        for address in asset.sources:
-            host = host_of(address)
-            mirrored[host] += 1
-            blobs.setdefault(host, {})[asset.digest] = asset.blob
-            if (source := locator.source_of(address)) is not None:
-                sources.setdefault(host, source.name)
-    missing = Counter(name.partition("/")[0] for name in usage.missing)
-    ignored = Counter(name.partition("/")[0] for name in usage.ignored)
+        hosts_of_asset = [host_of(address) for address in asset.sources]
+        mirrored.update(hosts_of_asset)
+        for host in set(hosts_of_asset):
+            sizes[host] += asset.blob.size
+        for host, address in zip(hosts_of_asset, asset.sources, strict=True):
+            if host not in sources and (source := locator.source_of(address)) is not None:
+                sources[host] = source.name
+    missing = Counter({host: texts.distinct for host, texts in not_mirrored.missing.items()})
+    ignored = Counter({host: texts.distinct for host, texts in not_mirrored.ignored.items()})
     in_posts = {row.name: row for row in rows}
     hosts = []
     for name in mirrored.keys() | in_posts.keys():
@@ -272,7 +348,7 @@ def host_totals(
                 images=images or row.images,
                 mirrored=mirrored[name],
                 ignored=ignored[name],
-                size=sum(blob.size for blob in blobs.get(name, {}).values()),
+                size=sizes[name],
                 references=row.references,
                 posts=row.posts,
             )
@@ -290,17 +366,17 @@ def mark_mirror(
 
 
 def totals(
-    scanned: Scanned, assets: Collection[Asset], usage: Usage, hosts: Iterable[HostTotals]
+    scanned: Scanned, manifest: Manifest, not_mirrored: Missing, hosts: Iterable[HostTotals]
 ) -> Totals:
     return Totals(
         posts=len(scanned.posts),
         references=sum(1 for _ in scanned.references()),
         images=sum(host.images for host in hosts if host.source),
-        missing=len(usage.missing),
-        ignored=len(usage.ignored),
-        pictures=len(assets),
-        repeats=sum(asset.alias_of is not None for asset in assets),
-        size=sum(asset.blob.size for asset in assets),
+        missing=sum(texts.distinct for texts in not_mirrored.missing.values()),
+        ignored=sum(texts.distinct for texts in not_mirrored.ignored.values()),
+        pictures=len(manifest.assets),
+        repeats=sum(1 for _ in manifest.assets.repeats()),
+        size=sum(asset.blob.size for asset in manifest.assets.values()),
     )
 
 
@@ -340,14 +416,14 @@ def growth(history: Iterable[tuple[float, int]]) -> list[Growth]:
 
     `history` has the time and size of each file; days are those of UTC.
     """
-    files = [(moment(seconds).date(), size) for seconds, size in history]
-    is_long = len({day for day, _ in files}) > _MOST_DAYS
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
-    for day, size in files:
-        label = day.isoformat()[:7] if is_long else day.isoformat()
-        counts[label] += 1
-        sizes[label] += size
+    for seconds, size in history:
+        day = moment(seconds).date().isoformat()
+        counts[day] += 1
+        sizes[day] += size
+    if len(counts) > _MOST_DAYS:
+        counts, sizes = _by_month(counts), _by_month(sizes)
     points: list[Growth] = []
     total = Growth("", 0, 0)
     for label in sorted(counts):
@@ -359,3 +435,10 @@ def growth(history: Iterable[tuple[float, int]]) -> list[Growth]:
         )
         points.append(total)
     return points
+
+
+def _by_month(days: Mapping[str, int]) -> Counter[str]:
+    months: Counter[str] = Counter()
+    for day, number in days.items():
+        months[day[:7]] += number
+    return months

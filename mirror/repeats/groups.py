@@ -47,7 +47,8 @@ def companions_of_merge(manifest: Manifest, first: Digest, second: Digest) -> se
     """
     two = {first, second}
     canonicals = two | {manifest.shown_for(manifest.assets[digest]).digest for digest in two}
-    aliases = {digest for digest, asset in manifest.assets.items() if asset.alias_of in canonicals}
+    repeats = manifest.assets.repeats()
+    aliases = {asset.digest for asset in repeats if asset.alias_of in canonicals}
     return (canonicals | aliases) - two
 
 
@@ -55,9 +56,9 @@ def companions_of_split(
     manifest: Manifest, evidence: Iterable[Evidence], reviews: Reviews, digest: Digest
 ) -> set[Digest]:
     """Return the other pictures that a split of `digest` parts from their canonical."""
-    assets = manifest.assets.values()
-    aliases = {asset.digest for asset in assets if asset.alias_of == digest}
-    return aliases | orphaned_aliases(assets, evidence, reviews.splitting(digest)) - {digest}
+    repeats = list(manifest.assets.repeats())
+    aliases = {asset.digest for asset in repeats if asset.alias_of == digest}
+    return aliases | orphaned_aliases(repeats, evidence, reviews.splitting(digest)) - {digest}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def find_groups(manifest: Manifest, evidence: Iterable[Evidence]) -> list[Repeat
     """Return every group of repeats, largest first."""
     by_pair = {judged.pair: judged for judged in evidence if judged.same}
     members: dict[Digest, list[Asset]] = {}
-    for asset in manifest.assets.values():
+    for asset in manifest.assets.repeats():
         if asset.alias_of is not None:
             members.setdefault(asset.alias_of, []).append(asset)
     groups = [
@@ -111,7 +112,7 @@ def find_refused(
     known = (
         judged
         for judged in evidence
-        if {judged.pair.first, judged.pair.second} <= manifest.assets.keys()
+        if judged.pair.first in manifest.assets and judged.pair.second in manifest.assets
     )
     refused = [_as_kept_apart(judged, manifest, reviews) for judged in known]
     return sorted(filter(None, refused), key=lambda judged: (judged.distance, judged.pair))

@@ -22,7 +22,6 @@ from mirror.report.values import (
     PostLine,
     RepeatTile,
     Report,
-    TileGroup,
 )
 from mirror.report.words import (
     OUTCOMES,
@@ -92,7 +91,7 @@ def _contents(report: Report) -> Iterator[tuple[str, str, int | None]]:
         yield "apart", "Kept apart", report.look_alike_count
     if report.growth:
         yield "growth", "Growth", None
-    yield "pictures", "Pictures", len(report.pictures)
+    yield "pictures", "Pictures", len(report.pictures) + report.pictures_left_out
 
 
 def _nav_item(anchor: str, name: str, count: int | None) -> Html:
@@ -105,12 +104,12 @@ def sections(report: Report) -> Iterator[Html]:
     yield _summary(report)
     yield from _section("hosts", "Hosts", _hosts(report.hosts))
     yield from _section("findings", "Findings", _findings(report))
-    yield from _section("repeats", "Repeats", _repeats(report.groups))
+    yield from _section("repeats", "Repeats", _repeats(report))
     if report.look_alikes:
         yield from _section("apart", "Alike, and kept apart", _look_alikes(report))
     if report.growth:
         yield from _section("growth", "Growth of the archive", _growth(report.growth))
-    yield from _section("pictures", "Pictures", _pictures(report.pictures))
+    yield from _section("pictures", "Pictures", _pictures(report))
 
 
 def _section(anchor: str, name: str, body: Iterable[Html]) -> Iterator[Html]:
@@ -262,11 +261,20 @@ def _finding_row(finding: Finding) -> Html:
 # --- Pictures ---------------------------------------------------------------------------------
 
 
-def _pictures(pictures: Sequence[PictureTile]) -> Iterator[Html]:
+def _pictures(report: Report) -> Iterator[Html]:
+    pictures = report.pictures
     if not pictures:
         yield _lead("None is mirrored yet; ", tag("code", "mirror sync"), " does it.")
         return
-    yield _lead("Every picture that is no repeat, in the order in which the posts show them.")
+    if report.pictures_left_out:
+        yield _lead(
+            f"The first {len(pictures):,} of {len(pictures) + report.pictures_left_out:,} pictures "
+            "that are no repeats, in the order in which the posts show them. ",
+            tag("code", "mirror report PATHS"),
+            " shows those of the posts below PATHS first.",
+        )
+    else:
+        yield _lead("Every picture that is no repeat, in the order in which the posts show them.")
     yield tag(
         "form",
         tag("label", "Filter by name, address or post", for_="words"),
@@ -356,8 +364,9 @@ def _post_lines(lines: Sequence[PostLine]) -> Html:
 # --- Repeats ----------------------------------------------------------------------------------
 
 
-def _repeats(groups: Sequence[TileGroup]) -> Iterator[Html]:
-    if not groups:
+def _repeats(report: Report) -> Iterator[Html]:
+    groups = report.groups
+    if not groups and not report.groups_left_out:
         yield _lead("No picture is a repeat of another.")
         return
     yield _lead(
@@ -365,6 +374,12 @@ def _repeats(groups: Sequence[TileGroup]) -> Iterator[Html]:
         tag("code", "mirror dupes --split"),
         " takes one out again.",
     )
+    if report.groups_left_out:
+        yield _lead(
+            f"Shown: {count_text(len(groups), 'group')}, the largest first. ",
+            tag("code", "mirror dupes"),
+            f" lists the {report.groups_left_out:,} more.",
+        )
     for number, group in enumerate(groups, start=1):
         yield _group(
             f"Group {number:,}: {shortened(group.canonical.name, _TEXT_LENGTH // 2)}",

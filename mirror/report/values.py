@@ -123,7 +123,8 @@ class Report:
     """Everything that the page says.
 
     `pictures` are those that are no repeats, in the order of the posts. `look_alikes` are the
-    nearest of `look_alike_count` pairs. `last_sync` is the time at which the findings of the last
+    nearest of `look_alike_count` pairs. The page has no room for the pictures and groups that are
+    `left_out`. `last_sync` is the time at which the findings of the last
     sync were written; `None` if there was none.
     """
 
@@ -134,7 +135,9 @@ class Report:
     findings: Sequence[Finding] = ()
     last_sync: datetime | None = None
     groups: Sequence[TileGroup] = ()
+    groups_left_out: int = 0
     look_alikes: Sequence[LookAlikes] = ()
     look_alike_count: int = 0
     growth: Sequence[Growth] = ()
     pictures: Sequence[PictureTile] = ()
+    pictures_left_out: int = 0
