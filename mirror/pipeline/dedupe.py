@@ -25,7 +25,7 @@ from mirror.repeats.ledger import Ledger
 from mirror.repeats.reviews import Reviews
 from mirror.repeats.search import find_candidates
 from mirror.urls.address import Url
-from mirror.urls.sources import Locator
+from mirror.urls.sources import Locator, is_processed
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +193,7 @@ def renditions_of_originals(manifest: Manifest, locator: Locator) -> set[Pair]:
     """
     pairs = set()
     for asset in manifest.assets.values():
-        for address in asset.sources:
+        for address in filter(is_processed, asset.sources):
             located = locator.locate(Url(address))
             if located is None or located.original is None:
                 continue

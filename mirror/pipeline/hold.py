@@ -154,9 +154,10 @@ def waiting(
     """Yield a finding for each image of the posts whose new picture waits since an earlier run."""
     for image in images:
         address = image.located.address
+        if (new := held.get(identity(address))) is None:
+            continue
         before = manifest.find(address)
-        new = held.get(identity(address))
-        if new is None or before is None or reviews.accepts(address, new.blob.digest):
+        if before is None or reviews.accepts(address, new.blob.digest):
             continue
         if new.blob.digest != before.digest:
             message = (

@@ -50,7 +50,7 @@ from mirror.store import (
 )
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import printable
-from mirror.urls.sources import Locator
+from mirror.urls.sources import Locator, is_processed
 
 _STORE_WORKERS = 8
 # These errors end the work on a destination: the next object would meet the same.
@@ -76,6 +76,7 @@ def unshown_originals(
         locator.locate(Url(address))
         for asset in manifest.assets.values()
         for address in asset.sources
+        if is_processed(address)
     )
     originals = {identity(image.original.address) for image in located if image and image.original}
     if not originals:

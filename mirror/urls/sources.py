@@ -32,6 +32,8 @@ _VERSION = re.compile(r"(?:^|&)versionId=", re.I)
 
 def is_processed(text: str) -> bool:
     """Return True if a URL or request path asks a host to process the image."""
+    if "?" not in text and "!" not in text:
+        return False
     path, _, query = text.partition("?")
     return any(map(_PROCESS.match, query.split("&"))) or bool(_STYLE.search(path))
 
@@ -178,6 +180,8 @@ def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
 
 def _unprocessed(parts: UrlParts) -> UrlParts | None:
     """The address without image processing, or `None` when nothing is processed."""
+    if not parts.query and "!" not in parts.path:
+        return None
     pairs = [pair for pair in parts.query.split("&") if not _PROCESS.match(pair)]
     path = _STYLE.sub(r"\g<name>", parts.path)
     plain = UrlParts(parts.scheme, parts.host, path, "&".join(pairs))
