@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import scale_memory
+from benchmarks import scale_memory, scale_search
 
-PARTS = {"memory": scale_memory.main}
+PARTS = {"memory": scale_memory.main, "search": scale_search.main}
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from mirror.cli.common import (
 from mirror.config import CONFIG_NAME, Config, ConfigError
 from mirror.console import for_log
 from mirror.model import Finding, Rule
+from mirror.repeats import Scope
 
 
 def sync(
@@ -40,6 +41,14 @@ def sync(
             "--limit", min=0, help="Ask for at most so many images; run by run, each has its turn."
         ),
     ] = None,
+    scope: Annotated[
+        Scope,
+        typer.Option(
+            "--scope",
+            help="Look for repeats among all pictures, or within each source. A later run with "
+            "`all` makes up for it.",
+        ),
+    ] = Scope.ALL,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -52,7 +61,7 @@ def sync(
     settings = load(config)
     _need_sources(settings)
     parts = open_site(settings)
-    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit)
+    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, scope)
     with running(parts, "sync", as_json=as_json, quiet=quiet, writes=not dry_run) as progress:
         result = run_sync(parts, Threads(), options, progress)
         if not dry_run:

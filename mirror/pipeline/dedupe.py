@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -12,14 +12,14 @@ from mirror.archive import Archive
 from mirror.destinations import Destination
 from mirror.engine import Engine
 from mirror.manifest import Manifest
-from mirror.model import Asset, Digest
+from mirror.model import Asset, Blob, Digest
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.pipeline.progress import Progress
 from mirror.repeats.choose import choose as choose_canonical
 from mirror.repeats.choose import run
 from mirror.repeats.compare import compare
-from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal
+from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Scope
 from mirror.repeats.groups import orphaned_aliases
 from mirror.repeats.ledger import Ledger
 from mirror.repeats.reviews import Reviews
@@ -30,11 +30,16 @@ from mirror.urls.sources import Locator, is_processed
 
 @dataclass(frozen=True, slots=True)
 class DedupeRules:
-    """The decisions of the user: the mode, the reviews, and the pairs that are never merged."""
+    """The decisions of the user: the mode, the reviews, and the pairs that are never merged.
+
+    `sources_of` tells for `Scope.SOURCE` the names of the sources that a picture comes from.
+    """
 
     mode: Mode
     reviews: Reviews
     apart: Collection[Pair] = ()
+    scope: Scope = Scope.ALL
+    sources_of: Callable[[Asset], Collection[str]] = lambda _: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,20 +115,19 @@ def choose(
 ) -> Choice:
     """Set `alias_of` in `manifest` where another picture stands for one; `before` is settled.
 
-    New pictures are compared with all. Settled ones are compared with each other only after the
-    mode was made wider, and then until a run finds nothing more to change: only what a saved
-    manifest holds counts as done. A narrower mode takes nothing back. The ledger is saved, also
-    when an error ends the comparison.
+    New pictures are compared with all, or with all of their sources. Settled ones are compared with
+    each other only after the mode or the scope was made wider, and then until a run finds nothing
+    more to change: only what a saved manifest holds counts as done. A narrower mode takes nothing
+    back. The ledger is saved, also when an error ends the comparison.
     """
     mode, last_mode = rules.mode, ledger.mode
-    is_wider = mode.is_wider_than(last_mode)
+    is_wider = mode.is_wider_than(last_mode) or (
+        rules.scope is Scope.ALL and ledger.scope is not Scope.ALL
+    )
     new = {asset.digest: asset.blob for asset in manifest.assets.added_to(before.assets)}
-    known = (asset.blob for asset in manifest.assets.values() if asset.digest not in new)
-    candidates = []
-    if mode is not Mode.OFF and is_wider:
-        candidates = find_candidates([*new.values(), *known])
-    elif mode is not Mode.OFF and new:
-        candidates = find_candidates(new.values(), known)
+    candidates: list[Candidate] = []
+    if mode is not Mode.OFF and (is_wider or new):
+        candidates = _find_candidates(manifest, None if is_wider else new, rules)
     settled = _concerned(manifest, new, candidates, rules)
     orphans = orphaned_aliases(settled, ledger.evidence.values(), rules.reviews)
     reviews = replace(rules.reviews, split=rules.reviews.split | orphans)
@@ -134,7 +138,7 @@ def choose(
         canonicals = run(waves, judge)
         moved = [asset for asset in settled if _aliased(asset, canonicals) != asset]
         if not is_wider or (ledger.is_complete and not moved):
-            ledger.settle(mode)
+            ledger.settle(mode, rules.scope)
     finally:
         ledger.save()
     changed = {
@@ -150,6 +154,37 @@ def choose(
         beyond = 0 if is_wider else _count_beyond(mode, after.assets.repeats(), ledger)
         change = ModeChange(last_mode, mode, compared, merged, beyond)
     return Choice(after, change)
+
+
+def _find_candidates(
+    manifest: Manifest, new: Container[Digest] | None, rules: DedupeRules
+) -> list[Candidate]:
+    """Return the pairs of pictures that look alike within the scope; one of each is `new`.
+
+    With `None` all are new.
+    """
+    groups: Iterable[str | None] = [None]
+    if rules.scope is Scope.SOURCE:
+        assets = manifest.assets.values()
+        groups = sorted({name for asset in assets for name in rules.sources_of(asset)})
+
+    def blobs(group: str | None, *, are_new: bool) -> Iterator[Blob]:
+        for asset in manifest.assets.values():
+            if (new is None or asset.digest in new) is are_new and (
+                group is None or group in rules.sources_of(asset)
+            ):
+                yield asset.blob
+
+    found: set[Candidate] = set()
+    for group in groups:
+        found.update(find_candidates(blobs(group, are_new=True), blobs(group, are_new=False)))
+    return sorted(found)
+
+
+def source_names(asset: Asset, locator: Locator) -> set[str]:
+    """Return the names of the sources that a picture comes from."""
+    sources = map(locator.source_of, asset.sources)
+    return {source.name for source in sources if source is not None}
 
 
 def _concerned(

@@ -18,7 +18,7 @@ from mirror.state import Journal, ValidatorCache
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.ignore import IgnoreList
 from mirror.urls.redact import has_hidden, without_secrets
-from mirror.urls.sources import SourceImage
+from mirror.urls.sources import Locator, SourceImage
 
 
 @dataclass(frozen=True, slots=True)

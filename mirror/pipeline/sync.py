@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -24,6 +25,7 @@ from mirror.pipeline.dedupe import (
     choose,
     renditions_of_originals,
     report_choice,
+    source_names,
 )
 from mirror.pipeline.download import (
     FetchJob,
@@ -53,7 +55,7 @@ from mirror.pipeline.store import (
     unshown_originals,
 )
 from mirror.posts import sweep_beside
-from mirror.repeats.evidence import Mode
+from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.state import HeldImages
@@ -62,12 +64,16 @@ from mirror.urls.address import Address, identity
 
 @dataclass(frozen=True, slots=True)
 class SyncOptions:
-    """The arguments of the command; `paths` override the configured ones."""
+    """The arguments of the command; `paths` override the configured ones.
+
+    `scope` says among which pictures repeats are looked for.
+    """
 
     paths: tuple[Path, ...] = ()
     dry_run: bool = False
     refresh: bool = False
     limit: int | None = None
+    scope: Scope = Scope.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +170,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         Mode(config.dedupe),
         reviews,
         renditions_of_originals(adopted, locator),
+        options.scope,
+        partial(source_names, locator=locator),
     )
     compare = CompareJob(adopted, archive, parts.destinations, limits)
     choice = choose(settled, adopted, rules, ledger, Judge(compare, engine, ledger, progress))

@@ -28,6 +28,7 @@ from mirror.repeats.evidence import (
     Mode,
     Pair,
     Refusal,
+    Scope,
     Tier,
 )
 from mirror.repeats.ledger import LEDGER, Ledger, LedgerError
@@ -50,6 +51,7 @@ __all__ = [
     "Refusal",
     "ReviewError",
     "Reviews",
+    "Scope",
     "Tier",
     "add_review",
     "load_reviews",

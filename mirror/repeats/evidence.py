@@ -36,6 +36,13 @@ class Mode(StrEnum):
         return order.index(self) > order.index(other)
 
 
+class Scope(StrEnum):
+    """The pictures among which repeats are looked for: all, or those of one source."""
+
+    ALL = "all"
+    SOURCE = "source"
+
+
 class Tier(StrEnum):
     """Proof that two pictures are one, from certain to near."""
 

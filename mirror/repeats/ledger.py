@@ -14,7 +14,7 @@ from typing import Any
 
 from mirror.model import Digest
 from mirror.records import RecordError, read_text, write_text
-from mirror.repeats.evidence import RULE, STATISTICS, Evidence, Mode, Pair, Refusal, Tier
+from mirror.repeats.evidence import RULE, STATISTICS, Evidence, Mode, Pair, Refusal, Scope, Tier
 
 LEDGER = "ledger.jsonl"
 
@@ -40,17 +40,20 @@ def dumps_evidence(evidence: Evidence) -> str:
     return json.dumps(record) + "\n"
 
 
-def dumps_mode(mode: Mode) -> str:
-    """Return the line that says: all settled pictures were compared as far as `mode` goes."""
-    return json.dumps({"rule": RULE, "mode": mode.value}) + "\n"
+def dumps_mode(mode: Mode, scope: Scope = Scope.ALL) -> str:
+    """Return the line that says: all settled pictures were compared as far as the two go."""
+    record = {"rule": RULE, "mode": mode.value}
+    if scope is not Scope.ALL:
+        record["scope"] = scope.value
+    return json.dumps(record) + "\n"
 
 
-def loads_mode(text: str) -> Mode:
-    """Return the mode of the last line that holds one, and the default mode without such a line."""
+def loads_mode(text: str) -> tuple[Mode, Scope]:
+    """Return mode and scope of the last line that holds them, and the default ones without one."""
     for line in reversed(text.split("\n")[:-1]):
         if '"mode"' in line and "mode" in (record := json.loads(line)):
-            return Mode(record["mode"])
-    return Mode.PERCEPTUAL
+            return Mode(record["mode"]), Scope(record.get("scope", Scope.ALL))
+    return Mode.PERCEPTUAL, Scope.ALL
 
 
 def loads_ledger(text: str) -> dict[Pair, Evidence]:
@@ -66,6 +69,7 @@ def loads_ledger(text: str) -> dict[Pair, Evidence]:
                 raise TypeError("no object")
             if "mode" in record:
                 Mode(record["mode"])
+                Scope(record.get("scope", Scope.ALL))
             elif record["rule"] == RULE:
                 evidence = _evidence(record)
                 by_pair[evidence.pair] = evidence
@@ -91,23 +95,25 @@ def _evidence(record: Mapping[str, Any]) -> Evidence:
 class Ledger:
     """Evidence on every pair that was ever judged, so that no pair is judged twice.
 
-    `mode` is the one under which all pictures settled so far were compared with each other.
+    `mode` and `scope` are those under which all pictures settled so far were compared with each
+    other.
     """
 
     path: Path
     evidence: dict[Pair, Evidence] = field(default_factory=dict)
     mode: Mode = Mode.PERCEPTUAL
+    scope: Scope = Scope.ALL
     is_complete: bool = True
     """True if every picture that was compared could be read."""
     _new: list[Evidence] = field(default_factory=list)
-    _new_mode: Mode | None = None
+    _has_new_mode: bool = False
 
     @classmethod
     def load(cls, path: Path) -> Ledger:
         """Return the ledger of a file, empty without one; raise `LedgerError` naming the line."""
         text = read_text(path)
         try:
-            return cls(path, loads_ledger(text), loads_mode(text))
+            return cls(path, loads_ledger(text), *loads_mode(text))
         except LedgerError as error:
             hint = "delete the line: the pair is judged again"
             raise LedgerError(f"{path}: {error}; {hint}") from error
@@ -120,20 +126,21 @@ class Ledger:
         else:
             self._new.append(evidence)
 
-    def settle(self, mode: Mode) -> None:
-        """Record that all settled pictures were compared as far as `mode` goes."""
-        if mode is not self.mode:
-            self.mode = self._new_mode = mode
+    def settle(self, mode: Mode, scope: Scope = Scope.ALL) -> None:
+        """Record that all settled pictures were compared as far as the two go."""
+        if (mode, scope) != (self.mode, self.scope):
+            self.mode, self.scope = mode, scope
+            self._has_new_mode = True
 
     def save(self) -> None:
         """Append the new evidence, in the order of pairs. Raise `StateError`."""
-        if not self._new and self._new_mode is None:
+        if not self._new and not self._has_new_mode:
             return
         lines = list(map(dumps_evidence, sorted(self._new, key=lambda evidence: evidence.pair)))
-        if self._new_mode is not None:
-            lines.append(dumps_mode(self._new_mode))
+        if self._has_new_mode:
+            lines.append(dumps_mode(self.mode, self.scope))
         text = read_text(self.path)
         whole_lines = text[: text.rfind("\n") + 1]  # a kill may leave a part of a line
         write_text(self.path, whole_lines + "".join(lines))
         self._new.clear()
-        self._new_mode = None
+        self._has_new_mode = False

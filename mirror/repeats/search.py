@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ Words = NDArray[np.uint64]
 _Matches = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # rows, columns, distances
 
 _BYTES, _WORDS = 32, 4  # of one fingerprint
-_BANDS, _BAND_BITS = 16, 16  # parts of a fingerprint that `_by_bands` looks up
+_WORD_BITS = 64
+_BANDS = 13  # parts of a fingerprint that `_by_bands` looks up
+_EDGES = [256 * number // _BANDS for number in range(_BANDS + 1)]  # of 19 or 20 bits each
 _BLOCK = 1 << 20  # comparisons made at a time; bounds memory, not measured
 _MAX_COMPARISONS = 400_000_000  # up to here comparing all is as fast as looking bands up
 # The hash sets the bits above the median, which is half of them in a picture with content; a blank
@@ -145,28 +148,42 @@ def _one_by_one(words: Words, new: int, distance: int) -> Iterator[_Matches]:
 def _by_bands(words: Words, new: int, distance: int) -> Iterator[_Matches]:
     """Look up the rows that agree with a row in some band up to a single bit.
 
-    Two rows within 31 bits do, since 32 bits are two in each of 16 bands: multi-index hashing,
+    Two rows within 25 bits do, since 26 bits are two in each of 13 bands: multi-index hashing,
     Norouzi, Punjani, Fleet (CVPR 2012, arXiv 1307.2982).
     """
-    bands = words.view(np.uint16).reshape(len(words), _BANDS)
-    masks = np.array([0, *(1 << bit for bit in range(_BAND_BITS))], np.uint16)
     codes: list[NDArray[np.intp]] = []
-    for band in range(_BANDS):
-        order = np.argsort(bands[:, band], kind="stable")
-        values = bands[order, band]
-        for mask in masks:
-            sought = bands[:new, band] ^ mask
-            left = np.searchsorted(values, sought, "left")
-            right = np.searchsorted(values, sought, "right")
-            for rows, places in _ranges(left, right):
-                columns = order[places]
-                ahead = columns > rows
-                rows, columns = rows[ahead], columns[ahead]
-                near = _distances(words[rows], words[columns]) <= distance
+    for start, stop in pairwise(_EDGES):
+        band = _band(words, start, stop)
+        order = np.argsort(band, kind="stable")
+        firsts = np.zeros((1 << (stop - start)) + 1, np.intp)  # the first row of each value
+        np.cumsum(np.bincount(band, minlength=len(firsts) - 1), out=firsts[1:])
+        # Rows that are looked up one after the other, and what they meet, lie side by side.
+        in_order = words[order]
+        seekers = order[order < new]
+        sought = band[seekers]
+        for mask in (0, *(1 << bit for bit in range(stop - start))):
+            left = firsts[sought ^ mask]
+            right = firsts[(sought ^ mask) + 1]
+            for numbers, places in _ranges(left, right):
+                rows, columns = seekers[numbers], order[places]
+                near = columns > rows
+                near[near] = _distances(words[rows[near]], in_order[places[near]]) <= distance
                 codes.append(rows[near] * len(words) + columns[near])
     pairs = np.unique(np.concatenate(codes)) if codes else np.empty(0, np.intp)
     rows, columns = np.divmod(pairs, len(words))
     yield rows, columns, _distances(words[rows], words[columns])
+
+
+def _band(words: Words, start: int, stop: int) -> NDArray[np.intp]:
+    """Return the bits from `start` to `stop` of each row, counted from the highest."""
+    word, first = divmod(start, _WORD_BITS)
+    rest = _WORD_BITS - first - (stop - start)
+    if rest >= 0:
+        bits = words[:, word] >> np.uint64(rest)
+    else:
+        above, below = words[:, word] << np.uint64(-rest), words[:, word + 1]
+        bits = above | (below >> np.uint64(_WORD_BITS + rest))
+    return (bits & np.uint64((1 << (stop - start)) - 1)).astype(np.intp)
 
 
 def _ranges(

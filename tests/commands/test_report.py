@@ -115,10 +115,9 @@ def test_repeats_stand_side_by_side_with_their_evidence(root: Path, host: ImageH
     manifest, _ = site.manifest.load()
     by_name = {a.sources[0].rpartition("/")[2]: a for a in manifest.assets.values()}
     kept, copy = by_name[quote("第1页.png")], by_name["copy.png"]
-    assets = dict(manifest.assets)
-    assets[copy.digest] = replace(copy, key=None, alias_of=kept.digest)
+    repeat = replace(copy, key=None, alias_of=kept.digest)
     _, old = site.manifest.load()
-    site.manifest.save(replace(manifest, assets=assets), old)
+    site.manifest.save(manifest.replacing({copy.digest: repeat}), old)
     pair = sorted((kept.digest.hex, copy.digest.hex))
     line = {"rule": RULE, "pair": pair, "distance": 2, "tier": "T0", "luma": 0.5}
     (root / "manifests" / "ledger.jsonl").write_text(json.dumps(line) + "\n")

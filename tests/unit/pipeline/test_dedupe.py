@@ -6,9 +6,10 @@ import shutil
 
 import pytest
 from support import slides
+from support.sites import BUCKET
 
 from mirror.pipeline import dedupe as stage
-from mirror.repeats.evidence import Mode
+from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
 
 SLIDE = slides.deck(2)[0].draw()
@@ -185,3 +186,36 @@ def test_reviews_stand_whatever_the_mode(shown):
     (shown.root / "manifests" / "reviews.txt").write_text(f"split {split}\n")
     under(shown, "perceptual")
     assert groups(shown) == {PAIR}
+
+
+SECOND = """
+[[source]]
+name = "second"
+match = ["{bucket}second/"]
+fetch = "{fetch}/second"
+"""
+
+
+def test_within_a_source_repeats_of_others_are_found_by_a_later_run(blog):
+    blog.configure(more=SECOND.format(bucket=BUCKET, fetch=blog.host.base_url.rstrip("/")))
+    names = ["slide.png", "again.png", "second/again.png", "second/copy.jpg"]
+    data = [PICTURES[name.rpartition("/")[2]] for name in names]
+    data[2] += b"\0"  # equal bytes would be one picture
+    for name, bytes_ in zip(names, data, strict=True):
+        blog.host.put(name, bytes_)
+    blog.write("post.md", " ".join(f"![](BUCKET/{name})" for name in names))
+
+    def alike() -> set[frozenset[str]]:
+        found: dict[str, set[str]] = {}
+        for asset in blog.assets:
+            shown = {url.removeprefix(BUCKET) for url in asset["sources"]}
+            found.setdefault(asset.get("alias_of", asset["sha256"]), set()).update(shown)
+        return set(map(frozenset, found.values()))
+
+    blog.sync(scope=Scope.SOURCE)
+    assert alike() == {frozenset(names[:2]), frozenset(names[2:])}
+    kept = state(blog)
+    blog.sync(scope=Scope.SOURCE)
+    assert state(blog) == kept
+    blog.sync()
+    assert alike() == {frozenset(names)}

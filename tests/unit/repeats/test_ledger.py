@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import PAIRS, sha
 
-from mirror.repeats.evidence import RULE, STATISTICS, Evidence, Mode, Pair, Refusal, Tier
+from mirror.repeats.evidence import RULE, STATISTICS, Evidence, Mode, Pair, Refusal, Scope, Tier
 from mirror.repeats.ledger import LedgerError, dumps_evidence, dumps_mode, loads_ledger, loads_mode
 
 VALUES = st.one_of(
@@ -59,8 +59,11 @@ def test_a_line_that_is_no_evidence_is_named(line):
 
 def test_a_ledger_tells_the_last_mode_and_without_one_the_default():
     line = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
-    assert loads_mode(line) is loads_mode("") is Mode.PERCEPTUAL
+    assert loads_mode(line) == loads_mode("") == (Mode.PERCEPTUAL, Scope.ALL)
     text = dumps_mode(Mode.OFF) + line + dumps_mode(Mode.EXACT)
-    assert loads_mode(text) is Mode.EXACT
-    assert loads_mode(text + dumps_mode(Mode.PERCEPTUAL)[:-3]) is Mode.EXACT
+    assert loads_mode(text) == (Mode.EXACT, Scope.ALL)
+    assert loads_mode(text + dumps_mode(Mode.PERCEPTUAL)[:-3]) == (Mode.EXACT, Scope.ALL)
+    within = dumps_mode(Mode.EXACT, Scope.SOURCE)
+    assert loads_mode(text + within) == (Mode.EXACT, Scope.SOURCE)
+    assert loads_mode(within + text) == (Mode.EXACT, Scope.ALL)
     assert loads_ledger(text) == loads_ledger(line)
