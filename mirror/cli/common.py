@@ -270,8 +270,8 @@ def check_output(
         ownership.check_no_post(output, parts.posts, posts or ())
 
 
-def write_output(output: Path, data: bytes, *, follows: bool = True) -> None:
-    """Make `data` the contents of the file that the user named, or send it there.
+def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool = True) -> None:
+    """Make `data`, or its pieces, the contents of the file that the user named, or send it there.
 
     A file is written whole, also through a link if `follows`. A pipe or a device gets the bytes
     and is never replaced. Raise `ConfigError` if it cannot be written.
@@ -283,7 +283,7 @@ def write_output(output: Path, data: bytes, *, follows: bool = True) -> None:
             write_whole(output, data)
         elif output.exists() and not output.is_file():
             with output.open("wb") as file:
-                file.write(data)
+                file.writelines([data] if isinstance(data, bytes) else data)
         else:
             write_whole(Path(os.path.realpath(output)), data)
     except OSError as error:

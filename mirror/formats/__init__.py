@@ -8,8 +8,10 @@ Read in this order:
 - `sarif`: SARIF 2.1.0, read by code scanning services
 - `github`: annotations for the log of a GitHub workflow, and Markdown for its job summary
 
-Each format has a function for a report and one for a failure. All are pure. Plain text and JSON
-Lines are printed by the command line itself.
+- `parquet`: the manifest for programs that read tables; an extra, so import it where it is used
+
+Each format of a check has a function for a report and one for a failure. All are pure. Plain text
+and JSON Lines are printed by the command line itself.
 """
 
 from mirror.formats.check import CheckReport, FileLocation, SetupFailure
