@@ -20,7 +20,14 @@ from time import monotonic
 from typing import Literal
 from urllib.parse import unquote
 
-from mirror.destinations import Depth, Destination, asset_of, difference
+from mirror.destinations import (
+    Depth,
+    Destination,
+    Listed,
+    asset_of,
+    compare_listed,
+    difference,
+)
 from mirror.files import ChangedError, Checksum, write_whole
 from mirror.generators import generator_of
 from mirror.manifest import Manifest, Object
@@ -35,7 +42,7 @@ from mirror.pipeline.source_proof import SourceProof
 from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
-from mirror.store import DirectoryStore, PackedListing, StoreError
+from mirror.store import DirectoryStore, ObjectInfo, PackedListing, StoreError
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden, hide_secrets
 from mirror.urls.sources import Locator
@@ -239,13 +246,15 @@ class Proof:
     def problem(self, asset: Asset) -> str | None:
         """Return the reason not to point a post at this object; `None` if its bytes are right."""
         expected = Object.of(asset)
-        if expected.key not in self._problems:
-            self._problems[expected.key] = self._compare(expected)
+        info = self._listing.get(expected.key)
+        if info and compare_listed(expected.size, expected.md5, info) is Listed.EQUAL:
+            return None
+        if expected.key not in self._problems:  # only these are kept: few, and they may be read
+            self._problems[expected.key] = self._compare(expected, info)
         return self._problems[expected.key]
 
-    def _compare(self, expected: Object) -> str | None:
+    def _compare(self, expected: Object, info: ObjectInfo | None) -> str | None:
         where = f"{self._destination.name}: {expected.key}"
-        info = self._listing.get(expected.key)
         if info is None:
             return f"stays as it is: {where} is missing; {self._sync_or_why_not(expected)}"
         try:
