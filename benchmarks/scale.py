@@ -7,16 +7,15 @@ python -m benchmarks scale search [...]   the pairs of pictures that look alike
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 
-from benchmarks import scale_memory, scale_search
-
-PARTS = {"memory": scale_memory.main, "search": scale_search.main}
+PARTS = ("memory", "search")
 
 
 def main() -> None:
-    names = sys.argv[1:2] or list(PARTS)
+    names = sys.argv[1:2] or PARTS
     if names[0] not in PARTS:
         sys.exit(f"no part {names[0]!r} of `scale`; there are {', '.join(PARTS)}")
     sys.argv = [f"{sys.argv[0]} {names[0]}", *sys.argv[2:]]
     for name in names:
-        PARTS[name]()
+        import_module(f"benchmarks.scale_{name}").main()

@@ -1,8 +1,9 @@
 """The manifest: which pictures there are, where each is stored, where each was found.
 
 Read `lines` first: one line of `images.jsonl`, read and written. `conflicts` checks lines against
-each other. `assets` holds a million of them, packed, and finds them; `whole` is the manifest made of
-them; `packed` has its objects in the order of keys, for those that compare. `file` is the manifest on the disk.
+each other. `assets` holds a million of them, packed, and finds them; `whole` is the manifest made
+of them; `packed` has its objects in the order of keys, for those that compare. `file` is the
+manifest on the disk.
 """
 
 from mirror.manifest.conflicts import unite_lines

@@ -50,8 +50,8 @@ from mirror.urls.sources import Locator
 _MOST_LOOK_ALIKES = 60  # pairs, the nearest first: enough to see how close the rule cuts
 # With thumbnails of 14.3 MB in all, and half a kilobyte of words for each picture, the page stays
 # below 20 MB.
-_MOST_PICTURES = 5_000
-_MOST_REPEATS = 1_000  # in groups, the largest groups first
+_MOST_PICTURES = 4_000
+_MOST_REPEATS = 500  # in groups, the largest groups first
 _MOST_DAYS = 45  # with more days, the growth of the archive is shown by months
 
 

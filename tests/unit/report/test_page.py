@@ -179,6 +179,15 @@ def test_a_mirrored_image_on_a_path_of_the_site_is_no_link() -> None:
     assert not list(tree.find("body/main").iter("a"))
 
 
+def test_what_the_page_has_no_room_for_is_counted_and_the_way_to_it_named() -> None:
+    report = Report("t", NOON, pictures=[picture(1)], pictures_left_out=1999, groups_left_out=7)
+    text = "".join(page(report))
+    assert "The first 1 of 2,000 pictures" in text
+    assert "mirror report PATHS" in text
+    assert "lists the 7 more" in text
+    assert "The first" not in "".join(page(Report("t", NOON, pictures=[picture(1)])))
+
+
 def test_five_thousand_pictures_stay_below_20_megabytes() -> None:
     """With the largest thumbnails allowed, Chinese names, and four places each."""
     allowed = thumbnail_bytes(5000)

@@ -1,0 +1,31 @@
+"""Many texts in little memory."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.compact import DistinctTexts, HashIndex, TextFilter
+
+texts = st.lists(st.text(max_size=3), max_size=60)
+
+
+@given(texts)
+def test_texts_are_counted_with_and_without_their_repeats(given_texts: list[str]) -> None:
+    counted = DistinctTexts(given_texts)
+    assert (counted.total, counted.distinct) == (len(given_texts), len(set(given_texts)))
+
+
+@given(texts, texts)
+def test_a_filter_passes_what_it_was_made_from(inside: list[str], others: list[str]) -> None:
+    passes = TextFilter(inside)
+    assert all(text in passes for text in inside)
+    assert [text for text in others if text in passes] == [t for t in others if t in inside]
+
+
+@given(texts)
+def test_an_index_finds_every_row_of_a_name(names: list[str]) -> None:
+    index = HashIndex(enumerate(names), len(names))
+    for name in {*names, "another"}:
+        found = [number for number in index.find(name) if names[number] == name]
+        assert sorted(found) == [number for number, other in enumerate(names) if other == name]
