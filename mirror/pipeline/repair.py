@@ -237,10 +237,9 @@ def find_originals(
 
     Raise `UnreachableArchiveError`.
     """
-    assets = list(manifest.assets.values())
-    progress.stage("read the archive", len(assets), "originals")
+    progress.stage("read the archive", len(manifest.assets), "originals")
     damaged = []
-    with closing(engine.map(is_damaged, assets, _WORKERS)) as results:
+    with closing(engine.map(is_damaged, manifest.assets.values(), _WORKERS)) as results:
         for asset, failed in results:
             progress.advance(failed=failed)
             damaged += [asset] if failed else []
