@@ -15,7 +15,7 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Digest
 from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.repeats.choose import connected
-from mirror.repeats.evidence import DISTANCE, Pair
+from mirror.repeats.evidence import DISTANCE, Evidence, Pair
 from mirror.repeats.reviews import Reviews
 from mirror.urls.address import Address
 
@@ -41,7 +41,7 @@ class RepeatProof:
         self._max_pixels = max_pixels
         self._groups = {frozenset(group) for group in connected(reviews.merged).values()}
         self._problems: dict[tuple[Digest, Digest], str | None] = {}
-        self._compared: dict[Pair, str | None] = {}
+        self._compared: dict[Pair, Evidence | str] = {}
         self._pixels: dict[Digest, int] = {}  # of the pictures that were read
 
     def problem(self, asset: Asset, shown: Asset) -> str | None:
@@ -70,11 +70,32 @@ class RepeatProof:
             return "a person split one of them off"
         if not any({asset.digest, shown.digest} <= group for group in self._groups):
             problem = self._compare(asset, shown)
-            if problem is not None and not self._is_merged(asset, shown):
+            if problem is not None and not (
+                self._have_common_origin(asset, shown) or self._is_merged(asset, shown)
+            ):
                 return problem
         if self._pixel_count(shown) < self._pixel_count(asset):
             return "the second is smaller"
         return None
+
+    def _have_common_origin(self, asset: Asset, shown: Asset) -> bool:
+        """Return True if both were made from one picture, as the copies of a family are.
+
+        Only pictures that `shown` stands for are tried: `choose` puts the origin behind it too.
+        """
+        return any(
+            self._is_made_from(asset, origin) and self._is_made_from(shown, origin)
+            for origin in self._assets.values()
+            if origin.alias_of == shown.digest
+            and origin.digest != asset.digest
+            and origin.digest not in self._reviews.split
+        )
+
+    def _is_made_from(self, copy: Asset, origin: Asset) -> bool:
+        if not _look_alike(copy, origin):
+            return False
+        evidence = self._evidence_on(copy, origin)
+        return isinstance(evidence, Evidence) and evidence.shows_made_from(origin.digest)
 
     def _is_merged(self, asset: Asset, shown: Asset) -> bool:
         """Return True if a person merged copies of the two. A merge takes the copies along."""
@@ -93,13 +114,20 @@ class RepeatProof:
         )
 
     def _compare(self, asset: Asset, other: Asset) -> str | None:
-        """Compare the bytes of two pictures; return the reason why they are not proven one."""
+        """Compare two pictures; return the reason why they are not proven one."""
+        evidence = self._evidence_on(asset, other)
+        if isinstance(evidence, str):
+            return evidence
+        return None if evidence.same else evidence.phrase
+
+    def _evidence_on(self, asset: Asset, other: Asset) -> Evidence | str:
+        """Return the evidence on two pictures, or the reason why there is none."""
         pair = Pair.of(asset.digest, other.digest)
         if pair not in self._compared:
             self._compared[pair] = self._compare_bytes(asset, other)
         return self._compared[pair]
 
-    def _compare_bytes(self, asset: Asset, other: Asset) -> str | None:
+    def _compare_bytes(self, asset: Asset, other: Asset) -> Evidence | str:
         # Most runs move no post, and these load Pillow and numpy.
         from mirror.pictures import ImageError, ImageLimits, inspect
         from mirror.repeats.compare import compare
@@ -121,7 +149,7 @@ class RepeatProof:
         except ImageError as error:
             return f"one of them could not be read: {error}"
         self._pixels |= {first.digest: first.pixels, second.digest: second.pixels}
-        return None if evidence.same else evidence.phrase
+        return evidence
 
     def _pixel_count(self, asset: Asset) -> int:
         return self._pixels.get(asset.digest, asset.blob.pixels)

@@ -12,6 +12,7 @@ from support.commands import run
 from support.sites import BUCKET
 
 from mirror.model import Rule
+from mirror.repeats import RULE
 from mirror.repeats import compare as comparing
 
 PAGES = [page.draw() for page in slides.deck(3)]
@@ -19,6 +20,7 @@ PICTURES = {
     "a.png": slides.encode(PAGES[0]),
     "a.jpg": slides.encode(PAGES[0], "JPEG", quality=75),
     "large.png": slides.encode(PAGES[0].resize((1920, 1080))),
+    "twice.png": slides.encode(PAGES[0].resize((2560, 1440))),
     "b.png": slides.encode(PAGES[1]),
 }
 
@@ -58,7 +60,7 @@ def digest(name):
 def forge(blog, *names):
     """Write the line of the ledger by which two pictures are the same."""
     pair = sorted(map(digest, names))
-    line = {"rule": 3, "pair": pair, "distance": 0, "tier": "X3"}
+    line = {"rule": RULE, "pair": pair, "distance": 0, "tier": "X3"}
     with (blog.root / "manifests" / "ledger.jsonl").open("a") as file:
         file.write(json.dumps(line) + "\n")
 
@@ -130,6 +132,30 @@ def test_a_true_alias_moves_the_post_once_the_pictures_were_compared(blog, monke
     assert len(compared) == 1
     assert blog.rewrite().changed == []
     assert len(compared) == 1
+
+
+def test_a_family_is_repointed_at_what_was_made_from_the_same_origin(blog):
+    names = ("a.png", "a.jpg", "twice.png")
+    shown(blog, *names)
+    assert blog.asset("a.jpg")["alias_of"] == digest("twice.png")
+    assert blog.read("post.md").count(blog.asset("twice.png")["key"]) == len(names)
+    assert blog.rewrite().changed == []
+
+
+def test_an_origin_of_one_side_only_proves_no_family(blog):
+    shown(blog, "a.png", "twice.png", "b.png")
+    change(blog, "b.png", alias_of=digest("twice.png"))
+    stays(blog, "b.png", "twice.png")
+
+
+def test_a_split_origin_ties_no_family(blog):
+    shown(blog, "a.png", "a.jpg", "twice.png")
+    (blog.root / "manifests" / "reviews.txt").write_text(f"split {digest('a.png')}\n")
+    (blog.root / "manifests" / "rewrites.jsonl").unlink()
+    blog.write("again.md", f"![]({BUCKET}a.jpg)\n")
+    result = blog.rewrite()
+    assert {finding.rule for finding in result.findings} == {Rule.REPEAT_NOT_PROVEN}
+    assert BUCKET in blog.read("again.md")
 
 
 def counted(monkeypatch):
