@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mirror.model import Asset, Blob, Digest
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Candidate, Evidence, Mode, Pair
@@ -32,11 +33,11 @@ def choose(
 
     A generator of waves. Each wave is a list of pairs to judge, in any order or at once; send back
     their evidence in the order of the list. The pairs and the result are those of one plain loop:
-    best picture first (most pixels, lossless, larger file, digest), each compared, best first, with
-    the kept ones and with those that a kept one was made from. So neither the order of the
-    arguments nor the number of workers changes anything, and nothing is replaced by a picture with
-    fewer pixels. Similarity does not drift along a chain: a picture that was made from the same
-    origin as a kept one shows what that one shows, a copy of a copy need not.
+    best picture first (most pixels, lossless, larger file, digest), each compared, nearest in size
+    first, with the kept ones and with those that a kept one was made from. So neither the order of
+    the arguments nor the number of workers changes anything, and nothing is replaced by a picture
+    with fewer pixels. Similarity does not drift along a chain: a picture that was made from the
+    same origin as a kept one shows what that one shows, a copy of a copy need not.
 
     A picture that several kept ones explain is a copy of none of them, unless just one reproduces
     it to the last bit: it no longer shows what tells those apart.
@@ -107,7 +108,11 @@ class _Assignment:
     _evidence: dict[Pair, Evidence] = field(default_factory=dict)
     _blobs: Mapping[Digest, Blob] = field(default_factory=dict)
     _better: dict[Digest, dict[Digest, int]] = field(default_factory=dict)
-    """For each digest the better ones it may be a copy of, best first, with the distance."""
+    """For each digest the better ones it may be a copy of, with the distance.
+
+    Those that a person merged come first, then the nearest in size: it takes least to compare them,
+    and a family is then found by the origin of its copies.
+    """
 
     def waves(self) -> Waves:
         assets = {asset.digest: asset for asset in self.settled}
@@ -165,8 +170,13 @@ class _Assignment:
         for pair, distance in distances.items():
             better, worse = sorted((pair.first, pair.second), key=place.__getitem__)
             listed[worse][better] = distance
+
+        def order(digest: Digest, better: Digest) -> tuple[object, ...]:
+            is_merged = self._is_same.get(Pair.of(digest, better), False)
+            return not is_merged, blobs[better].pixels, place[better]
+
         self._better = {
-            worse: {better: at[better] for better in sorted(at, key=place.__getitem__)}
+            worse: {better: at[better] for better in sorted(at, key=partial(order, worse))}
             for worse, at in listed.items()
         }
 
@@ -203,18 +213,18 @@ class _Assignment:
             kept = self._chosen[better]
             if kept in explaining:
                 continue
-            if kept != better:
-                if Pair.of(digest, kept) in self.apart:
-                    continue
-                if (candidate := self._unknown_tie(better, kept)) is not None:
-                    return candidate
-                if not self._is_made_from(kept, better):
-                    continue
+            if kept != better and self._cannot_tie(digest, better, kept):
+                continue
             pair = Pair.of(digest, better)
             if pair not in self._is_same:
                 return Candidate(pair, distance)
             if not self._is_same[pair]:
                 continue
+            if kept != better:
+                if (candidate := self._unknown_tie(better, kept)) is not None:
+                    return candidate
+                if not self._is_made_from(kept, better):
+                    continue
             evidence = self._evidence.get(pair)
             if evidence is None or evidence.exact:  # a person's word, or equal pixels
                 self._chosen[digest] = kept
@@ -223,6 +233,12 @@ class _Assignment:
                 explaining[kept] = evidence
         self._chosen[digest] = _only_explanation(explaining) or digest
         return None
+
+    def _cannot_tie(self, digest: Digest, member: Digest, kept: Digest) -> bool:
+        """Return True if what is known already keeps `member` from tying the two."""
+        if Pair.of(digest, kept) in self.apart:
+            return True
+        return self._unknown_tie(member, kept) is None and not self._is_made_from(kept, member)
 
     def _unknown_tie(self, member: Digest, kept: Digest) -> Candidate | None:
         """Return the pair of a group's member and its kept picture, if it has to be judged.

@@ -300,6 +300,22 @@ def test_copies_of_one_origin_are_one_group():
     assert later == chosen
 
 
+def test_a_copy_is_compared_with_its_origin_and_not_with_the_enlargement():
+    asked: list[Candidate] = []
+    judge = made({(TWICE, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE})
+    waves = choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG))
+    run(waves, lambda wave: asked.extend(wave) or judge(wave))
+    assert Pair.of(TWICE.digest, JPEG.digest) not in {candidate.pair for candidate in asked}
+
+
+def test_a_merge_by_a_person_comes_before_equal_pixels():
+    twin = replace(SLIDE, digest=sha("twin"), size=900)
+    reviews = Reviews().merging(Pair.of(TWICE.digest, twin.digest))
+    judge = Judge(only((SLIDE, twin)), tier=Tier.PIXELS)
+    chosen = run(choose([TWICE, SLIDE, twin], near(TWICE, SLIDE, twin), reviews=reviews), judge)
+    assert chosen[twin.digest] == TWICE.digest
+
+
 @pytest.mark.parametrize(
     "pairs",
     [
