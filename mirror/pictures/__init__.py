@@ -15,6 +15,7 @@ Importing this page loads Pillow and numpy.
 from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import (
     Component,
+    DecodingBudget,
     ImageError,
     ImageLimits,
     ImageTooLargeError,
@@ -23,10 +24,12 @@ from mirror.pictures.decode import (
     has_alpha,
     on_white,
 )
+from mirror.pictures.phash import shrink
 from mirror.pictures.thumbnail import thumbnail
 
 __all__ = [
     "Component",
+    "DecodingBudget",
     "ImageError",
     "ImageLimits",
     "ImageTooLargeError",
@@ -36,5 +39,6 @@ __all__ = [
     "has_alpha",
     "inspect",
     "on_white",
+    "shrink",
     "thumbnail",
 ]

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from hashlib import md5, sha256
+from typing import TypeAlias
+
+from PIL import Image
 
 from mirror.model import Blob, Digest, Fingerprint
 from mirror.pictures.decode import ImageError, ImageLimits, Picture, on_white
 from mirror.pictures.phash import fingerprint
 from mirror.pictures.sniff import SIGNATURE_TYPES, is_svg, is_whole_svg, picture_format
 
+Watch: TypeAlias = Callable[[Digest, Picture, Image.Image, Image.Image], None]
+"""Takes a digest, its picture, the first frame, and that frame in grey, upright, on white."""
 
-def inspect(data: bytes, limits: ImageLimits = ImageLimits()) -> Blob:  # noqa: B008  (frozen)
+
+def inspect(
+    data: bytes,
+    limits: ImageLimits = ImageLimits(),  # noqa: B008  (frozen)
+    watch: Watch | None = None,
+) -> Blob:
     """Decode every frame of `data` and return its facts, all taken from the bytes.
 
     Formats: PNG, JPEG, GIF, WebP, AVIF, BMP, TIFF, ICO, and SVG, which has no pixels. Bytes behind
     a whole picture are ignored. The fingerprint is that of the first frame, upright, on white.
-    Raise `ImageError` for anything else and `ImageTooLargeError` for a picture over `limits`.
+    `watch` is shown what was decoded, so that nobody has to decode it again. Raise `ImageError` for
+    anything else and `ImageTooLargeError` for a picture over `limits`.
     """
     if picture_format(data) is None and is_svg(data):
         if not is_whole_svg(data):
@@ -24,11 +36,15 @@ def inspect(data: bytes, limits: ImageLimits = ImageLimits()) -> Blob:  # noqa: 
     picture = Picture(data, limits)
     bits: Fingerprint | None = None
     size = picture.size
+    digest = _digest(data)
     with picture.decoding_room():
         for image, _ in picture.frames():
             if bits is None:
-                bits = fingerprint(picture.upright(on_white(image).convert("L")))
-    return _blob(data, picture.media_type, size, bits)
+                grey = picture.upright(on_white(image).convert("L"))
+                bits = fingerprint(grey)
+                if watch is not None:
+                    watch(digest, picture, image, grey)
+    return _blob(data, picture.media_type, size, bits, digest)
 
 
 def damaged_blob(data: bytes) -> Blob | None:
@@ -43,12 +59,20 @@ def damaged_blob(data: bytes) -> Blob | None:
     return _blob(data, media_type, None, None) if media_type is not None else None
 
 
+def _digest(data: bytes) -> Digest:
+    return Digest(sha256(data).hexdigest())
+
+
 def _blob(
-    data: bytes, media_type: str, size: tuple[int, int] | None, bits: Fingerprint | None
+    data: bytes,
+    media_type: str,
+    size: tuple[int, int] | None,
+    bits: Fingerprint | None,
+    digest: Digest | None = None,
 ) -> Blob:
     width, height = size or (None, None)
     return Blob(
-        digest=Digest(sha256(data).hexdigest()),
+        digest=digest or _digest(data),
         md5=md5(data, usedforsecurity=False).hexdigest(),
         size=len(data),
         media_type=media_type,

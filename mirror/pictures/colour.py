@@ -42,9 +42,13 @@ def _png_space(data: bytes, image: Image.Image) -> bytes:
     gamma = image.info.get("gamma", _SRGB_GAMMA)
     primaries = image.info.get("chromaticity", _SRGB_PRIMARIES)
     space, srgb = (gamma, *primaries), (_SRGB_GAMMA, *_SRGB_PRIMARIES)
-    if len(space) == len(srgb) and np.allclose(space, srgb, atol=_SRGB_TOLERANCE):
+    if len(space) == len(srgb) and all(map(_is_near, space, srgb)):
         return b""
     return repr(space).encode()
+
+
+def _is_near(value: float, expected: float) -> bool:
+    return abs(value - expected) <= _SRGB_TOLERANCE
 
 
 @lru_cache(maxsize=64)

@@ -334,7 +334,7 @@ class Picture:
         while True:
             with _decoding(str(self._name)):
                 try:
-                    if index:
+                    if index != self._file.tell():
                         self._file.seek(index)
                 except EOFError:
                     self._check_last_frame()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from os import cpu_count
 
@@ -18,12 +19,13 @@ from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.pipeline.progress import Progress
 from mirror.repeats.choose import choose as choose_canonical
 from mirror.repeats.choose import run
-from mirror.repeats.compare import compare
+from mirror.repeats.compare import Side, Sides, compare_sides, refuse
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Scope
 from mirror.repeats.groups import orphaned_aliases
 from mirror.repeats.ledger import Ledger
 from mirror.repeats.reviews import Reviews
 from mirror.repeats.search import find_candidates
+from mirror.repeats.sketch import Sketches
 from mirror.urls.address import Url
 from mirror.urls.sources import Locator, is_processed
 
@@ -70,25 +72,49 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class CompareJob:
-    """Take two pictures that look alike and return the evidence that they are one, or are not."""
+    """Take two pictures that look alike and return the evidence that they are one, or are not.
+
+    Most pairs are refused by `sketches`, where they are kept, and no byte is read then.
+    """
 
     manifest: Manifest
     archive: Archive
     destinations: Sequence[Destination]
     limits: ImageLimits
+    sketches: Sketches = field(default_factory=Sketches)
+    sides: Sides = field(default_factory=Sides)
 
     def __call__(self, candidate: Candidate) -> Evidence:
-        pair = candidate.pair
-        first, second = (self._copy(digest) for digest in (pair.first, pair.second))
-        if isinstance(first, GoodCopy) and isinstance(second, GoodCopy):
-            with suppress(ImageError):
-                return compare(first.data, second.data, candidate.distance, self.limits)
-        return Evidence(pair, candidate.distance, refusal=Refusal.UNREADABLE)
+        pair, distance = candidate.pair, candidate.distance
+        first, second = (self.sketches.get(digest) for digest in (pair.first, pair.second))
+        if first is not None and second is not None:
+            evidence = refuse(pair, first, second, distance)
+            if evidence is not None:
+                return evidence
+        with suppress(ImageError):
+            one, other = self._side(pair.first), self._side(pair.second)
+            if one is not None and other is not None:
+                evidence = compare_sides(one, other, distance)
+                self._keep(one)
+                self._keep(other)
+                return evidence
+        return Evidence(pair, distance, refusal=Refusal.UNREADABLE)
 
-    def _copy(self, digest: Digest) -> GoodCopy | list[str]:
+    def _side(self, digest: Digest) -> Side | None:
+        side = self.sides.get(digest)
+        if side is not None:
+            return side
         # A fresh clone may have no archive. A stored object is as good, and without it a repeat
         # would be missed.
-        return find_copy(self.archive, self.destinations, self.manifest.assets[digest])
+        copy = find_copy(self.archive, self.destinations, self.manifest.assets[digest])
+        if not isinstance(copy, GoodCopy):
+            return None
+        return Side(copy.data, self.limits, self.sketches.get(digest))
+
+    def _keep(self, side: Side) -> None:
+        if side.is_decoded:
+            self.sides.add(side)
+            self.sketches.add(side.digest, side.sketch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +130,22 @@ class Judge:
         unknown = [candidate for candidate in wave if candidate.pair not in self.ledger.evidence]
         if unknown:
             self.progress.stage("compare", len(unknown), "pairs")
-        for evidence in self.engine.map(self.job, unknown, cpu_count() or 1):
+        for evidence in self.engine.map(self.job, _side_by_side(unknown), cpu_count() or 1):
             self.ledger.add(evidence)
             self.progress.advance()
         return [self.ledger.evidence[candidate.pair] for candidate in wave]
+
+
+def _side_by_side(wave: Sequence[Candidate]) -> list[Candidate]:
+    """Put the pairs of one picture next to each other, so that it is read and decoded once."""
+    pairs_of = Counter(chain.from_iterable((c.pair.first, c.pair.second) for c in wave))
+
+    def key(candidate: Candidate) -> tuple[object, ...]:
+        pair = candidate.pair
+        common, other = sorted((pair.first, pair.second), key=lambda d: (-pairs_of[d], d))
+        return common, other
+
+    return sorted(wave, key=key)
 
 
 def choose(

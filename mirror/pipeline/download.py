@@ -12,7 +12,7 @@ from mirror.archive import Archive, ArchiveError, UnreachableArchiveError, Unrea
 from mirror.engine import Engine, Results
 from mirror.fetch import GONE, FetchError, Kind, Validators
 from mirror.model import Blob, Finding, HeldImage, Rule
-from mirror.pictures.blob import damaged_blob, inspect
+from mirror.pictures.blob import Watch, damaged_blob, inspect
 from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
 from mirror.pipeline.budget import ByteBudget, Reservation
 from mirror.pipeline.origins import Origins
@@ -136,6 +136,7 @@ class InspectJob:
     held: HeldImages
     reviews: Reviews
     limits: ImageLimits
+    watch: Watch | None = None
 
     def __call__(self, received: Download | NotModified | Finding) -> DownloadResult:
         if not isinstance(received, Download):
@@ -156,7 +157,7 @@ class InspectJob:
     def _inspect(self, received: Download) -> DownloadResult:
         request = received.request
         try:
-            blob = inspect(received.data, self.limits)
+            blob = inspect(received.data, self.limits, self.watch)
             self.archive.put(blob, received.data)
         except ImageTooLargeError as error:
             return _not_fetched(request, Rule.TOO_LARGE, str(error))

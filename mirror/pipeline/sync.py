@@ -58,6 +58,7 @@ from mirror.posts import sweep_beside
 from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, load_reviews
+from mirror.repeats.sketch import Sketches
 from mirror.state import HeldImages
 from mirror.urls.address import Address, identity
 
@@ -142,12 +143,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     listings = list_destinations(parts.destinations, findings)
     originals: list[Original] = []
     damaged: list[HeldImage] = []
+    sketches = Sketches()
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
     unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
     with sealing(archive) if unsealed else nullcontext():
         if todo.requests:
             with open_origins(config.sources, config.fetch) as origins:
-                inspect = InspectJob(archive, state.journal, state.held, reviews, limits)
+                inspect = InspectJob(
+                    archive, state.journal, state.held, reviews, limits, sketches.watch
+                )
                 fetch = FetchJob(origins)
                 results = download(engine, fetch, inspect, todo.requests, config.fetch.concurrency)
                 originals, damaged = collect(results, todo.requests, findings, progress)
@@ -173,7 +177,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         options.scope,
         partial(source_names, locator=locator),
     )
-    compare = CompareJob(adopted, archive, parts.destinations, limits)
+    compare = CompareJob(adopted, archive, parts.destinations, limits, sketches)
     choice = choose(settled, adopted, rules, ledger, Judge(compare, engine, ledger, progress))
     report_choice(adopted, choice, progress)
 

@@ -5,6 +5,7 @@ A fingerprint proposes pairs, pixels decide. Read in this order:
 - `evidence`: the values: candidates, evidence, tiers and refusals, and the words for them
 - `search`: fingerprints -> candidates
 - `choose`: blobs and evidence -> which picture stands for which; pure
+- `sketch`: what is kept of a picture, which refuses most pairs at once
 - `compare`: two pictures -> evidence: guards first, then reproduction
 - `statistics`: how far two pictures are apart, in six numbers
 - `resize`, `recode`: how programs make copies, repeated

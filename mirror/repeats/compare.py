@@ -7,6 +7,8 @@ left over. Tests run from the cheapest to the dearest, and most pairs are refuse
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -14,22 +16,20 @@ from hashlib import sha256
 from itertools import zip_longest
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from mirror.model import Digest
-from mirror.pictures import ImageLimits, Picture, has_alpha, on_white
+from mirror.pictures import DecodingBudget, ImageLimits, Picture, on_white
 from mirror.repeats.choose import same_shape
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Evidence, Pair, Refusal, Tier
 from mirror.repeats.recode import jpeg, recodings
 from mirror.repeats.resize import GROWING, SHRINKING, Resize
+from mirror.repeats.sketch import MOST_DIFFERENT, Header, Sketch
 from mirror.repeats.statistics import NOTHING, Pixels, Statistics, measure, planes
 
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})
-# A picture is plain unless so many tiles, of so many pixels a side, span so many levels. Of 500
-# slides one was plain, and it was nearly blank.
-_LEAST_TILES, _TILE, _TILE_CONTRAST = 16, 16, 32
-# Blocks of so many pixels a side may differ by so many levels in their mean. It saves work: no
-# coding and no resize moves such a mean that far.
+# Of two sizes, blocks of the smaller one of so many pixels a side may differ by so many levels.
 _COARSE_STEP, _COARSE_LIMIT = 8, 20
 # Resizers are tried on so many bands, of so many rows; the busiest bands are found from every
 # fourth row. Bounds the work, not measured.
@@ -40,6 +40,11 @@ _LEAST_SHRUNK, _LEAST_NEARLY = 0.45, 0.75
 _LEAST_ENLARGED = 0.499  # twice as wide at most, and a pixel of rounding
 _NEARBY = 1.25  # resizers that leave this many times the least are tried too; not measured
 _DECIMALS = 4  # of statistics in the ledger
+# Bytes a pixel that a pair takes while it is compared, and that a decoded picture takes.
+_BYTES_PER_PIXEL, _BYTES_PER_SIDE = 24, 12
+_MAX_BYTES_OF_SIDES = 96 << 20  # twelve slides, or three of twice the size
+# Pairs that are compared at once take no more bytes than this. One pair may take more, alone.
+_room = DecodingBudget(1 << 30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +68,125 @@ _REPRODUCED = _Tolerance(Tier.REPRODUCED, Statistics(1.2, 0.10, 0.02, 0.10, 1.0,
 _NEARLY = _Tolerance(Tier.NEARLY, Statistics(4.5, 0.10, 0.02, 0.10, 2.0, 2.5))
 
 
+class Side:
+    """One picture of the pairs it is in; what was made of it once serves them all.
+
+    `sketch` is the one that was kept of it, if any. Raises `ImageError` when made of bytes that are
+    no picture, or when it does not decode.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        limits: ImageLimits = ImageLimits(),  # noqa: B008  (frozen)
+        sketch: Sketch | None = None,
+    ) -> None:
+        self.digest = Digest(sha256(data).hexdigest())
+        self.picture = Picture(data, limits)
+        self.header = Header.of(self.picture) if sketch is None else sketch.header
+        self._data = data
+        self._limits = limits
+        self._sketch = sketch
+        self._rgb: Image.Image | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def rgb(self) -> Image.Image:
+        """The first frame, upright, on white."""
+        with self._lock:
+            return self._rgb if self._rgb is not None else self._decode()[0]
+
+    @property
+    def sketch(self) -> Sketch:
+        with self._lock:
+            return self._sketch if self._sketch is not None else self._decode()[1]
+
+    def _decode(self) -> tuple[Image.Image, Sketch]:
+        frame, _ = next(self.picture.frames())
+        upright = self.picture.upright(on_white(frame))
+        sketch = self._sketch or Sketch.of(self.picture, frame, upright.convert("L"))
+        rgb = upright if upright.mode == "RGB" else upright.convert("RGB")
+        self._rgb, self._sketch = rgb, sketch
+        return rgb, sketch
+
+    @cached_property
+    def grey(self) -> Image.Image:
+        return self.rgb.convert("L")
+
+    @cached_property
+    def levels(self) -> NDArray[np.uint8]:
+        """The picture in grey, by rows."""
+        return np.asarray(self.grey)
+
+    @cached_property
+    def pixels(self) -> Pixels:
+        return planes(self.rgb)
+
+    @property
+    def is_decoded(self) -> bool:
+        return self._rgb is not None
+
+    @property
+    def is_grey(self) -> bool:
+        red, green, blue = self.pixels
+        return np.array_equal(red, green) and np.array_equal(red, blue)
+
+    @property
+    def byte_count(self) -> int:
+        """Bytes that it takes with its pixels."""
+        return len(self._data) + self.header.pixels * _BYTES_PER_SIDE
+
+    def frames(self) -> Iterator[tuple[Image.Image, float]]:
+        """Yield each frame upright, with its delay."""
+        picture = Picture(self._data, self._limits)
+        for frame, delay in picture.frames():
+            yield picture.upright(frame), delay
+
+
+class Sides:
+    """The decoded pictures of the last pairs, up to so many bytes."""
+
+    def __init__(self, max_bytes: int = _MAX_BYTES_OF_SIDES) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Digest, Side] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, digest: Digest) -> Side | None:
+        with self._lock:
+            if digest in self._kept:
+                self._kept.move_to_end(digest)
+            return self._kept.get(digest)
+
+    def add(self, side: Side) -> None:
+        """Keep a side, and no longer those that were not asked for longest."""
+        with self._lock:
+            if side.digest in self._kept:
+                return
+            self._kept[side.digest] = side
+            self._bytes += side.byte_count
+            while self._bytes > self._max_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= dropped.byte_count
+
+
 @dataclass(frozen=True, slots=True)
 class _Judgement:
     """A verdict, the statistics behind it, and the picture that the copy was made from."""
 
     verdict: Tier | Refusal
     statistics: Statistics | None = None
-    origin: Picture | None = None
+    origin: Side | None = None
+
+    def evidence(self, pair: Pair, distance: int) -> Evidence:
+        return Evidence(
+            pair,
+            distance,
+            tier=self.verdict if isinstance(self.verdict, Tier) else None,
+            refusal=self.verdict if isinstance(self.verdict, Refusal) else None,
+            statistics=tuple(round(float(v), _DECIMALS) for v in self.statistics or ()),
+            origin=None if self.origin is None else self.origin.digest,
+        )
 
 
 def compare(
@@ -82,39 +199,71 @@ def compare(
 
     Raise `ImageError` when one of them does not decode.
     """
-    digests = [Digest(sha256(data).hexdigest()) for data in (first, second)]
-    pictures = [Picture(data, limits) for data in (first, second)]
-    judgement = _judge(pictures[0], pictures[1], distance)
-    verdict = judgement.verdict
-    is_first = judgement.origin is pictures[0]
-    return Evidence(
-        Pair.of(*digests),
-        distance,
-        tier=verdict if isinstance(verdict, Tier) else None,
-        refusal=verdict if isinstance(verdict, Refusal) else None,
-        statistics=tuple(round(float(v), _DECIMALS) for v in judgement.statistics or ()),
-        origin=digests[0 if is_first else 1] if judgement.origin is not None else None,
-    )
+    return compare_sides(Side(first, limits), Side(second, limits), distance)
 
 
-def _judge(first: Picture, second: Picture, distance: int) -> _Judgement:
-    if refusal := _unlike_in_kind(first, second, distance):
+def compare_sides(first: Side, second: Side, distance: int) -> Evidence:
+    """Return the evidence on two pictures, each of which may be a side of other pairs too."""
+    return _judge(first, second, distance).evidence(Pair.of(first.digest, second.digest), distance)
+
+
+def refuse(pair: Pair, first: Sketch, second: Sketch, distance: int) -> Evidence | None:
+    """Return the evidence that two sketches give; `None` where only all pixels tell.
+
+    It is the evidence of `compare`.
+    """
+    judgement = _unlike_by_sketch(first, second, distance, may_be_equal=True)
+    return None if judgement is None else judgement.evidence(pair, distance)
+
+
+def _judge(first: Side, second: Side, distance: int) -> _Judgement:
+    headers = (first.header, second.header)
+    if refusal := _unlike_in_kind(*headers, distance):
         return _Judgement(refusal)
-    if distance == 0 and first.size == second.size and _equal_pixels(first, second):
-        return _Judgement(Tier.PIXELS, NOTHING)
-    if refusal := _unlike_by_header(first, second):
+    if not _may_be_equal(*headers, distance) and (refusal := _unlike_by_header(*headers)):
         return _Judgement(refusal)
-    small, large = _copy_and_origin(first, second)
-    images = [next(picture.frames())[0] for picture in (small, large)]
-    if any(map(has_alpha, images)):
-        return _Judgement(Refusal.TRANSPARENT)
-    return _judge_pixels(_Opaque(small, images[0]), _Opaque(large, images[1]))
+    with _room.taking(sum(header.pixels for header in headers) * _BYTES_PER_PIXEL):
+        sketches = (first.sketch, second.sketch)
+        if judgement := _unlike_by_sketch(*sketches, distance, may_be_equal=True):
+            return judgement
+        if _may_be_equal(*headers, distance) and _equal_pixels(first, second):
+            return _Judgement(Tier.PIXELS, NOTHING)
+        if judgement := _unlike_by_sketch(*sketches, distance, may_be_equal=False):
+            return judgement
+        return _judge_pixels(*sorted((first, second), key=_rank_of_copy))
 
 
 # --- Guards ---------------------------------------------------------------------------------------
 
 
-def _unlike_in_kind(first: Picture, second: Picture, distance: int) -> Refusal | None:
+def _unlike_by_sketch(
+    first: Sketch, second: Sketch, distance: int, *, may_be_equal: bool
+) -> _Judgement | None:
+    """Return what refuses two pictures without all of their pixels.
+
+    `may_be_equal` says that their pixels were not compared yet.
+    """
+    headers = (first.header, second.header)
+    if refusal := _unlike_in_kind(*headers, distance):
+        return _Judgement(refusal)
+    if may_be_equal and _may_be_equal(*headers, distance) and first.could_equal(second):
+        return None
+    if refusal := _unlike_by_header(*headers):
+        return _Judgement(refusal)
+    if not (first.is_opaque and second.is_opaque):
+        return _Judgement(Refusal.TRANSPARENT)
+    if first.is_plain or second.is_plain:
+        return _Judgement(Refusal.PLAIN)
+    if (difference := first.difference(second)) > MOST_DIFFERENT:
+        return _Judgement(Refusal.PIXELS, NOTHING._replace(luma=difference))
+    return None
+
+
+def _may_be_equal(first: Header, second: Header, distance: int) -> bool:
+    return distance == 0 and first.size == second.size
+
+
+def _unlike_in_kind(first: Header, second: Header, distance: int) -> Refusal | None:
     """Return what refuses even equal pixels: another colour space, or bits lost in decoding."""
     pair = (first, second)
     if distance > DISTANCE:
@@ -129,9 +278,9 @@ def _unlike_in_kind(first: Picture, second: Picture, distance: int) -> Refusal |
     return None
 
 
-def _unlike_by_header(first: Picture, second: Picture) -> Refusal | None:
+def _unlike_by_header(first: Header, second: Header) -> Refusal | None:
     """Return what refuses other than equal pixels without decoding them."""
-    small, large = sorted((first, second), key=_pixel_count)
+    small, large = sorted((first, second), key=lambda header: header.pixels)
     if not (first.is_still and second.is_still):
         return Refusal.ANIMATED
     if max(small.size) < LONG_SIDE or min(small.size) < SHORT_SIDE:
@@ -143,36 +292,29 @@ def _unlike_by_header(first: Picture, second: Picture) -> Refusal | None:
     return None
 
 
-def _pixel_count(picture: Picture) -> int:
-    return picture.size[0] * picture.size[1]
-
-
-def _copy_and_origin(first: Picture, second: Picture) -> tuple[Picture, Picture]:
-    """Return the picture that would be the copy, which is smaller or coarser, then the other."""
+def _rank_of_copy(side: Side) -> tuple[object, ...]:
+    """Return a sort key: the picture that would be the copy, which is smaller or coarser, first."""
+    header = side.header
     coarseness = {"jpeg": 0, "image/webp": 1, "image/avif": 1, "palette": 2, "exact": 3}
-
-    def rank(picture: Picture) -> tuple[object, ...]:
-        kind = str(picture.coding[0])
-        return _pixel_count(picture), coarseness[kind], len(picture.data), repr(picture.coding)
-
-    small, large = sorted((first, second), key=rank)
-    return small, large
+    kind = coarseness[str(header.coding[0])]
+    return header.pixels, kind, header.byte_count, repr(header.coding)
 
 
-def _equal_pixels(first: Picture, second: Picture) -> bool:
+def _equal_pixels(first: Side, second: Side) -> bool:
     """Return True if all frames agree in every channel, alpha included, and in their delays.
 
     Animations also have to be played equally often.
     """
-    if (first.is_still, first.plays) != (second.is_still, second.plays):
+    pictures = (first.picture, second.picture)
+    if len({(picture.is_still, picture.plays) for picture in pictures}) > 1:
         return False
+    if first.header.is_still and first.sketch.is_opaque and second.sketch.is_opaque:
+        return ImageChops.difference(first.rgb, second.rgb).getbbox() is None
     for frame, other in zip_longest(first.frames(), second.frames()):
         if frame is None or other is None:
             return False
         (image, delay), (other_image, other_delay) = frame, other
-        if delay != other_delay:
-            return False
-        if not _equal_frames(first.upright(image), second.upright(other_image)):
+        if delay != other_delay or not _equal_frames(image, other_image):
             return False
     return True
 
@@ -180,71 +322,40 @@ def _equal_pixels(first: Picture, second: Picture) -> bool:
 def _equal_frames(image: Image.Image, other: Image.Image) -> bool:
     if image.size != other.size:
         return False
-    if not (image.mode == other.mode == "RGB" and not has_alpha(image) and not has_alpha(other)):
-        image, other = image.convert("RGBA"), other.convert("RGBA")
+    image, other = image.convert("RGBA"), other.convert("RGBA")
     return ImageChops.difference(image, other).getbbox(alpha_only=False) is None
 
 
 # --- Reproduction ---------------------------------------------------------------------------------
 
 
-class _Opaque:
-    """One opaque still picture of a pair, upright, in RGB and in grey."""
-
-    def __init__(self, picture: Picture, image: Image.Image) -> None:
-        upright = picture.upright(on_white(image))
-        self.picture = picture
-        self.rgb = upright if upright.mode == "RGB" else upright.convert("RGB")
-        self.grey = upright.convert("L")
-
-    @cached_property
-    def pixels(self) -> Pixels:
-        return planes(self.rgb)
-
-    def is_plain(self) -> bool:
-        """Return True if there is too little in it to tell two pictures apart."""
-        grey = np.asarray(self.grey)
-        height, width = (side // _TILE * _TILE for side in grey.shape)
-        rows = grey[:height, :width].reshape(height // _TILE, _TILE, width)
-        high = rows.max(axis=1).reshape(-1, width // _TILE, _TILE).max(axis=2)
-        low = rows.min(axis=1).reshape(-1, width // _TILE, _TILE).min(axis=2)
-        return bool(np.count_nonzero(high - low >= _TILE_CONTRAST) < _LEAST_TILES)
-
-    def is_grey(self) -> bool:
-        red, green, blue = self.pixels
-        return np.array_equal(red, green) and np.array_equal(red, blue)
-
-
-def _judge_pixels(small: _Opaque, large: _Opaque) -> _Judgement:
+def _judge_pixels(small: Side, large: Side) -> _Judgement:
     """Return the first tier that some reproduction proves, or the nearest that any came."""
-    if small.is_plain() or large.is_plain():
-        return _Judgement(Refusal.PLAIN)
-    if (coarse := _coarse_difference(small.grey, large.grey)) > _COARSE_LIMIT:
-        return _Judgement(Refusal.PIXELS, NOTHING._replace(luma=coarse))
+    if small.grey.size != large.grey.size:
+        difference = _coarse_difference(small.grey, large.grey)
+        if difference > _COARSE_LIMIT:
+            return _Judgement(Refusal.PIXELS, NOTHING._replace(luma=difference))
     nearest: Statistics | None = None
     for derivation in _derivations(small, large):
         for made in derivation.reproductions():
             left = derivation.left_over(made)
             if tolerance := _first_met(derivation.tolerances, left):
-                return _Judgement(tolerance.tier, left, derivation.origin.picture)
+                return _Judgement(tolerance.tier, left, derivation.origin)
             nearest = nearest or left
     return _Judgement(Refusal.PIXELS, nearest)
 
 
 def _coarse_difference(small: Image.Image, large: Image.Image) -> float:
-    """Return the largest luma difference of two 8x8 blocks, which no coding or resize moves far."""
-    sides = (small, large)
-    width, height = small.size
-    if small.size == large.size:
-        blocks = [side.reduce(_COARSE_STEP) for side in sides]
-    else:
-        size = (width // _COARSE_STEP, height // _COARSE_STEP)
-        blocks = [side.resize(size, Image.Resampling.BILINEAR) for side in sides]
-    first, second = (np.asarray(block).astype(np.int16) for block in blocks)
+    """Return the largest luma difference of two blocks, which no coding or resize moves far."""
+    size = (small.width // _COARSE_STEP, small.height // _COARSE_STEP)
+    first, second = (
+        np.asarray(side.resize(size, Image.Resampling.BILINEAR)).astype(np.int16)
+        for side in (small, large)
+    )
     return float(np.abs(first - second).max())
 
 
-def _derivations(small: _Opaque, large: _Opaque) -> list[_Derivation]:
+def _derivations(small: Side, large: Side) -> list[_Derivation]:
     """Return the ways one could have been made from the other, likeliest first.
 
     Of two lossy ones of equal size either may be the copy.
@@ -268,8 +379,8 @@ def _derivations(small: _Opaque, large: _Opaque) -> list[_Derivation]:
 class _Derivation:
     """One way the copy could have been made from the origin, and what may be left over of it."""
 
-    origin: _Opaque
-    copy: _Opaque
+    origin: Side
+    copy: Side
     tolerances: tuple[_Tolerance, ...] = (_REPRODUCED,)
     resize: Resize | None = None
     rank: float = 0.0
@@ -280,7 +391,7 @@ class _Derivation:
         if self.resize is not None:
             plain = self.resize(plain, self.copy.rgb.size, (0.0, 0.0, plain.width, plain.height))
         # A colour slide coded as one component would equal its own grey copy.
-        if self.copy.picture.mode != "L" or self.origin.is_grey():
+        if self.copy.picture.mode != "L" or self.origin.is_grey:
             resized = self.resize is not None
             yield from recodings(self.copy.picture, plain, self.copy.rgb, resized=resized)
         yield plain
@@ -301,8 +412,8 @@ def _meets_none(tolerances: tuple[_Tolerance, ...], left: Statistics) -> bool:
 
 
 def _resized(
-    origin: _Opaque,
-    copy: _Opaque,
+    origin: Side,
+    copy: Side,
     resizers: tuple[Resize, ...],
     tolerances: tuple[_Tolerance, ...],
 ) -> Iterator[_Derivation]:
@@ -310,29 +421,34 @@ def _resized(
 
     The coding of a WebP may hide which resizer that was, so all that come near are yielded then.
     """
-    bands = _busiest_bands(np.asarray(copy.grey))
+    first, *others = _busiest_bands(copy.levels)
     scale = origin.grey.height / copy.grey.height
     is_jpeg = copy.picture.media_type == "image/jpeg" and copy.picture.orientation == 1
+    is_webp = copy.header.coding[0] == "image/webp"
 
-    def left_over(resize: Resize) -> float:
-        total = 0.0
-        for top, bottom in bands:
-            box = (0.0, top * scale, float(origin.grey.width), bottom * scale)
-            made = resize(origin.grey, (copy.grey.width, bottom - top), box)
-            if is_jpeg:
-                made = jpeg(copy.picture, made) or made
-            expected = np.asarray(copy.grey)[top:bottom].astype(np.int16)
-            total += float(np.abs(np.asarray(made) - expected).mean())
-        return total
+    def left_over(resize: Resize, band: tuple[int, int]) -> float:
+        top, bottom = band
+        box = (0.0, top * scale, float(origin.grey.width), bottom * scale)
+        made = resize(origin.grey, (copy.grey.width, bottom - top), box)
+        if is_jpeg:
+            made = jpeg(copy.picture, made) or made
+        return float(np.abs(np.asarray(made) - copy.levels[top:bottom].astype(np.int16)).mean())
 
-    left = [left_over(resize) for resize in resizers]
-    most = min(left) * (_NEARBY if copy.picture.coding[0] == "image/webp" else 1)
+    left = [left_over(resize, first) for resize in resizers]
+    most = np.inf
+    for place in sorted(range(len(resizers)), key=left.__getitem__):
+        for band in others:
+            if left[place] > most:  # more bands only add to it
+                break
+            left[place] += left_over(resizers[place], band)
+        else:
+            most = min(most, left[place] * (_NEARBY if is_webp else 1))
     for resize, rank in zip(resizers, left, strict=True):
         if rank <= most:
             yield _Derivation(origin, copy, tolerances, resize, rank)
 
 
-def _busiest_bands(grey: np.ndarray[tuple[int, int], np.dtype[np.uint8]]) -> list[tuple[int, int]]:
+def _busiest_bands(grey: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Return the top and bottom row of the bands with most edges, from above."""
     count = len(grey) // _BAND_ROWS
     sample = grey[: count * _BAND_ROWS : _BAND_SAMPLE].astype(np.int16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,9 @@ def area(image: Image.Image, size: Size, box: Box) -> Image.Image:
     So does OpenCV's INTER_AREA; Pillow's BOX takes whole pixels only. Halves are rounded up.
     """
     left, top, right, bottom = box
-    rows = _means(np.asarray(image), size[1], top, bottom)
+    above = int(top)
+    part = image.crop((0, above, image.width, min(ceil(bottom), image.height)))
+    rows = _means(np.asarray(part), size[1], top - above, bottom - above)
     mean = _means(rows.swapaxes(0, 1), size[0], left, right).swapaxes(0, 1)
     return Image.fromarray(np.floor(mean + (0.5 + _TIE)).astype(np.uint8))
 

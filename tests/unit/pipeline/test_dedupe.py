@@ -96,7 +96,7 @@ def test_looking_again_is_done_once_a_run_finds_nothing_more(shown, monkeypatch)
     # Only what a saved manifest holds counts: had this run been killed, the next would look too.
     assert under(shown, "perceptual")["merged_again"] == 0
     settled = state(shown)
-    monkeypatch.setattr(stage, "compare", lambda *_: 1 / 0)
+    monkeypatch.setattr(stage.CompareJob, "__call__", lambda *_: 1 / 0)
     assert under(shown, "perceptual") is None
     assert state(shown) == settled
 

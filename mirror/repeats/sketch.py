@@ -1,0 +1,152 @@
+"""What is kept of a picture, so that most pairs are refused without reading either again.
+
+`compare` asks the same questions of sketches whether they were kept or are made anew, so what was
+kept changes no verdict.
+"""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image
+
+from mirror.model import Digest
+from mirror.pictures import Picture, has_alpha, shrink
+
+# Blocks of so many pixels a side may differ by so many levels in their mean. It saves work: no
+# coding and no resize moves such a mean that far. Of two sizes the small pictures behind the
+# fingerprints are compared, whose pixels are larger than such a block.
+_BLOCK, MOST_DIFFERENT = 8, 20
+# A picture is plain unless so many tiles, of so many pixels a side, span so many levels. Of 500
+# slides one was plain, and it was nearly blank.
+_LEAST_TILES, _TILE, _TILE_CONTRAST = 16, 16, 32
+_TILE_ROWS = 8  # looked at in one step: most pictures show in the first that they are not plain
+_MAX_KEPT = 64 << 20  # bytes of sketches; of a slide some 6 KB
+_FIXED_BYTES = 1000  # of a sketch in memory, apart from its two pictures: an estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a picture says of itself before its pixels are decoded."""
+
+    media_type: str
+    mode: str
+    size: tuple[int, int]
+    orientation: int
+    is_deep: bool
+    is_still: bool
+    colours: bytes
+    coding: tuple[Hashable, ...]
+    byte_count: int
+
+    @classmethod
+    def of(cls, picture: Picture) -> Header:
+        return cls(
+            picture.media_type,
+            picture.mode,
+            picture.size,
+            picture.orientation,
+            picture.is_deep,
+            picture.is_still,
+            picture.colours,
+            picture.coding,
+            len(picture.data),
+        )
+
+    @property
+    def pixels(self) -> int:
+        return self.size[0] * self.size[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A picture's header and what its first frame, upright, on white and in grey, comes down to."""
+
+    header: Header
+    is_opaque: bool
+    is_plain: bool
+    """True if there is too little in it to tell two pictures apart."""
+    small: bytes = field(repr=False)
+    """The picture of 64 x 64 that its fingerprint was made from."""
+    packed_blocks: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, picture: Picture, frame: Image.Image, grey: Image.Image) -> Sketch:
+        """Return the sketch of a picture, its first frame, and that frame in grey."""
+        blocks = grey.reduce(_BLOCK).tobytes()
+        return cls(
+            Header.of(picture),
+            not has_alpha(frame),
+            _is_plain(grey),
+            shrink(grey).tobytes(),
+            zlib.compress(blocks, 1),
+        )
+
+    @property
+    def byte_count(self) -> int:
+        return len(self.small) + len(self.packed_blocks) + _FIXED_BYTES
+
+    def could_equal(self, other: Sketch) -> bool:
+        """Return False if some pixel of two pictures of one size differs for certain."""
+        return (self.is_opaque, self.small, self.packed_blocks) == (
+            other.is_opaque,
+            other.small,
+            other.packed_blocks,
+        )
+
+    def difference(self, other: Sketch) -> float:
+        """Return the largest luma difference of two blocks, or of two pixels of the small ones."""
+        if self.header.size == other.header.size:
+            sides = [zlib.decompress(side.packed_blocks) for side in (self, other)]
+        else:
+            sides = [self.small, other.small]
+        first, second = (np.frombuffer(side, np.uint8).astype(np.int16) for side in sides)
+        return float(np.abs(first - second).max())
+
+
+def _is_plain(grey: Image.Image) -> bool:
+    levels = np.asarray(grey)
+    height, width = (side // _TILE * _TILE for side in levels.shape)
+    contrasted = 0
+    for top in range(0, height, _TILE * _TILE_ROWS):
+        rows = levels[top : min(top + _TILE * _TILE_ROWS, height), :width].reshape(-1, _TILE, width)
+        high = rows.max(axis=1).reshape(-1, width // _TILE, _TILE).max(axis=2)
+        low = rows.min(axis=1).reshape(-1, width // _TILE, _TILE).min(axis=2)
+        contrasted += int(np.count_nonzero(high - low >= _TILE_CONTRAST))
+        if contrasted >= _LEAST_TILES:
+            return False
+    return True
+
+
+class Sketches:
+    """The sketches of pictures by digest, up to so many bytes; the oldest are dropped."""
+
+    def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Digest, Sketch] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, digest: Digest) -> Sketch | None:
+        return self._kept.get(digest)
+
+    def add(self, digest: Digest, sketch: Sketch) -> None:
+        with self._lock:
+            if digest in self._kept:
+                return
+            self._kept[digest] = sketch
+            self._bytes += sketch.byte_count
+            while self._bytes > self._max_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= dropped.byte_count
+
+    def watch(
+        self, digest: Digest, picture: Picture, frame: Image.Image, grey: Image.Image
+    ) -> None:
+        """Keep the sketch of a picture that is inspected."""
+        self.add(digest, Sketch.of(picture, frame, grey))
