@@ -1,7 +1,7 @@
 """Run the whole rule for repeats over a folder of pictures and say what it did wrong.
 
-    python -m benchmarks dedupe FOLDER [--sample N] [--search] [--seed N] [--imagededup PYTHON]
-        [--coders jpeg|palette]
+    python -m benchmarks dedupe FOLDER [--sample N] [--families N] [--search] [--seed N]
+        [--imagededup PYTHON] [--coders jpeg|palette]
 
 FOLDER holds pictures, in itself or in `images/`, and may hold `labels.tsv`: two file names and
 `identical` or `different` a line. Pictures without a label count as one picture exactly if their
@@ -40,6 +40,7 @@ from support.slides import encode, turned
 
 from benchmarks import coders
 from benchmarks.edits import fine_edits
+from benchmarks.families import Edit, families
 from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import on_white
@@ -447,6 +448,20 @@ def edits(sample: Sequence[Item], judge: Judge, random: Random) -> int:
     return wrong
 
 
+def family_merges(sample: Sequence[Item], random: Random) -> int:
+    """Wrong merges across families of copies; each edit is one more kind of sibling."""
+
+    def edited(edit: Callable[..., bool]) -> Edit:
+        def changed(image: Image.Image, random: Random) -> Image.Image | None:
+            copy = image.copy()
+            return copy if edit(copy, glyphs(image), random) else None
+
+        return changed
+
+    pictures_by_name = ((item.name, item.draw()) for item in sample)
+    return families(pictures_by_name, {n: edited(e) for n, e in EDITS.items()}, random)
+
+
 # --- Cost -----------------------------------------------------------------------------------------
 
 
@@ -562,6 +577,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sample", type=int, default=60, help="pictures copied and edited")
+    parser.add_argument("--families", type=int, default=6, help="pictures with families of copies")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--search", action="store_true", help="also time the candidate search")
     parser.add_argument(
@@ -584,6 +600,7 @@ def main() -> int:
         EDIT_CODINGS | RECODINGS,
         Random(arguments.seed),
     )
+    wrong += family_merges(list(spread(items, arguments.families)), Random(arguments.seed))
     cost(sample, judge)
     if arguments.search:
         search_cost()
