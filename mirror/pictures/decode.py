@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
 
@@ -382,11 +382,17 @@ class Component:
     table: NDArray[np.float64]  # 8x8
     halved: bool  # in both directions
 
+    def rows(self, top: int, count: int) -> Component:
+        """Return the part for so many rows of the picture from `top`, which is even."""
+        step = 2 if self.halved else 1
+        return replace(self, plane=self.plane[top // step : -(-(top + count) // step)])
+
 
 def components(data: bytes) -> list[Component]:
     """Return luma and, of a colour JPEG, both chromas.
 
-    Empty for a damaged JPEG and for a sampling other than 4:4:4 and 4:2:0.
+    Empty for a damaged JPEG, also one whose tables hold a zero, and for a sampling other than 4:4:4
+    and 4:2:0.
     """
     try:
         with _decoding("JPEG"):
@@ -394,6 +400,8 @@ def components(data: bytes) -> list[Component]:
             layers: list[tuple[int, int, int, int]] = getattr(file, "layer", [])
             tables: dict[int, list[int]] = getattr(file, "quantization", {})
             sampling = JpegImagePlugin.get_sampling(file)
+            if any(0 in table for table in tables.values()):
+                return []
             if len(layers) == 1:
                 planes = [_drafted(data, "L", 1)]
             elif len(layers) == 3 and sampling == 0:

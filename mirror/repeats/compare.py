@@ -21,6 +21,7 @@ from PIL import Image, ImageChops
 
 from mirror.model import Digest
 from mirror.pictures import DecodingBudget, ImageLimits, Picture, on_white
+from mirror.repeats.band import Band
 from mirror.repeats.choose import same_shape
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Evidence, Pair, Refusal, Tier
 from mirror.repeats.recode import jpeg, recodings
@@ -331,28 +332,39 @@ def _equal_frames(image: Image.Image, other: Image.Image) -> bool:
 
 def _judge_pixels(small: Side, large: Side) -> _Judgement:
     """Return the first tier that some reproduction proves, or the nearest that any came."""
-    if small.grey.size != large.grey.size:
-        difference = _coarse_difference(small.grey, large.grey)
+    if small.header.size == large.header.size:
+        row = small.sketch.farthest_row(large.sketch)
+    else:
+        difference, row = _coarse_difference(small.grey, large.grey)
         if difference > _COARSE_LIMIT:
             return _Judgement(Refusal.PIXELS, NOTHING._replace(luma=difference))
     nearest: Statistics | None = None
     for derivation in _derivations(small, large):
-        for made in derivation.reproductions():
+        copy = derivation.copy
+        row_of_copy = row * copy.rgb.height // small.rgb.height
+        band = Band.around(copy.rgb, row_of_copy, partial(_meets_none, derivation.tolerances))
+        for made in derivation.reproductions(band):
             left = derivation.left_over(made)
             if tolerance := _first_met(derivation.tolerances, left):
                 return _Judgement(tolerance.tier, left, derivation.origin)
             nearest = nearest or left
+        if band is not None and band.nearest is not None:
+            nearest = band.nearest
     return _Judgement(Refusal.PIXELS, nearest)
 
 
-def _coarse_difference(small: Image.Image, large: Image.Image) -> float:
-    """Return the largest luma difference of two blocks, which no coding or resize moves far."""
+def _coarse_difference(small: Image.Image, large: Image.Image) -> tuple[float, int]:
+    """Return the largest luma difference of two blocks, and its row in the smaller picture.
+
+    No coding and no resize moves a block far.
+    """
     size = (small.width // _COARSE_STEP, small.height // _COARSE_STEP)
     first, second = (
         np.asarray(side.resize(size, Image.Resampling.BILINEAR)).astype(np.int16)
         for side in (small, large)
     )
-    return float(np.abs(first - second).max())
+    apart = np.abs(first - second)
+    return float(apart.max()), int(apart.argmax()) // size[0] * _COARSE_STEP
 
 
 def _derivations(small: Side, large: Side) -> list[_Derivation]:
@@ -385,16 +397,22 @@ class _Derivation:
     resize: Resize | None = None
     rank: float = 0.0
 
-    def reproductions(self) -> Iterator[Image.Image]:
-        """Yield the origin resized, in each coding that the copy may have, and last in none."""
+    def reproductions(self, band: Band | None) -> Iterator[Image.Image]:
+        """Yield the origin resized, in each coding that the copy may have, and last in none.
+
+        What fails in the band is left out.
+        """
         plain = self.origin.rgb
         if self.resize is not None:
             plain = self.resize(plain, self.copy.rgb.size, (0.0, 0.0, plain.width, plain.height))
         # A colour slide coded as one component would equal its own grey copy.
         if self.copy.picture.mode != "L" or self.origin.is_grey:
             resized = self.resize is not None
-            yield from recodings(self.copy.picture, plain, self.copy.rgb, resized=resized)
-        yield plain
+            yield from recodings(
+                self.copy.picture, plain, self.copy.rgb, resized=resized, band=band
+            )
+        if band is None or not band.fails(band.cut(plain)):
+            yield plain
 
     def left_over(self, made: Image.Image) -> Statistics:
         """Return the statistics of a reproduction and the copy, as far as a tolerance is met."""

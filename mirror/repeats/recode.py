@@ -16,12 +16,14 @@ import numpy as np
 from PIL import Image
 
 from mirror.pictures import Picture
+from mirror.repeats.band import Band
 from mirror.repeats.bins import fits_bins
 from mirror.repeats.palette import fits_palette
 
 _UNIT = 16  # pixels either way that no JPEG codes across
 _PROBE = (256, 96)  # pixels of the part on which earlier qualities are tried; bounds the work
 _RIM = 24  # pixels of it, at each side, that depend on pixels outside
+_LEAST_CELLS = 5 * _UNIT  # pixels of a side of it that has a unit with two more on each side
 _REPEATED = 0.05  # mean levels of the probe: the right quality leaves less, any other 0.3 and more
 _RELATED = (
     8.0  # mean levels of the probe up to which an earlier JPEG may explain them; not measured
@@ -42,23 +44,38 @@ _WEBP_QUANTISERS = 200
 
 
 def recodings(
-    copy: Picture, image: Image.Image, copy_image: Image.Image, *, resized: bool
+    copy: Picture,
+    image: Image.Image,
+    copy_image: Image.Image,
+    *,
+    resized: bool,
+    band: Band | None = None,
 ) -> Iterator[Image.Image]:
     """Yield `image` as the coding of `copy` may have left it, likeliest first; all are upright RGB.
 
     `copy_image` is the copy, decoded. It is yielded itself if another coder may have made it of an
     `image` that was not resized before. A JPEG is repeated with its own tables, and last as the
-    second JPEG after one of the usual qualities, if a small part shows that this explains it.
+    second JPEG after one of the usual qualities, if a small part shows that this explains it. What
+    fails in the `band` is left out.
     """
     if copy.coding[0] == "image/webp":
         yield from _webp(copy, image)
     elif copy.media_type == "image/jpeg":
-        once = jpeg(copy, image)
-        if once is not None:
+        if _options(copy, image) is None:
+            return
+        fails = band is not None and _fails_once(copy, image, band)
+        if not fails:
+            once = jpeg(copy, image)
+            if once is None:
+                return
             yield once.convert("RGB")
-            if not resized and _may_be_by_another_coder(copy, image):
+        if not resized:
+            part = band if fails else None
+            if (part is None or _may_be_by_another_coder(copy, part.cut(image), part.start)) and (
+                _may_be_by_another_coder(copy, image)
+            ):
                 yield copy_image
-            yield from _second_jpeg(copy, image, copy_image)
+        yield from _second_jpeg(copy, image, copy_image)
     elif copy.coding[0] == "palette" and not resized and fits_palette(image, copy_image):
         yield copy_image
 
@@ -87,12 +104,19 @@ def _options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
     return {"qtables": tables, "subsampling": copy.sampling} if copy.mode == "RGB" else None
 
 
-def _may_be_by_another_coder(copy: Picture, image: Image.Image) -> bool:
+def _fails_once(copy: Picture, image: Image.Image, band: Band) -> bool:
+    if copy.orientation != 1 and not band.is_aligned_when_turned:
+        return False
+    made = jpeg(copy, band.cut(image))
+    return made is not None and band.fails(made.convert("RGB"))
+
+
+def _may_be_by_another_coder(copy: Picture, image: Image.Image, top: int = 0) -> bool:
     options = _options(copy, image)
     if options is None or copy.orientation != 1:  # a turned block has other coefficients
         return False
     plain = image if len(options) > 1 else image.convert("L")
-    return fits_bins(copy.data, _encoded(plain, "JPEG", **options).getvalue(), image)
+    return fits_bins(copy.data, _encoded(plain, "JPEG", **options).getvalue(), image, top)
 
 
 def _second_jpeg(
@@ -107,16 +131,48 @@ def _second_jpeg(
     def left_over(recoded: Image.Image | None) -> float:
         return float(np.abs(_inner(recoded) - expected).mean()) if recoded is not None else np.inf
 
-    if not _REPEATED < left_over(jpeg(copy, part)) <= _RELATED:
+    once = jpeg(copy, part)
+    if once is None or not _REPEATED < left_over(once) <= _RELATED:
         return
+    cell = _Cell(once, copy_image.crop(box)) if min(part.size) >= _LEAST_CELLS else None
+    most = _REPEATED * expected.size
     for quality in _QUALITIES:
         for sampling in (_HALVED, _WHOLE) if quality >= _FULL_CHROMA else (_HALVED,):
             earlier = {"quality": quality, "subsampling": sampling}
+            if cell is not None:
+                twice = jpeg(copy, _coded(cell.cut(part), "JPEG", **earlier))
+                if twice is not None and cell.left_over(twice) > most:
+                    continue
             if left_over(jpeg(copy, _coded(part, "JPEG", **earlier))) <= _REPEATED:
                 recoded = jpeg(copy, _coded(image, "JPEG", **earlier))
                 if recoded is not None:
                     yield recoded
                 return
+
+
+class _Cell:
+    """The unit of a probe that differs most: what it leaves alone may exclude a quality."""
+
+    def __init__(self, once: Image.Image, expected: Image.Image) -> None:
+        apart = np.abs(np.asarray(once).astype(np.int16) - np.asarray(expected)).sum(axis=2)
+        rows, columns = (side // _UNIT for side in apart.shape)
+        units = apart[: rows * _UNIT, : columns * _UNIT].reshape(rows, _UNIT, columns, _UNIT)
+        # The units at the rim are not compared whole, and each is coded with those around it.
+        inner = units.sum(axis=(1, 3))[2:-2, 2:-2]
+        row, column = np.unravel_index(inner.argmax(), inner.shape)
+        left, top = (int(column) + 2) * _UNIT, (int(row) + 2) * _UNIT
+        self._box = (left - _UNIT, top - _UNIT, left + 2 * _UNIT, top + 2 * _UNIT)
+        self._expected = self._unit(self.cut(expected))
+
+    def cut(self, part: Image.Image) -> Image.Image:
+        return part.crop(self._box)
+
+    def left_over(self, made: Image.Image) -> int:
+        """Return the sum of levels that differ in the unit; `made` is a cut."""
+        return int(np.abs(self._unit(made) - self._expected).sum())
+
+    def _unit(self, cut: Image.Image) -> np.ndarray[Any, np.dtype[np.int16]]:
+        return np.asarray(cut).astype(np.int16)[_UNIT : 2 * _UNIT, _UNIT : 2 * _UNIT]
 
 
 def _inner(part: Image.Image) -> np.ndarray[Any, np.dtype[np.int16]]:

@@ -108,6 +108,15 @@ class Sketch:
         first, second = (np.frombuffer(side, np.uint8).astype(np.int16) for side in sides)
         return float(np.abs(first - second).max())
 
+    def farthest_row(self, other: Sketch) -> int:
+        """Return the row at which two pictures of one size have the blocks that differ most."""
+        first, second = (
+            np.frombuffer(zlib.decompress(side.packed_blocks), np.uint8).astype(np.int16)
+            for side in (self, other)
+        )
+        columns = -(-self.header.size[0] // _BLOCK)
+        return int(np.abs(first - second).argmax()) // columns * _BLOCK
+
 
 def _is_plain(grey: Image.Image) -> bool:
     levels = np.asarray(grey)

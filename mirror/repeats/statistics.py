@@ -98,6 +98,14 @@ def measure(
     return maxima
 
 
+def measure_rows(first: Pixels, second: Pixels, top: int, bottom: int) -> Statistics:
+    """Return the luma of some rows: no number is larger than `measure` has for the whole.
+
+    The two hold the 11 rows above and below these, as far as the whole picture has them.
+    """
+    return _luma(first, second, top, bottom, NOTHING)[0]
+
+
 def _tiles(plane: Plane, side: int) -> Plane:
     """Return the maximum of each tile."""
     for _ in range(2):

@@ -10,7 +10,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw, ImageFont
 from support.codings import CODINGS, PICTURE, PNG, SLIDE, decoded
@@ -253,6 +253,7 @@ def test_a_damaged_picture_raises_and_is_never_the_same(damage):
 
 
 @settings(max_examples=60, deadline=None)
+@example("JPEG", 81)  # a table with a zero in it
 @given(st.sampled_from(sorted(CODINGS)), st.integers(0, 2**32 - 1))
 def test_comparing_damaged_bytes_ends_in_evidence_or_in_image_error(name, seed):
     random = Random(seed)

@@ -1,0 +1,61 @@
+"""Some rows before the whole: a reproduction that fails in them fails as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PIL import Image
+
+from mirror.repeats.statistics import Statistics, measure_rows, planes
+
+_UNIT = 16  # rows that no JPEG codes across
+_ROWS = 2 * _UNIT
+# Rows beside the measured ones: one unit whose colours depend on rows outside, and one on which the
+# differences of the measured rows depend.
+_BESIDE = 2 * _UNIT
+_MOST = 0.5  # of a picture; a larger band saves nothing
+
+
+class Band:
+    """The rows around the place where a copy differs most from its origin."""
+
+    def __init__(self, copy: Image.Image, top: int, hopeless: Callable[[Statistics], bool]) -> None:
+        self._copy = copy
+        self._hopeless = hopeless
+        self._top = top // _UNIT * _UNIT
+        self._bottom = min(self._top + _ROWS, copy.height)
+        self.start = max(self._top - _BESIDE, 0)
+        self.stop = min(self._bottom + _BESIDE, copy.height)
+        self.nearest: Statistics | None = None
+        """What the first reproduction left that failed here."""
+
+    @classmethod
+    def around(
+        cls, copy: Image.Image, row: int, hopeless: Callable[[Statistics], bool]
+    ) -> Band | None:
+        """Return the band around a row, `None` where it would be most of the picture."""
+        band = cls(copy, row, hopeless)
+        return band if band.stop - band.start <= _MOST * copy.height else None
+
+    @property
+    def is_aligned_when_turned(self) -> bool:
+        """True if the units of a JPEG that is stored turned begin where those of this band do."""
+        return self._copy.height % _UNIT == 0
+
+    def cut(self, image: Image.Image) -> Image.Image:
+        """Return the rows that are coded together with those of the band."""
+        return image.crop((0, self.start, image.width, self.stop))
+
+    def fails(self, made: Image.Image) -> bool:
+        """Return True if these rows of a reproduction prove that it fails; `made` is a cut."""
+        above = _UNIT if self.start else 0
+        below = _UNIT if self.stop < self._copy.height else 0
+        box = (0, above, made.width, made.height - below)
+        expected = self.cut(self._copy).crop(box)
+        top = self._top - self.start - above
+        rows = (top, top + self._bottom - self._top)
+        left = measure_rows(planes(made.crop(box)), planes(expected), *rows)
+        if not self._hopeless(left):
+            return False
+        self.nearest = self.nearest or left
+        return True
