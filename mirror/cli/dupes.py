@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from mirror.manifest import Manifest
     from mirror.repeats.evidence import Evidence
     from mirror.repeats.groups import RepeatGroup
-    from mirror.repeats.ledger import Ledger
 
 _SHORT_DIGEST = 12  # hex digits; unique among some million images
 
@@ -26,7 +25,10 @@ _SHORT_DIGEST = 12  # hex digits; unique among some million images
 def dupes(
     config: ConfigPath = None,
     near: Annotated[
-        bool, typer.Option("--near", help="Pairs that look alike and were kept apart.")
+        bool,
+        typer.Option(
+            "--near", help="Pairs that look alike and were kept apart, likeliest copies first."
+        ),
     ] = False,
     split: Annotated[
         list[str] | None,
@@ -68,13 +70,13 @@ def dupes(
             for line in companions:
                 add_review(path, line)
         _print_reviews(companions, path, as_json)
-    elif near:
-        _print_near(
-            list(find_refused(manifest, ledger.evidence.values(), reviews)), manifest, as_json
-        )
+        return
+    refused = find_refused(manifest, ledger.evidence.values(), reviews)
+    if near:
+        _print_near(refused, manifest, as_json)
     else:
-        groups = list(find_groups(manifest, ledger.evidence.values()))
-        _print_groups(groups, manifest, ledger, as_json)
+        groups = find_groups(manifest, ledger.evidence.values())
+        _print_groups(groups, manifest, len(refused), as_json)
 
 
 def _find(manifest: Manifest, prefix: str) -> Digest:
@@ -100,7 +102,7 @@ def _print_reviews(companions: Mapping[str, set[Digest]], path: Path, as_json: b
 
 
 def _print_groups(
-    groups: Sequence[RepeatGroup], manifest: Manifest, ledger: Ledger, as_json: bool
+    groups: Sequence[RepeatGroup], manifest: Manifest, apart: int, as_json: bool
 ) -> None:
     for group in groups:
         if as_json:
@@ -116,7 +118,6 @@ def _print_groups(
             say(f"    {_asset_text(asset)}  {_evidence_text(evidence)}")
     bytes_only = sum(len(asset.sources) - 1 for asset in manifest.assets.values() if asset.sources)
     repeats = sum(len(group.members) for group in groups)
-    apart = sum(not evidence.same for evidence in ledger.evidence.values())
     counts = {"groups": len(groups), "repeats": repeats, "same_bytes": bytes_only, "near": apart}
     if as_json:
         print_json({"type": "summary", **counts})

@@ -10,6 +10,8 @@ from mirror.model import Asset, Digest
 from mirror.repeats.evidence import Evidence, Pair, Refusal
 from mirror.repeats.reviews import NO_REVIEWS, Reviews
 
+_UNMEASURED = 20.0  # levels of luma: above it `sketch` and `compare` look no closer
+
 
 def orphaned_aliases(
     assets: Iterable[Asset], evidence: Iterable[Evidence], reviews: Reviews
@@ -105,9 +107,11 @@ def _tie(
 def find_refused(
     manifest: Manifest, evidence: Iterable[Evidence], reviews: Reviews = NO_REVIEWS
 ) -> list[Evidence]:
-    """Return the pairs of the manifest that look alike and were kept apart, nearest first.
+    """Return the pairs of the manifest that look alike and were kept apart, likeliest copies first.
 
-    A pair that was accepted and yet stands apart is ambiguous, unless a person split it.
+    Those that leave least unexplained where they differ most come first. Pairs that were refused
+    before that was measured rank as far as pixels are compared at all. A pair that was accepted and
+    yet stands apart is ambiguous, unless a person split it.
     """
     known = (
         judged
@@ -115,14 +119,22 @@ def find_refused(
         if judged.pair.first in manifest.assets and judged.pair.second in manifest.assets
     )
     refused = [_as_kept_apart(judged, manifest, reviews) for judged in known]
-    return sorted(filter(None, refused), key=lambda judged: (judged.distance, judged.pair))
+    return sorted(filter(None, refused), key=likeliest_first)
+
+
+def likeliest_first(judged: Evidence) -> tuple[object, ...]:
+    """Return a sort key: what leaves least where two pictures differ most comes first."""
+    luma = judged.statistics[0] if judged.statistics else _UNMEASURED
+    return luma, judged.distance, judged.pair
 
 
 def _as_kept_apart(judged: Evidence, manifest: Manifest, reviews: Reviews) -> Evidence | None:
-    if not judged.same:
-        return judged
     pair = {judged.pair.first, judged.pair.second}
     kept = {manifest.shown_for(manifest.assets[digest]).digest for digest in pair}
-    if len(kept) == 1 or kept & pair != kept or pair & reviews.split:
+    if len(kept) == 1:  # one group, by another picture or by a person
+        return None
+    if not judged.same:
+        return judged
+    if kept & pair != kept or pair & reviews.split:
         return None
     return replace(judged, tier=None, refusal=Refusal.AMBIGUOUS)

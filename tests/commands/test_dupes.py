@@ -47,7 +47,7 @@ def test_a_group_names_the_kept_picture_its_repeats_and_why(repeated):
 def test_the_evidence_is_kept_and_no_pair_is_judged_twice(repeated, monkeypatch):
     ledger = repeated.root / "manifests" / "ledger.jsonl"
     before = ledger.read_bytes()
-    monkeypatch.setattr("mirror.pipeline.dedupe.compare", lambda *_: 1 / 0)
+    monkeypatch.setattr("mirror.pipeline.dedupe.CompareJob.__call__", lambda *_: 1 / 0)
     (repeated.root / "manifests" / "images.jsonl").unlink()
     repeated.sync()
     assert ledger.read_bytes() == before
@@ -112,3 +112,37 @@ def test_near_lists_what_was_proposed_and_refused(repeated):
     (near,) = map(json.loads, dupes("--near", "--json")[1].splitlines())
     assert near["refusal"] == "same size and coding, other pixels"
     assert {repeated.asset(f"t{n}.png")["sha256"] for n in (1, 2)} == set(near["pair"])
+
+
+def test_near_ranks_what_a_person_might_merge_first(repeated):
+    """A copy by a coder that cannot be retraced comes before the next number in a table."""
+    page = slides.deck(6)[2]
+    picture = page.draw()
+    for name, data in {
+        "page.png": slides.encode(picture),
+        "page.avif": slides.encode(picture, "AVIF", quality=60),
+        "number.jpg": slides.encode(slides.with_digit_changed(page).draw(), "JPEG", quality=85),
+    }.items():
+        repeated.host.put(name, data)
+    repeated.write("more.md", "![](BUCKET/page.png) ![](BUCKET/page.avif) ![](BUCKET/number.jpg)")
+    repeated.sync()
+    first, *others = map(json.loads, dupes("--near", "--json")[1].splitlines())
+    copies = {repeated.asset(name)["sha256"] for name in ("page.png", "page.avif")}
+    assert set(first["pair"]) == copies
+    assert all(first["luma"] < other["luma"] for other in others if "luma" in other)
+
+
+def test_near_leaves_out_what_an_origin_ties(repeated):
+    slide = slides.deck(1)[0].draw()
+    repeated.host.put("twice.png", slides.encode(slide.resize((2560, 1440))))
+    repeated.host.put("one.webp", slides.encode(slide, "WEBP", quality=80))
+    repeated.write("more.md", "![](BUCKET/twice.png) ![](BUCKET/one.webp)")
+    repeated.sync()
+    twice = repeated.asset("twice.png")["sha256"]
+    members = [repeated.asset(name) for name in ("one.png", "one.jpg", "one.webp")]
+    assert {member["alias_of"] for member in members} == {twice}
+    ours = {twice, *(member["sha256"] for member in members)}
+    near = [json.loads(line) for line in dupes("--near", "--json")[1].splitlines()]
+    assert not [pair for pair in near if set(pair["pair"]) <= ours]
+    summary = json.loads(dupes("--json")[1].splitlines()[-1])
+    assert summary["near"] == len(near)
