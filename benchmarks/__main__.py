@@ -5,6 +5,7 @@
     python -m benchmarks heldout FOLDER      the rule for repeats over PDFs and pictures of yours
     python -m benchmarks lookalikes FOLDER   draws pages that differ in a letter, for `dedupe`
     python -m benchmarks fuzz                inputs that break the readers, for an hour
+    python -m benchmarks pairs FOLDER        the cost of a pair, and how `dupes --near` ranks
 
 Real posts and slides are taken from `../shared` where that folder is; otherwise the posts are those
 of the tests, and the slides are drawn.
@@ -20,8 +21,8 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.common import ROOT
 
-NAMES = ("startup", "scan", "manifest", "sync", "link", "verify", "dedupe", "chaos", "scale")
-ON_REQUEST = ("heldout", "lookalikes", "fuzz")
+NAMES = ("startup", "scan", "manifest", "sync", "link", "verify", "dedupe", "chaos")
+ON_REQUEST = ("heldout", "lookalikes", "fuzz", "pairs", "scale")
 POSTS = ROOT.parent / "shared" / "corpus" / "markdown-blogs.tar.gz"
 PICTURES = ROOT.parent / "shared" / "slides-dev"
 DRAWN = 300

@@ -27,6 +27,7 @@ from mirror.repeats.search import find_candidates
 
 Encoder = Callable[[Image.Image], bytes]
 Edit = Callable[[Image.Image, Random], Image.Image | None]
+Judging = Callable[[list[Candidate]], Sequence[Evidence]]
 
 
 def _scaled(image: Image.Image, by: float, resampling: Image.Resampling) -> Image.Image:
@@ -147,7 +148,12 @@ class FamilyTally:
     found: int = 0
     wrong: int = 0
 
-    def add(self, members: Iterable[Member], judge: FamilyJudge, name: str) -> None:
+    def add(
+        self,
+        members: Iterable[Member],
+        judge: Callable[[list[Candidate]], Sequence[Evidence]],
+        name: str,
+    ) -> None:
         known = {member.blob.digest: member for member in members}
         blobs = [member.blob for member in known.values()]
         chosen = run(choose(blobs, find_candidates(blobs)), judge)

@@ -130,13 +130,13 @@ class Judge:
         unknown = [candidate for candidate in wave if candidate.pair not in self.ledger.evidence]
         if unknown:
             self.progress.stage("compare", len(unknown), "pairs")
-        for evidence in self.engine.map(self.job, _side_by_side(unknown), cpu_count() or 1):
+        for evidence in self.engine.map(self.job, side_by_side(unknown), cpu_count() or 1):
             self.ledger.add(evidence)
             self.progress.advance()
         return [self.ledger.evidence[candidate.pair] for candidate in wave]
 
 
-def _side_by_side(wave: Sequence[Candidate]) -> list[Candidate]:
+def side_by_side(wave: Sequence[Candidate]) -> list[Candidate]:
     """Put the pairs of one picture next to each other, so that it is read and decoded once."""
     pairs_of = Counter(chain.from_iterable((c.pair.first, c.pair.second) for c in wave))
 

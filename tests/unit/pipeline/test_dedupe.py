@@ -8,6 +8,7 @@ import pytest
 from support import slides
 from support.sites import BUCKET
 
+from mirror.model import Rule
 from mirror.pipeline import dedupe as stage
 from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
@@ -219,3 +220,37 @@ def test_within_a_source_repeats_of_others_are_found_by_a_later_run(blog):
     assert state(blog) == kept
     blog.sync()
     assert alike() == {frozenset(names)}
+
+
+def test_pictures_that_vanish_during_the_comparison_cost_only_their_own_pairs(shown, monkeypatch):
+    find = stage.find_copy
+
+    def vanishing(archive, destinations, asset):
+        if asset.blob.media_type == "image/jpeg":
+            for path in (shown.root / "archive").rglob("*.jpg"):
+                path.unlink()
+        return find(archive, destinations, asset)
+
+    monkeypatch.setattr(stage, "find_copy", vanishing)
+    result = shown.sync()
+    assert groups(shown) == {PAIR}
+    (finding,) = result.findings
+    lost = shown.asset("copy.jpg")["sha256"]
+    assert finding.rule is Rule.NOT_STORED
+    assert lost in finding.subject
+    ledger = Ledger.load(shown.site.config.manifest / LEDGER)
+    assert not [pair for pair, e in ledger.evidence.items() if e.same and lost in str(pair)]
+
+
+def test_pairs_that_sketches_refuse_read_no_byte(blog, monkeypatch):
+    read = []
+    find = stage.find_copy
+    monkeypatch.setattr(stage, "find_copy", lambda *a: read.append(a[2]) or find(*a))
+    second = SLIDE.copy()
+    second.paste("red", (400, 300, 420, 316))
+    blog.host.put("one.png", slides.encode(SLIDE))
+    blog.host.put("two.jpg", slides.encode(second, "JPEG", quality=88))
+    blog.write("post.md", "![](BUCKET/one.png) ![](BUCKET/two.jpg)")
+    blog.sync()
+    assert "other pixels" in (blog.root / "manifests" / "ledger.jsonl").read_text()
+    assert read == []
