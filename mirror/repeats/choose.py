@@ -94,6 +94,14 @@ def _rank(blob: Blob, *, is_stored: bool) -> tuple[object, ...]:
 
 
 @dataclass
+class _Search:
+    """How far the search for what stands for a picture has come."""
+
+    better: list[tuple[Digest, int]]  # not looked at yet, the next one last
+    explaining: dict[Digest, Evidence] = field(default_factory=dict)  # by the kept picture
+
+
+@dataclass
 class _Assignment:
     """The state of one `choose`."""
 
@@ -107,6 +115,7 @@ class _Assignment:
     _is_same: dict[Pair, bool] = field(default_factory=dict)
     _evidence: dict[Pair, Evidence] = field(default_factory=dict)
     _blobs: Mapping[Digest, Blob] = field(default_factory=dict)
+    _searches: dict[Digest, _Search] = field(default_factory=dict)
     _better: dict[Digest, dict[Digest, int]] = field(default_factory=dict)
     """For each digest the better ones it may be a copy of, with the distance.
 
@@ -206,32 +215,47 @@ class _Assignment:
 
         `None` also if a better picture is not decided yet.
         """
-        explaining: dict[Digest, Evidence] = {}
-        for better, distance in self._better.get(digest, {}).items():
+        search = self._searches.get(digest)
+        if search is None:
+            better_ones = reversed(self._better.get(digest, {}).items())
+            search = self._searches[digest] = _Search(list(better_ones))
+        while search.better:
+            better, distance = search.better[-1]
             if better not in self._chosen:
                 return None
-            kept = self._chosen[better]
-            if kept in explaining:
-                continue
-            if kept != better and self._cannot_tie(digest, better, kept):
-                continue
-            pair = Pair.of(digest, better)
-            if pair not in self._is_same:
-                return Candidate(pair, distance)
-            if not self._is_same[pair]:
-                continue
-            if kept != better:
-                if (candidate := self._unknown_tie(better, kept)) is not None:
-                    return candidate
-                if not self._is_made_from(kept, better):
-                    continue
-            evidence = self._evidence.get(pair)
-            if evidence is None or evidence.exact:  # a person's word, or equal pixels
-                self._chosen[digest] = kept
+            candidate = self._look_at(digest, better, distance, search.explaining)
+            if candidate is not None:
+                return candidate
+            if digest in self._chosen:
                 return None
-            if kept == better or evidence.shows_made_from(better):
-                explaining[kept] = evidence
-        self._chosen[digest] = _only_explanation(explaining) or digest
+            search.better.pop()
+        self._chosen[digest] = _only_explanation(search.explaining) or digest
+        return None
+
+    def _look_at(
+        self, digest: Digest, better: Digest, distance: int, explaining: dict[Digest, Evidence]
+    ) -> Candidate | None:
+        """Add to `explaining`, or choose, if `better` explains; or return the pair to be judged."""
+        kept = self._chosen[better]
+        if kept in explaining:
+            return None
+        if kept != better and self._cannot_tie(digest, better, kept):
+            return None
+        pair = Pair.of(digest, better)
+        if pair not in self._is_same:
+            return Candidate(pair, distance)
+        if not self._is_same[pair]:
+            return None
+        if kept != better:
+            if (candidate := self._unknown_tie(better, kept)) is not None:
+                return candidate
+            if not self._is_made_from(kept, better):
+                return None
+        evidence = self._evidence.get(pair)
+        if evidence is None or evidence.exact:  # a person's word, or equal pixels
+            self._chosen[digest] = kept
+        elif kept == better or evidence.shows_made_from(better):
+            explaining[kept] = evidence
         return None
 
     def _cannot_tie(self, digest: Digest, member: Digest, kept: Digest) -> bool:
