@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
@@ -299,6 +300,11 @@ class Picture:
     def sampling(self) -> int:
         """Chroma sampling of a JPEG as Pillow counts it; -1 for one component or an odd one."""
         return JpegImagePlugin.get_sampling(self._file)
+
+    @cached_property
+    def components(self) -> list[Component]:
+        """What `components` returns for its bytes, decoded once."""
+        return components(self.data)
 
     @property
     def plays(self) -> int | None:

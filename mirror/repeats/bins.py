@@ -11,7 +11,7 @@ Numbers of libjpeg are those of libjpeg-turbo; numbers of Go are those of its st
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -34,14 +34,14 @@ _MAX_STEPS = 24  # coefficients of one block that may lie on an edge
 _BATCH = 512  # blocks; most pictures that differ do so in the first of them
 
 
-def fits_bins(copy: bytes, recoded: bytes, origin: Image.Image, top: int = 0) -> bool:
-    """Return True if the JPEG `copy` may show the RGB picture `origin`.
+def fits_bins(copy: Sequence[Component], recoded: bytes, origin: Image.Image, top: int = 0) -> bool:
+    """Return True if the JPEG with the components `copy` may show the RGB picture `origin`.
 
     `recoded` is a JPEG of `origin` with the same tables. Blocks in which the two agree are taken
     for explained. `origin` may be some rows of the picture, from `top` on, in whole units.
     """
     recoded_components = components(recoded)
-    copy_components = [component.rows(top, origin.height) for component in components(copy)]
+    copy_components = [component.rows(top, origin.height) for component in copy]
     pixels = np.asarray(origin)
     return 0 < len(copy_components) == len(recoded_components) and all(
         any(_explains(coder, part, recoded_part, pixels) for coder in coders)

@@ -116,7 +116,7 @@ def _may_be_by_another_coder(copy: Picture, image: Image.Image, top: int = 0) ->
     if options is None or copy.orientation != 1:  # a turned block has other coefficients
         return False
     plain = image if len(options) > 1 else image.convert("L")
-    return fits_bins(copy.data, _encoded(plain, "JPEG", **options).getvalue(), image, top)
+    return fits_bins(copy.components, _encoded(plain, "JPEG", **options).getvalue(), image, top)
 
 
 def _second_jpeg(
