@@ -577,7 +577,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sample", type=int, default=60, help="pictures copied and edited")
-    parser.add_argument("--families", type=int, default=6, help="pictures with families of copies")
+    parser.add_argument("--families", type=int, default=2, help="pictures with families of copies")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--search", action="store_true", help="also time the candidate search")
     parser.add_argument(

@@ -8,6 +8,7 @@ number, another letter, words of another colour.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -179,6 +180,7 @@ def families(
     tallies: dict[str, FamilyTally] = {}
     print("families, a slide and a sibling with copies of each, either way round:")
     for title, image in pictures:
+        print(f"  {title}", file=sys.stderr)
         for name, slide, sibling in siblings(image, edits, random):
             made = {
                 (is_sibling, kind): Member(is_sibling, kind, data, inspect(data))

@@ -43,7 +43,7 @@ _NEARBY = 1.25  # resizers that leave this many times the least are tried too; n
 _DECIMALS = 4  # of statistics in the ledger
 # Bytes a pixel that a pair takes while it is compared, and that a decoded picture takes.
 _BYTES_PER_PIXEL, _BYTES_PER_SIDE = 24, 14
-_MAX_BYTES_OF_SIDES = 96 << 20  # twelve slides, or three of twice the size
+_MAX_BYTES_OF_SIDES = 64 << 20  # five slides, or one of twice the size
 # Pairs that are compared at once take no more bytes than this. One pair may take more, alone.
 _room = DecodingBudget(1 << 30)
 
