@@ -40,7 +40,8 @@ def choose(
     same origin as a kept one shows what that one shows, a copy of a copy need not.
 
     A picture that several kept ones explain is a copy of none of them, unless just one reproduces
-    it to the last bit: it no longer shows what tells those apart.
+    it to the last bit: it no longer shows what tells those apart. If all of them were made from it,
+    the best of them stands for it.
 
     In `settled`, an `alias_of` stands until a review splits it. A stored picture may get a better
     one to stand for it. Its own aliases follow only where they are the same as the new one
@@ -115,6 +116,8 @@ class _Assignment:
     _is_same: dict[Pair, bool] = field(default_factory=dict)
     _evidence: dict[Pair, Evidence] = field(default_factory=dict)
     _blobs: Mapping[Digest, Blob] = field(default_factory=dict)
+    _place: Mapping[Digest, int] = field(default_factory=dict)
+    """The place of each digest in the order of choice, the best first."""
     _searches: dict[Digest, _Search] = field(default_factory=dict)
     _better: dict[Digest, dict[Digest, int]] = field(default_factory=dict)
     """For each digest the better ones it may be a copy of, with the distance.
@@ -134,7 +137,7 @@ class _Assignment:
             for digest, asset in assets.items()
             if asset.alias_of in blobs and self._is_valid(digest, asset.alias_of)
         }
-        self._blobs = blobs
+        self._blobs, self._place = blobs, place
         self._apply_reviews(blobs, recorded)
         self._list_better(blobs, place)
         self._chosen.update(recorded)
@@ -229,7 +232,7 @@ class _Assignment:
             if digest in self._chosen:
                 return None
             search.better.pop()
-        self._chosen[digest] = _only_explanation(search.explaining) or digest
+        self._chosen[digest] = self._explanation_of(digest, search.explaining) or digest
         return None
 
     def _look_at(
@@ -257,6 +260,17 @@ class _Assignment:
         elif kept == better or evidence.shows_made_from(better):
             explaining[kept] = evidence
         return None
+
+    def _explanation_of(
+        self, digest: Digest, explaining: Mapping[Digest, Evidence]
+    ) -> Digest | None:
+        """Return the kept picture that `digest` stands behind; `None` if several would do.
+
+        Those that were all made from it leave no doubt, and the best of them stands for it.
+        """
+        if explaining and all(evidence.origin == digest for evidence in explaining.values()):
+            return min(explaining, key=self._place.__getitem__)
+        return _only_explanation(explaining)
 
     def _cannot_tie(self, digest: Digest, member: Digest, kept: Digest) -> bool:
         """Return True if what is known already keeps `member` from tying the two."""

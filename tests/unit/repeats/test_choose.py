@@ -309,6 +309,19 @@ def test_a_copy_is_compared_with_its_origin_and_not_with_the_enlargement():
     assert Pair.of(TWICE.digest, JPEG.digest) not in {candidate.pair for candidate in asked}
 
 
+def test_an_origin_stands_behind_the_best_of_what_was_made_from_it():
+    larger = blob("larger", 1920, 1080, "image/jpeg")
+    blobs = [TWICE, larger, SLIDE, JPEG]
+    made_from_slide = {(TWICE, SLIDE): SLIDE, (larger, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE}
+    for statistics in ((0.0,), (1.0,)):
+        chosen = run(choose(blobs, near(*blobs)), made(made_from_slide, statistics))
+        assert chosen[SLIDE.digest] == chosen[JPEG.digest] == TWICE.digest
+        assert chosen[larger.digest] == larger.digest
+    doubtful = made_from_slide | {(larger, SLIDE): larger}
+    chosen = run(choose(blobs, near(*blobs)), made(doubtful))
+    assert chosen[SLIDE.digest] == SLIDE.digest
+
+
 def test_a_merge_by_a_person_comes_before_equal_pixels():
     twin = replace(SLIDE, digest=sha("twin"), size=900)
     reviews = Reviews().merging(Pair.of(TWICE.digest, twin.digest))
