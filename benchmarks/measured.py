@@ -1,6 +1,8 @@
 """One piece of work in a process of its own, and what it took, as JSON on stdout.
 
-    python -m benchmarks.measured sync|verify|verify-posts CONFIG
+    python -m benchmarks.measured sync|sync-serial|sync-dask|sync-dask-killed CONFIG
+    python -m benchmarks.measured shard-N/M CONFIG
+    python -m benchmarks.measured verify|verify-posts CONFIG
     python -m benchmarks.measured bound|imagehash FOLDER
     python -m benchmarks.measured manifest FILE
     python -m benchmarks.measured host FOLDER
@@ -17,6 +19,7 @@ import json
 import os
 import re
 import resource
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -26,6 +29,7 @@ from contextlib import closing
 from functools import partial
 from itertools import combinations
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -42,6 +46,14 @@ class Timed:
         self.cpu_s: dict[str, list[float]] = defaultdict(list)
         self._engine = engine
 
+    @property
+    def in_process(self) -> bool:
+        return True
+
+    @property
+    def cores(self) -> int:
+        return int(self._engine.cores)
+
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Any:
         spent = self.cpu_s[_name(job)]
 
@@ -55,24 +67,66 @@ class Timed:
         with closing(self._engine.map(timed, items, workers)) as results:
             yield from results
 
+    def totals(self) -> dict[str, float]:
+        return {name: sum(spent) for name, spent in self.cpu_s.items()}
+
 
 def _name(job: Any) -> str:
     return job.func.__name__ if isinstance(job, partial) else type(job).__name__
 
 
-def sync(path: Path) -> dict[str, Any]:
-    from mirror.config import load_config
+def sync(path: Path, *, serial: bool = False) -> dict[str, Any]:
+    from mirror.engine import Serial, Threads
+
+    engine = Timed(Serial() if serial else Threads())
+    return _sync(path, engine) | {"cpu_s": engine.totals()}
+
+
+def shard(path: Path, *, part: str) -> dict[str, Any]:
     from mirror.engine import Threads
+
+    return _sync(path, Threads(), part=part)
+
+
+def sync_dask(path: Path, *, kills: bool = False) -> dict[str, Any]:
+    """Back up on a cluster of this machine; with `kills`, one of its workers dies half-way."""
+    from mirror.cluster import open_cluster
+    from mirror.config import load_config
+    from mirror.pipeline.apart import worker_problems
+
+    with open_cluster(None, os.cpu_count() or 1) as cluster:
+        cluster.ask_workers(worker_problems, load_config(path), "")  # they import what they need
+        before = sum(cluster.ask_workers(time.process_time).values())
+        if kills:
+            Thread(target=_kill_a_worker, args=(cluster, path.parent), daemon=True).start()
+        facts = _sync(path, cluster)
+        after = sum(cluster.ask_workers(time.process_time).values())
+        facts["run_cpu_s"] += max(after - before, 0)  # less, where a worker is a new one
+    return facts
+
+
+def _kill_a_worker(cluster: Any, site: Path) -> None:
+    while sum(1 for _ in (site / "archive").rglob("*.*")) < 100:
+        time.sleep(0.05)
+    os.kill(next(iter(cluster.ask_workers(os.getpid).values())), signal.SIGKILL)
+
+
+def _sync(path: Path, engine: Any, *, part: str | None = None) -> dict[str, Any]:
+    from mirror.config import load_config
     from mirror.pipeline.parts import open_parts
     from mirror.pipeline.progress import Silent
+    from mirror.pipeline.shards import Shard
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run
 
     site = open_parts(load_config(path))
-    engine = Timed(Threads())
-    with site.lock("benchmark"):
-        result = run(site, engine, SyncOptions(), Silent())
-    return _facts(site, engine, result.summary, [f.message for f in result.findings])
+    options = SyncOptions(shard=Shard.parse(part) if part else None)
+    with site.lock("benchmark", options.shard.name if options.shard else ""):
+        began, cpu_began = time.perf_counter(), time.process_time()
+        result = run(site, engine, options, Silent())
+        run_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    facts = _facts(site, result.summary, [f.message for f in result.findings])
+    return facts | {"run_s": run_s, "run_cpu_s": cpu_s, "coordinator_cpu_s": cpu_s}
 
 
 def verify(path: Path, *, posts: bool = False) -> dict[str, Any]:
@@ -86,17 +140,15 @@ def verify(path: Path, *, posts: bool = False) -> dict[str, Any]:
     site = open_parts(load_config(path))
     engine = Timed(Threads())
     result = run(site, engine, VerifyOptions(posts=posts), Silent())
-    return _facts(site, engine, result.summary, [f.message for f in result.findings])
+    facts = _facts(site, result.summary, [f.message for f in result.findings])
+    return facts | {"cpu_s": engine.totals()}
 
 
-def _facts(
-    site: Any, engine: Timed, summary: dict[str, Any], findings: list[str]
-) -> dict[str, Any]:
+def _facts(site: Any, summary: dict[str, Any], findings: list[str]) -> dict[str, Any]:
     requests = [getattr(target.store, "requests", {}) for target in site.destinations]
     return {
         "summary": summary,
         "findings": findings[:5],
-        "cpu_s": {name: sum(spent) for name, spent in engine.cpu_s.items()},
         "requests": sum(sum(counted.values()) for counted in requests),
     }
 
@@ -209,6 +261,9 @@ def main() -> None:
     name, path = sys.argv[1], Path(sys.argv[2])
     work: dict[str, Callable[[Path], dict[str, Any] | None]] = {
         "sync": sync,
+        "sync-serial": partial(sync, serial=True),
+        "sync-dask": sync_dask,
+        "sync-dask-killed": partial(sync_dask, kills=True),
         "verify": verify,
         "verify-posts": partial(verify, posts=True),
         "bound": bound,
@@ -222,7 +277,10 @@ def main() -> None:
 
         collect_rarely()  # as the command does
     began = time.perf_counter()
-    facts = work[name](path)
+    if name.startswith("shard-"):
+        facts: dict[str, Any] | None = shard(path, part=name.removeprefix("shard-"))
+    else:
+        facts = work[name](path)
     if facts is not None:
         usage = resource.getrusage(resource.RUSAGE_SELF)
         facts["work_s"] = time.perf_counter() - began

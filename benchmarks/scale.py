@@ -2,6 +2,7 @@
 
 python -m benchmarks scale memory [...]   memory and CPU time of the commands
 python -m benchmarks scale search [...]   the pairs of pictures that look alike
+python -m benchmarks scale engines [...]  one backup in threads, in shards and on a Dask cluster
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("memory", "search")
+PARTS = ("memory", "search", "engines")
 
 
 def main() -> None:

@@ -1,10 +1,11 @@
-"""The engines that run jobs: one after the other, or in threads.
+"""The engines that run jobs: one after the other, or in threads. `cluster.py` has one more.
 
 A job takes one item and returns one value.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from itertools import islice, repeat
@@ -24,11 +25,22 @@ Results: TypeAlias = Generator[R, None, None]
 class Engine(Protocol):
     """Runs jobs over items. Every implementation passes one contract suite."""
 
+    @property
+    def in_process(self) -> bool:
+        """True if jobs run in this process; else job, items and results are pickled."""
+        ...
+
+    @property
+    def cores(self) -> int:
+        """The number of jobs that compute at once."""
+        ...
+
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         """Yield `job(item)` for every item, in any order, each as it finishes.
 
-        Lazy and bounded: at most `2 * workers` items are taken and not yet yielded, so maps can be
-        chained into overlapping stages. An exception out of a job ends the map; closing it early
+        At most `workers` jobs run at once. Lazy and bounded: at most `2 * workers` items, or
+        batches of them, are taken and not yet yielded, so maps can be chained into overlapping
+        stages. An exception out of a job ends the map; closing it early
         lets the jobs that run finish and starts no other. After Ctrl-C (an exception that is no
         `Exception`) they have two seconds: a job that waits for a slow host must not hold up the
         end.
@@ -40,6 +52,14 @@ class Engine(Protocol):
 class Serial:
     """One job at a time, in the caller's thread, in order."""
 
+    @property
+    def in_process(self) -> bool:
+        return True
+
+    @property
+    def cores(self) -> int:
+        return 1
+
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int = 1) -> Results[R]:
         for item in items:
             yield job(item)
@@ -48,6 +68,14 @@ class Serial:
 @dataclass(frozen=True, slots=True)
 class Threads:
     """Each map has `workers` threads: for jobs that wait, or that release the interpreter lock."""
+
+    @property
+    def in_process(self) -> bool:
+        return True
+
+    @property
+    def cores(self) -> int:
+        return os.cpu_count() or 1
 
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         # Two queues are used instead of futures: the locks of a future cost more than a small job.

@@ -269,6 +269,10 @@ class Rule(Enum):
     DECISION = "M214", "decision-of-a-person", Outcome.WARNING
     SOURCE_NOT_PROVEN = "M215", "source-not-proven", Outcome.FAILURE
     SOURCE_MOVED = "M216", "source-of-a-known-picture", Outcome.WARNING
+    SHARD_NOT_TAKEN = "M217", "shard-not-taken", Outcome.FAILURE
+    SHARD_MISSING = "M218", "shard-missing", Outcome.WARNING
+    SHARD_TWICE = "M220", "shard-run-twice", Outcome.WARNING
+    HOST_LIMIT = "M219", "host-limit-exceeded", Outcome.WARNING
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE

@@ -8,6 +8,7 @@ redirects.jsonl   where hosts redirected recorded addresses; without it, two tha
 last-sync.jsonl   the summary and the findings of the last sync
 sealed.txt        the archive whose lists lacked nothing but what is named in
 unsealed-….txt    the originals that a run has put since (`mirror.archive`)
+shards/           what shards of a sync hand on, and their locks
 held/             pictures that wait for a person's word: images.jsonl, and damaged bytes
 """
 
@@ -61,13 +62,20 @@ class State:
             HeldImages(folder / "held"),
         )
 
+    @property
+    def shards(self) -> Path:
+        """The folder of what shards hand on."""
+        return self.folder / "shards"
+
     @contextmanager
-    def lock(self, command: str, roots: Iterable[Path]) -> Iterator[None]:
+    def lock(self, command: str, roots: Iterable[Path], shard: str = "") -> Iterator[None]:
         """Let one run at a time work here; raise `HeldError` that names the other.
 
-        Temporary files that a killed run left below `roots` are removed.
+        A run of a `shard`, given by its name, has a lock of its own. Temporary files that a killed
+        run left below `roots` are removed.
         """
-        lock = Lock(self.folder / "lock", command)
+        path = self.shards / f"{shard}.lock" if shard else self.folder / "lock"
+        lock = Lock(path, command)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             create_whole(self.folder / ".gitignore", b"*\n")

@@ -111,6 +111,10 @@ class Archive:
         self._put[key] = len(data)
         self._keep(key, data)
 
+    def note(self, blob: Blob) -> None:
+        """Let `seal` enter an original that another process has put, which may still run."""
+        self._put[_key(blob.digest, blob.media_type)] = blob.size
+
     def get(self, digest: Digest, media_type: str, size: int | None = None) -> bytes:
         """Return the original. Raise `ArchiveError` unless its bytes have this digest.
 

@@ -94,13 +94,14 @@ def exit_code(findings: Iterable[Finding], *, checks: bool = False) -> int:
 def setup_exit_code(error: Exception) -> int | None:
     """Return the exit code for an error that stops a whole run; `None` for a bug."""
     from mirror.archive import ArchiveError
+    from mirror.cluster import ClusterError, MissingExtraError
     from mirror.files import HeldError
     from mirror.records import RecordError, StateError
     from mirror.store import StoreError
 
-    if isinstance(error, ConfigError | RecordError):
+    if isinstance(error, ConfigError | RecordError | MissingExtraError):
         return EXIT_USAGE
-    if isinstance(error, ArchiveError | OutputError | StateError | StoreError):
+    if isinstance(error, ArchiveError | ClusterError | OutputError | StateError | StoreError):
         return EXIT_FAILED
     return EXIT_REFUSED if isinstance(error, HeldError) else None
 
@@ -155,14 +156,14 @@ class Result(Protocol):
 
 @contextmanager
 def running(
-    parts: Parts, command: str, *, as_json: bool, quiet: bool, writes: bool
+    parts: Parts, command: str, *, as_json: bool, quiet: bool, writes: bool, shard: str = ""
 ) -> Iterator[Progress]:
     """Yield the progress to report to, and take it off the screen in the end.
 
-    A command that `writes` holds the lock of the site meanwhile.
+    A command that `writes` holds the lock of the site meanwhile, or that of a `shard`.
     """
     progress = _progress(as_json, quiet)
-    with parts.lock(f"mirror {command}") if writes else nullcontext():
+    with parts.lock(f"mirror {command}", shard) if writes else nullcontext():
         try:
             yield progress
         finally:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from typing import Annotated
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +23,7 @@ from mirror.cli.common import (
     finish,
     load,
     open_site,
+    path,
     reached_destinations,
     running,
 )
@@ -26,6 +31,18 @@ from mirror.config import CONFIG_NAME, Config, ConfigError
 from mirror.console import for_log
 from mirror.model import Finding, Rule
 from mirror.repeats import Scope
+
+if TYPE_CHECKING:
+    from mirror.engine import Engine
+    from mirror.pipeline.parts import Parts
+    from mirror.pipeline.shards import Shard
+
+
+class EngineName(Enum):
+    """What runs the work of a sync."""
+
+    THREADS = "threads"
+    DASK = "dask"
 
 
 def sync(
@@ -49,28 +66,111 @@ def sync(
             "`all` makes up for it.",
         ),
     ] = Scope.ALL,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="N/M",
+            help="Fetch only the N-th of M parts; a later sync takes all parts together.",
+        ),
+    ] = None,
+    collect: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--collect",
+            metavar="DIR",
+            help="Also take the shards and originals in this copy of the site.",
+            show_default=False,
+            parser=path,
+        ),
+    ] = None,
+    engine: Annotated[
+        EngineName, typer.Option("--engine", help="What runs the work: threads, or a Dask cluster.")
+    ] = EngineName.THREADS,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            metavar="ADDRESS",
+            help="The scheduler of the Dask cluster; else one is started on this machine.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Back up: fetch new images, keep the originals, store them in every destination."""
-    from mirror.engine import Threads
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run_sync
 
+    part = _part(shard, collect, engine, scheduler)
     settings = load(config)
     _need_sources(settings)
     parts = open_site(settings)
-    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, scope)
-    with running(parts, "sync", as_json=as_json, quiet=quiet, writes=not dry_run) as progress:
-        result = run_sync(parts, Threads(), options, progress)
-        if not dry_run:
+    options = SyncOptions(
+        tuple(paths or ()), dry_run, refresh, limit, scope, part, tuple(_sites(collect or ()))
+    )
+    name = part.name if part else ""
+    with (
+        running(parts, "sync", as_json=as_json, quiet=quiet, writes=not dry_run, shard=name) as log,
+        _engine(parts, engine, scheduler, opens=not dry_run) as opened,
+    ):
+        result = run_sync(parts, opened, options, log)
+        if not dry_run and not part:
             parts.state.last_sync.save(result.summary, result.findings)
     if dry_run:
         lines = _plan_lines(result.summary, result.planned)
+    elif part:
+        lines = _shard_lines(part, result.summary, result.findings)
     else:
         lines = _sync_lines(result.summary, result.stored, settings, result.findings)
-    finish(result, progress, [_posts_line(result.summary), *lines], verbose=verbose)
+    finish(result, log, [_posts_line(result.summary), *lines], verbose=verbose)
+
+
+def _part(
+    shard: str | None, collect: Sequence[Path] | None, engine: EngineName, scheduler: str | None
+) -> Shard | None:
+    """Return the part to fetch; raise for options that do not go together."""
+    from mirror.pipeline.shards import Shard
+
+    if scheduler is not None and engine is not EngineName.DASK:
+        raise typer.BadParameter("goes with `--engine dask`", param_hint="--scheduler")
+    if shard is None:
+        return None
+    if collect:
+        raise typer.BadParameter(
+            "a shard takes no others; the sync behind them does", param_hint="--collect"
+        )
+    try:
+        return Shard.parse(shard)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--shard") from error
+
+
+def _sites(folders: Iterable[Path]) -> Iterator[Path]:
+    """Yield the folders that hold copies of the site. Raise `ConfigError` for one that is none."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"--collect {folder}: no such folder")
+        yield folder.absolute()
+
+
+@contextmanager
+def _engine(
+    parts: Parts, name: EngineName, scheduler: str | None, *, opens: bool
+) -> Iterator[Engine]:
+    """Yield the engine that runs the work, with a cluster only where there is work."""
+    from mirror.engine import Threads
+
+    if name is EngineName.THREADS or not opens:
+        yield Threads()
+        return
+    from mirror.cluster import open_cluster
+    from mirror.pipeline.apart import checked_workers
+
+    with open_cluster(scheduler, os.cpu_count() or 1) as cluster, checked_workers(cluster, parts):
+        yield cluster
 
 
 def _need_sources(settings: Config) -> None:
@@ -96,6 +196,16 @@ def _posts_line(summary: Mapping[str, int | float]) -> str:
 def _plan_lines(summary: Mapping[str, int | float], planned: Sequence[str]) -> list[str]:
     lines = [f"would fetch {for_log(address)}" for address in planned]
     return [*lines, f"{len(planned):,} to fetch, {summary['reused']:,} known already"]
+
+
+def _shard_lines(
+    shard: Shard, summary: Mapping[str, int | float], findings: Sequence[Finding]
+) -> list[str]:
+    return [
+        _fetched_line(summary, findings),
+        f"part {shard} is done in {summary['seconds']:.1f} s; `mirror sync` takes all parts "
+        "together",
+    ]
 
 
 def _sync_lines(
@@ -125,6 +235,8 @@ def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding
     if originals:
         fetched += f" and {count_text(originals, 'unprocessed original')}"
     parts = [f"{fetched} ({size_text(summary['bytes'])})"]
+    if summary.get("collected"):
+        parts.append(f"{summary['collected']:,} taken from shards")
     parts.append(f"{summary['reused']:,} known already")
     if summary.get("ignored"):
         parts.append(f"{summary['ignored']:,} ignored")

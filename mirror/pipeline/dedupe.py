@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from os import cpu_count
 
 from mirror.archive import Archive
 from mirror.destinations import Destination
@@ -71,28 +70,36 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two pictures that look alike, and their assets."""
+
+    candidate: Candidate
+    first: Asset
+    second: Asset
+
+
+@dataclass(frozen=True, slots=True)
 class CompareJob:
     """Take two pictures that look alike and return the evidence that they are one, or are not.
 
     Most pairs are refused by `sketches`, where they are kept, and no byte is read then.
     """
 
-    manifest: Manifest
     archive: Archive
     destinations: Sequence[Destination]
     limits: ImageLimits
     sketches: Sketches = field(default_factory=Sketches)
     sides: Sides = field(default_factory=Sides)
 
-    def __call__(self, candidate: Candidate) -> Evidence:
-        pair, distance = candidate.pair, candidate.distance
+    def __call__(self, comparison: Comparison) -> Evidence:
+        pair, distance = comparison.candidate.pair, comparison.candidate.distance
         first, second = (self.sketches.get(digest) for digest in (pair.first, pair.second))
         if first is not None and second is not None:
             evidence = refuse(pair, first, second, distance)
             if evidence is not None:
                 return evidence
         with suppress(ImageError):
-            one, other = self._side(pair.first), self._side(pair.second)
+            one, other = self._side(comparison.first), self._side(comparison.second)
             if one is not None and other is not None:
                 evidence = compare_sides(one, other, distance)
                 self._keep(one)
@@ -100,16 +107,16 @@ class CompareJob:
                 return evidence
         return Evidence(pair, distance, refusal=Refusal.UNREADABLE)
 
-    def _side(self, digest: Digest) -> Side | None:
-        side = self.sides.get(digest)
+    def _side(self, asset: Asset) -> Side | None:
+        side = self.sides.get(asset.digest)
         if side is not None:
             return side
         # A fresh clone may have no archive. A stored object is as good, and without it a repeat
         # would be missed.
-        copy = find_copy(self.archive, self.destinations, self.manifest.assets[digest])
+        copy = find_copy(self.archive, self.destinations, asset)
         if not isinstance(copy, GoodCopy):
             return None
-        return Side(copy.data, self.limits, self.sketches.get(digest))
+        return Side(copy.data, self.limits, self.sketches.get(asset.digest))
 
     def _keep(self, side: Side) -> None:
         if side.is_decoded:
@@ -122,6 +129,7 @@ class Judge:
     """Answer a wave of pairs from the ledger, and compare those it lacks on all cores at once."""
 
     job: CompareJob
+    manifest: Manifest
     engine: Engine
     ledger: Ledger
     progress: Progress
@@ -130,7 +138,12 @@ class Judge:
         unknown = [candidate for candidate in wave if candidate.pair not in self.ledger.evidence]
         if unknown:
             self.progress.stage("compare", len(unknown), "pairs")
-        for evidence in self.engine.map(self.job, side_by_side(unknown), cpu_count() or 1):
+        assets = self.manifest.assets
+        pairs = [
+            Comparison(item, assets[item.pair.first], assets[item.pair.second])
+            for item in side_by_side(unknown)
+        ]
+        for evidence in self.engine.map(self.job, pairs, self.engine.cores):
             self.ledger.add(evidence)
             self.progress.advance()
         return [self.ledger.evidence[candidate.pair] for candidate in wave]

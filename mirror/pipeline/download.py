@@ -129,10 +129,13 @@ class FetchJob:
 
 @dataclass(frozen=True, slots=True)
 class InspectJob:
-    """Take bytes, put them into the archive, enter them in the journal, and return their blob."""
+    """Take bytes, put them into the archive, enter them in the journal, and return their blob.
+
+    Without a journal, who takes the results keeps them.
+    """
 
     archive: Archive
-    journal: Journal
+    journal: Journal | None
     held: HeldImages
     reviews: Reviews
     limits: ImageLimits
@@ -170,7 +173,8 @@ class InspectJob:
             if not self.reviews.accepts(request.addresses[0], blob.digest):
                 return self._hold(received, blob, finding)
             self.archive.put(blob, received.data)
-        if received.final_url is None:  # else the picture may have to be held back
+        # A picture behind a redirect may have to be held back.
+        if self.journal is not None and received.final_url is None:
             self.journal.append(request.addresses, blob)
         return Original(request, blob, received.validators, received.final_url)
 

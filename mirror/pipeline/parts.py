@@ -42,9 +42,13 @@ class Parts:
         """The folders that commands write to, by name: `archive`, …, or the destination's."""
         return written_folders(self.config, self.destinations)
 
-    def lock(self, command: str) -> AbstractContextManager[None]:
-        """Let one command at a time write to this site; raise `HeldError` that names the other."""
-        return self.state.lock(command, (self.config.manifest, *store_roots(self.destinations)))
+    def lock(self, command: str, shard: str = "") -> AbstractContextManager[None]:
+        """Let one command at a time write to this site; raise `HeldError` that names the other.
+
+        A run of a `shard`, given by its name, only keeps out another run of it.
+        """
+        roots = () if shard else (self.config.manifest, *store_roots(self.destinations))
+        return self.state.lock(command, roots, shard)
 
 
 def open_parts(config: Config) -> Parts:

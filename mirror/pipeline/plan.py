@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -195,12 +195,15 @@ def plan(
     *,
     refresh: bool = False,
     limit: int | None = None,
+    covers: Callable[[Sequence[Address]], bool] = lambda _: True,
+    answered: Container[FetchItem] = (),
 ) -> Plan:
     """Decide what to fetch, in the order in which posts show it.
 
     `refresh` also asks for images that are known. With a `limit`, addresses that were never asked
     for come first, then those that were asked for longest ago. So run by run everything gets its
-    turn.
+    turn. Requests that are `answered` count against no limit. A shard only makes the requests
+    whose addresses it `covers`.
     """
     counts = Counter(urls=len(images), reused=0, ignored=0, postponed=0)
     known = list(inventory.unrecorded)
@@ -225,12 +228,13 @@ def plan(
                 validators = inventory.validators_of(located.address, blob)
                 request = FetchItem(located, (located.address,), image, is_original, validators)
                 groups.setdefault(located.object_name, []).append(request)
-    requests = [_join(group) for group in groups.values()]
+    requests = [item for item in map(_join, groups.values()) if covers(item.addresses)]
     chosen = requests
     if limit is not None:
         turns = {address: turn for turn, address in enumerate(inventory.validators)}
-        requests.sort(key=lambda item: min(turns.get(address, -1) for address in item.addresses))
-        chosen = requests[:limit]
+        left = [item for item in requests if item not in answered]
+        left.sort(key=lambda item: min(turns.get(address, -1) for address in item.addresses))
+        chosen = [*(item for item in requests if item in answered), *left[:limit]]
     counts["postponed"] = len(requests) - len(chosen)
     return Plan(chosen, known, counts)
 

@@ -5,7 +5,7 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,10 +14,12 @@ from time import monotonic
 
 from mirror.archive import Archive
 from mirror.destinations import key_template
-from mirror.engine import Engine
+from mirror.engine import Engine, Results
 from mirror.model import Finding, HeldImage
 from mirror.pictures.decode import ImageLimits
 from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
+from mirror.pipeline.apart import answer_requests
+from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
 from mirror.pipeline.dedupe import (
     CompareJob,
     DedupeRules,
@@ -28,6 +30,7 @@ from mirror.pipeline.dedupe import (
     source_names,
 )
 from mirror.pipeline.download import (
+    DownloadResult,
     FetchJob,
     InspectJob,
     Original,
@@ -39,11 +42,13 @@ from mirror.pipeline.download import (
 from mirror.pipeline.hold import accepted_images, doubt, hold_back, still_held, waiting
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
-from mirror.pipeline.plan import Inventory, plan, unused_entries
+from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import ResolvedReferences, find_orphans, images_behind
 from mirror.pipeline.scan import scan, signatures
+from mirror.pipeline.shard_run import run_shard
+from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.store import (
     StoreJob,
@@ -57,7 +62,7 @@ from mirror.pipeline.store import (
 from mirror.posts import sweep_beside
 from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
-from mirror.repeats.reviews import REVIEWS, load_reviews
+from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.repeats.sketch import Sketches
 from mirror.state import HeldImages
 from mirror.urls.address import Address, identity
@@ -68,6 +73,8 @@ class SyncOptions:
     """The arguments of the command; `paths` override the configured ones.
 
     `scope` says among which pictures repeats are looked for.
+    With `shard` only that part of the images is fetched. `collect` are copies of the site on which
+    shards ran.
     """
 
     paths: tuple[Path, ...] = ()
@@ -75,6 +82,8 @@ class SyncOptions:
     refresh: bool = False
     limit: int | None = None
     scope: Scope = Scope.ALL
+    shard: Shard | None = None
+    collect: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +138,30 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     proof = SourceProof(archive.source_record(), reviews, locator)
     inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, archived)
     findings.extend(told_apart(settled, (image.located.address for image in images)))
-    todo = plan(images, inventory, config.ignored, refresh=options.refresh, limit=options.limit)
+    shards = earlier_answers(parts, options.shard, options.collect, refresh=options.refresh)
+    findings.extend(shards.findings)
+    todo = plan(
+        images,
+        inventory,
+        config.ignored,
+        refresh=options.refresh,
+        limit=options.limit,
+        covers=options.shard.covers if options.shard else _is_all,
+        answered=shards.answers,
+    )
     counts = scanned.tally() | dict(todo.counts)
     # With `refresh` they are among the images.
     counts["mirrored"] = 0 if options.refresh else resolved.count_mirrored()
     if options.dry_run:
-        for address in todo.addresses:
+        requests = [item for item in todo.requests if item not in shards.answers]
+        planned = [address for item in requests for address in item.addresses]
+        for address in planned:
             progress.event("would-fetch", source=address)
-        return SyncResult(summary(counts, findings, started), findings, todo.addresses)
+        return SyncResult(summary(counts, findings, started), findings, planned)
+    if options.shard is not None:
+        file = ShardFile.of(config, options.shard, refresh=options.refresh)
+        counts |= run_shard(parts, engine, file, todo.requests, shards, reviews, findings, progress)
+        return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
     # Fetch and inspect, overlapping.
     sweep_beside(scanned_post.post for scanned_post in scanned.posts)
@@ -147,14 +172,12 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
     unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
     with sealing(archive) if unsealed else nullcontext():
+        copy = CopyJob(config, archive, state.held, reviews)
+        taken, left, unfit = shards.take(todo.requests, copy)
+        findings.extend(unfit)
         if todo.requests:
-            with open_origins(config.sources, config.fetch) as origins:
-                inspect = InspectJob(
-                    archive, state.journal, state.held, reviews, limits, sketches.watch
-                )
-                fetch = FetchJob(origins)
-                results = download(engine, fetch, inspect, todo.requests, config.fetch.concurrency)
-                originals, damaged = collect(results, todo.requests, findings, progress)
+            results = _download(parts, engine, reviews, sketches, taken, left)
+            originals, damaged = collect(results, todo.requests, findings, progress)
 
     # Record what came, and choose which picture stands for which.
     intake = hold_back(
@@ -177,8 +200,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         options.scope,
         partial(source_names, locator=locator),
     )
-    compare = CompareJob(adopted, archive, parts.destinations, limits, sketches)
-    choice = choose(settled, adopted, rules, ledger, Judge(compare, engine, ledger, progress))
+    compare = CompareJob(archive, parts.destinations, limits, sketches)
+    judge = Judge(compare, adopted, engine, ledger, progress)
+    choice = choose(settled, adopted, rules, ledger, judge)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
@@ -207,10 +231,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     state.held.save([*waiting_images, *unproven])
     state.validators.add(todo.addresses, newest_validators(originals))
     state.journal.clear()
+    if not options.paths:  # else other posts show what the shards have
+        clear_shards(shards.shards, state)
+    left_over = {id(request) for request in left}
+    fetched = [original for original in originals if id(original.request) in left_over]
     counts |= {
-        "fetched": len(originals),
-        "originals": sum(original.request.is_original for original in originals),
-        "bytes": sum(original.blob.size for original in originals),
+        "fetched": len(fetched),
+        "originals": sum(original.request.is_original for original in fetched),
+        "bytes": sum(original.blob.size for original in fetched),
+        "collected": len(originals) - len(fetched),
         "stored": sum(stored.values()),
         "repeats": count_repeats(images, manifest),
     }
@@ -218,6 +247,37 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         counts |= choice.change.counts()
     findings_in_order = sorted(findings, key=_post_order)
     return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
+
+
+def _is_all(_: Sequence[Address]) -> bool:
+    return True
+
+
+def _download(
+    parts: Parts,
+    engine: Engine,
+    reviews: Reviews,
+    sketches: Sketches,
+    taken: Iterable[DownloadResult],
+    left: Sequence[FetchItem],
+) -> Results[DownloadResult]:
+    """Yield what shards have answered, then fetch and inspect what is left, overlapping."""
+    yield from taken
+    if not left:
+        return
+    config, archive, state = parts.config, parts.archive, parts.state
+    if engine.in_process:
+        with open_origins(config.sources, config.fetch) as origins:
+            limits = ImageLimits(max_pixels=config.fetch.max_pixels)
+            inspect = InspectJob(
+                archive, state.journal, state.held, reviews, limits, sketches.watch
+            )
+            yield from download(engine, FetchJob(origins), inspect, left, config.fetch.concurrency)
+        return
+    for request, answer in answer_requests(engine, config, archive, reviews, left):
+        if answer.blob is not None and answer.is_archived and answer.final_url is None:
+            state.journal.append(request.addresses, answer.blob)
+        yield answer.result(request)
 
 
 def _archive_held(image: HeldImage, archive: Archive, held: HeldImages, *, dry_run: bool) -> bool:

@@ -145,13 +145,16 @@ class Side:
 
 
 class Sides:
-    """The decoded pictures of the last pairs, up to so many bytes."""
+    """The decoded pictures of the last pairs, up to so many bytes; none in another process."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES_OF_SIDES) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[Digest, Side] = OrderedDict()
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Sides], tuple[int]]:
+        return Sides, (self._max_bytes,)
 
     def get(self, digest: Digest) -> Side | None:
         with self._lock:

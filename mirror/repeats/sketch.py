@@ -133,13 +133,19 @@ def _is_plain(grey: Image.Image) -> bool:
 
 
 class Sketches:
-    """The sketches of pictures by digest, up to so many bytes; the oldest are dropped."""
+    """The sketches of pictures by digest, up to so many bytes; the oldest are dropped.
+
+    In another process they begin empty.
+    """
 
     def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._kept: OrderedDict[Digest, Sketch] = OrderedDict()
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Sketches], tuple[int]]:
+        return Sketches, (self._max_bytes,)
 
     def get(self, digest: Digest) -> Sketch | None:
         return self._kept.get(digest)

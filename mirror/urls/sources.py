@@ -98,8 +98,9 @@ class Locator:
 
     def __init__(self, sources: Iterable[Source]) -> None:
         """Raise `ValueError` that names a prefix which is no http(s) or `//` URL."""
+        self._sources = tuple(sources)
         self._by_host: dict[str, list[_Prefix]] = {}
-        for source in sources:
+        for source in self._sources:
             for text in source.match:
                 full = parse(text)
                 if full is None or (parts := full.public).query:
@@ -112,6 +113,9 @@ class Locator:
         for prefixes in self._by_host.values():
             prefixes.sort(key=lambda prefix: -len(prefix.path))
         self._seen: dict[str, SourceImage | None] = {}  # what was located last
+
+    def __reduce__(self) -> tuple[type[Locator], tuple[tuple[Source, ...]]]:
+        return Locator, (self._sources,)
 
     def locate(self, url: Url) -> SourceImage | None:
         """Return the image that `url` means, or `None` when no source matches it."""

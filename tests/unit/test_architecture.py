@@ -21,7 +21,7 @@ RANKS = [
         *("fetch", "markdown", "pages", "pictures", "repeats", "store"),
         *("generators", "history", "site_index", "uploaders"),
     ),
-    ("urls", "model", "records", "engine", "files", "amounts", "compact"),
+    ("urls", "model", "records", "engine", "cluster", "files", "amounts", "compact"),
 ]
 UPWARDS: set[str] = set()
 INSIDE: set[str] = set()

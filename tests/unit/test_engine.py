@@ -1,5 +1,10 @@
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count, islice
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,7 +13,38 @@ from mirror.engine import Engine, Serial, Threads
 
 @pytest.fixture(params=[Serial(), Threads()], ids=["serial", "threads"])
 def engine(request) -> Engine:
+    """The engines of this process; `servers/test_cluster.py` runs the same suite on Dask."""
     return request.param
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A job that notes each start and end in a file, whichever process it runs in."""
+
+    path: Path
+    job: Callable[[Any], Any]
+
+    def __call__(self, item: Any) -> Any:
+        self._note("+")
+        try:
+            return self.job(item)
+        finally:
+            self._note("-")
+
+    def _note(self, text: str) -> None:
+        with self.path.open("a") as file:
+            file.write(text)
+
+    @property
+    def started(self) -> int:
+        return self.path.read_text().count("+")
+
+    @property
+    def most_at_once(self) -> int:
+        running = [0]
+        for sign in self.path.read_text():
+            running.append(running[-1] + (1 if sign == "+" else -1))
+        return max(running)
 
 
 def test_every_item_is_worked_on_once(engine):
@@ -31,7 +67,7 @@ def test_maps_chain_and_are_lazy(engine):
     assert len(taken) <= 10 + 2 * (3 + 2) + 2
 
 
-def test_no_more_than_so_many_jobs_run_at_once():
+def test_so_many_jobs_run_at_once():
     lock = threading.Lock()
     running = peak = 0
     full = threading.Event()
@@ -51,18 +87,29 @@ def test_no_more_than_so_many_jobs_run_at_once():
     assert peak == 3
 
 
-def test_a_bug_in_a_job_ends_the_map_and_starts_no_other(engine):
-    started = []
+def test_no_more_than_so_many_jobs_run_at_once(engine, tmp_path):
+    for workers in (1, 3):
+        job = Noted(tmp_path / f"{workers}", lambda _: time.sleep(0.01))
+        list(engine.map(job, range(20), workers))
+        assert job.started == 20
+        assert job.most_at_once <= workers
 
-    def job(n):
-        started.append(n)
-        if n == 3:
-            raise ZeroDivisionError
-        return n
 
+def test_a_bug_in_a_job_ends_the_map_and_starts_no_other(engine, tmp_path):
+    job = Noted(tmp_path / "notes", lambda n: 1 / (n - 3))
     with pytest.raises(ZeroDivisionError):
         list(engine.map(job, range(1000), 2))
-    assert len(started) < 20
+    assert job.started < 20
+
+
+def test_a_map_that_is_closed_starts_no_other_job(engine, tmp_path):
+    job = Noted(tmp_path / "notes", lambda n: n)
+    results = engine.map(job, range(1000), 2)
+    next(results)
+    results.close()
+    time.sleep(0.05)
+    assert job.started < 20
+    assert list(engine.map(abs, [-1], 2)) == [1], "and another map goes on"
 
 
 def test_a_map_that_was_dropped_may_be_collected_by_one_of_its_workers(monkeypatch):

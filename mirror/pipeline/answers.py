@@ -1,0 +1,172 @@
+"""Answers: what came of a request, as facts that another process or another machine can use.
+
+The bytes of a picture are in the archive. Whoever has the request makes the result of a download of
+its answer, as if it had fetched the image itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from threading import Semaphore
+from typing import Any
+
+from mirror.config import Config
+from mirror.fetch import Validators
+from mirror.manifest import dump_blob, is_address, load_blob
+from mirror.model import Blob, Rule
+from mirror.pictures.decode import ImageLimits
+from mirror.pipeline.download import (
+    DECODE_WORKERS,
+    DamagedImage,
+    DownloadResult,
+    FetchJob,
+    InspectJob,
+    NotModified,
+    Original,
+)
+from mirror.pipeline.origins import open_origins
+from mirror.pipeline.parts import open_parts
+from mirror.pipeline.plan import FetchItem
+from mirror.repeats.reviews import Reviews
+from mirror.urls.address import Address
+
+_FAILURES = {
+    rule.id: rule
+    for rule in (
+        Rule.ADDRESS_REFUSED,
+        Rule.NOT_AN_IMAGE,
+        Rule.NOT_FETCHED,
+        Rule.ORIGINAL_UNREADABLE,
+        Rule.TOO_LARGE,
+    )
+}
+_MEMBERS = {"addresses", "blob", "etag", "last_modified", "final_url", "rule", "message"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of the request for `addresses`.
+
+    A picture has a `blob`. A failure has a `rule` and a `message`; a picture that is damaged has
+    both. Neither means that the object is the one that the validators of the request name.
+    """
+
+    addresses: tuple[Address, ...]
+    blob: Blob | None = None
+    validators: Validators = field(default_factory=Validators)
+    final_url: str | None = None
+    rule: Rule | None = None
+    message: str = ""
+
+    @classmethod
+    def of(cls, request: FetchItem, result: DownloadResult) -> Answer:
+        """Return the answer that a download gave for a request."""
+        addresses = request.addresses
+        if isinstance(result, Original):
+            return cls(addresses, result.blob, result.validators, result.final_url)
+        if isinstance(result, NotModified):
+            return cls(addresses)
+        if isinstance(result, DamagedImage):
+            found = result.finding
+            return cls(addresses, result.blob, rule=found.rule, message=found.message)
+        return cls(addresses, rule=result.rule, message=result.message)
+
+    @property
+    def is_archived(self) -> bool:
+        """True for a picture whose bytes are in the archive."""
+        return self.blob is not None and self.rule is None
+
+    def result(self, request: FetchItem) -> DownloadResult:
+        """Return what the download of `request` would have given."""
+        if self.rule is not None:
+            place, subject = request.image.places[0], str(request.addresses[0])
+            finding = place.finding(self.rule, subject, self.message)
+            return finding if self.blob is None else DamagedImage(request, self.blob, finding)
+        if self.blob is None:
+            return NotModified(request)
+        return Original(request, self.blob, self.validators, self.final_url)
+
+
+def dumps_answer(answer: Answer) -> str:
+    """Return one line of JSON without its end; equal answers are equal text."""
+    members = {
+        "addresses": list(answer.addresses),
+        "blob": dump_blob(answer.blob) if answer.blob is not None else None,
+        "etag": answer.validators.etag,
+        "last_modified": answer.validators.last_modified,
+        "final_url": answer.final_url,
+        "rule": answer.rule.id if answer.rule is not None else None,
+        "message": answer.message or None,
+    }
+    return json.dumps({name: value for name, value in members.items() if value is not None})
+
+
+def loads_answer(text: str) -> Answer:
+    """Return the answer of a line; raise `ValueError` for one that `dumps_answer` never wrote."""
+    try:
+        raw = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("expected an answer, got brackets in brackets") from error
+    if not isinstance(raw, dict) or not raw.keys() <= _MEMBERS:
+        raise ValueError(f"expected an answer, got {text[:80]!r}")
+    addresses = raw.get("addresses")
+    if not isinstance(addresses, list) or not addresses or not all(map(is_address, addresses)):
+        raise ValueError("addresses: expected canonical URLs")
+    rule = _text(raw, "rule")
+    if rule is not None and rule not in _FAILURES:
+        raise ValueError(f"rule: expected one of {', '.join(_FAILURES)}, got {rule!r}")
+    blob = raw.get("blob")
+    if blob is not None and not isinstance(blob, dict):
+        raise ValueError("blob: expected the facts about a picture")
+    return Answer(
+        tuple(map(Address, addresses)),
+        load_blob(blob) if blob is not None else None,
+        Validators(_text(raw, "etag"), _text(raw, "last_modified")),
+        _text(raw, "final_url"),
+        _FAILURES[rule] if rule is not None else None,
+        _text(raw, "message") or "",
+    )
+
+
+def _text(raw: Mapping[str, Any], name: str) -> str | None:
+    value = raw.get(name)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"{name}: expected a text, got {value!r}")
+    return value
+
+
+class AnswerJob:
+    """Take a numbered request, fetch and inspect its image, and return the number with the answer.
+
+    It is pickled as its settings: another process opens the parts of the site itself, with the
+    credentials of its own environment.
+    """
+
+    def __init__(self, config: Config, reviews: Reviews) -> None:
+        """Raise `ConfigError` for a header whose environment variable is not set."""
+        self._settings = config, reviews
+        parts = open_parts(config)
+        self._open = ExitStack()
+        origins = self._open.enter_context(open_origins(config.sources, config.fetch))
+        limits = ImageLimits(max_pixels=config.fetch.max_pixels)
+        self._fetch = FetchJob(origins)
+        self._inspect = InspectJob(parts.archive, None, parts.state.held, reviews, limits)
+        # A fetch waits for its host, and may have many beside it; a decoder takes a core.
+        self._decoders = Semaphore(DECODE_WORKERS)
+
+    def __reduce__(self) -> tuple[Callable[..., AnswerJob], tuple[Config, Reviews]]:
+        return AnswerJob, self._settings
+
+    def __call__(self, numbered: tuple[int, FetchItem]) -> tuple[int, Answer]:
+        number, request = numbered
+        received = self._fetch(request)
+        with self._decoders:
+            return number, Answer.of(request, self._inspect(received))
+
+    def close(self) -> None:
+        """Close every connection, and let fetches that wait for room end."""
+        self._fetch.budget.close()
+        self._open.close()

@@ -1,0 +1,130 @@
+"""Work in other processes: requests are answered there, and only facts come back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from secrets import token_hex
+
+from mirror.archive import Archive
+from mirror.cluster import ClusterError, Dask
+from mirror.config import Config, ConfigError, request_headers
+from mirror.engine import Engine
+from mirror.files import read_whole, write_whole
+from mirror.model import Key
+from mirror.pipeline.answers import Answer, AnswerJob
+from mirror.pipeline.origins import open_bucket
+from mirror.pipeline.parts import Parts, open_parts
+from mirror.pipeline.plan import FetchItem
+from mirror.records import unwritable
+from mirror.repeats.reviews import Reviews
+from mirror.store import CredentialsError, DirectoryStore, Store, StoreError
+
+_PROOF = "workers"  # the file that proves to a worker that it has the folder
+_CHECKED_KEY = Key("mirror-worker-check")
+
+
+def answer_requests(
+    engine: Engine,
+    config: Config,
+    archive: Archive,
+    reviews: Reviews,
+    requests: Sequence[FetchItem],
+) -> Iterator[tuple[FetchItem, Answer]]:
+    """Fetch, inspect and archive with any engine; yield each request with its answer as it comes.
+
+    Raise `ClusterError` if another process has archived an original that is not in the archive.
+    """
+    numbered = list(enumerate(requests))
+    with closing(AnswerJob(config, reviews)) as job:
+        for number, answer in engine.map(job, numbered, config.fetch.concurrency):
+            if not engine.in_process and answer.blob is not None and answer.is_archived:
+                if not archive.has(answer.blob):
+                    raise ClusterError(
+                        f"a worker has archived {answer.blob.digest}, which is not in the archive "
+                        f"here ({archive.place}): workers need the same folder at the same path, "
+                        "or an archive in a bucket"
+                    )
+                archive.note(answer.blob)
+            yield requests[number], answer
+
+
+@contextmanager
+def checked_workers(cluster: Dask, parts: Parts) -> Iterator[None]:
+    """Raise `ClusterError` that names the workers which lack what this machine has.
+
+    That is the folder of the site, if the archive or a destination is one, the variables of the
+    sources' headers, and credentials.
+    """
+    token = token_hex()
+    path = parts.state.folder / _PROOF
+    try:
+        write_whole(path, token.encode())
+    except OSError as error:
+        raise unwritable(path, error) from error
+    try:
+        here = _problems(parts, token)
+        lines = []
+        for worker, problems in cluster.ask_workers(worker_problems, parts.config, token).items():
+            told = [str(problems)] if isinstance(problems, Exception) else problems
+            lines += [f"worker {worker}: {text}" for text in told if text not in here]
+        if lines:
+            raise ClusterError("; ".join(lines))
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()
+
+
+def worker_problems(config: Config, token: str) -> list[str]:
+    """Return what this process lacks to work on the site of a configuration."""
+    return _problems(open_parts(config), token)
+
+
+def _problems(parts: Parts, token: str) -> list[str]:
+    config = parts.config
+    problems = []
+    if _needs_folder(parts) and not _has_token(parts, token):
+        problems.append(
+            f"does not have the folder of the site, {config.root}, on {os.uname().nodename}; "
+            "share it under the same path, or keep archive and images in buckets"
+        )
+    for source in config.sources:
+        try:
+            request_headers(source, os.environ)
+        except ConfigError as error:
+            problems.append(str(error))
+    problems += _without_credentials(_stores(parts))
+    return problems
+
+
+def _needs_folder(parts: Parts) -> bool:
+    stores = [parts.archive.store, *(destination.store for destination in parts.destinations)]
+    folders = [store.root for store in stores if isinstance(store, DirectoryStore)]
+    return any(folder.is_relative_to(parts.config.root) for folder in folders)
+
+
+def _has_token(parts: Parts, token: str) -> bool:
+    with suppress(OSError):
+        return read_whole(parts.state.folder / _PROOF) == token.encode()
+    return False
+
+
+def _stores(parts: Parts) -> Iterator[Store]:
+    for store in (parts.archive.store, *(destination.store for destination in parts.destinations)):
+        if not isinstance(store, DirectoryStore):
+            yield store
+    for source in parts.config.sources:
+        if source.fetch is not None and source.fetch.startswith("s3://"):
+            yield open_bucket(source, 1)
+
+
+def _without_credentials(stores: Iterable[Store]) -> Iterator[str]:
+    for store in stores:
+        try:
+            store.stat(_CHECKED_KEY)
+        except CredentialsError as error:
+            yield str(error)
+        except StoreError:
+            pass  # whatever else is wrong with it is told where it is used

@@ -1,0 +1,310 @@
+"""The shards of a sync, taken together: which of them fit, and the originals they archived."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import md5
+from pathlib import Path
+from typing import Self
+
+from mirror.amounts import count_text
+from mirror.archive import Archive, ArchiveError
+from mirror.config import Config
+from mirror.engine import Threads
+from mirror.files import MAX_BYTES, Tree, explain
+from mirror.model import Blob, Finding, Rule
+from mirror.pictures import ImageError, ImageLimits, inspect
+from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
+from mirror.pipeline.answers import Answer
+from mirror.pipeline.download import DownloadResult
+from mirror.pipeline.parts import Parts
+from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.shards import (
+    PART,
+    Answers,
+    Header,
+    Shard,
+    ShardError,
+    ShardFile,
+    loads_shard,
+)
+from mirror.repeats.reviews import Reviews
+from mirror.state import HeldImages, State
+from mirror.store import DirectoryStore
+from mirror.urls.address import Address
+
+_FILE_NAME = re.compile(r"[1-9]\d{0,5}-of-[1-9]\d{0,5}\.jsonl")
+_COPY_WORKERS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FoundShard:
+    """The file of a shard in `folder`, which is that of a site."""
+
+    folder: Path
+    name: str
+    header: Header
+    answers: Sequence[Answer] = field(repr=False)
+
+    @property
+    def path(self) -> Path:
+        return self.folder / self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """What shards have answered, and what is to be said about them."""
+
+    shards: Sequence[FoundShard]
+    answers: Answers
+    findings: Sequence[Finding]
+    _folders: Mapping[tuple[Address, ...], Path] = field(repr=False)
+
+    @classmethod
+    def of(cls, shards: Sequence[FoundShard], findings: Sequence[Finding] = ()) -> Self:
+        folders = {answer.addresses: item.folder for item in shards for answer in item.answers}
+        every = Answers(answer for item in shards for answer in item.answers)
+        return cls(shards, every, findings, folders)
+
+    @property
+    def listed(self) -> Iterator[Answer]:
+        """Every answer of every shard."""
+        return (answer for item in self.shards for answer in item.answers)
+
+    def take(
+        self, requests: Sequence[FetchItem], copy: CopyJob
+    ) -> tuple[list[DownloadResult], list[FetchItem], list[Finding]]:
+        """Return the results of the requests that are answered, those left, and findings.
+
+        What another machine archived is copied into the archive, and counts only with the bytes
+        that its answer describes.
+        """
+        answered = [(item, found) for item in requests if (found := self.answers.find(item))]
+        jobs = [(answer, self._folders[answer.addresses]) for _, answer in answered]
+        copied = Threads().map(copy, jobs, _COPY_WORKERS)
+        lacking = {answer.addresses: folder for answer, folder in copied if folder is not None}
+        answered = [pair for pair in answered if pair[1].addresses not in lacking]
+        known = {request.addresses for request, _ in answered}
+        left = [request for request in requests if request.addresses not in known]
+        findings = [
+            Finding(
+                Rule.SHARD_NOT_TAKEN,
+                str(folder),
+                f"{count_text(count, 'original is', 'originals are')} missing or damaged in the "
+                "archive there; this run asks the hosts for what it lacks",
+            )
+            for folder, count in sorted(Counter(lacking.values()).items())
+        ]
+        return [answer.result(request) for request, answer in answered], left, findings
+
+
+@dataclass(frozen=True, slots=True)
+class CopyJob:
+    """Take an answer and the site it comes from, and copy the bytes that this site lacks.
+
+    Return the answer, with the folder of its site if the bytes it describes are not there.
+    """
+
+    config: Config
+    archive: Archive
+    held: HeldImages
+    reviews: Reviews
+
+    def __call__(self, item: tuple[Answer, Path]) -> tuple[Answer, Path | None]:
+        answer, folder = item
+        blob = answer.blob
+        if blob is None:
+            return answer, None
+        if not answer.is_archived:
+            data_or_none = HeldImages(folder / self.config.state.name / "held").get_bytes(
+                blob.digest
+            )
+            if data_or_none is not None:
+                self.held.keep_bytes(blob.digest, data_or_none)
+            return answer, None  # `accept` would ask for it again
+        is_here = self.archive.has(blob)
+        if is_here:
+            self.archive.note(blob)
+        if is_here and blob.fingerprint is not None:
+            return answer, None
+        archive = self.archive if is_here else self._archive_of(folder)
+        try:
+            data = archive.get(blob.digest, blob.media_type, blob.size)
+        except ArchiveError:
+            return answer, folder
+        if not self._describes(answer, blob, data):
+            return answer, folder
+        if not is_here:
+            self.archive.put(blob, data)
+        return answer, None
+
+    def _archive_of(self, folder: Path) -> Archive:
+        """Return the archive of a copy of the site: a bucket is that of all copies.
+
+        A folder outside of the site lies beside the copy's state.
+        """
+        root = self.archive.root
+        if root is None:
+            return self.archive
+        is_inside = root.is_relative_to(self.config.root)
+        name = root.relative_to(self.config.root) if is_inside else root.name
+        return Archive(DirectoryStore("archive", folder / name))
+
+    def _describes(self, answer: Answer, blob: Blob, data: bytes) -> bool:
+        """Return True if the facts are those of the bytes, whose SHA-256 is right.
+
+        Pixels are not decoded again, unless there should be none: then the picture may be damaged,
+        which only a person accepts.
+        """
+        if blob.fingerprint is None and not self.reviews.accepts(answer.addresses[0], blob.digest):
+            try:
+                return inspect(data, ImageLimits(self.config.fetch.max_pixels)) == blob
+            except ImageError:
+                return False
+        signature = picture_format(data)
+        if signature is not None and SIGNATURE_TYPES[signature] != blob.media_type:
+            return False
+        return len(data) == blob.size and md5(data, usedforsecurity=False).hexdigest() == blob.md5
+
+
+def earlier_answers(
+    parts: Parts, shard: Shard | None, copies: Iterable[Path], *, refresh: bool
+) -> Collection:
+    """Return what need not be asked for: by a `shard`, what it has archived; else what shards have.
+
+    Raise `ArchiveError`.
+    """
+    config = parts.config
+    if shard is None:
+        return find_shards(config, copies, refresh=refresh)
+    file = ShardFile.of(config, shard, refresh=refresh)
+    answers = file.archived(parts.archive)
+    return Collection.of([FoundShard(config.root, file.path.name, file.header, answers)])
+
+
+def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Collection:
+    """Read the shards of the site and of its `copies`; return those to take, and findings.
+
+    They fit this configuration and version, are parts of one division, and each part is there
+    once. The others are findings, and so is a part that lacks.
+    """
+    findings: list[Finding] = []
+    fitting = []
+    for folder in _distinct([config.root, *copies]):
+        for name, header, answers in _read_shards(folder, config.state.name, findings):
+            if (reason := header.misfit(config, refresh=refresh)) is not None:
+                findings.append(_not_taken(folder / name, reason))
+            else:
+                fitting.append(FoundShard(folder, name, header, answers))
+    fitting.sort(key=lambda found: (found.header.shard, found.path))
+    together = list(_of_one_division(fitting, findings))
+    shards = list(_each_once(together, findings))
+    findings += _missing(shards, {found.header.shard for found in together})
+    return Collection.of(shards, findings)
+
+
+def clear_shards(shards: Iterable[FoundShard], state: State) -> None:
+    """Remove this site's own shards that were taken, and what killed ones noted.
+
+    The manifest has them now.
+    """
+    own = [found.path for found in shards if found.path.parent == state.shards]
+    for path in (*own, *state.shards.glob(f"*{PART}")):
+        with suppress(OSError):
+            path.unlink()
+
+
+def _distinct(folders: Iterable[Path]) -> list[Path]:
+    by_place = {os.path.realpath(folder): folder for folder in reversed([*folders])}
+    return list(reversed(by_place.values()))
+
+
+def _read_shards(
+    folder: Path, state: str, findings: list[Finding]
+) -> Iterator[tuple[str, Header, list[Answer]]]:
+    """Yield name, header and answers of each shard below a site's folder."""
+    tree = Tree(folder)
+    try:
+        names = [
+            name
+            for name, _ in tree.walk(f"{state}/shards/")
+            if _FILE_NAME.fullmatch(name.rpartition("/")[2])
+        ]
+    except OSError as error:
+        findings.append(_not_taken(folder / state, explain(error)))
+        return
+    for name in names:
+        try:
+            header, answers = loads_shard(tree.read(name, MAX_BYTES).decode("utf-8"))
+            if f"{header.shard.name}.jsonl" != name.rpartition("/")[2]:
+                raise ShardError(
+                    f"line 1: expected the shard of the file's name, is {header.shard}"
+                )
+        except (ShardError, UnicodeDecodeError) as error:
+            findings.append(_not_taken(folder / name, f"{error}; run the shard again"))
+        except OSError as error:
+            findings.append(_not_taken(folder / name, explain(error)))
+        else:
+            yield name, header, answers
+
+
+def _of_one_division(found: Sequence[FoundShard], findings: list[Finding]) -> Iterator[FoundShard]:
+    """Yield the shards of the division that is most complete; of equals, that into most parts."""
+    parts: dict[int, set[int]] = {}
+    for item in found:
+        shard = item.header.shard
+        parts.setdefault(shard.count, set()).add(shard.number)
+    count = max(parts, key=lambda count: (len(parts[count]) / count, count), default=0)
+    for item in found:
+        shard = item.header.shard
+        if shard.count == count:
+            yield item
+        else:
+            reason = (
+                f"is one of {shard.count} parts, and the others are of {count}; "
+                f"run all as `--shard n/{count}`, or delete it"
+            )
+            findings.append(_not_taken(item.path, reason))
+
+
+def _each_once(found: Sequence[FoundShard], findings: list[Finding]) -> Iterator[FoundShard]:
+    """Yield each part once; each that was run twice is named, and not taken if they differ."""
+    by_shard: dict[Shard, list[FoundShard]] = {}
+    for item in found:
+        by_shard.setdefault(item.header.shard, []).append(item)
+    for shard, items in by_shard.items():
+        first, *others = items
+        places = ", ".join(str(item.path) for item in items)
+        if any(other.answers != first.answers for other in others):
+            reason = f"part {shard} was run twice, with other outcomes; leave out one of {places}"
+            findings += (_not_taken(item.path, reason) for item in items)
+            continue
+        if others:
+            message = f"part {shard} was run twice, with one outcome, and is taken once: {places}"
+            findings.append(Finding(Rule.SHARD_TWICE, str(first.path), message))
+        yield first
+
+
+def _missing(shards: Sequence[FoundShard], named: Iterable[Shard]) -> Iterator[Finding]:
+    """Yield a warning for the parts that nobody has run; `named` have a finding of their own."""
+    parts = {*named, *(item.header.shard for item in shards)}
+    for count in {shard.count for shard in parts}:
+        numbers = {shard.number for shard in parts}
+        lacking = [number for number in range(1, count + 1) if number not in numbers]
+        if lacking:
+            texts = ", ".join(f"{number}/{count}" for number in lacking[:10])
+            more = f" and {len(lacking) - 10:,} more" if lacking[10:] else ""
+            message = (
+                f"part {texts}{more} is not there; this run asks the hosts for what it lacks. "
+                "With `--limit 0` it would ask nobody"
+            )
+            yield Finding(Rule.SHARD_MISSING, f"{count} shards", message)
+
+
+def _not_taken(path: Path, reason: str) -> Finding:
+    return Finding(Rule.SHARD_NOT_TAKEN, str(path), f"was not taken: {reason}")
