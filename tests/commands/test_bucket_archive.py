@@ -228,7 +228,7 @@ def test_what_a_run_has_fetched_is_not_read_back(
     # Copies that look alike, so that pairs of them are compared.
     site.host.put("p/001.png", picture(0, 25))
     ok(site.run("sync"))
-    assert proxy.asked["GET"] == 4  # the lists, which are not there yet
+    assert proxy.asked["GET"] == 4 + 2  # the lists, and twice the sources: none is there yet
     assert proxy.asked["LIST"] == 2  # whether it is allowed, and to make the lists
 
 

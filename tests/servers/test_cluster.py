@@ -45,6 +45,7 @@ from mirror.pipeline.store import StoreJob
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.repeats.reviews import NO_REVIEWS
 from mirror.state import State
+from mirror.store import DirectoryStore
 
 PICTURES = 90
 RECORDS = ("images.jsonl", "ledger.jsonl")
@@ -275,10 +276,10 @@ def test_an_archive_that_is_not_shared_ends_the_run(blog: Blog, dask: Dask, tmp_
     fill(blog, 3)
     config = blog.config
     requests = planned(blog)
-    other = Archive(tmp_path / "not-shared")
+    other = Archive(DirectoryStore("archive", tmp_path / "not-shared"))
     with pytest.raises(ClusterError, match="which is not in the archive here"):
         list(answer_requests(dask, config, other, NO_REVIEWS, requests))
-    archive = Archive(config.archive)
+    archive = blog.site.archive
     assert len(list(answer_requests(dask, config, archive, NO_REVIEWS, requests))) == 3
 
 
