@@ -333,13 +333,14 @@ def test_one_refused_original_is_a_finding_and_the_others_are_kept(
     site: Blog, proxied: tuple[BucketArchive, Proxy], tmp_path: Path
 ) -> None:
     archive, proxy = proxied
-    proxy.spoil(lambda method, before: "500" if method == "PUT" and before == 5 else None)
+    # Two, as one of them may be a second upload that only asks whether the server overwrites.
+    proxy.spoil(lambda method, before: "500" if method == "PUT" and before in (5, 7) else None)
     ended = site.run("sync", "--json")
     assert ended.code == 3
-    (finding,) = (event for event in ended.events() if event["type"] == "finding")
-    assert finding["rule"] == "M201"
-    assert "could not be archived" in finding["message"]
-    assert len(archive.keys("data/")) >= ORIGINALS - 1  # a repeat of it may have come through
+    findings = [event for event in ended.events() if event["type"] == "finding"]
+    assert {finding["rule"] for finding in findings} == {"M201"}
+    assert all("could not be archived" in finding["message"] for finding in findings)
+    assert len(archive.keys("data/")) >= ORIGINALS - 2  # a repeat of one may have come through
     assert archive.is_valid_bag(tmp_path / "bag")
     proxy.spoil(lambda method, before: None)
     ok(site.run("sync"))
