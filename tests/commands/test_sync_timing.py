@@ -28,6 +28,11 @@ class Unsteady:
 
     workers: int
     random: Random
+    in_process: bool = True
+
+    @property
+    def cores(self) -> int:
+        return self.workers
 
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         def slowed(item: T) -> R:

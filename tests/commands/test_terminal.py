@@ -120,7 +120,7 @@ def test_the_list_of_commands_fits_80_columns(tmp_path: Path) -> None:
         [MIRROR, "--help"], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     commands = done.stdout.partition("\nCommands:\n")[2].splitlines()
-    assert len(commands) == 15
+    assert len(commands) == 17
     for line in commands:
         assert re.fullmatch(r"  [a-z]+ +[A-Z].*[^.]\.", line), line
         assert len(line) <= 80
