@@ -291,6 +291,18 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
         raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
 
 
+def ignored_lines(count: int) -> list[str]:
+    """Return the line that says what becomes of ignored images; none where no image is ignored."""
+    if not count:
+        return []
+    images = count_text(
+        count,
+        "image under [[ignore]] is not mirrored and not asked for: if it still exists, it is",
+        "images under [[ignore]] are not mirrored and not asked for: those that still exist are",
+    )
+    return [f"{images} lost when the source goes"]
+
+
 def leftovers_lines(count: int) -> list[str]:
     """Return the line that points at `mirror leftovers`; none where nothing is left."""
     if not count:

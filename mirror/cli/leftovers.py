@@ -19,6 +19,7 @@ from mirror.cli.common import (
     Paths,
     Quiet,
     exit_code,
+    ignored_lines,
     one_line,
     open_site,
     path,
@@ -72,7 +73,7 @@ def leftovers(
         for place in result.leftovers:
             say(_line(place, style))
     verdict = _verdict(result.leftovers, breaking, was_read=not code or bool(breaking))
-    print_end(result, progress, [verdict], code)
+    print_end(result, progress, [verdict, *ignored_lines(int(result.summary["ignored"]))], code)
     raise typer.Exit(code)
 
 
@@ -85,7 +86,7 @@ def _line(place: Leftover, style: Style) -> str:
             "its secret back"
         )
     if place.is_ignored:
-        reason = "is listed under [[ignore]] as gone; mirror does not ask for it"
+        reason = "is under [[ignore]], so mirror does not ask whether it still exists"
     where = f"{one_line(place.file)}:{place.line}:{place.column}"
     return for_log(f"{mark} {where} {place.url}: {reason} [{place.why.value}]")
 
@@ -97,7 +98,10 @@ def _verdict(leftovers: Sequence[Leftover], breaking: Sequence[Leftover], was_re
         return f"{count_text(len(breaking), 'place')} would break without the source: {parts}"
     if not was_read:
         return "no place was found that would break without the source, but not all could be read"
-    if leftovers:
-        places = count_text(len(leftovers), "place still names", "places still name")
-        return f"no page needs the source any more; {places} it, and no picture is lost there"
-    return "no page needs the source any more: nothing names it"
+    others = sum(not place.is_ignored for place in leftovers)
+    images = "image that mirror is asked to keep" if len(leftovers) > others else "page"
+    verdict = f"no {images} needs the source any more"
+    if others:
+        places = count_text(others, "place still names", "places still name")
+        return f"{verdict}; {places} it, and no picture is lost there"
+    return verdict if leftovers else f"{verdict}: nothing names it"

@@ -21,6 +21,7 @@ from mirror.cli.common import (
     Quiet,
     Verbose,
     exit_code,
+    ignored_lines,
     leftovers_lines,
     load,
     load_or_default,
@@ -36,6 +37,7 @@ from mirror.files import read_named
 from mirror.model import Span
 
 if TYPE_CHECKING:
+    from mirror.manifest import Manifest
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.rewrite import ByManifest, PostEdit
     from mirror.pipeline.scan import Scanned
@@ -90,6 +92,7 @@ def rewrite(
     settings = load(config) if mapping is None else load_or_default(config)
     parts = open_site(settings)
     locks = writes and mapping is None  # a map may be used outside of any site
+    left: list[str] = []
     with running(parts, "rewrite", as_json=as_json, quiet=quiet, writes=locks) as progress:
         scanned = scan_posts(settings, paths)
         if back:
@@ -101,11 +104,12 @@ def rewrite(
             result = pipeline.rewrite(context, by_map)
             result.findings.extend(by_map.unused())
         else:
-            resolver = _resolver(parts, drop_secrets=drop_secrets)
+            by_manifest = _resolver(parts, drop_secrets=drop_secrets)
             context = pipeline.Context(
-                scanned, progress, writes, parts, keep_times, resolver.manifest
+                scanned, progress, writes, parts, keep_times, by_manifest.manifest
             )
-            result = pipeline.rewrite(context, resolver)
+            result = pipeline.rewrite(context, by_manifest)
+            left = _left_lines(scanned, parts, by_manifest.manifest, result.changed)
     if dry_run and not as_json:
         for change in result.changed:
             _print_diff(pipeline.diff(change), pipeline.diff_encoding(change))
@@ -115,8 +119,7 @@ def rewrite(
     lines = _rewrite_lines(result.changed, writes, back)
     if result.changed and writes and not back and mapping is None:
         lines.append("`mirror rewrite --revert` goes back to the source URLs")
-    if mapping is None and not back:
-        lines += leftovers_lines(_images_left(scanned, parts, result.changed))
+    lines += left
     if dry_run and not as_json:  # stdout is the diff
         for line in lines:
             say(line, sys.stderr)
@@ -125,15 +128,20 @@ def rewrite(
     raise typer.Exit(code)
 
 
-def _images_left(scanned: Scanned, parts: Parts, changed: Sequence[PostEdit]) -> int:
-    from mirror.pipeline.scan import images_left
+def _left_lines(
+    scanned: Scanned, parts: Parts, manifest: Manifest, changed: Sequence[PostEdit]
+) -> list[str]:
+    """Return the lines about images of sources that stay where they are."""
+    from mirror.pipeline.scan import images_left, not_asked_for
 
     by_post = {change.name: change for change in changed}
 
     def moved(post: str) -> Container[Span]:
         return by_post[post].spans if post in by_post else ()
 
-    return images_left(scanned, parts.locator, parts.destinations, parts.config.ignored, moved)
+    not_asked = not_asked_for(scanned, parts.locator, manifest, parts.config.ignored)
+    count = images_left(scanned, parts.locator, parts.destinations, not_asked, moved)
+    return [*leftovers_lines(count), *ignored_lines(len(not_asked))]
 
 
 def _read_map(path: Path) -> dict[str, str]:

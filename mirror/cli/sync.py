@@ -21,6 +21,7 @@ from mirror.cli.common import (
     Quiet,
     Verbose,
     finish,
+    ignored_lines,
     load,
     open_site,
     path,
@@ -195,7 +196,8 @@ def _posts_line(summary: Mapping[str, int | float]) -> str:
 
 def _plan_lines(summary: Mapping[str, int | float], planned: Sequence[str]) -> list[str]:
     lines = [f"would fetch {for_log(address)}" for address in planned]
-    return [*lines, f"{len(planned):,} to fetch, {summary['reused']:,} known already"]
+    lines.append(f"{len(planned):,} to fetch, {summary['reused']:,} known already")
+    return lines + ignored_lines(int(summary["ignored"]))
 
 
 def _shard_lines(
@@ -225,6 +227,7 @@ def _sync_lines(
             f"{repeats} found under a wider `mode` stand; `mirror dupes --split` parts one"
         )
     lines += _ignore_lines(findings)
+    lines += ignored_lines(int(summary["ignored"]))
     lines.append(f"done in {summary['seconds']:.1f} s")
     return lines
 

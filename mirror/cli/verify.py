@@ -25,6 +25,7 @@ from mirror.cli.common import (
     Verbose,
     check_output,
     exit_code,
+    ignored_lines,
     is_stdout,
     leftovers_lines,
     load,
@@ -226,14 +227,19 @@ def _verdict(
     parts += [
         f"{summary[name]:,} {name}" for name in ("missing", "different", "extra") if summary[name]
     ]
-    verdict = {EXIT_OK: _agreement(reached, options), EXIT_FOUND: "they differ"}.get(
+    ignored = int(summary["ignored"])
+    agreement = _agreement(reached, options, is_all_asked_for=not ignored)
+    verdict = {EXIT_OK: agreement, EXIT_FOUND: "they differ"}.get(
         code, "could not check everything"
     )
-    return f"{', '.join(parts)}: {verdict}"
+    return "; ".join((f"{', '.join(parts)}: {verdict}", *ignored_lines(ignored)))
 
 
-def _agreement(reached: Sequence[str], options: VerifyOptions) -> str:
-    """Name what was compared; only what readers get at, the posts and the site together, is all."""
+def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_all_asked_for: bool) -> str:
+    """Name what was compared; only what readers get at, the posts and the site together, is all.
+
+    Nor is it all while an image is not asked for that may exist.
+    """
     compared = ["manifest", *(reached if options.destinations else ())]
     others = {
         "archive": options.archive,
@@ -243,7 +249,7 @@ def _agreement(reached: Sequence[str], options: VerifyOptions) -> str:
     }
     compared += [name for name, was_compared in others.items() if was_compared]
     is_whole = options.posts and not options.paths and options.site and options.destinations
-    if is_whole and reached:
+    if is_whole and reached and is_all_asked_for:
         return "all agree"
     return f"{', '.join(compared[:-1])} and {compared[-1]} agree"
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +31,7 @@ from mirror.pages import (
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.pipeline.text_files import TextFile, walk_files
 from mirror.store import DirectoryStore
-from mirror.urls.address import Url, canonical, host_of
+from mirror.urls.address import Address, Url, canonical, host_of, identity
 from mirror.urls.sources import Locator, Source
 
 _PAGES = frozenset({".html", ".htm", ".xhtml"})
@@ -90,7 +91,6 @@ class PictureCheck:
     destinations: tuple[Destination, ...]
     locator: Locator
     hosts: frozenset[str]
-    ignored: Container[str]
     objects: Container[Key]
     former: Container[str]
 
@@ -110,11 +110,10 @@ class PictureCheck:
             )
             return None if is_elsewhere else self._missing(location, name)
         if (_host(location) or self.site.host) in self.hosts:
-            located = self.locator.locate(Url(location.url if location.host else urls[0]))
             is_built = name is not None and self.file_at(name) is not None
-            if located is not None and not is_built:  # the site may move to where its source was
-                is_gone = located.address in self.ignored
-                return None if is_gone else (Rule.PAGE_SHOWS_SOURCE, _SOURCE)
+            # The site may move to where its source was.
+            if self.source_address(location) is not None and not is_built:
+                return Rule.PAGE_SHOWS_SOURCE, _SOURCE
         if keys and not any(
             self._is_of_the_site(destination, key, name) for destination, key in keys
         ):
@@ -124,6 +123,12 @@ class PictureCheck:
         if location.host:
             return Rule.PAGE_OTHER_HOST, ""
         return self._missing(location, name)
+
+    def source_address(self, location: Location) -> Address | None:
+        """Return the address of the image of a source that is at a location; `None` for others."""
+        url = location.url if location.host else f"https://{self.site.host}{location.path}"
+        located = self.locator.locate(Url(url))
+        return None if located is None else located.address
 
     def _spellings(self, location: Location, name: str | None) -> list[str]:
         """Return the spellings that `public_url` may give, without the query."""
@@ -182,16 +187,34 @@ def _is_on_site(destination: Destination) -> bool:
     return (destination.settings.public_url or "").startswith("/")
 
 
+@dataclass(frozen=True, slots=True)
+class SiteCheck:
+    """The findings about a built site, and what was counted.
+
+    `not_asked` are images under `[[ignore]]` that its pages ask a source for, by the identity of
+    their address.
+    """
+
+    layer: Layer
+    counts: Mapping[str, int]
+    not_asked: AbstractSet[str]
+
+
 def verify_site(
-    check: PictureCheck, finder: MentionFinder, folder: Path, root: Path, progress: Progress
-) -> tuple[Layer, dict[str, int]]:
-    """Check every picture of the pages in `folder`; return the findings and what was counted.
+    check: PictureCheck,
+    finder: MentionFinder,
+    ignored: Container[str],
+    folder: Path,
+    root: Path,
+    progress: Progress,
+) -> SiteCheck:
+    """Check every picture of the pages in `folder`, but for those that are `ignored`.
 
     So is every other place of a page, a script, a style sheet, a feed or a search index that
     `finder` finds and that a browser may ask for. Names of pages count from `root`.
     """
     progress.stage("read the site", None, "pages")
-    reader = _SiteReader(check, finder, folder, root, FindingLog(progress.finding))
+    reader = _SiteReader(check, finder, ignored, folder, root, FindingLog(progress.finding))
     pages: list[str] = []
     others: list[TextFile] = []
     for file in walk_files(folder, root, is_version_control):
@@ -212,7 +235,7 @@ def verify_site(
         reader.findings.append(Finding(Rule.SITE_UNCHECKED, str(folder), message))
     reader.sum_up()
     counts = {"pages": len(pages), "pictures": reader.pictures, "elsewhere": reader.elsewhere}
-    return Layer("built site", pages, reader.findings), counts
+    return SiteCheck(Layer("built site", pages, reader.findings), counts, reader.not_asked)
 
 
 class _SiteReader:
@@ -222,6 +245,7 @@ class _SiteReader:
         self,
         check: PictureCheck,
         finder: MentionFinder,
+        ignored: Container[str],
         folder: Path,
         root: Path,
         findings: FindingLog,
@@ -229,8 +253,10 @@ class _SiteReader:
         self.findings = findings
         self._finder = finder
         self.pictures = 0
+        self.not_asked: set[str] = set()
         self._check = check
-        self._verdict = lru_cache(_CHECKED)(check)
+        self._ignored = ignored
+        self._verdict = lru_cache(_CHECKED)(self._judge)
         self._folder = folder
         self._root = root
         self._sheets: set[str] = set()
@@ -243,6 +269,15 @@ class _SiteReader:
     def elsewhere(self) -> int:
         """The number of pictures on other hosts."""
         return self._hosts.total()
+
+    def _judge(self, location: Location) -> tuple[Rule, str] | None:
+        verdict = self._check(location)
+        if verdict is not None and verdict[0] is Rule.PAGE_SHOWS_SOURCE:
+            address = self._check.source_address(location)
+            if address is not None and address in self._ignored:
+                self.not_asked.add(identity(address))
+                return None
+        return verdict
 
     def read(self, page: TextFile) -> None:
         """Check the pictures of a page, and those of style sheets that no page before has named."""

@@ -50,7 +50,7 @@ class Why(StrEnum):
 class Leftover:
     """A place that names an address of a source. `file` counts from the configuration's folder.
 
-    With `is_ignored` the configuration says that the image is gone already.
+    With `is_ignored` the image is under `[[ignore]]`, and the manifest lacks it.
     """
 
     file: str
@@ -125,9 +125,10 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     for place in places:
         progress.advance()
         if not is_mirrored(parts.destinations, place.url):
-            leftovers.append(_with_ignored(place, parts.locator, config.ignored))
+            leftovers.append(_with_ignored(place, parts.locator, manifest, config.ignored))
             progress.event("leftover", **leftovers[-1].as_json())
-    counts = {**scanned.tally(), **_counts(leftovers)}
+    ignored = {place.url.public for place in leftovers if place.is_ignored}
+    counts = {**scanned.tally(), **_counts(leftovers), "ignored": len(ignored)}
     return LeftoverResult(leftovers, findings, summary(counts, findings, started))
 
 
@@ -160,10 +161,13 @@ def _trees(root: Path, posts: Iterable[Path]) -> list[Path]:
     return [root, *(path for path in folders if not path.is_relative_to(root))]
 
 
-def _with_ignored(place: Leftover, locator: Locator, ignored: Container[Address]) -> Leftover:
-    located = locator.locate(place.url)
-    is_ignored = located is not None and located.address in ignored
-    return replace(place, is_ignored=True) if is_ignored else place
+def _with_ignored(
+    place: Leftover, locator: Locator, manifest: Manifest, ignored: Container[Address]
+) -> Leftover:
+    located = locator.locate(place.url) if place.breaks else None
+    if located is None or located.address not in ignored or manifest.find(located.address):
+        return place
+    return replace(place, is_ignored=True)
 
 
 def _counts(leftovers: Iterable[Leftover]) -> dict[str, int]:

@@ -210,7 +210,7 @@ def plan(
     groups: dict[str, list[FetchItem]] = {}
     for image in images:
         if image.located.address in ignored:
-            counts["ignored"] += 1
+            counts["ignored" if inventory.find(image.located) is None else "reused"] += 1
             continue
         originals = [image.located.original] if image.located.original else []
         for located, is_original in [(image.located, False), *((o, True) for o in originals)]:

@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from mirror.compact import DistinctTexts, TextFilter
 from mirror.destinations import Destination, is_mirrored
+from mirror.manifest import Manifest
 from mirror.markdown import find_references, is_image_link
 from mirror.model import Finding, Form, Reference, Rule, Span
 from mirror.pipeline.packed_references import PackedReferences
@@ -117,16 +118,29 @@ def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
     return scanned
 
 
+def not_asked_for(
+    scanned: Scanned, locator: Locator, manifest: Manifest, ignored: Container[str]
+) -> set[str]:
+    """Return the images under `[[ignore]]` that the manifest lacks, by identity of the address."""
+    located = (locator.locate(reference.url) for _, reference in scanned.references())
+    addresses = {image.address for image in located if image is not None}
+    return {
+        identity(address)
+        for address in addresses
+        if address in ignored and manifest.find(address) is None
+    }
+
+
 def images_left(
     scanned: Scanned,
     locator: Locator,
     destinations: Sequence[Destination],
-    ignored: Container[str],
+    not_asked: Container[str],
     moved: Callable[[str], Container[Span]] = lambda _: (),
 ) -> int:
     """Count the references to images of sources, apart from what was `moved` in a post by name.
 
-    What the configuration says is gone is not counted.
+    Nor are those counted that `not_asked_for` returned.
     """
     count = 0
     name, spans = "", moved("")
@@ -136,7 +150,7 @@ def images_left(
         image = locator.locate(reference.url)
         count += (
             image is not None
-            and image.address not in ignored
+            and identity(image.address) not in not_asked
             and reference.span not in spans
             and not is_mirrored(destinations, reference.url)
         )

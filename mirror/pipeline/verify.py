@@ -69,6 +69,7 @@ from mirror.urls.sources import Locator
 
 if TYPE_CHECKING:
     from mirror.pages import SiteAddress
+    from mirror.pipeline.built_site import SiteCheck
     from mirror.pipeline.scan import Scanned
 
 _READERS = 16
@@ -174,12 +175,14 @@ def verify(
         else:
             layer, counts["asked"] = verify_public(host, engine, sample(), total, progress)
         layers.append(layer)
+    not_asked = set[str]()
     if options.posts:
-        from mirror.pipeline.scan import (
+        from mirror.pipeline.scan import (  # parsers of Markdown and YAML
             images_left,
+            not_asked_for,
             scan,
             source_names,
-        )  # parsers of Markdown and YAML
+        )
 
         rewrites, _ = parts.rewrites.load()
         former = former_targets((line.target for line in rewrites), parts.destinations)
@@ -198,12 +201,14 @@ def verify(
         findings = chain(findings, former_references(scanned, former, parts.destinations))
         layers.append(_posts_layer(scanned, findings, progress))
         counts |= scanned.tally()
-        ignored = parts.config.ignored
-        counts["leftovers"] = images_left(scanned, parts.locator, parts.destinations, ignored)
+        not_asked |= not_asked_for(scanned, parts.locator, manifest, parts.config.ignored)
+        counts["leftovers"] = images_left(scanned, parts.locator, parts.destinations, not_asked)
     if options.site is not None:
-        layer, pages = _site_layer(parts, objects, options.site, options.base, progress)
-        layers.append(layer)
-        counts |= pages
+        check = _check_site(parts, objects, options.site, options.base, progress)
+        layers.append(check.layer)
+        counts |= check.counts
+        not_asked |= check.not_asked
+    counts["ignored"] = len(not_asked)
     if options.notes:
         notes = chain(_changes(parts, options.since), scrutiny.openings(parts.config))
         layers.append(Layer("decisions and settings", (), FindingLog(progress.finding, notes)))
@@ -629,9 +634,9 @@ def verify_original(archive: Archive, asset: Asset) -> Finding | None:
 # --- The built site ---------------------------------------------------------------------------
 
 
-def _site_layer(
+def _check_site(
     parts: Parts, objects: Objects, site: Path, base: SiteAddress | None, progress: Progress
-) -> tuple[Layer, dict[str, int]]:
+) -> SiteCheck:
     from mirror.pages import MentionFinder
     from mirror.pipeline import built_site  # parsers of HTML
 
@@ -642,12 +647,12 @@ def _site_layer(
         destinations=parts.destinations,
         locator=parts.locator,
         hosts=built_site.source_hosts(parts.config.sources),
-        ignored=parts.config.ignored,
         objects=objects,
         former=former_targets((line.target for line in rewrites), parts.destinations),
     )
     finder = MentionFinder(parts.config.sources)
-    return built_site.verify_site(check, finder, site, parts.config.root, progress)
+    ignored = parts.config.ignored
+    return built_site.verify_site(check, finder, ignored, site, parts.config.root, progress)
 
 
 # --- Posts ------------------------------------------------------------------------------------

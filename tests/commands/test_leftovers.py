@@ -16,6 +16,7 @@ from support.sites import Blog
 from mirror.pages import MentionFinder
 
 A, B = f"{BUCKET}a.png", f"{BUCKET}b.png"
+LOST = "is not mirrored and not asked for: if it still exists, it is lost when the source goes"
 
 
 def whys(blog: Blog, *arguments: str | Path) -> dict[str, str]:
@@ -136,7 +137,41 @@ def test_an_image_that_is_known_to_be_gone_breaks_nothing(blog: Blog) -> None:
     assert not blog.rewrite().findings
     (place,) = [event for event in run(blog, "leftovers", "--json").events if "why" in event]
     assert (place["why"], place["breaks"]) == ("not-mirrored", False)
-    assert "[[ignore]]" in run(blog, "leftovers").out
+    ran = run(blog, "leftovers")
+    assert f"{B}: is under [[ignore]], so mirror does not ask whether it still exists" in ran.out
+    assert "no image that mirror is asked to keep needs the source any more\n" in ran.out
+    assert ran.out.endswith(f"1 image under [[ignore]] {LOST}\n")
+
+
+def test_an_ignored_image_that_may_live_is_named_by_each_last_word(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    blog.configure(more=f'[[ignore]]\nurl = "{BUCKET}b*.png"\n')
+    blog.write("old.md", f"![]({B})\n\n<img src='{B}'>\n\n`{BUCKET}b1.png`\n")
+    add(blog, "public/index.html", f"<img src={B}><img src={BUCKET}b2.png>")
+    for *command, names in (
+        ("sync", "1 image"),
+        ("sync", "--dry-run", "1 image"),
+        ("rewrite", "1 image"),
+        ("verify", "--posts", "1 image"),
+        ("verify", "--site", "public", "2 images"),
+        ("verify", "--posts", "--site", "public", "2 images"),
+        ("leftovers", "--site", "public", "2 images"),
+    ):
+        ran = run(blog, *command)
+        assert f"{names} under [[ignore]]" in ran.out
+        assert ran.code == 0
+        assert "all agree" not in ran.out
+        assert "lost when the source goes" in ran.out.splitlines()[-1 - (command == ["sync"])]
+
+
+def test_an_ignored_image_that_is_mirrored_is_not_called_lost(blog: Blog) -> None:
+    filled(blog, "a.png")
+    blog.configure(more=f'[[ignore]]\nurl = "{A}"\n')
+    assert whys(blog) == {"posts/post.md:1:6": "rewrite"}
+    for command in (("sync",), ("verify", "--posts"), ("leftovers",)):
+        assert "[[ignore]]" not in run(blog, *command).out
+    assert "1 image of your sources stays" in run(blog, "verify", "--posts").out
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030"])
