@@ -3,8 +3,6 @@
 journal.jsonl     what was fetched since the manifest was last written
 lock              the run that is at work
 validators.jsonl  the versions that hosts named, for `--refresh`, and whose turn it is
-redirects.jsonl   where hosts redirected recorded addresses; without it, two that come in different
-                  runs and lead to one picture are not seen to belong together
 last-sync.jsonl   the summary and the findings of the last sync
 sealed.txt        the archive whose lists lacked nothing but what is named in
 unsealed-….txt    the originals that a run has put since (`mirror.archive`)
@@ -47,7 +45,6 @@ class State:
     folder: Path
     journal: Journal
     validators: ValidatorCache
-    redirects: Redirects
     last_sync: LastSyncFile
     held: HeldImages
 
@@ -57,7 +54,6 @@ class State:
             folder,
             Journal(folder / "journal.jsonl"),
             ValidatorCache(folder / "validators.jsonl"),
-            Redirects(folder / "redirects.jsonl"),
             LastSyncFile(folder / "last-sync.jsonl"),
             HeldImages(folder / "held"),
         )
@@ -165,39 +161,6 @@ class ValidatorCache:
         ]
         with suppress(OSError):  # only speed is lost
             write_whole(self.path, "".join(lines).encode())
-
-
-@dataclass(frozen=True, slots=True)
-class Redirects:
-    """Where hosts redirected addresses to, without secrets."""
-
-    path: Path
-
-    def load(self) -> dict[Address, str]:
-        redirects = {}
-        for raw in json_lines(self.path):
-            with suppress(KeyError, TypeError):
-                if is_address(raw["source"]) and isinstance(raw["final_url"], str):
-                    redirects[Address(raw["source"])] = raw["final_url"]
-        return redirects
-
-    def add(self, asked: Mapping[Address, str | None]) -> None:
-        """Record where each address that was asked led to now; `None` for no redirect.
-
-        Raise `StateError`.
-        """
-        before = self.load()
-        redirects = {url: final for url, final in {**before, **asked}.items() if final is not None}
-        if redirects == before:
-            return
-        lines = [
-            json.dumps({"source": url, "final_url": final}) + "\n"
-            for url, final in redirects.items()
-        ]
-        try:
-            write_whole(self.path, "".join(lines).encode())
-        except OSError as error:
-            raise unwritable(self.path, error) from error
 
 
 @dataclass(frozen=True, slots=True)

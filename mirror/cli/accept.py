@@ -20,12 +20,16 @@ def accept(
 ) -> None:
     """Take pictures that `sync` held back: changed, damaged, or one for several addresses."""
     from mirror.pipeline.accept import accept as accept_held
-    from mirror.repeats.reviews import REVIEWS
+    from mirror.pipeline.hold import find_suspects
+    from mirror.repeats.reviews import REVIEWS, load_reviews
 
     parts = open_site(load(config))
     reviews = parts.config.manifest / REVIEWS
     with parts.lock("mirror accept"):
-        images = accept_held(urls, parts.locator, parts.state.held, reviews)
+        manifest, _ = parts.manifest.load()
+        redirects, _ = parts.redirects.load()
+        suspects = find_suspects(manifest, redirects, load_reviews(reviews))
+        images = accept_held(urls, parts.locator, parts.state.held, suspects, reviews)
     for image in images:
         if as_json:
             print_json(

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from mirror.pipeline.leftovers import Leftover
 
 _REASONS = {
-    "not-mirrored": "is not mirrored; `mirror sync` says why",
-    "rewrite": "is mirrored; `mirror rewrite` moves it",
+    "not-mirrored": "is not mirrored, or waits for `mirror accept`; `mirror sync` says why",
+    "rewrite": "is mirrored; `mirror rewrite` moves it, or says why not",
     "text": "is text that readers see; no picture is lost",
     "code": "stands in code or in a comment; no picture is lost",
     "unknown-form": "stands where `mirror rewrite` changes no address; change it by hand",

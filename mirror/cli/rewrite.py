@@ -167,6 +167,7 @@ def _read_map(path: Path) -> dict[str, str]:
 
 
 def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
+    from mirror.pipeline.hold import find_suspects
     from mirror.pipeline.repeat_proof import RepeatProof
     from mirror.pipeline.rewrite import ByManifest, Proof, unfollowed_links
     from mirror.pipeline.source_proof import SourceProof
@@ -184,6 +185,7 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
     if (problem := unfollowed_links(parts.config.root, destination)) is not None:
         raise ConfigError(f"destination {destination.name!r}: {problem}; set `public_url` instead")
     manifest, _ = parts.manifest.load()
+    redirects, _ = parts.redirects.load()
     reviews = load_reviews(parts.config.manifest / REVIEWS)
     return ByManifest(
         locator=parts.locator,
@@ -202,6 +204,7 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         sources=SourceProof(parts.archive.source_record(), reviews, parts.locator),
         drop_secrets=drop_secrets,
         reasons=parts.state.last_sync.reasons(),
+        suspects=find_suspects(manifest, redirects, reviews),
     )
 
 

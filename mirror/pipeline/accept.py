@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from mirror.config import ConfigError
 from mirror.model import HeldImage
+from mirror.pipeline.hold import Suspect
 from mirror.repeats.reviews import add_review, load_reviews
 from mirror.state import HeldImages
 from mirror.urls.address import Address, identity
@@ -15,14 +16,18 @@ from mirror.urls.sources import Locator
 
 
 def accept(
-    urls: Iterable[str], locator: Locator, held: HeldImages, reviews: Path
+    urls: Iterable[str],
+    locator: Locator,
+    held: HeldImages,
+    suspects: Mapping[str, Suspect],
+    reviews: Path,
 ) -> list[HeldImage]:
     """Record that a person takes what was held back for each URL, and return it.
 
     The line `accept URL SHA256` is appended to the reviews; the next `sync` obeys it. Raise
     `ConfigError` if nothing was held back for one of the URLs; then nothing is recorded.
     """
-    images = held.load()
+    images = {name: suspect.image for name, suspect in suspects.items()} | held.load()
     chosen = []
     for url in urls:
         address = locator.address_of(url)

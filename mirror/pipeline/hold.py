@@ -2,7 +2,8 @@
 
 A source that serves another picture than before changes nothing that stands: the new picture is
 held back until a person accepts it. So is a picture of the manifest that nothing proves to be that
-of its address.
+of its address, and one that a host redirects several addresses to: one that was recorded before the
+next address came stays in the manifest, and posts stay at its source.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from mirror.model import Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.post_images import PostImage
+from mirror.redirects import Redirect, redirected_together
 from mirror.repeats.reviews import Reviews
 from mirror.urls.address import Address, identity
 
@@ -34,14 +36,14 @@ def hold_back(
     originals: Iterable[Original],
     reviews: Reviews,
     held_before: Iterable[HeldImage] = (),
-    redirects_before: Mapping[Address, str] = MappingProxyType({}),
+    redirects_before: Mapping[Address, Redirect] = MappingProxyType({}),
     doubtful: Container[str] = frozenset(),
 ) -> Intake:
     """Hold back what a person has to look at, unless `reviews` accept it.
 
     That is a picture that differs from the one that the manifest has for its address, and one
     picture that a host redirects several addresses to, in this run or an earlier one.
-    `redirects_before` are the URLs that recorded addresses were redirected to.
+    `redirects_before` are those of earlier runs.
     `doubtful` are the identities of addresses for which nothing proves the picture of the manifest.
     """
     pending = (image for image in held_before if not _is_recorded(manifest, image))
@@ -50,7 +52,8 @@ def hold_back(
     held: list[HeldImage] = []
     findings: list[Finding] = []
     originals = list(originals)
-    notices = _redirected_together(originals, redirects_before)
+    redirects = redirects_after(redirects_before, originals)
+    notices = redirected_together((url, each.final_url) for url, each in redirects.items())
     for original in originals:
         address, blob = original.request.addresses[0], original.blob
         before = manifest.find(address)
@@ -70,18 +73,66 @@ def hold_back(
     return Intake(recorded, held, findings)
 
 
-def _redirected_together(
-    originals: Iterable[Original], before: Mapping[Address, str]
-) -> dict[str, Collection[Address]]:
-    """Return the URLs that several addresses are redirected to, with these addresses."""
-    together: dict[str, dict[str, Address]] = {}
-    for address, url in before.items():
-        together.setdefault(url, {})[identity(address)] = address
+def redirects_after(
+    before: Mapping[Address, Redirect], originals: Iterable[Original]
+) -> dict[Address, Redirect]:
+    """Return where the addresses lead to, now that `originals` came."""
+    redirects = dict(before)
     for original in originals:
-        if original.final_url is not None:
-            names = {identity(url): url for url in original.request.addresses}
-            together.setdefault(original.final_url, {}).update(names)
-    return {url: names.values() for url, names in together.items() if len(names) > 1}
+        for address in original.request.addresses:
+            redirects.pop(address, None)
+            if original.final_url is not None:
+                redirect = Redirect(original.final_url, original.blob.digest)
+                redirects |= {address: redirect} if redirect.leads_from(address) else {}
+    return redirects
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A recorded picture whose host redirects `count` addresses to it; nobody accepted it yet.
+
+    Posts that show it from its source stay as they are.
+    """
+
+    image: HeldImage
+    final_url: str
+    count: int
+
+    def __str__(self) -> str:
+        return (
+            f"the host redirects {self.count} addresses to one picture, {self.final_url}: a notice "
+            "that a picture is gone looks like this. It was mirrored before the other came, and "
+            "posts that name its source stay as they are; if it is right, take it with "
+            f"`mirror accept {self.image.address}`"
+        )
+
+
+def find_suspects(
+    manifest: Manifest, redirects: Mapping[Address, Redirect], reviews: Reviews
+) -> dict[str, Suspect]:
+    """Return the pictures recorded for addresses that are redirected together, by identity."""
+    together = redirected_together((url, each.final_url) for url, each in redirects.items())
+    suspects = {}
+    for address, redirect in redirects.items():
+        asset = manifest.find(address)
+        if (
+            redirect.final_url in together
+            and asset is not None
+            and asset.digest == redirect.digest
+            and not reviews.accepts(address, asset.digest)
+        ):
+            image = HeldImage(address, asset.blob)
+            count = len(together[redirect.final_url])
+            suspects[identity(address)] = Suspect(image, redirect.final_url, count)
+    return suspects
+
+
+def suspected(images: Iterable[PostImage], suspects: Mapping[str, Suspect]) -> Iterator[Finding]:
+    """Yield a finding for each image of the posts that is a suspect."""
+    for image in images:
+        if (suspect := suspects.get(identity(image.located.address))) is not None:
+            place, address = image.places[0], image.located.address
+            yield place.finding(Rule.REDIRECTED_TOGETHER, address, str(suspect))
 
 
 def _changed(original: Original, before: Asset) -> Finding:

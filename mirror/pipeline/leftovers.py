@@ -23,14 +23,16 @@ from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Reference, Rule
 from mirror.pages import Mention, MentionFinder, Use, mention_uses, string_uses, utf8_text
 from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
+from mirror.pipeline.hold import find_suspects
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import Scanned, scan, source_names
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
 from mirror.posts import PostTree
+from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import is_source
-from mirror.urls.address import Address, Url
+from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator
 
 
@@ -107,7 +109,10 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
         config.root, list(parts.folders.values()), options.config, options.site
     )
     manifest = _manifest_of(parts.manifest, parts.locator, scanned)
-    reasons = Reasons(scanned, parts.locator, manifest, parts.destinations)
+    redirects, _ = parts.redirects.load()
+    reviews = load_reviews(config.manifest / REVIEWS)
+    suspects = find_suspects(manifest, redirects, reviews)
+    reasons = Reasons(scanned, parts.locator, manifest, parts.destinations, suspects)
     finder = MentionFinder(config.sources)
     progress.stage("read the site's folder", None, "places")
     places = chain(
@@ -188,6 +193,7 @@ class Reasons:
     locator: Locator
     manifest: Manifest
     destinations: Sequence[Destination]
+    suspects: Container[str]
 
     def of(self, post: str, reference: Reference) -> Why:
         if not reference.form.is_rendered:
@@ -205,6 +211,8 @@ class Reasons:
         """Return True if `mirror rewrite` has another URL for it."""
         located = self.locator.locate(url)
         asset = None if located is None else self.manifest.find(located.address)
+        if located is None or identity(located.address) in self.suspects:
+            return False
         if asset is None or (key := self.manifest.shown_for(asset).key) is None:
             return False
         return any(destination.public_url(key) for destination in self.destinations[:1])

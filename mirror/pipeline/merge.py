@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from mirror import manifest, rewrites
+from mirror import manifest, redirects, rewrites
 from mirror.manifest import Manifest, ManifestError, dump_line, unite_lines, united
 from mirror.model import Asset, Digest
 from mirror.repeats.ledger import LEDGER, loads_ledger
@@ -153,9 +153,25 @@ def merge_rewrites(base: str, ours: str, theirs: str) -> Merged:
     return Merged(rewrites.dumps(line for line in order for _ in range(union[line])))
 
 
+def merge_redirects(base: str, ours: str, theirs: str) -> Merged:
+    """Merge `redirects.jsonl`. Raise `RedirectsError`.
+
+    Where the sides contradict, what is ours stays; `mirror sync --refresh` asks the host again.
+    """
+    old, mine, other = (redirects.loads(text) for text in (base, ours, theirs))
+    taken = {
+        url: other.get(url)
+        for url in {*old, *other}
+        if other.get(url) != old.get(url) and mine.get(url) == old.get(url)
+    }
+    union = {url: redirect for url, redirect in (mine | taken).items() if redirect is not None}
+    return Merged(redirects.dumps(union))
+
+
 MERGES: dict[str, Callable[[str, str, str], Merged]] = {
     manifest.FILE_NAME: merge_images,
     rewrites.FILE_NAME: merge_rewrites,
+    redirects.FILE_NAME: merge_redirects,
     REVIEWS: merge_reviews,
     LEDGER: merge_ledger,
 }

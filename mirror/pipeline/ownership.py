@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from mirror import manifest, rewrites
+from mirror import manifest, redirects, rewrites
 from mirror.config import Config, ConfigError, check_no_escape
 from mirror.posts import PostTree
 from mirror.repeats.ledger import LEDGER
@@ -17,6 +17,7 @@ from mirror.site_index import SITE_FILE
 MANIFEST_FILES = (
     manifest.FILE_NAME,
     rewrites.FILE_NAME,
+    redirects.FILE_NAME,
     LEDGER,
     REVIEWS,
     SITE_FILE,

@@ -15,12 +15,17 @@ from mirror.destinations import Destination, bucket_settings, open_destination
 from mirror.manifest import ManifestFile
 from mirror.posts import PostTree
 from mirror.records import Record
+from mirror.redirects import FILE_NAME as REDIRECTS
+from mirror.redirects import Redirect
+from mirror.redirects import dumps as dumps_redirects
+from mirror.redirects import loads as loads_redirects
 from mirror.rewrites import FILE_NAME as REWRITES
 from mirror.rewrites import Rewrite
 from mirror.rewrites import dumps as dumps_rewrites
 from mirror.rewrites import loads as loads_rewrites
 from mirror.state import State
 from mirror.store import DirectoryStore, StoreError, open_store
+from mirror.urls.address import Address
 from mirror.urls.sources import Locator
 
 
@@ -34,6 +39,7 @@ class Parts:
     archive: Archive
     manifest: ManifestFile
     rewrites: Record[list[Rewrite]]
+    redirects: Record[dict[Address, Redirect]]
     destinations: tuple[Destination, ...]
     state: State
 
@@ -65,6 +71,7 @@ def open_parts(config: Config) -> Parts:
         archive=open_archive(config.archive, config.state),
         manifest=ManifestFile.below(config.manifest),
         rewrites=Record(config.manifest / REWRITES, loads_rewrites, dumps_rewrites, list),
+        redirects=Record(config.manifest / REDIRECTS, loads_redirects, dumps_redirects, dict),
         destinations=destinations,
         state=State.below(config.state),
     )

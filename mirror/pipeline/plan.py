@@ -86,6 +86,13 @@ class Inventory:
             hidden - newer.keys(),
         )
 
+    def find(self, located: SourceImage) -> Blob | None:
+        """Return the blob of an address, also if its object is known under another address only."""
+        name = identity(located.address)
+        if name in self.doubtful:
+            return None
+        return self.blobs.get(name) or self.by_object.get(located.object_name)
+
     def validators_of(self, address: Address, blob: Blob | None) -> Validators | None:
         """Return the validators that the host gave for just these bytes.
 

@@ -33,6 +33,7 @@ from mirror.generators import generator_of
 from mirror.manifest import Manifest, Object
 from mirror.markdown import find_references, spell, splice
 from mirror.model import Asset, Digest, Finding, Key, Reference, Rule, Span
+from mirror.pipeline.hold import Suspect
 from mirror.pipeline.packed_references import PackedReferences
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
@@ -82,7 +83,8 @@ class ByManifest:
     that `proof` saw, and only if `--revert` can bring back what stood there. It shows the picture
     that it meant before, or one that `repeats` proves to be the same, or one that a person chose.
     `sources` prove the picture of the manifest for the address of a source.
-    `reasons` say why the last sync did not take an image, by the identity of its address.
+    `reasons` say why the last sync did not take an image, by the identity of its address;
+    `suspects` wait for a person's word.
     """
 
     locator: Locator
@@ -95,6 +97,7 @@ class ByManifest:
     sources: SourceProof
     drop_secrets: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
+    suspects: Mapping[str, Suspect] = field(default_factory=dict)
 
     def __call__(
         self, post: Post, reference: Reference, before: Url | None
@@ -171,6 +174,9 @@ class ByManifest:
                 "`mirror sync` asks its host"
             )
             return Finding(Rule.SOURCE_NOT_PROVEN, str(url), message)
+        suspect = self.suspects.get(identity(located.address))
+        if suspect is not None and not is_repointed:
+            return Finding(Rule.REDIRECTED_TOGETHER, str(url), str(suspect))
         return asset
 
     def _standing(self, url: Url, *, is_repointed: bool) -> Asset | None:

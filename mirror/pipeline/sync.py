@@ -39,7 +39,16 @@ from mirror.pipeline.download import (
     newest_validators,
     sealing,
 )
-from mirror.pipeline.hold import accepted_images, doubt, hold_back, still_held, waiting
+from mirror.pipeline.hold import (
+    accepted_images,
+    doubt,
+    find_suspects,
+    hold_back,
+    redirects_after,
+    still_held,
+    suspected,
+    waiting,
+)
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
@@ -114,6 +123,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings = FindingLog(progress.finding, scanned.findings)
     findings.extend(signatures(scanned, locator))
     settled, saved = parts.manifest.load()
+    redirects, old_redirects = parts.redirects.load()
     resolved = ResolvedReferences(scanned, parts.destinations, settled)
     orphans = find_orphans(resolved, parts.destinations)
     findings.extend(orphans)
@@ -180,10 +190,10 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
             originals, damaged = collect(results, todo.requests, findings, progress)
 
     # Record what came, and choose which picture stands for which.
-    intake = hold_back(
-        settled, originals, reviews, held.values(), state.redirects.load(), inventory.doubtful
-    )
+    intake = hold_back(settled, originals, reviews, held.values(), redirects, inventory.doubtful)
     findings.extend(intake.findings)
+    redirects = redirects_after(redirects, originals)
+    findings.extend(suspected(images, find_suspects(settled, redirects, reviews)))
     unproven, doubts = doubt(settled, todo.requests, originals, inventory.doubtful)
     findings.extend(doubts)
     asked = {identity(address) for address in todo.addresses}
@@ -220,9 +230,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         stored[destination.name] = len(assets)
 
     # Before the manifest: the next run has to know which of its addresses were redirected.
-    state.redirects.add(
-        {url: original.final_url for original in originals for url in original.request.addresses}
-    )
+    if redirects or old_redirects is not None:
+        parts.redirects.save(redirects, old_redirects)
     # Save. An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not orphans:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])

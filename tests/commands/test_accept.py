@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -165,16 +166,64 @@ def test_addresses_that_are_redirected_to_one_picture_in_different_runs_are_held
     blog.write("two.md", f"![]({BUCKET}b.png)\n\n![]({BUCKET}c.png)\n")
     ended = run(blog, "sync")
     assert ended.code == 3
-    assert ended.out.count("M212") == 1
-    assert "redirects 2 addresses to one picture" in ended.out
+    assert ended.out.count("M212") == 2
+    assert ended.out.count("redirects 2 addresses to one picture") == 2
     assert f"mirrored already for {BUCKET}a.png" in ended.out
-    run(blog, "rewrite")
-    assert f"{BUCKET}b.png)" in blog.read("two.md")
-    assert f"{BUCKET}c.png)" not in blog.read("two.md")
-    assert run(blog, "accept", f"{BUCKET}b.png").code == 0
+    assert f"posts/one.md:1:5 {BUCKET}a.png: the host redirects" in ended.out
+    shutil.rmtree(blog.root / ".mirror")  # only speed is lost
+    for _ in range(2):
+        ran = run(blog, "rewrite")
+        assert (ran.code, ran.out.count("M212")) == (3, 1)
+        assert f"{BUCKET}a.png)" in blog.read("one.md")
+        assert f"{BUCKET}b.png)" in blog.read("two.md")
+        assert f"{BUCKET}c.png)" not in blog.read("two.md")
+        left = [event for event in run(blog, "leftovers", "--json").events if "why" in event]
+        assert [event["why"] for event in left] == ["not-mirrored"] * 2
+        again = run(blog, "sync")
+        assert (again.code, again.out.count("M212")) == (3, 2)
+    assert run(blog, "accept", f"{BUCKET}b.png", f"{BUCKET}a.png").code == 0
     assert run(blog, "sync").code == 0
     run(blog, "rewrite")
     assert BUCKET not in blog.read("two.md")
+    assert BUCKET not in blog.read("one.md")
+
+
+def test_a_post_that_was_repointed_stands_when_its_address_becomes_suspect(
+    scripted: tuple[Blog, dict[str, Answer]],
+) -> None:
+    blog, answers = scripted
+    blog.host.put("removed.png", picture(99))
+    for name in ("a.png", "b.png"):
+        answers[name] = lambda _: Response(302, {"Location": "/removed.png"})
+    blog.write("one.md", f"![]({BUCKET}a.png)\n")
+    run(blog, "sync")
+    run(blog, "rewrite")
+    standing = blog.read("one.md")
+    blog.write("two.md", f"![]({BUCKET}b.png)\n")
+    ended = run(blog, "sync")
+    assert ended.out.count("M212") == 1
+    assert f"mirrored already for {BUCKET}a.png" in ended.out
+    run(blog, "rewrite")
+    assert blog.read("one.md") == standing
+
+
+def test_accept_does_not_take_a_notice_for_the_picture_that_came_before_it(
+    scripted: tuple[Blog, dict[str, Answer]],
+) -> None:
+    blog, answers = scripted
+    blog.host.put("a.png", picture(1))
+    blog.write("one.md", f"![]({BUCKET}a.png)\n")
+    run(blog, "sync")
+    blog.host.put("removed.png", picture(99))
+    for name in ("a.png", "b.png"):
+        answers[name] = lambda _: Response(302, {"Location": "/removed.png"})
+    run(blog, "sync", "--refresh")
+    blog.write("two.md", f"![]({BUCKET}b.png)\n")
+    assert run(blog, "sync").code == 3
+    shutil.rmtree(blog.root / ".mirror")
+    assert run(blog, "accept", f"{BUCKET}a.png").code == 2
+    run(blog, "rewrite")
+    assert BUCKET not in blog.read("one.md")
 
 
 def test_where_nothing_was_held_back_accept_is_a_usage_error(blog: Blog) -> None:

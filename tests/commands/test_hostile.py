@@ -225,6 +225,7 @@ def test_a_pipe_that_is_called_like_a_post_does_not_hold_the_run(site: Blog) -> 
     [
         "manifests/images.jsonl",
         "manifests/rewrites.jsonl",
+        "manifests/redirects.jsonl",
         "manifests/ledger.jsonl",
         "manifests/site.txt",
         ".mirror/journal.jsonl",
@@ -564,6 +565,7 @@ READERS = {
     "posts/00.md": "scan|rewrite -n",
     "manifests/images.jsonl": _READERS_OF_THE_MANIFEST,
     "manifests/rewrites.jsonl": "rewrite -n|rewrite --revert",
+    "manifests/redirects.jsonl": "sync|rewrite -n|leftovers",
     "manifests/ledger.jsonl": "sync",
     "manifests/reviews.txt": "sync|dupes",
     "manifests/site.txt": "sync|prune",

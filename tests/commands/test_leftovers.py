@@ -16,6 +16,7 @@ from support.sites import Blog
 from mirror.pages import MentionFinder
 
 A, B = f"{BUCKET}a.png", f"{BUCKET}b.png"
+MOVES = "is mirrored; `mirror rewrite` moves it, or says why not"
 LOST = "is not mirrored and not asked for: if it still exists, it is lost when the source goes"
 
 
@@ -53,7 +54,7 @@ def test_before_a_rewrite_every_image_is_listed_with_its_place(blog: Blog) -> No
     filled(blog, "a.png", "b.png")
     assert whys(blog) == {"posts/post.md:1:6": "rewrite", "posts/post.md:3:6": "rewrite"}
     ran = run(blog, "leftovers")
-    assert f"posts/post.md:1:6 {A}: is mirrored; `mirror rewrite` moves it [rewrite]" in ran.out
+    assert f"posts/post.md:1:6 {A}: {MOVES} [rewrite]" in ran.out
     assert ran.out.endswith("2 places would break without the source: 2 rewrite\n")
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from mirror import manifest, rewrites
+from mirror import manifest, redirects, rewrites
 from mirror.model import Digest
 from mirror.repeats.evidence import RULE
 from mirror.repeats.reviews import load_reviews
+from mirror.urls.address import Address
 
 A, B, C, D = (digit * 64 for digit in "abcd")
 HOST = "https://h.example/"
@@ -227,6 +228,32 @@ def test_rewrites_of_both_are_kept_and_those_that_one_reverted_are_gone(
     assert ended.returncode == 0, ended.stderr
     names = [each.source.removeprefix(HOST) for each in rewrites.loads(path.read_text())]
     assert names == ["a1", "a1", "c1", "d1"]
+
+
+def test_redirects_of_both_are_kept_and_ours_where_they_contradict(
+    repository: Repository,
+) -> None:
+    path = repository.path("redirects.jsonl")
+
+    def written(**finals: str) -> None:
+        lines = {
+            Address(f"{HOST}{name}.png"): redirects.Redirect(f"{HOST}{final}", Digest(A))
+            for name, final in finals.items()
+        }
+        path.write_text(redirects.dumps(lines))
+
+    written(a="old", b="old", c="old")
+    repository.commit()
+    ended = repository.merge(
+        lambda: written(a="ours", b="old", c="old", d="new"),
+        lambda: written(a="theirs", b="new", e="new"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    finals = {
+        url.removeprefix(HOST): each.final_url.removeprefix(HOST)
+        for url, each in redirects.loads(path.read_text()).items()
+    }
+    assert finals == {"a.png": "ours", "b.png": "new", "d.png": "new", "e.png": "new"}
 
 
 def test_a_file_that_is_no_record_is_merged_by_its_lines(repository: Repository) -> None:

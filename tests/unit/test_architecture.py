@@ -19,7 +19,7 @@ RANKS = [
     (
         *("config", "posts", "destinations", "state", "archive", "manifest", "rewrites"),
         *("fetch", "markdown", "pages", "pictures", "repeats", "store"),
-        *("generators", "history", "site_index", "uploaders"),
+        *("generators", "history", "redirects", "site_index", "uploaders"),
     ),
     ("urls", "model", "records", "engine", "cluster", "files", "amounts", "compact"),
 ]

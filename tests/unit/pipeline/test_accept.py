@@ -35,7 +35,7 @@ def held(tmp_path: Path) -> HeldImages:
 def test_a_decision_is_appended_once(held: HeldImages, tmp_path: Path) -> None:
     reviews = tmp_path / "manifests" / "reviews.txt"
     for url in ("http://H.example/a.png", "https://h.example/a.png"):
-        (image,) = accept([url], LOCATOR, held, reviews)
+        (image,) = accept([url], LOCATOR, held, {}, reviews)
         assert image.address == "https://h.example/a.png"
     digest = held.load()["h.example/a.png"].blob.digest
     assert reviews.read_text() == f"accept https://h.example/a.png {digest}\n"
@@ -46,8 +46,8 @@ def test_where_nothing_was_held_back_nothing_is_recorded(held: HeldImages, tmp_p
     reviews = tmp_path / "reviews.txt"
     urls = ["https://h.example/a.png", "https://h.example/c.png?token=planted"]
     with pytest.raises(ConfigError, match=r"c\.png\?token=hidden-.*2 addresses are held back"):
-        accept(urls, LOCATOR, held, reviews)
+        accept(urls, LOCATOR, held, {}, reviews)
     assert not reviews.exists()
     held.save([])
     with pytest.raises(ConfigError, match="nothing is held back"):
-        accept(urls[:1], LOCATOR, held, reviews)
+        accept(urls[:1], LOCATOR, held, {}, reviews)

@@ -1,0 +1,82 @@
+"""Redirects: where hosts sent the requests for addresses, as text, and what came from there.
+
+Several addresses that lead to one picture may be those of pictures that are gone. They may come in
+different runs, so this is kept beside the manifest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from mirror.manifest import is_address
+from mirror.model import Digest
+from mirror.records import RecordError
+from mirror.urls.address import Address, canonical, identity
+
+HEADER = {"format": "mirror-redirects", "version": 1}
+FILE_NAME = "redirects.jsonl"
+
+
+class RedirectsError(RecordError):
+    """A line that is no redirect; the message names the line and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """The address that a host redirected to, without secrets, and the digest of what came."""
+
+    final_url: str
+    digest: Digest
+
+    def leads_from(self, address: Address) -> bool:
+        """Return True if this is another address, not another scheme of the same one."""
+        final = canonical(self.final_url)
+        return final is None or identity(final) != identity(address)
+
+
+def dumps(redirects: Mapping[Address, Redirect]) -> str:
+    """Write one line an address, in their order."""
+    lines = [json.dumps(HEADER)]
+    lines += (
+        json.dumps({"source": url, "final_url": redirect.final_url, "sha256": redirect.digest.hex})
+        for url, redirect in sorted(redirects.items())
+    )
+    return "\n".join(lines) + "\n"
+
+
+def loads(text: str) -> dict[Address, Redirect]:
+    """Read what `dumps` wrote; of two lines about one address, the later. Raise `RedirectsError`.
+
+    A merge of two branches may have left lines in another order, or the header twice.
+    """
+    redirects = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            raw = json.loads(line)
+            if raw == HEADER:
+                continue
+            if number == 1 or not (is_address(raw["source"]) and isinstance(raw["final_url"], str)):
+                raise ValueError
+            redirect = Redirect(raw["final_url"], Digest.parse(raw["sha256"]))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            expected = f"{json.dumps(HEADER)}" if number == 1 else "a redirect"
+            raise RedirectsError(
+                f"line {number}: expected {expected}; delete the line: `mirror sync --refresh` "
+                "asks the host again"
+            ) from error
+        redirects[Address(raw["source"])] = redirect
+    return redirects
+
+
+def redirected_together(
+    redirects: Iterable[tuple[Address, str]],
+) -> dict[str, tuple[Address, ...]]:
+    """Return the URLs that several addresses are redirected to, with these addresses."""
+    together: dict[str, dict[str, Address]] = {}
+    for address, url in redirects:
+        together.setdefault(url, {})[identity(address)] = address
+    return {url: tuple(names.values()) for url, names in together.items() if len(names) > 1}
