@@ -76,12 +76,15 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
     """Find URLs in the tags outside of `masks`.
 
     `bare_urls` are the offsets of the http and https URLs that Markdown takes for text: the text
-    is searched for the syntax of editors where one of them stands as it does in such syntax. The
+    is searched for the syntax of editors where one of them stands as it does in such syntax, and
+    for YAML in a component of Nuxt in any case. The
     result's `masks` are what tags turn into code or comments.
     """
     result = GrammarResult()
     if b"{" in body and (b"{{" in body or b"{%" in body):
         _find_tags(body, merge_ranges(masks), result)
+    if b"::" in body and b"\n---" in body:
+        _properties(body, merge_ranges((*masks, *result.masks)), result)
     if any(_BEFORE_URL.search(body[max(0, start - _MAX_BLANKS) : start]) for start in bare_urls):
         merged = merge_ranges((*masks, *result.masks))
         if b"![[" in body:
@@ -89,7 +92,7 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
         if b"{" in body:
             _components(body, merged, result)
         if b"::" in body:
-            for search in (_docfx, _properties, _fences, _fields):
+            for search in (_docfx, _fences, _fields):
                 search(body, merged, result)
     return result
 

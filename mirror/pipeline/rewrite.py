@@ -44,7 +44,7 @@ from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
 from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
 from mirror.store import DirectoryStore, ObjectInfo, PackedListing, StoreError
-from mirror.urls.address import Address, Url, identity
+from mirror.urls.address import Address, Url, identity, parse
 from mirror.urls.redact import has_hidden, hide_secrets
 from mirror.urls.sources import Locator
 
@@ -416,6 +416,18 @@ def edit_post(
     reads as intended. So no text of an edit can end the URL early and go on as markup. Return
     `None` when nothing changes; a finding, and no change, when the proof fails.
     """
+    change = _splice_and_prove(scanned, data, edits)
+    return _not_as_intended(scanned, change[0]) if isinstance(change, list) else change
+
+
+def _splice_and_prove(
+    scanned: ScannedPost, data: bytes, edits: Sequence[Edit]
+) -> PostEdit | list[Edit] | None:
+    """Do what `edit_post` does, but return the edits that may be why the proof fails.
+
+    The first of them is the one where the post begins to read otherwise. The others are those whose
+    URL is not found where it should be, which may be the fault of the first.
+    """
     after = splice(data, scanned.encoding, [(edit.reference.span, edit.text) for edit in edits])
     if after == data:
         return None
@@ -426,11 +438,16 @@ def edit_post(
     if actual != expected:
         pairs = enumerate(zip_longest(actual, expected))
         first = next(number for number, (left, right) in pairs if left != right)
-        return _not_as_intended(scanned, edits, first)
+        before = {ref.span for ref in scanned.references[: first + 1]}
+        culprit = next((e for e in reversed(edits) if e.reference.span in before), edits[0])
+        present = set(actual)
+        pairs_of_both = zip(scanned.references, expected, strict=True)
+        lost = {ref.span for ref, place in pairs_of_both if place not in present}
+        return [culprit, *(e for e in edits if e.reference.span in lost and e != culprit)]
     return PostEdit(scanned, data, after, references, edits)
 
 
-_MOST_TRIES = 20  # each scans the post
+_MOST_TRIES = 20  # each scans the post; where edits fail for themselves, three suffice
 
 
 def edit_where_possible(
@@ -440,20 +457,20 @@ def edit_where_possible(
 
     Where too many do not, no proven post is yielded: it stays as it is.
     """
+    others: Sequence[Edit] = ()
     for _ in range(_MOST_TRIES):
-        change = edit_post(scanned, data, edits)
-        if not isinstance(change, Finding):
+        change = _splice_and_prove(scanned, data, edits)
+        if not isinstance(change, list):
             yield from () if change is None else (change,)
             return
-        yield change
-        place = (change.line, change.column)
-        edits = [edit for edit in edits if _place_of(edit) != place]
+        # Without the first, the others fail as before: so each does for itself.
+        failed = change if change == others else change[:1]
+        others = change[1:]
+        yield from (_not_as_intended(scanned, edit) for edit in failed)
+        spans = {edit.reference.span for edit in failed}
+        edits = [edit for edit in edits if edit.reference.span not in spans]
     message = f"was left as it is: {_MOST_TRIES} URLs in it would not read back as intended"
     yield Finding(Rule.POST_NOT_WRITTEN, scanned.post.name, message, scanned.post.name)
-
-
-def _place_of(edit: Edit) -> tuple[int, int]:
-    return edit.reference.line, edit.reference.column
 
 
 def _expected(scanned: ScannedPost, edits: Sequence[Edit]) -> Iterator[tuple[Span, str, bool]]:
@@ -469,14 +486,13 @@ def _expected(scanned: ScannedPost, edits: Sequence[Edit]) -> Iterator[tuple[Spa
         yield Span(start, stop), url, ref.form.is_rewritten
 
 
-def _not_as_intended(scanned: ScannedPost, edits: Sequence[Edit], first: int) -> Finding:
-    """Return the finding for the last edit up to the `first` reference that reads otherwise."""
-    before = {ref.span for ref in scanned.references[: first + 1]}
-    edit = next((edit for edit in reversed(edits) if edit.reference.span in before), edits[0])
+def _not_as_intended(scanned: ScannedPost, edit: Edit) -> Finding:
+    # Some forms of editors are told from text by `https://` alone.
+    address = "URL" if parse(edit.url) is not None else "whole address (https://…)"
     message = (
         f"stays as it is: with {Url(edit.url)} here the post would not read back as "
-        "intended; a URL without commas and brackets can stand anywhere, or write this image as "
-        "`![](…)`"
+        f"intended; a {address} without commas and brackets can stand anywhere, or write this "
+        "image as `![](…)`"
     )
     ref = edit.reference
     return _placed(Finding(Rule.POST_NOT_WRITTEN, str(ref.url), message), scanned, ref)

@@ -39,7 +39,7 @@ def test_a_url_that_cannot_stand_in_a_string_is_named_with_its_place(blog, line,
     assert path.read_text() == moved
 
 
-@pytest.mark.parametrize("count", [3, 19])
+@pytest.mark.parametrize("count", [3, 19, 100])
 def test_each_of_several_is_named_and_the_others_move(blog, count):
     lines = [
         f'<div style={{{{backgroundImage: "url(https://h.example/{n}.png)"}}}} />\n'
@@ -55,7 +55,8 @@ def test_each_of_several_is_named_and_the_others_move(blog, count):
     assert path.read_text() == text.replace("//h.example/z", "//x.example/z")
 
 
-def test_too_many_keep_the_post_as_it_is(blog):
+def test_where_it_takes_too_many_tries_the_post_is_kept_as_it_is(blog, monkeypatch):
+    monkeypatch.setattr(rewriting, "_MOST_TRIES", 2)
     text = "![](https://h.example/z.png)\n\n" + "\n".join(
         f'<div style={{{{backgroundImage: "url(https://h.example/{n}.png)"}}}} />\n'
         for n in range(100)

@@ -10,7 +10,7 @@ import pytest
 
 from mirror.markdown import find_references
 from mirror.model import Finding, Form, Rule
-from mirror.pipeline.rewrite import Edit, PostEdit, diff, edit_post, point_back
+from mirror.pipeline.rewrite import Edit, PostEdit, diff, edit_post, edit_where_possible, point_back
 from mirror.pipeline.scan import Scanned, ScannedPost, scan
 from mirror.posts import Post
 from mirror.rewrites import Rewrite
@@ -175,3 +175,59 @@ def test_a_diff_of_many_lines_takes_linear_time_and_can_be_applied(tmp_path: Pat
     assert time.process_time() - start < 5
     subprocess.run(["git", "apply", "-"], input=patch, text=True, cwd=tmp_path, check=True)
     assert path.read_text() == text.replace(SOURCE, new)
+
+
+ONLY_WHOLE_ADDRESSES = [
+    ("![[@]]", "p.md"),
+    ("![[@|300]]", "p.md"),
+    ("::card{image=@}\n::", "p.md"),
+    (':::image type="content" source="@" alt-text="x":::', "p.md"),
+    (":::{figure} @\n:name: x\n:::", "p.md"),
+    (":::{card}\n:img-top: @\n:::", "p.md"),
+    ("cover:: @", "p.md"),
+    ("x [cover:: @] y", "p.md"),
+    ("<Card image='@' />", "p.md"),
+    ("<G images={['@']} />", "p.mdx"),
+    ("export const cover = '@'", "p.mdx"),
+]
+PATHS_TOO = [
+    ("::card\n---\nimage: @\n---\n::", "p.md"),
+    ("```{figure} @\n```", "p.md"),
+    ('---\nbanner: "![[@]]"\n---\n', "p.md"),
+    ("{% img @ %}", "p.md"),
+    ('{% dplayer "url=https://v.example/a.mp4" "pic=@" %}', "p.md"),
+    ("{% link a, https://x.example/, icon:@ %}", "p.md"),
+    ("{% flink %}\n- link_list:\n  - avatar: @\n{% endflink %}", "p.md"),
+    ("<img :src=\"'@'\">", "p.md"),
+    ("<img src={'@'} />", "p.mdx"),
+]
+
+
+@pytest.mark.parametrize("count", [1, 30])
+@pytest.mark.parametrize(("text", "name"), [*ONLY_WHOLE_ADDRESSES, *PATHS_TOO])
+def test_what_cannot_hold_a_path_is_named_and_the_rest_moves(
+    text: str, name: str, count: int
+) -> None:
+    count = 1 if text.startswith("---") else count
+    body = "\n\n".join([text] * count) + "\n\n![](@ 'x')\n\nlast ![](@)\n"
+    data = body.replace("@", SOURCE).encode()
+    post = scanned(data.decode(), name)
+    assert [ref.url.raw for ref in post.references if ref.form.is_rewritten].count(
+        SOURCE
+    ) == count + 2
+    new = "/m/a.png"
+    edits = [Edit(ref, new, new) for ref in post.references if ref.url.raw == SOURCE]
+    *findings, edit = sorted(edit_where_possible(post, data, edits), key=_is_edit)
+    assert isinstance(edit, PostEdit)
+    stays = count if (text, name) in ONLY_WHOLE_ADDRESSES else 0
+    assert [finding.place for finding in findings] == [
+        f"{name}:{each.reference.line}:{each.reference.column}" for each in edits[:stays]
+    ]
+    assert edit.after.data.decode().count(SOURCE) == stays
+    again = find_references(edit.after.data, name).references
+    written = [ref for ref in again if ref.url.raw == new]
+    assert len(written) == edit.after.data.decode().count(new) == count + 2 - stays
+
+
+def _is_edit(result: PostEdit | Finding) -> bool:
+    return isinstance(result, PostEdit)
