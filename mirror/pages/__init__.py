@@ -4,6 +4,7 @@ Others use these names:
 
 - `find_pictures` returns where an HTML page asks for pictures and style sheets, as it spells that.
 - `SiteAddress`, `Location` and `resolve` tell where such an address leads, as a browser would.
+- `find_icons` returns the pictures that a web manifest names.
 - `MentionFinder` finds every place of a text that spells an address of a source.
 - `mention_uses` tells what an HTML page does with each of them, `string_uses` what a feed, a
   search index or a script does.
@@ -14,7 +15,13 @@ Read the files in this order: `text`, `location`, `pictures`, `mentions`.
 
 from mirror.pages.location import Location, SiteAddress, resolve
 from mirror.pages.mentions import Mention, MentionFinder, Use, mention_uses, string_uses
-from mirror.pages.pictures import PageAddress, PageAddresses, find_pictures, find_style_pictures
+from mirror.pages.pictures import (
+    PageAddress,
+    PageAddresses,
+    find_icons,
+    find_pictures,
+    find_style_pictures,
+)
 from mirror.pages.text import utf8_text
 
 __all__ = [
@@ -25,6 +32,7 @@ __all__ = [
     "PageAddresses",
     "SiteAddress",
     "Use",
+    "find_icons",
     "find_pictures",
     "find_style_pictures",
     "mention_uses",

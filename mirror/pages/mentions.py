@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from heapq import merge
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -47,18 +48,40 @@ _TRAILING = "?!.,:;*_~&"
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([/:]))")
 
 
-class MentionFinder:
-    """Finds addresses of sources in any text. Takes time in proportion to the text."""
+# What stands before an address without a host: nothing, a quote, `(`, `=`, `,`, `>` or a blank.
+_BEFORE_ROOTED = rb"(?:(?<![^\"'(=,>`\s])|(?<=&quot;))"
 
-    def __init__(self, sources: Iterable[Source]) -> None:
-        matches = (parse(text) for source in sources for text in source.match)
+
+class MentionFinder:
+    """Finds addresses of sources in any text. Takes time in proportion to the text.
+
+    So it finds those that begin with one of `others`: an http(s) URL, or a path from the root.
+    """
+
+    def __init__(self, sources: Iterable[Source], others: Iterable[str] = ()) -> None:
+        texts = [*(text for source in sources for text in source.match), *others]
+        matches = (parse(text) for text in texts)
         self._prefixes = [(parts.host, parts.path) for parts in matches if parts is not None]
+        rooted = {text for text in texts if re.match(r"/[^/]", text)}
+        self._rooted = _rooted_pattern(rooted) if rooted else None
         self._path_chars = 3 * max((len(path) for _, path in self._prefixes), default=0)
         names = {host.partition(":")[0] for host, _ in self._prefixes}
         self._hosts = {name.encode() for host in names for name in (host, _unicode_host(host))}
 
     def find(self, text: bytes) -> Iterator[Mention]:
         """Yield the mentions in UTF-8 text, in order and without overlaps."""
+        done = 0
+        both = merge(self._with_host(text), self._without_host(text), key=itemgetter(0))
+        for mention in both:
+            if mention.start >= done:
+                done = mention.stop
+                yield mention
+
+    def _without_host(self, text: bytes) -> Iterator[Mention]:
+        for match in self._rooted.finditer(text) if self._rooted is not None else ():
+            yield _read(text, match.start(), match.end())
+
+    def _with_host(self, text: bytes) -> Iterator[Mention]:
         lower = text.lower()  # as long: only ASCII letters change
         done = 0
         for start, stop in merge(*(_places(lower, host) for host in self._hosts)):
@@ -84,7 +107,17 @@ class MentionFinder:
     def may_be_in(self, text: bytes) -> bool:
         """Return False only if no address of a source can be in these bytes of any encoding."""
         lower = text.lower()
-        return text[:2] in (b"\xff\xfe", b"\xfe\xff") or any(host in lower for host in self._hosts)
+        return (
+            text[:2] in (b"\xff\xfe", b"\xfe\xff")
+            or any(host in lower for host in self._hosts)
+            or (self._rooted is not None and self._rooted.search(text) is not None)
+        )
+
+
+def _rooted_pattern(prefixes: Iterable[str]) -> re.Pattern[bytes]:
+    """Return what finds paths that begin with one of `prefixes`, also with slashes as in JSON."""
+    paths = (re.escape(prefix.rstrip("/") + "/").replace("/", r"\\?/") for prefix in prefixes)
+    return re.compile(_BEFORE_ROOTED + b"(?:" + "|".join(paths).encode() + b")")
 
 
 def _places(text: bytes, word: bytes) -> Iterator[tuple[int, int]]:

@@ -34,6 +34,7 @@ class PageAddresses:
     base: str | None
     pictures: tuple[PageAddress, ...]
     style_sheets: tuple[PageAddress, ...]
+    web_manifests: tuple[PageAddress, ...] = ()
 
 
 # What the page shows at once, and where scripts for lazy loading keep it meanwhile.
@@ -81,7 +82,7 @@ _SPACES = " \t\n\f\r"
 
 
 def find_pictures(page: bytes) -> PageAddresses:
-    """Return the addresses of pictures in the order of the page, and of its style sheets.
+    """Return the addresses of pictures in the order of the page, and of what names others.
 
     `page` is UTF-8. The content of `<noscript>` counts, that of `<template>` does not: no browser
     loads it. A link to a picture counts, unless the address is all that it shows.
@@ -89,6 +90,7 @@ def find_pictures(page: bytes) -> PageAddresses:
     base: str | None = None
     pictures: list[PageAddress] = []
     style_sheets: list[PageAddress] = []
+    web_manifests: list[PageAddress] = []
     templates = 0
     style: HtmlTag | None = None
     for tag in page_tags(page):
@@ -104,12 +106,14 @@ def find_pictures(page: bytes) -> PageAddresses:
             style = tag
         elif name == b"base" and base is None:
             base = next((_value(page, a) for a in tag.attributes if a.name == b"href"), None)
-        elif name == b"link" and b"stylesheet" in _words(page, tag, b"rel").split():
-            style_sheets += _plain(page, tag, b"href")
+        elif name == b"link":
+            relations = _words(page, tag, b"rel").split()
+            style_sheets += _plain(page, tag, b"href") if b"stylesheet" in relations else ()
+            web_manifests += _plain(page, tag, b"href") if b"manifest" in relations else ()
         pictures += _in_tag(page, tag, name)
     if style is not None:
         pictures += _css_pictures(page, style.stop, len(page))
-    return PageAddresses(base, tuple(pictures), tuple(style_sheets))
+    return PageAddresses(base, tuple(pictures), tuple(style_sheets), tuple(web_manifests))
 
 
 def page_tags(page: bytes) -> Iterator[HtmlTag]:
@@ -121,6 +125,21 @@ def find_style_pictures(text: bytes) -> PageAddresses:
     """Return the addresses of pictures in a style sheet in UTF-8, and of the sheets it imports."""
     imports = (PageAddress(m.start(1), m[1].decode()) for m in _IMPORT.finditer(text))
     return PageAddresses(None, tuple(_css_pictures(text, 0, len(text))), tuple(imports))
+
+
+_ICON_SOURCE = re.compile(rb'"src"\s*:\s*"((?:[^"\\]|\\.)*+)"')
+
+
+def find_icons(web_manifest: bytes) -> PageAddresses:
+    """Return the addresses of icons and screenshots in a web manifest in UTF-8.
+
+    https://www.w3.org/TR/appmanifest/#manifest-image-resources
+    """
+    icons = (
+        PageAddress(match.start(1), read(match[1].decode(), Quoting.ESCAPED))
+        for match in _ICON_SOURCE.finditer(web_manifest)
+    )
+    return PageAddresses(None, tuple(icons), ())
 
 
 def is_shown_address(page: bytes, tag: HtmlTag) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -12,15 +13,18 @@ from pathlib import Path
 
 from mirror.destinations import Destination
 from mirror.generators import find_generators
+from mirror.markdown import has_image_path
 from mirror.markdown.decode import PositionCounter, PostText
 from mirror.model import Finding, Key, Layer, Rule
 from mirror.pages import (
     Location,
     Mention,
     MentionFinder,
+    PageAddress,
     PageAddresses,
     SiteAddress,
     Use,
+    find_icons,
     find_pictures,
     find_style_pictures,
     mention_uses,
@@ -92,7 +96,7 @@ class PictureCheck:
     locator: Locator
     hosts: frozenset[str]
     objects: Container[Key]
-    former: Container[str]
+    former: AbstractSet[str]
 
     def __call__(self, location: Location) -> tuple[Rule, str] | None:
         name = self.site.name_of(location)
@@ -129,6 +133,21 @@ class PictureCheck:
         url = location.url if location.host else f"https://{self.site.host}{location.path}"
         located = self.locator.locate(Url(url))
         return None if located is None else located.address
+
+    def counts_in_text(self, rule: Rule, location: Location) -> bool:
+        """Return True if a place that is no picture of a page is told of the rule.
+
+        Such a place may lead anywhere, and a script may complete it.
+        """
+        match rule:
+            case Rule.PAGE_SHOWS_SOURCE | Rule.PAGE_FORMER_TARGET:
+                return True
+            case Rule.PAGE_TARGET_UNKNOWN | Rule.PAGE_FILE_MISSING:
+                urls = self._spellings(location, self.site.name_of(location))
+                keys = (item.key_of(url) for item in self.destinations for url in urls)
+                return has_image_path(location.path) and any(keys)
+            case _:
+                return False
 
     def _spellings(self, location: Location, name: str | None) -> list[str]:
         """Return the spellings that `public_url` may give, without the query."""
@@ -182,6 +201,21 @@ _UNKNOWN = "looks mirrored, but no line of the manifest has this key"
 _FORMER = "was the address of a mirrored picture before; run `mirror rewrite`, build the site again"
 
 
+_FIRST = re.compile(r"(?:https?:/)?/[^/]+/")
+
+
+def mirrored_prefixes(
+    destinations: Iterable[Destination], former: Iterable[str], site: SiteAddress
+) -> set[str]:
+    """Return what the addresses of mirrored pictures begin with, and those of the past."""
+    bases = [destination.settings.public_url for destination in destinations]
+    prefixes = {f"{base}/" for base in bases if base is not None}
+    # A host or a folder of the root: the addresses of the past are known whole.
+    prefixes |= {first[0] for url in former if (first := _FIRST.match(url))}
+    # The generator may have put the base in front.
+    return prefixes | {site.path.rstrip("/") + text for text in prefixes if text.startswith("/")}
+
+
 def _is_on_site(destination: Destination) -> bool:
     """Return True if the site itself serves the destination's objects."""
     return (destination.settings.public_url or "").startswith("/")
@@ -227,7 +261,7 @@ def verify_site(
                 progress.advance(_STEP)
         elif is_asked_for(file.path):
             others.append(file)
-    for file in others:  # behind the pages, which name some of their pictures
+    for file in others:  # behind the pages, which name some of them and of their pictures
         reader.read_other(file)
     progress.advance(len(pages) % _STEP)
     if not pages:
@@ -260,6 +294,7 @@ class _SiteReader:
         self._folder = folder
         self._root = root
         self._sheets: set[str] = set()
+        self._web_manifests: set[str] = set()
         self._in_sheets: defaultdict[str, set[Location]] = defaultdict(set)  # named, by file
         self._places: Counter[tuple[Rule, str]] = Counter()
         self._hosts: Counter[str] = Counter()
@@ -298,15 +333,22 @@ class _SiteReader:
                         file, text, mention_uses(text, self._mentions(text)), named
                     )
                 waiting += self._new_sheets(addresses, base)
+                self._web_manifests |= set(self._names(addresses.web_manifests, base))
 
     def read_other(self, file: TextFile) -> None:
         """Check what a style sheet, a script, an SVG, a feed or a search index names."""
         data = file.read()
         if isinstance(data, Finding):
             self.findings.append(data)
-        elif self._finder.may_be_in(data) and (text := utf8_text(data)) is not None:
+            return
+        named: set[Location] = self._in_sheets[file.name]
+        base = self._base_of(file)
+        is_web_manifest = self._check.site.name_of(base) in self._web_manifests
+        if is_web_manifest and (text := utf8_text(data)) is not None:
+            named |= self._check_pictures(file, text, find_icons(text), base)
+        if self._finder.may_be_in(data) and (text := utf8_text(data)) is not None:
             uses = string_uses(file.path.suffix, text, self._finder)
-            self._check_mentions(file, text, uses, self._in_sheets[file.name])
+            self._check_mentions(file, text, uses, named)
 
     def _mentions(self, text: bytes) -> Iterator[Mention]:
         return self._finder.find(text) if self._finder.may_be_in(text) else iter(())
@@ -319,23 +361,30 @@ class _SiteReader:
         named: Collection[Location],
     ) -> None:
         position = PositionCounter(PostText(text, "utf-8"))
-        base = self._check.site.page(file.path.relative_to(self._folder).as_posix())
+        base = self._base_of(file)
         for mention, use in uses:
             if use is not Use.ASKED:
                 continue
             location = resolve(mention.url.raw, base, self._check.site)
             verdict = None if location is None else self._verdict(location)
-            if verdict is None or verdict[0] is not Rule.PAGE_SHOWS_SOURCE or location in named:
+            if location is None or verdict is None or location in named:
+                continue
+            if not self._check.counts_in_text(verdict[0], location):
                 continue
             subject = str(mention.url)
             # The `<base href>` of a picture that was named is no place more.
             if not any(str(Url(place.url)).startswith(subject) for place in named):
                 _, line, column = position.advance(mention.start)
                 place = (file.name, line, column)
-                self._add(Finding(Rule.PAGE_SHOWS_SOURCE, subject, _MENTION, *place))
+                rule, message = verdict
+                message = _MENTION if rule is Rule.PAGE_SHOWS_SOURCE else message
+                self._add(Finding(rule, subject, message, *place))
+
+    def _base_of(self, file: TextFile) -> Location:
+        return self._check.site.page(file.path.relative_to(self._folder).as_posix())
 
     def _base(self, file: TextFile, addresses: PageAddresses) -> Location:
-        base = self._check.site.page(file.path.relative_to(self._folder).as_posix())
+        base = self._base_of(file)
         if addresses.base is None:
             return base
         return resolve(addresses.base, base, self._check.site) or base
@@ -384,15 +433,21 @@ class _SiteReader:
             self.findings.append(finding)
 
     def _new_sheets(self, addresses: PageAddresses, base: Location) -> Iterator[TextFile]:
-        for address in addresses.style_sheets:
-            location = resolve(address.url, base, self._check.site)
-            name = None if location is None else self._check.site.name_of(location)
-            if name is None or name in self._sheets or not name.endswith(".css"):
+        for name in self._names(addresses.style_sheets, base):
+            if name in self._sheets or not name.endswith(".css"):
                 continue
             if self._check.file_at(name) is not None:
                 self._sheets.add(name)
                 path = self._folder / name.lstrip("/")
                 yield TextFile(os.path.relpath(path, self._root), path)
+
+    def _names(self, addresses: Iterable[PageAddress], base: Location) -> Iterator[str]:
+        """Yield the names of files of the site that are at `addresses`."""
+        for address in addresses:
+            location = resolve(address.url, base, self._check.site)
+            name = None if location is None else self._check.site.name_of(location)
+            if name is not None:
+                yield name
 
     def sum_up(self) -> None:
         """Report how many pages more show what was named, and the other hosts."""

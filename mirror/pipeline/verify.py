@@ -650,7 +650,8 @@ def _check_site(
         objects=objects,
         former=former_targets((line.target for line in rewrites), parts.destinations),
     )
-    finder = MentionFinder(parts.config.sources)
+    prefixes = built_site.mirrored_prefixes(parts.destinations, check.former, check.site)
+    finder = MentionFinder(parts.config.sources, prefixes)
     ignored = parts.config.ignored
     return built_site.verify_site(check, finder, ignored, site, parts.config.root, progress)
 
@@ -689,7 +690,11 @@ def former_references(
             moves = reference.form.is_rewritten and all(
                 destination.takes_link(post.name, reference) for destination in destinations[:1]
             )
-            remedy = "`mirror rewrite` moves it" if moves else "`mirror rewrite` leaves it; edit it"
+            remedy = (
+                "`mirror rewrite` moves it, or says why not"
+                if moves
+                else "`mirror rewrite` leaves it; edit it"
+            )
             yield Finding(
                 Rule.FORMER_TARGET,
                 str(reference.url),

@@ -381,3 +381,66 @@ def test_code_and_text_of_a_feed_and_a_search_index_may_name_a_source(mirrored: 
     write(mirrored, "public/index.xml", f"<rss><description><![CDATA[{html}]]></description></rss>")
     write(mirrored, "public/search.json", json.dumps({"docs": [{"text": html}]}))
     assert differences(mirrored) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("search.json", '{"content": "<img src=\'URL\'>", "thumb": "/images/KEY"}'),
+        ("search.json", '{"thumb": "URL"}'),
+        ("index.xml", '<description>&lt;img src="URL"&gt; /images/KEY</description>'),
+        ("index.xml", "<content><![CDATA[<img src='URL'>]]></content>"),
+        ("app.js", "const cover = 'URL', ok = '/images/KEY';"),
+        ("page.html", "<script>show({src: 'URL'})</script><div data-x='URL'></div>"),
+    ],
+)
+def test_a_wrong_address_of_the_mirror_beside_pictures_is_a_difference(
+    mirrored: Blog, name: str, text: str
+) -> None:
+    page(mirrored, '<img src="/images/KEY">')
+    page(mirrored, "<p>/old/a.png and <code>/images/0.png</code></p>", "public/text.html")
+    wrong = {"/images/00/0.png": "M602", "/old/a.png": "M604", "https://cdn.test/b.png": "M604"}
+    memory = mirrored.root / "manifests" / "rewrites.jsonl"
+    line = json.loads(memory.read_text().splitlines()[1])
+    with memory.open("a") as file:
+        for url in ("/old/a.png", "https://cdn.test/b.png"):
+            file.write(json.dumps(line | {"target": url}) + "\n")
+    for url, rule in wrong.items():
+        page(mirrored, text.replace("URL", url), f"public/{name}")
+        found = differences(mirrored)
+        assert len(found) == text.count("URL")
+        assert all(each.startswith(f"{rule} public/{name}:1:") for each in found)
+        page(mirrored, text.replace("URL", url).replace("/", "\\/"), f"public/{name}")
+        if name == "search.json" and "<" not in text:
+            assert [each[:4] for each in differences(mirrored)] == [rule]
+    page(mirrored, text.replace("URL", "/images/KEY"), f"public/{name}")
+    assert differences(mirrored) == []
+    (mirrored.root / "public" / "images" / key(mirrored)).unlink()
+    assert f"M603 public/{name}" in "\n".join(differences(mirrored))
+
+
+def test_what_a_script_completes_and_other_files_of_the_host_are_no_difference(
+    mirrored: Blog,
+) -> None:
+    page(mirrored, '<img src="/images/KEY">')
+    script = "a('/images/'); b('/images/' + x + '.png'); c(`/images/${x}.png`); d('/images/a.js')"
+    page(mirrored, script, "public/app.js")
+    assert differences(mirrored) == []
+
+
+@pytest.mark.parametrize("base", [(), ("--base", "/blog/")])
+def test_the_icons_of_a_web_manifest_are_checked(mirrored: Blog, base: tuple[str, ...]) -> None:
+    page(mirrored, '<link rel="manifest" href="app/manifest.json"><img src="images/KEY">')
+    icons = [{"src": "a.png"}, {"src": "../b.png"}, {"src": "gone.png"}, {"src": A}]
+    manifest = {"icons": icons, "screenshots": [{"src": "https://other.test/x.png"}]}
+    write(mirrored, "public/app/manifest.json", json.dumps(manifest, indent=1).replace("/", r"\/"))
+    write(mirrored, "public/manifest.json", '{"src": "of-a-bundler.png"}')
+    for name in ("app/a.png", "b.png"):
+        write(mirrored, f"public/{name}", b"")
+    found = [each for each in differences(mirrored, *base) if not each.startswith("M605")]
+    place = "public/app/manifest.json"
+    assert [each for each in found if place in each] == [
+        f"M603 {place}:10:12",
+        f"M601 {place}:13:12",
+    ]
+    assert not [each for each in found if place not in each]
