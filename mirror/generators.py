@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import zip_longest
@@ -42,7 +43,9 @@ class _Layout:
 
     Of `files`, which are patterns, later ones override earlier ones. One of `beside` has to be
     there too, and one of the files has to hold `mark`. `content` and `output` are a setting and
-    its default. `contents` matches settings of more folders, such as those of languages.
+    its default. `contents` matches settings of more folders, such as those of languages. `mounts`
+    is a list of tables: where the `target` of one is the default of `content`, its `source` takes
+    that place. `inherits` names another file, whose settings those of `files` override.
     """
 
     name: str
@@ -52,6 +55,8 @@ class _Layout:
     content: tuple[str, str] = ("", "")
     output: tuple[str, str] = ("", "")
     contents: str = ""
+    mounts: str = ""
+    inherits: str = ""
     beside: tuple[str, ...] = ()
     mark: str = ""
     follows_links: bool = False
@@ -154,7 +159,7 @@ _LAYOUTS = (
             *(
                 f"config/{environment}/{name}.{kind}"
                 for environment in ("_default", "production")
-                for name in ("config", "hugo")
+                for name in ("config", "hugo", "languages", "languages.*", "module")
                 for kind in ("toml", "y*ml", "json")
             ),
         ),
@@ -162,6 +167,7 @@ _LAYOUTS = (
         content=("contentdir", "content"),
         output=("publishdir", "public"),
         contents=r"languages\.[^.]+\.contentdir",
+        mounts="module.mounts",
         beside=("hugo.*", "config", "content", "archetypes", "themes", "layouts"),
     ),
     _HEXO,
@@ -195,6 +201,7 @@ _LAYOUTS = (
         site="site_url",
         content=("docs_dir", "docs"),
         output=("site_dir", "site"),
+        inherits="inherit",
         follows_links=True,
     ),
     _Layout(
@@ -242,15 +249,16 @@ def find_generator(folder: Path) -> SiteGenerator | None:
     return None
 
 
-def _described(layout: _Layout, texts: list[tuple[str, str]]) -> SiteGenerator:
+def _described(layout: _Layout, texts: list[tuple[Path, str]]) -> SiteGenerator:
     settings: dict[str, str] = {}
-    for name, text in texts:
-        settings |= read_settings(name, text)
+    for path, text in texts:
+        settings |= _settings_of(path, text, layout.inherits)
     more = [settings[key] for key in settings if re.fullmatch(layout.contents, key)]
     content, output = (
         settings.get(key) or default for key, default in (layout.content, layout.output)
     )
-    folders = dict.fromkeys(os.path.normpath(folder) for folder in (content, *more) if folder)
+    contents = _mounted(settings, layout) or [content, *more]
+    folders = dict.fromkeys(os.path.normpath(folder) for folder in contents if folder)
     return SiteGenerator(
         layout.name,
         _address(settings.get(layout.site, ""), settings.get(layout.base, "")),
@@ -258,6 +266,36 @@ def _described(layout: _Layout, texts: list[tuple[str, str]]) -> SiteGenerator:
         os.path.normpath(output) if output else "",
         layout.follows_links,
     )
+
+
+def _settings_of(path: Path, text: str, inherits: str, depth: int = 0) -> dict[str, str]:
+    """Return the settings of a file, and of those that it inherits from.
+
+    In a folder for the settings of Hugo, the name of a file is that of the table in it.
+    """
+    settings = read_settings(path.name, text)
+    table = path.name.rpartition(".")[0].lower()
+    if path.parent.parent.name == "config" and table not in ("config", "hugo"):
+        settings = {f"{table}.{key}": value for key, value in settings.items()}
+    above = settings.get(inherits, "") if inherits and depth < _MAX_DEPTH else ""
+    if above.endswith((".yml", ".yaml")):
+        parent = Path(os.path.normpath(path.parent / above))
+        inherited = _text(parent)
+        if inherited is not None:
+            return _settings_of(parent, inherited, inherits, depth + 1) | settings
+    return settings
+
+
+def _mounted(settings: Mapping[str, str], layout: _Layout) -> list[str]:
+    """Return the folders that are mounted where the generator looks for content."""
+    _, usual = layout.content
+    pattern = rf"({re.escape(layout.mounts)}\.\d+\.)target"
+    mounts = [(m[1], settings[m[0]]) for key in settings if (m := re.fullmatch(pattern, key))]
+    return [
+        settings.get(f"{table}source", "")
+        for table, target in mounts
+        if layout.mounts and os.path.normpath(target).partition("/")[0] == usual
+    ]
 
 
 def _address(site: str, base: str) -> str:
@@ -274,14 +312,20 @@ def _address(site: str, base: str) -> str:
 _BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^\s$]*)?$", re.IGNORECASE)
 
 
-def _texts(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+def _texts(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
     for pattern in patterns:
         for path in sorted(folder.glob(pattern)):
-            try:
-                with opened(path) as file:
-                    yield path.name, file.read(_MAX_BYTES).decode("utf-8-sig", "replace")
-            except OSError:  # a folder, a link, or closed: the site is described by its other files
-                continue
+            if (text := _text(path)) is not None:
+                yield path, text
+
+
+def _text(path: Path) -> str | None:
+    """Return the text of a file; `None` for a folder, a link, or one that cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(_MAX_BYTES).decode("utf-8-sig", "replace")
+    except OSError:  # the site is described by its other files
+        return None
 
 
 def _exists(folder: Path, pattern: str) -> bool:
@@ -294,8 +338,8 @@ def _exists(folder: Path, pattern: str) -> bool:
 def read_settings(name: str, text: str) -> dict[str, str]:
     """Return the texts that a configuration sets, by name in lower case.
 
-    Tables are joined by dots. Of JavaScript and Python only what is written as a literal is read.
-    What cannot be parsed sets nothing.
+    Tables are joined by dots, and those of a list are numbered. Of JavaScript and Python only what
+    is written as a literal is read. What cannot be parsed sets nothing.
     """
     reader = _READERS.get(name.rpartition(".")[2], _javascript)
     try:
@@ -319,31 +363,43 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             yield prefix + key, value
         elif isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            tables = (table for table in value if isinstance(table, dict))
+            for number, table in enumerate(tables):
+                yield from _flat(table, f"{prefix}{key}.{number}.")
 
 
 _YAML_LINE = re.compile(
-    r"^([ ]*)([\w-]{1,99})[ \t]*:"
+    r"^([ ]*)(-[ ]+)?([\w-]{1,99})[ \t]*:"
     r"(?:[ \t]+(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#\"'&*!|>\[{][^\n]*?)))?"
     r"[ \t]*(?:[ \t]#[^\n]*)?\r?$",
     re.MULTILINE,
 )
 _MAX_DEPTH = 20
+_HALF = 0.5  # an item is to the right of its list's name, and to the left of its own members
 
 
 def _yaml(text: str) -> dict[str, str]:
     """A parser would refuse the tags of MkDocs (`!ENV`, `!!python/name:`)."""
     settings: dict[str, str] = {}
-    above: list[tuple[int, str]] = []  # indentation and name of the tables around a line
+    above: list[tuple[float, str]] = []  # indentation and name of the tables around a line
+    numbers: Counter[int] = Counter()  # of the last item of a list, by the tables around it
     for line in _YAML_LINE.finditer(text):
-        indentation = len(line[1])
-        while above and above[-1][0] >= indentation:
+        indentation, item, key = len(line[1]), line[2] or "", line[3]
+        # An item may stand as far to the left as the name of its list.
+        while above and above[-1][0] >= indentation + bool(item) * _HALF:
             above.pop()
-        name = ".".join([*(name for _, name in above), line[2]])
-        value = next((group for group in line.groups()[2:] if group), None)
+        if item:
+            number = numbers[len(above)] = numbers[len(above)] + 1
+            above.append((indentation + _HALF, str(number)))
+            indentation += len(item)
+        name = ".".join([*(name for _, name in above), key])
+        value = next((group for group in line.groups()[3:] if group), None)
         if value is not None:
             settings[name] = value
         elif len(above) < _MAX_DEPTH:
-            above.append((indentation, line[2]))
+            above.append((indentation, key))
+            numbers[len(above)] = -1
     return settings
 
 

@@ -212,6 +212,51 @@ def test_what_cannot_be_parsed_sets_nothing(name: str) -> None:
             {"svelte.config.js": "export default { kit: { paths: { base: '/s' } } }"},
             "/s", (), id="SvelteKit",
         ),
+        pytest.param(
+            {
+                "config/_default/hugo.toml": "baseURL = 'https://e.com/'",
+                "config/_default/languages.toml": "[fr]\ncontentDir = 'french'\n[en]\nx = 1\n",
+                "config/_default/params.toml": "baseURL = '/no/'\n",
+            },
+            "https://e.com/", ("content", "french"), id="Hugo, a file of languages",
+        ),
+        pytest.param(
+            {
+                "config/_default/config.yaml": "baseURL: /h/",
+                "config/_default/languages.de.yaml": "contentDir: german\n",
+                "config/production/languages.yaml": "fr:\n  contentDir: french\n",
+            },
+            "/h/", ("content", "german", "french"), id="Hugo, files of one language and of more",
+        ),
+        pytest.param(
+            {
+                "hugo.toml": "[[module.imports]]\npath='x'\n[[module.imports.mounts]]\n"
+                "source='no'\ntarget='content'\n[[module.mounts]]\nsource='docs/posts'\n"
+                "target='content/posts'\n[[module.mounts]]\nsource='pics'\ntarget='static'\n"
+                "[[module.mounts]]\nsource='docs/pages'\ntarget='content'\n"
+            },
+            "", ("docs/posts", "docs/pages"), id="Hugo, mounts",
+        ),
+        pytest.param(
+            {
+                "hugo.yaml": "module:\n  imports:\n  - path: x\n    mounts:\n    - source: no\n"
+                "      target: content\n  mounts:\n  - source: static\n    target: static\n"
+                "  - lang: en\n    target: content\n    source: text\nbaseURL: /m/\n"
+            },
+            "/m/", ("text",), id="Hugo, mounts in YAML",
+        ),
+        pytest.param(
+            {"config/_default/module.json": '{"mounts": [{"source": "t", "target": "content"}]}'},
+            "", ("t",), id="Hugo, a file of mounts",
+        ),
+        pytest.param(
+            {
+                "mkdocs.yml": "INHERIT: base/more.yml\nsite_name: x\nnav:\n- site_url: no.md\n",
+                "base/more.yml": "INHERIT: '../most.yaml'\nsite_url: https://e.com/i/\n",
+                "most.yaml": "site_url: https://no.example/\ndocs_dir: text\nINHERIT: mkdocs.yml",
+            },
+            "https://e.com/i/", ("text",), id="MkDocs, what it inherits, in a circle",
+        ),
     ],
 )  # fmt: skip
 def test_the_address_and_the_folders_are_those_that_the_generator_takes(
