@@ -61,6 +61,8 @@ _FIELD_KEY = re.compile(
 _BEFORE_URL = re.compile(rb"(?:\[\[|[=\"']|[:}\-][ \t]+)\Z")
 _MAX_BLANKS = 20
 _WEB = re.compile(rb"(?i)https?://")
+_WEB_OR_PATH = re.compile(rb"(?i)https?://|/(?!/)")
+_VALUE_IS_PATH = re.compile(rb"(?:[=\"']|[:}][ \t]{1,20})/(?!/)")
 _MAX_BEFORE = 200
 
 
@@ -76,8 +78,8 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
     """Find URLs in the tags outside of `masks`.
 
     `bare_urls` are the offsets of the http and https URLs that Markdown takes for text: the text
-    is searched for the syntax of editors where one of them stands as it does in such syntax, and
-    for YAML in a component of Nuxt in any case. The
+    is searched for the syntax of editors where one of them stands as it does in such syntax. So it
+    is for components and directives where a path from the root does, and for YAML in any case. The
     result's `masks` are what tags turn into code or comments.
     """
     result = GrammarResult()
@@ -85,15 +87,20 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
         _find_tags(body, merge_ranges(masks), result)
     if b"::" in body and b"\n---" in body:
         _properties(body, merge_ranges((*masks, *result.masks)), result)
-    if any(_BEFORE_URL.search(body[max(0, start - _MAX_BLANKS) : start]) for start in bare_urls):
+    has_url = any(
+        _BEFORE_URL.search(body[max(0, start - _MAX_BLANKS) : start]) for start in bare_urls
+    )
+    if has_url or _VALUE_IS_PATH.search(body):
         merged = merge_ranges((*masks, *result.masks))
-        if b"![[" in body:
-            _embeds(body, merged, result)
         if b"{" in body:
             _components(body, merged, result)
         if b"::" in body:
-            for search in (_docfx, _fences, _fields):
-                search(body, merged, result)
+            _docfx(body, merged, result)
+            _fences(body, merged, result)
+        if has_url and b"![[" in body:
+            _embeds(body, merged, result)
+        if has_url and b"::" in body:
+            _fields(body, merged, result)
     return result
 
 
@@ -184,7 +191,8 @@ def _list_items(
 
 def _embeds(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
     for embed in _EMBED.finditer(body):
-        if not is_within(embed.start(), masks):
+        is_web = _WEB.match(embed[1])
+        if is_web and not is_within(embed.start(), masks):
             _add(body, *embed.span(1), Form.INLINE, result, "image")
 
 
@@ -234,7 +242,8 @@ def _fields(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult
         before = body[max(0, field.start() - _MAX_BEFORE) : field.start()]
         key = _FIELD_KEY.fullmatch(before.rpartition(b"\n")[2])
         name = key[1].decode(errors="replace") if key else ""
-        if is_picture_name(name) and not is_within(field.start(), masks):
+        is_web = _WEB.match(field[1])
+        if is_web and is_picture_name(name) and not is_within(field.start(), masks):
             _add(body, *field.span(1), Form.FRONT_MATTER, result, name)
 
 
@@ -242,5 +251,5 @@ def _add(
     body: bytes, start: int, stop: int, form: Form, result: GrammarResult, *names: str
 ) -> None:
     named = form_by_name(form, body[start:stop].decode(), *names)
-    if named and _WEB.match(body, start, stop):
+    if named and _WEB_OR_PATH.match(body, start, stop):
         result.add(body, start, stop, named, Quoting.LITERAL)

@@ -28,7 +28,7 @@ _ATTRIBUTE = re.compile(
     rb"(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([\"'])|([^\s>\"'][^\s>]*)))?)"
 )
 _WORTH_READING = re.compile(
-    rb"(?i)src|href|poster|style|background|//"
+    rb"(?i)src|href|poster|style|background|//|=\s*[\"']{0,2}/"
     rb"|<(?:!--|object|meta|pre|code|s(?:amp|cript|tyle)|t(?:extarea|emplate|itle)|xmp|listing|iframe|nof|noe)"
 )
 # Vue: `:src="'https://…'"` is an attribute like any other.
