@@ -85,6 +85,8 @@ def _line(place: Leftover, style: Style) -> str:
             "is mirrored; `mirror rewrite --drop-secrets` moves it, and `--revert` could not bring "
             "its secret back"
         )
+    if place.is_page:
+        reason = "is a link to a page or file that mirror does not keep; change it by hand"
     if place.is_ignored:
         reason = "is under [[ignore]], so mirror does not ask whether it still exists"
     where = f"{one_line(place.file)}:{place.line}:{place.column}"

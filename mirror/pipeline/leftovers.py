@@ -52,7 +52,8 @@ class Why(StrEnum):
 class Leftover:
     """A place that names an address of a source. `file` counts from the configuration's folder.
 
-    With `is_ignored` the image is under `[[ignore]]`, and the manifest lacks it.
+    With `is_ignored` the image is under `[[ignore]]`, and the manifest lacks it. With `is_page` it
+    is a link to what does not count as an image, so `sync` does not ask for it.
     """
 
     file: str
@@ -61,6 +62,7 @@ class Leftover:
     url: Url
     why: Why
     is_ignored: bool = False
+    is_page: bool = False
 
     @property
     def breaks(self) -> bool:
@@ -264,7 +266,12 @@ def _explained(
             by_start = by_start or _probe(text, mentions, name)
             why = by_start[mention.start]
         url = mention.url if reference is None else reference.url
-        yield Leftover(name, line, column, url, why)
+        is_page = (
+            why is Why.NOT_MIRRORED
+            and reference is not None
+            and not reasons.scanned.counts(reference)
+        )
+        yield Leftover(name, line, column, url, why, is_page=is_page)
 
 
 def _reference_at(on_line: Sequence[Reference], column: int) -> Reference | None:

@@ -166,6 +166,16 @@ def test_an_ignored_image_that_may_live_is_named_by_each_last_word(blog: Blog) -
         assert "lost when the source goes" in ran.out.splitlines()[-1 - (command == ["sync"])]
 
 
+def test_a_link_to_a_page_is_not_said_to_be_an_image_that_sync_explains(blog: Blog) -> None:
+    blog.write("post.md", f"[page]({BUCKET}help/) [film]({BUCKET}a.mp4) [image]({A})\n")
+    out = run(blog, "leftovers").out
+    link = "is a link to a page or file that mirror does not keep; change it by hand [not-mirrored]"
+    assert f"{BUCKET}help/: {link}" in out
+    assert f"{BUCKET}a.mp4: {link}" in out
+    assert f"{A}: is not mirrored, or waits for `mirror accept`; `mirror sync` says why" in out
+    assert out.endswith("3 places would break without the source: 3 not-mirrored\n")
+
+
 def test_an_ignored_image_that_is_mirrored_is_not_called_lost(blog: Blog) -> None:
     filled(blog, "a.png")
     blog.configure(more=f'[[ignore]]\nurl = "{A}"\n')
