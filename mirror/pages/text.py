@@ -6,6 +6,7 @@ import codecs
 import re
 
 _SAMPLE = 8000  # bytes in which Git, too, looks for a NUL before it calls a file binary
+_STRAY = 50  # a text has at most one NUL in so many bytes
 _WIDE = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # What pages and style sheets in legacy encodings say of themselves, where browsers look for it.
 _DECLARED = re.compile(
@@ -18,8 +19,23 @@ _ENCODINGS = ("utf-8", "gb18030", "latin-1")  # the last one decodes anything
 
 
 def is_binary(data: bytes) -> bool:
-    """Return True if the first bytes of a file are those of no text."""
-    return b"\0" in data[:_SAMPLE] and data[:2] not in _WIDE
+    """Return True if the first bytes of a file are those of no text.
+
+    A page may have a stray NUL, such as the end of a string in a listing. Browsers show it.
+    """
+    sample = data[:_SAMPLE]
+    nuls = sample.count(0)
+    if not nuls or data[:2] in _WIDE:
+        return False
+    return nuls * _STRAY > len(sample) or not _begins_as_utf8(sample)
+
+
+def _begins_as_utf8(data: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def utf8_text(data: bytes) -> bytes | None:

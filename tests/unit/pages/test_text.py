@@ -28,8 +28,23 @@ def test_text_of_any_encoding_is_decoded(data: bytes, text: str | None) -> None:
     assert decoded == text if text is not None else decoded.endswith("圖")
 
 
-def test_what_holds_a_nul_is_no_text() -> None:
-    assert utf8_text(b"\x89PNG\0") is None
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\0",
+        b"SQLite format 3\0",
+        "图".encode("utf-16-le")[:2] * 99 + b"\0",
+        b"\xff\xd8 " + b"a" * 90 + b"\0",
+    ],
+)
+def test_what_holds_a_nul_is_no_text(data: bytes) -> None:
+    assert utf8_text(data) is None
+
+
+def test_a_page_with_a_stray_nul_is_text() -> None:
+    page = ("图<code>s[] = 'a\0';</code>" + "text " * 20).encode() * 100
+    assert utf8_text(page) == page
+    assert utf8_text(page[1:]) is None  # no text that was cut, and no other encoding has a NUL
 
 
 @given(st.binary(max_size=60))
