@@ -195,7 +195,8 @@ def test_what_is_gone_can_be_pasted_under_ignore(blog):
     again = commands.run(blog, "sync")
     assert again.code == 0
     assert "2 ignored" in again.out
-    assert "[[ignore]]" not in again.out
+    assert "[[ignore]]" not in again.out.splitlines()
+    assert "2 images under [[ignore]] are not mirrored and not asked for" in again.out
 
 
 @pytest.mark.parametrize(
