@@ -364,9 +364,9 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
         elif isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
-            tables = (table for table in value if isinstance(table, dict))
-            for number, table in enumerate(tables):
-                yield from _flat(table, f"{prefix}{key}.{number}.")
+            tables = (item for item in value if isinstance(item, dict))
+            for number, item in enumerate(tables):
+                yield from _flat(item, f"{prefix}{key}.{number}.")
 
 
 _YAML_LINE = re.compile(

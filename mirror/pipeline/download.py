@@ -213,6 +213,8 @@ def collect(
     Damaged pictures are returned beside them. Only facts wait here for their turn, never bytes, so
     one slow host holds up nobody else.
     """
+    if not requests:
+        return [], []
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
     originals: list[Original] = []

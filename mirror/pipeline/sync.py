@@ -5,16 +5,19 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import Self
 
 from mirror.archive import Archive
-from mirror.destinations import key_template
+from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
+from mirror.files import Checksum
+from mirror.manifest import Manifest
 from mirror.model import Finding, HeldImage
 from mirror.pictures.decode import ImageLimits
 from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
@@ -55,7 +58,7 @@ from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import ResolvedReferences, find_orphans, images_behind
-from mirror.pipeline.scan import scan, signatures
+from mirror.pipeline.scan import Scanned, scan, signatures
 from mirror.pipeline.shard_run import run_shard
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
@@ -75,6 +78,7 @@ from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.repeats.sketch import Sketches
 from mirror.state import HeldImages
 from mirror.urls.address import Address, identity
+from mirror.urls.sources import Locator
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,46 @@ class SyncResult:
     stored: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """The posts and the manifest as a run finds them.
+
+    `images` are those that the posts show from a source, and `mirrored` the number of addresses
+    that lead to the mirror.
+    """
+
+    scanned: Scanned
+    settled: Manifest
+    saved: Checksum | None
+    images: Sequence[PostImage]
+    orphans: Sequence[Finding]
+    mirrored: int
+
+    @classmethod
+    def of(
+        cls,
+        scanned: Scanned,
+        loaded: tuple[Manifest, Checksum | None],
+        destinations: Sequence[Destination],
+        locator: Locator,
+        *,
+        refresh: bool,
+    ) -> Self:
+        """Look up what the posts show; with `refresh` also the images behind mirrored addresses."""
+        settled, saved = loaded
+        resolved = ResolvedReferences(scanned, destinations, settled)
+        images: Sequence[PostImage] = scanned.source_images(
+            locator, lambda url: resolved.asset_of(url) is not None
+        )
+        mirrored = 0
+        if refresh:
+            images = [*images, *images_behind(resolved, settled, locator, images)]
+        else:
+            mirrored = resolved.count_mirrored()
+        orphans = find_orphans(resolved, destinations)
+        return cls(scanned, settled, saved, images, orphans, mirrored)
+
+
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
     """Bring archive, destinations and manifest up to what the posts show.
 
@@ -116,38 +160,32 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     """
     started = monotonic()
     config, archive, state, locator = parts.config, parts.archive, parts.state, parts.locator
-    limits = ImageLimits(max_pixels=config.fetch.max_pixels)
 
     # The posts, and what they show.
-    scanned = scan(*parts.posts.find(options.paths))
-    findings = FindingLog(progress.finding, scanned.findings)
-    findings.extend(signatures(scanned, locator))
-    settled, saved = parts.manifest.load()
-    redirects, old_redirects = parts.redirects.load()
-    resolved = ResolvedReferences(scanned, parts.destinations, settled)
-    orphans = find_orphans(resolved, parts.destinations)
-    findings.extend(orphans)
-    images: Sequence[PostImage] = scanned.source_images(
-        locator, lambda url: resolved.asset_of(url) is not None
+    site = _Snapshot.of(
+        scan(*parts.posts.find(options.paths)),
+        parts.manifest.load(),
+        parts.destinations,
+        locator,
+        refresh=options.refresh,
     )
-    if options.refresh:
-        images = [*images, *images_behind(resolved, settled, locator, images)]
-
+    settled, images = site.settled, site.images
+    findings = FindingLog(progress.finding, site.scanned.findings)
+    findings.extend(signatures(site.scanned, locator))
+    findings.extend(site.orphans)
     if not options.paths:
         findings.extend(unused_entries(config.ignored, images))
+    findings.extend(told_apart(settled, (image.located.address for image in images)))
 
     # What to ask for.
     reviews = load_reviews(config.manifest / REVIEWS)
+    redirects, old_redirects = parts.redirects.load()
     held = state.held.load()
-    accepted = accepted_images(held, settled, reviews)
-    archived = [
-        image
-        for image in accepted
-        if _archive_held(image, archive, state.held, dry_run=options.dry_run)
-    ]
+    accepted = _archive_accepted(
+        accepted_images(held, settled, reviews), archive, state.held, dry_run=options.dry_run
+    )
     proof = SourceProof(archive.source_record(), reviews, locator)
-    inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, archived)
-    findings.extend(told_apart(settled, (image.located.address for image in images)))
+    inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, accepted)
     shards = earlier_answers(parts, options.shard, options.collect, refresh=options.refresh)
     findings.extend(shards.findings)
     todo = plan(
@@ -159,14 +197,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         covers=options.shard.covers if options.shard else _is_all,
         answered=shards.answers,
     )
-    counts = scanned.tally() | dict(todo.counts)
-    # With `refresh` they are among the images.
-    counts["mirrored"] = 0 if options.refresh else resolved.count_mirrored()
+    counts = site.scanned.tally() | dict(todo.counts) | {"mirrored": site.mirrored}
     if options.dry_run:
-        requests = [item for item in todo.requests if item not in shards.answers]
-        planned = [address for item in requests for address in item.addresses]
-        for address in planned:
-            progress.event("would-fetch", source=address)
+        planned = _report_plan(todo.requests, shards.answers, progress)
         return SyncResult(summary(counts, findings, started), findings, planned)
     if options.shard is not None:
         file = ShardFile.of(config, options.shard, refresh=options.refresh)
@@ -174,10 +207,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
     # Fetch and inspect, overlapping.
-    sweep_beside(scanned_post.post for scanned_post in scanned.posts)
+    sweep_beside(scanned_post.post for scanned_post in site.scanned.posts)
     listings = list_destinations(parts.destinations, findings)
-    originals: list[Original] = []
-    damaged: list[HeldImage] = []
     sketches = Sketches()
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
     unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
@@ -185,23 +216,22 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         copy = CopyJob(config, archive, state.held, reviews)
         taken, left, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
-        if todo.requests:
-            results = _download(parts, engine, reviews, sketches, taken, left)
-            originals, damaged = collect(results, todo.requests, findings, progress)
+        results = _download(parts, engine, reviews, sketches, taken, left)
+        originals, damaged = collect(results, todo.requests, findings, progress)
 
-    # Record what came, and choose which picture stands for which.
+    # Record what came, and hold back what a person has to look at.
     intake = hold_back(settled, originals, reviews, held.values(), redirects, inventory.doubtful)
     findings.extend(intake.findings)
     redirects = redirects_after(redirects, originals)
     findings.extend(suspected(images, find_suspects(settled, redirects, reviews)))
     unproven, doubts = doubt(settled, todo.requests, originals, inventory.doubtful)
     findings.extend(doubts)
-    asked = {identity(address) for address in todo.addresses}
-    known_images = (item for item in images if identity(item.located.address) not in asked)
-    findings.extend(waiting(known_images, held, settled, reviews))
+    findings.extend(waiting(_others(images, todo.addresses), held, settled, reviews))
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
+
+    # Choose which picture stands for which.
     ledger = Ledger.load(config.manifest / LEDGER)
     rules = DedupeRules(
         Mode(config.dedupe),
@@ -210,6 +240,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         options.scope,
         partial(source_names, locator=locator),
     )
+    limits = ImageLimits(max_pixels=config.fetch.max_pixels)
     compare = CompareJob(archive, parts.destinations, limits, sketches)
     judge = Judge(compare, adopted, engine, ledger, progress)
     choice = choose(settled, adopted, rules, ledger, judge)
@@ -229,33 +260,56 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         findings.extend(svg_warnings(assets, locator, destination.store))
         stored[destination.name] = len(assets)
 
-    # Before the manifest: the next run has to know which of its addresses were redirected.
+    # Save. The redirects go first: the next run has to know which of its addresses were redirected.
     if redirects or old_redirects is not None:
         parts.redirects.save(redirects, old_redirects)
-    # Save. An empty manifest beside orphans would hide that the manifest was lost.
-    if manifest.assets or not orphans:
+    # An empty manifest beside orphans would hide that the manifest was lost.
+    if manifest.assets or not site.orphans:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
-        parts.manifest.save(manifest, saved)
+        parts.manifest.save(manifest, site.saved)
     waiting_images = still_held([*held.values(), *damaged, *intake.held], manifest)
     state.held.save([*waiting_images, *unproven])
     state.validators.add(todo.addresses, newest_validators(originals))
     state.journal.clear()
     if not options.paths:  # else other posts show what the shards have
         clear_shards(shards.shards, state)
-    left_over = {id(request) for request in left}
-    fetched = [original for original in originals if id(original.request) in left_over]
-    counts |= {
-        "fetched": len(fetched),
-        "originals": sum(original.request.is_original for original in fetched),
-        "bytes": sum(original.blob.size for original in fetched),
-        "collected": len(originals) - len(fetched),
-        "stored": sum(stored.values()),
-        "repeats": count_repeats(images, manifest),
-    }
+
+    counts |= _count_downloads(originals, left)
+    counts |= {"stored": sum(stored.values()), "repeats": count_repeats(images, manifest)}
     if choice.change is not None:
         counts |= choice.change.counts()
     findings_in_order = sorted(findings, key=_post_order)
     return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
+
+
+def _report_plan(
+    requests: Iterable[FetchItem], answered: Container[FetchItem], progress: Progress
+) -> list[Address]:
+    """Report and return the addresses that a run would fetch."""
+    planned = [url for item in requests if item not in answered for url in item.addresses]
+    for address in planned:
+        progress.event("would-fetch", source=address)
+    return planned
+
+
+def _others(images: Iterable[PostImage], addresses: Iterable[Address]) -> Iterator[PostImage]:
+    """Yield the images of other addresses."""
+    identities = set(map(identity, addresses))
+    return (image for image in images if identity(image.located.address) not in identities)
+
+
+def _count_downloads(
+    originals: Sequence[Original], requests: Iterable[FetchItem]
+) -> dict[str, int]:
+    """Count what was fetched by these `requests`, and what shards had."""
+    asked = {id(request) for request in requests}
+    fetched = [original for original in originals if id(original.request) in asked]
+    return {
+        "fetched": len(fetched),
+        "originals": sum(original.request.is_original for original in fetched),
+        "bytes": sum(original.blob.size for original in fetched),
+        "collected": len(originals) - len(fetched),
+    }
 
 
 def _is_all(_: Sequence[Address]) -> bool:
@@ -289,19 +343,23 @@ def _download(
         yield answer.result(request)
 
 
-def _archive_held(image: HeldImage, archive: Archive, held: HeldImages, *, dry_run: bool) -> bool:
-    """Bring a held picture into the archive; return False if its bytes are lost by now.
+def _archive_accepted(
+    images: Iterable[HeldImage], archive: Archive, held: HeldImages, *, dry_run: bool
+) -> list[HeldImage]:
+    """Bring held pictures into the archive; return those whose bytes are not lost.
 
     With `dry_run` nothing is written.
     """
-    if archive.has(image.blob):
-        return True
-    data = held.get_bytes(image.blob.digest)
-    if data is None:
-        return False
-    if not dry_run:
-        archive.put(image.blob, data)
-    return True
+    archived = []
+    for image in images:
+        if not archive.has(image.blob):
+            data = held.get_bytes(image.blob.digest)
+            if data is None:
+                continue
+            if not dry_run:
+                archive.put(image.blob, data)
+        archived.append(image)
+    return archived
 
 
 def _post_order(finding: Finding) -> tuple[str, int, int, str, str]:

@@ -479,7 +479,7 @@ def _growth(growth: Sequence[Growth]) -> Iterator[Html]:
 
 
 def _chart(growth: Sequence[Growth]) -> Html:
-    top = max(max(point.size for point in growth), 1)
+    top = max(1, *(point.size for point in growth))
     step = min((_WIDTH - _LEFT) / len(growth), _BAR_STEP)
     room = _HEIGHT - _BELOW - _ABOVE
     parts = [_rule_line(top * share / 2, top, room) for share in (1, 2)]
