@@ -54,19 +54,34 @@ def _write_blog(folder: Path) -> None:
     (folder / "hugo.toml").write_text('title = "A blog"\n')  # tells `init` what is published
 
 
+class _MistakeError(Exception):
+    """A step did not end as the demonstration says: the message names it."""
+
+
 class _Tour:
-    """The steps of the demonstration. Each has a comment, a command and an expected exit code."""
+    """The steps of the demonstration. Each has a comment, a command and an expected exit code.
+
+    A step works on what those before it made, so the first that ends otherwise is the last.
+    """
 
     def __init__(self, folder: Path, host: ImageHost, say: Say) -> None:
         self._folder = folder
         self._host = host
         self._say = say
-        self._mistakes: list[str] = []
 
     def run(self, started: float) -> int:
         say = self._say
         say(f"A blog of {len(posts())} posts; its images are at {BUCKET}")
         say(f"(played by a host on this machine: {self._host.base_url})")
+        try:
+            self._run_steps()
+        except _MistakeError as mistake:
+            say(f"\nnot as expected: {mistake}")
+            return 1
+        say(f"The whole cycle took {monotonic() - started:.1f} s.")
+        return 0
+
+    def _run_steps(self) -> None:
         self._step(
             "Which images are there? `init` looks, and writes a configuration.",
             ["init", "content/posts", "--fetch", self._host.base_url],
@@ -89,13 +104,9 @@ class _Tour:
         self._step("All is well again.", ["verify", "--posts", "--deep"])
         self._step("And back: every reference gets its own URL again.", ["rewrite", "--revert"])
         same = self._posts() == before
-        say(f"\nThe posts are {'byte for byte' if same else 'NOT'} what they were.")
+        self._say(f"\nThe posts are {'byte for byte' if same else 'NOT'} what they were.")
         if not same:
-            self._mistakes.append("rewrite --revert")
-        for mistake in self._mistakes:
-            say(f"not as expected: {mistake}")
-        say(f"The whole cycle took {monotonic() - started:.1f} s.")
-        return 1 if self._mistakes else 0
+            raise _MistakeError("rewrite --revert")
 
     def _step(self, comment: str, arguments: list[str], expected: int = 0, lines: int = 24) -> None:
         command = " ".join(["mirror", *arguments])
@@ -116,7 +127,7 @@ class _Tour:
         if done.returncode != 0:
             self._say(f"  (exit code {done.returncode})")
         if done.returncode != expected:
-            self._mistakes.append(f"`{command}` ended with {done.returncode}, not {expected}")
+            raise _MistakeError(f"`{command}` ended with {done.returncode}, not {expected}")
 
     def _ignore_lost_image(self) -> None:
         lines = f'\n[[ignore]]\nurl = "{lost_url()}"\nreason = "lost with an old account"\n'
