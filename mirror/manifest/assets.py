@@ -29,6 +29,7 @@ _TYPE_NUMBERS = {name: number for number, name in enumerate(_TYPES)}
 # Neither a key nor an address has a control character, so these part and shorten them.
 _END = "\n"
 _OWN_DIGEST = "\x01"  # in a key; most have it
+_MOST_MADE = 20_000  # kept after they are made: with more, memory would grow by 1 kB an asset
 
 
 class Rows:
@@ -39,6 +40,7 @@ class Rows:
         self._starts = array("Q")
         self._sources = self._keys = 0
         self._last = b""
+        self._made: dict[int, Asset] = {}
         self.is_sorted = True
 
     def append(self, line: Line) -> None:
@@ -81,6 +83,14 @@ class Rows:
         return Digest(self._digest(number).hex())
 
     def asset(self, number: int) -> Asset:
+        asset = self._made.get(number)
+        if asset is None:
+            asset = self._make(number)
+            if len(self._made) < _MOST_MADE:
+                self._made[number] = asset
+        return asset
+
+    def _make(self, number: int) -> Asset:
         row = self._row(number)
         digest, md5, size, width, height, type_number, has = _HEAD.unpack_from(row)
         place = _HEAD.size

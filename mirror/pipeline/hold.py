@@ -129,6 +129,8 @@ def find_suspects(
 
 def suspected(images: Iterable[PostImage], suspects: Mapping[str, Suspect]) -> Iterator[Finding]:
     """Yield a finding for each image of the posts that is a suspect."""
+    if not suspects:
+        return
     for image in images:
         if (suspect := suspects.get(identity(image.located.address))) is not None:
             place, address = image.places[0], image.located.address
@@ -203,6 +205,8 @@ def waiting(
     reviews: Reviews,
 ) -> Iterator[Finding]:
     """Yield a finding for each image of the posts whose new picture waits since an earlier run."""
+    if not held:
+        return
     for image in images:
         address = image.located.address
         if (new := held.get(identity(address))) is None:
