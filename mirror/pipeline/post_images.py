@@ -17,7 +17,6 @@ from mirror.posts import Post
 from mirror.urls.address import Url, identity
 from mirror.urls.sources import Locator, SourceImage
 
-
 _MOST_MADE = 20_000  # kept after they are made: with more, memory would grow by 1 kB an image
 
 
