@@ -10,10 +10,10 @@ from PIL import Image
 
 from mirror.model import Blob, Digest, Fingerprint
 from mirror.pictures.decode import ImageError, ImageLimits, Picture, on_white
-from mirror.pictures.phash import fingerprint
+from mirror.pictures.phash import fingerprint, shrink
 from mirror.pictures.sniff import SIGNATURE_TYPES, is_svg, is_whole_svg, picture_format
 
-Watch: TypeAlias = Callable[[Digest, Picture, Image.Image, Image.Image], None]
+Watch: TypeAlias = Callable[[Digest, Picture, Image.Image, Image.Image, Image.Image], None]
 """Takes a digest, its picture, the first frame, and that frame in grey, upright, on white."""
 
 
@@ -41,9 +41,10 @@ def inspect(
         for image, _ in picture.frames():
             if bits is None:
                 grey = picture.upright(on_white(image).convert("L"))
-                bits = fingerprint(grey)
+                small = shrink(grey)
+                bits = fingerprint(small)
                 if watch is not None:
-                    watch(digest, picture, image, grey)
+                    watch(digest, picture, image, grey, small)
     return _blob(data, picture.media_type, size, bits, digest)
 
 

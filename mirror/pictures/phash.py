@@ -33,13 +33,12 @@ _BANDS = 8  # of columns; each column has weights only near its own place
 _CELLS = 120_000  # bounds one product, so that BLAS stays in the calling thread
 
 
-def fingerprint(grey: Image.Image) -> Fingerprint:
-    """Return the fingerprint of a picture in mode L.
+def fingerprint(small: Image.Image) -> Fingerprint:
+    """Return the fingerprint of a picture in mode L that `shrink` made small.
 
     The bits are imagehash's, row by row from the lowest frequencies, the first one on top: the hex
     digits are those of `str(imagehash.phash(image, hash_size=16))`.
     """
-    small = shrink(grey)
     waves = _cosines() @ np.asarray(small, np.float64) @ _cosines().T
     above = waves - np.median(waves)
     if np.abs(above).min() < _ROUNDING_MARGIN:

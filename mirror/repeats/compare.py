@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from mirror.model import Digest
-from mirror.pictures import DecodingBudget, ImageLimits, Picture, on_white
+from mirror.pictures import DecodingBudget, ImageLimits, Picture, on_white, shrink
 from mirror.repeats.band import Band
 from mirror.repeats.choose import same_shape
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Evidence, Pair, Refusal, Tier
@@ -105,7 +105,10 @@ class Side:
     def _decode(self) -> tuple[Image.Image, Sketch]:
         frame, _ = next(self.picture.frames())
         upright = self.picture.upright(on_white(frame))
-        sketch = self._sketch or Sketch.of(self.picture, frame, upright.convert("L"))
+        sketch = self._sketch
+        if sketch is None:
+            grey = upright.convert("L")
+            sketch = Sketch.of(self.picture, frame, grey, shrink(grey))
         rgb = upright if upright.mode == "RGB" else upright.convert("RGB")
         self._rgb, self._sketch = rgb, sketch
         return rgb, sketch

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from mirror.model import Digest
-from mirror.pictures import Picture, has_alpha, shrink
+from mirror.pictures import Picture, has_alpha
 
 # Blocks of so many pixels a side may differ by so many levels in their mean. It saves work: no
 # coding and no resize moves such a mean that far. Of two sizes the small pictures behind the
@@ -76,14 +76,16 @@ class Sketch:
     packed_blocks: bytes = field(repr=False)
 
     @classmethod
-    def of(cls, picture: Picture, frame: Image.Image, grey: Image.Image) -> Sketch:
-        """Return the sketch of a picture, its first frame, and that frame in grey."""
+    def of(
+        cls, picture: Picture, frame: Image.Image, grey: Image.Image, small: Image.Image
+    ) -> Sketch:
+        """Return the sketch of a picture, its first frame, that frame in grey, and it shrunk."""
         blocks = grey.reduce(_BLOCK).tobytes()
         return cls(
             Header.of(picture),
             not has_alpha(frame),
             _is_plain(grey),
-            shrink(grey).tobytes(),
+            small.tobytes(),
             zlib.compress(blocks, 1),
         )
 
@@ -161,7 +163,12 @@ class Sketches:
                 self._bytes -= dropped.byte_count
 
     def watch(
-        self, digest: Digest, picture: Picture, frame: Image.Image, grey: Image.Image
+        self,
+        digest: Digest,
+        picture: Picture,
+        frame: Image.Image,
+        grey: Image.Image,
+        small: Image.Image,
     ) -> None:
         """Keep the sketch of a picture that is inspected."""
-        self.add(digest, Sketch.of(picture, frame, grey))
+        self.add(digest, Sketch.of(picture, frame, grey, small))
