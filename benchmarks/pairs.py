@@ -1,23 +1,25 @@
 """What a pair of pictures costs a sync, and how well `dupes --near` ranks what no proof merges.
 
-    python -m benchmarks pairs FOLDER [--sample N] [--twice] [--near N]
+    python -m benchmarks pairs FOLDER [--sample N] [--twice] [--near N] [--alike N]
 
 FOLDER holds slides, in itself or in `images/`, with `labels.tsv` for `--near`. Each slide of the
 sample is there as it is, as a JPEG 88 and turned, with the build before it and its JPEG; with
-`--twice` also enlarged by two. Times are CPU time of one thread.
+`--twice` also enlarged by two. With `--alike` one slide is there N times, half of them PNGs and
+half JPEGs, with another small page number in each. Times are CPU time of one thread.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from support.slides import encode, turned
 
 from benchmarks.common import table
@@ -29,6 +31,7 @@ from mirror.pipeline.dedupe import side_by_side
 from mirror.repeats.choose import choose, run
 from mirror.repeats.compare import Side, Sides, compare_sides, refuse
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence
+from mirror.repeats.excerpt import Excerpts
 from mirror.repeats.groups import likeliest_first
 from mirror.repeats.search import find_candidates
 from mirror.repeats.sketch import Sketches
@@ -54,6 +57,7 @@ class TimedJudge:
     data: dict[Digest, bytes]
     sketches: Sketches
     sides: Sides = field(default_factory=Sides)
+    excerpts: Excerpts = field(default_factory=Excerpts)
     refused_ms: list[float] = field(default_factory=list)
     accepted_ms: list[float] = field(default_factory=list)
     read: int = 0  # refused pairs of which some byte was read
@@ -73,7 +77,7 @@ class TimedJudge:
         first, second = self.sketches.get(pair.first), self.sketches.get(pair.second)
         if first is None or second is None:
             return None
-        return refuse(pair, first, second, candidate.distance)
+        return refuse(pair, first, second, candidate.distance, self.excerpts)
 
     def _compared(self, candidate: Candidate) -> Evidence:
         pair = candidate.pair
@@ -81,7 +85,7 @@ class TimedJudge:
             self.sides.get(digest) or Side(self.data[digest], sketch=self.sketches.get(digest))
             for digest in (pair.first, pair.second)
         ]
-        evidence = compare_sides(sides[0], sides[1], candidate.distance)
+        evidence = compare_sides(sides[0], sides[1], candidate.distance, self.excerpts)
         for side in sides:
             self.sides.add(side)
         self.read += not evidence.same
@@ -99,10 +103,20 @@ def site(slides: Sequence[Image.Image], *, twice: bool) -> Iterator[bytes]:
             yield encode(scaled(slide, 2, BILINEAR))
 
 
-def cost(slides: Sequence[Image.Image], *, twice: bool) -> None:
+def alike(slide: Image.Image, count: int) -> Iterator[bytes]:
+    number_font = ImageFont.load_default(14)
+    for number in range(count):
+        page = slide.convert("RGB")
+        place = (page.width - 60, page.height - 24)
+        ImageDraw.Draw(page).text(place, str(number + 1), fill=(110, 110, 110), font=number_font)
+        yield encode(page, "JPEG", quality=88) if number % 2 else encode(page)
+
+
+def cost(pictures: Iterable[bytes]) -> None:
+    began_all = time.process_time()
     sketches, blobs, data = Sketches(), list[Blob](), dict[Digest, bytes]()
     inspected_ms = []
-    for picture in site(slides, twice=twice):
+    for picture in pictures:
         began = time.process_time()
         blob = inspect(picture, watch=sketches.watch)
         inspected_ms.append((time.process_time() - began) * 1e3)
@@ -110,8 +124,11 @@ def cost(slides: Sequence[Image.Image], *, twice: bool) -> None:
             blobs.append(blob)
             data[blob.digest] = picture
     judge = TimedJudge(data, sketches)
-    run(choose(blobs, find_candidates(blobs)), judge)
+    chosen = run(choose(blobs, find_candidates(blobs)), judge)
     print(f"{len(blobs)} pictures; inspecting one: {statistics.mean(inspected_ms):.1f} ms")
+    repeats = sum(digest != kept for digest, kept in chosen.items())
+    print(f"repeats: {repeats}; CPU in all, with drawing: {time.process_time() - began_all:.0f} s")
+    print(f"most memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10} MiB")
     print(f"refused pairs of which bytes were read: {judge.read}")
     table(
         ("pairs", "number", "median ms", "mean ms", "most ms"),
@@ -159,11 +176,15 @@ def main() -> int:
     parser.add_argument("--sample", type=int, default=40, help="slides")
     parser.add_argument("--twice", action="store_true", help="also enlarged by two")
     parser.add_argument("--near", type=int, default=0, help="slides for the ranking")
+    parser.add_argument("--alike", type=int, default=0, help="pictures that look alike, instead")
     options = parser.parse_args()
     items = read_folder(options.folder)
+    if options.alike:
+        cost(alike(items[0].draw(), options.alike))
+        return 0
     # Neighbours of one deck, which look alike, and not a spread over all decks.
     slides = [item.draw() for item in items[: options.sample]]
-    cost(slides, twice=options.twice)
+    cost(site(slides, twice=options.twice))
     if options.near:
         rank(options.folder, [item.draw() for item in spread(items, options.near)])
     return 0

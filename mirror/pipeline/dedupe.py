@@ -20,6 +20,7 @@ from mirror.repeats.choose import choose as choose_canonical
 from mirror.repeats.choose import run
 from mirror.repeats.compare import Side, Sides, compare_sides, refuse
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Scope
+from mirror.repeats.excerpt import Excerpts
 from mirror.repeats.groups import orphaned_aliases
 from mirror.repeats.ledger import Ledger
 from mirror.repeats.reviews import Reviews
@@ -82,7 +83,7 @@ class Comparison:
 class CompareJob:
     """Take two pictures that look alike and return the evidence that they are one, or are not.
 
-    Most pairs are refused by `sketches`, where they are kept, and no byte is read then.
+    Most pairs are refused by `sketches` and `excerpts`, and no byte is read then.
     """
 
     archive: Archive
@@ -90,18 +91,19 @@ class CompareJob:
     limits: ImageLimits
     sketches: Sketches = field(default_factory=Sketches)
     sides: Sides = field(default_factory=Sides)
+    excerpts: Excerpts = field(default_factory=Excerpts)
 
     def __call__(self, comparison: Comparison) -> Evidence:
         pair, distance = comparison.candidate.pair, comparison.candidate.distance
         first, second = (self.sketches.get(digest) for digest in (pair.first, pair.second))
         if first is not None and second is not None:
-            evidence = refuse(pair, first, second, distance)
+            evidence = refuse(pair, first, second, distance, self.excerpts)
             if evidence is not None:
                 return evidence
         with suppress(ImageError):
             one, other = self._side(comparison.first), self._side(comparison.second)
             if one is not None and other is not None:
-                evidence = compare_sides(one, other, distance)
+                evidence = compare_sides(one, other, distance, self.excerpts)
                 self._keep(one)
                 self._keep(other)
                 return evidence
@@ -291,7 +293,8 @@ def renditions_of_originals(manifest: Manifest, locator: Locator) -> set[Pair]:
 
 def _aliased(asset: Asset, canonicals: dict[Digest, Digest]) -> Asset:
     canonical = canonicals[asset.digest]
-    return replace(asset, alias_of=canonical if canonical != asset.digest else None)
+    alias_of = canonical if canonical != asset.digest else None
+    return asset if alias_of == asset.alias_of else replace(asset, alias_of=alias_of)
 
 
 def _count_beyond(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:

@@ -22,6 +22,7 @@ from mirror.pictures import Component, components
 
 Levels = NDArray[np.int32]  # blocks, rows, columns; behind them red, green, blue, or one component
 Blocks = NDArray[np.float64]  # blocks, rows, columns
+Planes = tuple[NDArray[np.float32], ...]  # each by blocks, with the levels of a block in a row
 
 _SIDE = 8
 _WHITE = 255
@@ -48,6 +49,46 @@ def fits_bins(copy: Sequence[Component], recoded: bytes, origin: Image.Image, to
         for part, recoded_part, coders in zip(
             copy_components, recoded_components, _CODERS, strict=False
         )  # a grey JPEG has luma only
+    )
+
+
+def fits_luma(
+    copy: NDArray[np.uint8], recoded: NDArray[np.uint8], table: Blocks, origin: NDArray[np.uint8]
+) -> bool:
+    """Return what `fits_bins` does of luma alone, for a part of a picture in whole blocks."""
+    first, second = (Component(plane, table, halved=False) for plane in (copy, recoded))
+    return any(_explains(coder, first, second, origin) for coder in _CODERS[0])
+
+
+def planes_of_coders(origin: NDArray[np.uint8], table: Blocks) -> Planes:
+    """Return the luma of an RGB picture as each coder has it before it rounds to bins."""
+    height, width = (side // _SIDE * _SIDE for side in origin.shape[:2])
+    rgb = origin[:height, :width].reshape(height // _SIDE, _SIDE, width // _SIDE, _SIDE, 3)
+    blocks = rgb.swapaxes(1, 2).reshape(-1, _SIDE, _SIDE, 3).astype(np.int32)
+    luma = Component(origin[:0, :0, 0], table, halved=False)
+    return tuple(
+        np.clip(_restored(coder.coefficients(blocks, luma)) + _MIDDLE, 0, _WHITE)
+        .reshape(-1, _SIDE * _SIDE)
+        .astype(np.float32)
+        for coder in _CODERS[0]
+    )
+
+
+def cannot_show(planes: Planes, shown: NDArray[np.uint8], table: Blocks) -> bool:
+    """Return True if `fits_bins` has to fail for what `planes_of_coders` returned.
+
+    `shown` is the luma of the copy. No coefficient that a bin allows is farther than the reach of
+    the bin, the transform keeps lengths, and cutting off at black and white only brings nearer. So
+    no block is farther from the origin than all reaches and the decoder's rounding together.
+    """
+    height, width = (side // _SIDE * _SIDE for side in shown.shape)
+    tiles = shown[:height, :width].reshape(height // _SIDE, _SIDE, width // _SIDE, _SIDE)
+    blocks = tiles.swapaxes(1, 2).reshape(-1, _SIDE * _SIDE).astype(np.float32)
+    reach = float(np.sqrt(((table / 2 + _EDGE_WIDTH) ** 2).sum()))
+    farthest = (reach + _SIDE * _DECODER_ROUNDING) ** 2 + 1.0  # 1 for the rounding of these sums
+    return all(
+        float(np.einsum("bl,bl->b", off, off).max()) > farthest
+        for off in (blocks - plane for plane in planes)
     )
 
 

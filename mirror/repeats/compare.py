@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from hashlib import sha256
@@ -24,6 +24,7 @@ from mirror.pictures import DecodingBudget, ImageLimits, Picture, on_white, shri
 from mirror.repeats.band import Band
 from mirror.repeats.choose import same_shape
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Evidence, Pair, Refusal, Tier
+from mirror.repeats.excerpt import Excerpts, View, left_in_excerpt, may_be_refused, place_left
 from mirror.repeats.recode import jpeg, recodings
 from mirror.repeats.resize import GROWING, SHRINKING, Resize
 from mirror.repeats.sketch import MOST_DIFFERENT, Header, Sketch
@@ -40,10 +41,11 @@ _BANDS, _BAND_ROWS, _BAND_SAMPLE = 3, 32, 4
 _LEAST_SHRUNK, _LEAST_NEARLY = 0.45, 0.75
 _LEAST_ENLARGED = 0.499  # twice as wide at most, and a pixel of rounding
 _NEARBY = 1.25  # resizers that leave this many times the least are tried too; not measured
+_ROUNDING = 0.01  # levels by which sums in another order may differ
 _DECIMALS = 4  # of statistics in the ledger
 # Bytes a pixel that a pair takes while it is compared, and that a decoded picture takes.
-_BYTES_PER_PIXEL, _BYTES_PER_SIDE = 24, 14
-_MAX_BYTES_OF_SIDES = 64 << 20  # five slides, or one of twice the size
+_BYTES_PER_PIXEL, _BYTES_PER_SIDE = 24, 18
+_MAX_BYTES_OF_SIDES = 64 << 20  # four slides, or one of twice the size
 # Pairs that are compared at once take no more bytes than this. One pair may take more, alone.
 _room = DecodingBudget(1 << 30)
 
@@ -89,6 +91,7 @@ class Side:
         self._limits = limits
         self._sketch = sketch
         self._rgb: Image.Image | None = None
+        self._recoded: tuple[Hashable, Image.Image | None] | None = None
         self._lock = threading.Lock()
 
     @property
@@ -125,6 +128,14 @@ class Side:
     @cached_property
     def pixels(self) -> Pixels:
         return planes(self.rgb)
+
+    def coded_like(self, copy: Picture) -> Image.Image | None:
+        """Return the picture after a JPEG like `copy`; the last is kept, for one coding."""
+        wanted = (copy.coding, copy.mode, copy.orientation)
+        last = self._recoded
+        if last is None or last[0] != wanted:
+            last = self._recoded = (wanted, jpeg(copy, self.rgb))
+        return last[1]
 
     @property
     def is_decoded(self) -> bool:
@@ -209,21 +220,32 @@ def compare(
     return compare_sides(Side(first, limits), Side(second, limits), distance)
 
 
-def compare_sides(first: Side, second: Side, distance: int) -> Evidence:
-    """Return the evidence on two pictures, each of which may be a side of other pairs too."""
-    return _judge(first, second, distance).evidence(Pair.of(first.digest, second.digest), distance)
+def compare_sides(
+    first: Side, second: Side, distance: int, excerpts: Excerpts | None = None
+) -> Evidence:
+    """Return the evidence on two pictures, each of which may be a side of other pairs too.
+
+    What `refuse` may need of them for other pairs is added to `excerpts`.
+    """
+    judgement = _judge(first, second, distance, Excerpts() if excerpts is None else excerpts)
+    return judgement.evidence(Pair.of(first.digest, second.digest), distance)
 
 
-def refuse(pair: Pair, first: Sketch, second: Sketch, distance: int) -> Evidence | None:
-    """Return the evidence that two sketches give; `None` where only all pixels tell.
+def refuse(
+    pair: Pair, first: Sketch, second: Sketch, distance: int, excerpts: Excerpts | None = None
+) -> Evidence | None:
+    """Return the evidence that two sketches and kept excerpts give; `None` if more is needed.
 
-    It is the evidence of `compare`.
+    It is the evidence of `compare`. `first` and `second` are of the pictures of the pair.
     """
     judgement = _unlike_by_sketch(first, second, distance, may_be_equal=True)
+    if judgement is None and excerpts is not None:
+        views = (View(pair.first, first.header), View(pair.second, second.header))
+        judgement = _unlike_in_excerpt(*views, (first, second), distance, excerpts)
     return None if judgement is None else judgement.evidence(pair, distance)
 
 
-def _judge(first: Side, second: Side, distance: int) -> _Judgement:
+def _judge(first: Side, second: Side, distance: int, excerpts: Excerpts) -> _Judgement:
     headers = (first.header, second.header)
     if refusal := _unlike_in_kind(*headers, distance):
         return _Judgement(refusal)
@@ -236,6 +258,9 @@ def _judge(first: Side, second: Side, distance: int) -> _Judgement:
         if _may_be_equal(*headers, distance) and _equal_pixels(first, second):
             return _Judgement(Tier.PIXELS, NOTHING)
         if judgement := _unlike_by_sketch(*sketches, distance, may_be_equal=False):
+            return judgement
+        one, other = (View(side.digest, side.header, side) for side in (first, second))
+        if judgement := _unlike_in_excerpt(one, other, sketches, distance, excerpts):
             return judgement
         return _judge_pixels(*sorted((first, second), key=_rank_of_copy))
 
@@ -264,6 +289,33 @@ def _unlike_by_sketch(
     if (difference := first.difference(second)) > MOST_DIFFERENT:
         return _Judgement(Refusal.PIXELS, NOTHING._replace(luma=difference))
     return None
+
+
+def _unlike_in_excerpt(
+    first: View, second: View, sketches: tuple[Sketch, Sketch], distance: int, excerpts: Excerpts
+) -> _Judgement | None:
+    """Return what refuses two pictures of one size by the place where they differ most."""
+    if first.header.size != second.header.size:
+        return None
+    one, other = sketches
+    if _may_be_equal(first.header, second.header, distance) and one.could_equal(other):
+        return None
+    ranked = sorted(((first, one), (second, other)), key=lambda item: _rank_of_copy(item[0]))
+    (small, sketch), (large, larger_sketch) = ranked
+    ways = [(small, large, sketch)]
+    if large.header.is_lossy:
+        ways.append((large, small, larger_sketch))
+    if not all(may_be_refused(copy.header) for copy, _, _ in ways):
+        return None
+    most, nearest = _REPRODUCED.limits.luma + _ROUNDING, 0.0
+    for copy, origin, copy_sketch in ways:
+        left = left_in_excerpt(copy, origin, one.farthest(other), most, excerpts)
+        if left is None and (place := place_left(copy, origin, copy_sketch, excerpts)):
+            left = left_in_excerpt(copy, origin, place, most, excerpts)
+        if left is None:
+            return None
+        nearest = left
+    return _Judgement(Refusal.PIXELS, NOTHING._replace(luma=nearest))
 
 
 def _may_be_equal(first: Header, second: Header, distance: int) -> bool:
@@ -299,7 +351,7 @@ def _unlike_by_header(first: Header, second: Header) -> Refusal | None:
     return None
 
 
-def _rank_of_copy(side: Side) -> tuple[object, ...]:
+def _rank_of_copy(side: Side | View) -> tuple[object, ...]:
     """Return a sort key: the picture that would be the copy, which is smaller or coarser, first."""
     header = side.header
     coarseness = {"jpeg": 0, "image/webp": 1, "image/avif": 1, "palette": 2, "exact": 3}
@@ -339,7 +391,7 @@ def _equal_frames(image: Image.Image, other: Image.Image) -> bool:
 def _judge_pixels(small: Side, large: Side) -> _Judgement:
     """Return the first tier that some reproduction proves, or the nearest that any came."""
     if small.header.size == large.header.size:
-        row = small.sketch.farthest_row(large.sketch)
+        row, _ = small.sketch.farthest(large.sketch)
     else:
         difference, row = _coarse_difference(small.grey, large.grey)
         if difference > _COARSE_LIMIT:
@@ -413,9 +465,14 @@ class _Derivation:
             plain = self.resize(plain, self.copy.rgb.size, (0.0, 0.0, plain.width, plain.height))
         # A colour slide coded as one component would equal its own grey copy.
         if self.copy.picture.mode != "L" or self.origin.is_grey:
-            resized = self.resize is not None
+            once = self.origin.coded_like if self.resize is None else partial(jpeg, image=plain)
             yield from recodings(
-                self.copy.picture, plain, self.copy.rgb, resized=resized, band=band
+                self.copy.picture,
+                plain,
+                self.copy.rgb,
+                once,
+                resized=self.resize is not None,
+                band=band,
             )
         if band is None or not band.fails(band.cut(plain)):
             yield plain

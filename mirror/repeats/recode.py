@@ -7,15 +7,16 @@ The pixels of an AVIF depend on the version, speed and threads of its coder, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from math import log
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from mirror.pictures import Picture
+from mirror.pictures import Picture, components
 from mirror.repeats.band import Band
 from mirror.repeats.bins import fits_bins
 from mirror.repeats.palette import fits_palette
@@ -47,6 +48,7 @@ def recodings(
     copy: Picture,
     image: Image.Image,
     copy_image: Image.Image,
+    code_once: Callable[[Picture], Image.Image | None] | None = None,
     *,
     resized: bool,
     band: Band | None = None,
@@ -56,16 +58,17 @@ def recodings(
     `copy_image` is the copy, decoded. It is yielded itself if another coder may have made it of an
     `image` that was not resized before. A JPEG is repeated with its own tables, and last as the
     second JPEG after one of the usual qualities, if a small part shows that this explains it. What
-    fails in the `band` is left out.
+    fails in the `band` is left out. `code_once` returns what `jpeg` makes of the copy and `image`,
+    where that may be at hand.
     """
     if copy.coding[0] == "image/webp":
         yield from _webp(copy, image)
     elif copy.media_type == "image/jpeg":
-        if _options(copy, image) is None:
+        if jpeg_options(copy, image) is None:
             return
         fails = band is not None and _fails_once(copy, image, band)
         if not fails:
-            once = jpeg(copy, image)
+            once = jpeg(copy, image) if code_once is None else code_once(copy)
             if once is None:
                 return
             yield once.convert("RGB")
@@ -88,13 +91,13 @@ def jpeg(copy: Picture, image: Image.Image) -> Image.Image | None:
 
     A grey `image` is coded as the luma of `copy`.
     """
-    options = _options(copy, image)
+    options = jpeg_options(copy, image)
     if options is None:
         return None
     return copy.through_jpeg(image if len(options) > 1 else image.convert("L"), **options)
 
 
-def _options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
+def jpeg_options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
     """Return Pillow's options for the coding of `copy`; without a sampling, they are for grey."""
     tables = copy.tables
     if 0 not in tables or (copy.mode != "L" and copy.sampling < 0):
@@ -102,6 +105,35 @@ def _options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
     if image.mode == "L" or copy.mode == "L":
         return {"qtables": {0: tables[0]}}
     return {"qtables": tables, "subsampling": copy.sampling} if copy.mode == "RGB" else None
+
+
+def jpeg_once(image: Image.Image, options: dict[str, Any]) -> Image.Image | None:
+    """Return `image` after a JPEG with the options of an upright one, `None` if there is none."""
+    try:
+        return _coded(image, "JPEG", **options)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def luma_once(image: Image.Image, options: dict[str, Any]) -> NDArray[np.uint8] | None:
+    """Return the plane of luma of such a JPEG; `None` where `fits_bins` reads none."""
+    planes = components(_encoded(image, "JPEG", **options).getvalue())
+    return planes[0].plane if planes else None
+
+
+def probe_box(copy_image: Image.Image) -> tuple[int, int, int, int]:
+    """Return the part of a copy that shows if an earlier JPEG may explain it."""
+    return _busiest(copy_image)
+
+
+def may_be_second(part: Image.Image, copy_part: Image.Image, options: dict[str, Any]) -> bool:
+    """Return False if the probes of a picture and a JPEG leave no earlier JPEG to be tried."""
+    once = jpeg_once(part, options)
+    return once is not None and _is_related(float(np.abs(_inner(once) - _inner(copy_part)).mean()))
+
+
+def _is_related(left: float) -> bool:
+    return _REPEATED < left <= _RELATED
 
 
 def _fails_once(copy: Picture, image: Image.Image, band: Band) -> bool:
@@ -112,7 +144,7 @@ def _fails_once(copy: Picture, image: Image.Image, band: Band) -> bool:
 
 
 def _may_be_by_another_coder(copy: Picture, image: Image.Image, top: int = 0) -> bool:
-    options = _options(copy, image)
+    options = jpeg_options(copy, image)
     if options is None or copy.orientation != 1:  # a turned block has other coefficients
         return False
     plain = image if len(options) > 1 else image.convert("L")
@@ -132,7 +164,7 @@ def _second_jpeg(
         return float(np.abs(_inner(recoded) - expected).mean()) if recoded is not None else np.inf
 
     once = jpeg(copy, part)
-    if once is None or not _REPEATED < left_over(once) <= _RELATED:
+    if once is None or not _is_related(left_over(once)):
         return
     cell = _Cell(once, copy_image.crop(box)) if min(part.size) >= _LEAST_CELLS else None
     most = _REPEATED * expected.size

@@ -13,6 +13,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from mirror.model import Digest
@@ -27,6 +28,7 @@ _BLOCK, MOST_DIFFERENT = 8, 20
 _LEAST_TILES, _TILE, _TILE_CONTRAST = 16, 16, 32
 _TILE_ROWS = 8  # looked at in one step: most pictures show in the first that they are not plain
 _MAX_KEPT = 64 << 20  # bytes of sketches; of a slide some 6 KB
+_MAX_UNPACKED = 32 << 20  # bytes of blocks in use; of a slide 14 KB
 _FIXED_BYTES = 1000  # of a sketch in memory, apart from its two pictures: an estimate
 
 
@@ -59,6 +61,10 @@ class Header:
         )
 
     @property
+    def is_lossy(self) -> bool:
+        return self.coding[0] not in ("palette", "exact")
+
+    @property
     def pixels(self) -> int:
         return self.size[0] * self.size[1]
 
@@ -80,7 +86,7 @@ class Sketch:
         cls, picture: Picture, frame: Image.Image, grey: Image.Image, small: Image.Image
     ) -> Sketch:
         """Return the sketch of a picture, its first frame, that frame in grey, and it shrunk."""
-        blocks = grey.reduce(_BLOCK).tobytes()
+        blocks = blocks_of(grey).tobytes()
         return cls(
             Header.of(picture),
             not has_alpha(frame),
@@ -104,20 +110,64 @@ class Sketch:
     def difference(self, other: Sketch) -> float:
         """Return the largest luma difference of two blocks, or of two pixels of the small ones."""
         if self.header.size == other.header.size:
-            sides = [zlib.decompress(side.packed_blocks) for side in (self, other)]
-        else:
-            sides = [self.small, other.small]
-        first, second = (np.frombuffer(side, np.uint8).astype(np.int16) for side in sides)
-        return float(np.abs(first - second).max())
+            return float(self._apart(other).max())
+        first, second = (np.frombuffer(side.small, np.uint8) for side in (self, other))
+        return float(np.abs(np.subtract(first, second, dtype=np.int16)).max())
 
-    def farthest_row(self, other: Sketch) -> int:
-        """Return the row at which two pictures of one size have the blocks that differ most."""
-        first, second = (
-            np.frombuffer(zlib.decompress(side.packed_blocks), np.uint8).astype(np.int16)
-            for side in (self, other)
+    def farthest(self, other: Sketch) -> tuple[int, int]:
+        """Return the row and column at which two pictures of one size differ most, by blocks."""
+        return self._place(self._apart(other))
+
+    def farthest_from(self, blocks: NDArray[np.uint8]) -> tuple[int, int] | None:
+        """Return where this picture differs most from `blocks_of` another; `None` if nowhere."""
+        own = _unpacked.blocks(self.packed_blocks)
+        apart = np.abs(np.subtract(own, blocks, dtype=np.int16))
+        return self._place(apart) if apart.any() else None
+
+    def _place(self, apart: NDArray[np.int16]) -> tuple[int, int]:
+        row, column = divmod(int(apart.argmax()), -(-self.header.size[0] // _BLOCK))
+        return row * _BLOCK, column * _BLOCK
+
+    def _apart(self, other: Sketch) -> NDArray[np.int16]:
+        apart = np.subtract(
+            _unpacked.blocks(self.packed_blocks),
+            _unpacked.blocks(other.packed_blocks),
+            dtype=np.int16,
         )
-        columns = -(-self.header.size[0] // _BLOCK)
-        return int(np.abs(first - second).argmax()) // columns * _BLOCK
+        return np.abs(apart, out=apart)
+
+
+class _Unpacked:
+    """The blocks of the sketches that were last asked for, up to so many bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[bytes, NDArray[np.uint8]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def blocks(self, packed: bytes) -> NDArray[np.uint8]:
+        with self._lock:
+            if packed in self._kept:
+                self._kept.move_to_end(packed)
+                return self._kept[packed]
+        blocks = np.frombuffer(zlib.decompress(packed), np.uint8)
+        with self._lock:
+            if packed not in self._kept:
+                self._kept[packed] = blocks
+                self._bytes += blocks.nbytes + len(packed)
+            while self._bytes > self._max_bytes:
+                key, dropped = self._kept.popitem(last=False)
+                self._bytes -= dropped.nbytes + len(key)
+        return blocks
+
+
+_unpacked = _Unpacked(_MAX_UNPACKED)
+
+
+def blocks_of(grey: Image.Image) -> NDArray[np.uint8]:
+    """Return the means of the blocks of a picture in grey, in a row."""
+    return np.asarray(grey.reduce(_BLOCK)).ravel()
 
 
 def _is_plain(grey: Image.Image) -> bool:

@@ -106,6 +106,18 @@ def measure_rows(first: Pixels, second: Pixels, top: int, bottom: int) -> Statis
     return _luma(first, second, top, bottom, NOTHING)[0]
 
 
+def luma_inside(first: Image.Image, second: Image.Image, box: tuple[int, int, int, int]) -> float:
+    """Return the luma of a part that has two pixels more on each side within the two RGB pictures.
+
+    It is no larger than `measure` has for the whole.
+    """
+    left, top, right, bottom = box
+    around = np.s_[top - 2 : bottom + 2, left - 2 : right + 2]
+    apart = np.subtract(np.asarray(first)[around], np.asarray(second)[around], dtype=np.float32)
+    difference = _weighed(np.moveaxis(apart, 2, 0))
+    return float(np.abs(_box3(_smooth(difference))).max()) / 9
+
+
 def _tiles(plane: Plane, side: int) -> Plane:
     """Return the maximum of each tile."""
     for _ in range(2):

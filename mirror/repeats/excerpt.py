@@ -1,0 +1,285 @@
+"""What is kept of decoded pictures where they differ, so that a JPEG of a look-alike is refused.
+
+Pictures of one template differ in one small place, so a few thousand pixels of each refuse most of
+their pairs. `compare` makes the same test of pixels that were kept or are cut anew. An excerpt
+refuses only what every reproduction of the whole pictures would fail too.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from mirror.model import Digest
+from mirror.pictures import Picture
+from mirror.repeats.bins import Planes, cannot_show, fits_luma, planes_of_coders
+from mirror.repeats.recode import (
+    jpeg_once,
+    jpeg_options,
+    luma_once,
+    may_be_second,
+    probe_box,
+)
+from mirror.repeats.sketch import Header, Sketch, blocks_of
+from mirror.repeats.statistics import luma_inside
+
+Box = tuple[int, int, int, int]
+
+_UNIT = 16  # pixels either way that no JPEG codes across
+_PLACE = 2 * _UNIT  # pixels of a side of the place that is looked at
+# Pixels around the place that are coded with it: the colours of the outer unit depend on pixels
+# outside.
+_BESIDE = 2 * _UNIT
+_EDGE = 2  # pixels beside the edge of a picture, where filters take mirrored pixels
+_MAX_KEPT = 96 << 20  # bytes; of a JPEG of a slide some 110 KB, of a PNG as much
+_FIXED_BYTES = 400  # of a kept value and its key: an estimate
+
+
+class Decoded(Protocol):
+    """A picture whose pixels are at hand."""
+
+    @property
+    def picture(self) -> Picture: ...
+    @property
+    def rgb(self) -> Image.Image: ...
+    def coded_like(self, copy: Picture) -> Image.Image | None:
+        """Return the picture after a JPEG like `copy`, `None` if Pillow cannot write one."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A picture as far as it is known: `decoded` is `None` where only what was kept serves."""
+
+    digest: Digest
+    header: Header
+    decoded: Decoded | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Coding:
+    """What has to be known of a JPEG to code another picture like it."""
+
+    options: dict[str, Any]
+    table: NDArray[np.float64] | None  # of luma; `None` where no bins are compared
+    probe: Box
+    byte_count: int = 2000  # an estimate
+
+
+@dataclass(frozen=True, slots=True)
+class _Excerpt:
+    """Pixels of a part, and of a JPEG the plane of its luma there."""
+
+    rgb: Image.Image
+    luma: NDArray[np.uint8] | None
+    sha256: bytes
+
+    @property
+    def byte_count(self) -> int:
+        return 4 * self.rgb.width * self.rgb.height
+
+
+@dataclass(frozen=True, slots=True)
+class _Recoded:
+    """An excerpt of an origin as the coding of a copy leaves it."""
+
+    rgb: Image.Image
+    luma: NDArray[np.uint8] | None
+    planes: Planes
+
+    @property
+    def byte_count(self) -> int:
+        return 4 * self.rgb.width * self.rgb.height + sum(plane.nbytes for plane in self.planes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    levels: NDArray[np.uint8]
+
+    @property
+    def byte_count(self) -> int:
+        return self.levels.nbytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    holds: bool
+    byte_count: int = 0
+
+
+class Excerpts:
+    """What was made of pictures in the last pairs, up to so many bytes; none in another process."""
+
+    def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[type[Excerpts], tuple[int]]:
+        return Excerpts, (self._max_bytes,)
+
+    def get(self, key: Hashable) -> Any:
+        with self._lock:
+            value = self._kept.get(key)
+            if value is not None:
+                self._kept.move_to_end(key)
+            return value
+
+    def add(self, key: Hashable, value: Any) -> None:
+        with self._lock:
+            if key in self._kept:
+                return
+            self._kept[key] = value
+            self._bytes += value.byte_count + _FIXED_BYTES
+            while self._bytes > self._max_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= dropped.byte_count + _FIXED_BYTES
+
+
+def may_be_refused(copy: Header) -> bool:
+    """Return True if excerpts tell of pictures like `copy`: upright JPEGs in colour."""
+    return copy.media_type == "image/jpeg" and copy.mode == "RGB" and copy.orientation == 1
+
+
+def left_in_excerpt(
+    copy: View, origin: View, place: tuple[int, int], most: float, excerpts: Excerpts
+) -> float | None:
+    """Return the luma that is left where the two differ, if it proves `copy` no JPEG of `origin`.
+
+    `place` is the row and the column, `most` the luma that a reproduction may leave. `None` where
+    the excerpt is no proof, or where something was not kept.
+    """
+    box, inner = _boxes(copy.header.size, place)
+    coding = _coding(copy, excerpts)
+    if coding is None:
+        return None
+    copied, original = (_cut(view, box, excerpts) for view in (copy, origin))
+    if copied is None or original is None:
+        return None
+    if luma_inside(original.rgb, copied.rgb, inner) <= most:
+        return None
+    recoded = _recode(copy, origin, original, coding, box, excerpts)
+    if recoded is None:
+        return None
+    left = luma_inside(recoded.rgb, copied.rgb, inner)
+    if left <= most:
+        return None
+    if coding.table is not None and _fits(original, recoded, copied, coding.table):
+        return None
+    return None if _may_be_second(copy, origin, coding, excerpts) else left
+
+
+def place_left(
+    copy: View, origin: View, sketch: Sketch, excerpts: Excerpts
+) -> tuple[int, int] | None:
+    """Return where `copy`, of that sketch, differs most from `origin` after a JPEG like it.
+
+    The coding of a busy place may leave more than an edit does in a faint one. `None` if the two do
+    not differ, or where something was not kept.
+    """
+    key = ("blocks", origin.digest, copy.header.coding)
+    blocks: _Blocks | None = excerpts.get(key)
+    if blocks is None:
+        if copy.decoded is None or origin.decoded is None:
+            return None
+        made = origin.decoded.coded_like(copy.decoded.picture)
+        if made is None:
+            return None
+        blocks = _Blocks(blocks_of(made.convert("L")))
+        excerpts.add(key, blocks)
+    return sketch.farthest_from(blocks.levels)
+
+
+def _boxes(size: tuple[int, int], place: tuple[int, int]) -> tuple[Box, Box]:
+    """Return the box to cut, and within it the box to measure."""
+    width, height = size
+    top, left = (at // _PLACE * _PLACE for at in place)  # few, so that pairs share them
+    box = (
+        max(left - _BESIDE, 0),
+        max(top - _BESIDE, 0),
+        min(left + _PLACE + _BESIDE, width),
+        min(top + _PLACE + _BESIDE, height),
+    )
+    inner = (
+        max(left, _EDGE) - box[0],
+        max(top, _EDGE) - box[1],
+        min(left + _PLACE, width - _EDGE) - box[0],
+        min(top + _PLACE, height - _EDGE) - box[1],
+    )
+    return box, inner
+
+
+def _coding(copy: View, excerpts: Excerpts) -> _Coding | None:
+    key = ("coding", copy.digest)
+    coding: _Coding | None = excerpts.get(key)
+    if coding is None and copy.decoded is not None:
+        picture, rgb = copy.decoded.picture, copy.decoded.rgb
+        options = jpeg_options(picture, rgb)
+        if options is None:
+            return None
+        planes = picture.components
+        coding = _Coding(options, planes[0].table if planes else None, probe_box(rgb))
+        excerpts.add(key, coding)
+    return coding
+
+
+def _cut(view: View, box: Box, excerpts: Excerpts) -> _Excerpt | None:
+    key = (view.digest, box)
+    excerpt: _Excerpt | None = excerpts.get(key)
+    if excerpt is None and view.decoded is not None:
+        left, top, right, bottom = box
+        rgb = view.decoded.rgb.crop(box)
+        planes = view.decoded.picture.components if may_be_refused(view.header) else []
+        luma = planes[0].plane[top:bottom, left:right].copy() if planes else None
+        excerpt = _Excerpt(rgb, luma, sha256(rgb.tobytes()).digest())
+        excerpts.add(key, excerpt)
+    return excerpt
+
+
+def _recode(
+    copy: View, origin: View, original: _Excerpt, coding: _Coding, box: Box, excerpts: Excerpts
+) -> _Recoded | None:
+    key = (origin.digest, box, copy.header.coding)
+    recoded: _Recoded | None = excerpts.get(key)
+    if recoded is None:
+        made = jpeg_once(original.rgb, coding.options)
+        if made is None:
+            return None
+        table = coding.table
+        planes = () if table is None else planes_of_coders(np.asarray(original.rgb), table)
+        luma = None if table is None else luma_once(original.rgb, coding.options)
+        recoded = _Recoded(made, luma, planes)
+        excerpts.add(key, recoded)
+    return recoded
+
+
+def _fits(
+    original: _Excerpt, recoded: _Recoded, copied: _Excerpt, table: NDArray[np.float64]
+) -> bool:
+    """Return True unless no coder's bins show the copy here."""
+    if copied.luma is None or recoded.luma is None:
+        return True
+    if cannot_show(recoded.planes, copied.luma, table):
+        return False
+    return fits_luma(copied.luma, recoded.luma, table, np.asarray(original.rgb))
+
+
+def _may_be_second(copy: View, origin: View, coding: _Coding, excerpts: Excerpts) -> bool:
+    """Return True unless the probe of the copy proves that it is no second JPEG of the origin."""
+    copied, original = (_cut(view, coding.probe, excerpts) for view in (copy, origin))
+    if copied is None or original is None:
+        return True
+    key = (original.sha256, copied.sha256, copy.header.coding)
+    answer: _Answer | None = excerpts.get(key)
+    if answer is None:
+        answer = _Answer(may_be_second(original.rgb, copied.rgb, coding.options))
+        excerpts.add(key, answer)
+    return answer.holds
