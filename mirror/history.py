@@ -42,6 +42,12 @@ class Before:
         data = _git(self.folder, "cat-file", "blob", f"{self.commit}:./{relative}")
         return (data or b"").decode("utf-8", "replace")
 
+    def names(self, folder: Path) -> set[str]:
+        """Return the names in a folder at that commit; nothing where there was none."""
+        relative = Path(os.path.relpath(folder, self.folder)).as_posix()
+        tree = _git(self.folder, "ls-tree", "-z", "--name-only", f"{self.commit}:./{relative}")
+        return set(os.fsdecode(tree or b"").split("\0")) - {""}
+
 
 def _git(folder: Path, *arguments: str) -> bytes | None:
     """Return what git prints; `None` if it fails."""

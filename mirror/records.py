@@ -75,10 +75,15 @@ def save_pieces(path: Path, pieces: Callable[[], Iterable[bytes]], old: Checksum
     try:
         write_pieces(path, pieces(), expected=old)
     except ChangedError as error:
-        raise StateError(
-            f"{path}: was changed by someone else during this run; run again, "
-            "what was fetched is kept and not fetched twice"
-        ) from error
+        raise changed_meanwhile(path) from error
+
+
+def changed_meanwhile(path: Path) -> StateError:
+    """Return the error for a file that somebody else wrote since it was read."""
+    return StateError(
+        f"{path}: was changed by someone else during this run; run again, "
+        "what was fetched is kept and not fetched twice"
+    )
 
 
 def read_text(path: Path) -> str:

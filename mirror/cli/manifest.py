@@ -36,11 +36,11 @@ def merge(
 
     What contradicts stays between conflict markers, and the exit code is 1.
     """
-    from mirror.pipeline.merge import MERGES
+    from mirror.pipeline.merge import MERGES, merger_of
     from mirror.records import RecordError, read_text, write_text
 
     place = name or ours
-    merger = MERGES.get(place.name)
+    merger = merger_of(place)
     try:
         if merger is None:
             raise ConfigError(f"{place.name} is none of {', '.join(MERGES)}")

@@ -271,10 +271,11 @@ def _stdout_to(output: Path | None) -> Iterator[None]:
 
 def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> CheckReport:
     """Return the result with locations counted from the root of the repository."""
-    from mirror.formats import CheckReport
-    from mirror.pipeline.verify import manifest_lines
+    from mirror.formats import CheckReport, FileLocation
+    from mirror.pipeline.verify import manifest_places
 
     root = _repository(parts.config.root)
+    places = manifest_places(parts.manifest, parts.destinations, result.findings)
     return CheckReport(
         layers=result.layers,
         verdict=verdict,
@@ -282,7 +283,10 @@ def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> Chec
         seconds=result.summary["seconds"],
         folder=_relative(parts.config.root, root),
         manifest=_relative(parts.manifest.path, root),
-        lines=manifest_lines(parts.manifest, parts.destinations, result.findings),
+        places={
+            subject: FileLocation(_relative(Path(file), root), line)
+            for subject, (file, line) in places.items()
+        },
     )
 
 

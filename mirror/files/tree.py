@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import EllipsisType
 from typing import BinaryIO
 
 from mirror.files.errors import OutsideError
-from mirror.files.platform import Folder, current_platform
+from mirror.files.platform import Checksum, Folder, current_platform
 
 
 class Tree:
@@ -30,7 +30,11 @@ class Tree:
             return folder.create(last, data)
 
     def replace(
-        self, name: str, data: bytes, *, expected: bytes | EllipsisType | None = ...
+        self,
+        name: str,
+        data: bytes | Iterable[bytes],
+        *,
+        expected: bytes | Checksum | EllipsisType | None = ...,
     ) -> None:
         """Write a file whole, and its folders, in place of an older one.
 

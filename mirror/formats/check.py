@@ -20,7 +20,7 @@ class CheckReport:
     """The outcome of a check, and where its files are in the repository.
 
     `folder` is the folder of `mirror.toml` and `manifest` the manifest, both relative to the root
-    of the repository, with `/`. `lines` maps a key or a digest to its line of the manifest.
+    of the repository, with `/`. `places` has the line of the manifest for a key or a digest.
     `verdict` is the outcome in one line.
     """
 
@@ -30,7 +30,7 @@ class CheckReport:
     seconds: float = 0
     folder: str = ""
     manifest: str = ""
-    lines: Mapping[str, int] = field(default_factory=dict)
+    places: Mapping[str, FileLocation] = field(default_factory=dict)
 
     @property
     def findings(self) -> list[Finding]:
@@ -41,9 +41,7 @@ class CheckReport:
         if finding.post is not None:
             path = posixpath.normpath(posixpath.join(self.folder, finding.post))
             return FileLocation(path, finding.line, finding.column)
-        if (line := self.lines.get(finding.subject)) is not None:
-            return FileLocation(self.manifest, line)
-        return None
+        return self.places.get(finding.subject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,17 @@
 
 Read `lines` first: one line of `images.jsonl`, read and written. `conflicts` checks lines against
 each other. `assets` holds a million of them, packed, and finds them; `whole` is the manifest made
-of them; `packed` has its objects in the order of keys, for those that compare. `file` is the
-manifest on the disk.
+of them; `packed` has its objects in the order of keys, for those that compare. `layout` says in
+which files a manifest stands, and `file` is the manifest on the disk.
 """
 
 from mirror.manifest.conflicts import unite_lines
 from mirror.manifest.file import ManifestFile
+from mirror.manifest.layout import FILE_NAME, FILES, PARTS, Checksums
 from mirror.manifest.lines import (
     HEADER,
     ManifestError,
+    Place,
     dump_blob,
     dump_line,
     is_address,
@@ -22,17 +24,21 @@ from mirror.manifest.lines import (
     with_sources,
 )
 from mirror.manifest.packed import LateKeyError, Object, Objects, key_bytes, load_objects
-from mirror.manifest.whole import FILE_NAME, Manifest, dumps, loads
+from mirror.manifest.whole import Manifest, dumps, loads
 
 __all__ = [
+    "FILES",
     "FILE_NAME",
     "HEADER",
+    "PARTS",
+    "Checksums",
     "LateKeyError",
     "Manifest",
     "ManifestError",
     "ManifestFile",
     "Object",
     "Objects",
+    "Place",
     "dump_blob",
     "dump_line",
     "dumps",

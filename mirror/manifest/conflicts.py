@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from mirror.manifest.lines import Line, line_error, united
+from mirror.manifest.lines import Line, Place, line_error, united
 from mirror.model import Asset, Digest, Key
 from mirror.urls.address import identity
 
@@ -63,41 +63,48 @@ class ConflictCheck:
         )
 
 
-def unite_lines(assets: Iterable[tuple[int, Asset]]) -> dict[Digest, Asset]:
+def unite_lines(
+    assets: Iterable[tuple[Place, Asset]], *, is_part: bool = False
+) -> dict[Digest, Asset]:
     """Return the assets by digest; lines of the same bytes become one asset.
 
-    `assets` are all of a manifest, with the numbers of their lines. Raise `ManifestError` that
-    names the lines of the first conflict.
+    `assets` are all of a manifest, with the places of their lines; of a part of one, `alias_of`
+    may lead out of it. Raise `ManifestError` that names the lines of the first conflict.
     """
     by_digest: dict[Digest, Asset] = {}
-    lines: dict[Digest, int] = {}
+    lines: dict[Digest, Place] = {}
     owners: dict[str, Digest] = {}
     keys: dict[Key, Digest] = {}
-    for number, asset in assets:
+    for place, asset in assets:
         digest = asset.digest
-        first = lines.setdefault(digest, number)
+        first = lines.setdefault(digest, place)
         whole = united(by_digest[digest], asset) if digest in by_digest else asset
         if whole is None:
             raise line_error(
-                number,
-                f"{digest} stands on line {first} already, and the two differ in more than their "
-                "sources; keep one of the two",
+                place,
+                f"{digest} stands on {_seen(first, place)} already, and the two differ in more "
+                "than their sources; keep one of the two",
             )
         by_digest[digest] = whole
         for url in asset.sources:
             if (owner := owners.setdefault(identity(url), digest)) != digest:
-                raise line_error(
-                    number, f"source {url} is on line {lines[owner]} already; one image, one line"
-                )
+                shown = _seen(lines[owner], place)
+                raise line_error(place, f"source {url} is on {shown} already; one image, one line")
         if asset.key is not None and (owner := keys.setdefault(asset.key, digest)) != digest:
-            raise line_error(
-                number, f"key {asset.key!r} is on line {lines[owner]} already; keys must differ"
-            )
-    _check_aliases(by_digest, lines)
+            shown = _seen(lines[owner], place)
+            raise line_error(place, f"key {asset.key!r} is on {shown} already; keys must differ")
+    if not is_part:
+        _check_aliases(by_digest, lines)
     return by_digest
 
 
-def _check_aliases(assets: Mapping[Digest, Asset], lines: Mapping[Digest, int]) -> None:
+def _seen(place: Place, other: Place) -> str:
+    """Return the words for a place in a message about another one."""
+    file, number = place
+    return f"line {number}" if file == other[0] else f"line {number} of {file}"
+
+
+def _check_aliases(assets: Mapping[Digest, Asset], lines: Mapping[Digest, Place]) -> None:
     chain = {digest: asset.alias_of for digest, asset in assets.items() if asset.alias_of}
     circular = _circular(chain)
     for digest, alias in chain.items():

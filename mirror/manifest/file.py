@@ -2,89 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
-from mirror.files import Checksum, explain, opened
+from mirror.files import ChangedError, Checksum, Tree
 from mirror.manifest.assets import Assets, Rows
-from mirror.manifest.lines import ManifestError, line_error, parse, select, united
+from mirror.manifest.layout import (
+    FILE_NAME,
+    FOLDER,
+    JOIN_SHARE,
+    PARTS,
+    PENDING,
+    SPLIT_BYTES,
+    Change,
+    Checksums,
+    FilesInMemory,
+    Reader,
+    dump_pending,
+    names_after,
+    part_of,
+)
+from mirror.manifest.lines import Line, ManifestError, Place, dump_line, select, united
 from mirror.manifest.packed import LateKeyError, Objects, read_rows
-from mirror.manifest.whole import FILE_NAME, Manifest, dump_lines, read_manifest
-from mirror.model import Asset, Digest
-from mirror.records import save_pieces
+from mirror.manifest.whole import Manifest, dump_assets, dump_lines, read_manifest
+from mirror.model import Asset, Digest, Finding, Rule
+from mirror.records import StateError, changed_meanwhile, unwritable
 
-T = TypeVar("T")
 _LINES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile:
-    """The file that holds the manifest."""
+    """The manifest in a folder: one file, or parts once it has more than `split_bytes`."""
 
-    path: Path
+    folder: Path
+    split_bytes: int = SPLIT_BYTES
 
     @classmethod
     def below(cls, folder: Path) -> ManifestFile:
         """Return the manifest in a folder, the `[manifest].path` of a configuration."""
-        return cls(folder / FILE_NAME)
+        return cls(folder)
+
+    @property
+    def path(self) -> Path:
+        """The first file of the manifest; a finding that has no line is placed there."""
+        has_parts = not (self.folder / FILE_NAME).exists() and (self.folder / PARTS[0]).exists()
+        return self.folder / (PARTS[0] if has_parts else FILE_NAME)
 
     def exists(self) -> bool:
-        return self.path.exists()
+        return bool(self._reader.state())
 
     def need(self) -> None:
-        """Raise `ManifestError` if there is no file, instead of doing nothing without a word."""
+        """Raise `ManifestError` if there is none, instead of doing nothing without a word."""
         if not self.exists():
             raise ManifestError(
                 f"{self.path}: there is no manifest; `mirror sync` writes it, and it "
                 "belongs into version control: bring it back from there if it was lost"
             )
 
-    def load(self) -> tuple[Manifest, Checksum | None]:
-        """Return the manifest and the checksum of its file; empty and `None` without a file.
+    def load(self) -> tuple[Manifest, Checksums]:
+        """Return the manifest and the checksums of its files; empty without a file.
 
         Raise `ManifestError` that names the file and the line.
         """
-        digest = sha256()
+        reader = self._reader
+        digests = defaultdict[str, Any](sha256)
 
-        def read() -> Iterator[str]:
-            nonlocal digest
-            digest = sha256()
-            return self._lines(digest.update)
+        def read() -> Iterator[tuple[Place, Line]]:
+            digests.clear()
+            return reader.lines(lambda name, raw: digests[name].update(raw))
 
-        try:
-            manifest = read_manifest(read)
-        except ManifestError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                return Manifest(), None
-            raise ManifestError(f"{self.path}: {error}") from error
-        return manifest, Checksum(digest.digest())
+        manifest = read_manifest(read)
+        checksums = {name: Checksum(digest.digest()) for name, digest in digests.items()}
+        if PENDING in checksums:  # the files that it stands for were not read
+            checksums = {**reader.checksums(), **checksums}
+        return manifest, checksums
 
-    def save(self, manifest: Manifest, old: Checksum | None) -> None:
-        """Write the manifest whole, unless the file holds it already.
+    def load_texts(self, read: Callable[[Path], str], names: Iterable[str]) -> Manifest:
+        """Return the manifest whose files, those of `names`, `read` gives, as `load` does."""
+        files = FilesInMemory({name: read(self.folder / name) for name in names})
+        return read_manifest(Reader(files, self.folder).lines)
 
-        `old` is the checksum that `load` returned. Raise `StateError` if somebody else wrote the
-        file since.
+    def save(self, manifest: Manifest, old: Checksums) -> list[Finding]:
+        """Write the files that change, so that at any moment all read as before or as after.
+
+        `old` are the checksums that `load` returned. Raise `StateError` if somebody else wrote a
+        file since, or if one cannot be written. Return a note if the manifest now stands in parts,
+        or no longer does.
         """
-        save_pieces(self.path, lambda: _encoded(dump_lines(manifest)), old)
+        contents = _Contents.of(manifest)
+        if old == {FILE_NAME: contents.whole}:
+            return []
+        had_parts = any(name in old for name in PARTS)
+        limit = self.split_bytes // JOIN_SHARE if had_parts else self.split_bytes
+        has_parts = contents.size > limit
+        new = contents.parts if has_parts else {FILE_NAME: contents.whole}
+        changes = {
+            name: (old.get(name), new.get(name))
+            for name in (FILE_NAME, *PARTS)
+            if old.get(name) != new.get(name)
+        }
+        if not changes and PENDING not in old:
+            return []
+        self._check_unchanged(old)
+        if len(changes) > 1 or PENDING in old:
+            self._write(PENDING, _pending_lines(manifest, changes), old.get(PENDING))
+            self._write_files(manifest, changes)
+            self._remove([PENDING])
+        else:
+            self._write_files(manifest, changes)
+        if had_parts and not has_parts:
+            with suppress(OSError):  # it has files of others
+                (self.folder / FOLDER).rmdir()
+        if has_parts == had_parts:
+            return []
+        place = f"{FOLDER}/00.jsonl to ff.jsonl" if has_parts else FILE_NAME
+        size = f"{contents.size / 1e6:,.0f} MB"
+        message = f"the manifest has {size} and stands in {place} from now on"
+        return [Finding(Rule.MANIFEST_FILES, "manifest", message)]
 
     def stream_assets(self) -> Iterator[Asset]:
         """Yield all assets, one by one; lines are not checked against each other."""
         return (asset for _, asset in self.numbered())
 
-    def numbered(self) -> Iterator[tuple[int, Asset]]:
-        """Yield the number of each line and its asset."""
-        return self._naming_path(parse(self._lines()))
+    def numbered(self) -> Iterator[tuple[Place, Asset]]:
+        """Yield the place of each line and its asset."""
+        return ((place, line.asset()) for place, line in self._reader.lines())
 
     def stream_objects(self) -> Objects:
         """Return the objects that destinations should hold, packed, read as they are asked for.
 
         Reading raises `ManifestError`.
         """
-        return Objects(self._naming_path(read_rows(self._lines)))
+        return Objects(read_rows(self._reader.lines))
 
     def load_objects(self) -> Objects:
         """Return the objects that destinations should hold, packed, all of them read."""
@@ -111,7 +167,8 @@ class ManifestFile:
         digests: Container[str] = (),
     ) -> Assets:
         rows = Rows()
-        for line in self._naming_path(select(self._lines(), keys, sources, digests)):
+        lines = (line for _, line in self._reader.lines())
+        for line in select(lines, keys, sources, digests):
             rows.append(line)
         if rows.is_sorted:
             return Assets(rows)
@@ -121,26 +178,93 @@ class ManifestFile:
             by_digest[asset.digest] = asset if first is None else united(first, asset) or asset
         return Assets(changed=by_digest)
 
-    def _lines(self, report: Callable[[bytes], object] = bytes) -> Iterator[str]:
-        """Yield the lines without their ends; `report` is given the bytes of each line."""
-        try:
-            with opened(self.path) as file:
-                for number, raw in enumerate(file, 1):
-                    report(raw)
-                    try:
-                        text = raw.decode("utf-8")
-                    except UnicodeDecodeError as error:
-                        raise line_error(number, str(error)) from error
-                    yield text.removesuffix("\n")
-        except OSError as error:
-            raise ManifestError(f"cannot be read: {explain(error)}") from error
+    @property
+    def _reader(self) -> Reader:
+        return Reader.on_disk(self.folder)
 
-    def _naming_path(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield `items`; the `ManifestError` that they raise names the file."""
+    def _check_unchanged(self, old: Checksums) -> None:
+        """Raise `StateError` unless the files are those of `old`, with the same contents."""
         try:
-            yield from items
+            now = self._reader.checksums()
         except ManifestError as error:
-            raise ManifestError(f"{self.path}: {error}") from error
+            raise StateError(str(error)) from error
+        for name in sorted({*old, *now}):
+            if old.get(name) != now.get(name):
+                raise changed_meanwhile(self.folder / name)
+
+    def _write_files(self, manifest: Manifest, changes: Mapping[str, Change]) -> None:
+        for name, assets in _files_of(manifest, changes):
+            self._write(name, dump_assets(assets), changes[name][0])
+        self._remove(name for name, (_, new) in changes.items() if new is None)
+
+    def _write(self, name: str, lines: Iterable[str], expected: Checksum | None) -> None:
+        path = self.folder / name
+        try:
+            Tree(self.folder).replace(name, _encoded(lines), expected=expected)
+        except ChangedError as error:
+            raise changed_meanwhile(path) from error
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+    def _remove(self, names: Iterable[str]) -> None:
+        for name in names:
+            try:
+                Tree(self.folder).remove(name)
+            except OSError as error:
+                raise unwritable(self.folder / name, error) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Contents:
+    """The files that a manifest makes: its size in bytes as one, and the checksums either way."""
+
+    size: int
+    whole: Checksum
+    parts: Checksums
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> _Contents:
+        header = next(dump_lines(Manifest())).encode("utf-8")
+        whole, size = sha256(header), len(header)
+        parts = {}
+        for name, assets in _by_part(manifest.assets.in_order()):
+            part = sha256(header)
+            for piece in _encoded(dump_line(asset) + "\n" for asset in assets):
+                part.update(piece)
+                whole.update(piece)
+                size += len(piece)
+            parts[name] = Checksum(part.digest())
+        return cls(size, Checksum(whole.digest()), parts)
+
+
+def _by_part(assets: Iterable[Asset]) -> Iterator[tuple[str, Iterator[Asset]]]:
+    """Yield every part and its assets, of which some have none; `assets` come by digest."""
+    groups = groupby(assets, lambda asset: part_of(asset.digest.hex))
+    ahead = next(groups, None)
+    for name in PARTS:
+        if ahead is not None and ahead[0] == name:
+            yield ahead
+            ahead = next(groups, None)
+        else:
+            yield name, iter(())
+
+
+def _files_of(
+    manifest: Manifest, changes: Mapping[str, Change]
+) -> Iterator[tuple[str, Iterator[Asset]]]:
+    """Yield the files that there are after the changes, each with its assets."""
+    written = names_after(changes)
+    if FILE_NAME in written:
+        yield FILE_NAME, manifest.assets.in_order()
+    elif written:
+        parts = _by_part(manifest.assets.in_order())
+        yield from ((name, assets) for name, assets in parts if name in written)
+
+
+def _pending_lines(manifest: Manifest, changes: Mapping[str, Change]) -> Iterator[str]:
+    yield dump_pending(changes) + "\n"
+    for _, assets in _files_of(manifest, changes):
+        yield from (dump_line(asset) + "\n" for asset in assets)
 
 
 def _encoded(lines: Iterable[str]) -> Iterator[bytes]:

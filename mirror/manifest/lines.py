@@ -21,6 +21,8 @@ from mirror.urls.address import Address, canonical, identity, is_canonical
 from mirror.urls.redact import hide_secrets
 
 HEADER = {"format": "mirror-manifest", "version": 1}
+Place = tuple[str, int]
+"""The file of a line, empty for a text that is in no file, and the number of the line."""
 _TYPES = {name: name for name in EXTENSIONS}  # one string for all assets of a type
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _MAX_SIZE = 2**63 - 1
@@ -147,13 +149,13 @@ def _explain(error: ValueError, text: str) -> str:
     return f"expected a JSON object, got {text[:80]!r} ({message})"
 
 
-def read_lines(texts: Iterable[str]) -> Iterator[tuple[int, Line]]:
-    """Yield the number of each line behind the header, and its members, checked.
+def read_lines(texts: Iterable[str], file: str = "") -> Iterator[tuple[Place, Line]]:
+    """Yield the place of each line behind the header, and its members, checked.
 
     Blank lines are left out. What must hold among lines is not checked. Raise `ManifestError`.
     """
     numbered = enumerate(texts, 1)
-    _check_header(next(numbered, (1, ""))[1])
+    _check_header(next(numbered, (1, ""))[1], file)
     for number, text in numbered:
         if not text or text.isspace():
             continue
@@ -161,27 +163,24 @@ def read_lines(texts: Iterable[str]) -> Iterator[tuple[int, Line]]:
             line: Line = _decode(text)
             line.check()
         except ValueError as error:
-            _refuse_marker(number, text)
-            raise line_error(number, _explain(error, text)) from error
-        yield number, line
+            _refuse_marker((file, number), text)
+            raise line_error((file, number), _explain(error, text)) from error
+        yield (file, number), line
 
 
-def parse(texts: Iterable[str]) -> Iterator[tuple[int, Asset]]:
-    """Yield the number of each line and its asset, as `read_lines` reads them."""
-    return ((number, line.asset()) for number, line in read_lines(texts))
+def parse(texts: Iterable[str]) -> Iterator[tuple[Place, Asset]]:
+    """Yield the place of each line and its asset, as `read_lines` reads them."""
+    return ((place, line.asset()) for place, line in read_lines(texts))
 
 
 def select(
-    texts: Iterable[str],
+    lines: Iterable[Line],
     keys: Container[str] = (),
     sources: Container[str] = (),
     digests: Container[str] = (),
 ) -> Iterator[Line]:
-    """Yield the lines with one of `keys`, `digests` or `sources`, which are identities of URLs.
-
-    Read as `read_lines` does.
-    """
-    for _, line in read_lines(texts):
+    """Yield the lines with one of `keys`, `digests` or `sources`, which are identities of URLs."""
+    for line in lines:
         if (
             line.key in keys
             or line.sha256 in digests
@@ -190,10 +189,11 @@ def select(
             yield line
 
 
-def _check_header(text: str) -> None:
+def _check_header(text: str, file: str) -> None:
+    place = (file, 1)
     if text.startswith("\ufeff"):
-        raise line_error(1, "starts with a byte order mark; save the file as UTF-8 without one")
-    _refuse_marker(1, text)
+        raise line_error(place, "starts with a byte order mark; save the file as UTF-8 without one")
+    _refuse_marker(place, text)
     try:
         header = msgspec.json.decode(text)
     except (ValueError, RecursionError):
@@ -201,22 +201,24 @@ def _check_header(text: str) -> None:
     if header != HEADER:
         expected = json.dumps(HEADER)
         raise line_error(
-            1, f"expected {expected}, got {text[:80]!r}; another version needs another mirror"
+            place, f"expected {expected}, got {text[:80]!r}; another version needs another mirror"
         )
 
 
-def _refuse_marker(number: int, text: str) -> None:
+def _refuse_marker(place: Place, text: str) -> None:
     if text.startswith(_MARKERS):
         raise line_error(
-            number,
+            place,
             f"merge conflict marker {text[:7]!r}; both sides' image lines may stay: "
             "delete the marker lines, and of two lines with one sha256 keep one",
         )
 
 
-def line_error(number: int, message: str) -> ManifestError:
+def line_error(place: Place, message: str) -> ManifestError:
     """Return the error for a line. The message may quote it: secrets are cut out."""
-    return ManifestError(hide_secrets(f"line {number}: {message}"))
+    file, number = place
+    error = hide_secrets(f"line {number}: {message}")
+    return ManifestError(f"{file}: {error}" if file else error)
 
 
 def dump_line(asset: Asset) -> str:

@@ -10,7 +10,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from mirror.manifest.conflicts import ConflictCheck, unite_lines
-from mirror.manifest.lines import parse, read_lines
+from mirror.manifest.lines import Line, Place, read_lines
 from mirror.model import Asset, Digest, Key
 
 Row = tuple[str | None, int, bytes]
@@ -166,18 +166,18 @@ def load_objects(read: Callable[[], Iterable[str]]) -> Objects:
     `read` opens the lines. It is called again if lines share what they may not share, to name
     them. Reading raises `ManifestError`; a conflict among lines is known when all of them are read.
     """
-    return Objects(read_rows(read))
+    return Objects(read_rows(lambda: read_lines(read())))
 
 
-def read_rows(read: Callable[[], Iterable[str]]) -> Iterator[Row]:
+def read_rows(read: Callable[[], Iterable[tuple[Place, Line]]]) -> Iterator[Row]:
     """Yield the rows of `load_objects`."""
     conflicts = ConflictCheck()
     count = 0
-    for _, line in read_lines(read()):
+    for _, line in read():
         count += 1
         conflicts.add(line)
         yield line.key, line.size, bytes.fromhex(line.md5 + line.sha256)
     if conflicts.has_conflict():
-        assets = unite_lines(parse(read()))
+        assets = unite_lines((place, line.asset()) for place, line in read())
         if len(assets) < count:  # two lines of the same bytes make one row
             raise LateKeyError

@@ -8,12 +8,11 @@ from functools import cached_property
 
 from mirror.manifest.assets import Assets, Rows
 from mirror.manifest.conflicts import ConflictCheck, unite_lines
-from mirror.manifest.lines import HEADER, dump_line, parse, read_lines
+from mirror.manifest.lines import HEADER, Line, Place, dump_line, read_lines
 from mirror.manifest.packed import Objects
 from mirror.model import Asset, Digest, Key
 from mirror.urls.address import Address, identity
 
-FILE_NAME = "images.jsonl"
 _NONE: Mapping[Digest, Asset] = {}
 
 
@@ -64,8 +63,13 @@ def dumps(manifest: Manifest) -> str:
 
 def dump_lines(manifest: Manifest) -> Iterator[str]:
     """Yield the lines of `dumps`, each with its line end."""
+    return dump_assets(manifest.assets.in_order())
+
+
+def dump_assets(assets: Iterable[Asset]) -> Iterator[str]:
+    """Yield the lines of a file with these assets, each with its line end."""
     yield json.dumps(HEADER) + "\n"
-    for asset in manifest.assets.in_order():
+    for asset in assets:
         yield dump_line(asset) + "\n"
 
 
@@ -75,21 +79,21 @@ def loads(text: str) -> Manifest:
     Lines of the same bytes are united. A line that is wrong by itself is named before one that is
     in conflict with another.
     """
-    return read_manifest(lambda: _split(text))
+    return read_manifest(lambda: read_lines(_split(text)))
 
 
-def read_manifest(read: Callable[[], Iterable[str]]) -> Manifest:
-    """Return the manifest of the lines that `read` opens, as `loads` does.
+def read_manifest(read: Callable[[], Iterable[tuple[Place, Line]]]) -> Manifest:
+    """Return the manifest of the lines that `read` reads, as `loads` does.
 
     It is called again if lines share what they may not share, to name them.
     """
     rows = Rows()
     conflicts = ConflictCheck()
-    for _, line in read_lines(read()):
+    for _, line in read():
         conflicts.add(line)
         rows.append(line)
     if conflicts.has_conflict():
-        return Manifest(unite_lines(parse(read())))
+        return Manifest(unite_lines((place, line.asset()) for place, line in read()))
     return Manifest(Assets(rows))
 
 

@@ -10,6 +10,8 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from mirror import manifest, redirects, rewrites
@@ -30,12 +32,10 @@ class Merged:
     conflicts: Sequence[str] = ()
 
 
-def merge_images(base: str, ours: str, theirs: str) -> Merged:
-    """Merge `images.jsonl`: lines of one picture become one. Raise `ManifestError`."""
-    old, mine, other = (
-        manifest.loads(text or json.dumps(manifest.HEADER) + "\n").assets
-        for text in (base, ours, theirs)
-    )
+def merge_images(base: str, ours: str, theirs: str, *, is_part: bool = False) -> Merged:
+    """Merge `images.jsonl`, or a part: lines of one picture become one. Raise `ManifestError`."""
+    header = json.dumps(manifest.HEADER) + "\n"
+    old, mine, other = (_assets(text or header, is_part) for text in (base, ours, theirs))
     assets: dict[Digest, Asset] = {}
     disputed: dict[Digest, str] = {}
     for digest in {*mine, *other}:
@@ -58,7 +58,7 @@ def merge_images(base: str, ours: str, theirs: str) -> Merged:
     disputed |= _shared(assets, "key", lambda asset: filter(None, [asset.key]))
     if not disputed:
         try:
-            unite_lines(enumerate(assets.values(), 2))
+            unite_lines(((("", 0), asset) for asset in assets.values()), is_part=is_part)
         except ManifestError as error:  # a repeat whose picture the other side deleted
             aliases = (d for d, asset in assets.items() if asset.alias_of is not None)
             disputed |= dict.fromkeys(aliases, str(error).partition(": ")[2])
@@ -71,6 +71,12 @@ def merge_images(base: str, ours: str, theirs: str) -> Merged:
         )
         text += _conflict(*sides)
     return Merged(text, sorted(set(disputed.values())))
+
+
+def _assets(text: str, is_part: bool) -> Mapping[Digest, Asset]:
+    if is_part:
+        return unite_lines(manifest.parse(text.split("\n")), is_part=True)
+    return manifest.loads(text).assets
 
 
 def _merge_lines(base: Asset | None, ours: Asset, theirs: Asset) -> Asset | None:
@@ -175,6 +181,12 @@ MERGES: dict[str, Callable[[str, str, str], Merged]] = {
     REVIEWS: merge_reviews,
     LEDGER: merge_ledger,
 }
+
+
+def merger_of(place: Path) -> Callable[[str, str, str], Merged] | None:
+    """Return the function for a file of the repository; `None` if it is no record."""
+    name = f"{place.parent.name}/{place.name}"
+    return partial(merge_images, is_part=True) if name in manifest.PARTS else MERGES.get(place.name)
 
 
 def _lines(text: str) -> list[str]:

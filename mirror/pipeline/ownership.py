@@ -15,7 +15,7 @@ from mirror.repeats.reviews import REVIEWS
 from mirror.site_index import SITE_FILE
 
 MANIFEST_FILES = (
-    manifest.FILE_NAME,
+    *manifest.FILES,
     rewrites.FILE_NAME,
     redirects.FILE_NAME,
     LEDGER,

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from posixpath import basename, dirname
 
 from mirror.config import Config, header_variables
 from mirror.history import Before
-from mirror.manifest import ManifestFile, loads
+from mirror.manifest import FILES, ManifestFile
 from mirror.model import Finding, Rule
 from mirror.records import RecordError
 from mirror.repeats.reviews import REVIEWS, ReviewError, load_decisions, loads_decisions
@@ -50,17 +51,17 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
     A post that names the address would show that picture. An address that had another picture
     before is named too. Raise `ManifestError`.
     """
-    text = before.read(manifest.path)
-    if not text:
+    folders = {folder: before.names(manifest.folder / folder) for folder in {*map(dirname, FILES)}}
+    names = [name for name in FILES if basename(name) in folders[dirname(name)]]
+    if not names:
         return
     try:
-        old = loads(text)
+        old = manifest.load_texts(before.read, names)
     except RecordError as error:
         message = f"cannot be compared with commit {before.commit}, where it is broken: {error}"
-        yield Finding(Rule.SOURCE_MOVED, manifest.path.name, message)
+        yield Finding(Rule.SOURCE_MOVED, _name(manifest.path, root), message)
         return
-    name = _name(manifest.path, root)
-    for number, asset in manifest.numbered():
+    for (file, number), asset in manifest.numbered():
         for address in asset.sources:
             had = old.by_source.get(identity(address))
             if had is None and asset.digest in old.assets:
@@ -70,7 +71,7 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
             else:
                 continue
             message += "; look whether its host sends that picture"
-            yield Finding(Rule.SOURCE_MOVED, address, message, name, number)
+            yield Finding(Rule.SOURCE_MOVED, address, message, _name(Path(file), root), number)
 
 
 def openings(config: Config) -> Iterator[Finding]:

@@ -16,8 +16,7 @@ from typing import Self
 from mirror.archive import Archive
 from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
-from mirror.files import Checksum
-from mirror.manifest import Manifest
+from mirror.manifest import Checksums, Manifest
 from mirror.model import Finding, HeldImage
 from mirror.pictures.decode import ImageLimits
 from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
@@ -122,7 +121,7 @@ class _Snapshot:
 
     scanned: Scanned
     settled: Manifest
-    saved: Checksum | None
+    saved: Checksums
     images: Sequence[PostImage]
     orphans: Sequence[Finding]
     mirrored: int
@@ -131,7 +130,7 @@ class _Snapshot:
     def of(
         cls,
         scanned: Scanned,
-        loaded: tuple[Manifest, Checksum | None],
+        loaded: tuple[Manifest, Checksums],
         destinations: Sequence[Destination],
         locator: Locator,
         *,
@@ -266,7 +265,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not site.orphans:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
-        parts.manifest.save(manifest, site.saved)
+        findings.extend(parts.manifest.save(manifest, site.saved))
     waiting_images = still_held([*held.values(), *damaged, *intake.held], manifest)
     state.held.save([*waiting_images, *unproven])
     state.validators.add(todo.addresses, newest_validators(originals))

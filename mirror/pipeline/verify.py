@@ -46,6 +46,7 @@ from mirror.manifest import (
     ManifestFile,
     Object,
     Objects,
+    Place,
     key_bytes,
 )
 from mirror.model import Asset, Digest, Finding, Key, Layer, Outcome, Rule, is_reserved
@@ -241,23 +242,23 @@ def _count(findings: Sequence[Finding]) -> dict[str, int]:
     }
 
 
-def manifest_lines(
+def manifest_places(
     manifest: ManifestFile, destinations: Sequence[Destination], findings: Sequence[Finding]
-) -> dict[str, int]:
-    """Return the line of the manifest for the subject of each finding: key, digest or public URL.
+) -> dict[str, Place]:
+    """Return the place in the manifest for the subject of each finding: key, digest or public URL.
 
     Only the first destination has public URLs that findings are about.
     """
     subjects = {finding.subject for finding in findings if finding.post is None}
-    lines: dict[str, int] = {}
+    places: dict[str, Place] = {}
     if subjects and manifest.exists():
-        for number, asset in manifest.numbered():
+        for place, asset in manifest.numbered():
             names = {asset.digest.hex}
             if asset.key is not None:
                 urls = (destination.public_url(asset.key) for destination in destinations[:1])
                 names |= {asset.key, *filter(None, urls)}
-            lines |= dict.fromkeys(names & subjects, number)
-    return lines
+            places |= dict.fromkeys(names & subjects, place)
+    return places
 
 
 # --- Destinations -----------------------------------------------------------------------------
@@ -595,12 +596,12 @@ def _doubtful_sources(parts: Parts, progress: Progress) -> FindingLog:
     reviews = load_reviews(parts.config.manifest / REVIEWS)
     proof = SourceProof(parts.archive.source_record(), reviews, parts.locator)
     findings = FindingLog(progress.finding)
-    for number, asset in parts.manifest.numbered():
+    for (file, number), asset in parts.manifest.numbered():
         for address in asset.sources:
             if proof.is_doubtful(address, asset):
                 message = (
-                    f"line {number} of the manifest has it for picture {asset.digest}, which never "
-                    "came from it here; `mirror sync` asks its host when a post names it"
+                    f"line {number} of {Path(file).name} has it for picture {asset.digest}, which "
+                    "never came from it here; `mirror sync` asks its host when a post names it"
                 )
                 findings.append(Finding(Rule.SOURCE_MOVED, address, message))
     return findings

@@ -283,3 +283,43 @@ def test_two_branches_that_begin_a_manifest_are_united(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert set(repository.lines) == {A, B}
+
+
+# --- Parts ----------------------------------------------------------------------------------------
+
+
+def part(repository: Repository, *lines: dict[str, Any]) -> None:
+    path = repository.path("images") / "aa.jsonl"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(each) + "\n" for each in (manifest.HEADER, *lines)))
+
+
+def test_a_part_is_merged_though_its_repeats_show_pictures_of_other_parts(
+    repository: Repository,
+) -> None:
+    (repository.root / ".gitattributes").write_text("manifests/images/*.jsonl merge=mirror\n")
+    first, second = "aa" + "0" * 62, "aa" + "1" * 62
+    part(repository, line(first, "a.png", alias_of=C))
+    repository.commit()
+    ended = repository.merge(
+        lambda: part(repository, line(first, "a.png", "o.png", alias_of=C)),
+        lambda: part(repository, line(first, "a.png", "t.png", alias_of=C), line(second, "x.png")),
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    text = (repository.path("images") / "aa.jsonl").read_text()
+    lines = [json.loads(each) for each in text.splitlines()[1:]]
+    assert [each["sha256"] for each in lines] == [first, second]
+    assert lines[0]["sources"] == [f"{HOST}{n}.png" for n in ("a", "o", "t")]
+
+
+def test_a_part_with_a_contradiction_stays_between_markers(repository: Repository) -> None:
+    (repository.root / ".gitattributes").write_text("manifests/images/*.jsonl merge=mirror\n")
+    digest = "aa" + "0" * 62
+    part(repository, line(digest, "a.png", key=None))
+    repository.commit()
+    ended = repository.merge(
+        lambda: part(repository, line(digest, "a.png", key="ours.png")),
+        lambda: part(repository, line(digest, "a.png", key="theirs.png")),
+    )
+    assert ended.returncode == 1
+    assert "<<<<<<< ours" in (repository.path("images") / "aa.jsonl").read_text()

@@ -11,6 +11,7 @@ from support.check_reports import MISSING, UNCHECKED, report
 from support.workflow_commands import obey
 
 from mirror import formats
+from mirror.formats import FileLocation
 from mirror.model import Finding, Rule
 
 
@@ -25,7 +26,7 @@ def test_every_format_counts_paths_from_the_root_of_the_repository() -> None:
         UNCHECKED,
         folder="website",
         manifest="website/manifests/images.jsonl",
-        lines={"ab/a.png": 7},
+        places={"ab/a.png": FileLocation("website/manifests/images.jsonl", 7)},
     )
     manifest = "website/manifests/images.jsonl"
     posts = ["website/docs/intro.mdx", "website/docs/b.md"]

@@ -10,7 +10,7 @@ from support.check_reports import IN_POST, MISSING, UNCHECKED, report, reports
 from support.sarif_schema import SCHEMA
 
 from mirror import formats
-from mirror.formats import CheckReport
+from mirror.formats import CheckReport, FileLocation
 from mirror.model import Finding, Rule
 
 
@@ -31,7 +31,13 @@ def test_sarif_is_what_the_standard_says(report: CheckReport) -> None:
 
 def test_a_result_has_its_place() -> None:
     changes = {"folder": "blog", "manifest": "blog/manifests/images.jsonl"}
-    whole = report(IN_POST, MISSING, UNCHECKED, lines={"ab/a.png": 7}, **changes)
+    whole = report(
+        IN_POST,
+        MISSING,
+        UNCHECKED,
+        places={"ab/a.png": FileLocation("blog/manifests/images.jsonl", 7)},
+        **changes,
+    )
     results = json.loads(formats.sarif_log(whole))["runs"][0]["results"]
     places = [result["locations"][0]["physicalLocation"] for result in results]
     uris = [unquote(place["artifactLocation"]["uri"]) for place in places]

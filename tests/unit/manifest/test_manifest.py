@@ -20,6 +20,7 @@ from mirror.manifest import (
     select,
     with_sources,
 )
+from mirror.manifest.lines import read_lines
 from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key
 from mirror.urls.address import Address, identity
 
@@ -195,7 +196,8 @@ def test_a_part_of_a_manifest_is_chosen_line_by_line(manifest, data):
     keys = {asset.key for asset in by_key if asset.key is not None}
     sources = {identity(url) for asset in by_source for url in asset.sources}
     digests = {asset.digest.hex for asset in by_digest}
-    lines = select(dumps(manifest).split("\n"), keys, sources, digests)
+    read = (line for _, line in read_lines(dumps(manifest).split("\n")))
+    lines = select(read, keys, sources, digests)
     assert [line.asset() for line in lines] == [
         asset
         for asset in sorted(assets, key=lambda asset: asset.digest.hex)
