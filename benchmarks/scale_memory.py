@@ -1,11 +1,12 @@
 """Memory and CPU time of the commands over manifests of up to a million lines, all shown by posts.
 
-    python -m benchmarks scale memory [--lines N,N,…] [--only COMMAND]
+    python -m benchmarks scale memory [--lines N,N,…] [--only COMMAND] [--rewritten]
 
 The bucket is made up: it lists every object of the manifest and holds the index of the site. Posts
 show a hundred images each, by the addresses of their source, as before the first `rewrite`: then
 most is to be said and to be changed. One line in fifty is a repeat, and where it was shown stands
-the picture that it repeats.
+the picture that it repeats. With `--rewritten` they show the addresses of the mirror, as behind a
+`rewrite`, and `rewrites.jsonl` remembers each place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import re
 import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import md5, sha256
 from pathlib import Path
@@ -26,6 +28,7 @@ from typing import Any
 
 from benchmarks.common import BIN, KEYS, ROOT, BenchError, table
 from mirror.manifest import HEADER
+from mirror.rewrites import FILE_NAME as REWRITES
 
 CONFIG = """
 [posts]
@@ -83,7 +86,7 @@ def lines(count: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def write_site(root: Path, count: int) -> None:
+def write_site(root: Path, count: int, *, rewritten: bool) -> None:
     from mirror.model import Digest, Key
     from mirror.repeats import Evidence, Pair, Tier
     from mirror.repeats.ledger import dumps_evidence
@@ -92,29 +95,51 @@ def write_site(root: Path, count: int) -> None:
     for name in ("manifests", "posts"):
         (root / name).mkdir(parents=True)
     (root / "manifests" / "site.txt").write_text(f"{SITE}\n")
-    urls: list[str] = []
+    shown: list[tuple[str, str]] = []  # source and target
     objects: dict[Key, Digest] = {}
     manifest = (root / "manifests" / "images.jsonl").open("w")
     ledger = (root / "manifests" / "ledger.jsonl").open("w")
-    with manifest, ledger:
+    memory = (root / "manifests" / REWRITES).open("w") if rewritten else None
+    with manifest, ledger, memory or nullcontext():
         manifest.write(json.dumps(HEADER) + "\n")
         for number, line in enumerate(lines(count)):
             manifest.write(json.dumps(line) + "\n")
             digest = Digest(line["sha256"])
             if "key" in line:
                 objects[Key(line["key"])] = digest
-                url = line["sources"][0]
+                pair_shown = (line["sources"][0], f"https://img.example.com/blog/{line['key']}")
             else:
                 pair = Pair.of(digest, Digest(line["alias_of"]))
                 ledger.write(dumps_evidence(Evidence(pair, 0, Tier.PIXELS)))
-            urls.append(url)
-            if len(urls) == ON_ONE_POST or number == count - 1:
+            shown.append(pair_shown)
+            if len(shown) == ON_ONE_POST or number == count - 1:
                 folder = root / "posts" / f"{number // 10_000:03}"
                 folder.mkdir(exist_ok=True)
+                urls = (target if rewritten else source for source, target in shown)
                 body = "\n\n".join(f"Words before ![page]({url}) and behind." for url in urls)
-                (folder / f"{number:07}.md").write_text(f"# Deck\n\n{body}\n")
-                urls.clear()
+                post = folder / f"{number:07}.md"
+                post.write_text(f"# Deck\n\n{body}\n")
+                if memory is not None:
+                    memory.write(_remembered(post.relative_to(root).as_posix(), post, shown))
+                shown.clear()
     (root / "index.gz").write_bytes(dumps(objects))
+
+
+def _remembered(name: str, post: Path, shown: Iterable[tuple[str, str]]) -> str:
+    """Return the lines of `rewrites.jsonl` for a post, for the first one with the header."""
+    from mirror.model import Span
+    from mirror.rewrites import Rewrite, dumps, occurrence
+
+    data = post.read_bytes()
+    rewrites = []
+    stop = 0
+    for source, target in shown:
+        start = data.index(target.encode(), stop)
+        stop = start + len(target)
+        here = occurrence(data, Span(start, stop), target)
+        rewrites.append(Rewrite(name, target, source, here.before, here.after))
+    text = dumps(rewrites)
+    return text if name.endswith(f"/{ON_ONE_POST - 1:07}.md") else text.partition("\n")[2]
 
 
 def serve(root: Path) -> None:
@@ -193,10 +218,12 @@ def measure(command: tuple[str, ...], root: Path) -> Cost:
     return Cost(usage.ru_maxrss // 1024, cpu_s, page_mb)
 
 
-def measure_all(count: int, only: str) -> dict[str, Cost]:
+def measure_all(count: int, only: str, *, rewritten: bool) -> dict[str, Cost]:
     with TemporaryDirectory(prefix="bench-scale-") as folder:
         root = Path(folder)
-        subprocess.run([*_self(), "write", root, str(count)], check=True, cwd=ROOT)
+        subprocess.run(
+            [*_self(), "write", root, str(count), str(int(rewritten))], check=True, cwd=ROOT
+        )
         with subprocess.Popen(
             [*_self(), "serve", root],
             stdin=subprocess.PIPE,
@@ -226,9 +253,10 @@ def main() -> None:
     parser = ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--lines", default="10000,100000,1000000", help="of each manifest")
     parser.add_argument("--only", default="", help="a part of the name of a command")
+    parser.add_argument("--rewritten", action="store_true", help="posts show the mirror")
     options = parser.parse_args()
     sizes = [int(text) for text in options.lines.split(",")]
-    costs = [measure_all(size, options.only) for size in sizes]
+    costs = [measure_all(size, options.only, rewritten=options.rewritten) for size in sizes]
     head = ["command"]
     head += [f"{size:,}: peak MB, CPU s" for size in sizes]
     rows = (
@@ -243,6 +271,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1] == "write":
-        write_site(Path(sys.argv[2]), int(sys.argv[3]))
+        write_site(Path(sys.argv[2]), int(sys.argv[3]), rewritten=sys.argv[4] == "1")
     else:
         serve(Path(sys.argv[2]))

@@ -134,7 +134,7 @@ def former_targets(targets: Iterable[str], destinations: Collection[Destination]
 
     Fragments are left out.
     """
-    urls = {target.partition("#")[0] for target in targets}
+    urls = (target.partition("#")[0] for target in targets)
     return {url for url in urls if not is_mirrored(destinations, Url(url))}
 
 

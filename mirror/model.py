@@ -272,8 +272,8 @@ class Rule(Enum):
     SHARD_NOT_TAKEN = "M217", "shard-not-taken", Outcome.FAILURE
     SHARD_MISSING = "M218", "shard-missing", Outcome.WARNING
     SHARD_TWICE = "M220", "shard-run-twice", Outcome.WARNING
-    MANIFEST_FILES = "M221", "manifest-in-other-files", Outcome.WARNING
     HOST_LIMIT = "M219", "host-limit-exceeded", Outcome.WARNING
+    MANIFEST_FILES = "M221", "manifest-in-other-files", Outcome.WARNING
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE

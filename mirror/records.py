@@ -50,7 +50,10 @@ class Record(Generic[T]):
         except OSError as error:
             raise RecordError(f"{self.path}: cannot be read: {explain(error)}") from error
         try:
-            return self.loads(data.decode("utf-8")), Checksum.of([data])
+            checksum = Checksum.of([data])
+            text = data.decode("utf-8")
+            del data  # a record may be large
+            return self.loads(text), checksum
         except RecordError as error:
             raise type(error)(f"{self.path}: {error}") from error
         except UnicodeDecodeError as error:

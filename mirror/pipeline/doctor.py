@@ -171,7 +171,7 @@ def _check_posts(seen: Survey, sources: int) -> Iterator[Check]:
 
 
 def _check_former_addresses(
-    scanned: Scanned, rewrites: Record[list[Rewrite]], destinations: Sequence[Destination]
+    scanned: Scanned, rewrites: Record[Sequence[Rewrite]], destinations: Sequence[Destination]
 ) -> Iterator[Check]:
     """Yield a failure if posts show an address that the mirror had before, as far as is known."""
     name = "former addresses"

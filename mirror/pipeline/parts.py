@@ -5,6 +5,7 @@ Only the function that is a command takes `Parts`; each of its stages takes the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ class Parts:
     posts: PostTree
     archive: Archive
     manifest: ManifestFile
-    rewrites: Record[list[Rewrite]]
+    rewrites: Record[Sequence[Rewrite]]
     redirects: Record[dict[Address, Redirect]]
     destinations: tuple[Destination, ...]
     state: State

@@ -778,7 +778,7 @@ def _load_memory(parts: Parts, manifest: Manifest | None) -> tuple[Memory, Check
     return Memory(lines, manifest, partial(asset_of, parts.destinations, manifest), exists), old
 
 
-def _save_memory(parts: Parts, lines: list[Rewrite], old: Checksum | None) -> None:
+def _save_memory(parts: Parts, lines: Sequence[Rewrite], old: Checksum | None) -> None:
     if lines or old is not None:
         parts.rewrites.save(lines, old)
 

@@ -185,8 +185,7 @@ def verify(
             source_names,
         )
 
-        rewrites, _ = parts.rewrites.load()
-        former = former_targets((line.target for line in rewrites), parts.destinations)
+        former = _former_targets(parts)
         scanned = scan(*parts.posts.find(options.paths))
         sources = source_names(scanned, parts.locator)
         keys = _keys_shown(scanned, parts.destinations)
@@ -632,6 +631,11 @@ def verify_original(archive: Archive, asset: Asset) -> Finding | None:
     return None
 
 
+def _former_targets(parts: Parts) -> set[str]:
+    rewrites, _ = parts.rewrites.load()  # not kept: there may be a million
+    return former_targets((line.target for line in rewrites), parts.destinations)
+
+
 # --- The built site ---------------------------------------------------------------------------
 
 
@@ -641,7 +645,6 @@ def _check_site(
     from mirror.pages import MentionFinder
     from mirror.pipeline import built_site  # parsers of HTML
 
-    rewrites, _ = parts.rewrites.load()
     check = built_site.PictureCheck(
         folder=site.resolve(),
         site=base or built_site.published_at(site, parts.config.root),
@@ -649,7 +652,7 @@ def _check_site(
         locator=parts.locator,
         hosts=built_site.source_hosts(parts.config.sources),
         objects=objects,
-        former=former_targets((line.target for line in rewrites), parts.destinations),
+        former=_former_targets(parts),
     )
     prefixes = built_site.mirrored_prefixes(parts.destinations, check.former, check.site)
     finder = MentionFinder(parts.config.sources, prefixes)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate, chain, pairwise
 from operator import attrgetter
+from struct import Struct
+from typing import overload
 
 from mirror.model import Quoting
 from mirror.records import RecordError
@@ -42,6 +46,47 @@ class Rewrite:
     spelling: str = ""
 
 
+class Rewrites(Sequence[Rewrite]):
+    """Rewritten references, packed: each takes some 40 bytes more than its texts."""
+
+    def __init__(self, rewrites: Iterable[Rewrite] = ()) -> None:
+        self._data = bytearray()
+        self._starts = array("Q")
+        for rewrite in rewrites:
+            self.append(rewrite)
+
+    def append(self, rewrite: Rewrite) -> None:
+        # The name of a post may hold halves of surrogate pairs.
+        members = [text.encode("utf-8", "surrogatepass") for text in _members(rewrite)]
+        self._starts.append(len(self._data))
+        self._data += _LENGTHS.pack(*map(len, members))
+        self._data += b"".join(members)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, place: int) -> Rewrite: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Rewrite]: ...
+    def __getitem__(self, place: int | slice) -> Rewrite | Sequence[Rewrite]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        start = self._starts[place]
+        lengths = _LENGTHS.unpack_from(self._data, start)
+        stops = [*accumulate(lengths, initial=start + _LENGTHS.size)]
+        return Rewrite(
+            *(self._data[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(stops))
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+_members = attrgetter("post", "target", "source", "before", "after", "spelling")
+_LENGTHS = Struct(">6I")
 _REQUIRED = {"post", "target", "source", "before", "after"}
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
 _SHOWN_CHARACTERS = 60  # of a line that is wrong
@@ -55,9 +100,10 @@ _HAS_SCHEME_OR_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|//")
 
 def dumps(rewrites: Iterable[Rewrite]) -> str:
     """Write one line a reference, by post; lines of one post stay in the order given."""
-    lines = [json.dumps(HEADER)]
-    lines += map(_dump, sorted(rewrites, key=attrgetter("post")))
-    return "\n".join(lines) + "\n"
+    packed = rewrites if isinstance(rewrites, Rewrites) else Rewrites(rewrites)
+    order = sorted(range(len(packed)), key=lambda number: packed[number].post)
+    lines = (_dump(packed[number]) + "\n" for number in order)
+    return "".join(chain([json.dumps(HEADER) + "\n"], lines))
 
 
 def _dump(rewrite: Rewrite) -> str:
@@ -65,10 +111,10 @@ def _dump(rewrite: Rewrite) -> str:
     return json.dumps(members, ensure_ascii=_SURROGATE.search(rewrite.post) is not None)
 
 
-def loads(text: str) -> list[Rewrite]:
+def loads(text: str) -> Rewrites:
     """Read what `dumps` wrote. Raise `RewritesError` that names the line."""
-    rewrites = []
-    for number, line in enumerate(text.split("\n"), 1):
+    rewrites = Rewrites()
+    for number, line in enumerate(_split(text), 1):
         if not line.strip():
             continue
         try:
@@ -86,6 +132,15 @@ def loads(text: str) -> list[Rewrite]:
             _check_source(number, rewrite)
             rewrites.append(rewrite)
     return rewrites
+
+
+def _split(text: str) -> Iterator[str]:
+    """Yield the lines one by one: a list of all takes as much memory as the text."""
+    start = 0
+    while (stop := text.find("\n", start)) >= 0:
+        yield text[start:stop]
+        start = stop + 1
+    yield text[start:]
 
 
 def is_source(text: str) -> bool:

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from itertools import chain
 
+from mirror.compact import PairIndex
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest, Finding, Reference, Rule
-from mirror.rewrites.lines import Rewrite, is_source, spells
+from mirror.rewrites.lines import Rewrite, Rewrites, is_source, spells
 from mirror.rewrites.recall import Occurrence, agreement, marks, occurrence, recall, without
 from mirror.urls.address import Address, Url
 from mirror.urls.relative import from_root
@@ -51,20 +52,19 @@ class Memory:
         self._manifest = manifest
         self._asset_of = asset_of
         self._exists = cache(exists)
-        self._by_post: dict[str, list[Rewrite]] = {}
-        self._spellings: dict[str, set[tuple[str, str]]] = {}  # source and spelling, by target
-        self._posts: dict[str, set[str]] = {}  # by target
-        self._sources: dict[Hashable, set[str]] = {}  # by mark
-        for line in lines:
-            self._by_post.setdefault(line.post, []).append(line)
-            self._spellings.setdefault(line.target, set()).add((line.source, line.spelling))
-            self._posts.setdefault(line.target, set()).add(line.post)
+        self._lines = lines
+        self._by_post, self._by_target = PairIndex(), PairIndex()
+        self._posts, self._marks = PairIndex(), PairIndex()
+        for number, line in enumerate(lines):
+            self._by_post.add(line.post, number, number)
+            self._by_target.add(line.target, (line.source, line.spelling), number)
+            self._posts.add(line.target, line.post, number)
             for mark in chain.from_iterable(marks(line)):
-                self._sources.setdefault(mark, set()).add(line.source)
+                self._marks.add(mark, line.source, number)
 
     @property
     def is_empty(self) -> bool:
-        return not self._by_post
+        return not self._lines
 
     # --- Questions --------------------------------------------------------------------------------
 
@@ -97,13 +97,13 @@ class Memory:
 
     # --- The lines to keep ------------------------------------------------------------------------
 
-    def after_rewrite(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> list[Rewrite]:
+    def after_rewrite(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> Rewrites:
         """Return all lines once these posts are rewritten; each is given before and after.
 
         The references of both stand for each other, in order. A line that no reference needs any
         longer stays: the text it belongs to may come back.
         """
-        book = _LineBook(self._by_post)
+        book = _LineBook(self._lines, self._lines_of)
         for before, after in changes:
             recalled = self.recall(before)
             moved = {old: _source_of(old) for old in _changed(before, after)}
@@ -111,12 +111,12 @@ class Memory:
             book.replace(before.name, recalled.values(), _lines_of(before, after, moved | known))
         return book.lines()
 
-    def after_revert(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> list[Rewrite]:
+    def after_revert(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> Rewrites:
         """Return all lines once these posts are reverted; each is given before and after.
 
         The references of both stand for each other, in order. One that stays keeps its line.
         """
-        book = _LineBook(self._by_post)
+        book = _LineBook(self._lines, self._lines_of)
         for before, after in changes:
             recalled = self.recall(before)
             moved = set(_changed(before, after))
@@ -133,7 +133,7 @@ class Memory:
     def _recall_occurrences(
         self, post: str, here: Sequence[Occurrence]
     ) -> dict[Occurrence, Rewrite]:
-        lines = self._by_post.get(post, ())
+        lines = self._lines_of(post)
         sides = {mark for line in lines for mark in marks(line)[1]}
         # Nothing around these ties them to this post, so the other posts are asked too.
         loose = {at for at in here if sides.isdisjoint(marks(at)[1])}
@@ -151,22 +151,39 @@ class Memory:
         A post that is still there has to agree on both sides, because many agree on one.
         """
         recalled: dict[Occurrence, Rewrite] = {}
-        posts = set[str]().union(*(self._posts.get(at.target, ()) for at in here))
-        for post in sorted(posts, key=self._order.__getitem__):
+        posts = {post for at in here for post in self._posts_with(at.target)}
+        for post in sorted(posts, key=self._first_line_of):
             is_gone = not self._exists(post)
-            for at, line in recall(self._by_post[post], here).items():
+            for at, line in recall(self._lines_of(post), here).items():
                 if is_gone or agreement(at, line) == 2:
                     recalled[at] = max(recalled.get(at, line), line, key=partial(agreement, at))
         return {at: line for at, line in recalled.items() if self._is_best(at, line, margin=0)}
 
-    @cached_property
-    def _order(self) -> dict[str, int]:
-        return {post: number for number, post in enumerate(self._by_post)}
+    def _lines_of(self, post: str) -> list[Rewrite]:
+        lines = map(self._lines.__getitem__, self._by_post.find(post))
+        return [line for line in lines if line.post == post]
+
+    def _first_line_of(self, post: str) -> int:
+        return next(n for n in self._by_post.find(post) if self._lines[n].post == post)
+
+    def _posts_with(self, target: str) -> set[str]:
+        lines = map(self._lines.__getitem__, self._posts.find(target))
+        return {line.post for line in lines if line.target == target}
+
+    def _sources_at(self, mark: Hashable) -> set[str]:
+        """Return the sources of the lines that have a mark."""
+        lines = map(self._lines.__getitem__, self._marks.find(mark))
+        return {line.source for line in lines if mark in chain.from_iterable(marks(line))}
+
+    def _spellings_of(self, target: str) -> set[tuple[str, str]]:
+        """Return source and spelling of the lines of a target."""
+        lines = map(self._lines.__getitem__, self._by_target.find(target))
+        return {(line.source, line.spelling) for line in lines if line.target == target}
 
     def _is_best(self, here: Occurrence, line: Rewrite, *, margin: int) -> bool:
         """Return True if no line of another source agrees by `margin` sides more, in any post."""
         for shared in marks(here)[agreement(here, line) + margin :]:
-            if any(self._sources.get(mark, set()) - {line.source} for mark in shared):
+            if any(self._sources_at(mark) - {line.source} for mark in shared):
                 return False
         return True
 
@@ -175,7 +192,7 @@ class Memory:
     def _is_mirrored(self, ref: Reference, target: str) -> bool:
         if not ref.form.is_rewritten:
             return False
-        return target in self._spellings or self._asset_of(Url(target)) is not None
+        return bool(self._spellings_of(target)) or self._asset_of(Url(target)) is not None
 
     def _only_candidate(self, post: str, here: Occurrence) -> Rewrite | None:
         """Return the one source that a target can have, or `None` if there are more or none."""
@@ -189,37 +206,49 @@ class Memory:
 
     def _candidates(self, target: str) -> set[tuple[str, str]]:
         """Return what may have stood at a target in any post, as source and spelling."""
-        if target in self._spellings:
-            return self._spellings[target]
+        if spellings := self._spellings_of(target):
+            return spellings
         url = Url(target)
         if (asset := self._asset_of(url)) is None:
             return set()
-        return {(source + url.fragment, "") for source in self._shown_sources[asset.digest]}
+        own = () if asset.alias_of else asset.origins
+        shown_for = [*own, *self._repeat_sources.get(asset.digest, ())]
+        return {(source + url.fragment, "") for source in shown_for}
 
     @cached_property
-    def _shown_sources(self) -> Mapping[Digest, Sequence[Address]]:
-        """The sources that posts show each asset for: its own, and those of its repeats."""
-        sources: dict[Digest, list[Address]] = {digest: [] for digest in self._manifest.assets}
-        for asset in self._manifest.assets.values():
-            sources[self._manifest.shown_for(asset).digest] += asset.origins
+    def _repeat_sources(self) -> Mapping[Digest, Sequence[Address]]:
+        """The sources of the repeats of each asset, which posts show it for."""
+        sources: dict[Digest, list[Address]] = {}
+        for asset in self._manifest.assets.repeats():
+            sources.setdefault(self._manifest.shown_for(asset).digest, []).extend(asset.origins)
         return sources
 
 
 class _LineBook:
     """The lines of all posts while posts are rewritten or reverted one after the other."""
 
-    def __init__(self, by_post: Mapping[str, Sequence[Rewrite]]) -> None:
-        self._by_post = {post: list(lines) for post, lines in by_post.items()}
+    def __init__(
+        self, lines: Sequence[Rewrite], lines_of: Callable[[str], Sequence[Rewrite]]
+    ) -> None:
+        """Take all lines, and what returns those of a post."""
+        self._lines = lines
+        self._lines_of = lines_of
+        self._changed: dict[str, Rewrites] = {}
 
     def replace(self, post: str, old: Iterable[Rewrite], new: Sequence[Rewrite]) -> None:
         """Put `new` in the place of `old`, which stand under an earlier name of a moved post."""
         removed = Counter(old) + Counter(new)
         for name in {post} | {line.post for line in removed}:
-            self._by_post[name] = without(self._by_post.get(name, ()), removed)
-        self._by_post[post] += new
+            lines = self._changed[name] if name in self._changed else self._lines_of(name)
+            more = new if name == post else ()
+            self._changed[name] = Rewrites([*without(lines, removed), *more])
 
-    def lines(self) -> list[Rewrite]:
-        return list(chain.from_iterable(self._by_post.values()))
+    def lines(self) -> Rewrites:
+        """Return all lines; those of a post that was changed stand last."""
+        lines = Rewrites(line for line in self._lines if line.post not in self._changed)
+        for line in chain.from_iterable(self._changed.values()):
+            lines.append(line)
+        return lines
 
 
 def _changed(before: PostSnapshot, after: PostSnapshot) -> Iterator[Reference]:

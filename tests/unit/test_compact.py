@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.compact import DistinctTexts, HashIndex, TextFilter
+from mirror.compact import DistinctTexts, HashIndex, PairIndex, TextFilter
 
 texts = st.lists(st.text(max_size=3), max_size=60)
 
@@ -29,3 +29,13 @@ def test_an_index_finds_every_row_of_a_name(names: list[str]) -> None:
     for name in {*names, "another"}:
         found = [number for number in index.find(name) if names[number] == name]
         assert sorted(found) == [number for number, other in enumerate(names) if other == name]
+
+
+@given(st.lists(st.tuples(st.text("ab", max_size=2), st.text("xy", max_size=1)), max_size=60))
+def test_a_pair_index_finds_one_row_for_each_value_of_a_name(pairs: list[tuple[str, str]]) -> None:
+    index = PairIndex()
+    for row, (name, value) in enumerate(pairs):
+        index.add(name, value, row)
+    for name in {*(name for name, _ in pairs), "another"}:
+        found = [row for row in index.find(name) if pairs[row][0] == name]
+        assert found == sorted({pairs.index(pair) for pair in pairs if pair[0] == name})

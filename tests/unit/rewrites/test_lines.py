@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mirror.markdown import spell
 from mirror.model import Quoting
-from mirror.rewrites import HEADER, Rewrite, RewritesError, dumps, is_source, loads
+from mirror.rewrites import HEADER, Rewrite, Rewrites, RewritesError, dumps, is_source, loads
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 printable = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), max_size=12)
@@ -36,6 +36,20 @@ def rewrites_of(draw: st.DrawFn) -> Rewrite:
 @given(st.lists(rewrites_of(), max_size=6))
 def test_what_is_written_is_read_back(rewrites: list[Rewrite]) -> None:
     assert loads(dumps(rewrites)) == sorted(rewrites, key=lambda rewrite: rewrite.post)
+
+
+@given(st.lists(rewrites_of(), max_size=6), st.slices(6))
+def test_packed_rewrites_are_those_that_were_packed(rewrites: list[Rewrite], some: slice) -> None:
+    packed = Rewrites(rewrites)
+    assert len(packed) == len(rewrites)
+    assert packed[some] == rewrites[some]
+    assert list(packed) == rewrites
+    assert [packed[-n] for n in range(1, len(packed) + 1)] == rewrites[::-1]
+
+
+def test_a_packed_name_may_be_no_text() -> None:
+    rewrite = Rewrite("posts/\udcff.md", "/t.png", "https://h.example/a.png", "", "")
+    assert list(Rewrites([rewrite])) == [rewrite]
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import md5, sha256
+from tracemalloc import get_traced_memory, start, stop
 
 import pytest
 
 from mirror.manifest import Manifest
 from mirror.markdown import find_references
 from mirror.model import Asset, Blob, Digest, Key, Rule
-from mirror.rewrites import Memory, PostSnapshot, Rewrite
+from mirror.rewrites import Memory, PostSnapshot, Rewrite, Rewrites
 from mirror.urls.address import Address, Url
 
 
@@ -151,3 +152,26 @@ def test_a_source_without_its_secret_is_kept_as_its_syntax_spells_it() -> None:
     assert line.source == Url(before.references[0].url.raw).public
     assert "planted" not in line.source + line.spelling
     assert line.spelling == "https://h.example/a&#91;1&#93;.png"
+
+
+def test_a_place_takes_less_than_half_a_kilobyte() -> None:
+    """Also where all posts show one picture, and looking it up does not go through them."""
+    count = 20_000
+    lines = (
+        Rewrite(
+            f"posts/{n // 100:06}.md",
+            f"/m/{n % 2 * n:064x}.png",
+            f"{n % 2 * n}.png",
+            f"{n:012x}",
+            "",
+        )
+        for n in range(count)
+    )
+    start()
+    memory = Memory(Rewrites(lines), Manifest({}), lambda _: None, lambda _: True)
+    text = f"![](/m/{0:064x}.png)\n"
+    recalled = memory.recall(snapshot(text, "posts/new.md"))
+    held, _ = get_traced_memory()
+    stop()
+    assert [line.source for line in recalled.values()] == ["0.png"]
+    assert held < 500 * count
