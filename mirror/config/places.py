@@ -1,0 +1,102 @@
+"""Where a configuration writes: no place holds another one, and none is led out of the site."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mirror.config.values import ArchiveBucket, Config, ConfigError, DestinationSettings
+from mirror.files import escaping_link
+
+
+def written_places(config: Config) -> Iterator[tuple[str, Path]]:
+    """Yield what commands write to, by its name."""
+    if isinstance(config.archive, Path):
+        yield "the archive", config.archive
+    yield "the manifest", config.manifest
+    yield "the state", config.state
+    yield from (("the posts", path) for path in config.posts.paths)
+    for destination in config.destinations:
+        if destination.url.startswith("file:"):
+            yield f"destination {destination.name!r}", _folder(destination, config.root)
+
+
+def check_no_escape(place: Path, root: Path, what: str) -> None:
+    """Raise `ConfigError` if a link that lies in the repository leads `place` out of it."""
+    if (link := escaping_link(place, root)) is not None:
+        target = os.path.realpath(link)
+        raise ConfigError(
+            f"{what}: {link} is a symbolic link to {target}, and a commit of anybody can bring "
+            "such a link; if it is yours, name the place that it leads to instead"
+        )
+
+
+def place_of(destination: DestinationSettings, root: Path) -> str:
+    """Return the place of the objects, the same for every spelling of it."""
+    scheme, _, rest = destination.url.partition(":")
+    if scheme == "file":
+        return os.path.normpath(_folder(destination, root))
+    return f"{rest.rstrip('/')} {(destination.endpoint_url or '').rstrip('/')}"
+
+
+def check_prefix(
+    name: str, destination: DestinationSettings, archive: Path | ArchiveBucket
+) -> None:
+    """Raise if archive and destination have a part of a bucket in common.
+
+    `prune` would delete the originals, which no line of the manifest names as objects.
+    """
+    if isinstance(archive, Path) or not destination.url.startswith("s3:"):
+        return
+    endpoints = [(place.endpoint_url or "").rstrip("/") for place in (archive, destination)]
+    first, second = (f"{place.url.rstrip('/')}/" for place in (archive, destination))
+    is_shared = first.startswith(second) or second.startswith(first)
+    if is_shared and endpoints[0] == endpoints[1]:
+        raise ConfigError(
+            f"{name}: destination {destination.name!r} keeps its images in {destination.url}, and "
+            f"the archive is in {archive.url}: one holds the other; give each a prefix of its "
+            "own, such as s3://bucket/archive and s3://bucket/images"
+        )
+
+
+def _folder(destination: DestinationSettings, root: Path) -> Path:
+    """Return the folder that a `file:` url names."""
+    return root / destination.url.removeprefix("file:").removeprefix("//")
+
+
+def check_folder(name: str, destination: DestinationSettings, config: Config) -> None:
+    """Raise if a destination is a folder with anything else in it: `prune` deletes such files."""
+    if not destination.url.startswith("file:"):
+        return
+    if destination.url.startswith("file:~"):
+        raise ConfigError(
+            f"{name}: destination {destination.name!r} is at {destination.url!r}, and `~` means "
+            "nothing here; write the whole path"
+        )
+    folder = Path(os.path.realpath(place_of(destination, config.root)))
+    root = Path(os.path.realpath(config.root))
+    kept = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
+    if isinstance(config.archive, Path):
+        kept.append(("the archive", config.archive))
+    kept += [("the manifest", config.manifest), ("the state", config.state)]
+    kept += [("git", config.root / ".git")]
+    for what, path in kept:
+        other = Path(os.path.realpath(path))
+        # Beneath the posts, or in a site that is the manifest's folder, there is room for images.
+        is_inside = what != "the posts" and folder.is_relative_to(other)
+        if other.is_relative_to(folder) or (is_inside and not root.is_relative_to(other)):
+            raise ConfigError(
+                f"{name}: destination {destination.name!r} keeps its images in {folder}, which is "
+                f"the place of {what} too; give it a folder of its own, such as file:images"
+            )
+
+
+def check_posts_below(name: str, destination: DestinationSettings, config: Config) -> None:
+    """Raise if posts are outside of the site's folder, from which relative links count."""
+    for path in config.posts.paths:
+        if os.path.relpath(path, config.root).split("/")[0] == "..":
+            raise ConfigError(
+                f"{name}: destination {destination.name!r} has relative links, and {path} is "
+                f"outside {config.root}; move this file to a folder above both"
+            )
