@@ -112,9 +112,10 @@ def _kill_a_worker(cluster: Any, site: Path) -> None:
 
 
 def _sync(path: Path, engine: Any, *, part: str | None = None) -> dict[str, Any]:
+    from support.sites import Silent
+
     from mirror.config import load_config
     from mirror.pipeline.parts import open_parts
-    from mirror.pipeline.progress import Silent
     from mirror.pipeline.shards import Shard
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run
@@ -130,10 +131,11 @@ def _sync(path: Path, engine: Any, *, part: str | None = None) -> dict[str, Any]
 
 
 def verify(path: Path, *, posts: bool = False) -> dict[str, Any]:
+    from support.sites import Silent
+
     from mirror.config import load_config
     from mirror.engine import Threads
     from mirror.pipeline.parts import open_parts
-    from mirror.pipeline.progress import Silent
     from mirror.pipeline.verify import VerifyOptions
     from mirror.pipeline.verify import verify as run
 

@@ -229,14 +229,14 @@ _FOLDERS = ("", "docs", "website", "site", "blog")  # where in a repository the 
 
 def find_generators(root: Path) -> list[tuple[Path, SiteGenerator]]:
     """Return the generators of a repository, each with the folder of its configuration."""
-    found = ((root / name, find_generator(root / name)) for name in _FOLDERS)
-    return [(folder, generator) for folder, generator in found if generator is not None]
+    places = ((root / name, find_generator(root / name)) for name in _FOLDERS)
+    return [(folder, generator) for folder, generator in places if generator is not None]
 
 
 def generator_of(root: Path, path: Path) -> SiteGenerator | None:
     """Return the generator of a repository whose folder `path` is in; `None` if nobody knows."""
-    found = [generator for place, generator in find_generators(root) if path.is_relative_to(place)]
-    return found[-1] if found else None  # those of the folders below come last
+    around = [generator for place, generator in find_generators(root) if path.is_relative_to(place)]
+    return around[-1] if around else None  # those of the folders below come last
 
 
 def find_generator(folder: Path) -> SiteGenerator | None:
@@ -477,8 +477,10 @@ def _python(text: str) -> dict[str, str]:
             and isinstance(statement.value, ast.Constant)
             and isinstance(statement.value.value, str)
         ):
-            one = [statement.target] if isinstance(statement, ast.AnnAssign) else statement.targets
-            for name in one:
+            targets = (
+                [statement.target] if isinstance(statement, ast.AnnAssign) else statement.targets
+            )
+            for name in targets:
                 if isinstance(name, ast.Name):
                     settings[name.id] = statement.value.value
     return settings

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 class RecordError(Exception):
-    """The text of a record says nothing known: the message names the file, the line, the remedy."""
+    """The text of a record cannot be understood; the message names file, line and remedy."""
 
 
 class StateError(Exception):

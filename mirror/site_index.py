@@ -183,14 +183,14 @@ def used_by_others(store: Store, keys: Collection[Key], site: str | None) -> dic
     The indexes are listed now. A site names its objects before it stores them, so an object that
     was listed earlier is named. Raise `SiteIndexError` if one of them cannot be read.
     """
-    own = index_key(site) if site is not None else None
+    own_key = index_key(site) if site is not None else None
     used: dict[Key, set[Digest]] = {}
     try:
         indexes = [info.key for info in store.list(_SITES) if _NAME.fullmatch(info.key)]
     except StoreError as error:
         raise SiteIndexError(Key(_SITES), str(error)) from error
     for key in indexes:
-        if key != own:
+        if key != own_key:
             for name, digest in _others_names(store, key):
                 if name in keys:
                     used.setdefault(name, set()).add(digest)

@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Bag:
-    """What a bag holds.
+    """The contents of a bag.
 
     `lines` are those of its manifest, in the byte order of the names; `size` is the sum of the
     files that they name.

@@ -21,7 +21,7 @@ from mirror.archive.errors import (
 )
 from mirror.archive.sources import SOURCES, SourceRecord
 from mirror.archive.spool import Spool
-from mirror.archive.unsealed import Unsealed
+from mirror.archive.unsealed import UnsealedNames
 from mirror.engine import Engine, Results, Serial, Threads
 from mirror.files import explain, sweep
 from mirror.model import EXTENSIONS, Blob, Digest, Key
@@ -66,7 +66,7 @@ class Archive:
     def __init__(self, store: Store, state: Path | None = None) -> None:
         self._store = store
         self._state = state
-        self._unsealed = None if state is None else Unsealed(state, _identity(store))
+        self._unsealed = None if state is None else UnsealedNames(state, _identity(store))
         self._put: dict[str, int | None] = {}  # sizes by name; `None` until it is known to be there
         self._spool: Spool | None = None
         self._failures = 0  # in a row
@@ -286,13 +286,13 @@ class Archive:
         unsure = {*names, *(name for name, size in put.items() if size is None)}
         if len(unsure) > _MOST_LOOK_UPS:
             return None
-        found = {name: size for name, size in put.items() if size is not None}
-        for name, there in self._at_once(self._stat, unsure - found.keys()):
-            if there is not None:
-                found[name] = there
+        sizes = {name: size for name, size in put.items() if size is not None}
+        for name, size in self._at_once(self._stat, unsure - sizes.keys()):
+            if size is not None:
+                sizes[name] = size
             if isinstance(self._store, DirectoryStore):
                 self._store.sweep(name.rpartition("/")[0])
-        return [Entry(name, name[8:72], size) for name, size in found.items()]
+        return [Entry(name, name[8:72], size) for name, size in sizes.items()]
 
     def _stat(self, name: str) -> tuple[str, int | None]:
         with self._errors(name):

@@ -1,4 +1,4 @@
-"""Which address each original came from: `sources.txt` beside the lists of the bag. Pure.
+"""The address that each original came from: `sources.txt` beside the lists of the bag. Pure.
 
 No pull request and no merge changes that file, unlike the manifest.
 """

@@ -24,7 +24,7 @@ _RUN = re.compile(r"unsealed-[0-9a-f]{16}\.txt")
 _MAX_MARKER_BYTES = 8192
 
 
-class Unsealed:
+class UnsealedNames:
     """The names in the files of `folder` for the archive at `place`. Safe to use from threads."""
 
     def __init__(self, folder: Path, place: str) -> None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class EngineName(Enum):
-    """What runs the work of a sync."""
+    """The engines that `--engine` names."""
 
     THREADS = "threads"
     DASK = "dask"

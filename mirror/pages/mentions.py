@@ -290,13 +290,13 @@ def _in_string(
 ) -> Iterator[tuple[Mention, Use]]:
     """Yield the mentions of a string with their uses, and with the addresses that it stands for."""
     fragment = _decoded(string)
-    found = list(finder.find(fragment))
-    if len(found) != len(mentions):
+    inner = list(finder.find(fragment))
+    if len(inner) != len(mentions):
         yield from ((mention, Use.ASKED) for mention in mentions)
         return
-    uses = mention_uses(fragment, found) if _TAG.search(fragment) else _in_words(fragment, found)
-    for mention, (inner, use) in zip(mentions, uses, strict=True):
-        yield mention._replace(url=inner.url), use
+    uses = mention_uses(fragment, inner) if _TAG.search(fragment) else _in_words(fragment, inner)
+    for mention, (decoded, use) in zip(mentions, uses, strict=True):
+        yield mention._replace(url=decoded.url), use
 
 
 def _decoded(string: re.Match[bytes]) -> bytes:

@@ -303,7 +303,7 @@ class Picture:
 
     @cached_property
     def components(self) -> list[Component]:
-        """What `components` returns for its bytes, decoded once."""
+        """The components of the JPEG, decoded once."""
         return components(self.data)
 
     @property

@@ -1,7 +1,7 @@
-"""Answers: what came of a request, as facts that another process or another machine can use.
+"""Answers: outcomes of requests, as facts that another process or another machine can use.
 
-The bytes of a picture are in the archive. Whoever has the request makes the result of a download of
-its answer, as if it had fetched the image itself.
+The bytes of a picture are in the archive. From a request and its answer follows the
+result that a download of the image would have given here.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _MEMBERS = {"addresses", "blob", "etag", "last_modified", "final_url", "rule", "
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of the request for `addresses`.
+    """The outcome of the request for `addresses`.
 
     A picture has a `blob`. A failure has a `rule` and a `message`; a picture that is damaged has
     both. Neither means that the object is the one that the validators of the request name.
@@ -70,8 +70,8 @@ class Answer:
         if isinstance(result, NotModified):
             return cls(addresses)
         if isinstance(result, DamagedImage):
-            found = result.finding
-            return cls(addresses, result.blob, rule=found.rule, message=found.message)
+            finding = result.finding
+            return cls(addresses, result.blob, rule=finding.rule, message=finding.message)
         return cls(addresses, rule=result.rule, message=result.message)
 
     @property

@@ -67,8 +67,8 @@ def checked_workers(cluster: Dask, parts: Parts) -> Iterator[None]:
         here = _problems(parts, token)
         lines = []
         for worker, problems in cluster.ask_workers(worker_problems, parts.config, token).items():
-            told = [str(problems)] if isinstance(problems, Exception) else problems
-            lines += [f"worker {worker}: {text}" for text in told if text not in here]
+            texts = [str(problems)] if isinstance(problems, Exception) else problems
+            lines += [f"worker {worker}: {text}" for text in texts if text not in here]
         if lines:
             raise ClusterError("; ".join(lines))
         yield

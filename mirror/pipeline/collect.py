@@ -27,10 +27,10 @@ from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.shards import (
     PART,
     Answers,
-    Header,
     Shard,
     ShardError,
     ShardFile,
+    ShardHeader,
     loads_shard,
 )
 from mirror.repeats.reviews import Reviews
@@ -43,12 +43,12 @@ _COPY_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True)
-class FoundShard:
+class SiteShard:
     """The file of a shard in `folder`, which is that of a site."""
 
     folder: Path
     name: str
-    header: Header
+    header: ShardHeader
     answers: Sequence[Answer] = field(repr=False)
 
     @property
@@ -58,15 +58,15 @@ class FoundShard:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """What shards have answered, and what is to be said about them."""
+    """The answers of shards, and the findings about shards that are not taken."""
 
-    shards: Sequence[FoundShard]
+    shards: Sequence[SiteShard]
     answers: Answers
     findings: Sequence[Finding]
     _folders: Mapping[tuple[Address, ...], Path] = field(repr=False)
 
     @classmethod
-    def of(cls, shards: Sequence[FoundShard], findings: Sequence[Finding] = ()) -> Self:
+    def of(cls, shards: Sequence[SiteShard], findings: Sequence[Finding] = ()) -> Self:
         folders = {answer.addresses: item.folder for item in shards for answer in item.answers}
         every = Answers(answer for item in shards for answer in item.answers)
         return cls(shards, every, findings, folders)
@@ -84,7 +84,7 @@ class Collection:
         What another machine archived is copied into the archive, and counts only with the bytes
         that its answer describes.
         """
-        answered = [(item, found) for item in requests if (found := self.answers.find(item))]
+        answered = [(item, answer) for item in requests if (answer := self.answers.find(item))]
         jobs = [(answer, self._folders[answer.addresses]) for _, answer in answered]
         copied = Threads().map(copy, jobs, _COPY_WORKERS)
         lacking = {answer.addresses: folder for answer, folder in copied if folder is not None}
@@ -184,7 +184,7 @@ def earlier_answers(
         return find_shards(config, copies, refresh=refresh)
     file = ShardFile.of(config, shard, refresh=refresh)
     answers = file.archived(parts.archive)
-    return Collection.of([FoundShard(config.root, file.path.name, file.header, answers)])
+    return Collection.of([SiteShard(config.root, file.path.name, file.header, answers)])
 
 
 def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Collection:
@@ -200,21 +200,21 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
             if (reason := header.misfit(config, refresh=refresh)) is not None:
                 findings.append(_not_taken(folder / name, reason))
             else:
-                fitting.append(FoundShard(folder, name, header, answers))
-    fitting.sort(key=lambda found: (found.header.shard, found.path))
+                fitting.append(SiteShard(folder, name, header, answers))
+    fitting.sort(key=lambda item: (item.header.shard, item.path))
     together = list(_of_one_division(fitting, findings))
     shards = list(_each_once(together, findings))
-    findings += _missing(shards, {found.header.shard for found in together})
+    findings += _missing(shards, {item.header.shard for item in together})
     return Collection.of(shards, findings)
 
 
-def clear_shards(shards: Iterable[FoundShard], state: State) -> None:
+def clear_shards(shards: Iterable[SiteShard], state: State) -> None:
     """Remove this site's own shards that were taken, and what killed ones noted.
 
     The manifest has them now.
     """
-    own = [found.path for found in shards if found.path.parent == state.shards]
-    for path in (*own, *state.shards.glob(f"*{PART}")):
+    taken = [item.path for item in shards if item.path.parent == state.shards]
+    for path in (*taken, *state.shards.glob(f"*{PART}")):
         with suppress(OSError):
             path.unlink()
 
@@ -226,7 +226,7 @@ def _distinct(folders: Iterable[Path]) -> list[Path]:
 
 def _read_shards(
     folder: Path, state: str, findings: list[Finding]
-) -> Iterator[tuple[str, Header, list[Answer]]]:
+) -> Iterator[tuple[str, ShardHeader, list[Answer]]]:
     """Yield name, header and answers of each shard below a site's folder."""
     tree = Tree(folder)
     try:
@@ -253,14 +253,14 @@ def _read_shards(
             yield name, header, answers
 
 
-def _of_one_division(found: Sequence[FoundShard], findings: list[Finding]) -> Iterator[FoundShard]:
+def _of_one_division(shards: Sequence[SiteShard], findings: list[Finding]) -> Iterator[SiteShard]:
     """Yield the shards of the division that is most complete; of equals, that into most parts."""
     parts: dict[int, set[int]] = {}
-    for item in found:
+    for item in shards:
         shard = item.header.shard
         parts.setdefault(shard.count, set()).add(shard.number)
     count = max(parts, key=lambda count: (len(parts[count]) / count, count), default=0)
-    for item in found:
+    for item in shards:
         shard = item.header.shard
         if shard.count == count:
             yield item
@@ -272,10 +272,10 @@ def _of_one_division(found: Sequence[FoundShard], findings: list[Finding]) -> It
             findings.append(_not_taken(item.path, reason))
 
 
-def _each_once(found: Sequence[FoundShard], findings: list[Finding]) -> Iterator[FoundShard]:
+def _each_once(shards: Sequence[SiteShard], findings: list[Finding]) -> Iterator[SiteShard]:
     """Yield each part once; each that was run twice is named, and not taken if they differ."""
-    by_shard: dict[Shard, list[FoundShard]] = {}
-    for item in found:
+    by_shard: dict[Shard, list[SiteShard]] = {}
+    for item in shards:
         by_shard.setdefault(item.header.shard, []).append(item)
     for shard, items in by_shard.items():
         first, *others = items
@@ -290,7 +290,7 @@ def _each_once(found: Sequence[FoundShard], findings: list[Finding]) -> Iterator
         yield first
 
 
-def _missing(shards: Sequence[FoundShard], named: Iterable[Shard]) -> Iterator[Finding]:
+def _missing(shards: Sequence[SiteShard], named: Iterable[Shard]) -> Iterator[Finding]:
     """Yield a warning for the parts that nobody has run; `named` have a finding of their own."""
     parts = {*named, *(item.header.shard for item in shards)}
     for count in {shard.count for shard in parts}:

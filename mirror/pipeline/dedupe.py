@@ -71,7 +71,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class AssetPair:
     """Two pictures that look alike, and their assets."""
 
     candidate: Candidate
@@ -93,19 +93,19 @@ class CompareJob:
     sides: Sides = field(default_factory=Sides)
     excerpts: Excerpts = field(default_factory=Excerpts)
 
-    def __call__(self, comparison: Comparison) -> Evidence:
-        pair, distance = comparison.candidate.pair, comparison.candidate.distance
+    def __call__(self, assets: AssetPair) -> Evidence:
+        pair, distance = assets.candidate.pair, assets.candidate.distance
         first, second = (self.sketches.get(digest) for digest in (pair.first, pair.second))
         if first is not None and second is not None:
             evidence = refuse(pair, first, second, distance, self.excerpts)
             if evidence is not None:
                 return evidence
         with suppress(ImageError):
-            one, other = self._side(comparison.first), self._side(comparison.second)
-            if one is not None and other is not None:
-                evidence = compare_sides(one, other, distance, self.excerpts)
-                self._keep(one)
-                self._keep(other)
+            sides = self._side(assets.first), self._side(assets.second)
+            if sides[0] is not None and sides[1] is not None:
+                evidence = compare_sides(sides[0], sides[1], distance, self.excerpts)
+                self._keep(sides[0])
+                self._keep(sides[1])
                 return evidence
         return Evidence(pair, distance, refusal=Refusal.UNREADABLE)
 
@@ -142,7 +142,7 @@ class Judge:
             self.progress.stage("compare", len(unknown), "pairs")
         assets = self.manifest.assets
         pairs = [
-            Comparison(item, assets[item.pair.first], assets[item.pair.second])
+            AssetPair(item, assets[item.pair.first], assets[item.pair.second])
             for item in side_by_side(unknown)
         ]
         for evidence in self.engine.map(self.job, pairs, self.engine.cores):

@@ -23,7 +23,7 @@ from mirror.urls.address import Address, identity
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class HoldResult:
     """The originals of a run: those that are recorded, and those that are held back."""
 
     recorded: Sequence[Original]
@@ -38,7 +38,7 @@ def hold_back(
     held_before: Iterable[HeldImage] = (),
     redirects_before: Mapping[Address, Redirect] = MappingProxyType({}),
     doubtful: Container[str] = frozenset(),
-) -> Intake:
+) -> HoldResult:
     """Hold back what a person has to look at, unless `reviews` accept it.
 
     That is a picture that differs from the one that the manifest has for its address, and one
@@ -70,7 +70,7 @@ def hold_back(
             findings.append(_notice(original, notices.get(original.final_url, ()), manifest))
         else:
             recorded.append(original)
-    return Intake(recorded, held, findings)
+    return HoldResult(recorded, held, findings)
 
 
 def redirects_after(

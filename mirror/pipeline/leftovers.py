@@ -358,8 +358,9 @@ def _in_built_site(
                 yield from _placed(file, text, uses)
         elif is_asked_for(file.path):
             for text, _ in _read(file, finder, findings):
-                found = string_uses(file.path.suffix, text, finder)
-                yield from _placed(file, text, ((mention, _USES[use]) for mention, use in found))
+                in_strings = string_uses(file.path.suffix, text, finder)
+                reasons = ((mention, _USES[use]) for mention, use in in_strings)
+                yield from _placed(file, text, reasons)
 
 
 def _read(

@@ -25,14 +25,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class MergeResult:
     """The text of the result, and what could not be united, in words."""
 
     text: str
     conflicts: Sequence[str] = ()
 
 
-def merge_images(base: str, ours: str, theirs: str, *, is_part: bool = False) -> Merged:
+def merge_images(base: str, ours: str, theirs: str, *, is_part: bool = False) -> MergeResult:
     """Merge `images.jsonl`, or a part: lines of one picture become one. Raise `ManifestError`."""
     header = json.dumps(manifest.HEADER) + "\n"
     old, mine, other = (_assets(text or header, is_part) for text in (base, ours, theirs))
@@ -70,7 +70,7 @@ def merge_images(base: str, ours: str, theirs: str, *, is_part: bool = False) ->
             for side in (mine, other)
         )
         text += _conflict(*sides)
-    return Merged(text, sorted(set(disputed.values())))
+    return MergeResult(text, sorted(set(disputed.values())))
 
 
 def _assets(text: str, is_part: bool) -> Mapping[Digest, Asset]:
@@ -120,7 +120,7 @@ def _shared(
     }
 
 
-def merge_reviews(base: str, ours: str, theirs: str) -> Merged:
+def merge_reviews(base: str, ours: str, theirs: str) -> MergeResult:
     """Merge `reviews.txt`. A conflict if the result depends on whose lines come last.
 
     Raise `ReviewError`.
@@ -129,16 +129,16 @@ def merge_reviews(base: str, ours: str, theirs: str) -> Merged:
     kept = _without(ours, base, theirs)
     text, turned = kept + added, added + kept
     if loads_reviews("".join(text)) == loads_reviews("".join(turned)):
-        return Merged("".join(text))
+        return MergeResult("".join(text))
     mine = _added(base, ours)
     common = [line for line in kept if line not in mine]
     message = "the decisions of the two sides contradict each other; keep those that hold"
-    return Merged(
+    return MergeResult(
         "".join(common) + _conflict(*(map(str.rstrip, s) for s in (mine, added))), [message]
     )
 
 
-def merge_ledger(base: str, ours: str, theirs: str) -> Merged:
+def merge_ledger(base: str, ours: str, theirs: str) -> MergeResult:
     """Merge `ledger.jsonl`. Raise `LedgerError`.
 
     A mode says that all pictures were compared that far; those of the other side were not.
@@ -147,19 +147,19 @@ def merge_ledger(base: str, ours: str, theirs: str) -> Merged:
         loads_ledger(text)
     lines = _without(ours, base, theirs) + _added(base, theirs)
     both = {*_lines(ours)} & {*_lines(theirs)}
-    return Merged("".join(line for line in lines if '"mode"' not in line or line in both))
+    return MergeResult("".join(line for line in lines if '"mode"' not in line or line in both))
 
 
-def merge_rewrites(base: str, ours: str, theirs: str) -> Merged:
+def merge_rewrites(base: str, ours: str, theirs: str) -> MergeResult:
     """Merge `rewrites.jsonl`. Raise `RewritesError`."""
     old, mine, other = (Counter(rewrites.loads(text)) for text in (base, ours, theirs))
     union = mine + (other - old)
     union.subtract(old - other)  # what the other side took out
     order = dict.fromkeys([*mine, *other])
-    return Merged(rewrites.dumps(line for line in order for _ in range(union[line])))
+    return MergeResult(rewrites.dumps(line for line in order for _ in range(union[line])))
 
 
-def merge_redirects(base: str, ours: str, theirs: str) -> Merged:
+def merge_redirects(base: str, ours: str, theirs: str) -> MergeResult:
     """Merge `redirects.jsonl`. Raise `RedirectsError`.
 
     Where the sides contradict, what is ours stays; `mirror sync --refresh` asks the host again.
@@ -171,10 +171,10 @@ def merge_redirects(base: str, ours: str, theirs: str) -> Merged:
         if other.get(url) != old.get(url) and mine.get(url) == old.get(url)
     }
     union = {url: redirect for url, redirect in (mine | taken).items() if redirect is not None}
-    return Merged(redirects.dumps(union))
+    return MergeResult(redirects.dumps(union))
 
 
-MERGES: dict[str, Callable[[str, str, str], Merged]] = {
+MERGES: dict[str, Callable[[str, str, str], MergeResult]] = {
     manifest.FILE_NAME: merge_images,
     rewrites.FILE_NAME: merge_rewrites,
     redirects.FILE_NAME: merge_redirects,
@@ -183,7 +183,7 @@ MERGES: dict[str, Callable[[str, str, str], Merged]] = {
 }
 
 
-def merger_of(place: Path) -> Callable[[str, str, str], Merged] | None:
+def merger_of(place: Path) -> Callable[[str, str, str], MergeResult] | None:
     """Return the function for a file of the repository; `None` if it is no record."""
     name = f"{place.parent.name}/{place.name}"
     return partial(merge_images, is_part=True) if name in manifest.PARTS else MERGES.get(place.name)

@@ -152,24 +152,24 @@ class _BlobsByObject(Mapping[str, Blob]):
         self._locator = locator
 
     def __getitem__(self, name: str) -> Blob:
-        found = self._found[name]
-        return found if isinstance(found, Blob) else self._manifest.assets[found].blob
+        entry = self._entries[name]
+        return entry if isinstance(entry, Blob) else self._manifest.assets[entry].blob
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
+        return iter(self._entries)
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._entries)
 
     @cached_property
-    def _found(self) -> dict[str, Digest | Blob]:
-        found: dict[str, Digest | Blob] = {}
+    def _entries(self) -> dict[str, Digest | Blob]:
+        entries: dict[str, Digest | Blob] = {}
         for asset in self._manifest.assets.values():
             sources = (url for url in asset.sources if identity(url) not in self._hidden)
-            found |= dict.fromkeys(self._names(sources), asset.digest)
+            entries |= dict.fromkeys(self._names(sources), asset.digest)
         for url, blob in self._newer:
-            found |= dict.fromkeys(self._names([url]), blob)
-        return found
+            entries |= dict.fromkeys(self._names([url]), blob)
+        return entries
 
     def _names(self, urls: Iterable[Address]) -> Iterator[str]:
         for url in urls:

@@ -50,15 +50,6 @@ class Progress(Protocol):
         """Report a finding for a person to read; it is also part of the result."""
 
 
-class Silent:
-    """Drops every report."""
-
-    def stage(self, name: str, total: int | None, unit: str) -> None: ...
-    def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None: ...
-    def event(self, type: str, **members: object) -> None: ...
-    def finding(self, finding: Finding) -> None: ...
-
-
 class FindingLog(list[Finding]):
     """The findings of a run. Each is reported as it is added."""
 

@@ -108,7 +108,7 @@ def repair(
         for destination in parts.destinations
     )
     diagnosis = diagnose(manifest, comparisons, log.findings)
-    is_damaged = IsDamaged(partial(verify_original, parts.archive))
+    is_damaged = DamageJob(partial(verify_original, parts.archive))
     originals: Sequence[Asset] = ()
     is_reached = True
     try:
@@ -221,7 +221,7 @@ def _other_site(difference: ObjectDifference, index_error: SiteIndexError | None
 
 
 @dataclass(frozen=True, slots=True)
-class IsDamaged:
+class DamageJob:
     """Asset in; the asset and True out if its original is missing or damaged."""
 
     verify: Callable[[Asset], Finding | None]
@@ -231,7 +231,7 @@ class IsDamaged:
 
 
 def find_originals(
-    manifest: Manifest, is_damaged: IsDamaged, engine: Engine, progress: Progress
+    manifest: Manifest, job: DamageJob, engine: Engine, progress: Progress
 ) -> list[Asset]:
     """Return the assets whose original is missing from the archive, or damaged there.
 
@@ -239,7 +239,7 @@ def find_originals(
     """
     progress.stage("read the archive", len(manifest.assets), "originals")
     damaged = []
-    with closing(engine.map(is_damaged, manifest.assets.values(), _WORKERS)) as results:
+    with closing(engine.map(job, manifest.assets.values(), _WORKERS)) as results:
         for asset, failed in results:
             progress.advance(failed=failed)
             damaged += [asset] if failed else []

@@ -131,7 +131,7 @@ def collect(
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the posts show, reference by reference."""
+    """The assets that the posts show, reference by reference."""
 
     scanned: Scanned
     manifest: Manifest

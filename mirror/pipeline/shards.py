@@ -1,8 +1,8 @@
-"""Shards: one `sync` in parts, each run by itself, and the files in which they hand on what came.
+"""Shards: one `sync` in parts, each run by itself, and the files with their answers.
 
 A shard asks for the images of its part, archives them, and writes `.mirror/shards/2-of-3.jsonl`: a
-header that says what it fits, an answer a line, and a last line that seals the lines before. A
-later sync takes the answers in place of asking, so its manifest is that of a single run.
+header that says to which runs it belongs, an answer a line, and a last line that seals the lines
+before. A later sync takes the answers in place of asking, so its manifest is that of a single run.
 """
 
 from __future__ import annotations
@@ -108,8 +108,8 @@ def _plain(value: object, root: Path) -> object:
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What a shard fits: the same configuration, version of mirror and kind of sync."""
+class ShardHeader:
+    """The configuration, the version of mirror and the kind of sync that a shard belongs to."""
 
     mirror: str
     settings: str
@@ -162,7 +162,7 @@ class ShardError(Exception):
     """A file is not what a shard wrote; the message says what was expected and found."""
 
 
-def dumps_shard(header: Header, answers: Iterable[Answer]) -> str:
+def dumps_shard(header: ShardHeader, answers: Iterable[Answer]) -> str:
     """Return the text of a shard's file; equal contents are equal bytes."""
     lines = sorted(map(dumps_answer, answers))
     text = header.dumps() + "".join(f"{line}\n" for line in lines)
@@ -173,10 +173,10 @@ def _seal(text: str, count: int) -> str:
     return json.dumps({"answers": count, "sha256": sha256(text.encode()).hexdigest()}) + "\n"
 
 
-def loads_shard(text: str) -> tuple[Header, list[Answer]]:
+def loads_shard(text: str) -> tuple[ShardHeader, list[Answer]]:
     """Read what `dumps_shard` wrote; raise `ShardError` for a file that was cut or changed."""
     first, _, _ = text.partition("\n")
-    header = Header.loads(first)
+    header = ShardHeader.loads(first)
     start_of_last = text.rfind("\n", 0, -1) + 1
     body, last = text[:start_of_last], text[start_of_last:]
     count = body.count("\n") - 1
@@ -225,12 +225,12 @@ class ShardFile:
     """The file of a shard that runs here, and the answers it had when it was killed."""
 
     path: Path
-    header: Header
+    header: ShardHeader
 
     @classmethod
     def of(cls, config: Config, shard: Shard, *, refresh: bool) -> Self:
         folder = State.below(config.state).shards
-        return cls(folder / f"{shard.name}.jsonl", Header.of(config, shard, refresh=refresh))
+        return cls(folder / f"{shard.name}.jsonl", ShardHeader.of(config, shard, refresh=refresh))
 
     @property
     def _part(self) -> Path:

@@ -170,11 +170,6 @@ def without_hidden(address: str) -> str:
     return head + (mark + "&".join(kept) if kept and mark else "")
 
 
-def is_signature_only(text: str) -> bool:
-    """Return True if all that `without_secrets` takes from the URL are a protocol's parameters."""
-    return not has_hidden(without_secrets(text)) and not _USERINFO.match(text)
-
-
 def _settled(redact: Callable[[str], str], text: str) -> str:
     """Redact until nothing changes: what is left behind may read as another secret."""
     while (left := redact(text)) != text:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 from support.reports import HOSTILE, NOON, example, parse, png, text_of
+from support.sites import Silent
 from support.slides import deck
 from typer.testing import CliRunner
 
@@ -21,7 +22,6 @@ from mirror.engine import Threads
 from mirror.host import ImageHost
 from mirror.model import Finding, Rule
 from mirror.pipeline.parts import Parts, open_parts
-from mirror.pipeline.progress import Silent
 from mirror.pipeline.report import collect
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.repeats.evidence import RULE

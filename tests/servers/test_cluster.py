@@ -18,7 +18,7 @@ import pytest
 from support import faults
 from support.commands import picture, run
 from support.dask import Cluster, dask_cluster
-from support.sites import BUCKET, Blog
+from support.sites import BUCKET, Blog, Silent
 from support.slides import deck, encode
 from unit.test_engine import (  # noqa: F401  (the contract suite, with the engine of this module)
     test_a_bug_in_a_job_ends_the_map_and_starts_no_other,
@@ -38,7 +38,6 @@ from mirror.pipeline.apart import answer_requests, checked_workers, worker_probl
 from mirror.pipeline.dedupe import CompareJob
 from mirror.pipeline.parts import open_parts
 from mirror.pipeline.plan import FetchItem, Inventory, plan
-from mirror.pipeline.progress import Silent
 from mirror.pipeline.scan import scan
 from mirror.pipeline.shards import Shard
 from mirror.pipeline.store import StoreJob

@@ -56,6 +56,15 @@ class Recorder:
         self.findings.append(finding)
 
 
+class Silent:
+    """A `Progress` that drops every report."""
+
+    def stage(self, name: str, total: int | None, unit: str) -> None: ...
+    def advance(self, items: int = 1, size: int = 0, failed: int = 0) -> None: ...
+    def event(self, type: str, **members: object) -> None: ...
+    def finding(self, finding: Finding) -> None: ...
+
+
 @dataclass
 class Blog:
     """What a test works on: write posts, put images on the host, run a command, look."""

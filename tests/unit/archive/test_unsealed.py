@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mirror.archive.unsealed import Unsealed
+from mirror.archive.unsealed import UnsealedNames
 
 WRITER = """
 import os, pathlib, sys
-from mirror.archive.unsealed import Unsealed
-unsealed = Unsealed(pathlib.Path(sys.argv[1]), "place")
+from mirror.archive.unsealed import UnsealedNames
+unsealed = UnsealedNames(pathlib.Path(sys.argv[1]), "place")
 for name in sys.argv[2:]:
     unsealed.add(name)
 print(flush=True)
@@ -20,7 +20,7 @@ input()
 """
 
 
-def names(unsealed: Unsealed) -> list[str]:
+def names(unsealed: UnsealedNames) -> list[str]:
     return sorted(name for left in unsealed.abandoned().values() for name in left if name)
 
 
@@ -29,7 +29,7 @@ def test_the_names_of_a_run_count_as_left_behind_once_it_has_ended(tmp_path: Pat
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
         assert run.stdout
         run.stdout.readline()
-        unsealed = Unsealed(tmp_path, "place")
+        unsealed = UnsealedNames(tmp_path, "place")
         assert names(unsealed) == []
         run.kill()
     assert names(unsealed) == ["data/a", "data/b"]
@@ -39,21 +39,21 @@ def test_the_names_of_a_run_count_as_left_behind_once_it_has_ended(tmp_path: Pat
 
 
 def test_the_names_that_are_not_sealed_stay(tmp_path: Path) -> None:
-    first = Unsealed(tmp_path, "place")
+    first = UnsealedNames(tmp_path, "place")
     first.add("data/a")
     first.add("data/b")
     first.clear((), ["data/b"])
     first.add("data/c")
     del first
-    assert names(Unsealed(tmp_path, "place")) == ["data/b", "data/c"]
+    assert names(UnsealedNames(tmp_path, "place")) == ["data/b", "data/c"]
 
 
 def test_another_place_is_not_known(tmp_path: Path) -> None:
-    unsealed = Unsealed(tmp_path, "place")
+    unsealed = UnsealedNames(tmp_path, "place")
     assert not unsealed.is_complete
     unsealed.mark_complete()
     assert unsealed.is_complete
-    assert not Unsealed(tmp_path, "elsewhere").is_complete
+    assert not UnsealedNames(tmp_path, "elsewhere").is_complete
     unsealed.mark_unknown()
     assert not unsealed.is_complete
 
@@ -66,7 +66,7 @@ def test_no_link_is_followed(tmp_path: Path) -> None:
     (state / f"unsealed-{'0' * 16}.txt").symlink_to(secret)
     (state / "sealed.txt").symlink_to(secret)
     os.mkfifo(state / f"unsealed-{'1' * 16}.txt")
-    unsealed = Unsealed(state, "data/a")
+    unsealed = UnsealedNames(state, "data/a")
     assert unsealed.abandoned() == {}
     assert not unsealed.is_complete
     assert secret.read_bytes() == b"data/a\n"

@@ -9,9 +9,9 @@ from mirror.fetch import Validators
 from mirror.model import Blob, Digest, Fingerprint, Rule
 from mirror.pipeline.answers import Answer, dumps_answer, loads_answer
 from mirror.pipeline.shards import (
-    Header,
     Shard,
     ShardError,
+    ShardHeader,
     dumps_shard,
     loads_shard,
     settings_digest,
@@ -19,7 +19,7 @@ from mirror.pipeline.shards import (
 from mirror.urls.address import Address, canonical
 
 BLOB = Blob(Digest("ab" * 32), "cd" * 16, 9, "image/png", 3, 4, Fingerprint(5))
-HEADER = Header("1.0", "ef" * 32, False, Shard(1, 1))
+HEADER = ShardHeader("1.0", "ef" * 32, False, Shard(1, 1))
 
 addresses = st.text(min_size=1, max_size=20).map(lambda text: canonical(f"https://x/{text}"))
 texts = st.text(max_size=30).filter(lambda text: text.isprintable())

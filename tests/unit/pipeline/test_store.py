@@ -6,6 +6,7 @@ from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
+from support.sites import Silent
 
 from mirror.archive import Archive
 from mirror.config import DestinationSettings
@@ -13,7 +14,7 @@ from mirror.destinations import Destination
 from mirror.engine import Serial
 from mirror.manifest import Manifest
 from mirror.model import OCTETS, Asset, Blob, Digest, Key, Rule
-from mirror.pipeline.progress import FindingLog, Silent
+from mirror.pipeline.progress import FindingLog
 from mirror.pipeline.store import StoreJob, compare_listing, settle, store_missing
 from mirror.store import DirectoryStore, MemoryStore, UnreachableError
 from mirror.urls.address import Address
