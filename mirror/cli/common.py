@@ -32,7 +32,7 @@ from mirror.urls.redact import printable
 if TYPE_CHECKING:
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.progress import Progress
-    from mirror.pipeline.scan import Scanned
+    from mirror.pipeline.scan import SiteScan
 
 EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_FAILED, EXIT_REFUSED = range(5)
 _MAX_WARNINGS = 50  # of one rule are printed, without --verbose
@@ -129,7 +129,7 @@ def open_site(config: Config) -> Parts:
     return open_parts(config)
 
 
-def scan_posts(config: Config, paths: Sequence[Path] | None) -> Scanned:
+def scan_posts(config: Config, paths: Sequence[Path] | None) -> SiteScan:
     """Read the posts of the site, or those in `paths`."""
     from mirror.pipeline.scan import scan
 

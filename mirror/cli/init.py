@@ -21,7 +21,7 @@ from mirror.urls.redact import printable
 if TYPE_CHECKING:
     from mirror.generators import SiteGenerator
     from mirror.pipeline.init import PostHost
-    from mirror.pipeline.scan import Scanned
+    from mirror.pipeline.scan import SiteScan
 
 _MAX_BYTES = 64 << 20  # of a file of an upload tool or a site generator
 
@@ -220,7 +220,7 @@ def _relative(path: Path, root: Path) -> str:
     return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
 
 
-def _hosts(scanned: Scanned) -> list[PostHost]:
+def _hosts(scanned: SiteScan) -> list[PostHost]:
     from mirror.pipeline.init import PostHost
     from mirror.urls.address import canonical, host_of, identity
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mirror.manifest import Manifest
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.rewrite import ByManifest, PostEdit
-    from mirror.pipeline.scan import Scanned
+    from mirror.pipeline.scan import SiteScan
 
 _MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
 
@@ -129,7 +129,7 @@ def rewrite(
 
 
 def _left_lines(
-    scanned: Scanned, parts: Parts, manifest: Manifest, changed: Sequence[PostEdit]
+    scanned: SiteScan, parts: Parts, manifest: Manifest, changed: Sequence[PostEdit]
 ) -> list[str]:
     """Return the lines about images of sources that stay where they are."""
     from mirror.pipeline.scan import images_left, not_asked_for

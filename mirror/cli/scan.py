@@ -21,7 +21,7 @@ from mirror.console import Style, for_log, print_json, say
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
-    from mirror.pipeline.scan import HostRow, Scanned
+    from mirror.pipeline.scan import HostRow, SiteScan
 
 _MAX_MEDIA_TYPE = 100
 
@@ -92,7 +92,7 @@ def _print_hosts(rows: Sequence[HostRow]) -> None:
         say(f"{row.name:<{width}}  {counts}  {row.source or '-'}")
 
 
-def _scan_summary(scanned: Scanned, everything: bool) -> str:
+def _scan_summary(scanned: SiteScan, everything: bool) -> str:
     images = sum(1 for _ in scanned.references())
     quoted = sum(1 for _ in scanned.references(quoted=True)) - images
     posts = count_text(len(scanned.posts), "post")

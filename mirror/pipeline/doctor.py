@@ -28,7 +28,7 @@ from mirror.pipeline.origins import open_bucket, open_fetcher
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.rewrite import unfollowed_links
-from mirror.pipeline.scan import Scanned, scan
+from mirror.pipeline.scan import SiteScan, scan
 from mirror.pipeline.verify import former_references
 from mirror.records import Record, RecordError
 from mirror.rewrites import Rewrite
@@ -134,7 +134,7 @@ class Survey:
 
 
 def survey(
-    scanned: Scanned,
+    scanned: SiteScan,
     locator: Locator,
     destinations: Sequence[Destination],
     manifest: Manifest | ManifestError,
@@ -171,7 +171,7 @@ def _check_posts(seen: Survey, sources: int) -> Iterator[Check]:
 
 
 def _check_former_addresses(
-    scanned: Scanned, rewrites: Record[Sequence[Rewrite]], destinations: Sequence[Destination]
+    scanned: SiteScan, rewrites: Record[Sequence[Rewrite]], destinations: Sequence[Destination]
 ) -> Iterator[Check]:
     """Yield a failure if posts show an address that the mirror had before, as far as is known."""
     name = "former addresses"

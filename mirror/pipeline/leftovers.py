@@ -26,7 +26,7 @@ from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
 from mirror.pipeline.hold import find_suspects
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.scan import Scanned, scan, source_names
+from mirror.pipeline.scan import SiteScan, scan, source_names
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
 from mirror.posts import PostTree
@@ -142,7 +142,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
 _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 
 
-def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> Scanned:
+def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> SiteScan:
     """Scan the posts; a named file that is no Markdown is none, nor does a folder need to have any.
 
     In a data file an address is no visible text, as it would be in a post.
@@ -150,14 +150,14 @@ def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> Scanned:
     if not paths:
         return scan(*posts.find())
     named = [path for path in paths if path.suffix.lower() in _MARKDOWN or not path.is_file()]
-    scanned = scan(*posts.find(named)) if named else Scanned()
+    scanned = scan(*posts.find(named)) if named else SiteScan()
     scanned.findings = [
         finding for finding in scanned.findings if finding.rule is not Rule.NO_POSTS
     ]
     return scanned
 
 
-def _manifest_of(file: ManifestFile, locator: Locator, scanned: Scanned) -> Manifest:
+def _manifest_of(file: ManifestFile, locator: Locator, scanned: SiteScan) -> Manifest:
     """Return what the manifest has of the posts' images; nothing before the first `sync`."""
     return file.select((), source_names(scanned, locator)) if file.exists() else Manifest()
 
@@ -191,7 +191,7 @@ def _counts(leftovers: Iterable[Leftover]) -> dict[str, int]:
 class Reasons:
     """Tells why a reference of a post still names a source."""
 
-    scanned: Scanned
+    scanned: SiteScan
     locator: Locator
     manifest: Manifest
     destinations: Sequence[Destination]
@@ -221,7 +221,7 @@ class Reasons:
 
 
 def _in_posts(
-    scanned: Scanned, finder: MentionFinder, reasons: Reasons, findings: FindingLog
+    scanned: SiteScan, finder: MentionFinder, reasons: Reasons, findings: FindingLog
 ) -> Iterator[Leftover]:
     for entry in scanned.posts:
         data = entry.post.read()

@@ -20,7 +20,7 @@ from mirror.manifest import Manifest
 from mirror.model import Finding, Key, Outcome, Rule, is_reserved
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.scan import Scanned, scan
+from mirror.pipeline.scan import SiteScan, scan
 from mirror.site_index import (
     SiteIndexError,
     index_key,
@@ -251,7 +251,7 @@ def _doubts_about_manifest(manifest: Manifest) -> Iterator[Finding]:
         yield Finding(Rule.PRUNE_REFUSED, "the manifest", message)
 
 
-def _doubts_about_posts(scanned: Scanned, findings: Sequence[Finding]) -> Iterator[Finding]:
+def _doubts_about_posts(scanned: SiteScan, findings: Sequence[Finding]) -> Iterator[Finding]:
     failed = [finding for finding in findings if finding.rule.outcome is Outcome.FAILURE]
     if failed:
         message = (
@@ -284,7 +284,7 @@ def _doubts_about_number(
 # --- What posts still show --------------------------------------------------------------------
 
 
-def _texts(scanned: Scanned) -> Iterator[tuple[str, str] | Finding]:
+def _texts(scanned: SiteScan) -> Iterator[tuple[str, str] | Finding]:
     """Yield the name of every post with its text, and with its URLs as decoded.
 
     The scanner decodes a host that is spelled in other ways, which the text does not show. A post

@@ -26,7 +26,7 @@ from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
-from mirror.pipeline.scan import HostRow, Scanned, host_table, scan
+from mirror.pipeline.scan import HostRow, SiteScan, host_table, scan
 from mirror.pipeline.verify import verify_posts
 from mirror.repeats.evidence import Evidence, Pair
 from mirror.repeats.groups import RepeatGroup, find_groups, find_refused
@@ -133,7 +133,7 @@ def collect(
 class Usage:
     """The assets that the posts show, reference by reference."""
 
-    scanned: Scanned
+    scanned: SiteScan
     manifest: Manifest
     locator: Locator
     destinations: Sequence[Destination]
@@ -366,7 +366,7 @@ def mark_mirror(
 
 
 def totals(
-    scanned: Scanned, manifest: Manifest, not_mirrored: Missing, hosts: Iterable[HostTotals]
+    scanned: SiteScan, manifest: Manifest, not_mirrored: Missing, hosts: Iterable[HostTotals]
 ) -> Totals:
     return Totals(
         posts=len(scanned.posts),

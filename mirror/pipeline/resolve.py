@@ -11,7 +11,7 @@ from mirror.destinations import Destination, asset_of
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest, Finding, Reference, Rule
 from mirror.pipeline.post_images import Place, PostImage
-from mirror.pipeline.scan import Scanned
+from mirror.pipeline.scan import SiteScan
 from mirror.posts import Post
 from mirror.urls.address import Url, identity
 from mirror.urls.sources import Locator
@@ -36,7 +36,7 @@ class ResolvedReference:
 class ResolvedReferences:
     """Every image reference of the posts, looked up among the mirrored objects."""
 
-    scanned: Scanned
+    scanned: SiteScan
     destinations: Sequence[Destination]
     manifest: Manifest
 

@@ -38,7 +38,7 @@ from mirror.pipeline.packed_references import PackedReferences
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.repeat_proof import RepeatProof
-from mirror.pipeline.scan import Scanned, ScannedPost
+from mirror.pipeline.scan import ScannedPost, SiteScan
 from mirror.pipeline.source_proof import SourceProof
 from mirror.posts import Post, sweep_beside
 from mirror.rewrites import Memory, PostSnapshot, Rewrite, is_source
@@ -361,7 +361,7 @@ class PostEdit:
 
 
 def repoint(
-    scanned: Scanned, post: ScannedPost, recalled: Mapping[Reference, Rewrite], resolve: Resolve
+    scanned: SiteScan, post: ScannedPost, recalled: Mapping[Reference, Rewrite], resolve: Resolve
 ) -> Iterator[Edit | Finding]:
     """Yield an edit for each reference that `resolve` has a new URL for, and its findings."""
     for ref in post.references:
@@ -689,7 +689,7 @@ class Context:
     parts, if it was loaded already.
     """
 
-    scanned: Scanned
+    scanned: SiteScan
     progress: Progress
     write: bool
     parts: Parts | None = None

@@ -34,7 +34,7 @@ class ScannedPost:
 
 
 @dataclass(slots=True)
-class Scanned:
+class SiteScan:
     """All posts in the order of their names, with what was found in them."""
 
     posts: list[ScannedPost] = field(default_factory=list)
@@ -106,9 +106,9 @@ class Scanned:
         return PostImages(self.references(), count, locator, is_mirrored)
 
 
-def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
+def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> SiteScan:
     """Read and scan `posts`. A post that cannot be read, or that is no text, is a finding."""
-    scanned = Scanned(findings=list(findings))
+    scanned = SiteScan(findings=list(findings))
     for post in posts:
         data = post.read()
         if isinstance(data, Finding):
@@ -119,7 +119,7 @@ def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> Scanned:
 
 
 def not_asked_for(
-    scanned: Scanned, locator: Locator, manifest: Manifest, ignored: Container[str]
+    scanned: SiteScan, locator: Locator, manifest: Manifest, ignored: Container[str]
 ) -> set[str]:
     """Return the images under `[[ignore]]` that the manifest lacks, by identity of the address."""
     located = (locator.locate(reference.url) for _, reference in scanned.references())
@@ -132,7 +132,7 @@ def not_asked_for(
 
 
 def images_left(
-    scanned: Scanned,
+    scanned: SiteScan,
     locator: Locator,
     destinations: Sequence[Destination],
     not_asked: Container[str],
@@ -157,7 +157,7 @@ def images_left(
     return count
 
 
-def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:
+def signatures(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
     """Report the references that publish a signature or a key with an image of a source."""
     for post, ref in scanned.references():
         if ref.url.raw != ref.url.public and locator.locate(ref.url) is not None:
@@ -172,7 +172,7 @@ def signatures(scanned: Scanned, locator: Locator) -> Iterator[Finding]:
             )
 
 
-def source_names(scanned: Scanned, locator: Locator) -> TextFilter:
+def source_names(scanned: SiteScan, locator: Locator) -> TextFilter:
     """Return the identities of the images of sources that the posts show, to select them by."""
     located = (locator.locate(reference.url) for _, reference in scanned.references())
     return TextFilter(identity(image.address) for image in located if image is not None)
@@ -205,7 +205,7 @@ class HostRow:
         return {"host": self.name, **counts, "sources": sorted(self.sources)}
 
 
-def host_table(scanned: Scanned, locator: Locator) -> list[HostRow]:
+def host_table(scanned: SiteScan, locator: Locator) -> list[HostRow]:
     """Sum up the hosts, those with most images first and local images last."""
     rows: dict[str, HostRow] = {}
     for post, ref in scanned.references():

@@ -57,7 +57,7 @@ from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import ResolvedReferences, find_orphans, images_behind
-from mirror.pipeline.scan import Scanned, scan, signatures
+from mirror.pipeline.scan import SiteScan, scan, signatures
 from mirror.pipeline.shard_run import run_shard
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
@@ -119,7 +119,7 @@ class _Snapshot:
     that lead to the mirror.
     """
 
-    scanned: Scanned
+    scanned: SiteScan
     settled: Manifest
     saved: Checksums
     images: Sequence[PostImage]
@@ -129,7 +129,7 @@ class _Snapshot:
     @classmethod
     def of(
         cls,
-        scanned: Scanned,
+        scanned: SiteScan,
         loaded: tuple[Manifest, Checksums],
         destinations: Sequence[Destination],
         locator: Locator,

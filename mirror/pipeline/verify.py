@@ -71,7 +71,7 @@ from mirror.urls.sources import Locator
 if TYPE_CHECKING:
     from mirror.pages import SiteAddress
     from mirror.pipeline.built_site import SiteCheck
-    from mirror.pipeline.scan import Scanned
+    from mirror.pipeline.scan import SiteScan
 
 _READERS = 16
 _STEP = 100  # objects of a listing between two movements of the progress bar
@@ -663,7 +663,7 @@ def _check_site(
 # --- Posts ------------------------------------------------------------------------------------
 
 
-def _posts_layer(scanned: Scanned, differences: Iterable[Finding], progress: Progress) -> Layer:
+def _posts_layer(scanned: SiteScan, differences: Iterable[Finding], progress: Progress) -> Layer:
     # Elsewhere no posts are no work; a check of the posts that looked at none must not pass.
     scan_findings = [
         replace(finding, rule=Rule.POSTS_UNCHECKED) if finding.rule is Rule.NO_POSTS else finding
@@ -674,7 +674,7 @@ def _posts_layer(scanned: Scanned, differences: Iterable[Finding], progress: Pro
     return Layer("posts", [post.post.name for post in scanned.posts], findings)
 
 
-def _keys_shown(scanned: Scanned, destinations: Sequence[Destination]) -> TextFilter:
+def _keys_shown(scanned: SiteScan, destinations: Sequence[Destination]) -> TextFilter:
     """Return the keys behind the mirrored URLs of the posts, and behind those that look like it."""
     urls = (post.from_root(ref.url) for post, ref in scanned.references())
     return TextFilter(
@@ -686,7 +686,7 @@ def _keys_shown(scanned: Scanned, destinations: Sequence[Destination]) -> TextFi
 
 
 def former_references(
-    scanned: Scanned, former: Container[str], destinations: Sequence[Destination]
+    scanned: SiteScan, former: Container[str], destinations: Sequence[Destination]
 ) -> Iterator[Finding]:
     """Yield the references to mirrored URLs that no destination has any more."""
     for post, reference in scanned.references():
@@ -714,7 +714,7 @@ def verify_posts(
     locator: Locator,
     ignored: Container[str],
     manifest: Manifest,
-    scanned: Scanned,
+    scanned: SiteScan,
     reasons: Mapping[str, str],
 ) -> Iterator[Finding]:
     """Yield the images of our sources that are not mirrored, and mirrored URLs without an asset.

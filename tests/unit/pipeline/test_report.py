@@ -10,7 +10,7 @@ import pytest
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest
 from mirror.pipeline.report import Usage, count_pictures, first_groups, first_pictures, growth
-from mirror.pipeline.scan import Scanned
+from mirror.pipeline.scan import SiteScan
 from mirror.posts import Post
 from mirror.repeats.groups import RepeatGroup
 from mirror.urls.address import Address
@@ -43,7 +43,7 @@ def test_the_pictures_that_posts_show_come_before_the_others_as_far_as_there_is_
     assets = [_asset(number) for number in range(5)]
     repeat = _asset(9, assets[0])
     manifest = Manifest({asset.digest: asset for asset in (*assets, repeat)})
-    scanned = Scanned()
+    scanned = SiteScan()
     text = "".join(f"![](https://h.example/{number}.png)\n" for number in (9, 3, 1, 3))
     scanned.add(Post("a.md", Path("a.md")), text.encode())
     locator = Locator([Source("s", ("https://h.example/",))])

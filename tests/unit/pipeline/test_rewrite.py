@@ -11,7 +11,7 @@ import pytest
 from mirror.markdown import find_references
 from mirror.model import Finding, Form, Rule
 from mirror.pipeline.rewrite import Edit, PostEdit, diff, edit_post, edit_where_possible, point_back
-from mirror.pipeline.scan import Scanned, ScannedPost, scan
+from mirror.pipeline.scan import ScannedPost, SiteScan, scan
 from mirror.posts import Post
 from mirror.rewrites import Rewrite
 
@@ -75,7 +75,7 @@ CRAFTED = [
 
 
 def scanned(text: str, name: str) -> ScannedPost:
-    posts = Scanned()
+    posts = SiteScan()
     posts.add(Post(name, Path(name)), text.encode())
     return posts.posts[0]
 
