@@ -5,7 +5,8 @@ Read in this order:
 - `values`: what a report says, as values; `Report` is all of it
 - `words`: a picture, a rule and evidence in words
 - `html`: elements in which text cannot become markup
-- `sections`: the page's sections, out of values, words and elements
+- `sections`: the head and the sections of the page; pictures and repeats are `tiles`, the chart is
+  `growth`
 - `page.html`, `style.css`, `script.js`: what stands around them
 
 The page's content security policy lets it load nothing, and run nothing but its own script, which

@@ -63,3 +63,21 @@ def _attribute(key: str, value: str | int | bool | None) -> str:
     if name in ("href", "src") and not text.startswith(_LINKS):
         raise ValueError(f"{name} leads neither to the web nor into the page: {printable(text)!r}")
     return f' {name}="{escape(printable(text))}"'
+
+
+def lead(*text: str | Html) -> Html:
+    """Return the paragraph that opens a section."""
+    return tag("p", text, class_="lead")
+
+
+def table(caption: str, kind: str, head: Iterable[Html], rows: Iterable[Html]) -> Html:
+    """Return a table of the class `kind` in a box that scrolls."""
+    inner = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", head)),
+        tag("tbody", rows),
+        class_=kind,
+    )
+    # The table is wider than a telephone. Its box scrolls, also by keyboard.
+    return tag("div", inner, class_="scroll", tabindex=0, role="region", aria_label=caption)

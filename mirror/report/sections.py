@@ -1,41 +1,22 @@
-"""The sections of the page. Each yields a few elements at a time, so the page can be streamed.
+"""The page from its head to its last section. Each yields a few elements, so it can be streamed.
 
-In the order of the page: head, summary and hosts, findings, pictures, repeats, growth.
+Summary, hosts and findings are here; pictures and repeats in `tiles`, the chart in `growth`.
 """
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from urllib.parse import unquote
 
 from mirror.amounts import count_text, size_text
 from mirror.model import Finding, Outcome, Rule
-from mirror.repeats.evidence import Evidence
-from mirror.report.html import Html, join, tag
-from mirror.report.values import (
-    Growth,
-    HostTotals,
-    LookAlikes,
-    PictureTile,
-    PostLine,
-    RepeatTile,
-    Report,
-)
-from mirror.report.words import (
-    OUTCOMES,
-    facts,
-    figures,
-    shortened,
-    title,
-)
+from mirror.report.growth import growth
+from mirror.report.html import Html, join, lead, table, tag
+from mirror.report.tiles import look_alikes, pictures, repeats
+from mirror.report.values import HostTotals, Report
+from mirror.report.words import OUTCOMES, TEXT_LENGTH, shortened, title
 
 _MOST_ROWS = 1000  # in the table of one rule
-_MOST_LINES = 4  # of posts, in a tile
-_MOST_SOURCES = 2  # in a tile
-_CHUNK_TILES = 60  # in one list
-_TEXT_LENGTH = 160  # in characters; a longer text is shortened
 
 
 # --- Head -------------------------------------------------------------------------------------
@@ -104,12 +85,12 @@ def sections(report: Report) -> Iterator[Html]:
     yield _summary(report)
     yield from _section("hosts", "Hosts", _hosts(report.hosts))
     yield from _section("findings", "Findings", _findings(report))
-    yield from _section("repeats", "Repeats", _repeats(report))
+    yield from _section("repeats", "Repeats", repeats(report))
     if report.look_alikes:
-        yield from _section("apart", "Alike, and kept apart", _look_alikes(report))
+        yield from _section("apart", "Alike, and kept apart", look_alikes(report))
     if report.growth:
-        yield from _section("growth", "Growth of the archive", _growth(report.growth))
-    yield from _section("pictures", "Pictures", _pictures(report))
+        yield from _section("growth", "Growth of the archive", growth(report.growth))
+    yield from _section("pictures", "Pictures", pictures(report))
 
 
 def _section(anchor: str, name: str, body: Iterable[Html]) -> Iterator[Html]:
@@ -117,10 +98,6 @@ def _section(anchor: str, name: str, body: Iterable[Html]) -> Iterator[Html]:
     yield tag("h2", name, id=anchor)
     yield from body
     yield Html("</section>\n")
-
-
-def _lead(*text: str | Html) -> Html:
-    return tag("p", text, class_="lead")
 
 
 # --- Summary and hosts ------------------------------------------------------------------------
@@ -150,14 +127,14 @@ def _summary(report: Report) -> Html:
 
 def _hosts(hosts: Sequence[HostTotals]) -> Iterator[Html]:
     if not hosts:
-        yield _lead("The posts show no image of any host.")
+        yield lead("The posts show no image of any host.")
         return
-    yield _lead("Where the images come from. Hosts without a source are not yours to mirror.")
+    yield lead("Where the images come from. Hosts without a source are not yours to mirror.")
     names = ("Source", "Images", "Mirrored", "Size", "Shown", "Posts")
     head = [tag("th", "Host", scope="col"), tag("th", names[0], scope="col")]
     head += [tag("th", name, scope="col", class_="number") for name in names[1:]]
     head.insert(3, tag("td"))
-    yield _table("Images by host", "hosts", head, map(_host_row, hosts))
+    yield table("Images by host", "hosts", head, map(_host_row, hosts))
 
 
 def _host_row(host: HostTotals) -> Html:
@@ -191,30 +168,18 @@ def _bar(share: float) -> Html:
     )
 
 
-def _table(caption: str, kind: str, head: Iterable[Html], rows: Iterable[Html]) -> Html:
-    table = tag(
-        "table",
-        tag("caption", caption),
-        tag("thead", tag("tr", head)),
-        tag("tbody", rows),
-        class_=kind,
-    )
-    # The table is wider than a telephone. Its box scrolls, also by keyboard.
-    return tag("div", table, class_="scroll", tabindex=0, role="region", aria_label=caption)
-
-
 # --- Findings ---------------------------------------------------------------------------------
 
 
 def _findings(report: Report) -> Iterator[Html]:
     when = report.last_sync
     if when is None:
-        yield _lead("No finding of a sync is on record here; these come from the posts alone.")
+        yield lead("No finding of a sync is on record here; these come from the posts alone.")
     else:
         moment = tag(
             "time", f"{when:%Y-%m-%d %H:%M %Z}", datetime=when.isoformat(timespec="minutes")
         )
-        yield _lead("What the last sync (", moment, ") could not do, and what the posts show now.")
+        yield lead("What the last sync (", moment, ") could not do, and what the posts show now.")
     if not report.findings:
         yield tag("p", "Nothing to report.", class_="card")
     gravity = list(OUTCOMES)
@@ -237,15 +202,15 @@ def _rule(rule: Rule, findings: Sequence[Finding]) -> Iterator[Html]:
         class_="rule",
     )
     head = (tag("th", column, scope="col") for column in ("Where", "What and why"))
-    yield _table(name, "findings", head, map(_finding_row, findings[:_MOST_ROWS]))
+    yield table(name, "findings", head, map(_finding_row, findings[:_MOST_ROWS]))
     if len(findings) > _MOST_ROWS:
         yield tag("p", f"and {len(findings) - _MOST_ROWS:,} more", class_="quiet")
 
 
 def _finding_row(finding: Finding) -> Html:
-    place = shortened(finding.place, 2 * _TEXT_LENGTH)
+    place = shortened(finding.place, 2 * TEXT_LENGTH)
     subject = (
-        shortened(finding.subject, 2 * _TEXT_LENGTH) if finding.subject != finding.place else None
+        shortened(finding.subject, 2 * TEXT_LENGTH) if finding.subject != finding.place else None
     )
     return tag(
         "tr",
@@ -253,265 +218,6 @@ def _finding_row(finding: Finding) -> Html:
         tag(
             "td",
             subject and tag("span", subject, class_="subject mono", dir="auto"),
-            shortened(finding.message, 6 * _TEXT_LENGTH),
+            shortened(finding.message, 6 * TEXT_LENGTH),
         ),
     )
-
-
-# --- Pictures ---------------------------------------------------------------------------------
-
-
-def _pictures(report: Report) -> Iterator[Html]:
-    pictures = report.pictures
-    if not pictures:
-        yield _lead("None is mirrored yet; ", tag("code", "mirror sync"), " does it.")
-        return
-    if report.pictures_left_out:
-        yield _lead(
-            f"The first {len(pictures):,} of {len(pictures) + report.pictures_left_out:,} pictures "
-            "that are no repeats, in the order in which the posts show them. ",
-            tag("code", "mirror report PATHS"),
-            " shows those of the posts below PATHS first.",
-        )
-    else:
-        yield _lead("Every picture that is no repeat, in the order in which the posts show them.")
-    yield tag(
-        "form",
-        tag("label", "Filter by name, address or post", for_="words"),
-        tag("input", id="words", type="search", autocomplete="off", spellcheck="false"),
-        tag("output", for_="words", role="status"),
-        id="filter",
-        role="search",
-        hidden=True,
-    )
-    yield Html('<div id="tiles">\n')
-    for start in range(0, len(pictures), _CHUNK_TILES):
-        chunk = pictures[start : start + _CHUNK_TILES]
-        name = f"Pictures {start + 1:,} to {start + len(chunk):,}"
-        # A browser lays out only the lists in sight, so thousands of pictures scroll smoothly.
-        yield Html(f'<ul class="grid plain chunk" role="list" aria-label="{name}">\n')
-        for picture in chunk:
-            yield tag("li", _tile(picture), class_="tile")
-            yield Html("\n")
-        yield Html("</ul>\n")
-    yield Html("</div>")
-
-
-def _tile(picture: PictureTile, *more: Html | None) -> Html:
-    name = shortened(picture.name, _TEXT_LENGTH // 2)
-    linked = tag("a", name, href=picture.url, rel="noreferrer") if _is_web(picture.url) else name
-    return join(
-        (
-            _well(picture, name),
-            tag(
-                "div",
-                tag("p", linked, class_="name", dir="auto"),
-                tag("p", facts(picture.blob), class_="facts"),
-                _addresses(picture.sources),
-                _post_lines(picture.lines),
-                *more,
-                class_="about",
-            ),
-        )
-    )
-
-
-def _is_web(url: str | None) -> bool:
-    return url is not None and url.startswith(("https://", "http://"))
-
-
-def _well(picture: PictureTile, name: str) -> Html:
-    small = picture.thumbnail
-    if small is None:
-        return tag("div", picture.no_preview or "no preview", class_="well")
-    image = tag(
-        "img",
-        alt=name,
-        width=small.width,
-        height=small.height,
-        loading="lazy",
-        decoding="async",
-        src=f"data:{small.media_type};base64,{b64encode(small.data).decode()}",
-    )
-    return tag("div", image, class_="well")
-
-
-def _addresses(sources: Sequence[str]) -> Html | None:
-    if not sources:
-        return None
-    texts = (
-        shortened(unquote(url.partition("//")[2]), _TEXT_LENGTH) for url in sources[:_MOST_SOURCES]
-    )
-    lines = [tag("p", text, class_="address", dir="auto") for text in texts]
-    if len(sources) > _MOST_SOURCES:
-        more = f"and {len(sources) - _MOST_SOURCES:,} more with the same bytes"
-        lines.append(tag("p", more, class_="address"))
-    return join(lines)
-
-
-def _post_lines(lines: Sequence[PostLine]) -> Html:
-    if not lines:
-        return tag("p", "in no post now", class_="places quiet")
-    items = [
-        tag("li", f"{shortened(line.post, _TEXT_LENGTH)}:{line.number}", dir="auto")
-        for line in lines[:_MOST_LINES]
-    ]
-    if len(lines) > _MOST_LINES:
-        items.append(tag("li", f"and {len(lines) - _MOST_LINES:,} more", class_="quiet"))
-    return tag("ul", items, class_="places mono", role="list")
-
-
-# --- Repeats ----------------------------------------------------------------------------------
-
-
-def _repeats(report: Report) -> Iterator[Html]:
-    groups = report.groups
-    if not groups and not report.groups_left_out:
-        yield _lead("No picture is a repeat of another.")
-        return
-    yield _lead(
-        "Each group is one picture. Posts show the first; every original stays in the archive. ",
-        tag("code", "mirror dupes --split"),
-        " takes one out again.",
-    )
-    if report.groups_left_out:
-        yield _lead(
-            f"Shown: {count_text(len(groups), 'group')}, the largest first. ",
-            tag("code", "mirror dupes"),
-            f" lists the {report.groups_left_out:,} more.",
-        )
-    for number, group in enumerate(groups, start=1):
-        yield _group(
-            f"Group {number:,}: {shortened(group.canonical.name, _TEXT_LENGTH // 2)}",
-            tag("li", _role("Shown in posts"), _tile(group.canonical), class_="tile kept"),
-            *(tag("li", *_repeat(repeat), class_="tile") for repeat in group.repeats),
-        )
-
-
-def _group(name: str, *tiles: Html) -> Html:
-    return tag(
-        "article",
-        tag("h3", name, dir="auto"),
-        tag("ul", tiles, class_="plain", role="list"),
-        class_="group",
-    )
-
-
-def _role(text: str) -> Html:
-    return tag("p", text, class_="role")
-
-
-def _repeat(repeat: RepeatTile) -> Iterator[Html]:
-    yield _role("Repeat")
-    digest = repeat.picture.blob.digest.hex
-    if repeat.is_reviewed:
-        why = tag("p", "A person said so.", class_="why")
-    elif repeat.evidence is None:
-        why = tag("p", "No evidence is on record.", class_="why")
-    else:
-        why = _evidence(repeat.evidence)
-    yield _tile(repeat.picture, why, tag("p", digest[:16], class_="mono quiet"))
-
-
-def _evidence(evidence: Evidence) -> Html:
-    pairs = ((tag("dt", name), tag("dd", value)) for name, value in figures(evidence))
-    return tag(
-        "div",
-        tag("p", evidence.sentence),
-        tag("details", tag("summary", "Figures"), tag("dl", pairs, class_="figures")),
-        class_="why",
-    )
-
-
-def _look_alikes(report: Report) -> Iterator[Html]:
-    count = len(report.look_alikes)
-    part = "" if count == report.look_alike_count else f" Shown: the nearest {count:,}."
-    yield _lead(
-        count_text(report.look_alike_count, "pair"),
-        f" whose fingerprints are close, and whose pixels are not the same picture.{part}",
-    )
-    for pair in report.look_alikes:
-        yield _pair(pair)
-
-
-def _pair(pair: LookAlikes) -> Html:
-    names = f"{pair.first.name} and {pair.second.name}"
-    return _group(
-        shortened(names, _TEXT_LENGTH),
-        tag("li", _tile(pair.first), class_="tile"),
-        tag("li", _tile(pair.second, _evidence(pair.evidence)), class_="tile"),
-    )
-
-
-# --- Growth -----------------------------------------------------------------------------------
-
-# In units of the chart: its size, the room around the bars, and the most that a bar takes.
-_WIDTH, _HEIGHT = 760, 200
-_LEFT, _BELOW, _ABOVE = 64, 24, 10
-_BAR_STEP = 90
-_BAR_SHARE = 0.76  # of a step; the rest is the gap between two bars
-_ROUNDING = 3.0
-
-
-def _growth(growth: Sequence[Growth]) -> Iterator[Html]:
-    last = growth[-1]
-    yield _lead(
-        f"{count_text(last.count, 'original')}, {size_text(last.size)}, by the dates of the files."
-    )
-    head = [tag("th", "Until", scope="col")]
-    head += [tag("th", name, scope="col", class_="number") for name in ("Originals", "Size")]
-    rows = (
-        tag(
-            "tr",
-            tag("th", point.label, scope="row"),
-            tag("td", point.count, class_="number"),
-            tag("td", size_text(point.size), class_="number"),
-        )
-        for point in growth
-    )
-    table = _table("Growth of the archive", "growth", head, rows)
-    yield tag(
-        "div",
-        _chart(growth) if len(growth) > 1 else None,
-        tag("details", tag("summary", "As a table"), table),
-        class_="card",
-    )
-
-
-def _chart(growth: Sequence[Growth]) -> Html:
-    top = max(1, *(point.size for point in growth))
-    step = min((_WIDTH - _LEFT) / len(growth), _BAR_STEP)
-    room = _HEIGHT - _BELOW - _ABOVE
-    parts = [_rule_line(top * share / 2, top, room) for share in (1, 2)]
-    for number, point in enumerate(growth):
-        height = room * point.size / top
-        parts.append(
-            tag(
-                "rect",
-                x=f"{_LEFT + number * step + step * (1 - _BAR_SHARE) / 2:.1f}",
-                y=f"{_ABOVE + room - height:.1f}",
-                width=f"{step * _BAR_SHARE:.1f}",
-                height=f"{height:.1f}",
-                rx=f"{min(_ROUNDING, step / 4):.1f}",
-                class_="done",
-            )
-        )
-    ends = (_LEFT, growth[0].label, "start"), (_LEFT + len(growth) * step, growth[-1].label, "end")
-    for x, label, anchor in ends:
-        parts.append(tag("text", label, x=f"{x:.1f}", y=_HEIGHT - 6, text_anchor=anchor))
-    label = f"The archive grew to {size_text(growth[-1].size)} from {growth[0].label} on."
-    return tag(
-        "svg",
-        parts,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        role="img",
-        aria_label=label,
-        class_="chart",
-    )
-
-
-def _rule_line(value: float, top: int, room: int) -> Html:
-    y = f"{_ABOVE + room * (1 - value / top):.1f}"
-    line = tag("line", x1=_LEFT, x2=_WIDTH, y1=y, y2=y, class_="rule-line")
-    label = size_text(value)
-    return join((line, tag("text", label, x=_LEFT - 8, y=y, dy="0.35em", text_anchor="end")))

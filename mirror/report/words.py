@@ -8,6 +8,7 @@ from mirror.amounts import size_text
 from mirror.model import Blob, Outcome, Rule
 from mirror.repeats.evidence import STATISTICS, Evidence
 
+TEXT_LENGTH = 160  # in characters; a longer text is shortened
 _KINDS = {"image/jpeg": "JPEG", "image/svg+xml": "SVG", "image/x-icon": "ICO"}
 _SPELLED = {"svg": "SVG", "url": "URL", "urls": "URLs"}
 OUTCOMES = {
