@@ -104,7 +104,8 @@ class BucketArchive:
 
 
 @pytest.fixture
-def archive(site: Blog, server: Server) -> BucketArchive:
+def archive(site: Blog, server: Server, monkeypatch: pytest.MonkeyPatch) -> BucketArchive:
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS")  # a busy server answers 500 now and then
     made = BucketArchive(site, server)
     site.configure(made.table)
     return made

@@ -152,4 +152,4 @@ def test_verify_names_what_the_archive_never_saw(site: Blog) -> None:
     assert ran.code == 0
     (line,) = [line for line in ran.out.splitlines() if "M216" in line]
     assert f"{BUCKET}other.png" in line
-    assert "line 2 of the manifest" in line
+    assert "line 2 of images.jsonl" in line
