@@ -10,6 +10,8 @@ from pathlib import Path
 import mirror
 
 PACKAGE = Path(mirror.__file__).parent
+TESTS = Path(__file__).parent
+PICTURE = TESTS.parents[1] / "ARCHITECTURE.md"
 RANKS = [
     ("main", "__main__", "start"),
     ("cli",),
@@ -72,6 +74,18 @@ def inner_imports() -> Iterator[tuple[str, str, str]]:
 
 def test_every_module_is_in_the_picture() -> None:
     assert {room for room, *_ in modules()} <= RANK.keys()
+
+
+def test_the_table_of_rooms_names_each_room() -> None:
+    table = PICTURE.read_text("utf-8").partition("## The house")[2].partition("## Where is")[0]
+    rooms = {name for rooms in RANKS for name in rooms if name != "__main__"}
+    named = {room for room in rooms if f"`{room}/`" in table or f"`{room}.py`" in table}
+    assert rooms - named == set()
+
+
+def test_the_folders_of_unit_tests_are_rooms() -> None:
+    folders = {path.name for path in TESTS.iterdir() if (path / "__init__.py").is_file()}
+    assert folders - {"benchmarks"} <= RANK.keys()
 
 
 def test_imports_point_downwards() -> None:
