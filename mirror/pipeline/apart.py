@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from itertools import chain
+from pathlib import Path
 from secrets import token_hex
 
 from mirror.archive import Archive
@@ -20,6 +22,7 @@ from mirror.pipeline.plan import FetchItem
 from mirror.records import unwritable
 from mirror.repeats.reviews import Reviews
 from mirror.store import CredentialsError, DirectoryStore, Store, StoreError
+from mirror.urls.sources import Source
 
 _PROOF = "workers"  # the file that proves to a worker that it has the folder
 _CHECKED_KEY = Key("mirror-worker-check")
@@ -85,7 +88,8 @@ def worker_problems(config: Config, token: str) -> list[str]:
 def _problems(parts: Parts, token: str) -> list[str]:
     config = parts.config
     problems = []
-    if _needs_folder(parts) and not _has_token(parts, token):
+    stores = [parts.archive.store, *(destination.store for destination in parts.destinations)]
+    if _is_in(config.root, stores) and not _has_token(parts.state.folder, token):
         problems.append(
             f"does not have the folder of the site, {config.root}, on {os.uname().nodename}; "
             "share it under the same path, or keep archive and images in buckets"
@@ -95,27 +99,25 @@ def _problems(parts: Parts, token: str) -> list[str]:
             request_headers(source, os.environ)
         except ConfigError as error:
             problems.append(str(error))
-    problems += _without_credentials(_stores(parts))
+    buckets = (store for store in stores if not isinstance(store, DirectoryStore))
+    problems += _without_credentials(chain(buckets, _source_buckets(config.sources)))
     return problems
 
 
-def _needs_folder(parts: Parts) -> bool:
-    stores = [parts.archive.store, *(destination.store for destination in parts.destinations)]
+def _is_in(root: Path, stores: Iterable[Store]) -> bool:
+    """Return True if one of the stores is a folder below `root`."""
     folders = [store.root for store in stores if isinstance(store, DirectoryStore)]
-    return any(folder.is_relative_to(parts.config.root) for folder in folders)
+    return any(folder.is_relative_to(root) for folder in folders)
 
 
-def _has_token(parts: Parts, token: str) -> bool:
+def _has_token(folder: Path, token: str) -> bool:
     with suppress(OSError):
-        return read_whole(parts.state.folder / _PROOF) == token.encode()
+        return read_whole(folder / _PROOF) == token.encode()
     return False
 
 
-def _stores(parts: Parts) -> Iterator[Store]:
-    for store in (parts.archive.store, *(destination.store for destination in parts.destinations)):
-        if not isinstance(store, DirectoryStore):
-            yield store
-    for source in parts.config.sources:
+def _source_buckets(sources: Iterable[Source]) -> Iterator[Store]:
+    for source in sources:
         if source.fetch is not None and source.fetch.startswith("s3://"):
             yield open_bucket(source, 1)
 
@@ -127,4 +129,4 @@ def _without_credentials(stores: Iterable[Store]) -> Iterator[str]:
         except CredentialsError as error:
             yield str(error)
         except StoreError:
-            pass  # whatever else is wrong with it is told where it is used
+            pass  # the work that uses the store names any other fault of it
