@@ -380,7 +380,7 @@ _HALF = 0.5  # an item is to the right of its list's name, and to the left of it
 
 
 def _yaml(text: str) -> dict[str, str]:
-    """A parser would refuse the tags of MkDocs (`!ENV`, `!!python/name:`)."""
+    """Read the plain values line by line: a parser of YAML refuses the tags of MkDocs (`!ENV`)."""
     settings: dict[str, str] = {}
     above: list[tuple[float, str]] = []  # indentation and name of the tables around a line
     numbers: Counter[int] = Counter()  # of the last item of a list, by the tables around it

@@ -60,7 +60,7 @@ class State:
 
     @property
     def shards(self) -> Path:
-        """The folder of what shards hand on."""
+        """The folder of the files and locks of shards."""
         return self.folder / "shards"
 
     @contextmanager
@@ -115,7 +115,7 @@ class Journal:
             raise unwritable(self.path, error) from error
 
     def clear(self) -> None:
-        """Its contents are in the manifest now."""
+        """Remove the file: its contents are in the manifest now. Raise `StateError`."""
         try:
             self.path.unlink(missing_ok=True)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""The originals that runs have put and that the bag's lists may lack.
+"""The names of originals that runs have put and that the bag's lists may lack.
 
 Each run writes the names of its own into a file of `.mirror/`, before it puts them. So the run
 after a killed one knows what is missing in the lists without looking at every original. A marker

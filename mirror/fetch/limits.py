@@ -84,7 +84,7 @@ class HostLimit:
         now: Callable[[], float],
         on_pause: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """`on_pause` is told the seconds of each pause that answers of 429 lead to."""
+        """Call `on_pause` with the seconds of each pause that responses of 429 lead to."""
         self.width = float(most)
         self._on_pause = on_pause
         self._pause_s = _FIRST_PAUSE_S

@@ -217,7 +217,7 @@ def _attributes(body: bytes, start: int, stop: int, tag: bytes, result: GrammarR
 
 
 def _properties(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
-    """Components of Nuxt may begin with YAML between `---` lines."""
+    """Find the images in the YAML between `---` lines with which a component of Nuxt may begin."""
     for properties in _PROPERTIES.finditer(body):
         is_yaml = frontmatter.is_yaml_mapping(properties[1])
         if is_yaml and not is_within(properties.start(1), masks):
@@ -237,7 +237,7 @@ def _fences(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult
 
 
 def _fields(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
-    """Fields of Dataview whose key is one of pictures; others are text that a reader sees."""
+    """Find the fields of Dataview whose key is one of pictures; others are text for readers."""
     for field in _FIELD.finditer(body):
         before = body[max(0, field.start() - _MAX_BEFORE) : field.start()]
         key = _FIELD_KEY.fullmatch(before.rpartition(b"\n")[2])

@@ -143,9 +143,9 @@ _MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 
 
 def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> SiteScan:
-    """Scan the posts; a named file that is no Markdown is none, nor does a folder need to have any.
+    """Scan the posts, or the Markdown files among `paths`; a folder without posts is no finding.
 
-    In a data file an address is no visible text, as it would be in a post.
+    A data file is no post here: in a post, an address in it would count as text for readers.
     """
     if not paths:
         return scan(*posts.find())

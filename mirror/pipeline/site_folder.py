@@ -1,4 +1,4 @@
-"""The files of a site that its author wrote: without dependencies, built pages and our own."""
+"""The files that the author of a site wrote, without dependencies, built pages and mirror's own."""
 
 from __future__ import annotations
 

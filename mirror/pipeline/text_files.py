@@ -70,7 +70,7 @@ def walk_files(
                 ]
         except OSError as error:
             name = _name(path, root)
-            message = f"cannot be read, nor what is in it: {error.strerror}"
+            message = f"cannot be read, and so no file in it: {error.strerror}"
             yield Finding(Rule.FILE_UNCHECKED, name, message, name)
             continue
         below.sort(key=_order, reverse=True)

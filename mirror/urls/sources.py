@@ -146,7 +146,7 @@ class Locator:
 
 
 def _source_image(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
-    """`full` has the secrets that the request needs."""
+    """Return the image at an address; `full` has the secrets that the request needs."""
     plain = _unprocessed(parts)
     if plain is None:
         return _image_at(prefix, parts, full)
@@ -183,7 +183,7 @@ def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
 
 
 def _unprocessed(parts: UrlParts) -> UrlParts | None:
-    """The address without image processing, or `None` when nothing is processed."""
+    """Return the address without image processing; `None` if it asks for none."""
     if not parts.query and "!" not in parts.path:
         return None
     pairs = [pair for pair in parts.query.split("&") if not _PROCESS.match(pair)]
@@ -193,5 +193,5 @@ def _unprocessed(parts: UrlParts) -> UrlParts | None:
 
 
 def _processing(parts: UrlParts, plain: UrlParts) -> str:
-    """Only what is asked for, so that `crop` in a file's name is no operation."""
+    """Return the processing that the query asks for; a `crop` in a file's name is none."""
     return parts.query if parts.query != plain.query else ""
