@@ -7,7 +7,7 @@ last-sync.jsonl   the summary and the findings of the last sync
 sealed.txt        the archive whose lists lacked nothing but what is named in
 unsealed-….txt    the originals that a run has put since (`mirror.archive`)
 shards/           what shards of a sync hand on, and their locks
-held/             pictures that wait for a person's word: images.jsonl, and damaged bytes
+held/             pictures that wait for a person's decision: images.jsonl, and damaged bytes
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ _SHORT_HELP: dict[Callable[..., None], str] = {
     rewrite.rewrite: "Repoint the posts at the mirrored images.",
     verify.verify: "Prove that manifest, destinations and posts agree.",
     leftovers.leftovers: "List what still names a source, and which page would break.",
-    accept.accept: "Take a picture that sync held back, on your word.",
+    accept.accept: "Accept a picture that sync held back.",
     repair.repair: "Put missing and damaged objects back.",
     restore.restore: "Write the images back under their original paths.",
     prune.prune: "List objects that the manifest does not name; --yes deletes them.",

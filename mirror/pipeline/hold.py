@@ -164,7 +164,7 @@ def doubt(
 ) -> tuple[list[HeldImage], list[Finding]]:
     """Return the pictures that the manifest has for `doubtful` addresses and no host confirmed.
 
-    They wait for a person's word, and each is a finding.
+    They wait for a person's decision, and each is a finding.
     """
     answered = {identity(url) for item in originals for url in item.request.addresses}
     images: list[HeldImage] = []
