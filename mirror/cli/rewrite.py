@@ -39,8 +39,9 @@ from mirror.model import Span
 if TYPE_CHECKING:
     from mirror.manifest import Manifest
     from mirror.pipeline.parts import Parts
-    from mirror.pipeline.rewrite import ByManifest, PostEdit
+    from mirror.pipeline.post_edit import PostEdit
     from mirror.pipeline.scan import SiteScan
+    from mirror.pipeline.targets import ByManifest
 
 _MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
 
@@ -84,6 +85,8 @@ def rewrite(
 ) -> None:
     """Repoint the posts at the mirrored images: the bytes of URLs, and nothing else."""
     from mirror.pipeline import rewrite as pipeline
+    from mirror.pipeline.post_diff import diff, diff_encoding
+    from mirror.pipeline.targets import ByMap
 
     if urls is not None and back:
         raise ConfigError("--map and --revert exclude each other: a reversed map is a map too")
@@ -100,7 +103,7 @@ def rewrite(
             result = pipeline.revert(context, parts)
         elif mapping is not None:
             context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
-            by_map = pipeline.ByMap(mapping)
+            by_map = ByMap(mapping)
             result = pipeline.rewrite(context, by_map)
             result.findings.extend(by_map.unused())
         else:
@@ -112,7 +115,7 @@ def rewrite(
             left = _left_lines(scanned, parts, by_manifest.manifest, result.changed)
     if dry_run and not as_json:
         for change in result.changed:
-            _print_diff(pipeline.diff(change), pipeline.diff_encoding(change))
+            _print_diff(diff(change), diff_encoding(change))
     code = exit_code(result.findings)
     if check and result.changed:  # as with verify, a difference outweighs what could not be done
         code = EXIT_FOUND
@@ -168,9 +171,10 @@ def _read_map(path: Path) -> dict[str, str]:
 
 def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
     from mirror.pipeline.hold import find_suspects
+    from mirror.pipeline.object_proof import ObjectProof
     from mirror.pipeline.repeat_proof import RepeatProof
-    from mirror.pipeline.rewrite import ByManifest, Proof, unfollowed_links
     from mirror.pipeline.source_proof import SourceProof
+    from mirror.pipeline.targets import ByManifest, unfollowed_links
     from mirror.repeats.reviews import REVIEWS, load_reviews
     from mirror.site_index import site_name
 
@@ -193,7 +197,7 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         ignored=parts.config.ignored,
         manifest=manifest,
         destination=destination,
-        proof=Proof(destination, manifest.by_key.keys(), site_name(parts.config.manifest)),
+        proof=ObjectProof(destination, manifest.by_key.keys(), site_name(parts.config.manifest)),
         repeats=RepeatProof(
             manifest,
             reviews,

@@ -23,8 +23,10 @@ Read in this order:
 - `sync`: the backup, on one page; then its stages `scan`, `resolve`, `plan`, `download`, `adopt`,
   `dedupe`, `store`
 - `origins`, `copies`: the bytes of an image, from its source, or from the archive and destinations
-- `rewrite`: the posts, pointed at the mirrored images and back; `repeat_proof`: the proof that one
-  picture may take the place of another there
+- `rewrite`: the posts, pointed at the mirrored images and back. `targets`: the URL to write, or the
+  reason to write none; `object_proof`, `source_proof`, `repeat_proof`: the bytes are there, the
+  picture came from that address, one picture may take the place of another; `post_edit`,
+  `post_diff`: the edit of one post, and its diff
 - `verify`, `public`: the differences between manifest, posts, archive, destinations and public URLs
 - `scrutiny`: the lines of a change that a person should read before it is merged
 - `repair`, `restore`, `prune`: objects put back, images written out, objects that nobody names

@@ -27,8 +27,8 @@ from mirror.model import Key
 from mirror.pipeline.origins import open_bucket, open_fetcher
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_images import PostImage
-from mirror.pipeline.rewrite import unfollowed_links
 from mirror.pipeline.scan import SiteScan, scan
+from mirror.pipeline.targets import unfollowed_links
 from mirror.pipeline.verify import former_references
 from mirror.records import Record, RecordError
 from mirror.rewrites import Rewrite

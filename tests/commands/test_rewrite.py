@@ -17,7 +17,7 @@ from mirror.cli import app
 from mirror.engine import Serial
 from mirror.markdown import find_references
 from mirror.model import Rule
-from mirror.pipeline.rewrite import diff
+from mirror.pipeline.post_diff import diff
 from mirror.pipeline.verify import VerifyOptions, verify
 from mirror.rewrites import loads
 

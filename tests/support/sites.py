@@ -13,11 +13,13 @@ from mirror.engine import Engine, Threads
 from mirror.host import ImageHost
 from mirror.model import Finding, is_reserved
 from mirror.pipeline import rewrite as rewriting
+from mirror.pipeline.object_proof import ObjectProof
 from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.scan import scan
 from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.sync import SyncOptions, SyncResult, sync
+from mirror.pipeline.targets import ByManifest
 from mirror.pipeline.verify import VerifyOptions, VerifyResult, verify
 from mirror.repeats.reviews import REVIEWS, load_reviews
 
@@ -106,13 +108,13 @@ class Blog:
         manifest, _ = site.manifest.load()
         target = site.destinations[0]
         reviews = load_reviews(site.config.manifest / REVIEWS)
-        resolve = rewriting.ByManifest(
+        resolve = ByManifest(
             site.locator,
             site.destinations,
             site.config.ignored,
             manifest,
             target,
-            rewriting.Proof(target),
+            ObjectProof(target),
             RepeatProof(
                 manifest,
                 reviews,

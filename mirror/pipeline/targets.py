@@ -1,0 +1,208 @@
+"""The URL that takes the place of a reference: by the manifest, or by a map of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from mirror.destinations import Destination, asset_of
+from mirror.generators import generator_of
+from mirror.manifest import Manifest
+from mirror.model import Asset, Finding, Key, Reference, Rule
+from mirror.pipeline.hold import Suspect
+from mirror.pipeline.object_proof import ObjectProof
+from mirror.pipeline.repeat_proof import RepeatProof
+from mirror.pipeline.source_proof import SourceProof
+from mirror.posts import Post
+from mirror.rewrites import is_source
+from mirror.store import DirectoryStore
+from mirror.urls.address import Address, Url, identity
+from mirror.urls.redact import has_hidden
+from mirror.urls.sources import Locator
+
+Resolve = Callable[[Post, Reference, "Url | None"], "str | Finding | None"]
+"""Return the URL to write in place of a reference, a finding, or `None` to leave it without a word.
+
+The last argument is the source that stood there before, if a mirrored URL stands there now.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ByMap:
+    """Look a URL up exactly as decoded, and remember which keys of the map it met."""
+
+    urls: Mapping[str, str]
+    met: set[str] = field(default_factory=set)
+
+    def __call__(self, post: Post, reference: Reference, before: Url | None) -> str | None:
+        self.met.add(reference.url.raw)
+        return self.urls.get(reference.url.raw)
+
+    def unused(self) -> Iterator[Finding]:
+        """Yield a warning for each key that no reference had."""
+        for key in sorted(self.urls.keys() - self.met):
+            message = "this key of the map is the URL of no image in the posts, as it is spelled"
+            yield Finding(Rule.ENTRY_UNUSED, Url(key).public, message)
+
+
+@dataclass(frozen=True, slots=True)
+class ByManifest:
+    """The public URL of the asset that stands for a source, at `destination`.
+
+    `destinations` are all whose URLs may stand in posts. A reference is only repointed at an object
+    that `proof` saw, and only if `--revert` can bring back what stood there. It shows the picture
+    that it meant before, or one that `repeats` proves to be the same, or one that a person chose.
+    `sources` prove the picture of the manifest for the address of a source.
+    `reasons` say why the last sync did not take an image, by the identity of its address;
+    `suspects` wait for a person's decision.
+    """
+
+    locator: Locator
+    destinations: Sequence[Destination]
+    ignored: Container[str]
+    manifest: Manifest
+    destination: Destination
+    proof: ObjectProof
+    repeats: RepeatProof
+    sources: SourceProof
+    drop_secrets: bool = False
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    suspects: Mapping[str, Suspect] = field(default_factory=dict)
+
+    def __call__(
+        self, post: Post, reference: Reference, before: Url | None
+    ) -> str | Finding | None:
+        current = post.from_root(reference.url)
+        url = before or current
+        asset = self._asset_of(url, is_repointed=before is not None)
+        if not isinstance(asset, Asset):
+            return asset
+        shown = self.manifest.shown_for(asset)
+        standing = self._standing(current, is_repointed=before is not None)
+        problem = None
+        if before is not None and standing is None:
+            message = (
+                "stays as it is: it shows an object that no line of the manifest names, so nothing "
+                "proves that the picture of the manifest is the same; `mirror rewrite --revert` "
+                "goes back to the source"
+            )
+            return Finding(Rule.REPEAT_NOT_PROVEN, str(url), message)
+        meant = standing or asset
+        if not self._may_show(shown, meant, asset, url):
+            problem = _not_proven(meant, shown, self.repeats.problem(meant, shown) or "")
+            shown = meant
+        if shown.key is None:
+            message = problem or "stays as it is: it is in no destination; `mirror sync` says why"
+            rule = Rule.REPEAT_NOT_PROVEN if problem else Rule.NOT_REPOINTED
+            return Finding(rule, str(url), message)
+        target = self.destination.public_url(shown.key)
+        link = self.destination.link(shown.key, post.name)
+        if target is None or link is None:
+            return None
+        if target + url.fragment == current.raw:
+            return Finding(Rule.REPEAT_NOT_PROVEN, str(url), problem) if problem else None
+        if (obstacle := self._obstacle(post, reference, url)) is not None:
+            return obstacle
+        if (problem := self.proof.problem(shown)) is not None:
+            return Finding(Rule.NOT_PROVEN, str(url), problem)
+        return link + url.fragment
+
+    def _obstacle(self, post: Post, reference: Reference, url: Url) -> Finding | None:
+        """Return a finding for a reference that cannot take the link, or give back its source."""
+        rule = Rule.NOT_REPOINTED
+        if not self.destination.takes_link(post.name, reference):
+            message = (
+                "stays as it is: a relative link leads to the file in Markdown only, and only from "
+                "a post in the folder of mirror.toml; write this image as `![](…)`, or set "
+                "`public_url` in place of `links`"
+            )
+        elif has_hidden(url.public) and not self.drop_secrets:
+            rule = Rule.SECRET_KEPT
+            message = (
+                "stays as it is: `--revert` could not bring its secret back, which is kept "
+                "nowhere; `mirror rewrite --drop-secrets` repoints it all the same"
+            )
+        elif not is_source(url.public):
+            message = (
+                "stays as it is: `--revert` could not bring it back, because it is no http(s) URL "
+                "or path in one line; write it without line ends and control characters"
+            )
+        else:
+            return None
+        return Finding(rule, str(url), message)
+
+    def _asset_of(self, url: Url, *, is_repointed: bool) -> Asset | Finding | None:
+        """Return the asset that the manifest has for a mirrored URL or a source."""
+        asset = asset_of(self.destinations, self.manifest, url)
+        if asset is not None or (located := self.locator.locate(url)) is None:
+            return asset
+        if (asset := self.manifest.find(located.address)) is None:
+            return self._not_mirrored(located.address)
+        if not is_repointed and self.sources.is_doubtful(located.address, asset):
+            message = (
+                "stays as it is: the picture that the manifest has for it never came from it here; "
+                "`mirror sync` asks its host"
+            )
+            return Finding(Rule.SOURCE_NOT_PROVEN, str(url), message)
+        suspect = self.suspects.get(identity(located.address))
+        if suspect is not None and not is_repointed:
+            return Finding(Rule.REDIRECTED_TOGETHER, str(url), str(suspect))
+        return asset
+
+    def _standing(self, url: Url, *, is_repointed: bool) -> Asset | None:
+        """Return the asset that a repointed reference shows, also after its destination moved."""
+        asset = asset_of(self.destinations, self.manifest, url)
+        if asset is None and is_repointed:
+            parts = unquote(url.raw.partition("#")[0]).split("/")
+            keys = (Key("/".join(parts[start:])) for start in range(1, len(parts)))
+            asset = next((a for key in keys if (a := self.manifest.by_key.get(key))), None)
+        return asset
+
+    def _may_show(self, shown: Asset, meant: Asset, asset: Asset, url: Url) -> bool:
+        """Return True if a reference that means one picture may show another.
+
+        `asset` is the one that the manifest has for the reference, and `shown` stands for it. A
+        person may have accepted `asset` for the address, or parted it from what was shown.
+        """
+        if self.repeats.problem(meant, shown) is None:
+            return True
+        if asset.digest == meant.digest:
+            return False
+        located = self.locator.locate(url)
+        if located is not None and self.repeats.is_accepted(located.address, asset):
+            return self.repeats.problem(asset, shown) is None
+        return shown.digest == asset.digest and self.repeats.is_parted(asset, meant)
+
+    def _not_mirrored(self, address: Address) -> Finding | None:
+        if address in self.ignored:
+            return None
+        reason = self.reasons.get(identity(address))
+        remedy = f"the last sync says: {reason}" if reason else "`mirror sync` fetches it"
+        return Finding(Rule.NOT_REPOINTED, address, f"is not mirrored yet; {remedy}")
+
+
+def unfollowed_links(root: Path, destination: Destination) -> str | None:
+    """Return why relative links of posts lead nowhere on the pages that a generator makes of them.
+
+    `None` if they do, as far as is known, or if the destination has no such links.
+    """
+    store = destination.store
+    if not destination.has_relative_links or not isinstance(store, DirectoryStore):
+        return None
+    generator = generator_of(root, store.root)
+    if generator is None or generator.follows_links:
+        return None
+    return (
+        f'links = "relative": {generator.name} does not follow relative links to files, and its '
+        "pages are at another depth than the posts"
+    )
+
+
+def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:
+    return (
+        f"stays as it is: it means picture {meant.digest}, the manifest now has {shown.digest} for "
+        f"it, and nothing proves that they are one ({reason}). Restore the lines of the manifest; "
+        "if they are one, `mirror dupes --merge` with both records it"
+    )
