@@ -1,9 +1,9 @@
-"""Faults, survived or not: the long form of tests/test_chaos.py, with real processes and sockets.
+"""Faults, survived or not: the long form of tests/commands/test_faults.py.
 
-Each row of the table is a kind of fault. After every single one, a checker that shares no code with
-the program compares manifest, archive, bucket and posts. `lost` counts what is missing or was
-fetched more often than needed, `wrong` what does not hold what it says, `crashed` runs that ended
-with a bug or a traceback.
+Processes and sockets are real. Each row of the table is a kind of fault. After every single one, a
+checker that shares no code with the program compares manifest, archive, bucket and posts. `lost`
+counts what is missing or was fetched more often than needed, `wrong` what does not hold what it
+says, `crashed` runs that ended with a bug or a traceback.
 """
 
 from __future__ import annotations
@@ -19,8 +19,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from misbehaving import MISBEHAVIOURS, MisbehavingHost
-from servers import BUCKET, Server, rclone
 from support import invariants
 from support.faults import (
     FAULTS,
@@ -37,6 +35,8 @@ from support.faults import (
     picture,
     small_disk,
 )
+from support.misbehaving import MISBEHAVIOURS, MisbehavingHost
+from support.servers import BUCKET, Server, rclone
 
 from benchmarks.common import table
 
