@@ -158,6 +158,8 @@ def left_in_excerpt(
     the excerpt is no proof, or where something was not kept.
     """
     box, inner = _boxes(copy.header.size, place)
+    if _is_explained(copy, origin, box, inner, most):
+        return None
     coding = _coding(copy, excerpts)
     if coding is None:
         return None
@@ -175,6 +177,15 @@ def left_in_excerpt(
     if coding.table is not None and _fits(original, recoded, copied, coding.table):
         return None
     return None if _may_be_second(copy, origin, coding, excerpts) else left
+
+
+def _is_explained(copy: View, origin: View, box: Box, inner: Box, most: float) -> bool:
+    """Return True if decoded pixels show at once that the excerpt is no proof: most copies do."""
+    if copy.decoded is None or origin.decoded is None:
+        return False
+    options = jpeg_options(copy.decoded.picture, origin.decoded.rgb)
+    made = None if options is None else jpeg_once(origin.decoded.rgb.crop(box), options)
+    return made is None or luma_inside(made, copy.decoded.rgb.crop(box), inner) <= most
 
 
 def place_left(
