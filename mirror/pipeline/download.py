@@ -247,6 +247,18 @@ _UNASKABLE = (
 )
 
 
+def count_downloads(originals: Sequence[Original], requests: Iterable[FetchItem]) -> dict[str, int]:
+    """Count what was fetched by these `requests`, and what shards had of the others."""
+    asked = {id(request) for request in requests}
+    fetched = [original for original in originals if id(original.request) in asked]
+    return {
+        "fetched": len(fetched),
+        "originals": sum(original.request.is_original for original in fetched),
+        "bytes": sum(original.blob.size for original in fetched),
+        "collected": len(originals) - len(fetched),
+    }
+
+
 def _attempts(request: FetchItem) -> Iterator[SourceImage]:
     """Yield the spellings of a request, then those with the other scheme; no URL twice."""
     spellings = [request.located, *(() if request.is_original else request.image.spellings)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from mirror.engine import Engine, Results
 from mirror.pipeline.apart import answer_requests
 from mirror.pipeline.collect import Collection
-from mirror.pipeline.download import DownloadResult, collect
+from mirror.pipeline.download import DownloadResult, collect, count_downloads
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
@@ -50,11 +50,4 @@ def run_shard(
     file.begin(answers)
     originals, _ = collect(results(), requests, findings, progress)
     file.finish(answers)
-    asked = {id(request) for request in left}
-    fetched = [original for original in originals if id(original.request) in asked]
-    return {
-        "fetched": len(fetched),
-        "originals": sum(original.request.is_original for original in fetched),
-        "bytes": sum(original.blob.size for original in fetched),
-        "collected": len(originals) - len(fetched),
-    }
+    return count_downloads(originals, left)

@@ -35,8 +35,8 @@ from mirror.pipeline.download import (
     DownloadResult,
     FetchJob,
     InspectJob,
-    Original,
     collect,
+    count_downloads,
     download,
     newest_validators,
     sealing,
@@ -273,7 +273,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if not options.paths:  # else other posts show what the shards have
         clear_shards(shards.shards, state)
 
-    counts |= _count_downloads(originals, left)
+    counts |= count_downloads(originals, left)
     counts |= {"stored": sum(stored.values()), "repeats": count_repeats(images, manifest)}
     if choice.change is not None:
         counts |= choice.change.counts()
@@ -295,20 +295,6 @@ def _others(images: Iterable[PostImage], addresses: Iterable[Address]) -> Iterat
     """Yield the images of other addresses."""
     identities = set(map(identity, addresses))
     return (image for image in images if identity(image.located.address) not in identities)
-
-
-def _count_downloads(
-    originals: Sequence[Original], requests: Iterable[FetchItem]
-) -> dict[str, int]:
-    """Count what was fetched by these `requests`, and what shards had."""
-    asked = {id(request) for request in requests}
-    fetched = [original for original in originals if id(original.request) in asked]
-    return {
-        "fetched": len(fetched),
-        "originals": sum(original.request.is_original for original in fetched),
-        "bytes": sum(original.blob.size for original in fetched),
-        "collected": len(originals) - len(fetched),
-    }
 
 
 def _is_all(_: Sequence[Address]) -> bool:
