@@ -87,7 +87,7 @@ class TimedJudge:
         ]
         evidence = compare_sides(sides[0], sides[1], candidate.distance, self.excerpts)
         for side in sides:
-            self.sides.add(side)
+            self.sides.add(side.digest, side)
         self.read += not evidence.same
         return evidence
 

@@ -122,7 +122,7 @@ class CompareJob:
 
     def _keep(self, side: Side) -> None:
         if side.is_decoded:
-            self.sides.add(side)
+            self.sides.add(side.digest, side)
             self.sketches.add(side.digest, side.sketch)
 
 

@@ -8,6 +8,7 @@ A fingerprint proposes pairs, pixels decide. Read in this order:
 - `sketch`: what is kept of a picture, which refuses most pairs at once
 - `compare`: two pictures -> evidence: guards first, then reproduction
 - `excerpt`: what is kept of decoded pictures where they differ, which refuses most look-alikes
+- `cache`: what was made of pictures lately, limited by its bytes
 - `statistics`: how far two pictures are apart, in six numbers
 - `band`: the rows where two pictures differ most, tried before the whole
 - `resize`, `recode`: how programs make copies, repeated

@@ -8,7 +8,6 @@ left over. Tests run from the cheapest to the dearest, and most pairs are refuse
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -22,6 +21,7 @@ from PIL import Image, ImageChops
 from mirror.model import Digest
 from mirror.pictures import DecodingBudget, ImageLimits, Picture, on_white, shrink
 from mirror.repeats.band import Band
+from mirror.repeats.cache import Cache
 from mirror.repeats.choose import same_shape
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Evidence, Pair, Refusal, Tier
 from mirror.repeats.excerpt import Excerpts, View, left_in_excerpt, may_be_refused, place_left
@@ -158,34 +158,11 @@ class Side:
             yield picture.upright(frame), delay
 
 
-class Sides:
-    """The decoded pictures of the last pairs, up to so many bytes; none in another process."""
+class Sides(Cache[Digest, Side]):
+    """The decoded pictures of the last pairs."""
 
     def __init__(self, max_bytes: int = _MAX_BYTES_OF_SIDES) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[Digest, Side] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type[Sides], tuple[int]]:
-        return Sides, (self._max_bytes,)
-
-    def get(self, digest: Digest) -> Side | None:
-        with self._lock:
-            if digest in self._kept:
-                self._kept.move_to_end(digest)
-            return self._kept.get(digest)
-
-    def add(self, side: Side) -> None:
-        """Keep a side, and no longer those that were not asked for longest."""
-        with self._lock:
-            if side.digest in self._kept:
-                return
-            self._kept[side.digest] = side
-            self._bytes += side.byte_count
-            while self._bytes > self._max_bytes:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= dropped.byte_count
+        super().__init__(max_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ refuses only what every reproduction of the whole pictures would fail too.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,6 +19,7 @@ from PIL import Image
 from mirror.model import Digest
 from mirror.pictures import Picture
 from mirror.repeats.bins import Planes, cannot_show, fits_luma, planes_of_coders
+from mirror.repeats.cache import Cache
 from mirror.repeats.recode import (
     jpeg_once,
     jpeg_options,
@@ -28,7 +27,7 @@ from mirror.repeats.recode import (
     may_be_second,
     probe_box,
 )
-from mirror.repeats.sketch import Header, Sketch, blocks_of
+from mirror.repeats.sketch import Blocks, Header, Sketch, blocks_of
 from mirror.repeats.statistics import luma_inside
 
 Box = tuple[int, int, int, int]
@@ -100,48 +99,18 @@ class _Recoded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blocks:
-    levels: NDArray[np.uint8]
-
-    @property
-    def byte_count(self) -> int:
-        return self.levels.nbytes
-
-
-@dataclass(frozen=True, slots=True)
 class _Answer:
     holds: bool
     byte_count: int = 0
 
 
-class Excerpts:
-    """What was made of pictures in the last pairs, up to so many bytes; none in another process."""
+class Excerpts(Cache[Hashable, Any]):
+    """Parts and codings of the pictures of the last pairs."""
+
+    overhead = _FIXED_BYTES
 
     def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type[Excerpts], tuple[int]]:
-        return Excerpts, (self._max_bytes,)
-
-    def get(self, key: Hashable) -> Any:
-        with self._lock:
-            value = self._kept.get(key)
-            if value is not None:
-                self._kept.move_to_end(key)
-            return value
-
-    def add(self, key: Hashable, value: Any) -> None:
-        with self._lock:
-            if key in self._kept:
-                return
-            self._kept[key] = value
-            self._bytes += value.byte_count + _FIXED_BYTES
-            while self._bytes > self._max_bytes:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= dropped.byte_count + _FIXED_BYTES
+        super().__init__(max_bytes)
 
 
 def may_be_refused(copy: Header) -> bool:
@@ -197,14 +166,15 @@ def place_left(
     not differ, or where something was not kept.
     """
     key = ("blocks", origin.digest, copy.header.coding)
-    blocks: _Blocks | None = excerpts.get(key)
+    blocks: Blocks | None = excerpts.get(key)
     if blocks is None:
         if copy.decoded is None or origin.decoded is None:
             return None
         made = origin.decoded.coded_like(copy.decoded.picture)
         if made is None:
             return None
-        blocks = _Blocks(blocks_of(made.convert("L")))
+        levels = blocks_of(made.convert("L"))
+        blocks = Blocks(levels, levels.nbytes)
         excerpts.add(key, blocks)
     return sketch.farthest_from(blocks.levels)
 

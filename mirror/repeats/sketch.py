@@ -6,9 +6,7 @@ kept changes no verdict.
 
 from __future__ import annotations
 
-import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
@@ -18,6 +16,7 @@ from PIL import Image
 
 from mirror.model import Digest
 from mirror.pictures import Picture, has_alpha
+from mirror.repeats.cache import Cache
 
 # Blocks of so many pixels a side may differ by so many levels in their mean. It saves work: no
 # coding and no resize moves such a mean that far. Of two sizes the small pictures behind the
@@ -120,7 +119,7 @@ class Sketch:
 
     def farthest_from(self, blocks: NDArray[np.uint8]) -> tuple[int, int] | None:
         """Return where this picture differs most from `blocks_of` another; `None` if nowhere."""
-        own = _unpacked.blocks(self.packed_blocks)
+        own = _unpack(self.packed_blocks)
         apart = np.abs(np.subtract(own, blocks, dtype=np.int16))
         return self._place(apart) if apart.any() else None
 
@@ -130,39 +129,31 @@ class Sketch:
 
     def _apart(self, other: Sketch) -> NDArray[np.int16]:
         apart = np.subtract(
-            _unpacked.blocks(self.packed_blocks),
-            _unpacked.blocks(other.packed_blocks),
+            _unpack(self.packed_blocks),
+            _unpack(other.packed_blocks),
             dtype=np.int16,
         )
         return np.abs(apart, out=apart)
 
 
-class _Unpacked:
-    """The blocks of the sketches that were last asked for, up to so many bytes."""
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """The means of the blocks of a picture in grey, and the bytes they take."""
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[bytes, NDArray[np.uint8]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def blocks(self, packed: bytes) -> NDArray[np.uint8]:
-        with self._lock:
-            if packed in self._kept:
-                self._kept.move_to_end(packed)
-                return self._kept[packed]
-        blocks = np.frombuffer(zlib.decompress(packed), np.uint8)
-        with self._lock:
-            if packed not in self._kept:
-                self._kept[packed] = blocks
-                self._bytes += blocks.nbytes + len(packed)
-            while self._bytes > self._max_bytes:
-                key, dropped = self._kept.popitem(last=False)
-                self._bytes -= dropped.nbytes + len(key)
-        return blocks
+    levels: NDArray[np.uint8]
+    byte_count: int
 
 
-_unpacked = _Unpacked(_MAX_UNPACKED)
+_unpacked = Cache[bytes, Blocks](_MAX_UNPACKED)
+
+
+def _unpack(packed: bytes) -> NDArray[np.uint8]:
+    blocks = _unpacked.get(packed)
+    if blocks is None:
+        levels = np.frombuffer(zlib.decompress(packed), np.uint8)
+        blocks = Blocks(levels, levels.nbytes + len(packed))
+        _unpacked.add(packed, blocks)
+    return blocks.levels
 
 
 def blocks_of(grey: Image.Image) -> NDArray[np.uint8]:
@@ -184,33 +175,11 @@ def _is_plain(grey: Image.Image) -> bool:
     return True
 
 
-class Sketches:
-    """The sketches of pictures by digest, up to so many bytes; the oldest are dropped.
-
-    In another process they begin empty.
-    """
+class Sketches(Cache[Digest, Sketch]):
+    """The sketches of pictures by digest."""
 
     def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
-        self._max_bytes = max_bytes
-        self._bytes = 0
-        self._kept: OrderedDict[Digest, Sketch] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def __reduce__(self) -> tuple[type[Sketches], tuple[int]]:
-        return Sketches, (self._max_bytes,)
-
-    def get(self, digest: Digest) -> Sketch | None:
-        return self._kept.get(digest)
-
-    def add(self, digest: Digest, sketch: Sketch) -> None:
-        with self._lock:
-            if digest in self._kept:
-                return
-            self._kept[digest] = sketch
-            self._bytes += sketch.byte_count
-            while self._bytes > self._max_bytes:
-                _, dropped = self._kept.popitem(last=False)
-                self._bytes -= dropped.byte_count
+        super().__init__(max_bytes)
 
     def watch(
         self,

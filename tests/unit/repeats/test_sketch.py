@@ -124,10 +124,11 @@ def test_sketches_and_sides_take_no_more_memory_than_they_may():
 
     slide = Side(PICTURES["slide"])
     sides = Sides(max_bytes=2 * slide.byte_count)
-    sides.add(slide)
-    sides.add(Side(PICTURES["twice"]))  # more than all of them may take
+    sides.add(slide.digest, slide)
+    twice = Side(PICTURES["twice"])
+    sides.add(twice.digest, twice)  # more than all of them may take
     assert sides.get(slide.digest) is None
-    sides.add(slide)
+    sides.add(slide.digest, slide)
     assert sides.get(slide.digest) is slide
 
 
