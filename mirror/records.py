@@ -7,7 +7,7 @@ gives a pair of pure functions (`loads`, `dumps`); what all of them need of a di
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
@@ -125,3 +125,12 @@ def unwritable(path: Path, error: OSError) -> StateError:
     is_no_file = isinstance(error, NotAFileError)
     reason = error.strerror if is_no_file else os.strerror(error.errno or 0)
     return StateError(f"{path}: cannot be written: {reason}; make room or grant access, run again")
+
+
+def split_lines(text: str) -> Iterator[str]:
+    """Yield the lines one by one: a list of all takes as much memory as the text."""
+    start = 0
+    while (stop := text.find("\n", start)) >= 0:
+        yield text[start:stop]
+        start = stop + 1
+    yield text[start:]

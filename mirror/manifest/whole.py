@@ -11,6 +11,7 @@ from mirror.manifest.conflicts import ConflictCheck, unite_lines
 from mirror.manifest.lines import HEADER, Line, Place, dump_line, read_lines
 from mirror.manifest.packed import Objects
 from mirror.model import Asset, Digest, Key
+from mirror.records import split_lines
 from mirror.urls.address import Address, identity
 
 _NONE: Mapping[Digest, Asset] = {}
@@ -79,7 +80,7 @@ def loads(text: str) -> Manifest:
     Lines of the same bytes are united. A line that is wrong by itself is named before one that is
     in conflict with another.
     """
-    return read_manifest(lambda: read_lines(_split(text)))
+    return read_manifest(lambda: read_lines(split_lines(text)))
 
 
 def read_manifest(read: Callable[[], Iterable[tuple[Place, Line]]]) -> Manifest:
@@ -95,12 +96,3 @@ def read_manifest(read: Callable[[], Iterable[tuple[Place, Line]]]) -> Manifest:
     if conflicts.has_conflict():
         return Manifest(unite_lines((place, line.asset()) for place, line in read()))
     return Manifest(Assets(rows))
-
-
-def _split(text: str) -> Iterator[str]:
-    """Yield the lines one by one: a list of a million takes as much memory as the text."""
-    start = 0
-    while (stop := text.find("\n", start)) >= 0:
-        yield text[start:stop]
-        start = stop + 1
-    yield text[start:]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, chain, pairwise
 from operator import attrgetter
@@ -17,7 +17,7 @@ from struct import Struct
 from typing import overload
 
 from mirror.model import Quoting
-from mirror.records import RecordError
+from mirror.records import RecordError, split_lines
 from mirror.urls.address import Url, parse
 from mirror.urls.redact import hide_secrets
 
@@ -114,7 +114,7 @@ def _dump(rewrite: Rewrite) -> str:
 def loads(text: str) -> Rewrites:
     """Read what `dumps` wrote. Raise `RewritesError` that names the line."""
     rewrites = Rewrites()
-    for number, line in enumerate(_split(text), 1):
+    for number, line in enumerate(split_lines(text), 1):
         if not line.strip():
             continue
         try:
@@ -132,15 +132,6 @@ def loads(text: str) -> Rewrites:
             _check_source(number, rewrite)
             rewrites.append(rewrite)
     return rewrites
-
-
-def _split(text: str) -> Iterator[str]:
-    """Yield the lines one by one: a list of all takes as much memory as the text."""
-    start = 0
-    while (stop := text.find("\n", start)) >= 0:
-        yield text[start:stop]
-        start = stop + 1
-    yield text[start:]
 
 
 def is_source(text: str) -> bool:
