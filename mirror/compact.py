@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Generic, TypeVar
 
+T = TypeVar("T")
+
+_MOST_KEPT = 20_000  # values: with more, memory would grow by some 1 kB a value
 _PARTS = 16  # a set of all hashes of a million texts would be large, so they are counted in parts
 
 
@@ -124,3 +128,21 @@ class HashIndex:
         while number := slots[place]:
             yield number - 1
             place = (place + 1) & mask
+
+
+class FirstMade(Generic[T]):
+    """Keeps the first values that are made of packed ones, by number; others are made each time."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values: dict[int, T] = {}
+
+    def get(self, number: int, make: Callable[[int], T]) -> T:
+        """Return the value of a number; `make` is called unless it was kept."""
+        value = self._values.get(number)
+        if value is None:
+            value = make(number)
+            if len(self._values) < _MOST_KEPT:
+                self._values[number] = value
+        return value

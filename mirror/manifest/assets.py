@@ -14,7 +14,7 @@ from operator import attrgetter
 from struct import Struct
 from typing import TypeVar
 
-from mirror.compact import HashIndex
+from mirror.compact import FirstMade, HashIndex
 from mirror.manifest.lines import Line
 from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key
 from mirror.urls.address import Address, identity
@@ -29,7 +29,6 @@ _TYPE_NUMBERS = {name: number for number, name in enumerate(_TYPES)}
 # Neither a key nor an address has a control character, so these part and shorten them.
 _END = "\n"
 _OWN_DIGEST = "\x01"  # in a key; most have it
-_MOST_MADE = 20_000  # kept after they are made: with more, memory would grow by 1 kB an asset
 
 
 class Rows:
@@ -40,7 +39,7 @@ class Rows:
         self._starts = array("Q")
         self._sources = self._keys = 0
         self._last = b""
-        self._made: dict[int, Asset] = {}
+        self._made = FirstMade[Asset]()
         self.is_sorted = True
 
     def append(self, line: Line) -> None:
@@ -83,12 +82,7 @@ class Rows:
         return Digest(self._digest(number).hex())
 
     def asset(self, number: int) -> Asset:
-        asset = self._made.get(number)
-        if asset is None:
-            asset = self._make(number)
-            if len(self._made) < _MOST_MADE:
-                self._made[number] = asset
-        return asset
+        return self._made.get(number, self._make)
 
     def _make(self, number: int) -> Asset:
         row = self._row(number)

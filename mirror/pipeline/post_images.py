@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
-from mirror.compact import HashIndex
+from mirror.compact import FirstMade, HashIndex
 from mirror.model import Finding, Reference, Rule
 from mirror.posts import Post
 from mirror.urls.address import Url, identity
 from mirror.urls.sources import Locator, SourceImage
-
-_MOST_MADE = 20_000  # kept after they are made: with more, memory would grow by 1 kB an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +81,7 @@ class PostImages(Sequence[PostImage]):
         self._places = places
         self._by_image = array("I", sorted(range(len(numbers)), key=numbers.__getitem__))
         self._numbers = numbers
-        self._made: dict[int, PostImage] = {}
+        self._made = FirstMade[PostImage]()
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -100,16 +98,14 @@ class PostImages(Sequence[PostImage]):
         return self._image(numbers) if isinstance(numbers, int) else [*map(self._image, numbers)]
 
     def _image(self, number: int) -> PostImage:
-        image = self._made.get(number)
-        if image is None:
-            image = PostImage(
-                self._locate(self._url(number)),
-                tuple(self._places_of(number)),
-                tuple(map(self._locate, self._spellings.get(number, ()))),
-            )
-            if len(self._made) < _MOST_MADE:
-                self._made[number] = image
-        return image
+        return self._made.get(number, self._make)
+
+    def _make(self, number: int) -> PostImage:
+        return PostImage(
+            self._locate(self._url(number)),
+            tuple(self._places_of(number)),
+            tuple(map(self._locate, self._spellings.get(number, ()))),
+        )
 
     def _places_of(self, number: int) -> Iterator[Place]:
         place_numbers, images = self._by_image, self._numbers
