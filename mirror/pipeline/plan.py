@@ -88,10 +88,13 @@ class Inventory:
 
     def find(self, located: SourceImage) -> Blob | None:
         """Return the blob of an address, also if its object is known under another address only."""
-        name = identity(located.address)
-        if name in self.doubtful:
+        return self.blobs.get(identity(located.address)) or self.find_elsewhere(located)
+
+    def find_elsewhere(self, located: SourceImage) -> Blob | None:
+        """Return the blob of an address whose object is known under another address."""
+        if identity(located.address) in self.doubtful:
             return None
-        return self.blobs.get(name) or self.by_object.get(located.object_name)
+        return self.by_object.get(located.object_name)
 
     def validators_of(self, address: Address, blob: Blob | None) -> Validators | None:
         """Return the validators that the host gave for just these bytes.
@@ -221,12 +224,9 @@ def plan(
             continue
         originals = [image.located.original] if image.located.original else []
         for located, is_original in [(image.located, False), *((o, True) for o in originals)]:
-            name = identity(located.address)
-            blob = None if name in inventory.doubtful else inventory.blobs.get(name)
-            if blob is None and name not in inventory.doubtful:
-                # Its object may be known under another address.
-                blob = inventory.by_object.get(located.object_name)
-                known += [(located.address, blob)] if blob is not None else []
+            blob = inventory.blobs.get(identity(located.address))
+            if blob is None and (blob := inventory.find_elsewhere(located)) is not None:
+                known.append((located.address, blob))
             if blob is not None:
                 counts["reused"] += not is_original
             # Nobody can ask again for an address whose secret is hidden.
