@@ -1,4 +1,4 @@
-"""What a pair of pictures costs a sync, and how well `dupes --near` ranks what no proof merges.
+"""The cost of a pair of pictures in a sync, and the ranking of near pairs by `dupes --near`.
 
     python -m benchmarks pairs FOLDER [--sample N] [--twice] [--near N] [--alike N]
 

@@ -1,4 +1,4 @@
-"""What a large mirror costs.
+"""The costs of a large mirror.
 
 python -m benchmarks scale memory [...]   memory and CPU time of the commands
 python -m benchmarks scale search [...]   the pairs of pictures that look alike

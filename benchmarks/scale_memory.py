@@ -26,23 +26,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.common import BIN, KEYS, ROOT, BenchError, table
+from benchmarks.common import BIN, BUCKET, KEYS, ROOT, BenchError, table
+from benchmarks.verify import CONFIG
 from mirror.manifest import HEADER
 from mirror.rewrites import FILE_NAME as REWRITES
 
-CONFIG = """
-[posts]
-paths = ["posts"]
-[[source]]
-name = "slides"
-match = ["https://slides.example.com/"]
-[[destination]]
-name = "copy"
-url = "s3://bench"
-endpoint_url = "{endpoint_url}"
-region = "us-east-1"
-public_url = "https://img.example.com/blog"
-"""
 COMMANDS = (
     ("scan", "--hosts"),
     ("sync", "--dry-run"),
@@ -183,7 +171,7 @@ def serve(root: Path) -> None:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one command took."""
+    """The memory and CPU time that one command took."""
 
     peak_mb: int
     cpu_s: float
@@ -234,7 +222,9 @@ def measure_all(count: int, only: str, *, rewritten: bool) -> dict[str, Cost]:
             if server.stdin is None or server.stdout is None:
                 raise BenchError("expected a process with pipes")
             url = server.stdout.readline().strip().rstrip("/")
-            (root / "mirror.toml").write_text(CONFIG.format(endpoint_url=url))
+            text = CONFIG.format(bucket=BUCKET, endpoint_url=url)
+            public = 'public_url = "https://img.example.com/blog"\n'
+            (root / "mirror.toml").write_text(text + public)
             costs = {}
             for command in COMMANDS:
                 name = " ".join(command)

@@ -188,7 +188,7 @@ def _other_type(extension: str) -> str | None:
     return MimeTypes().guess_type(f"x{extension}", strict=False)[0]
 
 
-class Listed(Enum):
+class ListingMatch(Enum):
     """The outcome of comparing a line of a listing with an object of the manifest."""
 
     EQUAL = "the size and the MD5 are those of the manifest"
@@ -198,13 +198,13 @@ class Listed(Enum):
     OTHER_CHECKSUM = "nothing is proven: an ETag that is another MD5, or none at all"
 
 
-def compare_listed(size: int, md5: str, info: ObjectInfo) -> Listed:
+def compare_listed(size: int, md5: str, info: ObjectInfo) -> ListingMatch:
     """Compare size and MD5 of the manifest with a listed object, without asking for it."""
     if info.size != size:
-        return Listed.OTHER_SIZE
+        return ListingMatch.OTHER_SIZE
     if info.md5 == md5:
-        return Listed.EQUAL
-    return Listed.NO_CHECKSUM if info.md5 is None else Listed.OTHER_CHECKSUM
+        return ListingMatch.EQUAL
+    return ListingMatch.NO_CHECKSUM if info.md5 is None else ListingMatch.OTHER_CHECKSUM
 
 
 class Depth(Enum):
@@ -220,13 +220,13 @@ def difference(store: Store, expected: Object, info: ObjectInfo, depth: Depth) -
     Raise `StoreError` if the object cannot be asked for.
     """
     match compare_listed(expected.size, expected.md5, info):
-        case Listed.EQUAL:
+        case ListingMatch.EQUAL:
             return None
-        case Listed.OTHER_SIZE:
+        case ListingMatch.OTHER_SIZE:
             return f"expected {expected.size} bytes, found {info.size}"
-        case Listed.NO_CHECKSUM if depth is Depth.ASK:
+        case ListingMatch.NO_CHECKSUM if depth is Depth.ASK:
             return None
-        case Listed.OTHER_CHECKSUM if depth is Depth.ASK:
+        case ListingMatch.OTHER_CHECKSUM if depth is Depth.ASK:
             again = store.stat(info.key)
             if again is not None and again.md5 in (None, expected.md5):
                 return None

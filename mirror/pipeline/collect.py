@@ -57,7 +57,7 @@ class SiteShard:
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class CollectedShards:
     """The answers of shards, and the findings about shards that are not taken."""
 
     shards: Sequence[SiteShard]
@@ -174,7 +174,7 @@ class CopyJob:
 
 def earlier_answers(
     parts: Parts, shard: Shard | None, copies: Iterable[Path], *, refresh: bool
-) -> Collection:
+) -> CollectedShards:
     """Return what need not be asked for: by a `shard`, what it has archived; else what shards have.
 
     Raise `ArchiveError`.
@@ -184,10 +184,10 @@ def earlier_answers(
         return find_shards(config, copies, refresh=refresh)
     file = ShardFile.of(config, shard, refresh=refresh)
     answers = file.archived(parts.archive)
-    return Collection.of([SiteShard(config.root, file.path.name, file.header, answers)])
+    return CollectedShards.of([SiteShard(config.root, file.path.name, file.header, answers)])
 
 
-def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Collection:
+def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> CollectedShards:
     """Read the shards of the site and of its `copies`; return those to take, and findings.
 
     They fit this configuration and version, are parts of one division, and each part is there
@@ -205,7 +205,7 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
     together = list(_of_one_division(fitting, findings))
     shards = list(_each_once(together, findings))
     findings += _missing(shards, {item.header.shard for item in together})
-    return Collection.of(shards, findings)
+    return CollectedShards.of(shards, findings)
 
 
 def clear_shards(shards: Iterable[SiteShard], state: State) -> None:

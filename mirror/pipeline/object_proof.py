@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
-from mirror.destinations import Depth, Destination, Listed, compare_listed, difference
+from mirror.destinations import Depth, Destination, ListingMatch, compare_listed, difference
 from mirror.manifest import Object
 from mirror.model import Asset, Digest, Key
 from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
@@ -29,7 +29,7 @@ class ObjectProof:
         """Return the reason not to point a post at this object; `None` if its bytes are right."""
         expected = Object.of(asset)
         info = self._listing.get(expected.key)
-        if info and compare_listed(expected.size, expected.md5, info) is Listed.EQUAL:
+        if info and compare_listed(expected.size, expected.md5, info) is ListingMatch.EQUAL:
             return None
         if expected.key not in self._problems:  # only these are kept: few, and they may be read
             self._problems[expected.key] = self._compare(expected, info)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mirror.engine import Engine, Results
 from mirror.pipeline.apart import answer_requests
-from mirror.pipeline.collect import Collection
+from mirror.pipeline.collect import CollectedShards
 from mirror.pipeline.download import DownloadResult, collect, count_downloads
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem
@@ -21,7 +21,7 @@ def run_shard(
     engine: Engine,
     file: ShardFile,
     requests: Sequence[FetchItem],
-    earlier: Collection,
+    earlier: CollectedShards,
     reviews: Reviews,
     findings: FindingLog,
     progress: Progress,

@@ -29,7 +29,7 @@ from mirror.archive import (
 from mirror.compact import TextFilter
 from mirror.destinations import (
     Destination,
-    Listed,
+    ListingMatch,
     asset_of,
     compare_listed,
     former_targets,
@@ -328,12 +328,13 @@ def compare_destination(
                 if missing and number <= missing[-1]:
                     late.append(number)
                 listed = compare_listed(size, checksum, info)
-                if listed is Listed.OTHER_SIZE:
+                if listed is ListingMatch.OTHER_SIZE:
                     message = f"expected {size} bytes, found {info.size}"
                     difference = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
                     comparison.differences.append(difference)
-                elif listed is Listed.OTHER_CHECKSUM or (
-                    (deep or listed is Listed.NO_CHECKSUM) and objects.at(number).digest in sample
+                elif listed is ListingMatch.OTHER_CHECKSUM or (
+                    (deep or listed is ListingMatch.NO_CHECKSUM)
+                    and objects.at(number).digest in sample
                 ):
                     to_read.append(number)
             elif entry is not None:

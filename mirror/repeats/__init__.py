@@ -5,9 +5,9 @@ A fingerprint proposes pairs, pixels decide. Read in this order:
 - `evidence`: the values: candidates, evidence, tiers and refusals, and the words for them
 - `search`: fingerprints -> candidates
 - `choose`: blobs and evidence -> which picture stands for which; pure
-- `sketch`: what is kept of a picture, which refuses most pairs at once
+- `sketch`: facts kept of each picture, which refuse most pairs at once
 - `compare`: two pictures -> evidence: guards first, then reproduction
-- `excerpt`: what is kept of decoded pictures where they differ, which refuses most look-alikes
+- `excerpt`: parts kept of decoded pictures, which refuse most look-alikes
 - `cache`: what was made of pictures lately, limited by its bytes
 - `statistics`: how far two pictures are apart, in six numbers
 - `band`: the rows where two pictures differ most, tried before the whole

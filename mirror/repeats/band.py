@@ -27,7 +27,7 @@ class Band:
         self.start = max(self._top - _BESIDE, 0)
         self.stop = min(self._bottom + _BESIDE, copy.height)
         self.nearest: Statistics | None = None
-        """What the first reproduction left that failed here."""
+        """The statistics of the first reproduction that failed here."""
 
     @classmethod
     def around(

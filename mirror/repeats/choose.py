@@ -96,7 +96,7 @@ def _rank(blob: Blob, *, is_stored: bool) -> tuple[object, ...]:
 
 @dataclass
 class _Search:
-    """How far the search for what stands for a picture has come."""
+    """The progress of the search for the picture that stands for another."""
 
     better: list[tuple[Digest, int]]  # not looked at yet, the next one last
     explaining: dict[Digest, Evidence] = field(default_factory=dict)  # by the kept picture

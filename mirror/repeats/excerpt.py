@@ -1,4 +1,4 @@
-"""What is kept of decoded pictures where they differ, so that a JPEG of a look-alike is refused.
+"""Excerpts: parts of decoded pictures, kept to refuse a JPEG of a picture that looks alike.
 
 Pictures of one template differ in one small place, so a few thousand pixels of each refuse most of
 their pairs. `compare` makes the same test of pixels that were kept or are cut anew. An excerpt
@@ -64,7 +64,7 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class _Coding:
-    """What has to be known of a JPEG to code another picture like it."""
+    """The coding of a JPEG, so that another picture can be coded like it."""
 
     options: dict[str, Any]
     table: NDArray[np.float64] | None  # of luma; `None` where no bins are compared

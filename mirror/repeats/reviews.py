@@ -38,10 +38,6 @@ class Reviews:
         """Return True if a person takes these bytes for the address."""
         return self.accepted.get(identity(address)) == digest
 
-    def accepting(self, address: Address, digest: Digest) -> Reviews:
-        """Return the reviews with these bytes taken for the address."""
-        return replace(self, accepted={**self.accepted, identity(address): digest})
-
     def splitting(self, digest: Digest) -> Reviews:
         """Return the reviews with `digest` alone: the merges that name it are dropped."""
         kept = (pair for pair in self.merged if digest not in (pair.first, pair.second))

@@ -71,17 +71,13 @@ def neighbours(words: Words, new: int, distance: int = DISTANCE) -> Iterator[tup
         yield from zip(rows.tolist(), columns.tolist(), distances.tolist(), strict=True)
 
 
-def _has_content(blob: Blob) -> bool:
-    return blob.fingerprint is not None and blob.fingerprint.bits.bit_count() in _CONTENT
-
-
 def _words(blobs: Sequence[Blob]) -> Words:
     packed = b"".join(b.fingerprint.bits.to_bytes(_BYTES, "big") for b in blobs if b.fingerprint)
     return np.frombuffer(packed, dtype=">u8").astype(np.uint64).reshape(-1, _WORDS)
 
 
 class _Table:
-    """What the search needs of pictures with content, in 80 bytes a picture, and blank pictures."""
+    """Pictures with content, packed for the search in 80 bytes each, and blank pictures."""
 
     def __init__(self) -> None:
         self.blank: list[Blob] = []

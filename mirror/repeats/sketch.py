@@ -1,4 +1,4 @@
-"""What is kept of a picture, so that most pairs are refused without reading either again.
+"""Sketches: facts kept of each picture, which refuse most pairs without reading either again.
 
 `compare` asks the same questions of sketches whether they were kept or are made anew, so what was
 kept changes no verdict.
@@ -33,7 +33,7 @@ _FIXED_BYTES = 1000  # of a sketch in memory, apart from its two pictures: an es
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture says of itself before its pixels are decoded."""
+    """The facts about a picture that are known before its pixels are decoded."""
 
     media_type: str
     mode: str
