@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Self
 
 from mirror.archive import Archive
+from mirror.config import Config
 from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
 from mirror.manifest import Checksums, Manifest
@@ -75,7 +76,7 @@ from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.repeats.sketch import Sketches
-from mirror.state import HeldImages
+from mirror.state import HeldImages, State
 from mirror.urls.address import Address, identity
 from mirror.urls.sources import Locator
 
@@ -215,7 +216,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         copy = CopyJob(config, archive, state.held, reviews)
         taken, left, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
-        results = _download(parts, engine, reviews, sketches, taken, left)
+        results = _download(config, archive, state, engine, reviews, sketches, taken, left)
         originals, damaged = collect(results, todo.requests, findings, progress)
 
     # Record what came, and hold back what a person has to look at.
@@ -302,7 +303,9 @@ def _is_all(_: Sequence[Address]) -> bool:
 
 
 def _download(
-    parts: Parts,
+    config: Config,
+    archive: Archive,
+    state: State,
     engine: Engine,
     reviews: Reviews,
     sketches: Sketches,
@@ -313,7 +316,6 @@ def _download(
     yield from taken
     if not left:
         return
-    config, archive, state = parts.config, parts.archive, parts.state
     if engine.in_process:
         with open_origins(config.sources, config.fetch) as origins:
             limits = ImageLimits(max_pixels=config.fetch.max_pixels)
