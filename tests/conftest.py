@@ -21,15 +21,22 @@ settings.register_profile("mirror", deadline=None)
 settings.load_profile("mirror")
 
 
-@pytest.fixture(autouse=True)
-def nobodys_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the settings and credentials of whoever runs the tests out of them."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+def pytest_configure() -> None:
+    """Keep the settings and credentials of whoever runs the tests out of them.
+
+    Servers and workers of a whole session are started with what stands here, so no fixture of
+    a single test could do it. Some services of CI set `CI` for all they run, some do not.
+    """
+    kept = "MIRROR_TEST_"
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "CI", "GITHUB_", "MIRROR_")) and not name.startswith(kept):
+            del os.environ[name]
+    os.environ |= {
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
 
 
 @pytest.fixture(scope="session")
