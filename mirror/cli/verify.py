@@ -118,7 +118,8 @@ def verify(
 ) -> None:
     """Prove that manifest, destinations and posts agree; exit 1 if they do not."""
     from mirror.engine import Threads
-    from mirror.pipeline.verify import ALL, Slice, VerifyOptions
+    from mirror.pipeline.portion import ALL, Sample
+    from mirror.pipeline.verify import VerifyOptions
     from mirror.pipeline.verify import verify as run_verify
 
     if as_json and form not in (Format.TEXT, Format.JSON):
@@ -127,7 +128,7 @@ def verify(
     # Before the configuration is read, nobody knows which files `output` must not replace.
     with _failure_printed(form, config, output, only_new=True):
         try:
-            part = ALL if sample is None else Slice.parse(sample)
+            part = ALL if sample is None else Sample.parse(sample)
         except ValueError as error:
             raise ConfigError(f"--sample: {error}") from error
         if offline and (deep or public):

@@ -27,7 +27,8 @@ Read in this order:
   reason to write none; `object_proof`, `source_proof`, `repeat_proof`: the bytes are there, the
   picture came from that address, one picture may take the place of another; `post_edit`,
   `post_diff`: the edit of one post, and its diff
-- `verify`, `public`: the differences between manifest, posts, archive, destinations and public URLs
+- `verify`: the differences between the manifest and each layer: `verify_destinations`,
+  `verify_archive`, `public`, `verify_posts`, `built_site`; `portion`: a part of all pictures
 - `scrutiny`: the lines of a change that a person should read before it is merged
 - `repair`, `restore`, `prune`: objects put back, images written out, objects that nobody names
 - `ownership`: the folders of the user, where no command writes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,7 +32,7 @@ from mirror.pages import (
     string_uses,
     utf8_text,
 )
-from mirror.pipeline.progress import FindingLog, Progress
+from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.pipeline.text_files import TextFile, walk_files
 from mirror.store import DirectoryStore
 from mirror.urls.address import Address, Url, canonical, host_of, identity
@@ -221,27 +221,14 @@ def _is_on_site(destination: Destination) -> bool:
     return (destination.settings.public_url or "").startswith("/")
 
 
-@dataclass(frozen=True, slots=True)
-class SiteCheck:
-    """The findings about a built site, and what was counted.
-
-    `not_asked` are images under `[[ignore]]` that its pages ask a source for, by the identity of
-    their address.
-    """
-
-    layer: Layer
-    counts: Mapping[str, int]
-    not_asked: AbstractSet[str]
-
-
-def verify_site(
+def check_site(
     check: PictureCheck,
     finder: MentionFinder,
     ignored: Container[str],
     folder: Path,
     root: Path,
     progress: Progress,
-) -> SiteCheck:
+) -> LayerCheck:
     """Check every picture of the pages in `folder`, but for those that are `ignored`.
 
     So is every other place of a page, a script, a style sheet, a feed or a search index that
@@ -269,7 +256,7 @@ def verify_site(
         reader.findings.append(Finding(Rule.SITE_UNCHECKED, str(folder), message))
     reader.sum_up()
     counts = {"pages": len(pages), "pictures": reader.pictures, "elsewhere": reader.elsewhere}
-    return SiteCheck(Layer("built site", pages, reader.findings), counts, reader.not_asked)
+    return LayerCheck(Layer("built site", pages, reader.findings), counts, reader.not_asked)
 
 
 class _SiteReader:

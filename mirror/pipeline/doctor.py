@@ -29,7 +29,7 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.scan import SiteScan, scan
 from mirror.pipeline.targets import unfollowed_links
-from mirror.pipeline.verify import former_references
+from mirror.pipeline.verify_posts import former_references
 from mirror.records import Record, RecordError
 from mirror.rewrites import Rewrite
 from mirror.store import (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Protocol, TypeVar
 
-from mirror.model import Finding, Outcome
+from mirror.model import Finding, Layer, Outcome
 
 T = TypeVar("T")
 
@@ -73,3 +75,16 @@ class FindingLog(list[Finding]):
                 self.append(result)
             else:
                 yield result
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCheck:
+    """What a check says of one layer, and what it counted.
+
+    `not_asked` are images under `[[ignore]]` that the layer asks a source for, by the identity of
+    their address.
+    """
+
+    layer: Layer
+    counts: Mapping[str, int] = field(default_factory=dict)
+    not_asked: AbstractSet[str] = frozenset()

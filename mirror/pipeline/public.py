@@ -18,7 +18,7 @@ from mirror.fetch import Body, Fetcher, FetchError, Kind
 from mirror.model import Asset, Finding, Layer, Rule
 from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
 from mirror.pipeline.origins import open_fetcher
-from mirror.pipeline.progress import FindingLog, Progress
+from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.urls.address import Url
 from mirror.urls.sources import Locator, Source
 
@@ -79,17 +79,25 @@ def _referer(sources: Iterable[Source]) -> str | None:
     return next((value for name, value in headers if name.lower() == "referer"), None)
 
 
-def verify_public(
-    host: PublicHost, engine: Engine, assets: Iterable[Asset], total: int | None, progress: Progress
-) -> tuple[Layer, int]:
-    """Ask for the objects among `assets` as a reader would; return the layer and how many.
+def check_public(
+    host: PublicHost | Finding,
+    engine: Engine,
+    assets: Iterable[Asset],
+    total: int | None,
+    progress: Progress,
+) -> LayerCheck:
+    """Ask for the objects among `assets` as a reader would.
 
-    Each is asked for as the posts do, with the Referer; the first also without, because rules
-    against hot-linking hold for a host as a whole. Findings come in the order of `assets`, whoever
-    answers first. Once nobody answered `_SILENT` times in a row, nothing more is asked, and one
-    finding says so. `total` is how many objects there may be.
+    `host` is what `public_host` returned. Each object is asked for as the posts do, with the
+    Referer; the first also without, because rules against hot-linking hold for a host as a whole.
+    Findings come in the order of `assets`, whoever answers first. Once nobody answered `_SILENT`
+    times in a row, nothing more is asked, and one finding says so. `total` is how many objects
+    there may be.
     """
     findings = FindingLog(progress.finding)
+    if isinstance(host, Finding):
+        findings.append(host)
+        return LayerCheck(Layer("public", (), findings))
     objects = (asset for asset in assets if asset.key is not None)
     progress.stage(f"ask {host.destination.name}", total, "URLs")
     with open_fetcher(host.fetch, host.destination.settings.public_url) as fetcher:
@@ -108,7 +116,7 @@ def verify_public(
                     break
         deque(numbered, maxlen=0)  # to count them
         log.end(host.destination.name, next(numbers))
-    return Layer("public", log.urls, findings), log.count
+    return LayerCheck(Layer("public", log.urls, findings), {"asked": log.count})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,13 +29,12 @@ from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.verify import (
+from mirror.pipeline.verify_archive import archive_unreachable, verify_original
+from mirror.pipeline.verify_destinations import (
     Comparison,
     ObjectDifference,
     ObjectState,
-    archive_unreachable,
     compare_destination,
-    verify_original,
 )
 from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
 from mirror.store import StoreError

@@ -27,7 +27,7 @@ from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.scan import HostRow, SiteScan, host_table, scan
-from mirror.pipeline.verify import verify_posts
+from mirror.pipeline.verify_posts import verify_posts
 from mirror.repeats.evidence import Evidence, Pair
 from mirror.repeats.groups import RepeatGroup, find_groups, find_refused
 from mirror.repeats.ledger import LEDGER, Ledger

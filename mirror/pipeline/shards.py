@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
@@ -24,6 +23,7 @@ from mirror.files import append, read_whole
 from mirror.model import Finding, Rule
 from mirror.pipeline.answers import Answer, dumps_answer, loads_answer
 from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.portion import Portion
 from mirror.records import unwritable, write_text
 from mirror.state import State
 from mirror.urls.address import Address, identity
@@ -32,30 +32,15 @@ from mirror.urls.ignore import IgnoreList
 FORMAT = "mirror-shard"
 VERSION = 1
 PART = ".part"  # the suffix of what a running shard has noted
-_MAX_SHARDS = 100_000
 
 
 # --- A part of all requests -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Shard:
-    """The `number`-th of `count` parts, counted from 1."""
+class Shard(Portion):
+    """A portion of all requests."""
 
-    number: int
-    count: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `2/3`; raise `ValueError`."""
-        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-        shard = cls(int(match[1]), int(match[2])) if match else cls(0, 0)
-        if not 1 <= shard.number <= shard.count <= _MAX_SHARDS:
-            raise ValueError(f"expected a part such as 2/3, the second of three, got {text!r}")
-        return shard
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.count}"
+    __slots__ = ()
 
     @property
     def name(self) -> str:
@@ -64,7 +49,7 @@ class Shard:
     def covers(self, addresses: Iterable[Address]) -> bool:
         """Return True if one request for all of `addresses` belongs to this part."""
         first = min(identity(address) for address in addresses)
-        return int.from_bytes(sha256(first.encode()).digest()) % self.count == self.number - 1
+        return self.takes(int.from_bytes(sha256(first.encode()).digest()))
 
     def share(self, limit: int) -> int:
         """Return this part's share of a limit; all shares add up to it.

@@ -27,7 +27,9 @@ from mirror.engine import Threads
 from mirror.files import Tree
 from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Asset, Blob, Digest, Key, Rule
-from mirror.pipeline.verify import VerifyOptions, compare_destination, verify, verify_original
+from mirror.pipeline.verify import VerifyOptions, verify
+from mirror.pipeline.verify_archive import verify_original
+from mirror.pipeline.verify_destinations import compare_destination
 from mirror.store import S3Store, Store
 
 NAMES = ("a.png", "b.png", "c.png")

@@ -143,7 +143,7 @@ def test_a_site_in_a_folder_of_the_repository_is_named_from_its_root(
 
 def test_a_wrong_argument_is_told_without_a_place(synced: Blog) -> None:
     ran = run(synced, "verify", "--sample", "9", "--format", "github")
-    assert _github(ran.out.strip("\n")).text.startswith("--sample: expected n/m")
+    assert _github(ran.out.strip("\n")).text.startswith("--sample: expected a part such as 2/3")
     ran = run(synced, "verify", "--config", "other.toml", "--format", "sarif")
     assert "other.toml: no such" in _sarif(ran.out)[0]["message"]["text"]
 

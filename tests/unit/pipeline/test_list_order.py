@@ -14,7 +14,7 @@ from mirror.destinations import Destination
 from mirror.engine import Serial
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest, Key
-from mirror.pipeline.verify import Comparison, compare_destination
+from mirror.pipeline.verify_destinations import Comparison, compare_destination
 from mirror.store import MemoryStore, ObjectInfo
 
 KEYS = [Key(key) for key in ("a", "a-b", "a/b", "a/c", "b", "中")]

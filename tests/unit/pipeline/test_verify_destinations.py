@@ -1,4 +1,4 @@
-"""A destination compared with the manifest, on stores that fail in one way each; slices."""
+"""A destination compared with the manifest, on stores that fail in one way each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import replace
 from hashlib import md5, sha256
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.sites import Recorder
 
 from mirror.config import DestinationSettings
@@ -16,7 +14,8 @@ from mirror.destinations import Destination
 from mirror.engine import Serial
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest, Key
-from mirror.pipeline.verify import ALL, ObjectState, Slice, compare_destination
+from mirror.pipeline.portion import ALL, Sample
+from mirror.pipeline.verify_destinations import ObjectState, compare_destination
 from mirror.store import MemoryStore, ObjectInfo, Store, UnreachableError
 
 
@@ -54,7 +53,7 @@ ASSETS = {asset.digest: asset for asset in (made(b"one"), made(b"two"), made(b"t
 
 
 def compared(
-    store: Store, deep: bool = False, sample: Slice = ALL
+    store: Store, deep: bool = False, sample: Sample = ALL
 ) -> tuple[list[ObjectState], int, bool]:
     """The states of the objects that differ, how many were read back, whether it broke off."""
     for asset in ASSETS.values():
@@ -71,7 +70,7 @@ def compared(
 
 def test_a_checksum_that_does_not_agree_is_looked_into_before_it_is_believed() -> None:
     assert compared(Encrypted()) == ([], 3, False)
-    assert compared(Encrypted(), sample=Slice(1, 10**9)) == ([], 3, False)
+    assert compared(Encrypted(), sample=Sample(1, 10**9)) == ([], 3, False)
 
 
 def test_only_reading_sees_rot_on_the_servers_disk() -> None:
@@ -118,14 +117,3 @@ def test_what_only_one_side_has_is_missing_or_extra(
         *((ObjectState.MISSING, key) for key in lost),
     ]
     assert (comparison.compared, comparison.error) == (3, None)
-
-
-# --- Slices -----------------------------------------------------------------------------------
-
-
-@given(
-    digest=st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex())),
-    count=st.integers(1, 60),
-)
-def test_so_many_slices_cover_every_image_once(digest: Digest, count: int) -> None:
-    assert sum(digest in Slice(number, count) for number in range(1, count + 1)) == 1

@@ -1,0 +1,85 @@
+"""The difference between the manifest and the archive: originals, and where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+from mirror.archive import (
+    Archive,
+    ArchiveError,
+    MissingError,
+    UnreachableArchiveError,
+    UnreadableError,
+)
+from mirror.engine import Engine
+from mirror.manifest import ManifestFile
+from mirror.model import Asset, Finding, Rule
+from mirror.pipeline.progress import FindingLog, Progress
+from mirror.pipeline.source_proof import SourceProof
+
+_READERS = 16
+
+
+def check_originals(
+    archive: Archive,
+    engine: Engine,
+    assets: Callable[[], Iterator[Asset]],
+    total: int | None,
+    findings: FindingLog,
+    progress: Progress,
+) -> Iterable[str]:
+    """Read the originals of `assets` and add what is wrong to `findings`.
+
+    Return the digests of those that were looked at, for one reading. `assets` is called once to
+    read them and once to name them.
+    """
+    progress.stage("read the archive", total, "originals")
+    try:
+        with closing(engine.map(partial(verify_original, archive), assets(), _READERS)) as results:
+            for finding in results:
+                progress.advance(failed=finding is not None)
+                findings.extend(() if finding is None else (finding,))
+    except UnreachableArchiveError as error:
+        findings.append(archive_unreachable(error))
+        return ()
+    return (asset.digest.hex for asset in assets())
+
+
+def doubtful_sources(manifest: ManifestFile, proof: SourceProof) -> Iterator[Finding]:
+    """Yield a warning for each address that gave another picture here, or never this one."""
+    for (file, number), asset in manifest.numbered():
+        for address in asset.sources:
+            if proof.is_doubtful(address, asset):
+                message = (
+                    f"line {number} of {Path(file).name} has it for picture {asset.digest}, which "
+                    "never came from it here; `mirror sync` asks its host when a post names it"
+                )
+                yield Finding(Rule.SOURCE_MOVED, address, message)
+
+
+def archive_unreachable(error: UnreachableArchiveError) -> Finding:
+    """Return the finding that stands for all originals that were not read."""
+    message = f"{str(error).removeprefix('archive: ')}; not every original was read"
+    return Finding(Rule.ARCHIVE_UNCHECKED, "archive", message)
+
+
+def verify_original(archive: Archive, asset: Asset) -> Finding | None:
+    """Return a finding for an original that the archive lacks, or has otherwise; else `None`.
+
+    Raise `UnreachableArchiveError` for what the next one would meet too.
+    """
+    try:
+        archive.check(asset.blob)
+    except MissingError:
+        message = "is not in the archive with its size; `mirror repair` fetches it"
+        return Finding(Rule.ARCHIVE_MISSING, asset.digest.hex, message)
+    except UnreachableArchiveError:
+        raise
+    except UnreadableError as error:
+        return Finding(Rule.ARCHIVE_UNCHECKED, asset.digest.hex, str(error))
+    except ArchiveError as error:
+        return Finding(Rule.ARCHIVE_DAMAGED, asset.digest.hex, f"{error}; `mirror repair` heals it")
+    return None

@@ -1,0 +1,343 @@
+"""The difference between the manifest and a destination, from one listing and some objects read."""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from functools import partial
+
+from mirror.destinations import (
+    Destination,
+    ListingMatch,
+    compare_listed,
+    read_difference,
+    unreachable,
+)
+from mirror.engine import Engine
+from mirror.manifest import Object, Objects, key_bytes
+from mirror.model import Finding, Key, Layer, Rule, is_reserved
+from mirror.pipeline.portion import ALL, Sample
+from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
+from mirror.site_index import KEY_IN_USE, SiteIndexError, nested_prefixes, used_by_others
+from mirror.store import (
+    CredentialsError,
+    NoBucketError,
+    NotFoundError,
+    ObjectInfo,
+    Store,
+    StoreError,
+    UnreachableError,
+)
+
+_READERS = 16
+_STEP = 100  # objects of a listing between two movements of the progress bar
+# These end the reading of a destination, because the next object would meet the same.
+_FATAL = (CredentialsError, NoBucketError, UnreachableError)
+_SILENT = 3  # objects in a row; a server can also fail at one object alone
+
+
+class ObjectState(Enum):
+    """The way in which an object is not as the manifest says; the value is its rule."""
+
+    MISSING = Rule.OBJECT_MISSING
+    DIFFERENT = Rule.OBJECT_DIFFERENT
+    EXTRA = Rule.OBJECT_EXTRA
+    UNCHECKED = Rule.OBJECT_UNCHECKED
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDifference:
+    """An object that is not as the manifest says; `message` is what was expected and found.
+
+    With `is_taken`, another site uses the key for another picture.
+    """
+
+    state: ObjectState
+    key: Key
+    message: str
+    is_taken: bool = False
+
+
+@dataclass(slots=True)
+class Comparison:
+    """A destination compared with the manifest.
+
+    `compared` objects of the manifest were looked up, `read` of them read back. With `error` the
+    destination could not be asked, or not to the end; what is in `differences` stands. With
+    `index_error` it is not known what another site uses there: no object counts as extra.
+    """
+
+    differences: list[ObjectDifference] = field(default_factory=list)
+    compared: int = 0
+    read: int = 0
+    error: StoreError | None = None
+    index_error: SiteIndexError | None = None
+
+
+def compare_destination(
+    destination: Destination,
+    objects: Objects,
+    engine: Engine,
+    progress: Progress,
+    *,
+    deep: bool = False,
+    sample: Sample = ALL,
+    site: str | None = None,
+) -> Comparison:
+    """Compare a destination with the manifest, by one listing as far as that tells.
+
+    Objects without a checksum are read back, with `deep` all of them, both within `sample`. So is
+    every object with another checksum: where a bucket encrypts with KMS, an ETag only looks like
+    an MD5. What the index of another site than `site` names is not extra; the indexes are read
+    only if a difference depends on them.
+    """
+    comparison = Comparison()
+    progress.stage(f"list {destination.name}", None, "objects")
+    missing, late, to_read = array("Q"), array("Q"), array("Q")  # numbers of objects
+    try:
+        for entry, info in _joined(objects, _counted(destination.store.list(), progress)):
+            if entry is not None and info is not None:
+                number, (_, size, checksum) = entry
+                if missing and number <= missing[-1]:
+                    late.append(number)
+                listed = compare_listed(size, checksum, info)
+                if listed is ListingMatch.OTHER_SIZE:
+                    message = f"expected {size} bytes, found {info.size}"
+                    difference = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
+                    comparison.differences.append(difference)
+                elif listed is ListingMatch.OTHER_CHECKSUM or (
+                    (deep or listed is ListingMatch.NO_CHECKSUM)
+                    and objects.at(number).digest in sample
+                ):
+                    to_read.append(number)
+            elif entry is not None:
+                missing.append(entry[0])
+            elif info is not None and not is_reserved(info.key):
+                difference = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
+                comparison.differences.append(difference)
+    except StoreError as error:
+        comparison.error = error
+        len(objects)  # reads all: that the manifest is wrong is said before anything else
+        _compare_indexes(destination.store, objects, comparison, site, set())
+        return comparison
+    comparison.compared = len(objects)
+    absent = sorted(set(missing).difference(late)) if late else missing
+    contested = set()
+    for lost in map(objects.at, absent):
+        comparison.differences.append(ObjectDifference(ObjectState.MISSING, lost.key, "missing"))
+        # No other bytes have a key that holds the digest of these.
+        contested |= {lost.key} if lost.digest.hex not in lost.key else set()
+    if to_read:
+        _read_back_all(destination, objects, to_read, comparison, engine, progress)
+    _compare_indexes(destination.store, objects, comparison, site, contested)
+    return comparison
+
+
+_Entry = tuple[int, tuple[bytes, int, str]]  # an object's number; its key, size and MD5
+
+
+def _joined(
+    objects: Objects, infos: Iterable[ObjectInfo]
+) -> Iterator[tuple[_Entry | None, ObjectInfo | None]]:
+    """Yield each object with its line of the listing; `None` for what the other side lacks.
+
+    A merge of two sides in the order of keys, which holds neither. A line that the server lists too
+    late is looked up among the objects, one of which may have been yielded without a line before.
+    """
+    entries = enumerate(objects.facts())
+    entry = next(entries, None)
+    last = b""
+    for info in infos:
+        key = key_bytes(info.key)
+        if key <= last:
+            yield _entry_of(objects, key), info
+            continue
+        last = key
+        while entry is not None and entry[1][0] < key:
+            yield entry, None
+            entry = next(entries, None)
+        if entry is None or entry[1][0] != key:
+            yield None, info
+        else:
+            yield entry, info
+            entry = next(entries, None)
+    while entry is not None:
+        yield entry, None
+        entry = next(entries, None)
+
+
+def _entry_of(objects: Objects, key: bytes) -> _Entry | None:
+    """Return the object with this key; `None` if there is none."""
+    number = bisect_left(range(len(objects)), key, key=lambda n: key_bytes(objects.at(n).key))
+    if number == len(objects):
+        return None
+    entry = objects.at(number)
+    facts = (key_bytes(entry.key), entry.size, entry.md5)
+    return (number, facts) if facts[0] == key else None
+
+
+def _counted(infos: Iterable[ObjectInfo], progress: Progress) -> Iterator[ObjectInfo]:
+    """Yield `infos`. Progress moves in steps, because a bar takes longer than what it counts."""
+    count = 0
+    for count, info in enumerate(infos, 1):
+        yield info
+        if count % _STEP == 0:
+            progress.advance(_STEP)
+    progress.advance(count % _STEP)
+
+
+def _read_back_all(
+    destination: Destination,
+    objects: Objects,
+    numbers: Collection[int],
+    comparison: Comparison,
+    engine: Engine,
+    progress: Progress,
+) -> None:
+    """Read the objects with these numbers back and add what comes of it to `comparison`.
+
+    Stop at an error that the next object would meet too.
+    """
+    progress.stage(f"read {destination.name}", len(numbers), "objects")
+    expected = map(objects.at, numbers)
+    with closing(engine.map(partial(_read_back, destination), expected, _READERS)) as results:
+        silent = 0
+        for result in results:
+            if isinstance(result, _ReadFailure):
+                silent += 1
+                if silent == _SILENT or not isinstance(result.error, UnreachableError):
+                    comparison.error = result.error
+                    return
+                unchecked = ObjectDifference(ObjectState.UNCHECKED, result.key, str(result.error))
+                comparison.differences.append(unchecked)
+                continue
+            silent = 0
+            comparison.read += 1
+            progress.advance(failed=result is not None)
+            comparison.differences += [result] if result is not None else []
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadFailure:
+    """An error at one object that the next one may meet too."""
+
+    key: Key
+    error: StoreError
+
+
+def _read_back(
+    destination: Destination, expected: Object
+) -> ObjectDifference | _ReadFailure | None:
+    """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
+    try:
+        mismatch = read_difference(destination.store, expected)
+    except NotFoundError:
+        return ObjectDifference(ObjectState.MISSING, expected.key, "listed, but not there")
+    except _FATAL as error:
+        return _ReadFailure(expected.key, error)
+    except StoreError as error:
+        return ObjectDifference(ObjectState.UNCHECKED, expected.key, str(error))
+    if mismatch is None:
+        return None
+    return ObjectDifference(ObjectState.DIFFERENT, expected.key, mismatch)
+
+
+def _compare_indexes(
+    store: Store,
+    objects: Objects,
+    comparison: Comparison,
+    site: str | None,
+    contested: set[Key],
+) -> None:
+    """Take the objects of other sites out of `comparison`, and mark keys that another one uses.
+
+    `contested` are the keys of missing objects that another site may use.
+    """
+    keys = contested | {
+        difference.key
+        for difference in comparison.differences
+        if difference.state in (ObjectState.EXTRA, ObjectState.DIFFERENT)
+    }
+    if not keys:
+        return
+    try:
+        used = used_by_others(store, keys, site)
+    except SiteIndexError as error:
+        used = {}
+        comparison.index_error = error
+    differences = []
+    nested = nested_prefixes(keys)
+    for difference in comparison.differences:
+        digests = used.get(difference.key)
+        if difference.state is ObjectState.EXTRA:
+            is_ours = digests is None and not difference.key.startswith(nested)
+            if is_ours and comparison.index_error is None:
+                differences.append(difference)
+        elif digests is not None and digests != {objects[difference.key].digest}:
+            differences.append(replace(difference, is_taken=True))
+        else:
+            differences.append(difference)
+    comparison.differences = differences
+
+
+_REMEDIES = {
+    ObjectState.MISSING: "{message} in {name}; `mirror sync` or `mirror repair` puts it back",
+    ObjectState.DIFFERENT: "{name}: {message}; `mirror repair` puts it right",
+    ObjectState.EXTRA: (
+        "in {name}, but in no line of the manifest; `mirror prune` lists such objects"
+    ),
+    ObjectState.UNCHECKED: "{message}",
+}
+_TAKEN = f"{{name}}: {{message}}; {KEY_IN_USE}"
+_EMPTY = "{message} in {name}, which is empty; `mirror sync` or `mirror repair` fills it again"
+
+
+def check_destinations(
+    destinations: Iterable[Destination],
+    engine: Engine,
+    deep: bool,
+    sample: Sample,
+    progress: Progress,
+    site: str | None,
+    objects: Objects,
+) -> list[LayerCheck]:
+    """Compare each of `destinations` with the manifest.
+
+    `objects` are read while the first one is listed. Raise what that raises, before a finding is
+    reported.
+    """
+    checks = []
+    for destination in destinations:
+        comparison = compare_destination(
+            destination, objects, engine, progress, deep=deep, sample=sample, site=site
+        )
+        layer = _destination_layer(destination, objects, comparison, progress)
+        counts = {"objects": comparison.compared, "read": comparison.read}
+        checks.append(LayerCheck(layer, counts))
+    len(objects)  # reads them where there is no destination
+    return checks
+
+
+def _destination_layer(
+    destination: Destination, objects: Objects, comparison: Comparison, progress: Progress
+) -> Layer:
+    findings = FindingLog(progress.finding)
+    states = {difference.state for difference in comparison.differences}
+    missing = len(comparison.differences)
+    is_empty = states == {ObjectState.MISSING} and missing == comparison.compared
+    for difference in comparison.differences:
+        remedy = _EMPTY if is_empty else _REMEDIES[difference.state]
+        remedy = _TAKEN if difference.is_taken else remedy
+        message = remedy.format(name=destination.name, message=difference.message)
+        findings.append(Finding(difference.state.value, difference.key, message))
+    if (index_error := comparison.index_error) is not None and comparison.error is None:
+        findings.append(Finding(Rule.OBJECT_UNCHECKED, index_error.key, str(index_error)))
+    subjects: Collection[str] = objects
+    if comparison.error is not None:
+        findings.append(unreachable(destination, comparison.error))
+        subjects = ()
+    return Layer(f"destination {destination.name}", subjects, findings)

@@ -1,0 +1,32 @@
+"""Equal parts of all pictures and of all requests."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mirror.model import Digest
+from mirror.pipeline.portion import ALL, Portion, Sample
+
+
+@pytest.mark.parametrize("text", ["1/1", "2/3", "100000/100000"])
+def test_a_portion_is_read_and_written(text: str) -> None:
+    assert str(Portion.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3", "0/3", "4/3", "1/0", "-1/3", "1/2/3", " 1/2", "1/100001", "١/٢"]
+)
+def test_what_is_no_portion_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a part such as 2/3"):
+        Portion.parse(text)
+
+
+@given(
+    digest=st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex())),
+    count=st.integers(1, 60),
+)
+def test_so_many_samples_cover_every_picture_once(digest: Digest, count: int) -> None:
+    assert sum(digest in Sample(number, count) for number in range(1, count + 1)) == 1
+    assert digest in ALL
