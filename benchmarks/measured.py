@@ -92,7 +92,7 @@ def sync_dask(path: Path, *, kills: bool = False) -> dict[str, Any]:
     """Back up on a cluster of this machine; with `kills`, one of its workers dies half-way."""
     from mirror.cluster import open_cluster
     from mirror.config import load_config
-    from mirror.pipeline.apart import worker_problems
+    from mirror.pipeline.workers import worker_problems
 
     with open_cluster(None, os.cpu_count() or 1) as cluster:
         cluster.ask_workers(worker_problems, load_config(path), "")  # they import what they need

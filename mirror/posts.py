@@ -8,8 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mirror.config import ConfigError, check_no_escape
-from mirror.config import Posts as PostsConfig
+from mirror.config import ConfigError, PostSettings, check_no_escape
 from mirror.files import NotAFileError, read_whole, sweep
 from mirror.model import Finding, Rule
 from mirror.urls.address import Url
@@ -50,7 +49,7 @@ class Post:
 class PostTree:
     """The folders and patterns of a site's posts; `skip` are folders that mirror writes to."""
 
-    settings: PostsConfig
+    settings: PostSettings
     root: Path
     skip: tuple[Path, ...] = ()
 
@@ -68,7 +67,7 @@ class PostTree:
 
 
 def find_posts(
-    posts: PostsConfig, root: Path, paths: Sequence[Path] = (), skip: Collection[Path] = ()
+    posts: PostSettings, root: Path, paths: Sequence[Path] = (), skip: Collection[Path] = ()
 ) -> tuple[list[Post], list[Finding]]:
     """Return the posts below `paths` (or the configured ones), sorted by name, each once.
 

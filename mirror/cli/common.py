@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 import typer
 
 from mirror.amounts import count_text
-from mirror.config import Config, ConfigError, MissingConfigError, Posts, find_config, load_config
+from mirror.config import (
+    Config,
+    ConfigError,
+    MissingConfigError,
+    PostSettings,
+    find_config,
+    load_config,
+)
 from mirror.console import (
     MANY,
     BarProgress,
@@ -119,7 +126,7 @@ def load_or_default(config: Path | None) -> Config:
     try:
         path = find_config(config, os.environ, Path.cwd())
     except MissingConfigError:
-        return Config(Path.cwd(), Posts((Path.cwd(),)))
+        return Config(Path.cwd(), PostSettings((Path.cwd(),)))
     return load_config(path)
 
 

@@ -14,7 +14,7 @@ import typer
 
 from mirror.amounts import count_text
 from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
-from mirror.config import CONFIG_NAME, Config, ConfigError, Posts, find_config, loads_config
+from mirror.config import CONFIG_NAME, Config, ConfigError, PostSettings, find_config, loads_config
 from mirror.console import for_log, say
 from mirror.urls.redact import printable
 
@@ -73,7 +73,7 @@ def init(
     root = config_path.parent
     place, generator = next(iter(find_generators(root)), (root, None))
     paths = paths or _content_folders(place, generator)
-    scanned = scan_posts(Config(root, Posts(())), paths)
+    scanned = scan_posts(Config(root, PostSettings(())), paths)
     hosts = _hosts(scanned)
     posts = count_text(len(scanned.posts), "post")
     if not hosts:

@@ -48,7 +48,7 @@ def report(
 ) -> None:
     """Write one HTML page: totals, every image, the groups of repeats side by side, failures."""
     from mirror.engine import Threads
-    from mirror.pipeline.report import collect
+    from mirror.pipeline.report import make_report
     from mirror.report import page
 
     output = named or _OUTPUT
@@ -59,7 +59,7 @@ def report(
     check_output(output, parts, config, paths)
     now = _now()
     with running(parts, "report", as_json=as_json, quiet=quiet, writes=False) as progress:
-        contents = collect(parts, Threads(), paths or (), progress, now)
+        contents = make_report(parts, Threads(), paths or (), progress, now)
     if to_stdout:
         sys.stdout.buffer.writelines(piece.encode("utf-8") for piece in page(contents))
         return

@@ -99,19 +99,19 @@ def rewrite(
     with running(parts, "rewrite", as_json=as_json, quiet=quiet, writes=locks) as progress:
         scanned = scan_posts(settings, paths)
         if back:
-            context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
-            result = pipeline.revert(context, parts)
+            inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times=keep_times)
+            result = pipeline.revert(inputs, parts)
         elif mapping is not None:
-            context = pipeline.Context(scanned, progress, writes, keep_times=keep_times)
+            inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times=keep_times)
             by_map = ByMap(mapping)
-            result = pipeline.rewrite(context, by_map)
+            result = pipeline.rewrite(inputs, by_map)
             result.findings.extend(by_map.unused())
         else:
             by_manifest = _resolver(parts, drop_secrets=drop_secrets)
-            context = pipeline.Context(
+            inputs = pipeline.RewriteInput(
                 scanned, progress, writes, parts, keep_times, by_manifest.manifest
             )
-            result = pipeline.rewrite(context, by_manifest)
+            result = pipeline.rewrite(inputs, by_manifest)
             left = _left_lines(scanned, parts, by_manifest.manifest, result.changed)
     if dry_run and not as_json:
         for change in result.changed:

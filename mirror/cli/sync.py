@@ -168,7 +168,7 @@ def _engine(
         yield Threads()
         return
     from mirror.cluster import open_cluster
-    from mirror.pipeline.apart import checked_workers
+    from mirror.pipeline.workers import checked_workers
 
     with open_cluster(scheduler, os.cpu_count() or 1) as cluster, checked_workers(cluster, parts):
         yield cluster

@@ -21,9 +21,9 @@ from mirror.config.values import (
     Config,
     ConfigError,
     DestinationSettings,
-    Fetch,
+    FetchSettings,
     MissingConfigError,
-    Posts,
+    PostSettings,
 )
 
 __all__ = [
@@ -33,9 +33,9 @@ __all__ = [
     "Config",
     "ConfigError",
     "DestinationSettings",
-    "Fetch",
+    "FetchSettings",
     "MissingConfigError",
-    "Posts",
+    "PostSettings",
     "check_no_escape",
     "find_config",
     "header_variables",

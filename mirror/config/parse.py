@@ -27,9 +27,9 @@ from mirror.config.values import (
     Config,
     ConfigError,
     DestinationSettings,
-    Fetch,
+    FetchSettings,
     MissingConfigError,
-    Posts,
+    PostSettings,
 )
 from mirror.files import read_named
 from mirror.urls.address import canonical, identity
@@ -150,12 +150,12 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
 # --- The tables -------------------------------------------------------------------------------
 
 
-def _posts(table: Table, root: Path) -> Posts:
-    default = Posts(())
+def _posts(table: Table, root: Path) -> PostSettings:
+    default = PostSettings(())
     paths = table.texts("paths", (".",))
     if "" in paths:
         raise table.error("paths", "expected folders or files, got nothing; all is `.`")
-    posts = Posts(
+    posts = PostSettings(
         tuple(root / path for path in paths),
         table.texts("include", default.include),
         table.texts("exclude", default.exclude),
@@ -302,9 +302,9 @@ def _ignored(table: Table, locator: Locator) -> IgnoreEntry:
     raise table.error("url", f"expected a URL, got {without_secrets(url)!r}")
 
 
-def _fetch(table: Table) -> Fetch:
-    default = Fetch()
-    fetch = Fetch(
+def _fetch(table: Table) -> FetchSettings:
+    default = FetchSettings()
+    fetch = FetchSettings(
         concurrency=table.integer("concurrency", default.concurrency, 1, 256),
         timeout_s=table.number("timeout_s", default.timeout_s),
         retries=table.integer("retries", default.retries, 0, 20),

@@ -22,7 +22,7 @@ class MissingConfigError(ConfigError):
 
 
 @dataclass(frozen=True, slots=True)
-class Posts:
+class PostSettings:
     paths: tuple[Path, ...]
     include: tuple[str, ...] = ("**/*.md", "**/*.markdown", "**/*.mdx")
     exclude: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ class ArchiveBucket:
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch:
+class FetchSettings:
     concurrency: int = 16
     timeout_s: float = 30.0
     retries: int = 4
@@ -78,14 +78,14 @@ class Config:
     """
 
     root: Path
-    posts: Posts
+    posts: PostSettings
     sources: tuple[Source, ...] = ()
     destinations: tuple[DestinationSettings, ...] = ()
     archive: Path | ArchiveBucket = field(default=Path("archive"))
     manifest: Path = field(default=Path("manifests"))
     dedupe: Literal["perceptual", "exact", "off"] = "perceptual"
     ignored: IgnoreList = field(default_factory=IgnoreList)
-    fetch: Fetch = field(default=Fetch())
+    fetch: FetchSettings = field(default=FetchSettings())
 
     @property
     def state(self) -> Path:

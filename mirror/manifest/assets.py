@@ -96,10 +96,10 @@ class Rows:
         if has & _HAS_ALIAS:
             alias = Digest(row[place : place + _DIGEST_BYTES].hex())
             place += _DIGEST_BYTES
-        own = digest.hex()
-        key, sources, former = _names(row[place:].decode(), own, has_key=bool(has & _HAS_KEY))
+        name = digest.hex()
+        key, sources, former = _names(row[place:].decode(), name, has_key=bool(has & _HAS_KEY))
         blob = Blob(
-            Digest(own),
+            Digest(name),
             md5.hex(),
             size,
             _TYPES[type_number],
@@ -122,8 +122,8 @@ class Rows:
 
     def by_source(self, name: str) -> int | None:
         """Return the row that has a source, by the identity of its address."""
-        found = self._source_index.find(name)
-        return next((n for n in found if name in self._source_names(n)), None)
+        rows = self._source_index.find(name)
+        return next((n for n in rows if name in self._source_names(n)), None)
 
     def by_key(self, key: str) -> int | None:
         return next((n for n in self._key_index.find(key) if self._key(n) == key), None)

@@ -22,7 +22,6 @@ from mirror.pictures import ImageError, ImageLimits, inspect
 from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
 from mirror.pipeline.answers import Answer
 from mirror.pipeline.download import DownloadResult
-from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.shards import (
     PART,
@@ -31,6 +30,7 @@ from mirror.pipeline.shards import (
     ShardError,
     ShardFile,
     ShardHeader,
+    limit_warnings,
     loads_shard,
 )
 from mirror.repeats.reviews import Reviews
@@ -173,18 +173,22 @@ class CopyJob:
 
 
 def earlier_answers(
-    parts: Parts, shard: Shard | None, copies: Iterable[Path], *, refresh: bool
+    config: Config,
+    archive: Archive,
+    shard: Shard | None,
+    copies: Iterable[Path],
+    *,
+    refresh: bool,
 ) -> CollectedShards:
     """Return what need not be asked for: by a `shard`, what it has archived; else what shards have.
 
     Raise `ArchiveError`.
     """
-    config = parts.config
     if shard is None:
         return find_shards(config, copies, refresh=refresh)
     file = ShardFile.of(config, shard, refresh=refresh)
-    answers = file.archived(parts.archive)
-    return CollectedShards.of([SiteShard(config.root, file.path.name, file.header, answers)])
+    shards = [SiteShard(config.root, file.path.name, file.header, file.archived(archive))]
+    return CollectedShards.of(shards, limit_warnings(shard, config.fetch.concurrency))
 
 
 def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> CollectedShards:

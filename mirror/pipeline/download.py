@@ -202,7 +202,7 @@ def download(
         fetch.budget.close()
 
 
-def collect(
+def receive(
     results: Results[DownloadResult],
     requests: Sequence[FetchItem],
     findings: FindingLog,

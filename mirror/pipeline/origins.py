@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mirror.config import Fetch, request_headers
+from mirror.config import FetchSettings, request_headers
 from mirror.fetch import Body, Declaration, Fetcher, FetchError, FetchLimits, Kind, Validators
 from mirror.model import Key
 from mirror.store import S3Settings, Store, open_store
@@ -19,7 +19,7 @@ from mirror.urls.sources import Source, SourceImage
 _GZIP = b"\x1f\x8b"
 
 
-def open_fetcher(fetch: Fetch, private: str | None = None) -> Fetcher:
+def open_fetcher(fetch: FetchSettings, private: str | None = None) -> Fetcher:
     """Open a fetcher with the limits of `[fetch]`.
 
     The host and port of the URL `private` may have a private address; another port may not.
@@ -88,7 +88,7 @@ class Origins:
 
 
 @contextmanager
-def open_origins(sources: Sequence[Source], fetch: Fetch) -> Iterator[Origins]:
+def open_origins(sources: Sequence[Source], fetch: FetchSettings) -> Iterator[Origins]:
     """Open the sources. Raise `ConfigError` for a header whose environment variable is not set."""
     with ExitStack() as stack:
         yield Origins(

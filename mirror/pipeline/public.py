@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import chain, count, islice
 from operator import attrgetter
 
-from mirror.config import Config, Fetch
+from mirror.config import Config, FetchSettings
 from mirror.destinations import Destination, may_run_scripts
 from mirror.engine import Engine
 from mirror.fetch import Body, Fetcher, FetchError, Kind
@@ -42,7 +42,7 @@ class PublicHost:
     """
 
     destination: Destination
-    fetch: Fetch
+    fetch: FetchSettings
     referer: str | None
     locator: Locator
 

@@ -1,6 +1,6 @@
 """Collect what a report says from posts, manifest, archive and ledger. Reads only, asks nobody.
 
-Read in this order: `collect` is the command; `Usage` says what the posts show; then the
+Read in this order: `make_report` is the command; `Usage` says what the posts show; then the
 tiles, the hosts, the findings and the growth of the archive, each from what it needs.
 """
 
@@ -55,7 +55,7 @@ _MOST_REPEATS = 500  # in groups, the largest groups first
 _MOST_DAYS = 45  # with more days, the growth of the archive is shown by months
 
 
-def collect(
+def make_report(
     parts: Parts, engine: Engine, paths: Sequence[Path], progress: Progress, made: datetime
 ) -> Report:
     """Return everything a report says, thumbnails included.

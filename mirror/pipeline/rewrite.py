@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from time import monotonic
 
-from mirror.destinations import asset_of
+from mirror.destinations import Destination, asset_of
 from mirror.files import Checksum
 from mirror.manifest import Manifest
 from mirror.model import Finding, Reference, Rule
@@ -25,6 +26,7 @@ from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import ScannedPost, SiteScan
 from mirror.pipeline.targets import Resolve
 from mirror.posts import sweep_beside
+from mirror.records import Record
 from mirror.rewrites import Memory, PostSnapshot, Rewrite
 from mirror.urls.redact import has_hidden
 
@@ -39,7 +41,7 @@ class RewriteResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class RewriteInput:
     """The input of both commands. Without `parts` (`--map`) nothing is remembered.
 
     With `keep_times`, a changed post keeps the time of its last change. `manifest` is that of the
@@ -54,16 +56,16 @@ class Context:
     manifest: Manifest | None = None
 
 
-def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
+def rewrite(inputs: RewriteInput, resolve: Resolve) -> RewriteResult:
     """Repoint every post that `resolve` has a new URL for.
 
     What stood there is remembered on disk before the first post is written, so that a run killed
     at any moment can be reverted.
     """
     started = monotonic()
-    scanned, parts = context.scanned, context.parts
-    findings = FindingLog(context.progress.finding, scanned.findings)
-    memory, old = _load_memory(parts, context.manifest) if parts is not None else (None, None)
+    scanned, parts = inputs.scanned, inputs.parts
+    findings = FindingLog(inputs.progress.finding, scanned.findings)
+    memory, old = _memory_of(parts, inputs.manifest) if parts is not None else (None, None)
     changes: list[PostEdit] = []
     for post, data in _read(scanned.posts, findings):
         recalled = memory.recall(_snapshot(post, data)) if memory is not None else {}
@@ -72,21 +74,21 @@ def rewrite(context: Context, resolve: Resolve) -> RewriteResult:
     findings.extend(_moved_anchors(scanned.anchors, changes))
     if parts is not None:
         findings.extend(_dropped_secrets(changes))
-    if context.write and parts is not None and memory is not None:
+    if inputs.write and parts is not None and memory is not None:
         lines = memory.after_rewrite((change.before, change.after) for change in changes)
-        _save_memory(parts, lines, old)
-    return _write(context, changes, findings, started)
+        _save_memory(parts.rewrites, lines, old)
+    return _write(inputs, changes, findings, started)
 
 
-def revert(context: Context, parts: Parts) -> RewriteResult:
+def revert(inputs: RewriteInput, parts: Parts) -> RewriteResult:
     """Give each mirrored reference its own URL back; one that cannot be told is a finding."""
     started = monotonic()
-    findings = FindingLog(context.progress.finding, context.scanned.findings)
-    memory, old = _load_memory(parts, context.manifest)
+    findings = FindingLog(inputs.progress.finding, inputs.scanned.findings)
+    memory, old = _memory_of(parts, inputs.manifest)
     if memory.is_empty:
         parts.manifest.need()
     changes: list[PostEdit] = []
-    for post, data in _read(context.scanned.posts, findings):
+    for post, data in _read(inputs.scanned.posts, findings):
         snapshot = _snapshot(post, data)
         recalled = memory.recall(snapshot)
         findings.extend(memory.unknown(snapshot, recalled))
@@ -101,10 +103,10 @@ def revert(context: Context, parts: Parts) -> RewriteResult:
             changes += findings.sift(edit_where_possible(post, data, edits))
         elif change is not None:
             changes.append(change)
-    result = _write(context, changes, findings, started)
-    if context.write:
+    result = _write(inputs, changes, findings, started)
+    if inputs.write:
         lines = memory.after_revert((change.before, change.after) for change in result.changed)
-        _save_memory(parts, lines, old)
+        _save_memory(parts.rewrites, lines, old)
     return result
 
 
@@ -122,22 +124,32 @@ def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) ->
             )
 
 
-def _load_memory(parts: Parts, manifest: Manifest | None) -> tuple[Memory, Checksum | None]:
-    """Return the memory and the checksum of its file."""
-    lines, old = parts.rewrites.load()
+def _memory_of(parts: Parts, manifest: Manifest | None) -> tuple[Memory, Checksum | None]:
+    """Return the memory and the checksum of its file; load the manifest if it is not given."""
     if manifest is None:
         manifest, _ = parts.manifest.load()
-    root = parts.config.root
+    return _load_memory(parts.rewrites, manifest, parts.destinations, parts.config.root)
+
+
+def _load_memory(
+    rewrites: Record[Sequence[Rewrite]],
+    manifest: Manifest,
+    destinations: Sequence[Destination],
+    root: Path,
+) -> tuple[Memory, Checksum | None]:
+    lines, old = rewrites.load()
 
     def exists(name: str) -> bool:
         return os.path.exists(root / name)  # noqa: PTH110  (False for a name that cannot be)
 
-    return Memory(lines, manifest, partial(asset_of, parts.destinations, manifest), exists), old
+    return Memory(lines, manifest, partial(asset_of, destinations, manifest), exists), old
 
 
-def _save_memory(parts: Parts, lines: Sequence[Rewrite], old: Checksum | None) -> None:
+def _save_memory(
+    rewrites: Record[Sequence[Rewrite]], lines: Sequence[Rewrite], old: Checksum | None
+) -> None:
     if lines or old is not None:
-        parts.rewrites.save(lines, old)
+        rewrites.save(lines, old)
 
 
 def _read(
@@ -177,23 +189,23 @@ def _dropped_secrets(changes: Iterable[PostEdit]) -> Iterator[Finding]:
 
 
 def _write(
-    context: Context, changes: Sequence[PostEdit], findings: FindingLog, started: float
+    inputs: RewriteInput, changes: Sequence[PostEdit], findings: FindingLog, started: float
 ) -> RewriteResult:
     changed = []
-    if context.write:
-        sweep_beside(post.post for post in context.scanned.posts)
-    context.progress.stage("rewrite", len(changes), "posts")
+    if inputs.write:
+        sweep_beside(post.post for post in inputs.scanned.posts)
+    inputs.progress.stage("rewrite", len(changes), "posts")
     for change in changes:
-        failure = write_post(change, keep_times=context.keep_times) if context.write else None
-        context.progress.advance(failed=failure is not None)
+        failure = write_post(change, keep_times=inputs.keep_times) if inputs.write else None
+        inputs.progress.advance(failed=failure is not None)
         if failure is not None:
             findings.append(failure)
             continue
         changed.append(change)
-        kind = "rewritten" if context.write else "would-rewrite"
-        context.progress.event(kind, post=change.name, references=change.edit_count)
+        kind = "rewritten" if inputs.write else "would-rewrite"
+        inputs.progress.event(kind, post=change.name, references=change.edit_count)
     counts = {
-        **context.scanned.tally(),
+        **inputs.scanned.tally(),
         "rewritten_posts": len(changed),
         "rewritten_references": sum(change.edit_count for change in changed),
     }

@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
+from mirror.archive import Archive
+from mirror.config import Config
 from mirror.engine import Engine, Results
-from mirror.pipeline.apart import answer_requests
+from mirror.pipeline.answers import Answer
 from mirror.pipeline.collect import CollectedShards
-from mirror.pipeline.download import DownloadResult, collect, count_downloads
-from mirror.pipeline.parts import Parts
+from mirror.pipeline.download import DownloadResult, count_downloads, receive
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
-from mirror.pipeline.shards import ShardFile, limit_warnings
+from mirror.pipeline.shards import Shard, ShardFile
+from mirror.pipeline.workers import answer_requests
 from mirror.repeats.reviews import Reviews
+
+AnswerRequests = Callable[[Sequence[FetchItem]], Iterator[tuple[FetchItem, Answer]]]
+
+
+def shard_answers(
+    shard: Shard, engine: Engine, config: Config, archive: Archive, reviews: Reviews
+) -> AnswerRequests:
+    """Return what answers the requests of a shard.
+
+    All shards at once ask a host no more often than `config` allows.
+    """
+    fetch = replace(config.fetch, concurrency=shard.share(config.fetch.concurrency))
+    return partial(answer_requests, engine, replace(config, fetch=fetch), archive, reviews)
 
 
 def run_shard(
-    parts: Parts,
-    engine: Engine,
     file: ShardFile,
     requests: Sequence[FetchItem],
     earlier: CollectedShards,
-    reviews: Reviews,
+    answer: AnswerRequests,
     findings: FindingLog,
     progress: Progress,
 ) -> dict[str, int]:
-    """Fetch, inspect and archive the images of a shard, and write its file. Return the counts.
+    """Let `answer` fetch, inspect and archive the images of a shard. Return the counts.
 
-    What an `earlier` run of it archived is not asked for again. The archive is not sealed: the
-    sync that takes the shards does that. Raise what `sync` raises.
+    The answers go to `file`. What an `earlier` run of it archived is not asked for again. The
+    archive is not sealed: the sync that takes the shards does that. Raise what `sync` raises.
     """
-    shard, fetch = file.header.shard, parts.config.fetch
-    findings.extend(limit_warnings(shard, fetch.concurrency))
-    config = replace(parts.config, fetch=replace(fetch, concurrency=shard.share(fetch.concurrency)))
     answered = [(request, earlier.answers.find(request)) for request in requests]
-    left = [request for request, answer in answered if answer is None]
+    left = [request for request, known in answered if known is None]
     answers = list(earlier.listed)
 
     def results() -> Results[DownloadResult]:
         for request, known in answered:
             if known is not None:
                 yield known.result(request)
-        for request, answer in answer_requests(engine, config, parts.archive, reviews, left):
-            file.note(answer)
-            answers.append(answer)
-            yield answer.result(request)
+        for request, new in answer(left):
+            file.note(new)
+            answers.append(new)
+            yield new.result(request)
 
     file.begin(answers)
-    originals, _ = collect(results(), requests, findings, progress)
+    originals, _ = receive(results(), requests, findings, progress)
     file.finish(answers)
     return count_downloads(originals, left)

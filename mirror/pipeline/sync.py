@@ -21,7 +21,6 @@ from mirror.manifest import Checksums, Manifest
 from mirror.model import Finding, HeldImage
 from mirror.pictures.decode import ImageLimits
 from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
-from mirror.pipeline.apart import answer_requests
 from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
 from mirror.pipeline.dedupe import (
     CompareJob,
@@ -36,10 +35,10 @@ from mirror.pipeline.download import (
     DownloadResult,
     FetchJob,
     InspectJob,
-    collect,
     count_downloads,
     download,
     newest_validators,
+    receive,
     sealing,
 )
 from mirror.pipeline.hold import (
@@ -59,7 +58,7 @@ from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import ResolvedReferences, find_orphans, images_behind
 from mirror.pipeline.scan import SiteScan, scan, signatures
-from mirror.pipeline.shard_run import run_shard
+from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.store import (
@@ -71,6 +70,7 @@ from mirror.pipeline.store import (
     svg_warnings,
     unshown_originals,
 )
+from mirror.pipeline.workers import answer_requests
 from mirror.posts import sweep_beside
 from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
@@ -186,7 +186,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     proof = SourceProof(archive.source_record(), reviews, locator)
     inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, accepted)
-    shards = earlier_answers(parts, options.shard, options.collect, refresh=options.refresh)
+    shards = earlier_answers(
+        config, archive, options.shard, options.collect, refresh=options.refresh
+    )
     findings.extend(shards.findings)
     todo = plan(
         images,
@@ -203,7 +205,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         return SyncResult(summary(counts, findings, started), findings, planned)
     if options.shard is not None:
         file = ShardFile.of(config, options.shard, refresh=options.refresh)
-        counts |= run_shard(parts, engine, file, todo.requests, shards, reviews, findings, progress)
+        answer = shard_answers(options.shard, engine, config, archive, reviews)
+        counts |= run_shard(file, todo.requests, shards, answer, findings, progress)
         return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
     # Fetch and inspect, overlapping.
@@ -217,7 +220,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         taken, left, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
-        originals, damaged = collect(results, todo.requests, findings, progress)
+        originals, damaged = receive(results, todo.requests, findings, progress)
 
     # Record what came, and hold back what a person has to look at.
     intake = hold_back(settled, originals, reviews, held.values(), redirects, inventory.doubtful)
@@ -242,8 +245,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     limits = ImageLimits(max_pixels=config.fetch.max_pixels)
     compare = CompareJob(archive, parts.destinations, limits, sketches)
-    judge = Judge(compare, adopted, engine, ledger, progress)
-    choice = choose(settled, adopted, rules, ledger, judge)
+    choice = choose(
+        settled, adopted, rules, ledger, Judge(compare, adopted, engine, ledger, progress)
+    )
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.

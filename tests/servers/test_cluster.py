@@ -34,7 +34,6 @@ from mirror.cluster import ClusterError, Dask, open_cluster
 from mirror.config import load_config
 from mirror.engine import Serial
 from mirror.pipeline.answers import AnswerJob
-from mirror.pipeline.apart import answer_requests, checked_workers, worker_problems
 from mirror.pipeline.dedupe import CompareJob
 from mirror.pipeline.parts import open_parts
 from mirror.pipeline.plan import FetchItem, Inventory, plan
@@ -42,6 +41,7 @@ from mirror.pipeline.scan import scan
 from mirror.pipeline.shards import Shard
 from mirror.pipeline.store import StoreJob
 from mirror.pipeline.sync import SyncOptions, sync
+from mirror.pipeline.workers import answer_requests, checked_workers, worker_problems
 from mirror.repeats.reviews import NO_REVIEWS
 from mirror.state import State
 from mirror.store import DirectoryStore

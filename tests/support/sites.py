@@ -124,14 +124,14 @@ class Blog:
             ),
             SourceProof(site.archive.source_record(), reviews, site.locator),
         )
-        return rewriting.rewrite(self._context(site, write), resolve)
+        return rewriting.rewrite(self._inputs(site, write), resolve)
 
     def revert(self) -> rewriting.RewriteResult:
         site = self.site
-        return rewriting.revert(self._context(site, True), site)
+        return rewriting.revert(self._inputs(site, True), site)
 
-    def _context(self, site: Parts, write: bool) -> rewriting.Context:
-        return rewriting.Context(scan(*site.posts.find()), self.progress, write, site)
+    def _inputs(self, site: Parts, write: bool) -> rewriting.RewriteInput:
+        return rewriting.RewriteInput(scan(*site.posts.find()), self.progress, write, site)
 
     def verify(self, **options: Any) -> VerifyResult:
         return verify(self.site, Threads(), VerifyOptions(**options), self.progress)

@@ -8,7 +8,7 @@ from mirror.cli import app
 from mirror.config import (
     ConfigError,
     DestinationSettings,
-    Fetch,
+    FetchSettings,
     Posts,
     find_config,
     load_config,
@@ -29,7 +29,7 @@ def test_the_example_loads_and_shows_every_key():
     assert config.fetch.max_bytes == 64 * 2**20
     for table, names in {
         "posts": set(Posts.__dataclass_fields__),
-        "fetch": set(Fetch.__dataclass_fields__),
+        "fetch": set(FetchSettings.__dataclass_fields__),
     }.items():
         assert set(shown[table]) == names
     assert set(shown["source"][0]) == set(Source.__dataclass_fields__)

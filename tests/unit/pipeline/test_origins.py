@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from support.commands import picture
 
-from mirror.config import Fetch
+from mirror.config import FetchSettings
 from mirror.fetch import Fetcher, FetchError, FetchLimits, Kind
 from mirror.host import ImageHost, Request, Response
 from mirror.model import OCTETS, Key
@@ -72,7 +72,7 @@ def test_only_the_source_that_names_a_private_host_and_port_may_ask_it() -> None
         named = Source("named", ("https://a.example/",), private.base_url)
         other = Source("other", ("https://b.example/",), redirecting.base_url)
         plain = Source("plain", (private.base_url.replace("127.0.0.1", "127.0.0.2"),))
-        with open_origins([named, other, plain], Fetch(retries=0)) as opened:
+        with open_origins([named, other, plain], FetchSettings(retries=0)) as opened:
 
             def read(url: str) -> bytes:
                 image = Locator([named, other, plain]).locate(Url(url))
@@ -102,7 +102,7 @@ def test_only_the_source_that_names_a_private_host_and_port_may_ask_it() -> None
 )
 def test_the_exemption_is_for_a_host_and_a_port(fetch: str, exempt: str) -> None:
     others = ["http://127.0.0.1:8080/a.png", "https://127.0.0.1/a.png", "http://[::1]/a.png"]
-    with open_fetcher(Fetch(retries=0, timeout_s=1), fetch) as fetcher:
+    with open_fetcher(FetchSettings(retries=0, timeout_s=1), fetch) as fetcher:
         for url in (exempt, *others):
             with pytest.raises(FetchError) as error:
                 fetcher.fetch(Url(url))

@@ -30,8 +30,8 @@ def test_a_url_that_cannot_stand_in_a_string_is_named_with_its_place(blog, line,
     text = f"![](https://h.example/z.png)\n\n{line}\n\n![](https://h.example/y.png)\n"
     path = blog.write("post.mdx", text)
     new = {f"https://h.example/{name}.png": f"https://x.example/{name}.png" for name in "yz"}
-    context = rewriting.Context(scan(*blog.site.posts.find()), blog.progress, True)
-    result = rewriting.rewrite(context, ByMap(new | {"https://h.example/a.png": url}))
+    inputs = rewriting.RewriteInput(scan(*blog.site.posts.find()), blog.progress, True)
+    result = rewriting.rewrite(inputs, ByMap(new | {"https://h.example/a.png": url}))
     (finding,) = result.findings
     assert finding.rule is Rule.POST_NOT_WRITTEN
     assert finding.place == f"posts/post.mdx:3:{line.index('https://h.example/a') + 1}"
@@ -50,9 +50,9 @@ def test_each_of_several_is_named_and_the_others_move(blog, count):
     text = "![](https://h.example/z.png)\n\n" + "\n".join(lines)
     path = blog.write("post.mdx", text)
     new = {f"https://h.example/{n}.png": f"https://x.example/{n}(1).png" for n in range(count)}
-    context = rewriting.Context(scan(*blog.site.posts.find()), blog.progress, True)
+    inputs = rewriting.RewriteInput(scan(*blog.site.posts.find()), blog.progress, True)
     by_map = ByMap(new | {"https://h.example/z.png": "https://x.example/z.png"})
-    result = rewriting.rewrite(context, by_map)
+    result = rewriting.rewrite(inputs, by_map)
     assert sorted(finding.line for finding in result.findings) == list(range(3, 3 + 2 * count, 2))
     assert path.read_text() == text.replace("//h.example/z", "//x.example/z")
 
@@ -65,8 +65,8 @@ def test_where_it_takes_too_many_tries_the_post_is_kept_as_it_is(blog, monkeypat
     )
     path = blog.write("post.mdx", text)
     new = {f"https://h.example/{n}.png": f"https://x.example/{n}(1).png" for n in range(100)}
-    context = rewriting.Context(scan(*blog.site.posts.find()), blog.progress, True)
+    inputs = rewriting.RewriteInput(scan(*blog.site.posts.find()), blog.progress, True)
     by_map = ByMap(new | {"https://h.example/z.png": "https://x.example/z.png"})
-    result = rewriting.rewrite(context, by_map)
+    result = rewriting.rewrite(inputs, by_map)
     assert result.findings[-1].subject == "posts/post.mdx"
     assert path.read_text() == text
