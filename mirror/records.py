@@ -6,14 +6,13 @@ gives a pair of pure functions (`loads`, `dumps`); what all of them need of a di
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import EllipsisType
 from typing import Generic, TypeVar
 
-from mirror.files import ChangedError, Checksum, NotAFileError, explain, read_whole, write_whole
+from mirror.files import ChangedError, Checksum, explain, read_whole, write_whole
 
 T = TypeVar("T")
 
@@ -122,9 +121,7 @@ def write_pieces(
 
 def unwritable(path: Path, error: OSError) -> StateError:
     """Return the error for a file that cannot be written."""
-    is_no_file = isinstance(error, NotAFileError)
-    reason = error.strerror if is_no_file else os.strerror(error.errno or 0)
-    return StateError(f"{path}: cannot be written: {reason}; make room or grant access, run again")
+    return StateError(f"{path}: cannot be written: {explain(error)}")
 
 
 def split_lines(text: str) -> Iterator[str]:

@@ -9,7 +9,14 @@ A file is written under a temporary name in the same folder, flushed to the disk
 renamed. A reader and a killed run therefore see the old bytes or the new ones, never a part.
 """
 
-from mirror.files.errors import ChangedError, HeldError, NotAFileError, OutsideError, explain
+from mirror.files.errors import (
+    ChangedError,
+    HeldError,
+    NotAFileError,
+    OutsideError,
+    TooLargeError,
+    explain,
+)
 from mirror.files.links import escaping_link, repository_of
 from mirror.files.lock import Lock
 from mirror.files.platform import Checksum, is_temporary
@@ -33,6 +40,7 @@ __all__ = [
     "Lock",
     "NotAFileError",
     "OutsideError",
+    "TooLargeError",
     "Tree",
     "append",
     "create_whole",

@@ -17,22 +17,32 @@ class NotAFileError(OSError):
     """A folder, a pipe, a device or a socket is where a regular file is expected."""
 
 
+class TooLargeError(OSError):
+    """A file has more bytes than are read of one."""
+
+    def __init__(self, name: str, max_bytes: int) -> None:
+        super().__init__(errno.EFBIG, f"has more than {max_bytes:,} bytes", name)
+
+
 class HeldError(Exception):
     """Another run holds the lock."""
 
 
+_GRANT = "make the folder accessible to this user, or name another"
+_MAKE_ROOM = "make room, then run again"
 _BLOCKED = "a file is where a folder is needed; move it away"
+_MOVE = "move away what is there"
 _REMEDIES = {
-    errno.EACCES: "make the folder accessible to this user, or name another",
-    errno.EPERM: "make the folder accessible to this user, or name another",
-    errno.EROFS: "make the folder accessible to this user, or name another",
-    errno.ENOSPC: "make room, then run again",
-    errno.EDQUOT: "make room, then run again",
+    errno.EACCES: _GRANT,
+    errno.EPERM: _GRANT,
+    errno.EROFS: _GRANT,
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: "this process may write no file so large (`ulimit -f`): raise the limit",
+    errno.EMFILE: "this process may open no more files (`ulimit -n`): raise the limit",
     errno.ELOOP: "remove the link",
     errno.ENOTDIR: _BLOCKED,
-    errno.EISDIR: "move away what is there",
-    errno.EINVAL: "move away what is there",
-    errno.EFBIG: "move it away",
+    errno.EISDIR: _MOVE,
     errno.EEXIST: _BLOCKED,
 }
 
@@ -40,7 +50,10 @@ _REMEDIES = {
 def explain(error: OSError) -> str:
     """Return the reason for an error, followed by a remedy where one is known."""
     reason = error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
     if isinstance(error, OutsideError | NotAFileError):
         reason = f"{error.filename!r} {reason}"
-    remedy = _REMEDIES.get(error.errno or 0)
+        remedy = remedy or _MOVE
+    elif isinstance(error, TooLargeError):
+        remedy = _MOVE
     return f"{reason}; {remedy}" if remedy else reason

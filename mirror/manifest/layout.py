@@ -12,7 +12,6 @@ without it, and the manifest of after with it, however many of the files were wr
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -23,7 +22,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
-from mirror.files import MAX_BYTES, Checksum, Tree, explain
+from mirror.files import MAX_BYTES, Checksum, TooLargeError, Tree, explain
 from mirror.manifest.lines import HEADER, Line, ManifestError, Place, line_error, read_lines
 
 FILE_NAME = "images.jsonl"
@@ -115,7 +114,7 @@ class FilesOnDisk:
     def opened(self, name: str, max_bytes: int) -> Iterator[Iterable[bytes]]:
         with Tree(self.folder).opened(name) as file:
             if os.fstat(file.fileno()).st_size > max_bytes:
-                raise OSError(errno.EFBIG, f"has more than {max_bytes:,} bytes", name)
+                raise TooLargeError(name, max_bytes)
             yield file
 
 
