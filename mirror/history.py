@@ -43,9 +43,16 @@ class Before:
         return (data or b"").decode("utf-8", "replace")
 
     def names(self, folder: Path) -> set[str]:
-        """Return the names in a folder at that commit; nothing where there was none."""
+        """Return the names in a folder below at that commit; nothing where there was none."""
         relative = Path(os.path.relpath(folder, self.folder)).as_posix()
-        tree = _git(self.folder, "ls-tree", "-z", "--name-only", f"{self.commit}:./{relative}")
+        tree = _git(
+            self.folder,
+            "ls-tree",
+            "--full-tree",
+            "-z",
+            "--name-only",
+            f"{self.commit}:./{relative}",
+        )
         return set(os.fsdecode(tree or b"").split("\0")) - {""}
 
 
