@@ -143,6 +143,10 @@ class FirstMade(Generic[T]):
         value = self._values.get(number)
         if value is None:
             value = make(number)
-            if len(self._values) < _MOST_KEPT:
-                self._values[number] = value
+            self.keep(number, value)
         return value
+
+    def keep(self, number: int, value: T) -> None:
+        """Keep a value that was made already, if there is room."""
+        if len(self._values) < _MOST_KEPT:
+            self._values[number] = value

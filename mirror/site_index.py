@@ -12,9 +12,10 @@ import secrets
 import zlib
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from gzip import GzipFile, compress
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
 
+from mirror.compact import TextFilter
 from mirror.files import create_whole, explain, read_whole
 from mirror.manifest import is_safe_key
 from mirror.model import Digest, Key
@@ -41,6 +42,7 @@ _MAX_BYTES = 256 << 20
 _MAX_LINE = 4096
 _DIGEST_LENGTH = 64
 _MAX_NAME_BYTES = 4096
+_BUFFER = 1 << 16
 
 
 class SiteIndexError(StoreError):
@@ -110,7 +112,8 @@ def _entries(data: bytes) -> Iterator[tuple[Key, Digest]]:
         with GzipFile(fileobj=BytesIO(data)) as file:
             if file.readline(len(_HEADER)) != _HEADER:
                 raise ValueError(f"expected {_HEADER.decode().strip()!r} in its first line")
-            while line := file.readline(_MAX_LINE):
+            lines = BufferedReader(file, _BUFFER)
+            while line := lines.readline(_MAX_LINE):
                 size += len(line)
                 if size > _MAX_BYTES:
                     raise ValueError(f"expected at most {_MAX_BYTES:,} bytes")
@@ -152,12 +155,15 @@ def index_key(site: str) -> Key:
 
 
 def write_index(
-    store: Store, site: str, listing: Mapping[Key, ObjectInfo], names: Mapping[Key, Digest]
+    store: Store,
+    site: str,
+    listing: Mapping[Key, ObjectInfo],
+    names: Iterable[tuple[Key, Digest]],
 ) -> None:
     """Name objects in the index of a site, beside those that it names already.
 
     Another machine may have another manifest of the same site, so no name is dropped. A damaged
-    index is written anew. Raise `StoreError`.
+    index is written anew. `names` are read twice. Raise `StoreError`.
     """
     key = index_key(site)
     data = _own_data(store, key) if key in listing else b""
@@ -211,21 +217,16 @@ def _loads_own(data: bytes) -> dict[Key, Digest]:
         return {}
 
 
-def _names_all(data: bytes, names: Mapping[Key, Digest]) -> bool:
-    """Return True if an index names all of `names`, as far as it is in the order of `dumps`.
+def _names_all(data: bytes, names: Iterable[tuple[Key, Digest]]) -> bool:
+    """Return True if an index names all of `names`.
 
     Neither side is held in memory: there may be a million names.
     """
-    named, last = 0, ""
     try:
-        for key, digest in _entries(data):
-            if key <= last:
-                return False
-            last = key
-            named += names.get(key) == digest
+        named = TextFilter(f"{digest} {key}" for key, digest in _entries(data))
     except ValueError:
         return False
-    return named == len(names)
+    return all(f"{digest} {key}" in named for key, digest in names)
 
 
 def _others_names(store: Store, key: Key) -> Iterator[tuple[Key, Digest]]:

@@ -17,9 +17,10 @@ from mirror.archive.errors import (
     UnreadableError,
 )
 from mirror.archive.originals import Archive
-from mirror.archive.sources import SourceRecord
+from mirror.archive.sources import SOURCES, SourceRecord
 
 __all__ = [
+    "SOURCES",
     "Archive",
     "ArchiveError",
     "MissingError",

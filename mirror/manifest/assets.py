@@ -120,13 +120,14 @@ class Rows:
             return None
         return next((n for n in self._digest_index.find(name) if self._digest(n) == name), None)
 
-    def by_source(self, name: str) -> int | None:
-        """Return the row that has a source, by the identity of its address."""
-        rows = self._source_index.find(name)
-        return next((n for n in rows if name in self._source_names(n)), None)
+    def by_source(self, name: str) -> Asset | None:
+        """Return the asset that has a source, by the identity of its address."""
+        assets = map(self.asset, self._source_index.find(name))
+        return next((asset for asset in assets if name in _source_names(asset)), None)
 
-    def by_key(self, key: str) -> int | None:
-        return next((n for n in self._key_index.find(key) if self._key(n) == key), None)
+    def by_key(self, key: str) -> Asset | None:
+        assets = map(self.asset, self._key_index.find(key))
+        return next((asset for asset in assets if asset.key == key), None)
 
     def in_order(self) -> Iterable[int]:
         """Return the numbers of all rows by digest."""
@@ -260,12 +261,12 @@ class Assets(Mapping[Digest, Asset]):
     @cached_property
     def by_source(self) -> Mapping[str, Asset]:
         """The asset of each source, by the identity of its address."""
-        return _Lookup(self, self._rows, self._changed, self._rows.by_source, _source_names)
+        return _Lookup(self, self._changed, self._rows.by_source, _source_names)
 
     @cached_property
     def by_key(self) -> Mapping[Key, Asset]:
         """The assets with an object of their own, by its key."""
-        return _Lookup(self, self._rows, self._changed, self._rows.by_key, _keys)
+        return _Lookup(self, self._changed, self._rows.by_key, _keys)
 
     @cached_property
     def _new(self) -> list[Digest]:
@@ -299,13 +300,11 @@ class _Lookup(Mapping[K, Asset]):
     def __init__(
         self,
         assets: Assets,
-        rows: Rows,
         changed: Mapping[Digest, Asset],
-        find: Callable[[str], int | None],
+        find: Callable[[str], Asset | None],
         names: Callable[[Asset], Iterable[K]],
     ) -> None:
         self._assets = assets
-        self._rows = rows
         self._changed = changed
         self._find = find
         self._names = names
@@ -314,11 +313,10 @@ class _Lookup(Mapping[K, Asset]):
     def __getitem__(self, name: K) -> Asset:
         if (asset := self._changed_names.get(name)) is not None:
             return asset
-        if (number := self._find(name)) is not None:
-            packed = self._rows.asset(number)
-            if packed.digest not in self._changed:
-                return packed
-        raise KeyError(name)
+        packed = self._find(name)
+        if packed is None or packed.digest in self._changed:
+            raise KeyError(name)
+        return packed
 
     def __contains__(self, name: object) -> bool:
         if not self._changed:

@@ -71,7 +71,7 @@ class PostEdit:
     @property
     def edits(self) -> tuple[Edit, ...]:
         """The edits in their order."""
-        by_span = {ref.span: ref for ref in self.scanned.packed}
+        by_span = {ref.span: ref for ref in self.scanned.stored}
         return tuple(Edit(by_span[new.span], new.spelling, new.url.raw) for new in self._edits)
 
     @property

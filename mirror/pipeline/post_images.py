@@ -58,6 +58,7 @@ class PostImages(Sequence[PostImage]):
         self._starts = array("Q")
         self._spellings: dict[int, list[str]] = {}
         self._posts: list[str] = []
+        self._located = FirstMade[SourceImage]()
         images = HashIndex((), count)
         numbers = array("I")  # the image at each place
         places = array("I")  # post, line and column of each
@@ -72,6 +73,7 @@ class PostImages(Sequence[PostImage]):
                 images.add(number, name)
                 self._starts.append(len(self._urls))
                 self._urls += reference.url.raw.encode("utf-8", "surrogatepass")
+                self._located.keep(number, image)
             else:
                 self._add_spelling(number, reference.url, image)
             if not self._posts or self._posts[-1] != post.name:
@@ -102,7 +104,7 @@ class PostImages(Sequence[PostImage]):
 
     def _make(self, number: int) -> PostImage:
         return PostImage(
-            self._locate(self._url(number)),
+            self._image_of(number),
             tuple(self._places_of(number)),
             tuple(map(self._locate, self._spellings.get(number, ()))),
         )
@@ -130,7 +132,10 @@ class PostImages(Sequence[PostImage]):
         return self._urls[starts[number] : stop].decode("utf-8", "surrogatepass")
 
     def _name(self, number: int) -> str:
-        return identity(self._locate(self._url(number)).address)
+        return identity(self._image_of(number).address)
+
+    def _image_of(self, number: int) -> SourceImage:
+        return self._located.get(number, lambda number: self._locate(self._url(number)))
 
     def _locate(self, raw: str) -> SourceImage:
         image = self._locator.locate(Url(raw))

@@ -17,6 +17,8 @@ from mirror.posts import Post
 from mirror.urls.address import Url, canonical, identity
 from mirror.urls.sources import Locator
 
+_MOST_UNPACKED = 20_000  # references: with more, memory would grow by some 450 bytes a reference
+
 
 @dataclass(frozen=True, slots=True)
 class ScannedPost:
@@ -25,12 +27,12 @@ class ScannedPost:
     post: Post
     encoding: str
     digest: bytes
-    packed: PackedReferences
+    stored: Iterable[Reference]  # packed where there are many
 
     @property
     def references(self) -> tuple[Reference, ...]:
-        """The references in the order of the file, unpacked anew each time."""
-        return tuple(self.packed)
+        """The references in the order of the file, unpacked anew if they are packed."""
+        return tuple(self.stored)
 
     def read(self) -> bytes | Finding:
         """Return the bytes again; a finding if they cannot be read, or are others than before."""
@@ -55,6 +57,7 @@ class SiteScan:
     # A post's anchors change only where a URL in a heading does, so these are kept apart.
     anchors: list[Finding] = field(default_factory=list)
     _shown_links: set[str] | None = None  # of all posts; `None` until it is asked for
+    _unpacked: int = 0
 
     def add(self, post: Post, data: bytes) -> None:
         """Scan the bytes of a post and add what they hold."""
@@ -62,8 +65,11 @@ class SiteScan:
         for finding in scan.findings:
             log = self.anchors if finding.rule is Rule.HEADING_ANCHOR else self.findings
             log.append(finding)
-        packed = PackedReferences(scan.references)
-        self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), packed))
+        references: Iterable[Reference] = scan.references
+        self._unpacked += len(scan.references)
+        if self._unpacked > _MOST_UNPACKED:
+            references = PackedReferences(references)
+        self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), references))
         self._shown_links = None
 
     def references(self, *, quoted: bool = False) -> Iterator[tuple[Post, Reference]]:
@@ -73,7 +79,7 @@ class SiteScan:
         stands anywhere in the posts as an image. `quoted` adds code and comments.
         """
         for scanned in self.posts:
-            for reference in scanned.packed:
+            for reference in scanned.stored:
                 if self.counts(reference) and (quoted or reference.form.is_rendered):
                     yield scanned.post, reference
 
@@ -95,15 +101,18 @@ class SiteScan:
     def _links_shown_as_images(self) -> set[str]:
         """Return the links of no image extension whose URL stands elsewhere as an image."""
         if self._shown_links is None:
-            references = [post.packed for post in self.posts]
+            references = [post.stored for post in self.posts]
             links = {
                 _identity(ref.url)
-                for packed in references
-                for ref in packed
+                for post_references in references
+                for ref in post_references
                 if ref.form in (Form.LINK, Form.AUTOLINK) and not is_image_link(ref.url)
             }
             names = (
-                _identity(ref.url) for packed in references for ref in packed if _is_image(ref)
+                _identity(ref.url)
+                for post_references in references
+                for ref in post_references
+                if _is_image(ref)
             )
             self._shown_links = links.intersection(names) if links else set()
         return self._shown_links

@@ -210,7 +210,7 @@ def name_objects(
     ]
     missing = [asset for asset in missing if asset.key not in in_use]
     names = _NamedDigests(manifest, in_use)
-    if not names:
+    if next(iter(names), None) is None:
         return missing, findings
     left = "nothing else was to be stored there"
     if missing:
@@ -225,26 +225,17 @@ def name_objects(
     return missing, findings
 
 
-class _NamedDigests(Mapping[Key, Digest]):
-    """The digest of each object of a manifest by its key, without those in use for others."""
+class _NamedDigests:
+    """The key of each object of a manifest with its digest, without those in use for others."""
 
     def __init__(self, manifest: Manifest, in_use: Collection[Key]) -> None:
         self._by_key = manifest.by_key
         self._in_use = in_use
 
-    def __getitem__(self, key: Key) -> Digest:
-        if key in self._in_use:
-            raise KeyError(key)
-        return self._by_key[key].digest
-
-    def __iter__(self) -> Iterator[Key]:
-        return (key for key in self._by_key if key not in self._in_use)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-    def __bool__(self) -> bool:
-        return next(iter(self), None) is not None
+    def __iter__(self) -> Iterator[tuple[Key, Digest]]:
+        for key, asset in self._by_key.items():
+            if key not in self._in_use:
+                yield key, asset.digest
 
 
 def _used_for_other_pictures(

@@ -24,8 +24,7 @@ from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.portion import ALL, Sample
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress, summary
-from mirror.pipeline.source_proof import SourceProof
-from mirror.pipeline.verify_archive import check_originals, doubtful_sources
+from mirror.pipeline.verify_archive import check_archive
 from mirror.pipeline.verify_destinations import check_destinations
 from mirror.records import Record
 from mirror.repeats.reviews import REVIEWS, load_reviews
@@ -101,13 +100,18 @@ def verify(
     total = objects.assets if options.sample == ALL else None
     sample = partial(_sampled, parts.manifest, options.sample)
     if options.archive:
-        proof = SourceProof(
-            parts.archive.source_record(), load_reviews(config.manifest / REVIEWS), parts.locator
+        checks.append(
+            check_archive(
+                parts.archive,
+                parts.manifest,
+                sample,
+                total,
+                load_reviews(config.manifest / REVIEWS),
+                parts.locator,
+                engine,
+                progress,
+            )
         )
-        findings = FindingLog(progress.finding)
-        subjects = check_originals(parts.archive, engine, sample, total, findings, progress)
-        findings.extend(doubtful_sources(parts.manifest, proof))
-        checks.append(LayerCheck(Layer("archive", subjects, findings)))
     if options.public:
         from mirror.pipeline.public import check_public, public_host  # a web client
 

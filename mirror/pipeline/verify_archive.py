@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from mirror.archive import (
+    SOURCES,
     Archive,
     ArchiveError,
     MissingError,
@@ -16,27 +17,31 @@ from mirror.archive import (
 )
 from mirror.engine import Engine
 from mirror.manifest import ManifestFile
-from mirror.model import Asset, Finding, Rule
-from mirror.pipeline.progress import FindingLog, Progress
+from mirror.model import Asset, Finding, Layer, Rule
+from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.pipeline.source_proof import SourceProof
+from mirror.repeats.reviews import Reviews
+from mirror.urls.sources import Locator
 
 _READERS = 16
 
 
-def check_originals(
+def check_archive(
     archive: Archive,
-    engine: Engine,
+    manifest: ManifestFile,
     assets: Callable[[], Iterator[Asset]],
     total: int | None,
-    findings: FindingLog,
+    reviews: Reviews,
+    locator: Locator,
+    engine: Engine,
     progress: Progress,
-) -> Iterable[str]:
-    """Read the originals of `assets` and add what is wrong to `findings`.
+) -> LayerCheck:
+    """Read the originals of `assets`, and compare all sources with what the archive saw come.
 
-    Return the digests of those that were looked at, for one reading. `assets` is called once to
-    read them and once to name them.
+    `assets` is called once to read them and once to name them.
     """
     progress.stage("read the archive", total, "originals")
+    findings = FindingLog(progress.finding)
     try:
         with closing(engine.map(partial(verify_original, archive), assets(), _READERS)) as results:
             for finding in results:
@@ -44,11 +49,17 @@ def check_originals(
                 findings.extend(() if finding is None else (finding,))
     except UnreachableArchiveError as error:
         findings.append(archive_unreachable(error))
-        return ()
-    return (asset.digest.hex for asset in assets())
+        return LayerCheck(Layer("archive", (), findings))
+    try:
+        proof = SourceProof(archive.source_record(), reviews, locator)
+    except ArchiveError as error:
+        findings.append(Finding(Rule.ARCHIVE_UNCHECKED, SOURCES, str(error)))
+    else:
+        findings.extend(_doubtful_sources(manifest, proof))
+    return LayerCheck(Layer("archive", (asset.digest.hex for asset in assets()), findings))
 
 
-def doubtful_sources(manifest: ManifestFile, proof: SourceProof) -> Iterator[Finding]:
+def _doubtful_sources(manifest: ManifestFile, proof: SourceProof) -> Iterator[Finding]:
     """Yield a warning for each address that gave another picture here, or never this one."""
     for (file, number), asset in manifest.numbered():
         for address in asset.sources:

@@ -22,7 +22,7 @@ from mirror.engine import Threads
 from mirror.host import ImageHost
 from mirror.model import Finding, Rule
 from mirror.pipeline.parts import Parts, open_parts
-from mirror.pipeline.report import collect
+from mirror.pipeline.report import make_report
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.repeats.evidence import RULE
 from mirror.report import (
@@ -75,7 +75,7 @@ def run_sync(root: Path) -> Parts:
 
 
 def collected(root: Path) -> Report:
-    return collect(open_parts(load_config(root / "mirror.toml")), Threads(), (), Silent(), NOON)
+    return make_report(open_parts(load_config(root / "mirror.toml")), Threads(), (), Silent(), NOON)
 
 
 def test_a_report_of_a_site_shows_pictures_hosts_and_failures(root: Path, host: ImageHost) -> None:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from mirror.config import ConfigError, Posts
+from mirror.config import ConfigError, PostSettings
 from mirror.model import Rule
 from mirror.pipeline.scan import scan
 from mirror.posts import find_posts
 
 
 def names(root, include=None, exclude=(), paths=()):
-    default = Posts(())
-    posts = Posts((root,), include or default.include, exclude)
+    default = PostSettings(())
+    posts = PostSettings((root,), include or default.include, exclude)
     found, findings = find_posts(posts, root, paths)
     return [post.name for post in found], findings
 
@@ -89,7 +89,7 @@ def test_a_folder_that_can_be_listed_and_not_entered_has_unreadable_posts(tree, 
 
     monkeypatch.setattr(Path, "stat", refused)
     monkeypatch.setattr(os, "open", refused_below)
-    posts, findings = find_posts(Posts((tree,)), tree)
+    posts, findings = find_posts(PostSettings((tree,)), tree)
     assert [post.name for post in posts] == ["a.md", "b/c.markdown", "b/d.mdx", "b/e/f.md", "旧.md"]
     assert findings == []
     (finding,) = scan(posts).findings

@@ -69,8 +69,8 @@ def test_what_is_no_index_is_refused(data: bytes, tmp_path: Path) -> None:
 
 def test_each_site_sees_what_the_other_uses(tmp_path: Path) -> None:
     store = DirectoryStore("disk", tmp_path)
-    write_index(store, ONE, listing(store), dict([entry("a.png"), entry("shared.png", "b")]))
-    write_index(store, TWO, listing(store), dict([entry("shared.png", "b")]))
+    write_index(store, ONE, listing(store), [entry("a.png"), entry("shared.png", "b")])
+    write_index(store, TWO, listing(store), [entry("shared.png", "b")])
     wanted = {Key("a.png"), Key("shared.png"), Key("c.png")}
     assert used_by_others(store, wanted, ONE) == {"shared.png": {Digest("b" * 64)}}
     assert set(used_by_others(store, wanted, TWO)) == {"a.png", "shared.png"}
@@ -83,8 +83,8 @@ def test_each_site_sees_what_the_other_uses(tmp_path: Path) -> None:
 def test_names_are_added_until_they_are_dropped(tmp_path: Path) -> None:
     store = DirectoryStore("disk", tmp_path)
     both = {Key("a.png"), Key("b.png")}
-    write_index(store, ONE, listing(store), dict([entry("a.png")]))
-    write_index(store, ONE, listing(store), dict([entry("b.png")]))
+    write_index(store, ONE, listing(store), [entry("a.png")])
+    write_index(store, ONE, listing(store), [entry("b.png")])
     assert set(used_by_others(store, both, TWO)) == both
     trim_index(store, ONE, {"b.png", "c.png"})
     assert set(used_by_others(store, both, TWO)) == {"b.png"}
@@ -95,7 +95,7 @@ def test_names_are_added_until_they_are_dropped(tmp_path: Path) -> None:
 def test_a_damaged_index_is_written_anew_by_its_site(tmp_path: Path) -> None:
     store = DirectoryStore("disk", tmp_path)
     store.put(index_key(ONE), b"damaged")
-    write_index(store, ONE, listing(store), dict([entry("a.png")]))
+    write_index(store, ONE, listing(store), [entry("a.png")])
     assert set(used_by_others(store, {Key("a.png")}, TWO)) == {"a.png"}
 
 
@@ -114,11 +114,11 @@ def test_an_index_that_names_all_is_not_written_again(tmp_path: Path) -> None:
         def replace(self, *_: object, **__: object) -> None:
             raise StoreError("it was written")
 
-    write_index(DirectoryStore("disk", tmp_path), ONE, {}, dict([entry("a.png"), entry("b.png")]))
+    write_index(DirectoryStore("disk", tmp_path), ONE, {}, [entry("a.png"), entry("b.png")])
     store = ReadOnly("disk", tmp_path)
-    write_index(store, ONE, listing(store), dict([entry("a.png")]))
+    write_index(store, ONE, listing(store), [entry("a.png")])
     with pytest.raises(StoreError, match="it was written"):
-        write_index(store, ONE, listing(store), dict([entry("a.png", "c")]))
+        write_index(store, ONE, listing(store), [entry("a.png", "c")])
 
 
 def test_a_site_gets_a_name_once(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from mirror.config import (
     ConfigError,
     DestinationSettings,
     FetchSettings,
-    Posts,
+    PostSettings,
     find_config,
     load_config,
     parse_config,
@@ -28,7 +28,7 @@ def test_the_example_loads_and_shows_every_key():
     assert config.destinations[0].public_url == "https://img.example.com/blog"
     assert config.fetch.max_bytes == 64 * 2**20
     for table, names in {
-        "posts": set(Posts.__dataclass_fields__),
+        "posts": set(PostSettings.__dataclass_fields__),
         "fetch": set(FetchSettings.__dataclass_fields__),
     }.items():
         assert set(shown[table]) == names

@@ -22,7 +22,8 @@ def _blob(number: int, bits: int, size: tuple[int, int] = (1280, 720)) -> Blob:
 
 def _clustered(random: Random, count: int) -> list[Blob]:
     """Blobs around a few centres, so that distances lie on both sides of the limit."""
-    centres = [random.getrandbits(256) for _ in range(4)]
+    # Half of the bits, as in a picture with content: with far fewer it would count as blank.
+    centres = [sum(1 << place for place in random.sample(range(256), 128)) for _ in range(4)]
     blobs = []
     for number in range(count):
         bits = random.choice(centres)
