@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from support import forkserver
 from support.invariants import Truth
 
 from mirror.host import ImageHost, Request
@@ -125,10 +126,13 @@ class ProcessResult:
         return last
 
 
+Process = subprocess.Popen[bytes] | forkserver.ForkedProcess
+
+
 class Run:
     """A running command."""
 
-    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path) -> None:
+    def __init__(self, process: Process, out: Path, err: Path) -> None:
         self.process = process
         self._out, self._err = out, err
         self._handle = os.pidfd_open(process.pid)  # readable once it has ended
@@ -184,18 +188,40 @@ class Blog:
         *args: str,
         env: Mapping[str, str] | None = None,
         limits: Callable[[], None] | None = None,
+        hook: str = "",
+        forks: bool = True,
     ) -> Run:
-        """Start `mirror` with these arguments in the site's folder."""
+        """Start `mirror` with these arguments in the site's folder.
+
+        `hook` is Python code that runs before anything else of it. Without `forks` the interpreter
+        starts anew.
+        """
         self._runs += 1
         scratch = self.root.parent / f"{self.root.name}-runs"
         scratch.mkdir(exist_ok=True)
         out, err = scratch / f"{self._runs}.out", scratch / f"{self._runs}.err"
-        with out.open("wb") as stdout, err.open("wb") as stderr:
+        environ = {**os.environ, "COLUMNS": "200", **self.environ, **(env or {})}
+        forks = forks and limits is None and self.user is None and forkserver.can_fork(environ)
+        with (
+            out.open("wb") as stdout,
+            err.open("wb") as stderr,
+            Path(os.devnull).open("rb") as null,
+        ):
+            if forks:
+                files = null.fileno(), stdout.fileno(), stderr.fileno()
+                code = f"{hook}\n{forkserver.MAIN}"
+                command = ["mirror", *args]
+                return Run(forkserver.start(code, command, self.root, environ, files), out, err)
+            if hook:
+                folder = self.root.parent / "hook"
+                folder.mkdir(exist_ok=True)
+                (folder / "sitecustomize.py").write_text(hook)
+                environ |= {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
             process = subprocess.Popen(
                 [MIRROR, *args],
                 cwd=self.root,
-                env={**os.environ, "COLUMNS": "200", **self.environ, **(env or {})},
-                stdin=subprocess.DEVNULL,
+                env=environ,
+                stdin=null,
                 stdout=stdout,
                 stderr=stderr,
                 user=self.user,
@@ -208,33 +234,27 @@ class Blog:
 
     def struck(self, step: int, *args: str) -> ProcessResult:
         """Kill a run just before its `step`-th step."""
-        return self.run(*args, env={**self._hook(), "CHAOS_AT": str(step)})
+        return self.start(*args, env={"CHAOS_AT": str(step)}, hook=_HOOK).end()
 
     def edited(self, step: int, post: str, *args: str) -> ProcessResult:
         """Somebody adds a line to `post` when a run opens its `step`-th file for writing."""
         edit = {"CHAOS_THEN": str(self.root / post), "CHAOS_ONLY": "open"}
-        return self.run(*args, env={**self._hook(), "CHAOS_AT": str(step), **edit})
+        return self.start(*args, env={"CHAOS_AT": str(step), **edit}, hook=_HOOK).end()
 
     def steps(self, *args: str, only: str = "") -> int:
         """Run undisturbed, and return how many steps it took."""
-        return self._measured(args, {"CHAOS_ONLY": only})[0]
+        return self._measured(args, {"CHAOS_ONLY": only}, forks=True)[0]
 
     def peak(self, *args: str) -> int:
         """Run undisturbed, and return the most memory it had at a time, in bytes."""
-        return self._measured(args, {})[1] * 1024
+        return self._measured(args, {}, forks=False)[1] * 1024
 
-    def _measured(self, args: Sequence[str], env: Mapping[str, str]) -> list[int]:
+    def _measured(self, args: Sequence[str], env: Mapping[str, str], *, forks: bool) -> list[int]:
         count = self.root.parent / f"{self.root.name}-measured"
-        hook = {**self._hook(), "CHAOS_AT": "0", "CHAOS_COUNT": str(count)}
-        ended = self.run(*args, env={**hook, **env})
+        environ = {"CHAOS_AT": "0", "CHAOS_COUNT": str(count), **env}
+        ended = self.start(*args, env=environ, hook=_HOOK, forks=forks).end()
         assert not crashed(ended), ended.text
         return [int(number) for number in count.read_text().split()]
-
-    def _hook(self) -> dict[str, str]:
-        folder = self.root.parent / "chaos-hook"
-        folder.mkdir(exist_ok=True)
-        (folder / "sitecustomize.py").write_text(_HOOK)
-        return {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
     def forget(self) -> None:
         """As before the first run."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import pytest
+from support import forkserver
 
 from mirror.files import Checksum, is_temporary
 from mirror.manifest import (
@@ -289,9 +289,14 @@ print(steps)
 """
 
 
-def save_killed_at(step: int, folder: Path, text: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", _SAVE, str(step), folder, text, str(SMALL)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def save_killed_at(step: int, folder: Path, text: Path) -> tuple[int, str]:
+    """Return the exit code of a save that is killed at a step, and what it printed."""
+    command = ["-c", str(step), str(folder), str(text), str(SMALL)]
+    with TemporaryFile("w+") as out:
+        files = (0, out.fileno(), out.fileno())
+        code = forkserver.start(_SAVE, command, folder, os.environ, files).wait()
+        out.seek(0)
+        return code, out.read()
 
 
 @pytest.mark.parametrize(
@@ -312,9 +317,9 @@ def test_a_save_killed_at_any_step_leaves_the_manifest_of_before_or_after(
     site.mkdir()
     if before.assets:
         stored(site, before)
-    ended = save_killed_at(0, site, text)
-    assert ended.returncode == 0, ended.stderr
-    last, whole = int(ended.stdout), files(site)
+    code, printed = save_killed_at(0, site, text)
+    assert code == 0, printed
+    last, whole = int(printed), files(site)
     few = {1, 2, 3, last // 2, last - 1, last}
     outcomes = []
     for step in sorted(few & {*range(1, last + 1)}):
@@ -322,7 +327,7 @@ def test_a_save_killed_at_any_step_leaves_the_manifest_of_before_or_after(
         site.mkdir()
         if before.assets:
             stored(site, before)
-        assert save_killed_at(step, site, text).returncode == -signal.SIGKILL
+        assert save_killed_at(step, site, text) == (-signal.SIGKILL, "")
         file = ManifestFile(site, SMALL)
         manifest, old = file.load()
         assert manifest in (before, after)
@@ -342,7 +347,7 @@ def killed_midway(tmp_path: Path) -> ManifestFile:
     text.write_text(dumps(CHANGED))
     site = tmp_path / "site"
     file = stored(site, MANY)
-    assert save_killed_at(3, site, text).returncode == -signal.SIGKILL
+    assert save_killed_at(3, site, text) == (-signal.SIGKILL, "")
     assert (site / PENDING).exists()
     return file
 
