@@ -102,13 +102,13 @@ class FilesOnDisk:
     folder: Path
 
     def state(self) -> Mapping[str, object]:
-        found: dict[str, object] = {}
+        states: dict[str, object] = {}
         has_parts = (self.folder / FOLDER).is_dir()
         for name in FILES if has_parts else (FILE_NAME, PENDING):
             with suppress(FileNotFoundError):
                 status = os.lstat(self.folder / name)
-                found[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
-        return found
+                states[name] = (status.st_ino, status.st_size, status.st_mtime_ns)
+        return states
 
     @contextmanager
     def opened(self, name: str, max_bytes: int) -> Iterator[Iterable[bytes]]:

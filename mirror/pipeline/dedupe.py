@@ -228,10 +228,10 @@ def _find_candidates(
             ):
                 yield asset.blob
 
-    found: set[Candidate] = set()
+    candidates: set[Candidate] = set()
     for group in groups:
-        found.update(find_candidates(blobs(group, are_new=True), blobs(group, are_new=False)))
-    return sorted(found)
+        candidates.update(find_candidates(blobs(group, are_new=True), blobs(group, are_new=False)))
+    return sorted(candidates)
 
 
 def source_names(asset: Asset, locator: Locator) -> set[str]:

@@ -183,9 +183,9 @@ def _check_former_addresses(
     former = former_targets((line.target for line in lines), destinations)
     if places := list(former_references(scanned, former, destinations)):
         first = places[0]
-        show = count_text(len(places), "reference shows", "references show")
+        subject = count_text(len(places), "reference shows", "references show")
         message = (
-            f"{show} an address that the mirror had before, the first in {first.place}: "
+            f"{subject} an address that the mirror had before, the first in {first.place}: "
             f"{first.subject}"
         )
         remedy = (

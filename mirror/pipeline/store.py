@@ -247,18 +247,18 @@ def _used_for_other_pictures(
     is stored without asking: no other bytes have that key. Nothing is overwritten, so an index
     that cannot be read counts as none here.
     """
-    wanted: dict[Key, Digest] = {
+    digests_by_key: dict[Key, Digest] = {
         asset.key: asset.digest
         for asset in assets
         if asset.key is not None and (asset.key in different or asset.digest.hex not in asset.key)
     }
-    if not wanted:
+    if not digests_by_key:
         return set()
     try:
-        used = used_by_others(store, wanted, site)
+        used = used_by_others(store, digests_by_key, site)
     except SiteIndexError:
         return set()
-    return {key for key, digests in used.items() if digests != {wanted[key]}}
+    return {key for key, digests in used.items() if digests != {digests_by_key[key]}}
 
 
 # --- Objects ----------------------------------------------------------------------------------

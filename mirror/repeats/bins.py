@@ -261,9 +261,9 @@ def _lie_in_bins(exact: Blocks, table: Blocks, shown: Levels, inside: NDArray[np
             return True
         exact, bins, shown, inside, off = (part[left] for part in (exact, bins, shown, inside, off))
         is_evidence = inside & ((off != 0) | ((shown > 0) & (shown < _WHITE)))
-        wanted, weight = _transformed(off), _SQUARES @ is_evidence @ _SQUARES.T
-        step = np.sign(wanted)
-        gain = table * (2 * np.abs(wanted) - table * weight)
+        target, weight = _transformed(off), _SQUARES @ is_evidence @ _SQUARES.T
+        step = np.sign(target)
+        gain = table * (2 * np.abs(target) - table * weight)
         gain[np.abs(exact - (bins + step) * table) > reach] = 0
         gain, step, flat = (part.reshape(len(bins), -1) for part in (gain, step, bins))
         each, best = np.arange(len(bins)), gain.argmax(axis=1)

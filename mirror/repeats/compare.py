@@ -131,10 +131,10 @@ class Side:
 
     def coded_like(self, copy: Picture) -> Image.Image | None:
         """Return the picture after a JPEG like `copy`; the last is kept, for one coding."""
-        wanted = (copy.coding, copy.mode, copy.orientation)
+        coding = (copy.coding, copy.mode, copy.orientation)
         last = self._recoded
-        if last is None or last[0] != wanted:
-            last = self._recoded = (wanted, jpeg(copy, self.rgb))
+        if last is None or last[0] != coding:
+            last = self._recoded = (coding, jpeg(copy, self.rgb))
         return last[1]
 
     @property
@@ -236,8 +236,8 @@ def _judge(first: Side, second: Side, distance: int, excerpts: Excerpts) -> _Jud
             return _Judgement(Tier.PIXELS, NOTHING)
         if judgement := _unlike_by_sketch(*sketches, distance, may_be_equal=False):
             return judgement
-        one, other = (View(side.digest, side.header, side) for side in (first, second))
-        if judgement := _unlike_in_excerpt(one, other, sketches, distance, excerpts):
+        first_view, second_view = (View(side.digest, side.header, side) for side in (first, second))
+        if judgement := _unlike_in_excerpt(first_view, second_view, sketches, distance, excerpts):
             return judgement
         return _judge_pixels(*sorted((first, second), key=_rank_of_copy))
 
@@ -274,10 +274,14 @@ def _unlike_in_excerpt(
     """Return what refuses two pictures of one size by the place where they differ most."""
     if first.header.size != second.header.size:
         return None
-    one, other = sketches
-    if _may_be_equal(first.header, second.header, distance) and one.could_equal(other):
+    first_sketch, second_sketch = sketches
+    if _may_be_equal(first.header, second.header, distance) and first_sketch.could_equal(
+        second_sketch
+    ):
         return None
-    ranked = sorted(((first, one), (second, other)), key=lambda item: _rank_of_copy(item[0]))
+    ranked = sorted(
+        ((first, first_sketch), (second, second_sketch)), key=lambda item: _rank_of_copy(item[0])
+    )
     (small, sketch), (large, larger_sketch) = ranked
     ways = [(small, large, sketch)]
     if large.header.is_lossy:
@@ -286,7 +290,7 @@ def _unlike_in_excerpt(
         return None
     most, nearest = _REPRODUCED.limits.luma + _ROUNDING, 0.0
     for copy, origin, copy_sketch in ways:
-        left = left_in_excerpt(copy, origin, one.farthest(other), most, excerpts)
+        left = left_in_excerpt(copy, origin, first_sketch.farthest(second_sketch), most, excerpts)
         if left is None and (place := place_left(copy, origin, copy_sketch, excerpts)):
             left = left_in_excerpt(copy, origin, place, most, excerpts)
         if left is None:

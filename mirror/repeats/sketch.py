@@ -119,8 +119,8 @@ class Sketch:
 
     def farthest_from(self, blocks: NDArray[np.uint8]) -> tuple[int, int] | None:
         """Return where this picture differs most from `blocks_of` another; `None` if nowhere."""
-        own = _unpack(self.packed_blocks)
-        apart = np.abs(np.subtract(own, blocks, dtype=np.int16))
+        mine = _unpack(self.packed_blocks)
+        apart = np.abs(np.subtract(mine, blocks, dtype=np.int16))
         return self._place(apart) if apart.any() else None
 
     def _place(self, apart: NDArray[np.int16]) -> tuple[int, int]:

@@ -211,8 +211,8 @@ class Memory:
         url = Url(target)
         if (asset := self._asset_of(url)) is None:
             return set()
-        own = () if asset.alias_of else asset.origins
-        shown_for = [*own, *self._repeat_sources.get(asset.digest, ())]
+        origins = () if asset.alias_of else asset.origins
+        shown_for = [*origins, *self._repeat_sources.get(asset.digest, ())]
         return {(source + url.fragment, "") for source in shown_for}
 
     @cached_property
