@@ -1,4 +1,4 @@
-"""The files of the repository as they were before a change, read with git."""
+"""What git knows of the site's files: those before a change, and those that it tracks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.config import ConfigError
+from mirror.files import repository_of
 
 # Objects that a partial clone lacks are not fetched: who compares offline asks no network.
 _ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
@@ -56,11 +57,27 @@ class Before:
         return set(os.fsdecode(tree or b"").split("\0")) - {""}
 
 
+def tracked_file(folder: Path) -> Path | None:
+    """Return a file in `folder` that git tracks, so that it may come from anybody's commit.
+
+    `None` if there is none, or if nobody can tell: outside of a repository, or without git.
+    """
+    if not os.path.lexists(repository_of(folder) / ".git"):
+        return None
+    # The repository may be another user's, as in a container of CI. No program of it is run.
+    try:
+        names = _git(folder, "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--", ".")
+    except ConfigError:
+        return None
+    first, _, _ = (names or b"").partition(b"\0")
+    return folder / os.fsdecode(first) if first else None
+
+
 def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return what git prints; `None` if it fails."""
+    """Return what git prints; `None` if it fails. No program that the repository names is run."""
     try:
         ended = subprocess.run(  # noqa: S603  (no shell; the options end before what a user wrote)
-            ["git", "-C", folder, *arguments],  # noqa: S607  (the git of the user's PATH)
+            ["git", "-c", "core.fsmonitor=false", "-C", folder, *arguments],  # noqa: S607  (of PATH)
             capture_output=True,
             check=False,
             stdin=subprocess.DEVNULL,

@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.amounts import moment
 from mirror.files import MAX_BYTES, Lock, Tree, append, create_whole, read_whole, sweep, write_whole
+from mirror.history import tracked_file
 from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Digest, Finding, HeldImage, Outcome, Rule
-from mirror.records import unwritable
+from mirror.records import StateError, unwritable
 from mirror.urls.address import Address, canonical, identity
 
 if TYPE_CHECKING:
@@ -36,6 +37,23 @@ if TYPE_CHECKING:
 
 _IMAGES = "images.jsonl"
 _RULES = {rule.id: rule for rule in Rule}
+
+
+class TrackedStateError(StateError):
+    """Git tracks a file of the state, so it may be anybody's."""
+
+
+def need_own_state(folder: Path) -> None:
+    """Raise `TrackedStateError` if git tracks a file in the folder of a site's state.
+
+    What is in it is believed: a planted journal would show a picture under another address.
+    """
+    if folder.is_dir() and (path := tracked_file(folder)) is not None:
+        raise TrackedStateError(
+            f"{path} is under version control, so anybody's commit may have written it, and a run "
+            f"would believe it; look who added it, then `git rm -rf {folder}`: nothing in it is "
+            "needed"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +85,11 @@ class State:
     def lock(self, command: str, roots: Iterable[Path], shard: str = "") -> Iterator[None]:
         """Let one run at a time work here; raise `HeldError` that names the other.
 
+        Raise `TrackedStateError` if what is here may be anybody's.
         A run of a `shard`, given by its name, has a lock of its own. Temporary files that a killed
         run left below `roots` are removed.
         """
+        need_own_state(self.folder)
         path = self.shards / f"{shard}.lock" if shard else self.folder / "lock"
         lock = Lock(path, command)
         try:

@@ -104,14 +104,16 @@ def sync(
     """Back up: fetch new images, keep the originals, store them in every destination."""
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run_sync
+    from mirror.state import need_own_state
 
     part = _part(shard, collect, engine, scheduler)
     settings = load(config)
     _need_sources(settings)
     parts = open_site(settings)
-    options = SyncOptions(
-        tuple(paths or ()), dry_run, refresh, limit, scope, part, tuple(_sites(collect or ()))
-    )
+    sites = tuple(_sites(collect or ()))
+    for folder in (*([settings.root] if dry_run else []), *sites):  # else the lock asks
+        need_own_state(folder / settings.state.name)
+    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, scope, part, sites)
     name = part.name if part else ""
     with (
         running(parts, "sync", as_json=as_json, quiet=quiet, writes=not dry_run, shard=name) as log,

@@ -12,7 +12,7 @@ from pathlib import Path
 from posixpath import basename, dirname
 
 from mirror.config import Config, header_variables
-from mirror.history import Before
+from mirror.history import Before, tracked_file
 from mirror.manifest import FILES, ManifestFile
 from mirror.model import Finding, Rule
 from mirror.records import RecordError
@@ -75,7 +75,7 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
 
 
 def openings(config: Config) -> Iterator[Finding]:
-    """Yield a note for each setting that lets keys or requests go somewhere."""
+    """Yield a note for each setting or file that lets keys, requests or pictures go astray."""
     for kind, tables in (("destination", config.destinations), ("source", config.sources)):
         for table in tables:
             if table.endpoint_url is not None:
@@ -93,6 +93,9 @@ def openings(config: Config) -> Iterator[Finding]:
         if (public := destination.public_url) is not None and _is_private(public):
             message = f"public_url = {public!r}: `verify --public` asks this private host and port"
             yield Finding(Rule.SETTING_OPENS, f"destination {destination.name}", message)
+    if (path := tracked_file(config.state)) is not None:
+        message = "is under version control, and `sync` would believe it; it refuses to run"
+        yield Finding(Rule.SETTING_OPENS, _name(path, config.root), message)
     if config.fetch.allow_private_hosts:
         message = "allow_private_hosts = true: posts may have any host of your network asked"
         yield Finding(Rule.SETTING_OPENS, "fetch", message)

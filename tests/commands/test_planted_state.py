@@ -1,0 +1,103 @@
+"""Files of `.mirror/` that came with a commit are not believed."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from support.commands import BUCKET, CommandResult, filled, picture, run
+from support.runners import git
+from support.sites import Blog
+
+STATES = ["journal.jsonl", "shards/1-of-2.jsonl", "held/images.jsonl", "validators.jsonl"]
+
+
+@pytest.fixture
+def repository(blog: Blog) -> Blog:
+    """A backed up blog under version control, in which a stranger wants another picture to show."""
+    filled(blog, "a.png", "b.png")
+    git(blog.root, "init", "--quiet", "--initial-branch=main")
+    git(blog.root, "add", "manifests", "mirror.toml", "posts")
+    git(blog.root, "commit", "--quiet", "--message=before")
+    blog.host.put("c.png", picture(7))
+    blog.write("new.md", f"![]({BUCKET}c.png)\n")
+    return blog
+
+
+def plant(site: Blog, name: str, text: str = "{}\n") -> None:
+    path = site.root / ".mirror" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    git(site.root, "add", "--force", f".mirror/{name}")
+
+
+def refused(ran: CommandResult, name: str) -> str:
+    """The command that the refusal advises."""
+    assert ran.code == 4, ran
+    assert f".mirror/{name} is under version control" in ran.err
+    return ran.err.partition("then `")[2].partition("`")[0]
+
+
+def test_a_planted_journal_gives_no_address_another_picture(repository: Blog) -> None:
+    """The line is that of a picture which the archive has, under an address it never had."""
+    made = repository.site.manifest.load()[0]
+    blob = repository.asset("a.png")
+    line = {
+        "source": f"{BUCKET}c.png",
+        "blob": {n: blob[n] for n in blob if n not in ("key", "sources")},
+    }
+
+    plant(repository, "journal.jsonl", json.dumps(line) + "\n")
+    remedy = refused(run(repository, "sync"), "journal.jsonl")
+    assert repository.site.manifest.load()[0] == made
+    assert subprocess.run(shlex.split(remedy), cwd=repository.root).returncode == 0
+    assert run(repository, "sync").code == 0
+    assert repository.asset("c.png")["sha256"] != blob["sha256"]
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_no_command_that_writes_believes_what_a_commit_brought(repository: Blog, name: str) -> None:
+    plant(repository, name)
+    for command in (["sync"], ["sync", "--dry-run"], ["sync", "--shard", "1/2"], ["rewrite"]):
+        refused(run(repository, *command), name)
+    refused(run(repository, "accept", f"{BUCKET}a.png"), name)
+
+
+def test_a_shard_of_a_checkout_is_not_collected(repository: Blog, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(repository.root, other)
+    name = "shards/1-of-1.jsonl"
+    (other / ".mirror" / name).parent.mkdir(exist_ok=True)
+    (other / ".mirror" / name).write_text("{}\n")
+    git(other, "add", "--force", f".mirror/{name}")
+    refused(run(repository, "sync", "--collect", other), name)
+
+
+def test_verify_names_it_before_it_is_merged(repository: Blog) -> None:
+    assert "under version control" not in run(repository, "verify", "--offline").out
+    plant(repository, "journal.jsonl")
+    ran = run(repository, "verify", "--offline")
+    assert ".mirror/journal.jsonl: is under version control" in ran.out
+    assert "M507" in ran.out
+
+
+def test_a_state_of_this_clone_alone_is_fine(
+    repository: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (repository.root / ".mirror" / "validators.jsonl").exists()
+    assert run(repository, "sync").code == 0
+    monkeypatch.setenv("PATH", "/nowhere")  # without git nobody can tell
+    assert run(repository, "sync").code == 0
+
+
+def test_no_program_that_the_repository_names_is_run(repository: Blog) -> None:
+    mark = repository.root / "mark"
+    for key in ("core.fsmonitor", "core.pager", "core.hooksPath"):
+        git(repository.root, "config", key, f"touch {mark}")
+    mark.unlink(missing_ok=True)
+    assert run(repository, "sync").code == 0
+    assert not mark.exists()
