@@ -99,12 +99,13 @@ class Threads:
             while take_one():
                 pass
 
-        threads = [Thread(target=work, daemon=True) for _ in range(workers)]
-        for thread in threads:
-            thread.start()
+        threads = _started(work, workers)
+        if not threads:
+            yield from map(job, items)
+            return
         source = iter(items)
         try:
-            running = _put(islice(source, 2 * workers), todo)
+            running = _put(islice(source, 2 * len(threads)), todo)
             while running:
                 result = done.get()
                 if isinstance(result, _JobError):
@@ -116,11 +117,24 @@ class Threads:
             raise
         finally:
             ended.set()
-            _put(repeat(_End(), workers), todo)
+            _put(repeat(_End(), len(threads)), todo)
             until = monotonic() + _GRACE_S
             # The garbage collector may close a map that was dropped in one of its own workers.
             for thread in set(threads) - {current_thread()}:
                 thread.join(None if waits else max(until - monotonic(), 0))
+
+
+def _started(work: Callable[[], None], count: int) -> list[Thread]:
+    """Return running threads: fewer than `count` where limits allow no more (`ulimit -u`, `-v`)."""
+    threads: list[Thread] = []
+    for _ in range(count):
+        thread = Thread(target=work, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            break
+        threads.append(thread)
+    return threads
 
 
 class _End:

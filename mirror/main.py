@@ -25,6 +25,9 @@ def main() -> NoReturn:
     _on_signals(_exit_at_once)
     from mirror.streams import flush_results, open_standard_streams
 
+    # Matrices are small here. OpenBLAS takes memory for each thread, and where a limit leaves none,
+    # it sends itself SIGINT or ends the process.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     open_standard_streams()
     collect_rarely()
     code = _run()
@@ -60,15 +63,14 @@ def _run() -> int:
         flush_results()
         # At once: a thread that waits for a slow host holds nothing that could be lost.
         os._exit(128 + error.signal)
-    except MemoryError:
-        _on_signals(_exit_at_once)
-        sys.stderr.write(
-            "mirror: out of memory; what was done is kept. Is one of the files it reads far "
-            "larger than it should be? Else give it more memory and run again\n"
-        )
-        code = EXIT_FAILED
     except Exception as error:  # noqa: BLE001  (the last resort, and it says so)
         _on_signals(_exit_at_once)
+        if _is_out_of_memory(error):
+            sys.stderr.write(
+                "mirror: out of memory; what was done is kept. Is one of the files it reads far "
+                "larger than it should be? Else give it more memory and run again\n"
+            )
+            return EXIT_FAILED
         text = _crash_text()
         if os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS"):  # nobody gets at files there
             from mirror.console import for_log
@@ -78,6 +80,13 @@ def _run() -> int:
         sys.stderr.write(f"mirror: a bug: {type(error).__name__}; details are in {log}\n")
         code = EXIT_BUG
     return code
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Return True also where no memory was left to load a library."""
+    if isinstance(error, ImportError):
+        return "failed to map segment" in str(error)
+    return isinstance(error, MemoryError)
 
 
 # --- Signals ----------------------------------------------------------------------------------

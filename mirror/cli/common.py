@@ -287,7 +287,7 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
     A file is written whole, also through a link if `follows`. A pipe or a device gets the bytes
     and is never replaced. Raise `ConfigError` if it cannot be written.
     """
-    from mirror.files import write_whole
+    from mirror.files import explain, write_whole
 
     try:
         if not follows:
@@ -298,7 +298,7 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
         else:
             write_whole(Path(os.path.realpath(output)), data)
     except OSError as error:
-        raise ConfigError(f"{output}: cannot be written: {error.strerror}") from error
+        raise ConfigError(f"{output}: cannot be written: {explain(error)}") from error
 
 
 def ignored_lines(count: int) -> list[str]:

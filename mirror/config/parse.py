@@ -75,10 +75,15 @@ def load_config(path: Path) -> Config:
     """Read and check `path`; raise `ConfigError` that names the file and the key."""
     try:
         config = loads_config(read_named(path, _MAX_BYTES), path)
+        for what, place in written_places(config):
+            check_no_escape(place, config.root, f"{path}: {what}")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    for what, place in written_places(config):
-        check_no_escape(place, config.root, f"{path}: {what}")
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"{path}: {error.object!r} cannot be a file name in the encoding of this system, "
+            f"{error.encoding}; set LC_ALL=C.UTF-8"
+        ) from error
     return config
 
 

@@ -41,6 +41,7 @@ _REMEDIES = {
     errno.EFBIG: "this process may write no file so large (`ulimit -f`): raise the limit",
     errno.EMFILE: "this process may open no more files (`ulimit -n`): raise the limit",
     errno.ELOOP: "remove the link",
+    errno.EILSEQ: "set LC_ALL=C.UTF-8",
     errno.ENOTDIR: _BLOCKED,
     errno.EISDIR: _MOVE,
     errno.EEXIST: _BLOCKED,

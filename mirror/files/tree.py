@@ -120,6 +120,11 @@ class Tree:
         *parents, last = parts = name.split("/")
         if not {"", ".", ".."}.isdisjoint(parts) or "\0" in name:
             raise OutsideError(errno.EINVAL, "is not a name in this folder", name)
+        try:
+            os.fsencode(name)
+        except UnicodeEncodeError as error:
+            message = f"cannot be a file name in the encoding of this system, {error.encoding}"
+            raise OutsideError(errno.EILSEQ, message, name) from error
         with self._folder(parents, make=make) as folder:
             yield folder, last
 

@@ -233,6 +233,39 @@ def test_an_encoding_that_is_not_utf_8_changes_no_exit_code(
         assert b"Traceback" not in done.stderr
 
 
+def test_a_name_that_the_system_cannot_spell_is_named_with_the_remedy(site: Blog) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = mirror(site.root, "doctor", **ascii_only)  # it tries a name in Chinese
+    assert done.returncode == 1
+    assert b"cannot be a file name in the encoding of this system, ascii; set LC_ALL=C.UTF-8" in (
+        done.stdout.replace(b"\n", b" ")
+    )
+    assert mirror(site.root, "doctor", LC_ALL="C.UTF-8").returncode == 0
+    path = site.root / "mirror.toml"
+    path.write_text(f'{path.read_text()}\n[archive]\npath = "图"\n', "utf-8")
+    done = mirror(site.root, "sync", **ascii_only)
+    assert done.returncode == 2
+    assert b"cannot be a file name in the encoding of this system, ascii; set LC_A" in done.stderr
+
+
+# --- Limits -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", ["-v 60000", "-v 180000", "-n 16", "-f 0"])
+def test_a_limit_of_the_system_is_no_bug_and_no_finding(site: Blog, limit: str) -> None:
+    for arguments in ("sync --refresh", "verify --posts --archive", "rewrite --dry-run", "dupes"):
+        script = f'ulimit {limit}; "$0" {arguments}'
+        done = subprocess.run(
+            ["bash", "-c", script, MIRROR],
+            cwd=site.root,
+            env=clean_environment(),
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode in (0, 3), (arguments, done.stdout + done.stderr)
+        assert done.returncode == 0 or done.stderr or done.stdout
+
+
 # --- Signals ----------------------------------------------------------------------------------
 
 

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -129,3 +131,22 @@ def test_a_map_that_was_dropped_may_be_collected_by_one_of_its_workers(monkeypat
     may_drop.set()
     assert is_dropped.wait(10)
     assert errors == []
+
+
+# In the limit stands what the process takes already, and the stacks of so many threads.
+_FEW_THREADS = """
+import resource, sys, threading
+from mirror.engine import Threads
+threading.stack_size(16 << 20)
+pages = int(open("/proc/self/statm").read().split()[0])
+room = pages * resource.getpagesize() + int(sys.argv[1]) * (17 << 20) + (4 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+print(sorted(Threads().map(abs, range(-100, 0), 64)) == [*range(1, 101)])
+"""
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_where_no_more_threads_may_be_started_fewer_do_the_work(threads: int) -> None:
+    command = [sys.executable, "-c", _FEW_THREADS, str(threads)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
