@@ -62,15 +62,20 @@ def tracked_file(folder: Path) -> Path | None:
 
     `None` if there is none, or if nobody can tell: outside of a repository, or without git.
     """
-    if not os.path.lexists(repository_of(folder) / ".git"):
+    folder = folder.parent.resolve() / folder.name
+    root = repository_of(folder.parent)
+    if not os.path.lexists(root / ".git"):
         return None
-    # The repository may be another user's, as in a container of CI. No program of it is run.
+    # The repository is named, and may be another user's, as in a container of CI. Left to search,
+    # git takes files of a bare repository that a commit put into the folder for the repository.
+    place = f":(top,literal,icase){folder.relative_to(root).as_posix()}"
+    repository = ("--git-dir=.git", "--work-tree=.", "-c", "safe.directory=*")
     try:
-        names = _git(folder, "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--", ".")
+        names = _git(root, *repository, "ls-files", "-z", "--cached", "--", place)
     except ConfigError:
         return None
     first, _, _ = (names or b"").partition(b"\0")
-    return folder / os.fsdecode(first) if first else None
+    return root / os.fsdecode(first) if first else None
 
 
 def _git(folder: Path, *arguments: str) -> bytes | None:

@@ -8,7 +8,7 @@ import pytest
 from support.runners import git
 
 from mirror.config import ConfigError
-from mirror.history import Before
+from mirror.history import Before, tracked_file
 
 
 @pytest.fixture
@@ -83,3 +83,22 @@ def test_no_program_of_the_checkout_is_run(site: Path) -> None:
     assert before.names(site) == {"a.txt", "parts"}
     assert before.names(site / "parts") == {"名.txt"}
     assert not mark.exists()
+
+
+@pytest.mark.parametrize("inner", ["state", "."])
+def test_a_bare_repository_in_the_checkout_hides_no_tracked_file(site: Path, inner: str) -> None:
+    state = site / "state"
+    state.mkdir()
+    (state / "journal.jsonl").write_text("")
+    assert tracked_file(state) is None
+    git(site, "add", "--force", "state")
+    git(site / inner, "init", "--quiet", "--bare", ".")
+    assert (site / inner / "HEAD").exists()
+    assert tracked_file(state) == state / "journal.jsonl"
+
+
+def test_a_tracked_file_is_named_whatever_its_case(site: Path) -> None:
+    (site / "State").mkdir()
+    (site / "State" / "a").write_text("")
+    git(site, "add", ".")
+    assert tracked_file(site / "state") == site / "State" / "a"
