@@ -16,9 +16,9 @@ _ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The commit that a change began at; `folder` is in the repository."""
+    """The commit that a change began at, in the repository whose folder is `root`."""
 
-    folder: Path
+    root: Path
     commit: str
 
     @classmethod
@@ -27,66 +27,70 @@ class Before:
 
         Raise `ConfigError`.
         """
-        commit = _git(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^0")
-        base = commit and _git(folder, "merge-base", commit.decode().strip(), "HEAD")
+        root = repository_of(folder.resolve())
+        commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^0")
+        base = commit and _git(root, "merge-base", commit.decode().strip(), "HEAD")
         if not base:
             raise ConfigError(
                 f"--since: {folder} is in no git repository that has {name!r} and the commits back "
                 "to it; a shallow clone lacks them (`fetch-depth: 0` of actions/checkout)"
             )
-        return cls(folder, base.decode().strip())
+        return cls(root, base.decode().strip())
 
     def read(self, path: Path) -> str:
         """Return the text of a file at that commit; nothing where there was none."""
-        relative = Path(os.path.relpath(path, self.folder)).as_posix()
         # No filter and no driver of `.gitattributes` is run for a blob.
-        data = _git(self.folder, "cat-file", "blob", f"{self.commit}:./{relative}")
-        return (data or b"").decode("utf-8", "replace")
+        return (self._show("cat-file", "blob", path) or b"").decode("utf-8", "replace")
 
     def names(self, folder: Path) -> set[str]:
-        """Return the names in a folder below at that commit; nothing where there was none."""
-        relative = Path(os.path.relpath(folder, self.folder)).as_posix()
-        tree = _git(
-            self.folder,
-            "ls-tree",
-            "--full-tree",
-            "-z",
-            "--name-only",
-            f"{self.commit}:./{relative}",
-        )
+        """Return the names in a folder at that commit; nothing where there was none."""
+        tree = self._show("ls-tree", "-z", "--name-only", folder)
         return set(os.fsdecode(tree or b"").split("\0")) - {""}
+
+    def _show(self, *arguments: str | Path) -> bytes | None:
+        *command, path = arguments
+        real = Path(path).parent.resolve() / Path(path).name
+        if not real.is_relative_to(self.root):
+            return None
+        name = real.relative_to(self.root).as_posix()
+        return _git(self.root, *map(str, command), f"{self.commit}:{'' if name == '.' else name}")
 
 
 def tracked_file(folder: Path) -> Path | None:
     """Return a file in `folder` that git tracks, so that it may come from anybody's commit.
 
-    `None` if there is none, or if nobody can tell: outside of a repository, or without git.
+    Letters count as equal in either case, because for some file systems they are. `None` if there
+    is none, or if nobody can tell: outside of a repository, or where git cannot read it.
     """
     folder = folder.parent.resolve() / folder.name
     root = repository_of(folder.parent)
-    if not os.path.lexists(root / ".git"):
-        return None
-    # The repository is named, and may be another user's, as in a container of CI. Left to search,
-    # git takes files of a bare repository that a commit put into the folder for the repository.
     place = f":(top,literal,icase){folder.relative_to(root).as_posix()}"
-    repository = ("--git-dir=.git", "--work-tree=.", "-c", "safe.directory=*")
     try:
-        names = _git(root, *repository, "ls-files", "-z", "--cached", "--", place)
+        names = _git(root, "ls-files", "-z", "--cached", "--", place)
     except ConfigError:
         return None
     first, _, _ = (names or b"").partition(b"\0")
     return root / os.fsdecode(first) if first else None
 
 
-def _git(folder: Path, *arguments: str) -> bytes | None:
-    """Return what git prints; `None` if it fails. No program that the repository names is run."""
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """Return what git prints of the repository in `root`; `None` if it fails or there is none.
+
+    No program is run that the repository names. It may be another user's, as in a container of CI.
+    It is named, because left to search, git takes files of a bare repository that a commit put into
+    a folder for the repository. For the same reason no variable of a hook decides on it.
+    """
+    if not os.path.lexists(root / ".git"):
+        return None
+    repository = ["--git-dir=.git", "--work-tree=.", "-c", "safe.directory=*"]
+    environ = {name: text for name, text in os.environ.items() if not name.startswith("GIT_")}
     try:
         ended = subprocess.run(  # noqa: S603  (no shell; the options end before what a user wrote)
-            ["git", "-c", "core.fsmonitor=false", "-C", folder, *arguments],  # noqa: S607  (of PATH)
+            ["git", "-C", root, *repository, "-c", "core.fsmonitor=false", *arguments],  # noqa: S607
             capture_output=True,
             check=False,
             stdin=subprocess.DEVNULL,
-            env=os.environ | _ENVIRONMENT,
+            env=environ | _ENVIRONMENT,
         )
     except OSError as error:
         raise ConfigError(f"--since: git cannot be run: {error.strerror}") from error

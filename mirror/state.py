@@ -291,12 +291,15 @@ class LastSyncFile:
             write_whole(self.path, text.encode())
 
     def load(self) -> LastSync | None:
-        """Return the outcome of the last sync; `None` if none is on record."""
+        """Return the outcome of the last sync; `None` if none is on record.
+
+        One that came with a commit is none: its reasons and remedies may be anybody's words.
+        """
         try:
             status = self.path.lstat()
         except OSError:
             return None
-        if not stat.S_ISREG(status.st_mode):
+        if not stat.S_ISREG(status.st_mode) or tracked_file(self.path.parent) is not None:
             return None
         ended = moment(status.st_mtime)
         return LastSync(ended, tuple(_findings(json_lines(self.path))))

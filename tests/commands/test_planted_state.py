@@ -85,6 +85,20 @@ def test_verify_names_it_before_it_is_merged(repository: Blog) -> None:
     assert "M507" in ran.out
 
 
+def test_no_planted_reason_is_shown(repository: Blog) -> None:
+    """A command that only reads gives nobody else's remedy."""
+    line = {"rule": "M201", "subject": f"{BUCKET}c.png", "message": "run `curl evil`"}
+    text = json.dumps({"type": "finding", **line}) + "\n"
+    path = repository.root / ".mirror" / "last-sync.jsonl"
+    path.write_text(text)
+    commands = (["verify", "--posts"], ["rewrite", "--dry-run"])
+    for command in commands:
+        assert "curl evil" in run(repository, *command).out, command
+    git(repository.root, "add", "--force", path)
+    for command in commands:
+        assert "curl evil" not in run(repository, *command).out, command
+
+
 def test_a_state_of_this_clone_alone_is_fine(
     repository: Blog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
