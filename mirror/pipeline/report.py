@@ -24,6 +24,7 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Digest, Finding, Outcome, Thumbnail
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pictures.thumbnail import thumbnail
+from mirror.pipeline.hold import find_suspects, suspected
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.scan import HostRow, SiteScan, host_table, scan
@@ -105,9 +106,12 @@ def make_report(
     hosts = host_totals(manifest, missing, host_table(scanned, parts.locator), parts.locator)
     hosts = mark_mirror(hosts, parts.destinations)
     last = parts.state.last_sync.load()
+    redirects, _ = parts.redirects.load()
+    suspects = find_suspects(manifest, redirects, reviews)
     now = [
         *scanned.findings,
         *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
+        *suspected(scanned.source_images(parts.locator), suspects),
     ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.commands import BUCKET, picture, run
+from support.commands import BUCKET, CommandResult, picture, run
 from support.sites import Blog
 
 from mirror.host import ImageHost, Request, Response
@@ -149,9 +149,23 @@ def test_addresses_that_are_redirected_to_one_picture_are_held_back(
     assert f"{BUCKET}0.png)" not in (blog.root / "posts" / "post.md").read_text()
 
 
+def sync_at_once(blog: Blog) -> CommandResult:
+    return run(blog, "sync")
+
+
+def sync_in_parts(blog: Blog) -> CommandResult:
+    """Sync in two shards, and take them together."""
+    for shard in ("2/2", "1/2"):
+        assert run(blog, "sync", "--shard", shard).code == 0
+    return run(blog, "sync")
+
+
+@pytest.mark.parametrize("sync", [sync_at_once, sync_in_parts])
 @pytest.mark.parametrize("is_refreshed", [False, True])
 def test_addresses_that_are_redirected_to_one_picture_in_different_runs_are_held_back(
-    scripted: tuple[Blog, dict[str, Answer]], is_refreshed: bool
+    scripted: tuple[Blog, dict[str, Answer]],
+    is_refreshed: bool,
+    sync: Callable[[Blog], CommandResult],
 ) -> None:
     blog, answers = scripted
     blog.host.put("removed.png", picture(99))
@@ -160,17 +174,21 @@ def test_addresses_that_are_redirected_to_one_picture_in_different_runs_are_held
         answers[name] = lambda _: Response(302, {"Location": "/removed.png"})
     answers["c.png"] = lambda _: Response(302, {"Location": "/moved/c.png"})
     blog.write("one.md", f"![]({BUCKET}a.png)\n")
-    assert run(blog, "sync").code == 0
+    assert sync(blog).code == 0
     if is_refreshed:
         assert run(blog, "sync", "--refresh").code == 0
     blog.write("two.md", f"![]({BUCKET}b.png)\n\n![]({BUCKET}c.png)\n")
-    ended = run(blog, "sync")
+    ended = sync(blog)
     assert ended.code == 3
     assert ended.out.count("M212") == 2
     assert ended.out.count("redirects 2 addresses to one picture") == 2
     assert f"mirrored already for {BUCKET}a.png" in ended.out
     assert f"posts/one.md:1:5 {BUCKET}a.png: the host redirects" in ended.out
     shutil.rmtree(blog.root / ".mirror")  # only speed is lost
+    assert run(blog, "report").code == 0
+    page = (blog.root / "mirror-report.html").read_text()
+    assert "redirects 2 addresses to one picture" in page
+    assert f"mirror accept {BUCKET}a.png" in page
     for _ in range(2):
         ran = run(blog, "rewrite")
         assert (ran.code, ran.out.count("M212")) == (3, 1)
