@@ -12,12 +12,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from threading import Semaphore
 from typing import Any
+from weakref import finalize
 
 from mirror.config import Config
 from mirror.fetch import Validators
 from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Rule
 from mirror.pictures.decode import ImageLimits
+from mirror.pipeline.budget import ByteBudget
 from mirror.pipeline.download import (
     DECODE_WORKERS,
     DamagedImage,
@@ -31,6 +33,7 @@ from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import open_parts
 from mirror.pipeline.plan import FetchItem
 from mirror.repeats.reviews import Reviews
+from mirror.repeats.sketch import Sketches
 from mirror.urls.address import Address
 
 _FAILURES = {
@@ -145,19 +148,28 @@ class AnswerJob:
     credentials of its own environment.
     """
 
-    def __init__(self, config: Config, reviews: Reviews) -> None:
-        """Raise `ConfigError` for a header whose environment variable is not set."""
-        self._settings = config, reviews
+    def __init__(self, config: Config, reviews: Reviews, sketches: Sketches | None = None) -> None:
+        """Keep `sketches` of the pictures, if there are any to keep them in.
+
+        Raise `ConfigError` for a header whose environment variable is not set.
+        """
+        self._settings = config, reviews, sketches
         parts = open_parts(config)
         self._open = ExitStack()
         origins = self._open.enter_context(open_origins(config.sources, config.fetch))
         limits = ImageLimits(max_pixels=config.fetch.max_pixels)
         self._fetch = FetchJob(origins)
-        self._inspect = InspectJob(parts.archive, None, parts.state.held, reviews, limits)
+        watch = sketches.watch if sketches is not None else None
+        self._inspect = InspectJob(parts.archive, None, parts.state.held, reviews, limits, watch)
         # A fetch waits for its host, and may have many beside it; a decoder takes a core.
         self._decoders = Semaphore(DECODE_WORKERS)
+        # A worker never closes its jobs, and ends with what they need to close in an order of
+        # its own.
+        self._end = finalize(self, _end, self._fetch.budget, self._open)
 
-    def __reduce__(self) -> tuple[Callable[..., AnswerJob], tuple[Config, Reviews]]:
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., AnswerJob], tuple[Config, Reviews, Sketches | None]]:
         return AnswerJob, self._settings
 
     def __call__(self, numbered: tuple[int, FetchItem]) -> tuple[int, Answer]:
@@ -168,5 +180,9 @@ class AnswerJob:
 
     def close(self) -> None:
         """Close every connection, and let fetches that wait for room end."""
-        self._fetch.budget.close()
-        self._open.close()
+        self._end()
+
+
+def _end(budget: ByteBudget, connections: ExitStack) -> None:
+    budget.close()
+    connections.close()

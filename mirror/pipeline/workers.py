@@ -21,6 +21,7 @@ from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.plan import FetchItem
 from mirror.records import unwritable
 from mirror.repeats.reviews import Reviews
+from mirror.repeats.sketch import Sketches
 from mirror.store import CredentialsError, DirectoryStore, Store, StoreError
 from mirror.urls.sources import Source
 
@@ -34,13 +35,15 @@ def answer_requests(
     archive: Archive,
     reviews: Reviews,
     requests: Sequence[FetchItem],
+    sketches: Sketches | None = None,
 ) -> Iterator[tuple[FetchItem, Answer]]:
     """Fetch, inspect and archive with any engine; yield each request with its answer as it comes.
 
+    A worker adds what it inspects to its `sketches`, if there are any.
     Raise `ClusterError` if another process has archived an original that is not in the archive.
     """
     numbered = list(enumerate(requests))
-    with closing(AnswerJob(config, reviews)) as job:
+    with closing(AnswerJob(config, reviews, sketches)) as job:
         for number, answer in engine.map(job, numbered, config.fetch.concurrency):
             if not engine.in_process and answer.blob is not None and answer.is_archived:
                 if not archive.has(answer.blob):

@@ -33,6 +33,7 @@ from mirror.archive import Archive
 from mirror.cluster import ClusterError, Dask, open_cluster
 from mirror.config import load_config
 from mirror.engine import Serial
+from mirror.model import Digest
 from mirror.pipeline.answers import AnswerJob
 from mirror.pipeline.dedupe import CompareJob
 from mirror.pipeline.parts import open_parts
@@ -43,6 +44,7 @@ from mirror.pipeline.store import StoreJob
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.pipeline.workers import answer_requests, checked_workers, worker_problems
 from mirror.repeats.reviews import NO_REVIEWS
+from mirror.repeats.sketch import Sketches
 from mirror.state import State
 from mirror.store import DirectoryStore
 
@@ -145,6 +147,21 @@ def test_a_shard_runs_on_a_cluster_too(blog: Blog, dask: Dask) -> None:
     together = blog.sync()
     assert (together.summary["collected"], together.summary["fetched"]) == (10, 0)
     assert not blog.verify(deep=True).findings
+
+
+def test_a_worker_keeps_the_sketches_of_what_it_inspected(blog: Blog, dask: Dask) -> None:
+    fill(blog, 6)
+    requests = planned(blog)
+    kept_by = Sketches()
+    answers = answer_requests(dask, blog.config, blog.site.archive, NO_REVIEWS, requests, kept_by)
+    digests = {answer.blob.digest for _, answer in answers if answer.blob is not None}
+    known = dask.ask_workers(sketched, kept_by, digests)
+    assert set[object]().union(*known.values()) == digests  # type: ignore[arg-type]
+    assert all(kept_by.get(digest) is None for digest in digests)
+
+
+def sketched(sketches: Sketches, digests: set[Digest]) -> set[Digest]:
+    return {digest for digest in digests if sketches.get(digest) is not None}
 
 
 def test_requests_at_once_are_limited_over_the_cluster(blog: Blog, dask: Dask) -> None:
