@@ -2,6 +2,7 @@
 
     python -m benchmarks.measured sync|sync-serial|sync-dask|sync-dask-killed CONFIG
     python -m benchmarks.measured shard-N/M CONFIG
+    python -m benchmarks.measured collect CONFIG FOLDER…
     python -m benchmarks.measured verify|verify-posts CONFIG
     python -m benchmarks.measured bound|imagehash FOLDER
     python -m benchmarks.measured manifest FILE
@@ -88,6 +89,13 @@ def shard(path: Path, *, part: str) -> dict[str, Any]:
     return _sync(path, Threads(), part=part)
 
 
+def collect(path: Path) -> dict[str, Any]:
+    """Take the shards together that ran on copies of the site."""
+    from mirror.engine import Threads
+
+    return _sync(path, Threads(), copies=tuple(map(Path, sys.argv[3:])))
+
+
 def sync_dask(path: Path, *, kills: bool = False) -> dict[str, Any]:
     """Back up on a cluster of this machine; with `kills`, one of its workers dies half-way."""
     from mirror.cluster import open_cluster
@@ -97,9 +105,12 @@ def sync_dask(path: Path, *, kills: bool = False) -> dict[str, Any]:
     with open_cluster(None, os.cpu_count() or 1) as cluster:
         cluster.ask_workers(worker_problems, load_config(path), "")  # they import what they need
         before = sum(cluster.ask_workers(time.process_time).values())
+        killer = Thread(target=_kill_a_worker, args=(cluster, path.parent), daemon=True)
         if kills:
-            Thread(target=_kill_a_worker, args=(cluster, path.parent), daemon=True).start()
+            killer.start()
         facts = _sync(path, cluster)
+        if killer.is_alive():
+            raise SystemExit("the run ended before a worker was killed")
         after = sum(cluster.ask_workers(time.process_time).values())
         facts["run_cpu_s"] += max(after - before, 0)  # less, where a worker is a new one
     return facts
@@ -111,7 +122,9 @@ def _kill_a_worker(cluster: Any, site: Path) -> None:
     os.kill(next(iter(cluster.ask_workers(os.getpid).values())), signal.SIGKILL)
 
 
-def _sync(path: Path, engine: Any, *, part: str | None = None) -> dict[str, Any]:
+def _sync(
+    path: Path, engine: Any, *, part: str | None = None, copies: tuple[Path, ...] = ()
+) -> dict[str, Any]:
     from support.sites import Silent
 
     from mirror.config import load_config
@@ -121,7 +134,7 @@ def _sync(path: Path, engine: Any, *, part: str | None = None) -> dict[str, Any]
     from mirror.pipeline.sync import sync as run
 
     site = open_parts(load_config(path))
-    options = SyncOptions(shard=Shard.parse(part) if part else None)
+    options = SyncOptions(shard=Shard.parse(part) if part else None, collect=copies)
     with site.lock("benchmark", options.shard.name if options.shard else ""):
         began, cpu_began = time.perf_counter(), time.process_time()
         result = run(site, engine, options, Silent())
@@ -264,6 +277,7 @@ def main() -> None:
     work: dict[str, Callable[[Path], dict[str, Any] | None]] = {
         "sync": sync,
         "sync-serial": partial(sync, serial=True),
+        "collect": collect,
         "sync-dask": sync_dask,
         "sync-dask-killed": partial(sync_dask, kills=True),
         "verify": verify,
