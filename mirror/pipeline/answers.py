@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Semaphore
 from typing import Any
 from weakref import finalize
@@ -30,10 +32,11 @@ from mirror.pipeline.download import (
     Original,
 )
 from mirror.pipeline.origins import open_origins
-from mirror.pipeline.parts import open_parts
+from mirror.pipeline.parts import open_archive
 from mirror.pipeline.plan import FetchItem
 from mirror.repeats.reviews import Reviews
 from mirror.repeats.sketch import Sketches
+from mirror.state import State
 from mirror.urls.address import Address
 
 _FAILURES = {
@@ -154,13 +157,16 @@ class AnswerJob:
         Raise `ConfigError` for a header whose environment variable is not set.
         """
         self._settings = config, reviews, sketches
-        parts = open_parts(config)
         self._open = ExitStack()
+        state = config.state
+        if not state.is_dir():  # a worker without the folder of the site
+            state = Path(self._open.enter_context(TemporaryDirectory(prefix="mirror-worker-")))
+        archive, held = open_archive(config.archive, state), State.below(state).held
         origins = self._open.enter_context(open_origins(config.sources, config.fetch))
         limits = ImageLimits(max_pixels=config.fetch.max_pixels)
         self._fetch = FetchJob(origins)
         watch = sketches.watch if sketches is not None else None
-        self._inspect = InspectJob(parts.archive, None, parts.state.held, reviews, limits, watch)
+        self._inspect = InspectJob(archive, None, held, reviews, limits, watch)
         # A fetch waits for its host, and may have many beside it; a decoder takes a core.
         self._decoders = Semaphore(DECODE_WORKERS)
         # A worker never closes its jobs, and ends with what they need to close in an order of
@@ -177,6 +183,10 @@ class AnswerJob:
         received = self._fetch(request)
         with self._decoders:
             return number, Answer.of(request, self._inspect(received))
+
+    def has_bytes(self, damaged: Blob) -> bool:
+        """Return True if the bytes of a damaged picture wait here for a person."""
+        return self._inspect.held.get_bytes(damaged.digest) is not None
 
     def close(self) -> None:
         """Close every connection, and let fetches that wait for room end."""
