@@ -6,7 +6,7 @@
     python -m benchmarks.measured verify|verify-posts CONFIG
     python -m benchmarks.measured bound|imagehash FOLDER
     python -m benchmarks.measured manifest FILE
-    python -m benchmarks.measured host FOLDER
+    python -m benchmarks.measured host|synthetic FOLDER
     python -m benchmarks.measured listing MANIFEST
 
 The pipeline is measured from outside: its `Engine` is wrapped in one that adds up the CPU time of
@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 from threading import Thread
@@ -227,6 +228,25 @@ def host(folder: Path) -> None:
     _serve(ImageHost(folder))
 
 
+def synthetic(_: Path) -> None:
+    """Serve a picture for each number: a JPEG of 640 x 360 of coloured squares."""
+    from random import Random
+
+    from PIL import Image
+
+    from mirror.host import ImageHost, Request, Response
+
+    class Host(ImageHost):
+        def answer(self, request: Request) -> Response:
+            colours = Random(request.key).randbytes(3 * 32 * 18)
+            picture = Image.frombytes("RGB", (32, 18), colours)
+            coded = BytesIO()
+            picture.resize((640, 360), Image.Resampling.NEAREST).save(coded, "JPEG", quality=80)
+            return Response(200, {"Content-Type": "image/jpeg"}, coded.getvalue())
+
+    _serve(Host({}))
+
+
 def listing(path: Path) -> None:
     """Answer ListObjectsV2 as a bucket with every object of a manifest would, a thousand a page."""
     from mirror.host import ImageHost, Request, Response
@@ -286,6 +306,7 @@ def main() -> None:
         "imagehash": find_by_imagehash,
         "manifest": manifest,
         "host": host,
+        "synthetic": synthetic,
         "listing": listing,
     }
     if name not in ("bound", "imagehash"):
