@@ -2,10 +2,11 @@
 
     python -m benchmarks.measured sync|sync-serial|sync-dask|sync-dask-killed CONFIG
     python -m benchmarks.measured shard-N/M CONFIG
+    python -m benchmarks.measured collect CONFIG FOLDER…
     python -m benchmarks.measured verify|verify-posts CONFIG
     python -m benchmarks.measured bound|imagehash FOLDER
     python -m benchmarks.measured manifest FILE
-    python -m benchmarks.measured host FOLDER
+    python -m benchmarks.measured host|synthetic FOLDER
     python -m benchmarks.measured listing MANIFEST
 
 The pipeline is measured from outside: its `Engine` is wrapped in one that adds up the CPU time of
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 from threading import Thread
@@ -88,6 +90,13 @@ def shard(path: Path, *, part: str) -> dict[str, Any]:
     return _sync(path, Threads(), part=part)
 
 
+def collect(path: Path) -> dict[str, Any]:
+    """Take the shards together that ran on copies of the site."""
+    from mirror.engine import Threads
+
+    return _sync(path, Threads(), copies=tuple(map(Path, sys.argv[3:])))
+
+
 def sync_dask(path: Path, *, kills: bool = False) -> dict[str, Any]:
     """Back up on a cluster of this machine; with `kills`, one of its workers dies half-way."""
     from mirror.cluster import open_cluster
@@ -97,9 +106,12 @@ def sync_dask(path: Path, *, kills: bool = False) -> dict[str, Any]:
     with open_cluster(None, os.cpu_count() or 1) as cluster:
         cluster.ask_workers(worker_problems, load_config(path), "")  # they import what they need
         before = sum(cluster.ask_workers(time.process_time).values())
+        killer = Thread(target=_kill_a_worker, args=(cluster, path.parent), daemon=True)
         if kills:
-            Thread(target=_kill_a_worker, args=(cluster, path.parent), daemon=True).start()
+            killer.start()
         facts = _sync(path, cluster)
+        if killer.is_alive():
+            raise SystemExit("the run ended before a worker was killed")
         after = sum(cluster.ask_workers(time.process_time).values())
         facts["run_cpu_s"] += max(after - before, 0)  # less, where a worker is a new one
     return facts
@@ -111,7 +123,9 @@ def _kill_a_worker(cluster: Any, site: Path) -> None:
     os.kill(next(iter(cluster.ask_workers(os.getpid).values())), signal.SIGKILL)
 
 
-def _sync(path: Path, engine: Any, *, part: str | None = None) -> dict[str, Any]:
+def _sync(
+    path: Path, engine: Any, *, part: str | None = None, copies: tuple[Path, ...] = ()
+) -> dict[str, Any]:
     from support.sites import Silent
 
     from mirror.config import load_config
@@ -121,7 +135,7 @@ def _sync(path: Path, engine: Any, *, part: str | None = None) -> dict[str, Any]
     from mirror.pipeline.sync import sync as run
 
     site = open_parts(load_config(path))
-    options = SyncOptions(shard=Shard.parse(part) if part else None)
+    options = SyncOptions(shard=Shard.parse(part) if part else None, collect=copies)
     with site.lock("benchmark", options.shard.name if options.shard else ""):
         began, cpu_began = time.perf_counter(), time.process_time()
         result = run(site, engine, options, Silent())
@@ -214,6 +228,25 @@ def host(folder: Path) -> None:
     _serve(ImageHost(folder))
 
 
+def synthetic(_: Path) -> None:
+    """Serve a picture for each number: a JPEG of 640 x 360 of coloured squares."""
+    from random import Random
+
+    from PIL import Image
+
+    from mirror.host import ImageHost, Request, Response
+
+    class Host(ImageHost):
+        def answer(self, request: Request) -> Response:
+            colours = Random(request.key).randbytes(3 * 32 * 18)
+            picture = Image.frombytes("RGB", (32, 18), colours)
+            coded = BytesIO()
+            picture.resize((640, 360), Image.Resampling.NEAREST).save(coded, "JPEG", quality=80)
+            return Response(200, {"Content-Type": "image/jpeg"}, coded.getvalue())
+
+    _serve(Host({}))
+
+
 def listing(path: Path) -> None:
     """Answer ListObjectsV2 as a bucket with every object of a manifest would, a thousand a page."""
     from mirror.host import ImageHost, Request, Response
@@ -264,6 +297,7 @@ def main() -> None:
     work: dict[str, Callable[[Path], dict[str, Any] | None]] = {
         "sync": sync,
         "sync-serial": partial(sync, serial=True),
+        "collect": collect,
         "sync-dask": sync_dask,
         "sync-dask-killed": partial(sync_dask, kills=True),
         "verify": verify,
@@ -272,6 +306,7 @@ def main() -> None:
         "imagehash": find_by_imagehash,
         "manifest": manifest,
         "host": host,
+        "synthetic": synthetic,
         "listing": listing,
     }
     if name not in ("bound", "imagehash"):

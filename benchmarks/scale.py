@@ -3,6 +3,7 @@
 python -m benchmarks scale memory [...]   memory and CPU time of the commands
 python -m benchmarks scale search [...]   the pairs of pictures that look alike
 python -m benchmarks scale engines [...]  one backup in threads, in shards and on a Dask cluster
+python -m benchmarks scale simulation [...]  a backup of 100,000 made-up pictures on a Dask cluster
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-PARTS = ("memory", "search", "engines")
+PARTS = ("memory", "search", "engines", "simulation")
 
 
 def main() -> None:

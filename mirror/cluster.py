@@ -67,15 +67,16 @@ class Dask:
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         """As `Engine.map`; batches are taken and yielded, and those that run end by themselves.
 
-        The first batches have one item each and the next ones twice as many, so that what stops
-        a map stops it early; the last ones are small, so that all workers end together.
+        The first batches have as many items as run at once in one and the next ones twice as
+        many, so that what stops a map stops it early; the last ones are as small as the first, so
+        that all workers end together.
         """
         from distributed import Future, as_completed
 
         payload = _dumps(job)
         slots = min(self.cores, workers)
         in_batch = max(1, workers // slots)  # jobs at once, so that all together are `workers`
-        batches = _batches(items, self.batch, slots)
+        batches = _batches(items, min(in_batch, self.batch), self.batch, slots)
         running = as_completed(loop=self.client.loop)
         unfinished = set[Future]()
 
@@ -92,7 +93,7 @@ class Dask:
                 with _cluster_errors():
                     future = next(running)
                     unfinished.remove(future)
-                    results: list[R] = _result(future)
+                    results: list[R] = pickle.loads(_result(future))  # noqa: S301  (our worker's)
                 submit(islice(batches, 1))  # now, so that no worker waits for who uses the results
                 yield from results
         finally:
@@ -123,16 +124,18 @@ class Dask:
             )
 
     def _submit(self, payload: bytes, batch: Sequence[Any], in_batch: int) -> Future:
-        return self.client.submit(_run, payload, batch, in_batch, mirror.__version__, pure=False)
+        # As bytes: of a list, Dask would look at each item several times.
+        items = pickle.dumps(batch)
+        return self.client.submit(_run, payload, items, in_batch, mirror.__version__, pure=False)
 
 
-def _batches(items: Iterable[T], most: int, slots: int) -> Iterator[list[T]]:
+def _batches(items: Iterable[T], least: int, most: int, slots: int) -> Iterator[list[T]]:
     left = len(items) if isinstance(items, Sized) else None
     source = iter(items)
-    size = 1.0
+    size = float(least)
     while True:
         share = most if left is None else -(-left // (2 * slots))
-        batch = list(islice(source, max(1, min(int(size), most, share))))
+        batch = list(islice(source, max(least, min(int(size), most, share))))
         if not batch:
             return
         left = None if left is None else left - len(batch)
@@ -153,16 +156,17 @@ def _loads(payload: bytes) -> Callable[[Any], Any]:
     return job
 
 
-def _run(payload: bytes, batch: Sequence[Any], in_batch: int, version: str) -> list[Any]:
-    """Run a job over a batch, in a worker."""
+def _run(payload: bytes, items: bytes, in_batch: int, version: str) -> bytes:
+    """Run a job over a batch, in a worker; return the results, pickled."""
     if mirror.__version__ != version:  # the worker came later than the check of all of them
         raise ClusterError(
             f"a worker on {os.uname().nodename} has mirror {mirror.__version__}; "
             f"expected {version}: install one version everywhere"
         )
     job = _loads(payload)
+    batch: Sequence[Any] = pickle.loads(items)  # noqa: S301  (from our coordinator)
     engine = Serial() if in_batch == 1 else Threads()
-    return list(engine.map(job, batch, min(in_batch, len(batch))))
+    return pickle.dumps(list(engine.map(job, batch, min(in_batch, len(batch)))))
 
 
 def _result(future: Future) -> Any:

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 _MOST_KEPT = 20_000  # values: with more, memory would grow by some 1 kB a value
+_MOST_ROWS = 100_000  # of so many, the values that are kept are a fifth, and save little time
 _PARTS = 16  # a set of all hashes of a million texts would be large, so they are counted in parts
 
 
@@ -131,12 +132,16 @@ class HashIndex:
 
 
 class FirstMade(Generic[T]):
-    """Keeps the first values that are made of packed ones, by number; others are made each time."""
+    """Keeps the first values that are made of packed ones, by number; others are made each time.
 
-    __slots__ = ("_values",)
+    Of a great many rows none are kept.
+    """
+
+    __slots__ = ("_most", "_values")
 
     def __init__(self) -> None:
         self._values: dict[int, T] = {}
+        self._most = _MOST_KEPT
 
     def get(self, number: int, make: Callable[[int], T]) -> T:
         """Return the value of a number; `make` is called unless it was kept."""
@@ -148,5 +153,7 @@ class FirstMade(Generic[T]):
 
     def keep(self, number: int, value: T) -> None:
         """Keep a value that was made already, if there is room."""
-        if len(self._values) < _MOST_KEPT:
+        if number >= _MOST_ROWS:
+            self._values, self._most = {}, 0
+        if len(self._values) < self._most:
             self._values[number] = value

@@ -1,20 +1,25 @@
-"""Records: the text files that mirror keeps, read whole, and written whole or not at all.
+"""Records: the text files that mirror keeps, written whole or not at all.
 
 The manifest, the memory of rewrites, the ledger and the reviews are records. Each room of theirs
-gives a pair of pure functions (`loads`, `dumps`); what all of them need of a disk stands here.
+gives a pair of pure functions, which read and write lines or a text; what all of them need of a
+disk stands here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from types import EllipsisType
-from typing import Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
-from mirror.files import ChangedError, Checksum, explain, read_whole, write_whole
+from mirror.files import ChangedError, Checksum, explain, opened, read_whole, write_whole
 
 T = TypeVar("T")
+
+_LINES_AT_ONCE = 1000
 
 
 class RecordError(Exception):
@@ -27,32 +32,36 @@ class StateError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record(Generic[T]):
-    """One text file and the pair of functions that reads and writes its text.
+    """One text file and the pair of functions that reads and writes its lines.
 
-    `loads` raises a `RecordError`. `empty` gives the value of a file that is not there.
+    `read_lines` takes all lines without their ends, one by one, and raises a `RecordError`.
+    `dump_lines` yields them with their ends. `empty` gives the value of a file that is not there.
     """
 
     path: Path
-    loads: Callable[[str], T]
-    dumps: Callable[[T], str]
+    read_lines: Callable[[Iterable[str]], T]
+    dump_lines: Callable[[T], Iterable[str]]
     empty: Callable[[], T]
 
     def load(self) -> tuple[T, Checksum | None]:
         """Return the value and the checksum of its file; `empty()` and `None` without a file.
 
-        Raise `RecordError` for a file that cannot be read or that `loads` refuses.
+        Raise `RecordError` for a file that cannot be read or that `read_lines` refuses.
         """
+        digest = sha256()
+
+        def lines(file: BinaryIO) -> Iterator[str]:
+            for raw in file:
+                digest.update(raw)
+                yield raw.removesuffix(b"\n").decode("utf-8")
+
         try:
-            data = read_whole(self.path)
+            with opened(self.path) as file:  # a record may be large
+                return self.read_lines(lines(file)), Checksum(digest.digest())
         except FileNotFoundError:
             return self.empty(), None
         except OSError as error:
             raise RecordError(f"{self.path}: cannot be read: {explain(error)}") from error
-        try:
-            checksum = Checksum.of([data])
-            text = data.decode("utf-8")
-            del data  # a record may be large
-            return self.loads(text), checksum
         except RecordError as error:
             raise type(error)(f"{self.path}: {error}") from error
         except UnicodeDecodeError as error:
@@ -64,7 +73,7 @@ class Record(Generic[T]):
         `old` is the checksum that `load` returned. Raise `StateError` if somebody else wrote the
         file since, or if it cannot be written; it is as it was then.
         """
-        save_pieces(self.path, lambda: [self.dumps(value).encode("utf-8")], old)
+        save_pieces(self.path, lambda: encoded(self.dump_lines(value)), old)
 
 
 def save_pieces(path: Path, pieces: Callable[[], Iterable[bytes]], old: Checksum | None) -> None:
@@ -122,6 +131,13 @@ def write_pieces(
 def unwritable(path: Path, error: OSError) -> StateError:
     """Return the error for a file that cannot be written."""
     return StateError(f"{path}: cannot be written: {explain(error)}")
+
+
+def encoded(lines: Iterable[str]) -> Iterator[bytes]:
+    """Yield the lines in pieces of some size: each piece is one write."""
+    lines = iter(lines)
+    while piece := "".join(islice(lines, _LINES_AT_ONCE)):
+        yield piece.encode("utf-8")
 
 
 def split_lines(text: str) -> Iterator[str]:

@@ -7,12 +7,12 @@ different runs, so this is kept beside the manifest.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from mirror.manifest import is_address
 from mirror.model import Digest
-from mirror.records import RecordError
+from mirror.records import RecordError, split_lines
 from mirror.urls.address import Address, canonical, identity
 
 HEADER = {"format": "mirror-redirects", "version": 1}
@@ -37,22 +37,34 @@ class Redirect:
 
 
 def dumps(redirects: Mapping[Address, Redirect]) -> str:
-    """Write one line an address, in their order."""
-    lines = [json.dumps(HEADER)]
-    lines += (
-        json.dumps({"source": url, "final_url": redirect.final_url, "sha256": redirect.digest.hex})
-        for url, redirect in sorted(redirects.items())
-    )
-    return "\n".join(lines) + "\n"
+    """Return what `dump_lines` yields as one text."""
+    return "".join(dump_lines(redirects))
 
 
 def loads(text: str) -> dict[Address, Redirect]:
-    """Read what `dumps` wrote; of two lines about one address, the later. Raise `RedirectsError`.
+    """Read what `dumps` wrote, as `read_lines` does."""
+    return read_lines(split_lines(text))
+
+
+def dump_lines(redirects: Mapping[Address, Redirect]) -> Iterator[str]:
+    """Yield the header and one line an address, in their order."""
+    yield json.dumps(HEADER) + "\n"
+    for url, redirect in sorted(redirects.items()):
+        members = {
+            "source": url,
+            "final_url": redirect.final_url,
+            "sha256": redirect.digest.hex,
+        }
+        yield json.dumps(members) + "\n"
+
+
+def read_lines(lines: Iterable[str]) -> dict[Address, Redirect]:
+    """Read the lines; of two about one address, the later. Raise `RedirectsError`.
 
     A merge of two branches may have left lines in another order, or the header twice.
     """
     redirects = {}
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

@@ -112,8 +112,14 @@ class Archive:
         self._keep(key, data)
 
     def note(self, blob: Blob) -> None:
-        """Let `seal` enter an original that another process has put, which may still run."""
-        self._put[_key(blob.digest, blob.media_type)] = blob.size
+        """Let `seal` enter an original that another process has put, which may still run.
+
+        That process may write down nothing here, so the name is written down as `put` does it.
+        """
+        key = _key(blob.digest, blob.media_type)
+        if key not in self._put and self._unsealed is not None:
+            self._unsealed.add(key)
+        self._put[key] = blob.size
 
     def get(self, digest: Digest, media_type: str, size: int | None = None) -> bytes:
         """Return the original. Raise `ArchiveError` unless its bytes have this digest.

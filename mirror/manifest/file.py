@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from itertools import groupby, islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +32,7 @@ from mirror.manifest.lines import Line, ManifestError, Place, dump_line, select,
 from mirror.manifest.packed import LateKeyError, Objects, read_rows
 from mirror.manifest.whole import Manifest, dump_assets, dump_lines, read_manifest
 from mirror.model import Asset, Digest, Finding, Rule
-from mirror.records import StateError, changed_meanwhile, unwritable
-
-_LINES_AT_ONCE = 1000
+from mirror.records import StateError, changed_meanwhile, encoded, unwritable
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +198,7 @@ class ManifestFile:
     def _write(self, name: str, lines: Iterable[str], expected: Checksum | None) -> None:
         path = self.folder / name
         try:
-            Tree(self.folder).replace(name, _encoded(lines), expected=expected)
+            Tree(self.folder).replace(name, encoded(lines), expected=expected)
         except ChangedError as error:
             raise changed_meanwhile(path) from error
         except OSError as error:
@@ -229,7 +227,7 @@ class _Contents:
         parts = {}
         for name, assets in _by_part(manifest.assets.in_order()):
             part = sha256(header)
-            for piece in _encoded(dump_line(asset) + "\n" for asset in assets):
+            for piece in encoded(dump_line(asset) + "\n" for asset in assets):
                 part.update(piece)
                 whole.update(piece)
                 size += len(piece)
@@ -265,10 +263,3 @@ def _pending_lines(manifest: Manifest, changes: Mapping[str, Change]) -> Iterato
     yield dump_pending(changes) + "\n"
     for _, assets in _files_of(manifest, changes):
         yield from (dump_line(asset) + "\n" for asset in assets)
-
-
-def _encoded(lines: Iterable[str]) -> Iterator[bytes]:
-    """Yield the lines in pieces of some size: each piece is one write."""
-    lines = iter(lines)
-    while piece := "".join(islice(lines, _LINES_AT_ONCE)):
-        yield piece.encode("utf-8")

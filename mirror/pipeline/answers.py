@@ -10,14 +10,18 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Semaphore
 from typing import Any
+from weakref import finalize
 
 from mirror.config import Config
 from mirror.fetch import Validators
 from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Rule
 from mirror.pictures.decode import ImageLimits
+from mirror.pipeline.budget import ByteBudget
 from mirror.pipeline.download import (
     DECODE_WORKERS,
     DamagedImage,
@@ -28,9 +32,11 @@ from mirror.pipeline.download import (
     Original,
 )
 from mirror.pipeline.origins import open_origins
-from mirror.pipeline.parts import open_parts
+from mirror.pipeline.parts import open_archive
 from mirror.pipeline.plan import FetchItem
 from mirror.repeats.reviews import Reviews
+from mirror.repeats.sketch import Sketches
+from mirror.state import State
 from mirror.urls.address import Address
 
 _FAILURES = {
@@ -145,19 +151,31 @@ class AnswerJob:
     credentials of its own environment.
     """
 
-    def __init__(self, config: Config, reviews: Reviews) -> None:
-        """Raise `ConfigError` for a header whose environment variable is not set."""
-        self._settings = config, reviews
-        parts = open_parts(config)
+    def __init__(self, config: Config, reviews: Reviews, sketches: Sketches | None = None) -> None:
+        """Keep `sketches` of the pictures, if there are any to keep them in.
+
+        Raise `ConfigError` for a header whose environment variable is not set.
+        """
+        self._settings = config, reviews, sketches
         self._open = ExitStack()
+        state = config.state
+        if not state.is_dir():  # a worker without the folder of the site
+            state = Path(self._open.enter_context(TemporaryDirectory(prefix="mirror-worker-")))
+        archive, held = open_archive(config.archive, state), State.below(state).held
         origins = self._open.enter_context(open_origins(config.sources, config.fetch))
         limits = ImageLimits(max_pixels=config.fetch.max_pixels)
         self._fetch = FetchJob(origins)
-        self._inspect = InspectJob(parts.archive, None, parts.state.held, reviews, limits)
+        watch = sketches.watch if sketches is not None else None
+        self._inspect = InspectJob(archive, None, held, reviews, limits, watch)
         # A fetch waits for its host, and may have many beside it; a decoder takes a core.
         self._decoders = Semaphore(DECODE_WORKERS)
+        # A worker never closes its jobs, and ends with what they need to close in an order of
+        # its own.
+        self._end = finalize(self, _end, self._fetch.budget, self._open)
 
-    def __reduce__(self) -> tuple[Callable[..., AnswerJob], tuple[Config, Reviews]]:
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., AnswerJob], tuple[Config, Reviews, Sketches | None]]:
         return AnswerJob, self._settings
 
     def __call__(self, numbered: tuple[int, FetchItem]) -> tuple[int, Answer]:
@@ -166,7 +184,15 @@ class AnswerJob:
         with self._decoders:
             return number, Answer.of(request, self._inspect(received))
 
+    def has_bytes(self, damaged: Blob) -> bool:
+        """Return True if the bytes of a damaged picture wait here for a person."""
+        return self._inspect.held.get_bytes(damaged.digest) is not None
+
     def close(self) -> None:
         """Close every connection, and let fetches that wait for room end."""
-        self._fetch.budget.close()
-        self._open.close()
+        self._end()
+
+
+def _end(budget: ByteBudget, connections: ExitStack) -> None:
+    budget.close()
+    connections.close()

@@ -26,7 +26,8 @@ class PackedReferences:
 
     __slots__ = ("_numbers", "_texts")
 
-    def __init__(self, references: Iterable[Reference]) -> None:
+    def __init__(self, references: Iterable[Reference], near: bytes = b"") -> None:
+        """Take references; the URLs that `near` holds too are kept there, for `unpack`."""
         numbers = array("I")
         texts: list[str] = []
         for ref in references:
@@ -49,10 +50,17 @@ class PackedReferences:
             )
         self._numbers = zlib.compress(numbers.tobytes(), _LEVEL)
         # A URL may have half of a surrogate pair: JSON and YAML can spell one.
-        self._texts = zlib.compress("".join(texts).encode("utf-8", "surrogatepass"), _LEVEL)
+        coder = zlib.compressobj(_LEVEL, zdict=near)
+        data = "".join(texts).encode("utf-8", "surrogatepass")
+        self._texts = coder.compress(data) + coder.flush()
 
     def __iter__(self) -> Iterator[Reference]:
-        texts = zlib.decompress(self._texts).decode("utf-8", "surrogatepass")
+        return self.unpack()
+
+    def unpack(self, near: bytes = b"") -> Iterator[Reference]:
+        """Yield the references; `near` are the bytes that they were packed with."""
+        data = zlib.decompressobj(zdict=near).decompress(self._texts)
+        texts = data.decode("utf-8", "surrogatepass")
         numbers = iter(memoryview(zlib.decompress(self._numbers)).cast("I"))
         place = 0
         for start, stop, line, column, form, quoting, length, spelled in zip(

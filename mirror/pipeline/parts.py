@@ -18,12 +18,12 @@ from mirror.posts import PostTree
 from mirror.records import Record
 from mirror.redirects import FILE_NAME as REDIRECTS
 from mirror.redirects import Redirect
-from mirror.redirects import dumps as dumps_redirects
-from mirror.redirects import loads as loads_redirects
+from mirror.redirects import dump_lines as dump_redirects
+from mirror.redirects import read_lines as read_redirects
 from mirror.rewrites import FILE_NAME as REWRITES
 from mirror.rewrites import Rewrite
-from mirror.rewrites import dumps as dumps_rewrites
-from mirror.rewrites import loads as loads_rewrites
+from mirror.rewrites import dump_lines as dump_rewrites
+from mirror.rewrites import read_lines as read_rewrites
 from mirror.state import State
 from mirror.store import DirectoryStore, StoreError, open_store
 from mirror.urls.address import Address
@@ -71,8 +71,8 @@ def open_parts(config: Config) -> Parts:
         ),
         archive=open_archive(config.archive, config.state),
         manifest=ManifestFile.below(config.manifest),
-        rewrites=Record(config.manifest / REWRITES, loads_rewrites, dumps_rewrites, list),
-        redirects=Record(config.manifest / REDIRECTS, loads_redirects, dumps_redirects, dict),
+        rewrites=Record(config.manifest / REWRITES, read_rewrites, dump_rewrites, list),
+        redirects=Record(config.manifest / REDIRECTS, read_redirects, dump_redirects, dict),
         destinations=destinations,
         state=State.below(config.state),
     )

@@ -50,9 +50,10 @@ class PostEdit:
         self.edit_count = len(edits)
         self._before = zlib.compress(before, _LEVEL)
         self._after = zlib.compress(after, _LEVEL)
-        self._after_references = PackedReferences(after_references)
+        self._after_references = PackedReferences(after_references, after)
         self._edits = PackedReferences(
-            replace(edit.reference, url=Url(edit.url), spelling=edit.text) for edit in edits
+            (replace(edit.reference, url=Url(edit.url), spelling=edit.text) for edit in edits),
+            after,
         )
 
     @property
@@ -65,19 +66,22 @@ class PostEdit:
 
     @property
     def after(self) -> PostSnapshot:
-        references = tuple(self._after_references)
-        return PostSnapshot(self.name, zlib.decompress(self._after), references)
+        after = zlib.decompress(self._after)
+        return PostSnapshot(self.name, after, tuple(self._after_references.unpack(after)))
 
     @property
     def edits(self) -> tuple[Edit, ...]:
         """The edits in their order."""
         by_span = {ref.span: ref for ref in self.scanned.stored}
-        return tuple(Edit(by_span[new.span], new.spelling, new.url.raw) for new in self._edits)
+        return tuple(Edit(by_span[new.span], new.spelling, new.url.raw) for new in self._unpacked())
 
     @property
     def spans(self) -> set[Span]:
         """The spans of the references that change."""
-        return {new.span for new in self._edits}
+        return {new.span for new in self._unpacked()}
+
+    def _unpacked(self) -> Iterator[Reference]:
+        return self._edits.unpack(zlib.decompress(self._after))
 
 
 def repoint(

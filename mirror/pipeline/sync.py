@@ -328,7 +328,7 @@ def _download(
             )
             yield from download(engine, FetchJob(origins), inspect, left, config.fetch.concurrency)
         return
-    for request, answer in answer_requests(engine, config, archive, reviews, left):
+    for request, answer in answer_requests(engine, config, archive, reviews, left, sketches):
         if answer.blob is not None and answer.is_archived and answer.final_url is None:
             state.journal.append(request.addresses, answer.blob)
         yield answer.result(request)

@@ -21,6 +21,7 @@ from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.plan import FetchItem
 from mirror.records import unwritable
 from mirror.repeats.reviews import Reviews
+from mirror.repeats.sketch import Sketches
 from mirror.store import CredentialsError, DirectoryStore, Store, StoreError
 from mirror.urls.sources import Source
 
@@ -34,23 +35,45 @@ def answer_requests(
     archive: Archive,
     reviews: Reviews,
     requests: Sequence[FetchItem],
+    sketches: Sketches | None = None,
 ) -> Iterator[tuple[FetchItem, Answer]]:
     """Fetch, inspect and archive with any engine; yield each request with its answer as it comes.
 
+    A worker adds what it inspects to its `sketches`, if there are any.
     Raise `ClusterError` if another process has archived an original that is not in the archive.
     """
     numbered = list(enumerate(requests))
-    with closing(AnswerJob(config, reviews)) as job:
-        for number, answer in engine.map(job, numbered, config.fetch.concurrency):
-            if not engine.in_process and answer.blob is not None and answer.is_archived:
-                if not archive.has(answer.blob):
-                    raise ClusterError(
-                        f"a worker has archived {answer.blob.digest}, which is not in the archive "
-                        f"here ({archive.place}): workers need the same folder at the same path, "
-                        "or an archive in a bucket"
-                    )
-                archive.note(answer.blob)
+    with closing(AnswerJob(config, reviews, sketches)) as job:
+        results = engine.map(job, numbered, config.fetch.concurrency)
+        if engine.in_process:
+            yield from ((requests[number], answer) for number, answer in results)
+            return
+        # A person decides here on damaged bytes, which a worker without the folder cannot leave
+        # here. They are rare, and are asked for once more.
+        lost = []
+        for number, answer in results:
+            damaged = None if answer.is_archived else answer.blob
+            if damaged is not None and not job.has_bytes(damaged):
+                lost.append(numbered[number])
+                continue
+            _note(archive, answer)
             yield requests[number], answer
+        for number, answer in map(job, lost):
+            _note(archive, answer)
+            yield requests[number], answer
+
+
+def _note(archive: Archive, answer: Answer) -> None:
+    """Let the archive know of an original that another process has put."""
+    if answer.blob is None or not answer.is_archived:
+        return
+    if not archive.has(answer.blob):
+        raise ClusterError(
+            f"a worker has archived {answer.blob.digest}, which is not in the archive "
+            f"here ({archive.place}): workers need the same folder at the same path, "
+            "or an archive in a bucket"
+        )
+    archive.note(answer.blob)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 
@@ -34,7 +34,7 @@ class Cache(Generic[K, V]):
         self._kept: OrderedDict[K, V] = OrderedDict()
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[type[Self], tuple[int]]:
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[int]]:
         return type(self), (self._max_bytes,)
 
     def get(self, key: K) -> V | None:

@@ -7,8 +7,9 @@ kept changes no verdict.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -176,10 +177,17 @@ def _is_plain(grey: Image.Image) -> bool:
 
 
 class Sketches(Cache[Digest, Sketch]):
-    """The sketches of pictures by digest."""
+    """The sketches of pictures by digest.
+
+    In another process they are those that this process keeps: a sketch has some 6 KB, too much to
+    travel with each picture, and one worker inspects and compares.
+    """
 
     def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
         super().__init__(max_bytes)
+
+    def __reduce__(self) -> tuple[Callable[..., Sketches], tuple[int]]:
+        return _of_process, (self._max_bytes,)
 
     def watch(
         self,
@@ -191,3 +199,8 @@ class Sketches(Cache[Digest, Sketch]):
     ) -> None:
         """Keep the sketch of a picture that is inspected."""
         self.add(digest, Sketch.of(picture, frame, grey, small))
+
+
+@cache
+def _of_process(max_bytes: int) -> Sketches:
+    return Sketches(max_bytes)

@@ -2,8 +2,8 @@
 
 `manifests/rewrites.jsonl` has one line for each rewritten reference. Others use these names:
 
-- `Rewrite` is one line. `loads` and `dumps` read and write the file, `is_source` tells what may
-  stand in it as the URL of an image.
+- `Rewrite` is one line. `read_lines` and `dump_lines` read and write the file, `loads` and `dumps`
+  its text. `is_source` tells what may stand in it as the URL of an image.
 - `Memory` answers which URL stood at each reference of a post, and returns the lines to keep
   after posts were rewritten or reverted. `PostSnapshot` is a post as it asks for it.
 
@@ -20,9 +20,11 @@ from mirror.rewrites.lines import (
     Rewrite,
     Rewrites,
     RewritesError,
+    dump_lines,
     dumps,
     is_source,
     loads,
+    read_lines,
 )
 from mirror.rewrites.memory import Memory, PostSnapshot
 from mirror.rewrites.recall import Occurrence, occurrence, recall
@@ -36,9 +38,11 @@ __all__ = [
     "Rewrite",
     "Rewrites",
     "RewritesError",
+    "dump_lines",
     "dumps",
     "is_source",
     "loads",
     "occurrence",
+    "read_lines",
     "recall",
 ]

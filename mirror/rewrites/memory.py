@@ -54,13 +54,9 @@ class Memory:
         self._exists = cache(exists)
         self._lines = lines
         self._by_post, self._by_target = PairIndex(), PairIndex()
-        self._posts, self._marks = PairIndex(), PairIndex()
         for number, line in enumerate(lines):
             self._by_post.add(line.post, number, number)
             self._by_target.add(line.target, (line.source, line.spelling), number)
-            self._posts.add(line.target, line.post, number)
-            for mark in chain.from_iterable(marks(line)):
-                self._marks.add(mark, line.source, number)
 
     @property
     def is_empty(self) -> bool:
@@ -158,6 +154,25 @@ class Memory:
                 if is_gone or agreement(at, line) == 2:
                     recalled[at] = max(recalled.get(at, line), line, key=partial(agreement, at))
         return {at: line for at, line in recalled.items() if self._is_best(at, line, margin=0)}
+
+    # Only posts that were edited, renamed or copied need the lines of other posts.
+
+    @cached_property
+    def _posts(self) -> PairIndex:
+        """The lines by target, one of each post."""
+        index = PairIndex()
+        for number, line in enumerate(self._lines):
+            index.add(line.target, line.post, number)
+        return index
+
+    @cached_property
+    def _marks(self) -> PairIndex:
+        """The lines by mark, one of each source."""
+        index = PairIndex()
+        for number, line in enumerate(self._lines):
+            for mark in chain.from_iterable(marks(line)):
+                index.add(mark, line.source, number)
+        return index
 
     def _lines_of(self, post: str) -> list[Rewrite]:
         lines = map(self._lines.__getitem__, self._by_post.find(post))

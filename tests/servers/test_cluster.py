@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ import pytest
 from support import faults
 from support.commands import picture, run
 from support.dask import Cluster, dask_cluster
+from support.servers import BUCKET as SERVER_BUCKET
+from support.servers import Server
 from support.sites import BUCKET, Blog, Silent
 from support.slides import deck, encode
 from unit.test_engine import (  # noqa: F401  (the contract suite, with the engine of this module)
@@ -33,6 +36,8 @@ from mirror.archive import Archive
 from mirror.cluster import ClusterError, Dask, open_cluster
 from mirror.config import load_config
 from mirror.engine import Serial
+from mirror.host import Request, Response
+from mirror.model import Digest
 from mirror.pipeline.answers import AnswerJob
 from mirror.pipeline.dedupe import CompareJob
 from mirror.pipeline.parts import open_parts
@@ -43,6 +48,7 @@ from mirror.pipeline.store import StoreJob
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.pipeline.workers import answer_requests, checked_workers, worker_problems
 from mirror.repeats.reviews import NO_REVIEWS
+from mirror.repeats.sketch import Sketches
 from mirror.state import State
 from mirror.store import DirectoryStore
 
@@ -147,6 +153,21 @@ def test_a_shard_runs_on_a_cluster_too(blog: Blog, dask: Dask) -> None:
     assert not blog.verify(deep=True).findings
 
 
+def test_a_worker_keeps_the_sketches_of_what_it_inspected(blog: Blog, dask: Dask) -> None:
+    fill(blog, 6)
+    requests = planned(blog)
+    kept_by = Sketches()
+    answers = answer_requests(dask, blog.config, blog.site.archive, NO_REVIEWS, requests, kept_by)
+    digests = {answer.blob.digest for _, answer in answers if answer.blob is not None}
+    known = dask.ask_workers(sketched, kept_by, digests)
+    assert set[object]().union(*known.values()) == digests  # type: ignore[arg-type]
+    assert all(kept_by.get(digest) is None for digest in digests)
+
+
+def sketched(sketches: Sketches, digests: set[Digest]) -> set[Digest]:
+    return {digest for digest in digests if sketches.get(digest) is not None}
+
+
 def test_requests_at_once_are_limited_over_the_cluster(blog: Blog, dask: Dask) -> None:
     blog.configure(more="[fetch]\nconcurrency = 3")
     running, most, lock = 0, 0, threading.Lock()
@@ -209,6 +230,70 @@ def test_every_job_pickles_as_its_settings(blog: Blog) -> None:
         data = pickle.dumps(job)
         assert type(pickle.loads(data)) is type(job)  # noqa: S301  (our own)
         assert len(data) < 5_000, "what a run has learnt does not travel with each task"
+
+
+# --- All in a bucket ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hidden(blog: Blog, rclone: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
+    """A cluster whose workers are without the folder of the site."""
+    try:
+        with (
+            dask_cluster(tmp_path_factory.mktemp("dask"), without=blog.root) as cluster,
+            open_cluster(cluster.address, 2) as dask,
+        ):
+            yield dask
+    except PermissionError as error:
+        pytest.skip(str(error))
+
+
+def test_workers_without_the_folder_of_the_site_work_on_buckets(
+    blog: Blog, hidden: Dask, rclone: Server
+) -> None:
+    fill(blog, 24)
+    slides = [slide.draw() for slide in deck(2)]
+    for number, kind in enumerate(["PNG", "JPEG", "PNG", "JPEG"]):
+        blog.host.put(f"{3 + number}.png", encode(slides[number // 2], kind))
+    blog.host.remove("1.png")
+    blog.host.put("2.png", picture(2)[:-20])
+    answer = blog.host.answer
+
+    def redirecting(request: Request) -> Response:  # two addresses to one picture: it is held back
+        if request.key in ("7.png", "8.png"):
+            return Response(302, {"Location": f"{blog.host.base_url}9.png"})
+        return answer(request)
+
+    blog.host.answer = redirecting  # type: ignore[method-assign]
+    made = []
+    for engine in (Serial(), hidden):
+        bucket_config(blog, rclone, f"cluster-{type(engine).__name__}")
+        for name in ("manifests", ".mirror"):
+            shutil.rmtree(blog.root / name, ignore_errors=True)
+        parts = blog.site
+        check = checked_workers(engine, parts) if isinstance(engine, Dask) else nullcontext()
+        with parts.lock("test"), check:
+            result = sync(parts, engine, SyncOptions(), blog.progress)
+        assert not blog.verify(deep=True, archive=True).findings
+        records = {
+            path.name: path.read_bytes()
+            for path in (blog.root / "manifests").iterdir()
+            if path.name != "site.txt"
+        }
+        held = (blog.root / ".mirror/held/images.jsonl").read_bytes()
+        made.append((result.findings, dict(result.summary) | {"seconds": 0}, records, held))
+    assert made[0] == made[1]
+    assert {"images.jsonl", "ledger.jsonl", "redirects.jsonl"} <= made[0][2].keys()
+    assert run(blog, "accept", BUCKET + "2.png").code == 0
+
+
+def bucket_config(blog: Blog, server: Server, prefix: str) -> None:
+    """Let archive and destination be in a bucket, each below its own prefix."""
+    settings = f'endpoint_url = "{server.endpoint_url}"\nregion = "us-east-1"'
+    blog.configure(more=f'[archive]\npath = "s3://{SERVER_BUCKET}/{prefix}-archive"\n{settings}')
+    path = blog.root / "mirror.toml"
+    bucket = f'url = "s3://{SERVER_BUCKET}/{prefix}"\n{settings}'
+    path.write_text(path.read_text().replace('url = "file:static/images"', bucket))
 
 
 # --- Workers that do not fit ----------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.compact import DistinctTexts, HashIndex, PairIndex, TextFilter
+from mirror.compact import DistinctTexts, FirstMade, HashIndex, PairIndex, TextFilter
 
 texts = st.lists(st.text(max_size=3), max_size=60)
 
@@ -39,3 +39,18 @@ def test_a_pair_index_finds_one_row_for_each_value_of_a_name(pairs: list[tuple[s
     for name in {*(name for name, _ in pairs), "another"}:
         found = [row for row in index.find(name) if pairs[row][0] == name]
         assert found == sorted({pairs.index(pair) for pair in pairs if pair[0] == name})
+
+
+def test_values_are_made_once_unless_there_are_a_great_many() -> None:
+    made: list[int] = []
+
+    def make(number: int) -> str:
+        made.append(number)
+        return str(number)
+
+    values = FirstMade[str]()
+    assert [values.get(number, make) for number in (1, 2, 1)] == ["1", "2", "1"]
+    assert made == [1, 2]
+    assert values.get(1_000_000, make) == "1000000"
+    assert [values.get(number, make) for number in (1, 1)] == ["1", "1"]
+    assert made == [1, 2, 1_000_000, 1, 1]

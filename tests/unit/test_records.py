@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
+from tracemalloc import get_traced_memory, start, stop
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mirror.files import Checksum
 from mirror.records import (
     Record,
     RecordError,
@@ -24,14 +28,21 @@ class WordError(RecordError):
     """A text that is no list of words."""
 
 
-def loads(text: str) -> list[str]:
-    if "\0" in text:
-        raise WordError("line 1: expected words, found NUL")
-    return text.split()
+def read_words(lines: Iterable[str]) -> list[str]:
+    found = []
+    for number, line in enumerate(lines, 1):
+        if "\0" in line:
+            raise WordError(f"line {number}: expected words, found NUL")
+        found += line.split()
+    return found
+
+
+def dump_words(words: Iterable[str]) -> Iterator[str]:
+    return (f"{word}\n" for word in words)
 
 
 def words(path: Path) -> Record[list[str]]:
-    return Record(path, loads, " ".join, list)
+    return Record(path, read_words, dump_words, list)
 
 
 def test_a_file_that_is_not_there_is_empty_and_made_by_the_first_save(tmp_path: Path) -> None:
@@ -118,9 +129,39 @@ def test_pieces_are_made_again_only_for_a_file_that_has_to_be_written(tmp_path: 
     path = tmp_path / "lines"
     save_pieces(path, pieces, None)
     assert (path.read_bytes(), len(made)) == (b"a\nb\n", 2)
-    _, checksum = Record(path, str, str, str).load()
+    _, checksum = words(path).load()
     save_pieces(path, pieces, checksum)
     assert len(made) == 3
+
+
+@given(lines=st.lists(st.text(alphabet="a\r\x85\u2028\U0001f408"), max_size=4), ends=st.booleans())
+def test_a_record_is_read_line_by_line(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], *, ends: bool
+) -> None:
+    path = tmp_path_factory.mktemp("record") / "lines"
+    data = ("\n".join(lines) + "\n" * (ends and bool(lines))).encode()
+    path.write_bytes(data)
+    value, checksum = Record(path, tuple, list, tuple).load()
+    assert "\n".join(value) + "\n" * data.endswith(b"\n") == data.decode()
+    assert checksum == Checksum.of([data])
+
+
+def test_a_large_record_is_not_held_beside_its_value(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    line = "words " * 20
+    path.write_text(f"{line}\n" * 50_000)
+    record = Record(
+        path, lambda lines: sum(map(len, lines)), lambda _: repeat(f"{line[1:]}\n", 50_000), int
+    )
+    start()
+    try:
+        size, checksum = record.load()
+        record.save(size, checksum)
+        _, peak = get_traced_memory()
+    finally:
+        stop()
+    assert size == 50_000 * len(line)
+    assert peak < 1_000_000
 
 
 @given(st.text(alphabet="a\n\r\x85\u2028"))

@@ -95,6 +95,19 @@ def test_what_a_killed_run_put_is_in_the_next_lists(store: Watched, tmp_path: Pa
     assert not Archive(store, tmp_path).is_unsealed
 
 
+def test_what_another_machine_put_for_a_killed_run_is_in_the_next_lists(
+    store: Watched, tmp_path: Path
+) -> None:
+    Archive(store, tmp_path).seal()
+    killed = Archive(store, tmp_path)
+    put(Archive(store), b"elsewhere")
+    killed.note(blob_of(b"elsewhere"))
+    del killed  # never sealed
+    Archive(store, tmp_path).seal()
+    assert listed(store) == there(store) != set()
+    assert store.listings == 1
+
+
 def test_a_machine_that_knows_nothing_lists_the_originals(store: Watched, tmp_path: Path) -> None:
     put(Archive(store, tmp_path / "lost"), b"1")
     Archive(store, tmp_path / "new").seal()

@@ -47,6 +47,15 @@ def test_packed_rewrites_are_those_that_were_packed(rewrites: list[Rewrite], som
     assert [packed[-n] for n in range(1, len(packed) + 1)] == rewrites[::-1]
 
 
+def test_many_packed_rewrites_are_found_by_number() -> None:
+    rewrites = [Rewrite(f"{n}.md", f"/{n}.png", "a.png", "", "") for n in range(100)]
+    packed = Rewrites(rewrites)
+    assert (len(packed), list(packed), packed[-1]) == (100, rewrites, rewrites[99])
+    for number in (100, -101):
+        with pytest.raises(IndexError):
+            packed[number]
+
+
 def test_a_packed_name_may_be_no_text() -> None:
     rewrite = Rewrite("posts/\udcff.md", "/t.png", "https://h.example/a.png", "", "")
     assert list(Rewrites([rewrite])) == [rewrite]

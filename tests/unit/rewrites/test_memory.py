@@ -154,7 +154,7 @@ def test_a_source_without_its_secret_is_kept_as_its_syntax_spells_it() -> None:
     assert line.spelling == "https://h.example/a&#91;1&#93;.png"
 
 
-def test_a_place_takes_less_than_half_a_kilobyte() -> None:
+def test_a_place_takes_less_than_150_bytes() -> None:
     """Also where all posts show one picture, and looking it up does not go through them."""
     count = 20_000
     lines = (
@@ -174,4 +174,4 @@ def test_a_place_takes_less_than_half_a_kilobyte() -> None:
     held, _ = get_traced_memory()
     stop()
     assert [line.source for line in recalled.values()] == ["0.png"]
-    assert held < 500 * count
+    assert held < 150 * count
