@@ -39,6 +39,11 @@ def pytest_configure() -> None:
     }
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than there are cores: tests wait for servers and other processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """S3 servers by name, each started when a test first asks for it."""
