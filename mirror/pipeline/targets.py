@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from mirror.destinations import Destination, asset_of
+from mirror.destinations import Destination, asset_of, is_mirrored, meant_target
 from mirror.generators import generator_of
 from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, Key, Reference, Rule
@@ -15,6 +15,7 @@ from mirror.pipeline.hold import Suspect
 from mirror.pipeline.object_proof import ObjectProof
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.source_proof import SourceProof
+from mirror.pipeline.stray_links import stray_links
 from mirror.posts import Post
 from mirror.rewrites import is_source
 from mirror.store import DirectoryStore
@@ -77,6 +78,12 @@ class ByManifest:
         current = post.from_root(reference.url)
         url = before or current
         asset = self._asset_of(url, is_repointed=before is not None)
+        if asset is None and (links := self._stray_links(post, reference)):
+            message = (
+                "stays as it is: it leads to no object, and nothing shows that the post was moved; "
+                f"from here it is {' or '.join(links)}"
+            )
+            return Finding(Rule.NOT_REPOINTED, str(current), message)
         if not isinstance(asset, Asset):
             return asset
         shown = self.manifest.shown_for(asset)
@@ -151,10 +158,20 @@ class ByManifest:
             return Finding(Rule.REDIRECTED_TOGETHER, str(url), str(suspect))
         return asset
 
+    def _stray_links(self, post: Post, reference: Reference) -> list[str]:
+        if is_mirrored(self.destinations, post.from_root(reference.url)):
+            return []
+        return stray_links(self.destinations, self.manifest, post, reference)
+
     def _standing(self, url: Url, *, is_repointed: bool) -> Asset | None:
         """Return the asset that a repointed reference shows, also after its destination moved."""
         asset = asset_of(self.destinations, self.manifest, url)
-        if asset is None and is_repointed:
+        if asset is not None or not is_repointed:
+            return asset
+        meant = meant_target(self.destinations, self.manifest, url)
+        if meant is not None:
+            asset = asset_of(self.destinations, self.manifest, Url(meant))
+        else:
             parts = unquote(url.raw.partition("#")[0]).split("/")
             keys = (Key("/".join(parts[start:])) for start in range(1, len(parts)))
             asset = next((a for key in keys if (a := self.manifest.by_key.get(key))), None)
