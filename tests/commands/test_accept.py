@@ -153,6 +153,7 @@ def test_addresses_that_are_redirected_to_one_picture_are_held_back(
     ended = run(blog, "sync")
     assert ended.code == 3
     assert ended.out.count("M212") == count
+    assert f"{count} images wait for your decision" in ended.out
     run(blog, "rewrite")
     text = (blog.root / "posts" / "post.md").read_text()
     assert all((f"{BUCKET}{name})" in text) == (n < count) for n, name in enumerate(names))
