@@ -13,9 +13,18 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from mirror.config import DEFAULT_KEY, ArchiveBucket, ConfigError, DestinationSettings
+from mirror.generators import SiteGenerator, generators_above
 from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Form, Key, Quoting, Reference, Rule
-from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
+from mirror.store import (
+    DirectoryStore,
+    ObjectInfo,
+    S3Settings,
+    Store,
+    StoreError,
+    TooLargeError,
+    open_store,
+)
 from mirror.urls.address import Address, Url, decoded_path
 from mirror.urls.relative import encoded, from_post, is_path_from_root
 from mirror.urls.sources import Locator
@@ -32,10 +41,14 @@ _TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination and the store behind it."""
+    """A destination and the store behind it.
+
+    `generator` builds the site whose posts get relative links, if it is known.
+    """
 
     settings: DestinationSettings
     store: Store
+    generator: SiteGenerator | None = None
 
     @property
     def name(self) -> str:
@@ -67,10 +80,8 @@ class Destination:
         """
         if not self.has_relative_links:
             return True
-        is_markdown = reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
-            reference.quoting in (Quoting.BARE, Quoting.ANGLE)
-        )
-        return is_markdown and not post.startswith("../")
+        is_followed = self.generator is None or reference.form in self.generator.follows
+        return is_followed and is_markdown(reference) and not post.startswith("../")
 
     def key_of(self, url: str) -> Key | None:
         """Return the key behind a mirrored URL, or `None` for any other URL.
@@ -83,13 +94,23 @@ class Destination:
         return Key(unquote(url[len(base) + 1 :].partition("#")[0]))
 
 
+def is_markdown(reference: Reference) -> bool:
+    """Return True for an image or a link that is written as Markdown."""
+    return reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
+        reference.quoting in (Quoting.BARE, Quoting.ANGLE)
+    )
+
+
 def open_destination(settings: DestinationSettings, root: Path) -> Destination:
     """Open the store of a destination; nobody is asked yet. Raise `ConfigError`."""
     try:
         store = open_store(settings.name, settings.url, root, bucket_settings(settings))
     except StoreError as error:
         raise ConfigError(f"destination {settings.name!r}: {error}") from error
-    return Destination(settings, store)
+    generator = None
+    if settings.links == "relative" and isinstance(store, DirectoryStore):
+        generator = next((item for _, item in generators_above(root, store.root)), None)
+    return Destination(settings, store, generator)
 
 
 def bucket_settings(settings: DestinationSettings | ArchiveBucket) -> S3Settings:
