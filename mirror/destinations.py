@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -13,11 +13,20 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from mirror.config import DEFAULT_KEY, ArchiveBucket, ConfigError, DestinationSettings
+from mirror.generators import SiteGenerator, generators_above
 from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Form, Key, Quoting, Reference, Rule
-from mirror.store import ObjectInfo, S3Settings, Store, StoreError, TooLargeError, open_store
+from mirror.store import (
+    DirectoryStore,
+    ObjectInfo,
+    S3Settings,
+    Store,
+    StoreError,
+    TooLargeError,
+    open_store,
+)
 from mirror.urls.address import Address, Url, decoded_path
-from mirror.urls.relative import encoded, from_post
+from mirror.urls.relative import encoded, from_post, is_path_from_root
 from mirror.urls.sources import Locator
 
 _SVG = "image/svg+xml"
@@ -32,10 +41,14 @@ _TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """A destination and the store behind it."""
+    """A destination and the store behind it.
+
+    `generator` builds the site whose posts get relative links, if it is known.
+    """
 
     settings: DestinationSettings
     store: Store
+    generator: SiteGenerator | None = None
 
     @property
     def name(self) -> str:
@@ -67,10 +80,8 @@ class Destination:
         """
         if not self.has_relative_links:
             return True
-        is_markdown = reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
-            reference.quoting in (Quoting.BARE, Quoting.ANGLE)
-        )
-        return is_markdown and not post.startswith("../")
+        is_followed = self.generator is None or reference.form in self.generator.follows
+        return is_followed and is_markdown(reference) and not post.startswith("../")
 
     def key_of(self, url: str) -> Key | None:
         """Return the key behind a mirrored URL, or `None` for any other URL.
@@ -83,13 +94,23 @@ class Destination:
         return Key(unquote(url[len(base) + 1 :].partition("#")[0]))
 
 
+def is_markdown(reference: Reference) -> bool:
+    """Return True for an image or a link that is written as Markdown."""
+    return reference.form in (Form.INLINE, Form.REFERENCE, Form.LINK) and (
+        reference.quoting in (Quoting.BARE, Quoting.ANGLE)
+    )
+
+
 def open_destination(settings: DestinationSettings, root: Path) -> Destination:
     """Open the store of a destination; nobody is asked yet. Raise `ConfigError`."""
     try:
         store = open_store(settings.name, settings.url, root, bucket_settings(settings))
     except StoreError as error:
         raise ConfigError(f"destination {settings.name!r}: {error}") from error
-    return Destination(settings, store)
+    generator = None
+    if settings.links == "relative" and isinstance(store, DirectoryStore):
+        generator = next((item for _, item in generators_above(root, store.root)), None)
+    return Destination(settings, store, generator)
 
 
 def bucket_settings(settings: DestinationSettings | ArchiveBucket) -> S3Settings:
@@ -114,19 +135,33 @@ def is_mirrored(destinations: Iterable[Destination], url: Url) -> bool:
     return any(destination.key_of(url.raw) for destination in destinations)
 
 
-def stray_key(destinations: Iterable[Destination], url: Url) -> Key | None:
-    """Return the key at the end of a path from the root that misses the folder of relative links.
+def stray_targets(destinations: Iterable[Destination], url: Url) -> Iterator[tuple[str, Key]]:
+    """Yield what a path from the root may mean that misses the folder of relative links.
 
-    Such is the link of a post that was moved. `None` for any other URL.
+    Such is the link of a post that was moved. Each is a mirrored URL without its fragment, and the
+    key behind it; a key may hold the name of the folder again. There is none for any other URL.
     """
     path = f"/{url.raw.partition('#')[0]}"
     for destination in destinations:
-        if destination.has_relative_links and not url.raw.startswith("/"):
-            folder = (destination.settings.public_url or "").rpartition("/")[2]
-            _, is_below, rest = path.rpartition(f"/{folder}/")
-            if is_below and rest:
-                return Key(unquote(rest))
-    return None
+        if not destination.has_relative_links or not is_path_from_root(url.raw):
+            continue
+        base = destination.settings.public_url or ""
+        folder = f"/{base.rpartition('/')[2]}/"
+        at = path.find(folder)
+        while at >= 0:
+            rest = path[at + len(folder) :]
+            if rest:
+                yield f"{base}/{rest}", Key(unquote(rest))
+            at = path.find(folder, at + 1)
+
+
+def meant_target(destinations: Iterable[Destination], manifest: Manifest, url: Url) -> str | None:
+    """Return the one mirrored URL that a stray path can mean, with its fragment; else `None`."""
+    targets = dict(stray_targets(destinations, url))
+    if len(targets) != 1:
+        return None
+    [(target, key)] = targets.items()
+    return target + url.fragment if key in manifest.by_key else None
 
 
 def former_targets(targets: Iterable[str], destinations: Collection[Destination]) -> set[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.files import opened
+from mirror.model import Form
 
 _MAX_BYTES = 2**20  # a configuration is far smaller
 
@@ -27,14 +28,27 @@ class SiteGenerator:
     `/blog/`; empty where the configuration does not say. `content` are folders below that of the
     configuration with the sources of the pages, and `output` is that of the built site. Empty means
     unknown.
-    With `follows_links`, a relative link in Markdown leads to the file beside the page's source.
+    `follows` are the forms of Markdown in which a relative link leads to the file beside the page's
+    source.
     """
 
     name: str
     address: str = ""
     content: tuple[str, ...] = ()
     output: str = ""
-    follows_links: bool = False
+    follows: frozenset[Form] = frozenset()
+
+    @property
+    def follows_links(self) -> bool:
+        return bool(self.follows)
+
+
+# An image, one by a definition elsewhere in the post (`![a][b]`), and a link to a file.
+_EVERY_FORM = frozenset({Form.INLINE, Form.REFERENCE, Form.LINK})
+# Links are left to the browser.
+_IMAGES = frozenset({Form.INLINE, Form.REFERENCE})
+# Definitions are left to the browser.
+_INLINE = frozenset({Form.INLINE, Form.LINK})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +73,7 @@ class _Layout:
     inherits: str = ""
     beside: tuple[str, ...] = ()
     mark: str = ""
-    follows_links: bool = False
+    follows: frozenset[Form] = frozenset()
 
 
 _HEXO = _Layout(
@@ -78,7 +92,7 @@ _SPHINX = _Layout(
     content=("", "."),
     output=("", "_build"),
     mark="project",
-    follows_links=True,
+    follows=_EVERY_FORM,
 )
 
 # By the documentation of each generator. The first that fits counts, so that files which several
@@ -90,7 +104,7 @@ _LAYOUTS = (
         base="base",
         content=("srcdir", "."),
         output=("outdir", ".vitepress/dist"),
-        follows_links=True,
+        follows=_IMAGES,
     ),
     _Layout(
         "VuePress",
@@ -98,7 +112,7 @@ _LAYOUTS = (
         base="base",
         content=("", "."),
         output=("dest", ".vuepress/dist"),
-        follows_links=True,
+        follows=_IMAGES,
     ),
     _Layout(
         "Docusaurus",
@@ -107,7 +121,7 @@ _LAYOUTS = (
         base="baseurl",
         content=("", "."),  # docs, blog, src/pages, versioned_docs, i18n
         output=("", "build"),
-        follows_links=True,
+        follows=_INLINE,
     ),
     _Layout(
         "Astro",
@@ -116,7 +130,7 @@ _LAYOUTS = (
         base="base",
         content=("srcdir", "src"),
         output=("outdir", "dist"),
-        follows_links=True,
+        follows=_IMAGES,
     ),
     _Layout(
         "Eleventy",
@@ -202,7 +216,7 @@ _LAYOUTS = (
         content=("docs_dir", "docs"),
         output=("site_dir", "site"),
         inherits="inherit",
-        follows_links=True,
+        follows=_EVERY_FORM,
     ),
     _Layout(
         "mdBook",
@@ -210,7 +224,7 @@ _LAYOUTS = (
         base="output.html.site-url",
         content=("book.src", "src"),
         output=("build.build-dir", "book"),
-        follows_links=True,
+        follows=_EVERY_FORM,
     ),
     _Layout("GitBook", ("book.json",), content=("root", "."), output=("", "_book")),
     _SPHINX,
@@ -233,10 +247,14 @@ def find_generators(root: Path) -> list[tuple[Path, SiteGenerator]]:
     return [(folder, generator) for folder, generator in places if generator is not None]
 
 
-def generator_of(root: Path, path: Path) -> SiteGenerator | None:
-    """Return the generator of a repository whose folder `path` is in; `None` if nobody knows."""
-    around = [generator for place, generator in find_generators(root) if path.is_relative_to(place)]
-    return around[-1] if around else None  # those of the folders below come last
+def generators_above(root: Path, path: Path) -> Iterator[tuple[Path, SiteGenerator]]:
+    """Yield the generators with a configuration in `path` or a folder above, the nearest first.
+
+    Each comes with that folder; none is outside of `root`.
+    """
+    for folder in (path, *path.parents):
+        if folder.is_relative_to(root) and (generator := find_generator(folder)) is not None:
+            yield folder, generator
 
 
 def find_generator(folder: Path) -> SiteGenerator | None:
@@ -264,7 +282,7 @@ def _described(layout: _Layout, texts: list[tuple[Path, str]]) -> SiteGenerator:
         _address(settings.get(layout.site, ""), settings.get(layout.base, "")),
         tuple(folders),
         os.path.normpath(output) if output else "",
-        layout.follows_links,
+        layout.follows,
     )
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from mirror.config import ConfigError, PostSettings, check_no_escape
 from mirror.files import NotAFileError, read_whole, sweep
@@ -40,6 +41,11 @@ class Post:
     def from_root(self, url: Url) -> Url:
         """Return a relative URL of the post as the path from the folder of `mirror.toml`."""
         return Url(from_root(url.raw, self.name))
+
+    def has_file(self, url: Url) -> bool:
+        """Return True if a relative URL leads from the post to something in the file system."""
+        path = unquote(re.split(r"[?#]", url.raw, maxsplit=1)[0])
+        return os.path.exists(self.path.parent / path)  # noqa: PTH110  (False for no valid name)
 
     def _unreadable(self, message: str) -> Finding:
         return Finding(Rule.POST_UNREADABLE, self.name, message, self.name)

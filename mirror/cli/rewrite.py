@@ -186,7 +186,7 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
             f"destination {destination.name!r} has no `public_url`: what posts are to be pointed "
             "at, such as https://img.example.com/blog, or /images for a folder of the site"
         )
-    if (problem := unfollowed_links(parts.config.root, destination)) is not None:
+    if (problem := unfollowed_links(destination)) is not None:
         raise ConfigError(f"destination {destination.name!r}: {problem}; set `public_url` instead")
     manifest, _ = parts.manifest.load()
     redirects, _ = parts.redirects.load()

@@ -228,6 +228,7 @@ def _sync_lines(
         lines.append(
             f"{repeats} found under a wider `mode` stand; `mirror dupes --split` parts one"
         )
+    lines += _waiting_lines(findings)
     lines += _ignore_lines(findings)
     lines += ignored_lines(int(summary["ignored"]))
     lines.append(f"done in {summary['seconds']:.1f} s")
@@ -250,6 +251,15 @@ def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding
     if failed := sum(finding.rule in _NOT_FETCHED for finding in findings):
         parts.append(f"{failed:,} failed")
     return ", ".join(parts)
+
+
+def _waiting_lines(findings: Sequence[Finding]) -> list[str]:
+    """Return the number of images whose findings advise to look at them, and to accept them."""
+    waiting = {finding.subject for finding in findings if "`mirror accept " in finding.message}
+    if not waiting:
+        return []
+    images = count_text(len(waiting), "image waits", "images wait")
+    return [f"{images} for your decision: look at what came, then `mirror accept` takes it"]
 
 
 def _ignore_lines(findings: Sequence[Finding]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -181,20 +182,39 @@ class _TagReader:
             if not name:
                 self.quote(tag.start, tag.stop, Form.COMMENT)
             elif not tag.closes and name in _VERBATIM:
-                done = self.verbatim(tag, closing.get(name, []))
+                self.attributes(tag)
+                done = self.verbatim(tag, closing.get(name, []), all_tags)
             elif not tag.closes:
                 self.attributes(tag)
         self.visible(done, len(text))
         return self.result
 
-    def verbatim(self, tag: HtmlTag, closing: list[int]) -> int:
+    def verbatim(self, tag: HtmlTag, closing: list[int], all_tags: list[HtmlTag]) -> int:
         """Quote the content; return where it ends."""
         index = bisect_left(closing, tag.stop)
         if index == len(closing) and not self.is_block:
             return tag.stop
         stop = closing[index] if index < len(closing) else len(self.pieces.text)
-        self.quote(tag.start, stop, Form.CODE)
+        if tag.name.lower() not in _RAW_TEXT:
+            first = bisect_left(all_tags, tag.stop, key=attrgetter("start"))
+            last = bisect_left(all_tags, stop, key=attrgetter("start"))
+            for inner in all_tags[first:last]:
+                if not inner.closes:
+                    self.quoted_attributes(inner)
+        # The text of a paragraph is not in the pieces: it begins behind the last byte of the tag.
+        origin = self.pieces.origin
+        self.result.add_quoted(self.source, origin(tag.stop - 1) + 1, origin(stop), Form.CODE)
         return stop
+
+    def quoted_attributes(self, tag: HtmlTag) -> None:
+        """Report as code what an element shows that stays as it is, in the syntax it stands in."""
+        first = len(self.result.urls)
+        self.attributes(tag)
+        self.result.urls[first:] = [
+            item._replace(form=Form.CODE)
+            for item in self.result.urls[first:]
+            if item.form is not Form.LINK or has_image_path(item.url)
+        ]
 
     def quote(self, start: int, stop: int, form: Form) -> None:
         origin = self.pieces.origin

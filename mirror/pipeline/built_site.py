@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mirror.destinations import Destination
-from mirror.generators import find_generators
+from mirror.generators import find_generators, generators_above
 from mirror.markdown import has_image_path
 from mirror.markdown.decode import PositionCounter, PostText
 from mirror.model import Finding, Key, Layer, Rule
@@ -65,7 +65,7 @@ def is_version_control(path: Path) -> bool:
 
 def published_at(folder: Path, root: Path) -> SiteAddress:
     """Return where the site built in `folder` is published, as its generator's settings say."""
-    generators = find_generators(root)
+    generators = [*generators_above(root, folder), *find_generators(root)]
     built_here = [g for place, g in generators if g.output and place / g.output == folder]
     for generator in (*built_here, *(generator for _, generator in generators)):
         if generator.address:

@@ -266,7 +266,7 @@ def _check_public_url(
         return
     if not url.startswith(("https://", "http://")):
         base = destination.settings.public_url
-        if (problem := unfollowed_links(root, destination)) is not None:
+        if (problem := unfollowed_links(destination)) is not None:
             yield failed(name, problem, "set `public_url` instead")
         elif destination.has_relative_links:
             yield passed(name, f"each post has its own path to {base}")

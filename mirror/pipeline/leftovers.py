@@ -19,7 +19,7 @@ from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import find_references
 from mirror.markdown.decode import PositionCounter, PostText, decode
-from mirror.model import Finding, Form, Reference, Rule
+from mirror.model import Finding, Form, Quoting, Reference, Rule
 from mirror.pages import Mention, MentionFinder, Use, mention_uses, string_uses, utf8_text
 from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
 from mirror.pipeline.hold import find_suspects
@@ -316,7 +316,10 @@ def _reasons_at(text: bytes, starts: Mapping[int, int], name: str) -> dict[int, 
     reasons = dict.fromkeys(starts.values(), Why.UNKNOWN_FORM)
     for reference in find_references(text, name).references:
         if (start := starts.get(reference.span.start)) is not None:
-            reasons[start] = _PROBED.get(reference.form, Why.UNKNOWN_FORM)
+            # `<pre>` and its like count as code, too, but a browser shows the images in them.
+            is_shown = reference.form is Form.CODE and reference.quoting is not Quoting.TEXT
+            why = _PROBED.get(reference.form, Why.UNKNOWN_FORM)
+            reasons[start] = Why.UNKNOWN_FORM if is_shown else why
     return reasons
 
 

@@ -21,12 +21,13 @@ from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, asset_of
 from mirror.engine import Engine
 from mirror.manifest import Manifest
-from mirror.model import Asset, Digest, Finding, Outcome, Thumbnail
+from mirror.model import Asset, Digest, Finding, Outcome, Rule, Thumbnail
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pictures.thumbnail import thumbnail
-from mirror.pipeline.hold import find_suspects, suspected
+from mirror.pipeline.hold import find_suspects, suspected, waiting
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
+from mirror.pipeline.resolve import ResolvedReferences
 from mirror.pipeline.scan import HostRow, SiteScan, host_table, scan
 from mirror.pipeline.verify_posts import verify_posts
 from mirror.repeats.evidence import Evidence, Pair
@@ -53,6 +54,8 @@ _MOST_LOOK_ALIKES = 60  # pairs, the nearest first: enough to see how close the 
 # below 20 MB.
 _MOST_PICTURES = 4_000
 _MOST_REPEATS = 500  # in groups, the largest groups first
+# A person decides about these, whether or not the manifest has the image.
+_HELD_BACK = frozenset({Rule.REDIRECTED_TOGETHER, Rule.SOURCE_CHANGED, Rule.SOURCE_NOT_PROVEN})
 _MOST_DAYS = 45  # with more days, the growth of the archive is shown by months
 
 
@@ -107,18 +110,20 @@ def make_report(
     hosts = mark_mirror(hosts, parts.destinations)
     last = parts.state.last_sync.load()
     redirects, _ = parts.redirects.load()
-    suspects = find_suspects(manifest, redirects, reviews)
+    resolved = ResolvedReferences(scanned, parts.destinations, manifest)
+    images = scanned.source_images(parts.locator, lambda url: resolved.asset_of(url) is not None)
     now = [
         *scanned.findings,
         *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
-        *suspected(scanned.source_images(parts.locator), suspects),
+        *suspected(images, find_suspects(manifest, redirects, reviews)),
+        *waiting(images, parts.state.held.load(), manifest, reviews),
     ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",
         made=made,
         totals=totals(scanned, manifest, missing, hosts),
         hosts=hosts,
-        findings=join_findings(last.findings if last else (), now, manifest),
+        findings=join_findings(last.findings if last else (), now, manifest, reviews),
         last_sync=last.ended if last else None,
         groups=[tile_group(group, tiles, reviews) for group in shown_groups],
         groups_left_out=len(groups) - len(shown_groups),
@@ -388,15 +393,21 @@ def totals(
 
 
 def join_findings(
-    last: Iterable[Finding], now: Iterable[Finding], manifest: Manifest
+    last: Iterable[Finding], now: Iterable[Finding], manifest: Manifest, reviews: Reviews
 ) -> list[Finding]:
     """Return the findings of the last sync that can still be true, then new ones of `now`.
 
-    A finding of `now` is left out where the last sync has one about the same image.
+    A finding of `now` is left out where the last sync has the same one, or says why it failed to
+    take the image.
     """
-    standing = [finding for finding in last if not _is_settled(finding, manifest)]
-    explained = {_topic(finding) for finding in standing}
-    return standing + [finding for finding in now if _topic(finding) not in explained]
+    standing = [finding for finding in last if not _is_settled(finding, manifest, reviews)]
+    known = {(finding.rule, _topic(finding)) for finding in standing}
+    failed = {_topic(finding) for finding in standing if finding.rule.outcome is Outcome.FAILURE}
+    return standing + [
+        finding
+        for finding in now
+        if _topic(finding) not in failed and (finding.rule, _topic(finding)) not in known
+    ]
 
 
 def _topic(finding: Finding) -> str:
@@ -405,11 +416,17 @@ def _topic(finding: Finding) -> str:
     return identity(address) if address else f"{finding.rule.id} {finding.place}"
 
 
-def _is_settled(finding: Finding, manifest: Manifest) -> bool:
-    """Return True for the failure of an image that has been mirrored since."""
+def _is_settled(finding: Finding, manifest: Manifest, reviews: Reviews) -> bool:
+    """Return True for the failure of an image that has been mirrored, or accepted, since."""
     address = canonical(finding.subject)
-    failed = finding.rule.outcome is Outcome.FAILURE
-    return failed and address is not None and manifest.find(address) is not None
+    if address is None or finding.rule.outcome is not Outcome.FAILURE:
+        return False
+    asset = manifest.find(address)
+    if finding.rule in _HELD_BACK:
+        return identity(address) in reviews.accepted
+    if finding.rule is Rule.KEY_TAKEN:
+        return asset is not None and asset.key is not None
+    return asset is not None
 
 
 # --- Growth -----------------------------------------------------------------------------------

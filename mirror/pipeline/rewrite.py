@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-from mirror.destinations import Destination, asset_of
+from mirror.destinations import Destination, asset_of, meant_target
 from mirror.files import Checksum
 from mirror.manifest import Manifest
 from mirror.model import Finding, Reference, Rule
@@ -142,7 +142,14 @@ def _load_memory(
     def exists(name: str) -> bool:
         return os.path.exists(root / name)  # noqa: PTH110  (False for a name that cannot be)
 
-    return Memory(lines, manifest, partial(asset_of, destinations, manifest), exists), old
+    memory = Memory(
+        lines,
+        manifest,
+        partial(asset_of, destinations, manifest),
+        exists,
+        partial(meant_target, destinations, manifest),
+    )
+    return memory, old
 
 
 def _save_memory(

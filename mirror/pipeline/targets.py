@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import unquote
 
-from mirror.destinations import Destination, asset_of
-from mirror.generators import generator_of
+from mirror.destinations import Destination, asset_of, is_markdown, is_mirrored, meant_target
 from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, Key, Reference, Rule
 from mirror.pipeline.hold import Suspect
 from mirror.pipeline.object_proof import ObjectProof
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.source_proof import SourceProof
+from mirror.pipeline.stray_links import stray_links
 from mirror.posts import Post
 from mirror.rewrites import is_source
-from mirror.store import DirectoryStore
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import Locator
@@ -77,6 +75,12 @@ class ByManifest:
         current = post.from_root(reference.url)
         url = before or current
         asset = self._asset_of(url, is_repointed=before is not None)
+        if asset is None and (links := self._stray_links(post, reference)):
+            message = (
+                "stays as it is: it leads to no object, and nothing shows that the post was moved; "
+                f"from here it is {' or '.join(links)}"
+            )
+            return Finding(Rule.NOT_REPOINTED, str(current), message)
         if not isinstance(asset, Asset):
             return asset
         shown = self.manifest.shown_for(asset)
@@ -113,10 +117,16 @@ class ByManifest:
         """Return a finding for a reference that cannot take the link, or give back its source."""
         rule = Rule.NOT_REPOINTED
         if not self.destination.takes_link(post.name, reference):
+            generator = self.destination.generator
+            reason = (
+                f"{generator.name} follows no relative link in this form"
+                if generator is not None and is_markdown(reference)
+                else "a relative link leads to the file in Markdown only, and only from a post in "
+                "the folder of mirror.toml"
+            )
             message = (
-                "stays as it is: a relative link leads to the file in Markdown only, and only from "
-                "a post in the folder of mirror.toml; write this image as `![](…)`, or set "
-                "`public_url` in place of `links`"
+                f"stays as it is: {reason}; write this image as `![](…)`, or set `public_url` in "
+                "place of `links`"
             )
         elif has_hidden(url.public) and not self.drop_secrets:
             rule = Rule.SECRET_KEPT
@@ -151,10 +161,20 @@ class ByManifest:
             return Finding(Rule.REDIRECTED_TOGETHER, str(url), str(suspect))
         return asset
 
+    def _stray_links(self, post: Post, reference: Reference) -> list[str]:
+        if is_mirrored(self.destinations, post.from_root(reference.url)):
+            return []
+        return stray_links(self.destinations, self.manifest, post, reference)
+
     def _standing(self, url: Url, *, is_repointed: bool) -> Asset | None:
         """Return the asset that a repointed reference shows, also after its destination moved."""
         asset = asset_of(self.destinations, self.manifest, url)
-        if asset is None and is_repointed:
+        if asset is not None or not is_repointed:
+            return asset
+        meant = meant_target(self.destinations, self.manifest, url)
+        if meant is not None:
+            asset = asset_of(self.destinations, self.manifest, Url(meant))
+        else:
             parts = unquote(url.raw.partition("#")[0]).split("/")
             keys = (Key("/".join(parts[start:])) for start in range(1, len(parts)))
             asset = next((a for key in keys if (a := self.manifest.by_key.get(key))), None)
@@ -183,15 +203,12 @@ class ByManifest:
         return Finding(Rule.NOT_REPOINTED, address, f"is not mirrored yet; {remedy}")
 
 
-def unfollowed_links(root: Path, destination: Destination) -> str | None:
+def unfollowed_links(destination: Destination) -> str | None:
     """Return why relative links of posts lead nowhere on the pages that a generator makes of them.
 
     `None` if they do, as far as is known, or if the destination has no such links.
     """
-    store = destination.store
-    if not destination.has_relative_links or not isinstance(store, DirectoryStore):
-        return None
-    generator = generator_of(root, store.root)
+    generator = destination.generator
     if generator is None or generator.follows_links:
         return None
     return (

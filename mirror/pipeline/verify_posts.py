@@ -6,11 +6,12 @@ from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mirror.compact import TextFilter
-from mirror.destinations import Destination, asset_of, is_mirrored, stray_key
+from mirror.destinations import Destination, asset_of, is_mirrored, stray_targets
 from mirror.manifest import Manifest, ManifestFile
 from mirror.model import Finding, Layer, Rule
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.pipeline.scan import SiteScan, images_left, not_asked_for, source_names
+from mirror.pipeline.stray_links import stray_links
 from mirror.urls.address import identity
 from mirror.urls.sources import Locator
 
@@ -51,7 +52,10 @@ def _keys_shown(scanned: SiteScan, destinations: Sequence[Destination]) -> TextF
     return TextFilter(
         key
         for url in urls
-        for key in (*(item.key_of(url.raw) for item in destinations), stray_key(destinations, url))
+        for key in (
+            *(item.key_of(url.raw) for item in destinations),
+            *(key for _, key in stray_targets(destinations, url)),
+        )
         if key
     )
 
@@ -114,10 +118,11 @@ def verify_posts(
         elif is_mirrored(destinations, url):
             message = "looks mirrored, but no line of the manifest has this key"
             yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
-        elif (key := stray_key(destinations, url)) and key in manifest.by_key:
-            links = (item.link(key, post.name) for item in destinations if item.has_relative_links)
+        elif links := stray_links(destinations, manifest, post, ref):
             message = (
                 "leads to no object, as from another folder: was the post moved? From here it is "
-                f"{next(links)}"
+                f"{' or '.join(links)}"
             )
+            if destinations[0].takes_link(post.name, ref) and ref.form.is_rewritten:
+                message += "; `mirror rewrite` corrects it, or says why not"
             yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from itertools import chain
+from urllib.parse import unquote
 
 from mirror.compact import PairIndex
 from mirror.manifest import Manifest
@@ -38,8 +39,9 @@ class PostSnapshot:
 class Memory:
     """The lines of `rewrites.jsonl`, and what the manifest says where they are silent.
 
-    `asset_of` returns the asset that a mirrored URL shows. `exists` says of a post's name whether
-    there still is such a file.
+    `asset_of` returns the asset that a mirrored URL shows. `exists` says of a path from the root
+    whether there is such a file. `meant` returns the mirrored URL that a path means which leads to
+    nothing, as a link does whose post was moved.
     """
 
     def __init__(
@@ -48,10 +50,12 @@ class Memory:
         manifest: Manifest,
         asset_of: Callable[[Url], Asset | None],
         exists: Callable[[str], bool],
+        meant: Callable[[Url], str | None] = lambda _: None,
     ) -> None:
         self._manifest = manifest
         self._asset_of = asset_of
         self._exists = cache(exists)
+        self._meant = meant
         self._lines = lines
         self._by_post, self._by_target = PairIndex(), PairIndex()
         for number, line in enumerate(lines):
@@ -65,25 +69,34 @@ class Memory:
     # --- Questions --------------------------------------------------------------------------------
 
     def recall(self, post: PostSnapshot) -> dict[Reference, Rewrite]:
-        """Map the mirrored references of a post to what stood there, as far as it can be told."""
-        here = {
-            ref: occurrence(post.data, ref.span, target)
-            for ref in post.references
-            if self._is_mirrored(ref, target := post.target(ref))
-        }
+        """Map the mirrored references of a post to what stood there, as far as it can be told.
+
+        A stray link is one of them if a line of another post tells it: the post was moved. Where a
+        line of this post does, somebody edited the link, and may mean what it says.
+        """
+        here: dict[Reference, Occurrence] = {}
+        strays: set[Reference] = set()
+        for ref, target, is_stray in self._targets(post):
+            here[ref] = occurrence(post.data, ref.span, target)
+            strays |= {ref} if is_stray else set()
         lines = self._recall_occurrences(post.name, list(here.values()))
-        pairs = (
-            (ref, lines.get(at) or self._only_candidate(post.name, at)) for ref, at in here.items()
-        )
-        return {ref: line for ref, line in pairs if line is not None}
+        recalled: dict[Reference, Rewrite] = {}
+        for ref, at in here.items():
+            line = lines.get(at)
+            if ref not in strays:
+                line = line or self._only_candidate(post.name, at)
+            elif line is not None and (line.post == post.name or not agreement(at, line)):
+                line = None
+            if line is not None:
+                recalled[ref] = line
+        return recalled
 
     def unknown(
         self, post: PostSnapshot, recalled: Mapping[Reference, Rewrite]
     ) -> Iterator[Finding]:
         """Yield a finding for each mirrored reference that is not in `recalled`."""
-        for ref in post.references:
-            target = post.target(ref)
-            if ref in recalled or not self._is_mirrored(ref, target):
+        for ref, target, _ in self._targets(post):
+            if ref in recalled:
                 continue
             sources = sorted({str(Url(source)) for source, _ in self._candidates(target)})
             known = f"one of {', '.join(sources)}" if sources else "no source is known"
@@ -208,6 +221,19 @@ class Memory:
         if not ref.form.is_rewritten:
             return False
         return bool(self._spellings_of(target)) or self._asset_of(Url(target)) is not None
+
+    def _targets(self, post: PostSnapshot) -> Iterator[tuple[Reference, str, bool]]:
+        """Yield the mirrored references of a post, the targets they mean, and True for strays."""
+        for ref in post.references:
+            target = post.target(ref)
+            if self._is_mirrored(ref, target):
+                yield ref, target, False
+            elif (
+                ref.form.is_rewritten
+                and (meant := self._meant(Url(target))) is not None
+                and not self._exists(unquote(target.partition("#")[0]))
+            ):
+                yield ref, meant, True
 
     def _only_candidate(self, post: str, here: Occurrence) -> Rewrite | None:
         """Return the one source that a target can have, or `None` if there are more or none."""

@@ -34,6 +34,11 @@ def from_root(url: str, post: str) -> str:
     return posixpath.normpath(path) + url[end:]
 
 
+def is_path_from_root(url: str) -> bool:
+    """Return True for a path that counts from the folder of `mirror.toml`, or leads out of it."""
+    return not _NOT_RELATIVE.match(url)
+
+
 def from_post(path: str, post: str) -> str:
     """Return the relative URL by which `post` reaches a path: the inverse of `from_root`.
 

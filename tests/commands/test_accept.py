@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support.commands import BUCKET, CommandResult, picture, run
-from support.sites import Blog
+from support.sites import Blog, Silent
 
+from mirror.engine import Threads
 from mirror.host import ImageHost, Request, Response
+from mirror.model import Rule
+from mirror.pipeline.report import make_report
 
 DAMAGED = picture(1)[:-20]
 Answer = Callable[[Request], Response]
@@ -47,6 +51,13 @@ def changed(blog: Blog) -> Blog:
     return blog
 
 
+def findings_of(blog: Blog) -> list[tuple[str, str]]:
+    """Return the place and the message of what `mirror report` shows as held back."""
+    report = make_report(blog.site, Threads(), (), Silent(), datetime.now(UTC))
+    rules = (Rule.REDIRECTED_TOGETHER, Rule.SOURCE_CHANGED)
+    return [(found.place, found.message) for found in report.findings if found.rule in rules]
+
+
 def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -58,6 +69,7 @@ def test_a_source_that_serves_another_picture_changes_nothing(changed: Blog) -> 
     assert refreshed.code == 3
     assert "M203" in refreshed.out
     assert f"mirror accept {BUCKET}a.png" in refreshed.out
+    assert [message in refreshed.out for _, message in findings_of(changed)] == [True]
     changed.write("more.md", f"![]({BUCKET}a.png)\n")
     later = run(changed, "sync")
     assert later.code == 3
@@ -71,6 +83,7 @@ def test_a_source_that_serves_another_picture_changes_nothing(changed: Blog) -> 
 def test_an_accepted_picture_is_taken_without_asking_the_host(changed: Blog) -> None:
     run(changed, "sync", "--refresh")
     assert run(changed, "accept", f"{BUCKET}a.png").code == 0
+    assert not findings_of(changed)
     changed.host.put("a.png", b"gone")
     changed.write("new.md", f"![]({BUCKET}a.png)\n")
     assert run(changed, "sync").code == 0
@@ -140,6 +153,7 @@ def test_addresses_that_are_redirected_to_one_picture_are_held_back(
     ended = run(blog, "sync")
     assert ended.code == 3
     assert ended.out.count("M212") == count
+    assert f"{count} images wait for your decision" in ended.out
     run(blog, "rewrite")
     text = (blog.root / "posts" / "post.md").read_text()
     assert all((f"{BUCKET}{name})" in text) == (n < count) for n, name in enumerate(names))
@@ -184,7 +198,14 @@ def test_addresses_that_are_redirected_to_one_picture_in_different_runs_are_held
     assert ended.out.count("redirects 2 addresses to one picture") == 2
     assert f"mirrored already for {BUCKET}a.png" in ended.out
     assert f"posts/one.md:1:5 {BUCKET}a.png: the host redirects" in ended.out
+    named = findings_of(blog)
+    assert [(place, "redirects 2 addresses" in text) for place, text in named] == [
+        ("posts/one.md:1:5", True),
+        ("posts/two.md:1:5", True),
+    ]
+    assert all(text in ended.out for _, text in named)
     shutil.rmtree(blog.root / ".mirror")  # only speed is lost
+    assert named[0] in findings_of(blog)
     assert run(blog, "report").code == 0
     page = (blog.root / "mirror-report.html").read_text()
     assert "redirects 2 addresses to one picture" in page

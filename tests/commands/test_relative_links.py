@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import posixpath
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support.commands import BUCKET, CommandResult, picture, run
 from support.sites import Blog
 
@@ -98,6 +104,125 @@ def test_verify_names_the_links_of_a_post_that_was_moved_without_them(docs: Blog
     assert ran.code == 1
     assert "docs/deeper/a.md:1" in ran.out
     assert f"../mirror/{keys(docs)['a.png']}" in ran.out
+    assert "`mirror rewrite` corrects it" in ran.out
+
+
+def moved(docs: Blog, post: Path, name: str) -> Path:
+    target = docs.root / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return post.rename(target)
+
+
+@pytest.mark.parametrize("key", ["{sha256:.2}/{sha256}{ext}", "{path}"])
+def test_rewrite_corrects_the_links_of_a_post_that_was_moved(docs: Blog, key: str) -> None:
+    configured(docs, extra=f'key = "{key}"')
+    docs.host.put("again.png", picture(0))  # one object for two sources
+    text = f"{POST}\n\n![](BUCKET/again.png) `./mirror/no/link` <!-- ./mirror/x.png -->\r\n"
+    source = text.replace("BUCKET/", BUCKET).encode()
+    post = write(docs, "docs/x/a.md", text)
+    mirrored(docs)
+    there = post.read_bytes()
+    assert there.count(b"../mirror/") == 4
+    post = moved(docs, post, "docs/b.md")
+    assert run(docs, "rewrite", "--check").code == 1
+    for name, way in (("docs/b.md", b"./mirror/"), ("docs/y/ü y/c.md", b"../../mirror/")):
+        post = moved(docs, post, name)
+        assert run(docs, "verify", "--posts", "--offline").code == 1
+        ran = run(docs, "rewrite")
+        assert (ran.code, "M110" in ran.out) == (0, False), ran.out
+        assert post.read_bytes() == there.replace(b"../mirror/", way)
+        assert run(docs, "verify", "--posts", "--offline").code == 0
+    assert run(docs, "rewrite", "--revert").code == 0
+    assert post.read_bytes() == source
+
+
+_ASIDE = st.text(st.sampled_from("ab図 \t.*_`|#-\r\n[](){}<>!/\\"), max_size=30)
+_FOLDERS = st.lists(st.sampled_from(["x", "ü y", "mirrors", "50%"]), max_size=3).map("/".join)
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.lists(_ASIDE, min_size=3, max_size=5), _FOLDERS, _FOLDERS)
+def test_nothing_but_links_changes_when_a_moved_post_is_corrected(
+    docs: Blog, asides: list[str], here: str, there: str
+) -> None:
+    for name in ("docs", "manifests"):
+        shutil.rmtree(docs.root / name, ignore_errors=True)
+    names = itertools.cycle(["a.png", "b.png"])
+    text = asides[0] + "".join(f"![]({BUCKET}{next(names)}){aside}" for aside in asides[1:])
+    post = write(docs, posixpath.join("docs", here, "first.md"), text)
+    source = post.read_bytes()
+    run(docs, "sync")
+    run(docs, "rewrite")
+    before = post.read_bytes()
+    post = moved(docs, post, posixpath.join("docs", there, "second.md"))
+    run(docs, "rewrite")
+    way = "../" * len(there.split("/")) if there else "./"
+    link = re.compile(rb"(?:\./|(?:\.\./)+)mirror/")
+    assert post.read_bytes() == link.sub(f"{way}mirror/".encode(), before)
+    run(docs, "rewrite", "--revert")
+    assert post.read_bytes() == source
+
+
+def test_revert_gives_the_links_of_a_moved_post_their_sources_back(docs: Blog) -> None:
+    post = write(docs, "docs/a.md", POST)
+    before = post.read_bytes()
+    mirrored(docs)
+    post = moved(docs, post, "docs/deeper/a.md")
+    assert run(docs, "rewrite", "--revert").code == 0
+    assert post.read_bytes() == before
+
+
+def test_a_copy_of_a_post_in_another_folder_gets_links_of_its_own(docs: Blog) -> None:
+    post = write(docs, "docs/a.md", POST)
+    mirrored(docs)
+    copy = docs.root / "docs/deeper/a.md"
+    copy.parent.mkdir()
+    copy.write_bytes(post.read_bytes())
+    standing = post.read_bytes()
+    assert run(docs, "rewrite").code == 0
+    assert post.read_bytes() == standing
+    assert copy.read_bytes() == standing.replace(b"./mirror/", b"../mirror/")
+
+
+def test_a_link_that_was_edited_in_place_stays_and_is_named(docs: Blog) -> None:
+    post = write(docs, "docs/parts/a.md", "![](BUCKET/a.png)\n")  # included by docs/index.md
+    mirrored(docs)
+    post.write_bytes(post.read_bytes().replace(b"../mirror/", b"./mirror/"))
+    edited = post.read_bytes()
+    for arguments in (("rewrite",), ("rewrite", "--revert")):
+        ran = run(docs, *arguments)
+        assert "docs/parts/a.md:1:5" in ran.out
+        assert "stays as it is" in ran.out
+        assert post.read_bytes() == edited
+
+
+def test_what_leads_to_a_file_or_to_another_host_is_no_link_of_a_moved_post(docs: Blog) -> None:
+    post = write(docs, "docs/a.md", "![](BUCKET/a.png)\n")
+    mirrored(docs)
+    key = keys(docs)["a.png"]
+    post = moved(docs, post, "docs/deeper/a.md")
+    write(docs, f"docs/deeper/mirror/{key}", "a picture that somebody copied")
+    write(docs, "docs/b.md", f"![](https://raw.example/me/docs/mirror/{key})\n")
+    before = {path: path.read_bytes() for path in (post, docs.root / "docs/b.md")}
+    assert run(docs, "verify", "--posts", "--offline").code == 0
+    assert run(docs, "rewrite").out.count("nothing to change") == 1
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def test_a_link_that_may_mean_two_objects_stays_and_is_named(docs: Blog) -> None:
+    configured(docs, extra='key = "{path}"')
+    docs.host.put("x/mirror/a.png", picture(7))
+    post = write(docs, "docs/a.md", "![](BUCKET/x/mirror/a.png)\n")
+    write(docs, "docs/b.md", "![](BUCKET/a.png)\n")
+    mirrored(docs)
+    post = moved(docs, post, "docs/deeper/a.md")
+    before = post.read_bytes()
+    for arguments in (("verify", "--posts", "--offline"), ("rewrite",)):
+        ran = run(docs, *arguments)
+        assert "../mirror/x/mirror/a.png or ../mirror/a.png" in ran.out
+        assert post.read_bytes() == before
 
 
 def test_a_destination_that_moves_takes_the_posts_along(docs: Blog) -> None:

@@ -181,17 +181,36 @@ class Redirecting(ImageHost):
 
 
 def test_a_notice_behind_redirects_shows_when_shards_are_together(tmp_path: Path) -> None:
-    names = [f"gone{number}.png" for number in range(6)]
-    with Redirecting({"notice.png": picture(5)}) as host:
+    """Shards and single runs remember where addresses led, and warn alike, run after run."""
+    with Redirecting({"notice.png": picture(5), "kept.png": picture(6)}) as host:
         blog = Blog(tmp_path, host)
         blog.configure()
-        blog.write("a.md", "".join(f"![](<{BUCKET}{name}>)\n\n" for name in names))
-        findings = told(blog.sync())
-        assert "redirects 6 addresses to one picture" in findings[0]
+        single = redirected_runs(blog, lambda **options: told(blog.sync(**options)))
+        assert "redirects 6 addresses to one picture" in str(single[-1][0])
+        assert all("redirects.jsonl" in files for _, files in single)
         forget(blog)
-        for number in (1, 2, 3):
-            shard(blog, number)
-        assert told(blog.sync()) == findings
+
+        def in_shards(**options: bool) -> list[str]:
+            for number in (1, 2, 3):
+                shard(blog, number, **options)
+            return told(blog.sync(**options))
+
+        assert redirected_runs(blog, in_shards) == single
+
+
+def redirected_runs(
+    blog: Blog, sync: Callable[..., list[str]]
+) -> list[tuple[list[str], dict[str, bytes]]]:
+    """Return the findings and records of four runs: an address, another, a refresh, all six."""
+    runs = []
+    for count, is_refreshed in ((1, False), (2, False), (2, True), (6, False)):
+        names = ["kept.png", *(f"gone{number}.png" for number in range(count))]
+        blog.write("a.md", "".join(f"![](<{BUCKET}{name}>)\n\n" for name in names))
+        findings = sync(refresh=is_refreshed)
+        port = blog.host.base_url.encode()
+        files = {name: data.replace(port, b"") for name, data in records(blog).items()}
+        runs.append((findings, files))
+    return runs
 
 
 def test_a_dry_run_asks_and_writes_nothing(filled: Blog) -> None:

@@ -37,7 +37,7 @@ from mirror.cluster import ClusterError, Dask, open_cluster
 from mirror.config import load_config
 from mirror.engine import Serial
 from mirror.host import Request, Response
-from mirror.model import Digest
+from mirror.model import Digest, Rule
 from mirror.pipeline.answers import AnswerJob
 from mirror.pipeline.dedupe import CompareJob
 from mirror.pipeline.parts import open_parts
@@ -53,7 +53,7 @@ from mirror.state import State
 from mirror.store import DirectoryStore
 
 PICTURES = 90
-RECORDS = ("images.jsonl", "ledger.jsonl")
+RECORDS = ("images.jsonl", "ledger.jsonl", "redirects.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -195,10 +195,17 @@ def fill(blog: Blog, count: int) -> None:
     blog.write("a.md", "".join(f"![]({BUCKET}{seed}.png)\n\n" for seed in range(count)))
 
 
-def test_repeats_failures_and_damaged_pictures_are_those_of_one_machine(
-    blog: Blog, dask: Dask
+def test_repeats_failures_damaged_pictures_and_redirects_are_those_of_one_machine(
+    blog: Blog, dask: Dask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(blog, 8)
+    fill(blog, 10)
+    answer = blog.host.answer
+
+    def redirecting(request: Request) -> Response:
+        gone = request.key in ("0.png", "8.png")
+        return Response(302, {"Location": "/9.png"}) if gone else answer(request)
+
+    monkeypatch.setattr(blog.host, "answer", redirecting)
     slides = [slide.draw() for slide in deck(2)]
     for number, kind in enumerate(["PNG", "JPEG", "PNG", "JPEG"]):
         blog.host.put(f"{3 + number}.png", encode(slides[number // 2], kind))
@@ -207,12 +214,13 @@ def test_repeats_failures_and_damaged_pictures_are_those_of_one_machine(
     here = blog.sync(Serial())
     made = [(blog.root / "manifests" / name).read_bytes() for name in RECORDS]
     assert here.summary["repeats"] == 2
+    assert [found.rule for found in here.findings].count(Rule.REDIRECTED_TOGETHER) == 2
     held = (blog.root / ".mirror/held/images.jsonl").read_bytes()
     for name in ("manifests", "static", "archive", ".mirror"):
         shutil.rmtree(blog.root / name)
     there = blog.sync(dask)
     assert there.findings == here.findings
-    assert there.summary["fetched"] == here.summary["fetched"] == 6
+    assert there.summary["fetched"] == here.summary["fetched"] == 8
     assert [(blog.root / "manifests" / name).read_bytes() for name in RECORDS] == made
     assert (blog.root / ".mirror/held/images.jsonl").read_bytes() == held
     assert run(blog, "accept", BUCKET + "2.png").code == 0

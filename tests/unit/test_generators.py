@@ -8,7 +8,11 @@ from time import process_time
 import pytest
 
 from mirror.generators import SiteGenerator, find_generator, read_settings
+from mirror.model import Form
 
+EVERY_FORM = frozenset({Form.INLINE, Form.REFERENCE, Form.LINK})
+IMAGES = EVERY_FORM - {Form.LINK}
+INLINE = EVERY_FORM - {Form.REFERENCE}
 SITES = [
     pytest.param(
         {"hugo.toml": 'baseURL = "https://e.com/blog/"\n[params]\nbaseURL = "no"\n'},
@@ -40,12 +44,12 @@ SITES = [
     ),
     pytest.param(
         {"mkdocs.yml": 'site_name: a\nsite_url: "https://e.com/docs/"\nx: !!python/name:a.b ""\n'},
-        SiteGenerator("MkDocs", "https://e.com/docs/", ("docs",), "site", True),
+        SiteGenerator("MkDocs", "https://e.com/docs/", ("docs",), "site", EVERY_FORM),
         id="mkdocs",
     ),
     pytest.param(
         {"mkdocs.yml": "site_url: !ENV [URL, 'https://e.com/']\n"},
-        SiteGenerator("MkDocs", "", ("docs",), "site", True),
+        SiteGenerator("MkDocs", "", ("docs",), "site", EVERY_FORM),
         id="mkdocs from the environment is unknown",
     ),
     pytest.param(
@@ -65,22 +69,22 @@ SITES = [
     ),
     pytest.param(
         {".vitepress/config.ts": "export default { // base: '/no/'\n  base: '/guide/',\n}"},
-        SiteGenerator("VitePress", "/guide/", (".",), ".vitepress/dist", True),
+        SiteGenerator("VitePress", "/guide/", (".",), ".vitepress/dist", IMAGES),
         id="vitepress",
     ),
     pytest.param(
         {".vuepress/config.js": 'module.exports = {\n// base: "/no/",\n"base": "/v/", dest: "o"}'},
-        SiteGenerator("VuePress", "/v/", (".",), "o", True),
+        SiteGenerator("VuePress", "/v/", (".",), "o", IMAGES),
         id="vuepress",
     ),
     pytest.param(
         {"docusaurus.config.js": "const c = {url: 'https://e.com', baseUrl: '/d/'}"},
-        SiteGenerator("Docusaurus", "https://e.com/d/", (".",), "build", True),
+        SiteGenerator("Docusaurus", "https://e.com/d/", (".",), "build", INLINE),
         id="docusaurus",
     ),
     pytest.param(
         {"astro.config.mjs": "defineConfig({ site: 'https://e.com', base: 'a' })"},
-        SiteGenerator("Astro", "https://e.com/a", ("src",), "dist", True),
+        SiteGenerator("Astro", "https://e.com/a", ("src",), "dist", IMAGES),
         id="astro",
     ),
     pytest.param(
@@ -93,7 +97,7 @@ SITES = [
     ),
     pytest.param(
         {"conf.py": "project = 'a'\n"},
-        SiteGenerator("Sphinx", "", (".",), "_build", True),
+        SiteGenerator("Sphinx", "", (".",), "_build", EVERY_FORM),
         id="sphinx",
     ),
     pytest.param(
@@ -103,7 +107,7 @@ SITES = [
     ),
     pytest.param(
         {"book.toml": '[book]\nsrc = "text"\n[output.html]\nsite-url = "/b/"\n'},
-        SiteGenerator("mdBook", "/b/", ("text",), "book", True),
+        SiteGenerator("mdBook", "/b/", ("text",), "book", EVERY_FORM),
         id="mdbook",
     ),
 ]

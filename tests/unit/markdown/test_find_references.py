@@ -38,6 +38,12 @@ FORMS = [
         "<code><img src=http://h/a></code>", [("http://h/a", Form.CODE)], id="img in code"
     ),
     pytest.param("<code>![](http://h/a)</code>", [("http://h/a", Form.CODE)], id="image in code"),
+    pytest.param(
+        "<pre style='x:url(u)'><img srcset='//h/a 2x'></pre>",
+        [("u", Form.STYLE), ("//h/a", Form.CODE)],
+        id="pre with a background and an image",
+    ),
+    pytest.param("<iframe src='u.png' style='x:url(v)'></iframe>", [("v", Form.STYLE)], id="frame"),
     pytest.param("<img src=u srcset='v 2x'>", [("u", Form.HTML), ("v", Form.SRCSET)], id="img"),
     pytest.param("<p style='x:url(u)'>", [("u", Form.STYLE)], id="style"),
     pytest.param("<a href=u>", [("u", Form.LINK)], id="anchor"),
