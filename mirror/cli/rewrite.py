@@ -108,6 +108,8 @@ def rewrite(
             result.findings.extend(by_map.unused())
         else:
             by_manifest = _resolver(parts, drop_secrets=drop_secrets)
+            if not parts.manifest.exists() and _shows_mirror(scanned, parts):
+                parts.manifest.need()
             inputs = pipeline.RewriteInput(
                 scanned, progress, writes, parts, keep_times, by_manifest.manifest
             )
@@ -210,6 +212,13 @@ def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         reasons=parts.state.last_sync.reasons(),
         suspects=find_suspects(manifest, redirects, reviews),
     )
+
+
+def _shows_mirror(scanned: SiteScan, parts: Parts) -> bool:
+    from mirror.destinations import is_mirrored
+
+    urls = (post.from_root(reference.url) for post, reference in scanned.references())
+    return any(is_mirrored(parts.destinations, url) for url in urls)
 
 
 def _print_diff(text: str, encoding: str) -> None:

@@ -229,7 +229,8 @@ def _verdict(
         f"{summary[name]:,} {name}" for name in ("missing", "different", "extra") if summary[name]
     ]
     ignored = int(summary["ignored"])
-    agreement = _agreement(reached, options, is_all_asked_for=not ignored)
+    is_all_asked_for = not ignored and not summary["unmatched"]
+    agreement = _agreement(reached, options, is_all_asked_for=is_all_asked_for)
     verdict = {EXIT_OK: agreement, EXIT_FOUND: "they differ"}.get(
         code, "could not check everything"
     )
@@ -239,7 +240,7 @@ def _verdict(
 def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_all_asked_for: bool) -> str:
     """Name what was compared; only what readers get at, the posts and the site together, is all.
 
-    Nor is it all while an image is not asked for that may exist.
+    Nor is it all while an image is not asked for that may exist, or a source matches nothing.
     """
     compared = ["manifest", *(reached if options.destinations else ())]
     others = {

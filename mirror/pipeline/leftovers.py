@@ -28,6 +28,7 @@ from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import SiteScan, scan, source_names
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
+from mirror.pipeline.unmatched import unmatched_sources
 from mirror.posts import PostTree
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import is_source
@@ -133,6 +134,10 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
         if not is_mirrored(parts.destinations, place.url):
             leftovers.append(_with_ignored(place, parts.locator, manifest, config.ignored))
             progress.event("leftover", **leftovers[-1].as_json())
+    if not options.paths:
+        assets = parts.manifest.stream_assets() if parts.manifest.exists() else ()
+        urls = (place.url for place in leftovers)
+        findings.extend(unmatched_sources(config.sources, parts.locator, scanned, assets, urls))
     ignored = {place.url.public for place in leftovers if place.is_ignored}
     counts = {**scanned.tally(), **_counts(leftovers), "ignored": len(ignored)}
     return LeftoverResult(leftovers, findings, summary(counts, findings, started))

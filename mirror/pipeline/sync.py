@@ -70,6 +70,7 @@ from mirror.pipeline.store import (
     svg_warnings,
     unshown_originals,
 )
+from mirror.pipeline.unmatched import unmatched_sources
 from mirror.pipeline.workers import answer_requests
 from mirror.posts import sweep_beside
 from mirror.repeats.evidence import Mode, Scope
@@ -174,7 +175,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings.extend(signatures(site.scanned, locator))
     findings.extend(site.orphans)
     if not options.paths:
-        findings.extend(unused_entries(config.ignored, images))
+        findings.extend(_unused(config, locator, site))
     findings.extend(told_apart(settled, (image.located.address for image in images)))
 
     # What to ask for.
@@ -284,6 +285,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         counts |= choice.change.counts()
     findings_in_order = sorted(findings, key=_post_order)
     return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
+
+
+def _unused(config: Config, locator: Locator, site: _Snapshot) -> Iterator[Finding]:
+    """Yield a warning for each entry of the configuration that matches nothing in the site."""
+    yield from unused_entries(config.ignored, site.images)
+    if site.orphans:  # the lines are lost that would have the images of a source
+        return
+    assets = site.settled.assets.values()
+    yield from unmatched_sources(config.sources, locator, site.scanned, assets)
 
 
 def _report_plan(

@@ -121,9 +121,19 @@ def verify(
         former = _former_targets(parts.rewrites, destinations)
     if options.posts:
         from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
+        from mirror.pipeline.unmatched import unmatched_sources
         from mirror.pipeline.verify_posts import check_posts
 
         scanned = scan(*parts.posts.find(options.paths))
+        if not options.paths:
+            assets = parts.manifest.stream_assets()
+            unmatched = list(unmatched_sources(config.sources, parts.locator, scanned, assets))
+            scanned.findings.extend(unmatched)
+            if unmatched and len(unmatched) == len(config.sources) and not objects.assets:
+                message = (
+                    "no image of your sources is in them or in the manifest: nothing to compare"
+                )
+                scanned.findings.append(Finding(Rule.POSTS_UNCHECKED, "posts", message))
         reasons = parts.state.last_sync.reasons()
         checks.append(
             check_posts(
@@ -206,6 +216,7 @@ def _count(findings: Sequence[Finding]) -> dict[str, int]:
         "missing": rules[Rule.OBJECT_MISSING],
         "different": rules[Rule.OBJECT_DIFFERENT],
         "extra": rules[Rule.OBJECT_EXTRA],
+        "unmatched": rules[Rule.ENTRY_UNUSED],
         "unchecked": sum(f.rule.outcome is Outcome.UNCHECKED for f in findings),
     }
 
