@@ -107,10 +107,12 @@ def _is_suspect(alike: int, urls: int) -> bool:
 
 
 def count_repeats(images: Iterable[PostImage], manifest: Manifest) -> int:
-    """Count the images whose picture another of them shows already."""
-    shown = DistinctTexts(
-        (asset.alias_of or asset.digest).hex
-        for image in images
-        if (asset := manifest.find(image.located.address)) is not None
-    )
-    return shown.total - shown.distinct
+    """Count the images that another picture stands for, or whose bytes another image has too."""
+    repeats = 0
+    shown = DistinctTexts()
+    for asset in (manifest.find(image.located.address) for image in images):
+        if asset is not None and asset.alias_of is not None:
+            repeats += 1
+        elif asset is not None:
+            shown.add(asset.digest.hex)
+    return repeats + shown.total - shown.distinct

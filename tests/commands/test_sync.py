@@ -615,3 +615,15 @@ def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
     known.write("more.md", "![](BUCKET/new.png)\n")
     for _ in range(2):
         assert [finding.rule for finding in known.sync().findings] == [Rule.UNKNOWN_TARGET]
+
+
+def test_a_new_repeat_of_a_picture_that_posts_show_from_the_mirror_is_counted(known):
+    slide = slides.deck(7)[2].draw()
+    known.host.put("first.png", slides.encode(slide))
+    known.write("first.md", "![](BUCKET/first.png)\n")
+    known.sync()
+    known.rewrite()
+    known.host.put("again.jpg", slides.encode(slide, "JPEG", quality=80))
+    known.write("again.md", "![](BUCKET/again.jpg)\n")
+    summary = known.sync().summary
+    assert (summary["fetched"], summary["stored"], summary["repeats"]) == (1, 0, 1)
