@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -103,6 +104,10 @@ def init(
         say(f"  {host.name:<{width}}  {host.images:>6,}  {role}")
     if proposal.others:
         say("\n".join(WHY_OFF))
+        busiest = max(proposal.others, key=attrgetter("images"))
+        if busiest.images > sum(host.images for host in proposal.sources):
+            say(f"CHECK [[source]]: most images are on {busiest.name}; if they are yours, take the")
+            say("`#` off its lines before you sync")
     say(f"wrote {config_path.name}: images go to {public.folder}, originals to archive/")
     if public.generator:
         say(f"posts will show them as {public.public_url}/…, where {public.generator} puts them")

@@ -217,3 +217,13 @@ def test_init_says_when_there_is_nothing_to_mirror(tmp_path):
     assert code == 2
     assert "no image with a web address in 1 post" in out
     assert not (tmp_path / "mirror.toml").exists()
+
+
+@pytest.mark.parametrize(("own", "is_named"), [(1, True), (3, False)])
+def test_init_names_a_host_of_more_images_than_its_choice_has(tmp_path, own, is_named):
+    mine = "".join(f"![]({BUCKET}{number}.png)" for number in range(own))
+    others = "".join(f"![](https://img.example/{number}.png)" for number in range(2))
+    (tmp_path / "post.md").write_text(mine + others)
+    code, out, _ = mirror("init", cwd=tmp_path)
+    assert code == 0
+    assert ("CHECK [[source]]: most images are on img.example" in out) is is_named
