@@ -121,7 +121,7 @@ def _host_and_port(place: str, default_port: int) -> tuple[str, int]:
     host, colon, digits = place.rpartition(":")
     if not colon or place.endswith("]"):
         host, digits = place, ""
-    host = ascii_host(unquote_to_bytes(host).decode("utf-8", "replace")) or ""
+    host = ascii_host(host) or ""
     is_number = _PORT.fullmatch(digits)
     port = int(digits) if digits and is_number else default_port
     if not _HOST.fullmatch(host) or not is_number or not 0 < port < 65536:

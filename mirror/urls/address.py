@@ -120,8 +120,12 @@ def ascii_host(host: str) -> str | None:
     """Return a host in lower-case ASCII as browsers send it; `None` if it is no domain name.
 
     UTS 46, non-transitional, without the rules for registrars: `faß.de` is `xn--fa-hia.de`, and a
-    label may hold `_`.
+    label may hold `_`. Percent-encoding is decoded first.
     """
+    if "%" in host:
+        host = unquote_to_bytes(host).decode("utf-8", "replace")
+        if ":" in host:  # a port or an IPv6 address cannot be encoded
+            return None
     if host.isascii():
         return host.lower()
     import idna  # its tables take 10 ms to load, and few hosts need them

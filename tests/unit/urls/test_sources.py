@@ -50,6 +50,7 @@ BUCKET = "https://70data.oss-cn-beijing.aliyuncs.com/"
         pytest.param("https://h.example/a.png?", "https://h.example/a.png", id="empty query"),
         pytest.param("https://me:pw@h.example/a.png", "https://h.example/a.png", id="userinfo"),
         pytest.param("https://bücher.example/a", "https://xn--bcher-kva.example/a", id="idna"),
+        pytest.param("https://b%C3%BCcher%2eexample/a", "https://xn--bcher-kva.example/a", id="%"),
         pytest.param("https://[::1]:8000/a.png", "https://[::1]:8000/a.png", id="ipv6"),
     ],
 )
@@ -60,6 +61,7 @@ def test_spellings_of_one_object_have_one_address(spelling, address):
 @pytest.mark.parametrize(
     "text",
     ["", "a.png", "/a.png", "ftp://h/a.png", "data:image/png;base64,AA==", "https://", "https://h:99999/",
+     "https://a%3a80/x", "https://a%2fb/x",
      "https://a b/c.png", "https://[::1/a.png", "javascript:alert(1)", "https:///a.png"],
 )  # fmt: skip
 def test_what_is_no_web_address_has_none(text):
