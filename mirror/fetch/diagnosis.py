@@ -143,9 +143,11 @@ def refuse_document(body: bytes, endpoint: Endpoint) -> None:
     document = _document(body, endpoint)
     if document is None:
         return
+    remedy = "the host answers errors as if they were pictures, look at the URL in a browser"
+    if not body:
+        remedy = "the object at the host is empty, or the host sends no body for it"
     raise FetchError(
-        f"expected a picture, found {document}, sent with HTTP 200 ({len(body)} bytes); "
-        "the host answers errors as if they were pictures, look at the URL in a browser",
+        f"expected a picture, found {document}, sent with HTTP 200 ({len(body)} bytes); {remedy}",
         Kind.CONTENT,
         200,
     )

@@ -89,7 +89,11 @@ def unite_lines(
         for url in asset.sources:
             if (owner := owners.setdefault(identity(url), digest)) != digest:
                 shown = _seen(lines[owner], place)
-                raise line_error(place, f"source {url} is on {shown} already; one image, one line")
+                raise line_error(
+                    place,
+                    f"source {url} is on {shown} already, with another picture; take it off the "
+                    'line whose picture the posts shall not show (`"sources": []` is fine there)',
+                )
         if asset.key is not None and (owner := keys.setdefault(asset.key, digest)) != digest:
             shown = _seen(lines[owner], place)
             raise line_error(place, f"key {asset.key!r} is on {shown} already; keys must differ")

@@ -179,6 +179,10 @@ def images_left(
     return count
 
 
+_FREE = "a rewritten post is free of it"
+_NOT_FREE = "`mirror rewrite` leaves text as it is: take it out by hand"
+
+
 def signatures(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
     """Report the references that publish a signature or a key with an image of a source."""
     for post, ref in scanned.references():
@@ -187,7 +191,7 @@ def signatures(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
                 Rule.SECRET_IN_POST,
                 str(ref.url),
                 "the post publishes a signature or a key with this URL; the mirror keeps no part "
-                "of it, and a rewritten post is free of it",
+                f"of it, and {_FREE if ref.form.is_rewritten else _NOT_FREE}",
                 post.name,
                 ref.line,
                 ref.column,

@@ -149,6 +149,13 @@ class ByManifest:
         if asset is not None or (located := self.locator.locate(url)) is None:
             return asset
         if (asset := self.manifest.find(located.address)) is None:
+            if is_repointed:
+                message = (
+                    "stays as it is: the post shows its mirrored picture, and no line of the "
+                    "manifest has it any more; bring the line back, or `mirror rewrite --revert` "
+                    "gives the source back"
+                )
+                return Finding(Rule.NOT_REPOINTED, str(url), message)
             return self._not_mirrored(located.address)
         if not is_repointed and self.sources.is_doubtful(located.address, asset):
             message = (

@@ -325,3 +325,11 @@ def test_a_long_chain_of_aliases_is_checked_in_linear_time(is_circle):
     else:
         assert len(loads(text).assets) == count
     assert time.process_time() - start < 20
+
+
+def test_an_address_on_two_lines_is_told_with_the_way_out():
+    other = {"sha256": "b" * 64, "key": None}
+    text = as_text([HEADER, line(), line(**other)]) + "\n"
+    with pytest.raises(ManifestError, match=r"line 3: source .* on line 2 already, .*take it off"):
+        loads(text)
+    assert len(loads(as_text([HEADER, line(), line(**other, sources=[])]) + "\n").assets) == 2
