@@ -5,7 +5,7 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,6 +50,7 @@ from mirror.pipeline.hold import (
     still_held,
     suspected,
     waiting,
+    without_answered,
 )
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
@@ -77,7 +78,7 @@ from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.repeats.sketch import Sketches
 from mirror.state import HeldImages, State
-from mirror.urls.address import Address, identity
+from mirror.urls.address import Address
 from mirror.urls.sources import Locator
 
 
@@ -220,16 +221,18 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         taken, left, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
-        originals, damaged = receive(results, todo.requests, findings, progress)
+        received = receive(results, todo.requests, findings, progress)
 
     # Record what came, and hold back what a person has to look at.
-    intake = hold_back(settled, originals, reviews, held.values(), redirects, inventory.doubtful)
+    intake = hold_back(
+        settled, received.originals, reviews, held.values(), redirects, inventory.doubtful
+    )
     findings.extend(intake.findings)
-    redirects = redirects_after(redirects, originals)
+    redirects = redirects_after(redirects, received.originals)
     findings.extend(suspected(images, find_suspects(settled, redirects, reviews)))
-    unproven, doubts = doubt(settled, todo.requests, originals, inventory.doubtful)
-    findings.extend(doubts)
-    findings.extend(waiting(_others(images, todo.addresses), held, settled, reviews))
+    unproven, doubts = doubt(settled, todo.requests, received.originals, inventory.doubtful)
+    unanswered = without_answered(held, received.answered)
+    findings.extend([*doubts, *waiting(images, unanswered, settled, reviews)])
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
@@ -271,14 +274,16 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if manifest.assets or not site.orphans:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
         findings.extend(parts.manifest.save(manifest, site.saved))
-    waiting_images = still_held([*held.values(), *damaged, *intake.held], manifest)
+    waiting_images = still_held(
+        [*unanswered.values(), *received.damaged_images, *intake.held], manifest
+    )
     state.held.save([*waiting_images, *unproven])
-    state.validators.add(todo.addresses, newest_validators(originals))
+    state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
     if not options.paths:  # else other posts show what the shards have
         clear_shards(shards.shards, state)
 
-    counts |= count_downloads(originals, left)
+    counts |= count_downloads(received.originals, left)
     counts |= {"stored": sum(stored.values()), "repeats": count_repeats(images, manifest)}
     if choice.change is not None:
         counts |= choice.change.counts()
@@ -294,12 +299,6 @@ def _report_plan(
     for address in planned:
         progress.event("would-fetch", source=address)
     return planned
-
-
-def _others(images: Iterable[PostImage], addresses: Iterable[Address]) -> Iterator[PostImage]:
-    """Yield the images of other addresses."""
-    identities = set(map(identity, addresses))
-    return (image for image in images if identity(image.located.address) not in identities)
 
 
 def _is_all(_: Sequence[Address]) -> bool:

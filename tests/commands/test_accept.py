@@ -319,3 +319,29 @@ def test_pictures_behind_tokens_stay_apart_and_keep_their_tokens(
     assert reverted.code == 3
     assert reverted.out.count("M107") == 3
     assert (blog.root / "posts" / "post.md").read_text() == rewritten
+
+
+@pytest.mark.parametrize("later", [picture(2), DAMAGED], ids=["another picture", "a damaged one"])
+def test_a_picture_that_its_host_took_back_is_held_back_no_more(blog: Blog, later: bytes) -> None:
+    """Behind a damaged picture, the host is asked about the version before it: not modified."""
+    blog.host.put("a.png", picture(1))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    run(blog, "sync")
+    run(blog, "rewrite")
+    blog.host.put("a.png", later)
+    assert run(blog, "sync", "--refresh").code == 3
+    blog.host.put("a.png", picture(1))
+    assert run(blog, "sync", "--refresh").code == 0
+    assert not findings_of(blog)
+    ended = run(blog, "accept", f"{BUCKET}a.png")
+    assert ended.code == 2
+    assert "nothing is held back" in ended.err
+
+
+def test_a_whole_picture_takes_the_place_of_a_damaged_one_that_was_held_back(blog: Blog) -> None:
+    blog.host.put("a.png", DAMAGED)
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    assert run(blog, "sync").code == 3
+    blog.host.put("a.png", picture(1))
+    assert run(blog, "sync").code == 0
+    assert run(blog, "accept", f"{BUCKET}a.png").code == 2
