@@ -5,10 +5,11 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Self
@@ -57,7 +58,7 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.resolve import ResolvedReferences, find_orphans, images_behind
+from mirror.pipeline.resolve import ResolvedReferences, find_orphans, held_behind, images_behind
 from mirror.pipeline.scan import SiteScan, scan, signatures
 from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
@@ -118,7 +119,7 @@ class _Snapshot:
     """The posts and the manifest as a run finds them.
 
     `images` are those that the posts show from a source, and `mirrored` the number of addresses
-    that lead to the mirror.
+    that lead to the mirror. `held_behind` are images behind those for which a picture is held back.
     """
 
     scanned: SiteScan
@@ -127,6 +128,7 @@ class _Snapshot:
     images: Sequence[PostImage]
     orphans: Sequence[Finding]
     mirrored: int
+    held_behind: Sequence[PostImage] = ()
 
     @classmethod
     def of(
@@ -135,6 +137,7 @@ class _Snapshot:
         loaded: tuple[Manifest, Checksums],
         destinations: Sequence[Destination],
         locator: Locator,
+        held: Collection[HeldImage],
         *,
         refresh: bool,
     ) -> Self:
@@ -145,12 +148,14 @@ class _Snapshot:
             locator, lambda url: resolved.asset_of(url) is not None
         )
         mirrored = 0
+        behind: Sequence[PostImage] = ()
         if refresh:
             images = [*images, *images_behind(resolved, settled, locator, images)]
         else:
             mirrored = resolved.count_mirrored()
+            behind = held_behind(resolved, settled, locator, images, held)
         orphans = find_orphans(resolved, destinations)
-        return cls(scanned, settled, saved, images, orphans, mirrored)
+        return cls(scanned, settled, saved, images, orphans, mirrored, behind)
 
 
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
@@ -163,11 +168,13 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     config, archive, state, locator = parts.config, parts.archive, parts.state, parts.locator
 
     # The posts, and what they show.
+    held = state.held.load()
     site = _Snapshot.of(
         scan(*parts.posts.find(options.paths)),
         parts.manifest.load(),
         parts.destinations,
         locator,
+        held.values(),
         refresh=options.refresh,
     )
     settled, images = site.settled, site.images
@@ -181,7 +188,6 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # What to ask for.
     reviews = load_reviews(config.manifest / REVIEWS)
     redirects, old_redirects = parts.redirects.load()
-    held = state.held.load()
     accepted = _archive_accepted(
         accepted_images(held, settled, reviews), archive, state.held, dry_run=options.dry_run
     )
@@ -232,7 +238,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings.extend(suspected(images, find_suspects(settled, redirects, reviews)))
     unproven, doubts = doubt(settled, todo.requests, received.originals, inventory.doubtful)
     unanswered = without_answered(held, received.answered)
-    findings.extend([*doubts, *waiting(images, unanswered, settled, reviews)])
+    findings.extend(
+        [*doubts, *waiting(chain(images, site.held_behind), unanswered, settled, reviews)]
+    )
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
