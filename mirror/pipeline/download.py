@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TypeAlias
 
 from mirror.archive import Archive, ArchiveError, UnreachableArchiveError, UnreadableError
@@ -22,7 +23,7 @@ from mirror.records import StateError
 from mirror.repeats.reviews import Reviews
 from mirror.state import HeldImages, Journal
 from mirror.store import NotFoundError, StoreError
-from mirror.urls.address import Address
+from mirror.urls.address import Address, identity
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import SourceImage
 
@@ -83,6 +84,32 @@ class DamagedImage:
 
 
 DownloadResult: TypeAlias = Original | NotModified | DamagedImage | Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What came for the requests of a run; `unchanged` are those that `NotModified` answers."""
+
+    originals: Sequence[Original] = ()
+    damaged: Sequence[DamagedImage] = ()
+    unchanged: Sequence[FetchItem] = ()
+
+    @property
+    def answered(self) -> frozenset[str]:
+        """The identities of the addresses whose host sent a picture, or named that of before."""
+        requests = chain(
+            (original.request for original in self.originals),
+            (image.request for image in self.damaged),
+            self.unchanged,
+        )
+        return frozenset(identity(url) for request in requests for url in request.addresses)
+
+    @property
+    def damaged_images(self) -> list[HeldImage]:
+        """The damaged pictures, which wait for a person's decision."""
+        return [
+            HeldImage(url, image.blob) for image in self.damaged for url in image.request.addresses
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,18 +234,18 @@ def receive(
     requests: Sequence[FetchItem],
     findings: FindingLog,
     progress: Progress,
-) -> tuple[list[Original], list[HeldImage]]:
-    """Report each result as it comes; return the originals in the order of `requests`.
+) -> Received:
+    """Report each result as it comes; return them in the order of `requests`.
 
-    Damaged pictures are returned beside them. Only facts wait here for their turn, never bytes, so
-    one slow host holds up nobody else.
+    Only facts wait here for their turn, never bytes, so one slow host holds up nobody else.
     """
     if not requests:
-        return [], []
+        return Received()
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
     originals: list[Original] = []
-    damaged: list[HeldImage] = []
+    damaged: list[DamagedImage] = []
+    unchanged: list[FetchItem] = []
     with closing(results):
         for result in results:
             if isinstance(result, Finding):
@@ -227,7 +254,7 @@ def receive(
             elif isinstance(result, DamagedImage):
                 findings.append(result.finding)
                 progress.advance(failed=1)
-                damaged += (HeldImage(url, result.blob) for url in result.request.addresses)
+                damaged.append(result)
             elif isinstance(result, Original):
                 originals.append(result)
                 progress.advance(size=result.blob.size)
@@ -236,9 +263,11 @@ def receive(
                         "fetched", source=address, sha256=blob.digest.hex, size=blob.size
                     )
             else:
+                unchanged.append(result.request)
                 progress.advance()
     originals.sort(key=lambda original: order[id(original.request)])
-    return originals, sorted(damaged, key=lambda image: image.address)
+    damaged.sort(key=lambda image: order[id(image.request)])
+    return Received(originals, damaged, unchanged)
 
 
 _UNASKABLE = (

@@ -222,6 +222,17 @@ def waiting(
             yield image.places[0].finding(Rule.SOURCE_CHANGED, address, message)
 
 
+def without_answered(
+    held: Mapping[str, HeldImage], answered: Container[str]
+) -> dict[str, HeldImage]:
+    """Return the held images without those of addresses that are `answered`, by identity.
+
+    What a host sends now takes the place of what it sent before: that is held back again, or
+    recorded, or the picture that the manifest has.
+    """
+    return {name: image for name, image in held.items() if name not in answered}
+
+
 def accepted_images(
     held: Mapping[str, HeldImage], manifest: Manifest, reviews: Reviews
 ) -> list[HeldImage]:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import nsmallest
+from itertools import chain
 from operator import attrgetter
 from os import cpu_count
 from pathlib import Path
@@ -27,7 +28,7 @@ from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline.hold import find_suspects, suspected, waiting
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
-from mirror.pipeline.resolve import ResolvedReferences
+from mirror.pipeline.resolve import ResolvedReferences, held_behind
 from mirror.pipeline.scan import HostRow, SiteScan, host_table, scan
 from mirror.pipeline.verify_posts import verify_posts
 from mirror.repeats.evidence import Evidence, Pair
@@ -112,11 +113,13 @@ def make_report(
     redirects, _ = parts.redirects.load()
     resolved = ResolvedReferences(scanned, parts.destinations, manifest)
     images = scanned.source_images(parts.locator, lambda url: resolved.asset_of(url) is not None)
+    held = parts.state.held.load()
+    behind = held_behind(resolved, manifest, parts.locator, images, held.values())
     now = [
         *scanned.findings,
         *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
         *suspected(images, find_suspects(manifest, redirects, reviews)),
-        *waiting(images, parts.state.held.load(), manifest, reviews),
+        *waiting(chain(images, behind), held, manifest, reviews),
     ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, asset_of
 from mirror.manifest import Manifest
-from mirror.model import Asset, Digest, Finding, Reference, Rule
+from mirror.model import Asset, Digest, Finding, HeldImage, Reference, Rule
 from mirror.pipeline.post_images import Place, PostImage
 from mirror.pipeline.scan import SiteScan
 from mirror.posts import Post
-from mirror.urls.address import Url, identity
+from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator
 
 _DIGEST_KEY = re.compile(r"[0-9a-f]{64}\.[a-z]+\Z")  # a key with the digest, as by default
@@ -101,15 +101,43 @@ def images_behind(
 
     Posts that were repointed no longer name these sources.
     """
+    sources = ((asset, url) for asset in manifest.assets.values() for url in asset.sources)
+    yield from _shown_behind(resolved, manifest, locator, images, sources)
+
+
+def held_behind(
+    resolved: Iterable[ResolvedReference],
+    manifest: Manifest,
+    locator: Locator,
+    images: Iterable[PostImage],
+    held: Iterable[HeldImage],
+) -> list[PostImage]:
+    """Return those of `images_behind` for whose address a picture is held back."""
+    addresses = [image.address for image in held]
+    sources = [(asset, url) for url in addresses if (asset := manifest.find(url)) is not None]
+    if not sources:
+        return []
+    shown = {asset.digest for asset, _ in sources}
+    shown |= {manifest.shown_for(asset).digest for asset, _ in sources}
+    entries = (entry for entry in resolved if entry.asset and entry.asset.digest in shown)
+    return [*_shown_behind(entries, manifest, locator, images, sources)]
+
+
+def _shown_behind(
+    resolved: Iterable[ResolvedReference],
+    manifest: Manifest,
+    locator: Locator,
+    images: Iterable[PostImage],
+    sources: Iterable[tuple[Asset, Address]],
+) -> Iterator[PostImage]:
     places: dict[Digest, list[Place]] = {}
     for entry in resolved:
         if entry.asset is not None:
             places.setdefault(entry.asset.digest, []).append(entry.place)
     seen = {identity(image.located.address) for image in images}
-    for asset in manifest.assets.values():
-        where = places.get(asset.digest) or places.get(manifest.shown_for(asset).digest) or []
-        for url in asset.sources if where else ():
-            located = locator.locate(Url(url))
-            if located is not None and identity(located.address) not in seen:
-                seen.add(identity(located.address))
-                yield PostImage(located, tuple(where))
+    for asset, url in sources:
+        where = places.get(asset.digest) or places.get(manifest.shown_for(asset).digest)
+        located = locator.locate(Url(url)) if where else None
+        if where and located is not None and identity(located.address) not in seen:
+            seen.add(identity(located.address))
+            yield PostImage(located, tuple(where))

@@ -59,6 +59,6 @@ def run_shard(
             yield new.result(request)
 
     file.begin(answers)
-    originals, _ = receive(results(), requests, findings, progress)
+    originals = receive(results(), requests, findings, progress).originals
     file.finish(answers)
     return count_downloads(originals, left)

@@ -5,10 +5,11 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Self
@@ -50,13 +51,14 @@ from mirror.pipeline.hold import (
     still_held,
     suspected,
     waiting,
+    without_answered,
 )
 from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.resolve import ResolvedReferences, find_orphans, images_behind
+from mirror.pipeline.resolve import ResolvedReferences, find_orphans, held_behind, images_behind
 from mirror.pipeline.scan import SiteScan, scan, signatures
 from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
@@ -78,7 +80,7 @@ from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.repeats.sketch import Sketches
 from mirror.state import HeldImages, State
-from mirror.urls.address import Address, identity
+from mirror.urls.address import Address
 from mirror.urls.sources import Locator
 
 
@@ -118,7 +120,7 @@ class _Snapshot:
     """The posts and the manifest as a run finds them.
 
     `images` are those that the posts show from a source, and `mirrored` the number of addresses
-    that lead to the mirror.
+    that lead to the mirror. `held_behind` are images behind those for which a picture is held back.
     """
 
     scanned: SiteScan
@@ -127,6 +129,7 @@ class _Snapshot:
     images: Sequence[PostImage]
     orphans: Sequence[Finding]
     mirrored: int
+    held_behind: Sequence[PostImage] = ()
 
     @classmethod
     def of(
@@ -135,6 +138,7 @@ class _Snapshot:
         loaded: tuple[Manifest, Checksums],
         destinations: Sequence[Destination],
         locator: Locator,
+        held: Collection[HeldImage],
         *,
         refresh: bool,
     ) -> Self:
@@ -145,12 +149,14 @@ class _Snapshot:
             locator, lambda url: resolved.asset_of(url) is not None
         )
         mirrored = 0
+        behind: Sequence[PostImage] = ()
         if refresh:
             images = [*images, *images_behind(resolved, settled, locator, images)]
         else:
             mirrored = resolved.count_mirrored()
+            behind = held_behind(resolved, settled, locator, images, held)
         orphans = find_orphans(resolved, destinations)
-        return cls(scanned, settled, saved, images, orphans, mirrored)
+        return cls(scanned, settled, saved, images, orphans, mirrored, behind)
 
 
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
@@ -163,11 +169,13 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     config, archive, state, locator = parts.config, parts.archive, parts.state, parts.locator
 
     # The posts, and what they show.
+    held = state.held.load()
     site = _Snapshot.of(
         scan(*parts.posts.find(options.paths)),
         parts.manifest.load(),
         parts.destinations,
         locator,
+        held.values(),
         refresh=options.refresh,
     )
     settled, images = site.settled, site.images
@@ -181,7 +189,6 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # What to ask for.
     reviews = load_reviews(config.manifest / REVIEWS)
     redirects, old_redirects = parts.redirects.load()
-    held = state.held.load()
     accepted = _archive_accepted(
         accepted_images(held, settled, reviews), archive, state.held, dry_run=options.dry_run
     )
@@ -221,16 +228,20 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         taken, left, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
-        originals, damaged = receive(results, todo.requests, findings, progress)
+        received = receive(results, todo.requests, findings, progress)
 
     # Record what came, and hold back what a person has to look at.
-    intake = hold_back(settled, originals, reviews, held.values(), redirects, inventory.doubtful)
+    intake = hold_back(
+        settled, received.originals, reviews, held.values(), redirects, inventory.doubtful
+    )
     findings.extend(intake.findings)
-    redirects = redirects_after(redirects, originals)
+    redirects = redirects_after(redirects, received.originals)
     findings.extend(suspected(images, find_suspects(settled, redirects, reviews)))
-    unproven, doubts = doubt(settled, todo.requests, originals, inventory.doubtful)
-    findings.extend(doubts)
-    findings.extend(waiting(_others(images, todo.addresses), held, settled, reviews))
+    unproven, doubts = doubt(settled, todo.requests, received.originals, inventory.doubtful)
+    unanswered = without_answered(held, received.answered)
+    findings.extend(
+        [*doubts, *waiting(chain(images, site.held_behind), unanswered, settled, reviews)]
+    )
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
@@ -272,14 +283,16 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if manifest.assets or not site.orphans:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
         findings.extend(parts.manifest.save(manifest, site.saved))
-    waiting_images = still_held([*held.values(), *damaged, *intake.held], manifest)
+    waiting_images = still_held(
+        [*unanswered.values(), *received.damaged_images, *intake.held], manifest
+    )
     state.held.save([*waiting_images, *unproven])
-    state.validators.add(todo.addresses, newest_validators(originals))
+    state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
     if not options.paths:  # else other posts show what the shards have
         clear_shards(shards.shards, state)
 
-    counts |= count_downloads(originals, left)
+    counts |= count_downloads(received.originals, left)
     counts |= {"stored": sum(stored.values()), "repeats": count_repeats(images, manifest)}
     if choice.change is not None:
         counts |= choice.change.counts()
@@ -304,12 +317,6 @@ def _report_plan(
     for address in planned:
         progress.event("would-fetch", source=address)
     return planned
-
-
-def _others(images: Iterable[PostImage], addresses: Iterable[Address]) -> Iterator[PostImage]:
-    """Yield the images of other addresses."""
-    identities = set(map(identity, addresses))
-    return (image for image in images if identity(image.located.address) not in identities)
 
 
 def _is_all(_: Sequence[Address]) -> bool:

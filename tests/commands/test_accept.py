@@ -319,3 +319,68 @@ def test_pictures_behind_tokens_stay_apart_and_keep_their_tokens(
     assert reverted.code == 3
     assert reverted.out.count("M107") == 3
     assert (blog.root / "posts" / "post.md").read_text() == rewritten
+
+
+@pytest.mark.parametrize("later", [picture(2), DAMAGED], ids=["another picture", "a damaged one"])
+def test_a_picture_that_its_host_took_back_is_held_back_no_more(blog: Blog, later: bytes) -> None:
+    """Behind a damaged picture, the host is asked about the version before it: not modified."""
+    blog.host.put("a.png", picture(1))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    run(blog, "sync")
+    run(blog, "rewrite")
+    blog.host.put("a.png", later)
+    assert run(blog, "sync", "--refresh").code == 3
+    blog.host.put("a.png", picture(1))
+    assert run(blog, "sync", "--refresh").code == 0
+    assert not findings_of(blog)
+    ended = run(blog, "accept", f"{BUCKET}a.png")
+    assert ended.code == 2
+    assert "nothing is held back" in ended.err
+
+
+def test_a_whole_picture_takes_the_place_of_a_damaged_one_that_was_held_back(blog: Blog) -> None:
+    blog.host.put("a.png", DAMAGED)
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    assert run(blog, "sync").code == 3
+    blog.host.put("a.png", picture(1))
+    assert run(blog, "sync").code == 0
+    assert run(blog, "accept", f"{BUCKET}a.png").code == 2
+
+
+def test_every_sync_names_what_is_held_back_for_a_repointed_post(changed: Blog) -> None:
+    assert BUCKET not in changed.read("post.md")
+    assert run(changed, "sync", "--refresh").code == 3
+    for _ in range(2):
+        ended = run(changed, "sync")
+        assert ended.code == 3
+        assert ended.out.count("M203") == 1
+        assert f"posts/post.md:1:5 {BUCKET}a.png: another picture" in ended.out
+        assert f"mirror accept {BUCKET}a.png" in ended.out
+        assert len(findings_of(changed)) == 1
+    (changed.root / ".mirror" / "last-sync.jsonl").unlink()
+    assert len(findings_of(changed)) == 1
+    assert run(changed, "accept", f"{BUCKET}a.png").code == 0
+    assert run(changed, "sync").code == 0
+    assert not findings_of(changed)
+
+
+def test_a_picture_that_is_held_back_is_named_while_its_host_sends_nothing(changed: Blog) -> None:
+    run(changed, "sync", "--refresh")
+    changed.host.put("a.png", b"gone")
+    ended = run(changed, "sync", "--refresh")
+    assert ended.code == 3
+    assert ended.out.count("[M202]") == ended.out.count("[M203]") == 1
+    assert run(changed, "accept", f"{BUCKET}a.png").code == 0
+
+
+def test_what_is_held_back_for_one_of_two_addresses_of_a_picture_is_named(blog: Blog) -> None:
+    blog.host.put("a.png", picture(1))
+    blog.host.put("b.png", picture(1))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n\n![]({BUCKET}b.png)\n")
+    run(blog, "sync")
+    run(blog, "rewrite")
+    blog.host.put("b.png", picture(2))
+    assert run(blog, "sync", "--refresh").code == 3
+    ended = run(blog, "sync")
+    assert (ended.code, ended.out.count("M203")) == (3, 1)
+    assert f"{BUCKET}b.png: another picture" in ended.out
