@@ -52,15 +52,24 @@ def _verdict(report: Report) -> Html:
         text = f"{totals.missing:,} of {count_text(totals.images, 'image')} {verb} not mirrored."
     elif grave:
         kind = "bad"
-        text = f"Every image is mirrored, and {count_text(grave, 'finding')} to look at."
+        but = _but_ignored(totals.ignored)
+        text = f"Every image is mirrored{but}, and {count_text(grave, 'finding')} to look at."
     elif not totals.images:
         kind, text = "note", "No image of your sources was found in the posts."
     else:
-        kind, text = "good", "Every image of your sources is mirrored."
+        kind, text = (
+            "good",
+            f"Every image of your sources is mirrored{_but_ignored(totals.ignored)}.",
+        )
     mark = {"good": "✓", "bad": "✗", "note": "!"}[kind]
     return tag(
         "p", tag("span", mark, aria_hidden="true"), tag("span", text), class_=f"verdict {kind}"
     )
+
+
+def _but_ignored(count: int) -> str:
+    verb = "is" if count == 1 else "are"
+    return f", except {count:,} that {verb} ignored, as configured" if count else ""
 
 
 def _contents(report: Report) -> Iterator[tuple[str, str, int | None]]:

@@ -106,6 +106,19 @@ def test_the_page_says_what_there_is_to_say(tree: Any) -> None:
     ("totals", "findings", "says"),
     [
         pytest.param(Totals(images=5), (), "Every image of your sources is mirrored.", id="all"),
+        pytest.param(
+            Totals(images=5, ignored=4),
+            (),
+            "Every image of your sources is mirrored, except 4 that are ignored, as configured.",
+            id="ignored",
+        ),
+        pytest.param(
+            Totals(images=5, ignored=1),
+            (Finding(Rule.NOT_FETCHED, "https://a/b.png", "404"),),
+            "Every image is mirrored, except 1 that is ignored, as configured, and 1 finding to "
+            "look at.",
+            id="ignored, and a finding",
+        ),
         pytest.param(Totals(images=5, missing=2), (), "2 of 5 images are not mirrored.", id="some"),
         pytest.param(Totals(), (), "No image of your sources was found in the posts.", id="none"),
         pytest.param(
