@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -229,9 +229,47 @@ def download(
         fetch.budget.close()
 
 
+@dataclass(frozen=True, slots=True)
+class KnownImages:
+    """The blobs of earlier runs, by identity of their address; `has_mirror` with a destination."""
+
+    blobs: Mapping[str, Blob]
+    archive: Archive
+    has_mirror: bool
+
+    def explain(self, failure: Finding) -> Finding:
+        """Return the failure of a request; for a known image it says that nothing is lost.
+
+        Then nobody is advised to ignore the image. Raise `UnreachableArchiveError`.
+        """
+        blob = self.blobs.get(identity(Address(failure.subject)))
+        if blob is None:
+            return failure
+        if self._keeps(blob):
+            place = "archive and mirror" if self.has_mirror else "the archive"
+            state = f"its picture is safe in {place}"
+        else:
+            state = "its original is not in the archive (`mirror verify --archive` says more)"
+        reason = failure.message.replace(f"; {GONE}", "")
+        return replace(failure, message=f"{state}; {ASKED_AGAIN}{reason}")
+
+    def _keeps(self, blob: Blob) -> bool:
+        try:
+            return self.archive.has(blob)
+        except UnreachableArchiveError:
+            raise
+        except ArchiveError:
+            return False
+
+
+ASKED_AGAIN = "its source was asked again: "
+"""Stands in the message of a failure that concerns a known image, which is none the worse."""
+
+
 def receive(
     results: Results[DownloadResult],
     requests: Sequence[FetchItem],
+    known: KnownImages,
     findings: FindingLog,
     progress: Progress,
 ) -> Received:
@@ -249,10 +287,10 @@ def receive(
     with closing(results):
         for result in results:
             if isinstance(result, Finding):
-                findings.append(result)
+                findings.append(known.explain(result))
                 progress.advance(failed=1)
             elif isinstance(result, DamagedImage):
-                findings.append(result.finding)
+                findings.append(known.explain(result.finding))
                 progress.advance(failed=1)
                 damaged.append(result)
             elif isinstance(result, Original):

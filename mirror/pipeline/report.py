@@ -22,9 +22,10 @@ from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, asset_of
 from mirror.engine import Engine
 from mirror.manifest import Manifest
-from mirror.model import Asset, Digest, Finding, Outcome, Rule, Thumbnail
+from mirror.model import Asset, Digest, Finding, HeldImage, Outcome, Rule, Thumbnail
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pictures.thumbnail import thumbnail
+from mirror.pipeline.download import ASKED_AGAIN
 from mirror.pipeline.hold import find_suspects, suspected, waiting
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
@@ -126,7 +127,7 @@ def make_report(
         made=made,
         totals=totals(scanned, manifest, missing, hosts),
         hosts=hosts,
-        findings=join_findings(last.findings if last else (), now, manifest, reviews),
+        findings=join_findings(last.findings if last else (), now, manifest, held, reviews),
         last_sync=last.ended if last else None,
         groups=[tile_group(group, tiles, reviews) for group in shown_groups],
         groups_left_out=len(groups) - len(shown_groups),
@@ -396,14 +397,18 @@ def totals(
 
 
 def join_findings(
-    last: Iterable[Finding], now: Iterable[Finding], manifest: Manifest, reviews: Reviews
+    last: Iterable[Finding],
+    now: Iterable[Finding],
+    manifest: Manifest,
+    held: Mapping[str, HeldImage],
+    reviews: Reviews,
 ) -> list[Finding]:
     """Return the findings of the last sync that can still be true, then new ones of `now`.
 
     A finding of `now` is left out where the last sync has the same one, or says why it failed to
     take the image.
     """
-    standing = [finding for finding in last if not _is_settled(finding, manifest, reviews)]
+    standing = [finding for finding in last if not _is_settled(finding, manifest, held, reviews)]
     known = {(finding.rule, _topic(finding)) for finding in standing}
     failed = {_topic(finding) for finding in standing if finding.rule.outcome is Outcome.FAILURE}
     return standing + [
@@ -419,17 +424,23 @@ def _topic(finding: Finding) -> str:
     return identity(address) if address else f"{finding.rule.id} {finding.place}"
 
 
-def _is_settled(finding: Finding, manifest: Manifest, reviews: Reviews) -> bool:
-    """Return True for the failure of an image that has been mirrored, or accepted, since."""
+def _is_settled(
+    finding: Finding, manifest: Manifest, held: Mapping[str, HeldImage], reviews: Reviews
+) -> bool:
+    """Return True for the failure of an image that has been mirrored, or accepted, since.
+
+    One that was mirrored before, and could not be fetched again, is neither.
+    """
     address = canonical(finding.subject)
     if address is None or finding.rule.outcome is not Outcome.FAILURE:
         return False
     asset = manifest.find(address)
     if finding.rule in _HELD_BACK:
-        return identity(address) in reviews.accepted
+        pending = held.get(identity(address)) or asset
+        return pending is not None and reviews.accepts(address, pending.blob.digest)
     if finding.rule is Rule.KEY_TAKEN:
         return asset is not None and asset.key is not None
-    return asset is not None
+    return asset is not None and ASKED_AGAIN not in finding.message
 
 
 # --- Growth -----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from mirror.config import Config
 from mirror.engine import Engine, Results
 from mirror.pipeline.answers import Answer
 from mirror.pipeline.collect import CollectedShards
-from mirror.pipeline.download import DownloadResult, count_downloads, receive
+from mirror.pipeline.download import DownloadResult, KnownImages, count_downloads, receive
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.pipeline.shards import Shard, ShardFile
@@ -37,6 +37,7 @@ def run_shard(
     requests: Sequence[FetchItem],
     earlier: CollectedShards,
     answer: AnswerRequests,
+    known: KnownImages,
     findings: FindingLog,
     progress: Progress,
 ) -> dict[str, int]:
@@ -46,19 +47,19 @@ def run_shard(
     archive is not sealed: the sync that takes the shards does that. Raise what `sync` raises.
     """
     answered = [(request, earlier.answers.find(request)) for request in requests]
-    left = [request for request, known in answered if known is None]
+    left = [request for request, answer_before in answered if answer_before is None]
     answers = list(earlier.listed)
 
     def results() -> Results[DownloadResult]:
-        for request, known in answered:
-            if known is not None:
-                yield known.result(request)
+        for request, answer_before in answered:
+            if answer_before is not None:
+                yield answer_before.result(request)
         for request, new in answer(left):
             file.note(new)
             answers.append(new)
             yield new.result(request)
 
     file.begin(answers)
-    originals = receive(results(), requests, findings, progress).originals
+    originals = receive(results(), requests, known, findings, progress).originals
     file.finish(answers)
     return count_downloads(originals, left)

@@ -36,6 +36,7 @@ from mirror.pipeline.download import (
     DownloadResult,
     FetchJob,
     InspectJob,
+    KnownImages,
     count_downloads,
     download,
     newest_validators,
@@ -194,6 +195,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     proof = SourceProof(archive.source_record(), reviews, locator)
     inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, accepted)
+    known = KnownImages(inventory.blobs, archive, bool(parts.destinations))
     shards = earlier_answers(
         config, archive, options.shard, options.collect, refresh=options.refresh
     )
@@ -212,9 +214,16 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         planned = _report_plan(todo.requests, shards.answers, progress)
         return SyncResult(summary(counts, findings, started), findings, planned)
     if options.shard is not None:
-        file = ShardFile.of(config, options.shard, refresh=options.refresh)
         answer = shard_answers(options.shard, engine, config, archive, reviews)
-        counts |= run_shard(file, todo.requests, shards, answer, findings, progress)
+        counts |= run_shard(
+            ShardFile.of(config, options.shard, refresh=options.refresh),
+            todo.requests,
+            shards,
+            answer,
+            known,
+            findings,
+            progress,
+        )
         return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
     # Fetch and inspect, overlapping.
@@ -228,7 +237,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         taken, left, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
-        received = receive(results, todo.requests, findings, progress)
+        received = receive(results, todo.requests, known, findings, progress)
 
     # Record what came, and hold back what a person has to look at.
     intake = hold_back(

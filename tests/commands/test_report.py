@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from support.commands import BUCKET, picture, run
 from support.reports import HOSTILE, NOON, example, parse, png, text_of
-from support.sites import Silent
+from support.sites import Blog, Silent
 from support.slides import deck
 from typer.testing import CliRunner
 
@@ -326,3 +327,88 @@ def test_all_is_there_without_script(browser: Any, address: str) -> None:
     assert tab.page.locator("#tiles li.tile").count() == 2
     assert not tab.page.get_by_role("searchbox").is_visible()
     tab.context.close()
+
+
+# --- What the last sync found of mirrored pictures ------------------------------------------------
+
+
+@pytest.fixture
+def repointed(blog: Blog) -> Blog:
+    """A post whose two pictures are mirrored."""
+    for number, name in enumerate(("a.png", "b.png")):
+        blog.host.put(name, picture(number))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n\n![]({BUCKET}b.png)\n\n![]({BUCKET}a.png)\n")
+    assert run(blog, "sync").code == 0
+    assert run(blog, "rewrite").code == 0
+    return blog
+
+
+def told(blog: Blog) -> list[tuple[Rule, str]]:
+    """Return the rule and the message of each finding that the report shows."""
+    report = make_report(blog.site, Threads(), (), Silent(), NOON)
+    return [(finding.rule, finding.message) for finding in report.findings]
+
+
+def test_a_mirrored_picture_that_is_gone_at_its_source_is_said_to_be_safe(repointed: Blog) -> None:
+    for name in ("a.png", "b.png"):
+        repointed.host.remove(name)
+    ended = run(repointed, "sync", "--refresh")
+    assert ended.code == 3
+    assert ended.out.count("[M201]") == 2
+    assert "its picture is safe in archive and mirror; its source was asked again:" in ended.out
+    assert "HTTP 404" in ended.out
+    assert "(shown 2 times)" in ended.out
+    assert "[[ignore]]" not in ended.out
+    findings = told(repointed)
+    assert [rule for rule, _ in findings] == [Rule.NOT_FETCHED] * 2
+    assert all(message in ended.out for _, message in findings)
+    assert run(repointed, "report").code == 0
+    text = (repointed.root / "mirror-report.html").read_text()
+    assert "Every image is mirrored, and 2 findings to look at." in text
+    assert "Nothing to report" not in text
+    assert run(repointed, "sync").code == 0
+    assert told(repointed) == []
+
+
+def test_a_picture_that_is_gone_everywhere_is_not_said_to_be_safe(repointed: Blog) -> None:
+    repointed.host.remove("a.png")
+    for original in (repointed.root / "archive" / "data").rglob("*.png"):
+        original.unlink()
+    ended = run(repointed, "sync", "--refresh")
+    assert ended.code == 3
+    assert "its original is not in the archive" in ended.out
+    assert "is safe" not in ended.out
+    assert "[[ignore]]" not in ended.out
+
+
+def test_a_picture_that_was_never_fetched_is_still_advised_to_be_ignored(repointed: Blog) -> None:
+    repointed.write("more.md", f"![]({BUCKET}never.png)\n")
+    ended = run(repointed, "sync", "--refresh")
+    assert "if it is known to be gone, list it under [[ignore]]" in ended.out
+    assert "is safe" not in ended.out
+
+
+def test_a_shard_says_as_well_that_a_mirrored_picture_is_safe(repointed: Blog) -> None:
+    repointed.host.remove("a.png")
+    ended = run(repointed, "sync", "--refresh", "--shard", "1/1")
+    assert "its picture is safe in archive and mirror" in ended.out
+    assert "[[ignore]]" not in ended.out
+    taken = run(repointed, "sync", "--refresh")
+    assert taken.out.count("its picture is safe in archive and mirror") == 1
+
+
+def test_a_picture_that_is_held_back_is_shown_until_just_this_one_is_accepted(
+    repointed: Blog,
+) -> None:
+    repointed.host.put("a.png", picture(7))
+    run(repointed, "sync", "--refresh")
+    assert [rule for rule, _ in told(repointed)] == [Rule.SOURCE_CHANGED]
+    assert run(repointed, "accept", f"{BUCKET}a.png").code == 0
+    assert told(repointed) == []
+    assert run(repointed, "sync").code == 0
+    assert run(repointed, "rewrite").code == 0
+    repointed.host.put("a.png", picture(8))
+    assert run(repointed, "sync", "--refresh").code == 3
+    (finding,) = told(repointed)
+    assert finding[0] is Rule.SOURCE_CHANGED
+    assert "the host serves another picture now" in finding[1]
