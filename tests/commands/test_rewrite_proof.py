@@ -101,6 +101,46 @@ def test_sources_that_were_swapped_move_nothing(repointed):
     stays(repointed, "a.png", "b.png")
 
 
+def test_the_way_out_of_an_address_on_two_lines_ends_green(repointed):
+    """Two branches found two pictures at one address, and a merge kept both lines."""
+    a, b = (repointed.asset(name) for name in ("a.png", "b.png"))
+    repointed.host.put("a.png", PICTURES["b.png"])
+    change(repointed, "b.png", sources=sorted(a["sources"] + b["sources"]))
+    ran = run(repointed, "verify", "--posts")
+    assert (ran.code, "take it off the line" in ran.err) == (2, True)
+    path = repointed.root / "manifests" / "images.jsonl"
+    lines = map(json.loads, path.read_text().splitlines())
+    lines = [line | {"sources": []} if line.get("key") == a["key"] else line for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(repointed, "verify", "--posts").code == 0
+    (finding,) = stays(repointed, "a.png", "b.png").findings
+    assert "`mirror rewrite --revert`" in finding.message
+    assert "`mirror sync`" in finding.message
+    for command in (["rewrite", "--revert"], ["sync"], ["rewrite"], ["verify", "--posts"]):
+        assert run(repointed, *command).code == 0, command
+    assert repointed.read("post.md").count(b["key"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        ("a.png", "shows a mirrored address that no line of the manifest names"),
+        ("a.jpg", f"goes on showing picture {digest('a.png')}, which the manifest has"),
+    ],
+)
+def test_a_line_that_is_gone_is_not_said_to_wait_for_sync(blog, lost, says):
+    shown(blog, "a.png", "a.jpg" if lost == "a.jpg" else "b.png")
+    path = blog.root / "manifests" / "images.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    gone = json.dumps(blog.asset(lost)["sources"])
+    path.write_text("".join(line for line in lines if gone not in line))
+    ran = run(blog, "rewrite", "--check")
+    assert f"no line of the manifest has this address any more, and the post {says}" in ran.out
+    assert "not mirrored yet" not in ran.out
+    assert run(blog, "rewrite", "--revert").code == 0
+    assert f"![]({BUCKET}{lost})" in blog.read("post.md")
+
+
 def test_an_edited_line_of_the_memory_moves_nothing(repointed):
     path = repointed.root / "manifests" / "rewrites.jsonl"
     path.write_text(path.read_text().replace(f"{BUCKET}a.png", f"{BUCKET}b.png"))
