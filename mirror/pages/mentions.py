@@ -259,6 +259,15 @@ _STRINGS = {
     **dict.fromkeys((".js", ".mjs"), _SCRIPT_STRING),
 }
 _TAG = re.compile(rb"<[A-Za-z!/]")
+# What stands before the text of an article. Feed readers and searches show it as it is if it has no
+# tag: RSS 2.0, RFC 4287 (Atom) and JSON Feed 1.1. A `content` of JSON may be Markdown for a script.
+_BEFORE_PROSE = re.compile(
+    rb"<(?:[a-z]+:)?(?:description|encoded|content|summary|subtitle|title)(?:\s[^<>]*)?>"
+    rb"\s*(?:<!\[CDATA\[)?\Z"
+    rb"|\"(?:description|content_text|summary|excerpt|title)\"\s*:\s*\"\Z",
+    re.I,
+)
+_BEFORE_PROSE_BYTES = 300
 # A word of a sentence stands before an address that is text, and no `![](`, `src=` or `[name]:`.
 _SENTENCE = re.compile(rb"(?<!\]:)[ \t\r\n]+\Z|[\x80-\xff]\Z")
 _BEFORE_SENTENCE = 100  # bytes
@@ -294,9 +303,17 @@ def _in_string(
     if len(inner) != len(mentions):
         yield from ((mention, Use.ASKED) for mention in mentions)
         return
-    uses = mention_uses(fragment, inner) if _TAG.search(fragment) else _in_words(fragment, inner)
+    is_html = _TAG.search(fragment) is not None or _is_prose(string)
+    uses = mention_uses(fragment, inner) if is_html else _in_words(fragment, inner)
     for mention, (decoded, use) in zip(mentions, uses, strict=True):
         yield mention._replace(url=decoded.url), use
+
+
+def _is_prose(string: re.Match[bytes]) -> bool:
+    """Return True for the text of an article in a feed or a search index."""
+    start = string.start(string.lastgroup or 0)
+    before = string.string[max(0, start - _BEFORE_PROSE_BYTES) : start]
+    return _BEFORE_PROSE.search(before) is not None
 
 
 def _decoded(string: re.Match[bytes]) -> bytes:

@@ -196,6 +196,20 @@ def test_html_in_a_string_counts_as_html(suffix: str, text: str) -> None:
         (".xml", "<image:loc>U</image:loc>", Use.ASKED),
         (".xml", '<enclosure url="U"/>', Use.ASKED),
         (".xml", "<summary>see U</summary>", Use.TEXT),
+        (".xml", "<description>write\n![a](U) </description>", Use.TEXT),
+        (".xml", "<description>![a][1] [1]: U</description>", Use.TEXT),
+        (".xml", '<content type="html">\n<![CDATA[![a](U)]]></content>', Use.TEXT),
+        (".xml", "<content:encoded>url(U)</content:encoded>", Use.TEXT),
+        (".xml", "<description>&amp;lt;img src='U'&amp;gt;</description>", Use.TEXT),
+        (".xml", "<description>&lt;img src='U'&gt;</description>", Use.ASKED),
+        (".xml", "<description/><image:loc>a ![](U)</image:loc>", Use.ASKED),
+        (".xml", '<content src="U"/>', Use.ASKED),
+        (".xml", "<image><title>a</title><url>U</url></image>", Use.ASKED),
+        (".json", '{"summary": "write ![a](U)"}', Use.TEXT),
+        (".json", '{"content_text" : "![a](U)"}', Use.TEXT),
+        (".json", '{"summary": "<p><img src=U></p>"}', Use.ASKED),
+        (".json", '{"summary": "\\u003cimg src=U\\u003e"}', Use.ASKED),
+        (".json", '{"title": "a", "image": "U"}', Use.ASKED),
         (".js", "a = 'see U'", Use.ASKED),
         (".js", "a = /'/; f(\"U\"); b = 'x'", Use.ASKED),
         (".js", "f('<img src=\"U\">')", Use.ASKED),
@@ -206,6 +220,11 @@ def test_html_in_a_string_counts_as_html(suffix: str, text: str) -> None:
 )
 def test_a_string_is_text_where_readers_see_a_sentence(suffix: str, text: str, use: Use) -> None:
     assert {found for _, found in in_strings(suffix, text.replace("U", A))} == {use}
+
+
+def test_text_beside_html_of_a_feed_is_text_and_its_image_is_not() -> None:
+    text = f"<description>![a]({A}) &lt;img src='{A}'/&gt;</description>"
+    assert [use for _, use in in_strings(".xml", text)] == [Use.TEXT, Use.ASKED]
 
 
 @pytest.mark.parametrize("piece", ['\\"', '"', "<![CDATA[", ">", "<a", "'<a", f'"{A} ', f">{A} "])
