@@ -228,5 +228,6 @@ def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:
     return (
         f"stays as it is: it means picture {meant.digest}, the manifest now has {shown.digest} for "
         f"it, and nothing proves that they are one ({reason}). Restore the lines of the manifest; "
-        "if they are one, `mirror dupes --merge` with both records it"
+        "if they are one, `mirror dupes --merge` with both records it; if the second is right, "
+        "`mirror rewrite --revert` goes back to the source, and `mirror sync` asks for it"
     )

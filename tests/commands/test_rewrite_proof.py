@@ -101,6 +101,38 @@ def test_sources_that_were_swapped_move_nothing(repointed):
     stays(repointed, "a.png", "b.png")
 
 
+def test_the_way_out_of_an_address_on_two_lines_ends_green(repointed):
+    """Two branches found two pictures at one address, and a merge kept both lines."""
+    a, b = (repointed.asset(name) for name in ("a.png", "b.png"))
+    repointed.host.put("a.png", PICTURES["b.png"])
+    change(repointed, "b.png", sources=sorted(a["sources"] + b["sources"]))
+    ran = run(repointed, "verify", "--posts")
+    assert (ran.code, "take it off the line" in ran.err) == (2, True)
+    path = repointed.root / "manifests" / "images.jsonl"
+    lines = map(json.loads, path.read_text().splitlines())
+    lines = [line | {"sources": []} if line.get("key") == a["key"] else line for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert run(repointed, "verify", "--posts").code == 0
+    (finding,) = stays(repointed, "a.png", "b.png").findings
+    assert "`mirror rewrite --revert`" in finding.message
+    assert "`mirror sync`" in finding.message
+    for command in (["rewrite", "--revert"], ["sync"], ["rewrite"], ["verify", "--posts"]):
+        assert run(repointed, *command).code == 0, command
+    assert repointed.read("post.md").count(b["key"]) == 2
+
+
+def test_a_mirrored_picture_whose_line_is_gone_is_not_said_to_wait_for_sync(repointed):
+    path = repointed.root / "manifests" / "images.jsonl"
+    key = repointed.asset("a.png")["key"]
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if key not in line))
+    ran = run(repointed, "rewrite", "--check")
+    assert "no line of the manifest has it any more" in ran.out
+    assert "not mirrored yet" not in ran.out
+    assert run(repointed, "rewrite", "--revert").code == 0
+    assert f"![]({BUCKET}a.png)" in repointed.read("post.md")
+
+
 def test_an_edited_line_of_the_memory_moves_nothing(repointed):
     path = repointed.root / "manifests" / "rewrites.jsonl"
     path.write_text(path.read_text().replace(f"{BUCKET}a.png", f"{BUCKET}b.png"))
