@@ -74,7 +74,8 @@ class ByManifest:
     ) -> str | Finding | None:
         current = post.from_root(reference.url)
         url = before or current
-        asset = self._asset_of(url, is_repointed=before is not None)
+        standing = self._standing(current, is_repointed=before is not None)
+        asset = self._asset_of(url, standing, is_repointed=before is not None)
         if asset is None and (links := self._stray_links(post, reference)):
             message = (
                 "stays as it is: it leads to no object, and nothing shows that the post was moved; "
@@ -84,7 +85,6 @@ class ByManifest:
         if not isinstance(asset, Asset):
             return asset
         shown = self.manifest.shown_for(asset)
-        standing = self._standing(current, is_repointed=before is not None)
         problem = None
         if before is not None and standing is None:
             message = (
@@ -143,17 +143,27 @@ class ByManifest:
             return None
         return Finding(rule, str(url), message)
 
-    def _asset_of(self, url: Url, *, is_repointed: bool) -> Asset | Finding | None:
-        """Return the asset that the manifest has for a mirrored URL or a source."""
+    def _asset_of(
+        self, url: Url, standing: Asset | None, *, is_repointed: bool
+    ) -> Asset | Finding | None:
+        """Return the asset that the manifest has for a mirrored URL or a source.
+
+        `standing` is the one that the reference shows now.
+        """
         asset = asset_of(self.destinations, self.manifest, url)
         if asset is not None or (located := self.locator.locate(url)) is None:
             return asset
         if (asset := self.manifest.find(located.address)) is None:
             if is_repointed:
+                shows = (
+                    "shows a mirrored address that no line of the manifest names"
+                    if standing is None
+                    else f"goes on showing picture {standing.digest}, which the manifest has"
+                )
                 message = (
-                    "stays as it is: the post shows its mirrored picture, and no line of the "
-                    "manifest has it any more; bring the line back, or `mirror rewrite --revert` "
-                    "gives the source back"
+                    f"stays as it is: no line of the manifest has this address any more, and the "
+                    f"post {shows}; bring the line back, or `mirror rewrite --revert` gives the "
+                    "source back"
                 )
                 return Finding(Rule.NOT_REPOINTED, str(url), message)
             return self._not_mirrored(located.address)

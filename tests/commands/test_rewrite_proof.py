@@ -121,16 +121,24 @@ def test_the_way_out_of_an_address_on_two_lines_ends_green(repointed):
     assert repointed.read("post.md").count(b["key"]) == 2
 
 
-def test_a_mirrored_picture_whose_line_is_gone_is_not_said_to_wait_for_sync(repointed):
-    path = repointed.root / "manifests" / "images.jsonl"
-    key = repointed.asset("a.png")["key"]
+@pytest.mark.parametrize(
+    ("lost", "says"),
+    [
+        ("a.png", "shows a mirrored address that no line of the manifest names"),
+        ("a.jpg", f"goes on showing picture {digest('a.png')}, which the manifest has"),
+    ],
+)
+def test_a_line_that_is_gone_is_not_said_to_wait_for_sync(blog, lost, says):
+    shown(blog, "a.png", "a.jpg" if lost == "a.jpg" else "b.png")
+    path = blog.root / "manifests" / "images.jsonl"
     lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(line for line in lines if key not in line))
-    ran = run(repointed, "rewrite", "--check")
-    assert "no line of the manifest has it any more" in ran.out
+    gone = json.dumps(blog.asset(lost)["sources"])
+    path.write_text("".join(line for line in lines if gone not in line))
+    ran = run(blog, "rewrite", "--check")
+    assert f"no line of the manifest has this address any more, and the post {says}" in ran.out
     assert "not mirrored yet" not in ran.out
-    assert run(repointed, "rewrite", "--revert").code == 0
-    assert f"![]({BUCKET}a.png)" in repointed.read("post.md")
+    assert run(blog, "rewrite", "--revert").code == 0
+    assert f"![]({BUCKET}{lost})" in blog.read("post.md")
 
 
 def test_an_edited_line_of_the_memory_moves_nothing(repointed):
