@@ -116,7 +116,7 @@ def init(
         say(f"as {public.public_url}, and no site generator known to mirror was found here")
     if public.remark:
         say(public.remark)
-    if (line := _git_line(root)) is not None:
+    for line in _git_lines(root):
         say(line)
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
 
@@ -246,16 +246,22 @@ def _hosts(scanned: SiteScan) -> list[PostHost]:
     ]
 
 
-def _git_line(root: Path) -> str | None:
-    """Return the advice to keep the archive out of git; `None` where that is settled."""
+def _git_lines(root: Path) -> Iterator[str]:
+    """Yield the advice to keep the archive and the index of the folder out of git, if it is new."""
     from mirror.files import read_whole
 
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
-        return None
+        return
+    lines = set[bytes]()
     with suppress(OSError):
-        lines = read_whole(root / ".gitignore", _MAX_BYTES).split()
-        if {b"archive", b"archive/", b"/archive", b"/archive/"} & {*lines}:
-            return None
-    return (
-        "the archive is as large as all images: `echo /archive/ >> .gitignore` keeps it out of git"
-    )
+        lines = {*read_whole(root / ".gitignore", _MAX_BYTES).split()}
+    if lines.isdisjoint({b"archive", b"archive/", b"/archive", b"/archive/"}):
+        yield (
+            "the archive is as large as all images: `echo /archive/ >> .gitignore` keeps it out "
+            "of git"
+        )
+    if lines.isdisjoint({b".mirror", b".mirror/"}):
+        yield (
+            "git cannot merge what mirror notes in .mirror/: `echo .mirror/ >> .gitignore` keeps "
+            "it out"
+        )

@@ -65,9 +65,9 @@ def test_init_writes_the_scheme_that_most_references_spell(text, scheme, tmp_pat
     assert source.match == (f"{scheme}://h.example/",)
 
 
-def test_init_offers_the_line_that_keeps_the_archive_out_of_git(tmp_path):
+@pytest.mark.parametrize("line", ["echo /archive/ >> .gitignore", "echo .mirror/ >> .gitignore"])
+def test_init_offers_the_lines_that_keep_what_it_should_not_have_out_of_git(line, tmp_path):
     (tmp_path / "post.md").write_text("![](https://i.example/a.png)")
-    line = "echo /archive/ >> .gitignore"
     assert line not in mirror("init", cwd=tmp_path)[1]
     (tmp_path / ".git").mkdir()
     (tmp_path / "mirror.toml").unlink()
