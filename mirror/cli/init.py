@@ -75,9 +75,9 @@ def init(
     place, generator = next(iter(find_generators(root)), (root, None))
     paths = paths or _content_folders(place, generator)
     scanned = scan_posts(Config(root, PostSettings(())), paths)
-    hosts = _hosts(scanned)
-    posts = count_text(len(scanned.posts), "post")
+    hosts, with_images = _hosts(scanned)
     if not hosts:
+        posts = count_text(len(scanned.posts), "post")
         say(f"no image with a web address in {posts}; name the folder: `mirror init content/posts`")
         raise typer.Exit(EXIT_USAGE)
     uploads = list(_upload_hosts(albums or [], root))
@@ -97,6 +97,7 @@ def init(
     _write_new(config_path, text)
     for album, name in uploads:
         say(f"{for_log(str(album))} uploads to {name}")
+    posts = count_text(with_images, "post")
     say(f"{posts} with images of {count_text(len(hosts), 'host')}:")
     width = max(len(host.name) for host in hosts)
     for host in (*proposal.sources, *proposal.others):
@@ -225,18 +226,21 @@ def _relative(path: Path, root: Path) -> str:
     return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
 
 
-def _hosts(scanned: SiteScan) -> list[PostHost]:
+def _hosts(scanned: SiteScan) -> tuple[list[PostHost], int]:
+    """Return the hosts of images, and the number of posts that show one of them."""
     from mirror.pipeline.init import PostHost
     from mirror.urls.address import canonical, host_of, identity
 
     images: dict[str, set[str]] = {}
     schemes: Counter[tuple[str, str]] = Counter()
-    for _, reference in scanned.references():
+    posts: set[str] = set()
+    for post, reference in scanned.references():
         if (address := canonical(reference.url.raw)) is not None:
+            posts.add(post.name)
             name = host_of(address)
             images.setdefault(name, set()).add(identity(address))
             schemes[name, reference.url.raw.partition("//")[0].lower()] += 1  # "" is for both
-    return [
+    hosts = [
         PostHost(
             name,
             len(identities),
@@ -244,6 +248,7 @@ def _hosts(scanned: SiteScan) -> list[PostHost]:
         )
         for name, identities in images.items()
     ]
+    return hosts, len(posts)
 
 
 def _git_lines(root: Path) -> Iterator[str]:

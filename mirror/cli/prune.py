@@ -16,6 +16,7 @@ from mirror.cli.common import (
     load,
     one_line,
     open_site,
+    reached_destinations,
     running,
 )
 from mirror.config import ConfigError
@@ -52,7 +53,10 @@ def prune(
     parts = open_site(load(config))
     with running(parts, "prune", as_json=as_json, quiet=quiet, writes=yes) as progress:
         result = run_prune(parts, Threads(), options, progress)
-    finish(result, progress, _prune_lines(result, options), verbose=verbose)
+    lines = _prune_lines(result, options)
+    if parts.destinations and not reached_destinations(parts.config, result.findings):
+        lines = ["no destination could be listed: nothing was deleted"]
+    finish(result, progress, lines, verbose=verbose)
 
 
 def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:

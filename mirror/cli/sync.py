@@ -290,5 +290,5 @@ def _stored_line(
         texts = [f"{count_text(stored[first], 'new object')} in {first}"]
         texts += [f"{stored[name]:,} in {name}" for name in others]
         return f"stored {', '.join(texts)}{repeats}"
-    missing = "could be asked" if settings.destinations else "is configured"
+    missing = "could be used" if settings.destinations else "is configured"
     return f"no destination {missing}{repeats}"

@@ -144,7 +144,7 @@ def refuse_document(body: bytes, endpoint: Endpoint) -> None:
     if document is None:
         return
     remedy = "the host answers errors as if they were pictures, look at the URL in a browser"
-    if not body:
+    if not body.strip():
         remedy = "the object at the host is empty, or the host sends no body for it"
     raise FetchError(
         f"expected a picture, found {document}, sent with HTTP 200 ({len(body)} bytes); {remedy}",

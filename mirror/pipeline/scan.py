@@ -160,23 +160,24 @@ def images_left(
     not_asked: Container[str],
     moved: Callable[[str], Container[Span]] = lambda _: (),
 ) -> int:
-    """Count the references to images of sources, apart from what was `moved` in a post by name.
+    """Count the images of sources that references show, but for what was `moved` in a post by name.
 
     Nor are those counted that `not_asked_for` returned.
     """
-    count = 0
+    images = DistinctTexts()
     name, spans = "", moved("")
     for post, reference in scanned.references():
         if post.name != name:
             name, spans = post.name, moved(post.name)
         image = locator.locate(reference.url)
-        count += (
+        if (
             image is not None
-            and identity(image.address) not in not_asked
+            and (address_identity := identity(image.address)) not in not_asked
             and reference.span not in spans
             and not is_mirrored(destinations, reference.url)
-        )
-    return count
+        ):
+            images.add(address_identity)
+    return images.distinct
 
 
 _FREE = "a rewritten post is free of it"

@@ -46,6 +46,12 @@ def test_init_asks_the_albums_of_upload_tools_which_hosts_are_yours(tmp_path):
     assert source.match == ("https://j.example/",)
 
 
+def test_init_counts_the_posts_that_show_an_image_of_a_host(tmp_path):
+    (tmp_path / "shown.md").write_text("![](https://i.example/a.png) ![](https://i.example/b.png)")
+    (tmp_path / "words.md").write_text("no image, or ![](local.png)")
+    assert "1 post with images of 1 host:" in mirror("init", cwd=tmp_path)[1]
+
+
 @pytest.mark.parametrize(
     ("text", "scheme"),
     [

@@ -409,7 +409,7 @@ STAY = "images of your sources stay where they are: `mirror leftovers` lists the
 def test_rewrite_ends_with_what_stays(blog: Blog) -> None:
     filled(blog, "a.png")
     assert run(blog, "rewrite").out.endswith("goes back to the source URLs\n")
-    blog.write("more.md", f"<{A}>\n\n![]({B})\n\n`{A}`\n")
+    blog.write("more.md", f"<{A}> <{A}>\n\n![]({B})\n\n`{A}`\n")
     assert run(blog, "rewrite").out.endswith(f"2 {STAY}\n")
 
 

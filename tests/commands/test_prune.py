@@ -215,6 +215,22 @@ def test_a_destination_that_is_down_does_not_stop_the_others(
     assert STRAY not in keys(local)
 
 
+def test_what_could_not_be_listed_is_not_counted_as_nothing(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    filled(blog, "a.png")
+    path = blog.root / "mirror.toml"
+    down = '[[destination]]\nname = "down"\nurl = "s3://b"\nendpoint_url = "http://127.0.0.1:9"\n'
+    path.write_text(path.read_text().partition("[[destination]]")[0] + down)
+    stored = run(blog, "sync")
+    assert stored.code == 3
+    assert "no destination could be used" in stored.out
+    ran = run(blog, "prune")
+    assert ran.code == 3
+    assert ran.out.endswith("no destination could be listed: nothing was deleted\n")
+
+
 def test_deleting_takes_the_lock_and_listing_does_not(blog: Blog, local: Store) -> None:
     with blog.site.lock("mirror sync"):
         assert run(blog, "prune", "--max-delete", "1").code == 0

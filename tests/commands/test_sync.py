@@ -165,7 +165,8 @@ def test_a_better_copy_that_comes_later_moves_the_posts_and_no_object(blog):
     [
         pytest.param(None, Rule.NOT_FETCHED, "404", id="missing"),
         pytest.param(b"<html><title>403</title></html>", Rule.NOT_AN_IMAGE, "HTML", id="html"),
-        pytest.param(b"", Rule.NOT_AN_IMAGE, "empty", id="empty"),
+        pytest.param(b"", Rule.NOT_AN_IMAGE, "the object at the host is empty", id="empty"),
+        pytest.param(b" \n", Rule.NOT_AN_IMAGE, "the object at the host is empty", id="blank"),
         pytest.param(DECK[0][:5000], Rule.NOT_AN_IMAGE, "", id="cut short"),
         pytest.param(b"\x89PNG\r\n\x1a\n" + bytes(500), Rule.NOT_AN_IMAGE, "", id="damaged"),
     ],
@@ -409,6 +410,22 @@ def test_a_signature_in_a_post_is_used_and_recorded_nowhere(blog):
     for path in blog.root.rglob("*"):
         if path.is_file() and "posts" not in path.parts:
             assert b"planted" not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize(
+    ("form", "says"),
+    [("![](U)", "a rewritten post is free of it"), ("<U>", "leaves text as it is")],
+)
+def test_a_signature_is_said_to_go_only_where_rewrite_takes_it_out(blog, form, says):
+    blog.configure()
+    fill(blog, a_png=DECK[0])
+    url = f"{BUCKET}a.png?OSSAccessKeyId=LTAIplantedplanted&Signature=planted"
+    blog.write("post.md", form.replace("U", url) + "\n")
+    (finding,) = blog.sync().findings
+    assert finding.rule is Rule.SECRET_IN_POST
+    assert says in finding.message
+    commands.run(blog, "rewrite", "--drop-secrets")
+    assert ("planted" in blog.read("post.md")) == (form == "<U>")
 
 
 def test_a_killed_run_goes_on_from_its_journal(blog):
