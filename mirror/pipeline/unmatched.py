@@ -7,7 +7,7 @@ from itertools import chain
 
 from mirror.model import Asset, Finding, Rule
 from mirror.pipeline.scan import SiteScan
-from mirror.urls.address import Url
+from mirror.urls.address import Url, parse
 from mirror.urls.sources import Locator, Source
 
 
@@ -29,11 +29,15 @@ def unmatched_sources(
         others,
         (Url(address) for asset in assets for address in asset.sources),
     )
+    is_empty = True
     for url in urls:
         if not left:
             return
+        is_empty = is_empty and parse(url.raw) is None
         if (image := locator.locate(url)) is not None:
             left.pop(image.source.name, None)
+    if is_empty:  # a site without an image of any host
+        return
     for source in left.values():
         message = (
             f"no image in the posts and none in the manifest begins with {source.match[0]}; is "

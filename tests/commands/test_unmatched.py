@@ -58,6 +58,8 @@ def test_a_source_whose_images_are_all_repointed_is_matched_by_the_manifest(blog
 
 def test_paths_say_nothing_of_the_other_posts(blog: Blog) -> None:
     blog.write("post.md", "no picture\n")
+    assert "M117" not in run(blog, "sync").out
+    blog.write("other.md", "![](https://other.example/a.png)\n")
     assert "M117" in run(blog, "sync").out
     assert "M117" not in run(blog, "sync", "posts/post.md").out
 
