@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from mirror.model import Digest
-
-_MAX_COUNT = 100_000
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Portion:
     """The `number`-th of `count` parts, counted from 1: `count` runs cover everything."""
+
+    most: ClassVar[int] = 999_999_999
 
     number: int
     count: int
@@ -21,9 +21,9 @@ class Portion:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `2/3`; raise `ValueError`."""
-        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+        match = re.fullmatch(r"([0-9]{1,9})/([0-9]{1,9})", text)
         portion = cls(int(match[1]), int(match[2])) if match else cls(0, 0)
-        if not 1 <= portion.number <= portion.count <= _MAX_COUNT:
+        if not 1 <= portion.number <= portion.count <= cls.most:
             raise ValueError(f"expected a part such as 2/3, the second of three, got {text!r}")
         return portion
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import mirror
 from mirror.archive import Archive
@@ -41,6 +41,7 @@ class Shard(Portion):
     """A portion of all requests."""
 
     __slots__ = ()
+    most: ClassVar[int] = 100_000
 
     @property
     def name(self) -> str:

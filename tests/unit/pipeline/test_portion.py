@@ -8,19 +8,26 @@ from hypothesis import strategies as st
 
 from mirror.model import Digest
 from mirror.pipeline.portion import ALL, Portion, Sample
+from mirror.pipeline.shards import Shard
 
 
-@pytest.mark.parametrize("text", ["1/1", "2/3", "100000/100000"])
+@pytest.mark.parametrize("text", ["1/1", "2/3", "100000/100000", "3/999999999"])
 def test_a_portion_is_read_and_written(text: str) -> None:
     assert str(Portion.parse(text)) == text
 
 
 @pytest.mark.parametrize(
-    "text", ["", "3", "0/3", "4/3", "1/0", "-1/3", "1/2/3", " 1/2", "1/100001", "١/٢"]
+    "text", ["", "3", "0/3", "4/3", "1/0", "-1/3", "1/2/3", " 1/2", "1/1000000000", "١/٢"]
 )
 def test_what_is_no_portion_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected a part such as 2/3"):
         Portion.parse(text)
+
+
+def test_shards_are_no_more_than_a_cluster_has() -> None:
+    assert Shard.parse("100000/100000").count == 100_000
+    with pytest.raises(ValueError, match="expected a part such as 2/3"):
+        Shard.parse("1/100001")
 
 
 @given(
