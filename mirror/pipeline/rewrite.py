@@ -87,13 +87,12 @@ def revert(inputs: RewriteInput, parts: Parts) -> RewriteResult:
     memory, old = _memory_of(parts, inputs.manifest)
     if memory.is_empty:
         parts.manifest.need()
+    looks_mirrored = partial(is_mirrored, parts.destinations)
     changes: list[PostEdit] = []
     for post, data in _read(inputs.scanned.posts, findings):
         snapshot = _snapshot(post, data)
         recalled = memory.recall(snapshot)
-        unknown = list(memory.unknown(snapshot, recalled))
-        findings.extend(unknown)
-        findings.extend(_without_line(post, recalled, unknown, parts.destinations))
+        findings.extend(memory.unknown(snapshot, recalled, looks_mirrored))
         findings.extend(_without_secret(post, recalled))
         recalled = {
             reference: line for reference, line in recalled.items() if not has_hidden(line.source)
@@ -110,29 +109,6 @@ def revert(inputs: RewriteInput, parts: Parts) -> RewriteResult:
         lines = memory.after_revert((change.before, change.after) for change in result.changed)
         _save_memory(parts.rewrites, lines, old)
     return result
-
-
-def _without_line(
-    post: ScannedPost,
-    recalled: Mapping[Reference, Rewrite],
-    unknown: Iterable[Finding],
-    destinations: Sequence[Destination],
-) -> Iterator[Finding]:
-    """Yield a finding for each mirrored address that neither manifest nor memory has a line for."""
-    named = {(finding.line, finding.column) for finding in unknown}
-    for reference in post.references:
-        if (
-            reference.form.is_rewritten
-            and reference not in recalled
-            and (reference.line, reference.column) not in named
-            and is_mirrored(destinations, post.post.from_root(reference.url))
-        ):
-            message = (
-                "stays as it is: it looks mirrored, but no line of manifests/ names it; bring them "
-                "back from version control, or edit it by hand"
-            )
-            place = (post.post.name, reference.line, reference.column)
-            yield Finding(Rule.NOT_REVERTED, str(reference.url), message, *place)
 
 
 def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) -> Iterator[Finding]:

@@ -92,15 +92,32 @@ class Memory:
         return recalled
 
     def unknown(
-        self, post: PostSnapshot, recalled: Mapping[Reference, Rewrite]
+        self,
+        post: PostSnapshot,
+        recalled: Mapping[Reference, Rewrite],
+        looks_mirrored: Callable[[Url], bool] = lambda _: False,
     ) -> Iterator[Finding]:
-        """Yield a finding for each mirrored reference that is not in `recalled`."""
-        for ref, target, _ in self._targets(post):
+        """Yield a finding for each mirrored reference that is not in `recalled`.
+
+        So is one that `looks_mirrored`, though neither memory nor manifest has a line for it.
+        """
+        targets = {ref: target for ref, target, _ in self._targets(post)}
+        for ref in post.references:
+            target = targets.get(ref)
             if ref in recalled:
                 continue
-            sources = sorted({str(Url(source)) for source, _ in self._candidates(target)})
-            known = f"one of {', '.join(sources)}" if sources else "no source is known"
-            message = f"stays as it is: what stood here cannot be told ({known}); edit it by hand"
+            if target is not None:
+                sources = sorted({str(Url(source)) for source, _ in self._candidates(target)})
+                known = f"one of {', '.join(sources)}" if sources else "no source is known"
+                reason = f"what stood here cannot be told ({known}); edit it by hand"
+            elif ref.form.is_rewritten and looks_mirrored(Url(post.target(ref))):
+                reason = (
+                    "it looks mirrored, but no line of manifests/ names it; bring them back from "
+                    "version control, or edit it by hand"
+                )
+            else:
+                continue
+            message = f"stays as it is: {reason}"
             place = (post.name, ref.line, ref.column)
             yield Finding(Rule.NOT_REVERTED, str(ref.url), message, *place)
 
