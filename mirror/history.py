@@ -40,20 +40,19 @@ class Before:
     def read(self, path: Path) -> str:
         """Return the text of a file at that commit; nothing where there was none."""
         # No filter and no driver of `.gitattributes` is run for a blob.
-        return (self._show("cat-file", "blob", path) or b"").decode("utf-8", "replace")
+        return (self._show(path, "cat-file", "blob") or b"").decode("utf-8", "replace")
 
     def names(self, folder: Path) -> set[str]:
         """Return the names in a folder at that commit; nothing where there was none."""
-        tree = self._show("ls-tree", "-z", "--name-only", folder)
+        tree = self._show(folder, "ls-tree", "-z", "--name-only")
         return set(os.fsdecode(tree or b"").split("\0")) - {""}
 
-    def _show(self, *arguments: str | Path) -> bytes | None:
-        *command, path = arguments
-        real = Path(path).parent.resolve() / Path(path).name
-        if not real.is_relative_to(self.root):
+    def _show(self, path: Path, *command: str) -> bytes | None:
+        path = _through_links_above(path)
+        if not path.is_relative_to(self.root):
             return None
-        name = real.relative_to(self.root).as_posix()
-        return _git(self.root, *map(str, command), f"{self.commit}:{'' if name == '.' else name}")
+        name = path.relative_to(self.root).as_posix()
+        return _git(self.root, *command, f"{self.commit}:{'' if name == '.' else name}")
 
 
 def tracked_file(folder: Path) -> Path | None:
@@ -62,7 +61,7 @@ def tracked_file(folder: Path) -> Path | None:
     Letters count as equal in either case, because for some file systems they are. `None` if there
     is none, or if nobody can tell: outside of a repository, or where git cannot read it.
     """
-    folder = folder.parent.resolve() / folder.name
+    folder = _through_links_above(folder)
     root = repository_of(folder.parent)
     place = f":(top,literal,icase){folder.relative_to(root).as_posix()}"
     try:
@@ -71,6 +70,11 @@ def tracked_file(folder: Path) -> Path | None:
         return None
     first, _, _ = (names or b"").partition(b"\0")
     return root / os.fsdecode(first) if first else None
+
+
+def _through_links_above(path: Path) -> Path:
+    """Return the path as git has it: only its last part may be a link."""
+    return path.parent.resolve() / path.name
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

@@ -111,7 +111,9 @@ def sync(
     _need_sources(settings)
     parts = open_site(settings)
     sites = tuple(_sites(collect or ()))
-    for folder in (*([settings.root] if dry_run else []), *sites):  # else the lock asks
+    if dry_run:  # else the lock asks
+        need_own_state(settings.state)
+    for folder in sites:
         need_own_state(folder / settings.state.name)
     options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, scope, part, sites)
     name = part.name if part else ""

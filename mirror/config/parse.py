@@ -31,7 +31,7 @@ from mirror.config.values import (
     MissingConfigError,
     PostSettings,
 )
-from mirror.files import read_named
+from mirror.files import explain, read_named, unspellable
 from mirror.urls.address import canonical, identity
 from mirror.urls.ignore import IgnoreEntry, IgnoreList, is_pattern
 from mirror.urls.redact import without_secrets
@@ -80,10 +80,7 @@ def load_config(path: Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeEncodeError as error:
-        raise ConfigError(
-            f"{path}: {error.object!r} cannot be a file name in the encoding of this system, "
-            f"{error.encoding}; set LC_ALL=C.UTF-8"
-        ) from error
+        raise ConfigError(f"{path}: {explain(unspellable(error))}") from error
     return config
 
 

@@ -16,6 +16,7 @@ from mirror.files.errors import (
     OutsideError,
     TooLargeError,
     explain,
+    unspellable,
 )
 from mirror.files.links import escaping_link, repository_of
 from mirror.files.lock import Lock
@@ -52,5 +53,6 @@ __all__ = [
     "read_whole",
     "repository_of",
     "sweep",
+    "unspellable",
     "write_whole",
 ]

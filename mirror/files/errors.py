@@ -24,6 +24,12 @@ class TooLargeError(OSError):
         super().__init__(errno.EFBIG, f"has more than {max_bytes:,} bytes", name)
 
 
+def unspellable(error: UnicodeEncodeError) -> OutsideError:
+    """Return the error for a name that the encoding of file names lacks a character of."""
+    message = f"cannot be a file name in the encoding of this system, {error.encoding}"
+    return OutsideError(errno.EILSEQ, message, error.object)
+
+
 class HeldError(Exception):
     """Another run holds the lock."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import BinaryIO
 
-from mirror.files.errors import OutsideError
+from mirror.files.errors import OutsideError, unspellable
 from mirror.files.platform import Checksum, Folder, current_platform
 
 
@@ -123,8 +123,7 @@ class Tree:
         try:
             os.fsencode(name)
         except UnicodeEncodeError as error:
-            message = f"cannot be a file name in the encoding of this system, {error.encoding}"
-            raise OutsideError(errno.EILSEQ, message, name) from error
+            raise unspellable(error) from error
         with self._folder(parents, make=make) as folder:
             yield folder, last
 
