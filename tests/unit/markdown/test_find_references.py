@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from support import pathological
+from support.growth import assert_linear
 
 from mirror.markdown import find_references
 from mirror.model import Form, Rule
@@ -147,22 +147,9 @@ SLOW = [
 def test_time_grows_with_the_length_within_a_pattern(
     post: str, before: str, repeated: str, after: str
 ) -> None:
-    """Four times the length takes four times the processor's time, or 16 times where it is squared.
-
-    Calls cannot show it: a search by one regular expression is one call. 8 separates the two, and
-    10 ms hide the clock's grain.
-    """
-
-    def seconds(count: int) -> float:
-        data = (before + repeated * count + after).encode()
-        times = []
-        for _ in range(3):
-            start = time.process_time()
-            find_references(data, post)
-            times.append(time.process_time() - start)
-        return min(times)
-
-    assert seconds(40_000) < 8 * (seconds(10_000) + 0.01)
+    assert_linear(
+        lambda count: find_references((before + repeated * count + after).encode(), post), 5_000
+    )
 
 
 LARGE = """
