@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -31,7 +31,6 @@ from mirror.cli.common import (
 from mirror.config import CONFIG_NAME, Config, ConfigError
 from mirror.console import for_log
 from mirror.model import Finding, Rule
-from mirror.repeats import Scope
 
 if TYPE_CHECKING:
     from mirror.engine import Engine
@@ -60,13 +59,13 @@ def sync(
         ),
     ] = None,
     scope: Annotated[
-        Scope,
+        Literal["all", "source"],
         typer.Option(
             "--scope",
             help="Look for repeats among all pictures, or within each source. A later run with "
             "`all` makes up for it.",
         ),
-    ] = Scope.ALL,
+    ] = "all",
     shard: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +103,7 @@ def sync(
     """Back up: fetch new images, keep the originals, store them in every destination."""
     from mirror.pipeline.sync import SyncOptions
     from mirror.pipeline.sync import sync as run_sync
+    from mirror.repeats import Scope
     from mirror.state import need_own_state
 
     part = _part(shard, collect, engine, scheduler)
@@ -115,7 +115,7 @@ def sync(
         need_own_state(settings.state)
     for folder in sites:
         need_own_state(folder / settings.state.name)
-    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, scope, part, sites)
+    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, Scope(scope), part, sites)
     name = part.name if part else ""
     with (
         running(parts, "sync", as_json=as_json, quiet=quiet, writes=not dry_run, shard=name) as log,

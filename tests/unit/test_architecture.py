@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,3 +115,14 @@ def test_a_third_party_is_used_in_one_room() -> None:
             if library != "mirror" and library not in sys.stdlib_module_names:
                 rooms.setdefault(library, set()).add(room)
     assert {library: used for library, used in rooms.items() if len(used) > 1} == SHARED
+
+
+def test_a_command_loads_a_part_only_when_it_runs() -> None:
+    """`--help` and a mistake in an option are answered without what commands work with."""
+    code = (
+        "import sys, mirror.cli; print(*{m.split('.')[1] for m in sys.modules if 'mirror.' in m})"
+    )
+    rooms = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = PARTS & {*rooms.stdout.split()}
+    assert loaded == {"config"}
+    assert "pipeline" not in rooms.stdout
