@@ -31,6 +31,8 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(("AWS_", "CI", "GITHUB_", "MIRROR_")) and not name.startswith(kept):
             del os.environ[name]
+    # Hundreds of processes would compile the program anew, and every worker the tests.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ |= {
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -932,7 +932,7 @@ def test_a_scheduled_pipeline_keeps_the_page(fresh: Site) -> None:
 
 
 def test_a_commit_that_shows_an_image_nobody_mirrored_is_stopped(
-    quick: Fresh, published: Path, index: None, monkeypatch: pytest.MonkeyPatch
+    quick: Fresh, published: Path, index: None
 ) -> None:
     """By pre-commit itself, which installs the hooks as it does for everybody."""
     program = Path(sys.executable).parent / "pre-commit"
@@ -945,8 +945,10 @@ def test_a_commit_that_shows_an_image_nobody_mirrored_is_stopped(
     quick.write(".pre-commit-config.yaml", text)
     quick.commit()
     home = quick.folder / "pre-commit"
-    monkeypatch.setenv("PRE_COMMIT_HOME", str(home))
-    subprocess.run([program, "install", "--install-hooks"], cwd=quick.root, check=True)
+    environment = clean_environment() | {"PRE_COMMIT_HOME": str(home)}
+    subprocess.run(
+        [program, "install", "--install-hooks"], cwd=quick.root, env=environment, check=True
+    )
     before = git(quick.root, "rev-parse", "HEAD")
 
     def commit(*names: str) -> tuple[bool, str]:
@@ -957,7 +959,7 @@ def test_a_commit_that_shows_an_image_nobody_mirrored_is_stopped(
         done = subprocess.run(
             [*command, "--message=Something new"],
             cwd=quick.root,
-            env=clean_environment() | {"PRE_COMMIT_HOME": str(home)},
+            env=environment,
             check=False,
             capture_output=True,
             text=True,

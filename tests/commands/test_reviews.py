@@ -6,6 +6,7 @@ import json
 
 import pytest
 from support import slides
+from support.lazy import Lazy
 from typer.testing import CliRunner
 
 from mirror.cli import app
@@ -15,13 +16,15 @@ from mirror.repeats.groups import find_groups
 
 ONE, TWO = (page.draw() for page in slides.deck(2))
 # Nothing but a person would take the larger ones for the slides.
-PICTURES = {
-    "one.png": slides.encode(ONE),
-    "one.jpg": slides.encode(ONE, "JPEG", quality=70),
-    "two.png": slides.encode(TWO),
-    "two.jpg": slides.encode(TWO, "JPEG", quality=70),
-    "large.png": slides.encode(slides.deck(3)[2].draw().resize((2560, 1440))),
-}
+PICTURES = Lazy(
+    {
+        "one.png": lambda: slides.encode(ONE),
+        "one.jpg": lambda: slides.encode(ONE, "JPEG", quality=70),
+        "two.png": lambda: slides.encode(TWO),
+        "two.jpg": lambda: slides.encode(TWO, "JPEG", quality=70),
+        "large.png": lambda: slides.encode(slides.deck(3)[2].draw().resize((2560, 1440))),
+    }
+)
 
 
 @pytest.fixture

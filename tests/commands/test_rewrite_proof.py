@@ -9,6 +9,7 @@ from hashlib import sha256
 import pytest
 from support import slides
 from support.commands import run
+from support.lazy import Lazy
 from support.sites import BUCKET
 
 from mirror.model import Rule
@@ -16,13 +17,15 @@ from mirror.repeats import RULE
 from mirror.repeats import compare as comparing
 
 PAGES = [page.draw() for page in slides.deck(3)]
-PICTURES = {
-    "a.png": slides.encode(PAGES[0]),
-    "a.jpg": slides.encode(PAGES[0], "JPEG", quality=75),
-    "large.png": slides.encode(PAGES[0].resize((1920, 1080))),
-    "twice.png": slides.encode(PAGES[0].resize((2560, 1440))),
-    "b.png": slides.encode(PAGES[1]),
-}
+PICTURES = Lazy(
+    {
+        "a.png": lambda: slides.encode(PAGES[0]),
+        "a.jpg": lambda: slides.encode(PAGES[0], "JPEG", quality=75),
+        "large.png": lambda: slides.encode(PAGES[0].resize((1920, 1080))),
+        "twice.png": lambda: slides.encode(PAGES[0].resize((2560, 1440))),
+        "b.png": lambda: slides.encode(PAGES[1]),
+    }
+)
 
 
 @pytest.fixture

@@ -98,6 +98,8 @@ class _Images(_Parser):
 
 def images(page: str) -> list[str]:
     """`src` of every picture a page shows, outside of code, in order."""
+    if "<img" not in page.lower():  # the parser is slow
+        return []
     parser = _Images()
     parser.feed(page)
     parser.close()
@@ -221,7 +223,7 @@ def _spelling(text: str, at: int, new: str) -> int:
             break
         written = text[at : at + length]
         unescaped = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", written)
-        readings = (written, html.unescape(written), html.unescape(unescaped))
+        readings = {written, html.unescape(written), html.unescape(unescaped)}
         if new in map(target, readings):
             best = length
     return best

@@ -43,8 +43,8 @@ def clean_environment() -> dict[str, str]:
     kept = {name: text for name, text in os.environ.items() if not f"{name}_".startswith(prefixes)}
     nobodys = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     # A store that does not answer once does not answer.
-    # What pip installs is compiled where it is used.
-    return kept | nobodys | {"AWS_MAX_ATTEMPTS": "1", "PIP_NO_COMPILE": "1"}
+    # What pip installs is compiled where it is used. (`PIP_NO_COMPILE=1` would have pip compile.)
+    return kept | nobodys | {"AWS_MAX_ATTEMPTS": "1", "PIP_COMPILE": "0"}
 
 
 def tools(folder: Path) -> Path:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from threading import Thread
@@ -60,7 +61,7 @@ class Server:
 
     def client(self) -> Any:
         """Return a plain client, to check or change objects without the store."""
-        return Session().create_client(
+        return _session().create_client(
             "s3",
             endpoint_url=self.endpoint_url,
             region_name="us-east-1",
@@ -68,6 +69,12 @@ class Server:
             aws_secret_access_key=self.secret_key,
             verify=str(self.ca) if self.ca else None,
         )
+
+
+@cache
+def _session() -> Session:
+    """The session of all plain clients: to make one reads a megabyte of JSON."""
+    return Session()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
+from support.lazy import Lazy
 from support.slides import deck, encode, turned, with_digit_changed
 
 from mirror.pictures import DecodingBudget
@@ -17,30 +18,36 @@ from mirror.repeats.statistics import Statistics, measure, measure_rows, planes
 PAGE = next(slide for slide in deck(6) if slide.table)
 SLIDE, OTHER = PAGE.draw(), with_digit_changed(PAGE).draw()
 HALF = Image.Resampling.LANCZOS
-PAIRS = {
-    "JPEG": (encode(SLIDE), encode(OTHER, "JPEG", quality=88)),
-    "two JPEGs": (encode(SLIDE, "JPEG", quality=95), encode(OTHER, "JPEG", quality=80)),
-    "second JPEG": (
-        encode(SLIDE),
-        encode(Side(encode(OTHER, "JPEG", quality=75)).rgb, "JPEG", quality=88),
-    ),
-    "turned": (encode(SLIDE), turned(OTHER)),
-    "AVIF": (encode(SLIDE), encode(OTHER, "AVIF", quality=70)),
-    "WebP": (encode(SLIDE), encode(OTHER, "WEBP", quality=80)),
-    "half": (encode(SLIDE), encode(OTHER.resize((640, 360), HALF), "JPEG", quality=85)),
-    "twice": (encode(SLIDE), encode(OTHER.resize((2560, 1440), HALF))),
-    "odd height": (
-        encode(SLIDE.crop((0, 0, 1279, 711))),
-        turned(OTHER.crop((0, 0, 1279, 711))),
-    ),
-}
-COPIES = {
-    "JPEG": encode(SLIDE, "JPEG", quality=88),
-    "second JPEG": encode(Side(encode(SLIDE, "JPEG", quality=75)).rgb, "JPEG", quality=88),
-    "turned": turned(SLIDE),
-    "half": encode(SLIDE.resize((640, 360), HALF), "JPEG", quality=85),
-    "twice": encode(SLIDE.resize((2560, 1440), HALF)),
-}
+PAIRS = Lazy(
+    {
+        "JPEG": lambda: (encode(SLIDE), encode(OTHER, "JPEG", quality=88)),
+        "two JPEGs": lambda: (encode(SLIDE, "JPEG", quality=95), encode(OTHER, "JPEG", quality=80)),
+        "second JPEG": lambda: (
+            encode(SLIDE),
+            encode(Side(encode(OTHER, "JPEG", quality=75)).rgb, "JPEG", quality=88),
+        ),
+        "turned": lambda: (encode(SLIDE), turned(OTHER)),
+        "AVIF": lambda: (encode(SLIDE), encode(OTHER, "AVIF", quality=70)),
+        "WebP": lambda: (encode(SLIDE), encode(OTHER, "WEBP", quality=80)),
+        "half": lambda: (encode(SLIDE), encode(OTHER.resize((640, 360), HALF), "JPEG", quality=85)),
+        "twice": lambda: (encode(SLIDE), encode(OTHER.resize((2560, 1440), HALF))),
+        "odd height": lambda: (
+            encode(SLIDE.crop((0, 0, 1279, 711))),
+            turned(OTHER.crop((0, 0, 1279, 711))),
+        ),
+    }
+)
+COPIES = Lazy(
+    {
+        "JPEG": lambda: encode(SLIDE, "JPEG", quality=88),
+        "second JPEG": lambda: encode(
+            Side(encode(SLIDE, "JPEG", quality=75)).rgb, "JPEG", quality=88
+        ),
+        "turned": lambda: turned(SLIDE),
+        "half": lambda: encode(SLIDE.resize((640, 360), HALF), "JPEG", quality=85),
+        "twice": lambda: encode(SLIDE.resize((2560, 1440), HALF)),
+    }
+)
 
 
 def without_bands(first: bytes, second: bytes, monkeypatch: pytest.MonkeyPatch) -> Evidence:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
+from support.lazy import Lazy
 from support.slides import deck, encode, turned, with_digit_changed
 
 from mirror.pictures.decode import components
@@ -36,34 +37,38 @@ def twice(image: Image.Image, first: int = 75) -> bytes:
     return jpeg(Side(jpeg(image, first)).rgb)
 
 
-REFUSED = {
-    "digit": (encode(SLIDE), jpeg(OTHER)),
-    "number": (encode(numbered(19)), jpeg(numbered(22))),
-    "number at an odd edge": (
-        encode(numbered(19, (1271, 709))),
-        jpeg(numbered(22, (1271, 709))),
-    ),
-    "whole chroma": (encode(numbered(19)), jpeg(numbered(22), subsampling=0)),
-    "coarse": (encode(numbered(19)), jpeg(numbered(22), 40)),
-    "palette": (encode(numbered(19).quantize(64)), jpeg(numbered(22))),
-    "two JPEGs": (jpeg(numbered(19), 95), jpeg(numbered(22), 80)),
-    "second JPEG": (encode(numbered(19)), twice(numbered(22))),
-    "turned": (encode(numbered(19)), turned(numbered(22))),
-    "grey": (encode(numbered(19)), jpeg(numbered(22).convert("L"))),
-    "upper left number": (
-        encode(numbered(19).transpose(Image.Transpose.ROTATE_180)),
-        jpeg(numbered(22).transpose(Image.Transpose.ROTATE_180)),
-    ),
-}
-MERGED = {
-    "JPEG": (encode(SLIDE), jpeg(SLIDE)),
-    "coarse": (encode(SLIDE), jpeg(SLIDE, 40)),
-    "whole chroma": (encode(SLIDE), jpeg(SLIDE, subsampling=0)),
-    "second JPEG": (encode(SLIDE), twice(SLIDE)),
-    "coarse second JPEG": (encode(SLIDE), twice(SLIDE, 60)),
-    "odd edge": (encode(numbered(7, (1271, 709))), jpeg(numbered(7, (1271, 709)))),
-    "JPEG of a JPEG": (jpeg(SLIDE, 95), jpeg(Side(jpeg(SLIDE, 95)).rgb, 80)),
-}
+REFUSED = Lazy(
+    {
+        "digit": lambda: (encode(SLIDE), jpeg(OTHER)),
+        "number": lambda: (encode(numbered(19)), jpeg(numbered(22))),
+        "number at an odd edge": lambda: (
+            encode(numbered(19, (1271, 709))),
+            jpeg(numbered(22, (1271, 709))),
+        ),
+        "whole chroma": lambda: (encode(numbered(19)), jpeg(numbered(22), subsampling=0)),
+        "coarse": lambda: (encode(numbered(19)), jpeg(numbered(22), 40)),
+        "palette": lambda: (encode(numbered(19).quantize(64)), jpeg(numbered(22))),
+        "two JPEGs": lambda: (jpeg(numbered(19), 95), jpeg(numbered(22), 80)),
+        "second JPEG": lambda: (encode(numbered(19)), twice(numbered(22))),
+        "turned": lambda: (encode(numbered(19)), turned(numbered(22))),
+        "grey": lambda: (encode(numbered(19)), jpeg(numbered(22).convert("L"))),
+        "upper left number": lambda: (
+            encode(numbered(19).transpose(Image.Transpose.ROTATE_180)),
+            jpeg(numbered(22).transpose(Image.Transpose.ROTATE_180)),
+        ),
+    }
+)
+MERGED = Lazy(
+    {
+        "JPEG": lambda: (encode(SLIDE), jpeg(SLIDE)),
+        "coarse": lambda: (encode(SLIDE), jpeg(SLIDE, 40)),
+        "whole chroma": lambda: (encode(SLIDE), jpeg(SLIDE, subsampling=0)),
+        "second JPEG": lambda: (encode(SLIDE), twice(SLIDE)),
+        "coarse second JPEG": lambda: (encode(SLIDE), twice(SLIDE, 60)),
+        "odd edge": lambda: (encode(numbered(7, (1271, 709))), jpeg(numbered(7, (1271, 709)))),
+        "JPEG of a JPEG": lambda: (jpeg(SLIDE, 95), jpeg(Side(jpeg(SLIDE, 95)).rgb, 80)),
+    }
+)
 
 
 def without_excerpts(first: bytes, second: bytes, monkeypatch: pytest.MonkeyPatch) -> Evidence:

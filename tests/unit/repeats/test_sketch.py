@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.lazy import Lazy
 from support.slides import THEMES, animation, builds, deck, encode, turned, with_digit_changed
 
 from mirror.model import Digest
@@ -24,27 +26,29 @@ SLIDE = TABLE.draw()
 HOLE = SLIDE.convert("RGBA")
 HOLE.putpixel((9, 9), (255, 255, 255, 0))
 TWICE = SLIDE.resize((2560, 1440), Image.Resampling.BILINEAR)
-PICTURES: dict[str, bytes] = {
-    "slide": encode(SLIDE),
-    "slide again": encode(SLIDE, compress_level=1),
-    "JPEG": encode(SLIDE, "JPEG", quality=88),
-    "turned": turned(SLIDE),
-    "WebP": encode(SLIDE, "WEBP", quality=80),
-    "lossless WebP": encode(SLIDE, "WEBP", lossless=True),
-    "palette": encode(SLIDE.quantize(64)),
-    "grey": encode(SLIDE.convert("L")),
-    "twice": encode(TWICE),
-    "three quarters": encode(SLIDE.resize((960, 540)), "JPEG", quality=85),
-    "hole": encode(HOLE),
-    "digit": encode(with_digit_changed(TABLE).draw()),
-    "digit, JPEG": encode(with_digit_changed(TABLE).draw(), "JPEG", quality=88),
-    "bullets": encode(BULLETS.draw()),
-    "build": encode(next(builds(BULLETS)).draw()),
-    "build, JPEG": encode(next(builds(BULLETS)).draw(), "JPEG", quality=88),
-    "blank": encode(Image.new("RGB", SLIDE.size, "white")),
-    "animation": animation([SLIDE, OTHERS[0]]),
-    "other animation": animation([SLIDE, OTHERS[1]]),
-}
+PICTURES = Lazy(
+    {
+        "slide": lambda: encode(SLIDE),
+        "slide again": lambda: encode(SLIDE, compress_level=1),
+        "JPEG": lambda: encode(SLIDE, "JPEG", quality=88),
+        "turned": lambda: turned(SLIDE),
+        "WebP": lambda: encode(SLIDE, "WEBP", quality=80),
+        "lossless WebP": lambda: encode(SLIDE, "WEBP", lossless=True),
+        "palette": lambda: encode(SLIDE.quantize(64)),
+        "grey": lambda: encode(SLIDE.convert("L")),
+        "twice": lambda: encode(TWICE),
+        "three quarters": lambda: encode(SLIDE.resize((960, 540)), "JPEG", quality=85),
+        "hole": lambda: encode(HOLE),
+        "digit": lambda: encode(with_digit_changed(TABLE).draw()),
+        "digit, JPEG": lambda: encode(with_digit_changed(TABLE).draw(), "JPEG", quality=88),
+        "bullets": lambda: encode(BULLETS.draw()),
+        "build": lambda: encode(next(builds(BULLETS)).draw()),
+        "build, JPEG": lambda: encode(next(builds(BULLETS)).draw(), "JPEG", quality=88),
+        "blank": lambda: encode(Image.new("RGB", SLIDE.size, "white")),
+        "animation": lambda: animation([SLIDE, OTHERS[0]]),
+        "other animation": lambda: animation([SLIDE, OTHERS[1]]),
+    }
+)
 
 
 def watched(data: bytes) -> tuple[Digest, Sketch]:
@@ -55,18 +59,22 @@ def watched(data: bytes) -> tuple[Digest, Sketch]:
     return digest, sketch
 
 
-WATCHED = {name: watched(data) for name, data in PICTURES.items()}
+@cache
+def sketch_of(name: str) -> tuple[Digest, Sketch]:
+    return watched(PICTURES[name])
+
+
 PAIRS = list(combinations(PICTURES, 2))
 
 
 def sketched(one: str, other: str, distance: int) -> Evidence | None:
-    (first, sketch), (second, other_sketch) = WATCHED[one], WATCHED[other]
+    (first, sketch), (second, other_sketch) = sketch_of(one), sketch_of(other)
     return refuse(Pair.of(first, second), sketch, other_sketch, distance)
 
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_inspection_keeps_the_sketch_that_a_comparison_makes(name):
-    assert WATCHED[name][1] == Side(PICTURES[name]).sketch
+    assert sketch_of(name)[1] == Side(PICTURES[name]).sketch
 
 
 @pytest.mark.parametrize("distance", [0, 4])
@@ -106,7 +114,7 @@ def test_a_side_serves_all_pairs_of_its_picture():
     """What one comparison leaves in a side changes no later one."""
     names = ("slide", "JPEG", "turned", "slide again", "digit", "hole", "animation")
     sides = {name: Side(PICTURES[name]) for name in names}
-    kept = {name: Side(PICTURES[name], sketch=WATCHED[name][1]) for name in names}
+    kept = {name: Side(PICTURES[name], sketch=sketch_of(name)[1]) for name in names}
     for one, other in combinations(names, 2):
         for distance in (0, 4):
             fresh = compare(PICTURES[one], PICTURES[other], distance)
@@ -115,7 +123,7 @@ def test_a_side_serves_all_pairs_of_its_picture():
 
 
 def test_sketches_and_sides_take_no_more_memory_than_they_may():
-    sketch = WATCHED["slide"][1]
+    sketch = sketch_of("slide")[1]
     sketches = Sketches(max_bytes=3 * sketch.byte_count)
     digests = [Digest(f"{number:064x}") for number in range(5)]
     for each in digests:
