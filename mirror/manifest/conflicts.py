@@ -92,7 +92,9 @@ def unite_lines(
                 raise line_error(
                     place,
                     f"source {url} is on {shown} already, with another picture; take it off the "
-                    'line whose picture the posts shall not show (`"sources": []` is fine there)',
+                    'line whose picture new posts shall not show (`"sources": []` is fine there), '
+                    "and put it under `former_sources` at the end of that line if the posts that "
+                    "show the picture are to stay",
                 )
         if asset.key is not None and (owner := keys.setdefault(asset.key, digest)) != digest:
             shown = _seen(lines[owner], place)

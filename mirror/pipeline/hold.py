@@ -207,8 +207,7 @@ def waiting(
     """Yield a finding for each image of the posts whose new picture waits since an earlier run."""
     if not held:
         return
-    for image in images:
-        address = image.located.address
+    for image, address in ((each, url) for each in images for url in each.addresses):
         if (new := held.get(identity(address))) is None:
             continue
         before = manifest.find(address)
@@ -248,6 +247,26 @@ def still_held(images: Iterable[HeldImage], manifest: Manifest) -> list[HeldImag
     """Return the last held image of each address, without those that are recorded by now."""
     last: dict[str, HeldImage] = {identity(image.address): image for image in images}
     return [image for image in last.values() if not _is_recorded(manifest, image)]
+
+
+def still_shown(
+    held: Iterable[HeldImage], images: Iterable[PostImage], manifest: Manifest
+) -> Iterator[HeldImage | Finding]:
+    """Yield the held images of the addresses that posts show, and a finding in place of each other.
+
+    `images` are those that the posts show, and the `held_behind` of mirrored addresses.
+    """
+    shown = {identity(address) for image in images for address in image.addresses}
+    for image in held:
+        if identity(image.address) in shown:
+            yield image
+            continue
+        again = "`mirror sync --refresh`" if manifest.find(image.address) else "`mirror sync`"
+        message = (
+            f"no post shows it any more, so picture {image.blob.digest}, which was held back for "
+            f"it, waits for no decision; if a post shows it again, {again} asks its host"
+        )
+        yield Finding(Rule.HELD_NOT_SHOWN, image.address, message)
 
 
 def _is_recorded(manifest: Manifest, image: HeldImage) -> bool:

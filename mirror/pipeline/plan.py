@@ -248,8 +248,7 @@ def plan(
 
 def unused_entries(ignored: IgnoreList, images: Iterable[PostImage]) -> Iterator[Finding]:
     """Yield a warning for each entry of `[[ignore]]` that matches none of `images`."""
-    located = chain.from_iterable((image.located, image.located.original) for image in images)
-    for entry in ignored.unused(each.address for each in located if each is not None):
+    for entry in ignored.unused(chain.from_iterable(image.addresses for image in images)):
         message = (
             "this entry of [[ignore]] matches no image of your sources in the posts; "
             "take it out, or correct it"

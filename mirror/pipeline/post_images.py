@@ -14,7 +14,7 @@ from typing import overload
 from mirror.compact import FirstMade, HashIndex
 from mirror.model import Finding, Reference, Rule
 from mirror.posts import Post
-from mirror.urls.address import Url, identity
+from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator, SourceImage
 
 
@@ -40,6 +40,13 @@ class PostImage:
     located: SourceImage
     places: tuple[Place, ...]
     spellings: tuple[SourceImage, ...] = ()
+
+    @property
+    def addresses(self) -> Iterator[Address]:
+        """Yield its address, and that of the unprocessed original if it is a rendition."""
+        for each in (self.located, self.located.original):
+            if each is not None:
+                yield each.address
 
 
 class PostImages(Sequence[PostImage]):

@@ -38,7 +38,7 @@ from mirror.pipeline.verify_destinations import (
 )
 from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
 from mirror.store import StoreError
-from mirror.urls.address import Url
+from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
 
 _WORKERS = 8
@@ -137,6 +137,10 @@ def repair(
     finally:
         if not options.dry_run and manifest.assets and is_reached:
             parts.archive.seal(whole=True)
+    if not options.dry_run and is_reached:
+        done = {repair.subject for repair in log.repairs if repair.place == ARCHIVE}
+        lost = {asset.digest for asset in originals if Damage(asset).subject not in done}
+        record_sources(parts.archive, manifest, lost)
     counts = {
         "assets": len(manifest.assets),
         "objects": diagnosis.compared,
@@ -252,6 +256,36 @@ def add_originals(damages: Iterable[Damage], originals: Iterable[Asset]) -> list
         damage = by_digest.get(asset.digest, Damage(asset))
         by_digest[asset.digest] = replace(damage, in_archive=True)
     return [by_digest[digest] for digest in sorted(by_digest)]
+
+
+def record_sources(archive: Archive, manifest: Manifest, lost: Container[Digest]) -> None:
+    """Record the addresses of originals of which the archive does not say where they came from.
+
+    The manifest says it, and an archive that says otherwise keeps its word. `lost` are the
+    originals that the archive lacks. Raise `ArchiveError`.
+    """
+    record = archive.source_record()
+    kept = (asset for asset in manifest.assets.values() if asset.digest not in lost)
+    former: list[tuple[Address, Digest]] = []
+    current: list[tuple[Address, Digest]] = []
+    for asset in kept:
+        for address in asset.former_sources:
+            # The last line of an address counts, so the picture of now has to follow.
+            now = manifest.find(address)
+            if (
+                now is not None
+                and now.digest not in lost
+                and not record.contradicts(address, now.digest)
+                and not record.contradicts(address, asset.digest)
+            ):
+                former.append((address, asset.digest))
+        current += (
+            (address, asset.digest)
+            for address in asset.sources
+            if not record.contradicts(address, asset.digest)
+            and not record.is_known(address, asset.digest)
+        )
+    archive.add_sources([*former, *current])
 
 
 # --- Good bytes -------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, asset_of
@@ -112,15 +113,24 @@ def held_behind(
     images: Iterable[PostImage],
     held: Iterable[HeldImage],
 ) -> list[PostImage]:
-    """Return those of `images_behind` for whose address a picture is held back."""
+    """Return those of `images_behind` for whose address, or original, a picture is held back."""
     addresses = [image.address for image in held]
-    sources = [(asset, url) for url in addresses if (asset := manifest.find(url)) is not None]
-    if not sources:
+    if not addresses:
         return []
+    sources = [(asset, url) for url in addresses if (asset := manifest.find(url)) is not None]
     shown = {asset.digest for asset, _ in sources}
     shown |= {manifest.shown_for(asset).digest for asset, _ in sources}
     entries = (entry for entry in resolved if entry.asset and entry.asset.digest in shown)
-    return [*_shown_behind(entries, manifest, locator, images, sources)]
+    behind = [*_shown_behind(entries, manifest, locator, images, sources)]
+    seen = {identity(url) for image in chain(images, behind) for url in image.addresses}
+    unseen = {identity(url) for url in addresses} - seen
+    if unseen:  # originals of renditions, or shown no more: the whole manifest has to say which
+        behind += (
+            image
+            for image in images_behind(resolved, manifest, locator, [*images, *behind])
+            if any(identity(url) in unseen for url in image.addresses)
+        )
+    return behind
 
 
 def _shown_behind(

@@ -146,7 +146,9 @@ def _beside(name: str, digest: Digest) -> str:
     """Return a name beside `name`, told apart by the digest: `a~0123456789abcdef.png`."""
     folder, slash, file = name.rpartition("/")
     stem, dot, extension = file.rpartition(".")
-    return f"{folder}{slash}{stem or extension}~{digest.hex[:16]}{dot}{extension if stem else ''}"
+    if not stem:  # `.a` and `a` have no extension
+        stem, dot, extension = file, "", ""
+    return f"{folder}{slash}{stem}~{digest.hex[:16]}{dot}{extension}"
 
 
 def _folders(name: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ from mirror.config import Config
 from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
 from mirror.manifest import Checksums, Manifest
-from mirror.model import Finding, HeldImage
+from mirror.model import Finding, HeldImage, Outcome
 from mirror.pictures.decode import ImageLimits
 from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
 from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
@@ -50,6 +50,7 @@ from mirror.pipeline.hold import (
     hold_back,
     redirects_after,
     still_held,
+    still_shown,
     suspected,
     waiting,
     without_answered,
@@ -159,6 +160,18 @@ class _Snapshot:
         orphans = find_orphans(resolved, destinations)
         return cls(scanned, settled, saved, images, orphans, mirrored, behind)
 
+    def still_shown(
+        self, held: Iterable[HeldImage], *, all_posts: bool
+    ) -> Iterator[HeldImage | Finding]:
+        """Yield the held images that may be shown, and a finding in place of each other.
+
+        Where a post or the manifest is not there, each may be.
+        """
+        failed = (finding.rule.outcome is Outcome.FAILURE for finding in self.scanned.findings)
+        if not all_posts or self.orphans or not self.scanned.posts or any(failed):
+            return iter(held)
+        return still_shown(held, chain(self.images, self.held_behind), self.settled)
+
 
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
     """Bring archive, destinations and manifest up to what the posts show.
@@ -243,9 +256,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     intake = hold_back(
         settled, received.originals, reviews, held.values(), redirects, inventory.doubtful
     )
-    findings.extend(intake.findings)
     redirects = redirects_after(redirects, received.originals)
-    findings.extend(suspected(images, find_suspects(settled, redirects, reviews)))
+    suspects = suspected(images, find_suspects(settled, redirects, reviews))
+    findings.extend([*intake.findings, *suspects])
     unproven, doubts = doubt(settled, todo.requests, received.originals, inventory.doubtful)
     unanswered = without_answered(held, received.answered)
     findings.extend(
@@ -272,8 +285,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
-    shown = (image.located.address for image in images)
-    unshown = unshown_originals(choice.manifest, locator, shown)
+    unshown = unshown_originals(
+        choice.manifest, locator, (image.located.address for image in images)
+    )
     manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
     stored: dict[str, int] = {}
@@ -295,7 +309,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     waiting_images = still_held(
         [*unanswered.values(), *received.damaged_images, *intake.held], manifest
     )
-    state.held.save([*waiting_images, *unproven])
+    shown = site.still_shown(waiting_images, all_posts=not options.paths)
+    state.held.save([*findings.sift(shown), *unproven])
     state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
     if not options.paths:  # else other posts show what the shards have

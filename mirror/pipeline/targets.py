@@ -95,7 +95,9 @@ class ByManifest:
             return Finding(Rule.REPEAT_NOT_PROVEN, str(url), message)
         meant = standing or asset
         if not self._may_show(shown, meant, asset, url):
-            problem = _not_proven(meant, shown, self.repeats.problem(meant, shown) or "")
+            if not self._is_replaced(meant, asset, url):
+                reason = self.repeats.problem(meant, shown) or ""
+                problem = _not_proven(meant, shown, reason, is_repeat=meant.digest == asset.digest)
             shown = meant
         if shown.key is None:
             message = problem or "stays as it is: it is in no destination; `mirror sync` says why"
@@ -212,6 +214,16 @@ class ByManifest:
             return self.repeats.problem(asset, shown) is None
         return shown.digest == asset.digest and self.repeats.is_parted(asset, meant)
 
+    def _is_replaced(self, meant: Asset, asset: Asset, url: Url) -> bool:
+        """Return True if the manifest says that `asset` took the place of `meant` at its address.
+
+        Both are kept then, and a post that shows the former one was decided on.
+        """
+        located = self.locator.locate(url)
+        if located is None or meant.digest == asset.digest:
+            return False
+        return identity(located.address) in map(identity, meant.former_sources)
+
     def _not_mirrored(self, address: Address) -> Finding | None:
         if address in self.ignored:
             return None
@@ -234,10 +246,17 @@ def unfollowed_links(destination: Destination) -> str | None:
     )
 
 
-def _not_proven(meant: Asset, shown: Asset, reason: str) -> str:
+def _not_proven(meant: Asset, shown: Asset, reason: str, *, is_repeat: bool) -> str:
+    """Return the words for a picture that stays; `is_repeat` if `shown` is to stand for `meant`."""
+    two = (
+        "if they are two, `mirror dupes --split` with the first, then `mirror sync`"
+        if is_repeat
+        else "if the second is right, `mirror rewrite --revert` goes back to the source, and "
+        "`mirror sync` asks for it; if the post is to stay, put the address under `former_sources` "
+        "at the end of the first one's line"
+    )
     return (
         f"stays as it is: it means picture {meant.digest}, the manifest now has {shown.digest} for "
         f"it, and nothing proves that they are one ({reason}). Restore the lines of the manifest; "
-        "if they are one, `mirror dupes --merge` with both records it; if the second is right, "
-        "`mirror rewrite --revert` goes back to the source, and `mirror sync` asks for it"
+        f"if they are one, `mirror dupes --merge` with both records it; {two}"
     )

@@ -373,6 +373,56 @@ def test_a_picture_that_is_held_back_is_named_while_its_host_sends_nothing(chang
     assert run(changed, "accept", f"{BUCKET}a.png").code == 0
 
 
+def test_what_is_held_back_for_no_post_is_named_once_and_forgotten(changed: Blog) -> None:
+    """A post may hide where it cannot be read, or where only some of them are looked at."""
+    changed.host.put("c.png", DAMAGED)
+    changed.write("damaged.md", f"![]({BUCKET}c.png)\n")
+    changed.write("other.md", "text\n")
+    assert run(changed, "sync", "--refresh").code == 3
+    link = changed.root / "posts" / "link.md"
+    link.symlink_to("/etc/hostname")
+    moved = {name: changed.read(name) for name in ("post.md", "damaged.md")}
+    for name in moved:
+        (changed.root / "posts" / name).unlink()
+    assert "M222" not in run(changed, "sync").out
+    link.unlink()
+    assert "M222" not in run(changed, "sync", "posts/other.md").out
+    for name, text in moved.items():
+        changed.write(name, text)
+    assert run(changed, "sync").out.count("`mirror accept") == 3
+    for name in moved:
+        (changed.root / "posts" / name).unlink()
+    ended = run(changed, "sync")
+    assert (ended.code, ended.out.count("M222")) == (0, 2)
+    assert f"{BUCKET}a.png: no post shows it any more" in ended.out
+    assert "`mirror sync --refresh` asks its host" in ended.out
+    assert run(changed, "sync").out.count("M222") == 0
+    assert run(changed, "accept", f"{BUCKET}a.png").code == 2
+
+
+def test_every_sync_names_the_original_that_is_held_back_behind_a_rendition(
+    scripted: tuple[Blog, dict[str, Answer]],
+) -> None:
+    blog, answers = scripted
+    pictures = {"whole": picture(1), "small": picture(2)}
+
+    def answer(request: Request) -> Response:
+        return Response(200, {}, pictures["small" if "?" in request.target else "whole"])
+
+    answers["a.png"] = answer
+    blog.write("post.md", f"![]({BUCKET}a.png?x-oss-process=image/resize,w_20)\n")
+    assert run(blog, "sync").code == 0
+    pictures["whole"] = picture(3)
+    assert run(blog, "sync", "--refresh").code == 3
+    for command in (["sync"], ["rewrite"], ["sync"]):
+        ended = run(blog, *command)
+        assert (ended.code, ended.out.count("M203")) == ((3, 1) if command == ["sync"] else (0, 0))
+    assert f"mirror accept {BUCKET}a.png`" in ended.out
+    assert BUCKET not in blog.read("post.md")
+    assert run(blog, "accept", f"{BUCKET}a.png").code == 0
+    assert run(blog, "sync").code == 0
+
+
 def test_what_is_held_back_for_one_of_two_addresses_of_a_picture_is_named(blog: Blog) -> None:
     blog.host.put("a.png", picture(1))
     blog.host.put("b.png", picture(1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import md5, sha256
@@ -319,3 +320,38 @@ def test_a_folder_that_cannot_be_written_is_a_finding(blog: Blog) -> None:
     ran = run(blog, "repair", "--json")
     assert ran.code == 3
     assert ran.rules == ["M307"]
+
+
+def test_an_empty_archive_is_filled_with_its_sources(blog: Blog) -> None:
+    for seed, name in enumerate(("a.png", "b.png")):
+        blog.host.put(name, picture(seed))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n\n![]({BUCKET}b.png)\n")
+    run(blog, "sync")
+    blog.host.put("a.png", picture(7))
+    run(blog, "sync", "--refresh")
+    run(blog, "accept", f"{BUCKET}a.png")
+    assert run(blog, "sync").code == 0
+    before = blog.site.archive.source_record()
+    shutil.rmtree(blog.root / "archive")
+    shutil.rmtree(blog.root / ".mirror")
+    assert run(blog, "repair", "--dry-run").code == 0
+    assert not (blog.root / "archive" / "sources.txt").exists()
+    for _ in range(2):
+        assert run(blog, "repair").code == 0
+        assert blog.site.archive.source_record() == before
+        assert (blog.root / "archive" / "sources.txt").read_text().count("\n") == 3
+    assert run(blog, "verify", "--archive").code == 0
+
+
+def test_what_the_archive_says_of_a_source_stands(blog: Blog) -> None:
+    """An address that somebody put on the line of a known picture is not recorded for it."""
+    filled(blog, "a.png", "b.png")
+    path = blog.root / "manifests" / "images.jsonl"
+    path.write_text(
+        path.read_text().replace(f'"{BUCKET}a.png"', f'"{BUCKET}a.png", "{BUCKET}x.png"')
+    )
+    original(blog, "a.png").unlink()
+    sources = blog.root / "archive" / "sources.txt"
+    before = sources.read_bytes()
+    assert run(blog, "repair").code == 0
+    assert sources.read_bytes() == before

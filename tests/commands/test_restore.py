@@ -287,6 +287,33 @@ def test_the_documented_shell_restores_what_the_command_does(blog: Blog) -> None
         assert host.requests.total() == asked
 
 
+@NEEDS
+def test_the_documented_shell_writes_an_accepted_picture_beside_the_one_before(blog: Blog) -> None:
+    filled(blog, "a.png", "b.png", "sub.d/.c")
+    manifest, _ = blog.site.manifest.load()
+    names = ("a.png", "sub.d/.c")
+    old, hidden, new = (
+        manifest.assets[manifest.find(Address(BUCKET + name)).digest]  # type: ignore[union-attr]
+        for name in (*names, "b.png")
+    )
+    moved = tuple(Address(BUCKET + name) for name in names)
+    write(
+        blog,
+        replace(
+            old, former_sources=moved[:1], sources=(Address(f"{BUCKET}1"), Address(f"{BUCKET}2"))
+        ),
+        replace(hidden, former_sources=moved[1:], sources=()),
+        replace(new, sources=(*moved, *new.sources)),
+    )
+    assert run(blog, "restore", "ours").code == 0
+    assert len(tree(blog.root / "ours")) == 7
+    with ImageHost({f"blog/{name}": data for name, data in blog.objects().items()}) as host:
+        place = ("manifests/images.jsonl", f"{host.base_url}blog", "theirs")
+        done = shell(script("bucket"), *place, cwd=blog.root)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tree(blog.root / "theirs") == tree(blog.root / "ours")
+
+
 SHELL_KEYS = (
     "a b.png",
     "c#1?x=%20.png",

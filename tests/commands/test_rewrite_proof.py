@@ -119,9 +119,44 @@ def test_the_way_out_of_an_address_on_two_lines_ends_green(repointed):
     (finding,) = stays(repointed, "a.png", "b.png").findings
     assert "`mirror rewrite --revert`" in finding.message
     assert "`mirror sync`" in finding.message
+    assert "`former_sources`" in finding.message
     for command in (["rewrite", "--revert"], ["sync"], ["rewrite"], ["verify", "--posts"]):
         assert run(repointed, *command).code == 0, command
     assert repointed.read("post.md").count(b["key"]) == 2
+
+
+def test_a_former_source_keeps_the_post_at_its_picture_without_a_word(repointed):
+    """A person kept both pictures of one address: posts that show the old one stay for good."""
+    a, b = (repointed.asset(name) for name in ("a.png", "b.png"))
+    change(repointed, "b.png", sources=sorted(a["sources"] + b["sources"]))
+    path = repointed.root / "manifests" / "images.jsonl"
+    path.write_text(
+        path.read_text().replace(
+            f'"key": "{a["key"]}", "sources": ["{BUCKET}a.png"]',
+            f'"key": "{a["key"]}", "sources": [], "former_sources": ["{BUCKET}a.png"]',
+        )
+    )
+    before = repointed.read("post.md")
+    repointed.host.put("a.png", PICTURES["b.png"])
+    repointed.write("new.md", f"![]({BUCKET}a.png)\n")
+    for command in (["sync"], ["rewrite"], ["rewrite", "--check"], ["verify", "--posts"]):
+        ran = run(repointed, *command)
+        assert (ran.code, "M116" in ran.out) == (0, False), (command, ran)
+    assert repointed.read("post.md") == before
+    assert b["key"] in repointed.read("new.md")
+    config = repointed.root / "mirror.toml"
+    config.write_text(config.read_text().replace('"/images"', '"/pictures"'))
+    assert run(repointed, "rewrite").code == 0
+    assert f"/pictures/{a['key']}" in repointed.read("post.md")
+
+
+def test_a_split_ends_the_findings_on_a_repeat_that_is_none(repointed):
+    change(repointed, "a.png", alias_of=digest("b.png"))
+    (finding,) = stays(repointed, "a.png", "b.png").findings
+    assert "`mirror dupes --split` with the first" in finding.message
+    for command in (["dupes", "--split", digest("a.png")], ["sync"], ["rewrite"]):
+        assert run(repointed, *command).code == 0, command
+    assert repointed.asset("a.png")["key"] in repointed.read("post.md")
 
 
 @pytest.mark.parametrize(
