@@ -177,7 +177,7 @@ def bound(folder: Path) -> dict[str, Any]:
 def find_by_imagehash(folder: Path) -> dict[str, Any]:
     """The script that a user would write: the pairs of pictures with like fingerprints."""
     hashes = [fingerprint for _, fingerprint in _hashes(folder)]
-    return {"pairs": sum(a - b <= 10 for a, b in combinations(hashes, 2))}
+    return {"pairs": sum(int(a - b) <= 10 for a, b in combinations(hashes, 2))}
 
 
 def _hashes(folder: Path) -> list[tuple[str, Any]]:
