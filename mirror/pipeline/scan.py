@@ -15,6 +15,7 @@ from mirror.pipeline.packed_references import PackedReferences
 from mirror.pipeline.post_images import PostImages
 from mirror.posts import Post
 from mirror.urls.address import Url, canonical, identity
+from mirror.urls.redact import has_hidden
 from mirror.urls.sources import Locator
 
 _MOST_UNPACKED = 20_000  # references: with more, memory would grow by some 450 bytes a reference
@@ -181,6 +182,7 @@ def images_left(
 
 
 _FREE = "a rewritten post is free of it"
+_FREE_IF_ASKED = "`mirror rewrite --drop-secrets` takes it out; without, this URL stays as it is"
 _NOT_FREE = "`mirror rewrite` leaves text as it is: take it out by hand"
 
 
@@ -188,11 +190,12 @@ def signatures(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
     """Report the references that publish a signature or a key with an image of a source."""
     for post, ref in scanned.references():
         if ref.url.raw != ref.url.public and locator.locate(ref.url) is not None:
+            remedy = _FREE_IF_ASKED if has_hidden(ref.url.public) else _FREE
             yield Finding(
                 Rule.SECRET_IN_POST,
                 str(ref.url),
                 "the post publishes a signature or a key with this URL; the mirror keeps no part "
-                f"of it, and {_FREE if ref.form.is_rewritten else _NOT_FREE}",
+                f"of it, and {remedy if ref.form.is_rewritten else _NOT_FREE}",
                 post.name,
                 ref.line,
                 ref.column,

@@ -414,18 +414,23 @@ def test_a_signature_in_a_post_is_used_and_recorded_nowhere(blog):
 
 @pytest.mark.parametrize(
     ("form", "says"),
-    [("![](U)", "a rewritten post is free of it"), ("<U>", "leaves text as it is")],
+    [
+        ("![](U?OSSAccessKeyId=LTAIplantedplanted&Signature=planted)", "post is free of it"),
+        ("![](U?token=planted)", "`mirror rewrite --drop-secrets` takes it out"),
+        ("<U?token=planted>", "leaves text as it is"),
+    ],
 )
-def test_a_signature_is_said_to_go_only_where_rewrite_takes_it_out(blog, form, says):
+def test_a_secret_is_said_to_go_only_where_rewrite_takes_it_out(blog, form, says):
     blog.configure()
     fill(blog, a_png=DECK[0])
-    url = f"{BUCKET}a.png?OSSAccessKeyId=LTAIplantedplanted&Signature=planted"
-    blog.write("post.md", form.replace("U", url) + "\n")
+    blog.write("post.md", form.replace("U", f"{BUCKET}a.png") + "\n")
     (finding,) = blog.sync().findings
     assert finding.rule is Rule.SECRET_IN_POST
     assert says in finding.message
+    commands.run(blog, "rewrite")
+    assert ("planted" in blog.read("post.md")) == ("token" in form)
     commands.run(blog, "rewrite", "--drop-secrets")
-    assert ("planted" in blog.read("post.md")) == (form == "<U>")
+    assert ("planted" in blog.read("post.md")) == form.startswith("<")
 
 
 def test_a_killed_run_goes_on_from_its_journal(blog):
