@@ -164,10 +164,54 @@ def _png_with_gamma(gamma: int) -> bytes:
     return PNG[:33] + chunk + PNG[33:]
 
 
+def _png_with_two_gammas() -> bytes:
+    """Browsers take the first, Pillow the last."""
+    linear = _png_with_gamma(100_000)
+    return linear[:49] + _png_with_gamma(45_455)[33:49] + linear[49:]
+
+
+def _jpeg_with_profiles(*profiles: bytes, before: bytes) -> bytes:
+    """A JPEG with whole profiles in front of a marker. Behind SOF, Pillow finds none."""
+    at = JPEG.index(before)
+    bodies = (b"ICC_PROFILE\0\1\1" + profile for profile in profiles)
+    segments = (b"\xff\xe2" + (len(body) + 2).to_bytes(2, "big") + body for body in bodies)
+    return JPEG[:at] + b"".join(segments) + JPEG[at:]
+
+
+def _icons(*pictures: bytes) -> bytes:
+    entries, bodies, at = b"", b"", 6 + 16 * len(pictures)
+    for picture in pictures:
+        entries += struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(picture), at + len(bodies))
+        bodies += picture
+    return struct.pack("<HHH", 0, 1, len(pictures)) + entries + bodies
+
+
+def _bare_webp(picture: Image.Image, canvas: tuple[int, int]) -> bytes:
+    """An animation of one frame in the corner of a larger canvas, which says that it is opaque."""
+
+    def three(number: int) -> bytes:
+        return number.to_bytes(3, "little")
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return kind + len(body).to_bytes(4, "little") + body
+
+    pixels = encode(picture, "WEBP", lossless=True)[12:]
+    sizes = three(picture.width - 1) + three(picture.height - 1)
+    frame = three(0) * 2 + sizes + three(100) + b"\2" + pixels
+    header = b"\2\0\0\0" + three(canvas[0] - 1) + three(canvas[1] - 1)
+    body = chunk(b"VP8X", header) + chunk(b"ANIM", bytes(6)) + chunk(b"ANMF", frame)
+    return chunk(b"RIFF", b"WEBP" + body)
+
+
 FRAMES = [PICTURE, PICTURE.rotate(180)]
 JPEG = encode(PICTURE, "JPEG", quality=85)
 BLANK = Image.new("RGB", (800, 600), "white")
 NEARLY_BLANK = replace(Slide(""), theme=Theme(accent="white", logo="")).draw()
+ICON = encode(PICTURE.resize((256, 256)))
+ON_BLACK = Image.new("RGB", (PICTURE.width + 160, PICTURE.height + 90))
+ON_BLACK.paste(PICTURE)
+SOF, SOS = b"\xff\xc0", b"\xff\xda"
+WIDE = _profile(0.51)
 
 
 @pytest.mark.parametrize(
@@ -208,6 +252,29 @@ NEARLY_BLANK = replace(Slide(""), theme=Theme(accent="white", logo="")).draw()
         ),
         pytest.param(_png_with_gamma(100_000), PNG, Refusal.COLOURS, id="linear gamma"),
         pytest.param(_png_with_gamma(45_455), PNG, None, id="(control: the usual gamma)"),
+        pytest.param(_png_with_two_gammas(), PNG, Refusal.COLOURS, id="two gammas"),
+        pytest.param(
+            _jpeg_with_profiles(WIDE, before=SOS), JPEG, Refusal.COLOURS, id="a late profile"
+        ),
+        pytest.param(
+            _jpeg_with_profiles(WIDE, WIDE, before=SOF), JPEG, Refusal.COLOURS, id="two profiles"
+        ),
+        pytest.param(
+            _jpeg_with_profiles(WIDE, before=SOF),
+            _jpeg_with_profiles(WIDE, before=SOF) + b"\0",
+            None,
+            id="(control: one profile)",
+        ),
+        pytest.param(
+            _icons(encode(PICTURE.resize((16, 16))), ICON), ICON, Refusal.COLOURS, id="two icons"
+        ),
+        pytest.param(_icons(ICON), ICON, None, id="(control: one icon)"),
+        pytest.param(
+            _bare_webp(PICTURE, ON_BLACK.size), encode(ON_BLACK), Refusal.COLOURS, id="bare canvas"
+        ),
+        pytest.param(
+            _bare_webp(PICTURE, PICTURE.size), PNG, None, id="(control: a covered canvas)"
+        ),
         pytest.param(
             encode(PICTURE.convert("L"), "JPEG", quality=90), PNG, Refusal.PIXELS, id="grey copy"
         ),
