@@ -203,6 +203,14 @@ def _bare_webp(picture: Image.Image, canvas: tuple[int, int]) -> bytes:
     return chunk(b"RIFF", b"WEBP" + body)
 
 
+def _with_density(picture: Image.Image, density: float, width: int, height: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x011A] = exif[0x011B] = density
+    exif[0x0128] = 2
+    exif.get_ifd(0x8769).update({0xA002: width, 0xA003: height})
+    return encode(picture, "JPEG", quality=85, exif=exif.tobytes())
+
+
 FRAMES = [PICTURE, PICTURE.rotate(180)]
 JPEG = encode(PICTURE, "JPEG", quality=85)
 BLANK = Image.new("RGB", (800, 600), "white")
@@ -264,6 +272,18 @@ WIDE = _profile(0.51)
             _jpeg_with_profiles(WIDE, before=SOF) + b"\0",
             None,
             id="(control: one profile)",
+        ),
+        pytest.param(
+            _with_density(PICTURE, 144, PICTURE.width // 2, PICTURE.height // 2),
+            PNG,
+            Refusal.COLOURS,
+            id="shown at half size",
+        ),
+        pytest.param(
+            _with_density(PICTURE, 144, *PICTURE.size), PNG, None, id="(control: a density)"
+        ),
+        pytest.param(
+            _with_density(PICTURE, 0, 1, 1), PNG, None, id="(control: an impossible density)"
         ),
         pytest.param(
             _icons(encode(PICTURE.resize((16, 16))), ICON), ICON, Refusal.COLOURS, id="two icons"
