@@ -56,7 +56,7 @@ _CSS_WORD = (
     rb"(?:\\[^\r\n&]|[^\s\"'()&\\])*(?:&(?!quot;|#34;|#39;|apos;)(?:\\[^\r\n&]|[^\s\"'()&\\])*)*"
 )
 _CSS_URL = re.compile(
-    rb"url\(\s*+(?:\"((?:\\.|[^\"\\])*)\"|'((?:\\.|[^'\\])*)'"
+    rb"url\(\s*+(?:\"((?:\\[\s\S]|[^\"\\])*)\"|'((?:\\[\s\S]|[^'\\])*)'"
     rb"|(?:&quot;|&#34;|&#39;|&apos;)(" + _CSS_WORD + rb")(?:&quot;|&#34;|&#39;|&apos;)"
     rb"|(" + _CSS_WORD + rb"))\s*\)",
     re.I,
@@ -88,12 +88,15 @@ class HtmlTag(NamedTuple):
 def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
     """Tokenize; the content of raw text elements holds no tags. What is never closed is dropped.
 
+    The title of an SVG may hold elements, unlike that of a page.
+
     A CDATA section is taken whole, as Markdown does; to a browser it ends at the first `>`.
 
     Outside a block a raw text element that stays open is taken for a word that looks like one.
     """
     at = 0
     never_closed: set[bytes] = set()
+    is_in_svg = False
     while opening := _OPENING.search(text, at):
         comment, cdata, declaration, slash, name = opening.groups()
         attributes: tuple[Attribute, ...] = ()
@@ -108,7 +111,12 @@ def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
             if at < 0:
                 return
         yield HtmlTag(opening.start(), at, name or b"", bool(slash), attributes)
-        if name and not slash and (lower := name.lower()) in _RAW_TEXT - never_closed:
+        lower = (name or b"").lower()
+        if lower == b"svg":
+            is_in_svg = not slash and not text.endswith(b"/>", 0, at)
+        if is_in_svg and lower == b"title":
+            continue
+        if not slash and lower in _RAW_TEXT - never_closed:
             if closing := re.compile(rb"(?i)</" + lower + rb"(?=[\s/>])").search(text, at):
                 at = closing.start()
             elif is_block:

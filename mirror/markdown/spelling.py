@@ -19,7 +19,7 @@ _MARKDOWN_ESCAPE = re.compile(rf"\\([!-/:-@\[-`{{-~])|{_ENTITY.pattern}")
 _ATTRIBUTE_ENTITY = re.compile(
     r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|([A-Za-z][A-Za-z0-9]*+)(;|(?!=)))"
 )
-_CSS_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n\f\r]?|(.))")
+_CSS_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})[ \t\n\f\r]?|\r?\n|[\f\r]|(.))")
 _STRING_ESCAPE = re.compile(
     r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|x([0-9a-fA-F]{2})|u\{([0-9a-fA-F]{1,6})\}"
     r"|\r?\n[ \t]*|(.))"  # at the end of a line the string goes on in the next
@@ -154,7 +154,7 @@ def _attribute_character(match: re.Match[str]) -> str:
 
 def _css_character(match: re.Match[str]) -> str:
     code, character = match.groups()
-    return _character(int(code, 16)) if code else character
+    return _character(int(code, 16)) if code else character or ""  # an escaped line end is nothing
 
 
 def _read_string(text: str) -> str:

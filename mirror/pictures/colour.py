@@ -8,6 +8,8 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
+from mirror.pictures.sniff import jpeg_profiles, png_colour_chunks
+
 # The values of gAMA and cHRM that the PNG specification (section 11.3.2.5) gives for sRGB.
 _SRGB_GAMMA = 0.45455
 _SRGB_PRIMARIES = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)
@@ -20,7 +22,13 @@ _MAX_SHIFT = 3  # levels a profile may move a colour by and still count as sRGB;
 
 
 def colour_space(data: bytes, image: Image.Image) -> bytes:
-    """Return bytes that name the colour space, empty for sRGB and for pictures that name none."""
+    """Return bytes that name the colour space, empty for sRGB and for pictures that name none.
+
+    Where a file contradicts itself, or has a profile that Pillow does not find, they are what it
+    says: browsers may take another part of it than Pillow.
+    """
+    if unclear := _unclear_space(data, image):
+        return unclear
     if profile := bytes(image.info.get("icc_profile") or b""):
         return b"" if _is_srgb(profile, image.mode) else profile
     if image.format == "PNG":
@@ -29,6 +37,20 @@ def colour_space(data: bytes, image: Image.Image) -> bytes:
         primaries, transfer = data[at + 8 : at + 10], data[at + 10 : at + 12]
         is_srgb = primaries in _SRGB_PRIMARIES_CODES and transfer in _SRGB_TRANSFER_CODES
         return b"" if is_srgb else data[at : at + 12]
+    return b""
+
+
+def _unclear_space(data: bytes, image: Image.Image) -> bytes:
+    """Return what a file says that says it twice, or where Pillow does not look. Else nothing."""
+    if image.format == "PNG":
+        chunks = png_colour_chunks(data)
+        is_clear = len({kind for kind, _ in chunks}) == len(chunks)
+        return b"" if is_clear else b"".join(kind + body for kind, body in chunks)
+    if image.format in ("JPEG", "MPO"):
+        parts = jpeg_profiles(data)
+        profile = b"".join(part[2:] for part in sorted(parts))  # behind a number and the count
+        is_clear = profile == bytes(image.info.get("icc_profile") or b"")
+        return b"" if is_clear else b"".join(parts)
     return b""
 
 

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
@@ -36,7 +37,9 @@ from mirror.pictures.colour import colour_space
 from mirror.pictures.sniff import (
     SIGNATURE_TYPES,
     describe,
+    is_bare_webp,
     is_cut_short,
+    is_icon_set,
     is_lossy_webp,
     is_whole_gif,
     picture_format,
@@ -74,6 +77,20 @@ _MEDIA_TYPES = {name.upper(): media_type for name, media_type in SIGNATURE_TYPES
     "MPO": "image/jpeg"  # a JPEG with more pictures behind the first, which browsers ignore
 }
 _ORIENTATION = 0x0112  # the tag in EXIF
+_DENSITY = (0x011A, 0x011B)  # XResolution and YResolution
+_EXIF_DETAILS = 0x8769  # the directory of these two:
+_PIXELS = (0xA002, 0xA003)  # PixelXDimension and PixelYDimension
+_DEFAULT_DENSITY = 72
+# What Pillow raises over an EXIF block that makes no sense, and what its values may do.
+_BROKEN_EXIF = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    struct.error,
+)
 _LYING = range(5, 9)  # orientations whose stored width is the height of the upright picture
 _INVERSE = {6: 8, 8: 6}  # the orientations that do not undo themselves
 _PNG_DEPTH_AT = 24  # the byte of IHDR that holds the bits of a sample
@@ -259,7 +276,7 @@ class Picture:
         try:
             exif.load(block)
             value = exif.get(_ORIENTATION, 1)
-        except (OSError, SyntaxError, ValueError, TypeError, LookupError, struct.error):
+        except _BROKEN_EXIF:
             return 1  # browsers ignore a broken EXIF block too
         return value if value in _TURNS else 1
 
@@ -271,8 +288,34 @@ class Picture:
 
     @property
     def colours(self) -> bytes:
-        """The colour space, empty for sRGB. Equal pixels look alike only if it is equal, too."""
-        return colour_space(self.data, self._file)
+        """What the pixels mean, empty for sRGB. Equal ones look alike only if it is equal, too."""
+        if is_bare_webp(self.data) or is_icon_set(self.data):
+            # Browsers show other pixels than Pillow, so only equal bytes look alike.
+            return sha256(self.data).digest()
+        return colour_space(self.data, self._file) + self._shown_size()
+
+    def _shown_size(self) -> bytes:
+        """Return the size that EXIF makes browsers show a picture at, empty for its own.
+
+        https://html.spec.whatwg.org/multipage/images.html#density-corrected-natural-width-and-height
+        """
+        block = self._file.info.get("exif")
+        if not block or self.media_type == "image/tiff":
+            return b""
+        exif = Image.Exif()
+        try:
+            exif.load(block)
+            details = exif.get_ifd(_EXIF_DETAILS)
+            densities = [float(exif[tag]) for tag in _DENSITY]
+            shown = [int(details[tag]) for tag in _PIXELS]
+            size = [
+                side * _DEFAULT_DENSITY / n
+                for side, n in zip(self._file.size, densities, strict=True)
+            ]
+        except _BROKEN_EXIF:
+            return b""
+        is_obeyed = all(abs(a - b) < 1 for a, b in zip(shown, size, strict=True))
+        return f"shown at {shown}".encode() if is_obeyed and shown != [*self._file.size] else b""
 
     @property
     def coding(self) -> tuple[Hashable, ...]:

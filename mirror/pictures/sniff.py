@@ -203,6 +203,61 @@ def is_lossy_webp(data: bytes) -> bool:
     return kind == b"VP8 "
 
 
+def is_bare_webp(data: bytes) -> bool:
+    """Return True if a WebP animation may show its background and says that it is opaque.
+
+    Pillow makes such places black, and browsers make them transparent.
+    """
+    if picture_format(data) != "WebP" or data[12:16] != b"VP8X" or data[20] & 0x12 != 0x02:
+        return False
+    canvas, at, is_first = data[24:30], 12, True
+    while kind := data[at : at + 4]:
+        if kind == b"ANMF":
+            place, size, flags = data[at + 8 : at + 14], data[at + 14 : at + 20], data[at + 23]
+            if flags & 1 or (is_first and (any(place) or size != canvas)):
+                return True
+            is_first = False
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+    return False
+
+
+def is_icon_set(data: bytes) -> bool:
+    """Return True if an icon has several pictures. Which one is shown, each browser decides."""
+    return picture_format(data) == "ICO" and data[4:6] != b"\1\0"
+
+
+def jpeg_profiles(data: bytes) -> list[bytes]:
+    """Return the segments of a JPEG that hold a part of a colour profile, in their order."""
+    profiles, at, stop = [], 2, _first_scan(data)
+    while at < stop:
+        if data[at + 1 : at + 2] == b"\xff":
+            at += 1
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data.startswith(_PROFILE_PART, at + 4) and data[at + 1 : at + 2] == b"\xe2":
+            profiles.append(data[at + 4 + len(_PROFILE_PART) : end])
+        at = end
+    return profiles
+
+
+_PROFILE_PART = b"ICC_PROFILE\0"
+
+
+def png_colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the chunks in front of the pixels of a PNG that say what its colours are."""
+    chunks = []
+    for kind, (start, stop) in _png_chunks(data):
+        if kind == b"IDAT":
+            break
+        if kind in _COLOUR_CHUNKS:
+            chunks.append((kind, data[start + 8 : stop - 4]))
+    return chunks
+
+
+_COLOUR_CHUNKS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
+
+
 def is_svg(data: bytes) -> bool:
     """Return True if `data` is text whose root element is `svg`. Entities are never expanded."""
     return _root_element(_text(data[:_PROLOG])).rpartition(":")[2] == "svg"

@@ -17,6 +17,7 @@ Waves = Generator[list[Candidate], Sequence[Evidence], dict[Digest, Digest]]
 _Judging = Generator[list[Candidate], Sequence[Evidence]]
 
 _LOSSY = frozenset({"image/jpeg", "image/webp", "image/avif"})
+_RARELY_SHOWN = frozenset({"image/tiff"})  # Chromium and Firefox show no TIFF
 _ROUNDING = 1.01  # pixels: programs round a side up or down; the hundredth is for the division
 
 
@@ -42,6 +43,9 @@ def choose(
     A picture that several kept ones explain is a copy of none of them, unless just one reproduces
     it to the last bit: it no longer shows what tells those apart. If all of them were made from it,
     the best of them stands for it.
+
+    A TIFF stands for TIFFs only, because most browsers show none. A person may merge others with
+    it.
 
     In `settled`, an `alias_of` stands until a review splits it. A stored picture may get a better
     one to stand for it. Its own aliases follow only where they are the same as the new one
@@ -91,7 +95,8 @@ def _rank(blob: Blob, *, is_stored: bool) -> tuple[object, ...]:
     """
     is_lossy = blob.media_type in _LOSSY
     quality = blob.size if is_lossy else 0
-    return -blob.pixels, is_lossy, -quality, not is_stored, -blob.size, blob.digest
+    is_rarely_shown = blob.media_type in _RARELY_SHOWN
+    return -blob.pixels, is_lossy, is_rarely_shown, -quality, not is_stored, -blob.size, blob.digest
 
 
 @dataclass
@@ -199,11 +204,19 @@ class _Assignment:
             return False
         if {pair.first, pair.second} & self.reviews.split:
             return False
+        better, worse = sorted((pair.first, pair.second), key=self._place.__getitem__)
+        if not self._keeps_shown(worse, better):
+            return False
         first, second = blobs[pair.first], blobs[pair.second]
         if self.mode is Mode.EXACT:
             has_equal_size = (first.width, first.height) == (second.width, second.height)
             return candidate.distance == 0 and has_equal_size
         return plausible(first, second)
+
+    def _keeps_shown(self, digest: Digest, kept: Digest) -> bool:
+        """Return False if browsers show the one picture and not the other, kept one."""
+        is_lost = self._blobs[kept].media_type in _RARELY_SHOWN
+        return not is_lost or self._blobs[digest].media_type in _RARELY_SHOWN
 
     def _decide(self, undecided: list[Digest]) -> _Judging:
         while undecided:
@@ -248,6 +261,8 @@ class _Assignment:
         if pair not in self._is_same:
             return Candidate(pair, distance)
         if not self._is_same[pair]:
+            return None
+        if pair in self._evidence and not self._keeps_shown(digest, kept):
             return None
         if kept != better:
             if (candidate := self._unknown_tie(better, kept)) is not None:

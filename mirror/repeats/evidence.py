@@ -96,7 +96,7 @@ _WORDS: dict[Tier | Refusal, tuple[str, str]] = {
     ),
     Refusal.COLOURS: (
         Refusal.COLOURS.value,
-        "Their colours mean different things: another colour profile.",
+        "Equal pixels may look different: by a colour profile, or by what browsers do.",
     ),
     Refusal.ANIMATED: (Refusal.ANIMATED.value, "One is animated."),
     Refusal.TRANSPARENT: (Refusal.TRANSPARENT.value, "One is transparent."),

@@ -46,6 +46,8 @@ def urls(page: str) -> list[str]:
         '<svg><image href="P"/></svg>',
         '<svg><image xlink:href="P"/></svg>',
         '<svg><use href="P"></use></svg>',
+        '<svg><title>x <img src="P"></title></svg>',
+        '<svg/><title><img src="no"></title><img src="P">',
         '<noscript><img src="P"></noscript>',
         '<table background="P">',
         '<object data="P"></object>',
@@ -106,9 +108,9 @@ def test_the_first_base_counts_and_style_sheets_are_named() -> None:
 
 def test_a_style_sheet_asks_for_pictures_and_imports_others() -> None:
     css = b'@import "b.css"; @import url(c.css);\na{b:url( "a.png" )} @font-face{src:url(f.woff)}'
-    css += b" /* url(no.png) */"
+    css += b" /* url(no.png) */ b{background:url('line\\\n/b.png')}"
     page_pictures = find_style_pictures(css)
-    assert [address.url for address in page_pictures.pictures] == ["a.png"]
+    assert [address.url for address in page_pictures.pictures] == ["a.png", "line/b.png"]
     assert [address.url for address in page_pictures.style_sheets] == ["b.css", "c.css"]
 
 

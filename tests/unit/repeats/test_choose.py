@@ -93,6 +93,44 @@ def test_importing_dedupe_loads_no_third_party():
 # --- Which picture is kept ----------------------------------------------------------------------
 
 
+TIFF = blob("tiff", media_type="image/tiff", size=10**7)
+BIG_TIFF = blob("big tiff", 2560, 1440, media_type="image/tiff")
+
+
+@pytest.mark.parametrize("other", [SLIDE, JPEG, SMALL], ids=["equal", "lossy", "smaller"])
+@pytest.mark.parametrize("tiff", [TIFF, BIG_TIFF], ids=["as large", "larger"])
+@pytest.mark.parametrize("tier", [Tier.PIXELS, Tier.REPRODUCED])
+def test_a_tiff_stands_for_no_picture_that_browsers_show(tiff, other, tier):
+    pictures = [tiff, other]
+    chosen = run(choose(pictures, near(*pictures)), Judge(everything, tier))
+    assert chosen[other.digest] == other.digest
+
+
+def test_a_png_stands_for_an_equal_tiff_and_a_tiff_for_a_tiff():
+    chosen = run(choose([TIFF, SLIDE], near(TIFF, SLIDE)), Judge(everything))
+    assert chosen[TIFF.digest] == SLIDE.digest
+    chosen = run(choose([TIFF, BIG_TIFF], near(TIFF, BIG_TIFF)), Judge(everything))
+    assert chosen[TIFF.digest] == BIG_TIFF.digest
+
+
+def test_a_png_equal_to_one_that_stands_behind_a_tiff_stands_for_itself():
+    before = blob("before")
+    settled = [stored(BIG_TIFF), stored(before, BIG_TIFF, key=False)]
+    waves = choose([SLIDE], near(SLIDE, before), settled=settled)
+    chosen = run(waves, Judge(everything, Tier.PIXELS))
+    assert chosen == {
+        BIG_TIFF.digest: BIG_TIFF.digest,
+        before.digest: BIG_TIFF.digest,
+        SLIDE.digest: SLIDE.digest,
+    }
+
+
+def test_a_person_may_merge_a_picture_with_a_tiff():
+    reviews = Reviews(merged=frozenset({Pair.of(SLIDE.digest, BIG_TIFF.digest)}))
+    chosen = run(choose([SLIDE, BIG_TIFF], [], reviews=reviews), Judge(everything))
+    assert chosen[SLIDE.digest] == BIG_TIFF.digest
+
+
 @pytest.mark.parametrize(
     ("better", "worse"),
     [

@@ -177,10 +177,62 @@ def _png_with_gamma(gamma: int) -> bytes:
     return PNG[:33] + chunk + PNG[33:]
 
 
+def _png_with_two_gammas() -> bytes:
+    """Browsers take the first, Pillow the last."""
+    linear = _png_with_gamma(100_000)
+    return linear[:49] + _png_with_gamma(45_455)[33:49] + linear[49:]
+
+
+def _jpeg_with_profiles(*profiles: bytes, before: bytes) -> bytes:
+    """A JPEG with whole profiles in front of a marker. Behind SOF, Pillow finds none."""
+    at = JPEG.index(before)
+    bodies = (b"ICC_PROFILE\0\1\1" + profile for profile in profiles)
+    segments = (b"\xff\xe2" + (len(body) + 2).to_bytes(2, "big") + body for body in bodies)
+    return JPEG[:at] + b"".join(segments) + JPEG[at:]
+
+
+def _icons(*pictures: bytes) -> bytes:
+    entries, bodies, at = b"", b"", 6 + 16 * len(pictures)
+    for picture in pictures:
+        entries += struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(picture), at + len(bodies))
+        bodies += picture
+    return struct.pack("<HHH", 0, 1, len(pictures)) + entries + bodies
+
+
+def _bare_webp(picture: Image.Image, canvas: tuple[int, int]) -> bytes:
+    """An animation of one frame in the corner of a larger canvas, which says that it is opaque."""
+
+    def three(number: int) -> bytes:
+        return number.to_bytes(3, "little")
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return kind + len(body).to_bytes(4, "little") + body
+
+    pixels = encode(picture, "WEBP", lossless=True)[12:]
+    sizes = three(picture.width - 1) + three(picture.height - 1)
+    frame = three(0) * 2 + sizes + three(100) + b"\2" + pixels
+    header = b"\2\0\0\0" + three(canvas[0] - 1) + three(canvas[1] - 1)
+    body = chunk(b"VP8X", header) + chunk(b"ANIM", bytes(6)) + chunk(b"ANMF", frame)
+    return chunk(b"RIFF", b"WEBP" + body)
+
+
+def _with_density(picture: Image.Image, density: float, width: int, height: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x011A] = exif[0x011B] = density
+    exif[0x0128] = 2
+    exif.get_ifd(0x8769).update({0xA002: width, 0xA003: height})
+    return encode(picture, "JPEG", quality=85, exif=exif.tobytes())
+
+
 FRAMES = [PICTURE, PICTURE.rotate(180)]
 JPEG = encode(PICTURE, "JPEG", quality=85)
 BLANK = Image.new("RGB", (800, 600), "white")
 NEARLY_BLANK = replace(Slide(""), theme=Theme(accent="white", logo="")).draw()
+ICON = encode(PICTURE.resize((256, 256)))
+ON_BLACK = Image.new("RGB", (PICTURE.width + 160, PICTURE.height + 90))
+ON_BLACK.paste(PICTURE)
+SOF, SOS = b"\xff\xc0", b"\xff\xda"
+WIDE = _profile(0.51)
 
 
 @pytest.mark.parametrize(
@@ -240,6 +292,54 @@ NEARLY_BLANK = replace(Slide(""), theme=Theme(accent="white", logo="")).draw()
         ),
         pytest.param(lambda: (_png_with_gamma(100_000), PNG), Refusal.COLOURS, id="linear gamma"),
         pytest.param(lambda: (_png_with_gamma(45_455), PNG), None, id="(control: the usual gamma)"),
+        pytest.param(lambda: (_png_with_two_gammas(), PNG), Refusal.COLOURS, id="two gammas"),
+        pytest.param(
+            lambda: (_jpeg_with_profiles(WIDE, before=SOS), JPEG),
+            Refusal.COLOURS,
+            id="a late profile",
+        ),
+        pytest.param(
+            lambda: (_jpeg_with_profiles(WIDE, WIDE, before=SOF), JPEG),
+            Refusal.COLOURS,
+            id="two profiles",
+        ),
+        pytest.param(
+            lambda: (
+                _jpeg_with_profiles(WIDE, before=SOF),
+                _jpeg_with_profiles(WIDE, before=SOF) + b"\x00",
+            ),
+            None,
+            id="(control: one profile)",
+        ),
+        pytest.param(
+            lambda: (_with_density(PICTURE, 144, PICTURE.width // 2, PICTURE.height // 2), PNG),
+            Refusal.COLOURS,
+            id="shown at half size",
+        ),
+        pytest.param(
+            lambda: (_with_density(PICTURE, 144, *PICTURE.size), PNG),
+            None,
+            id="(control: a density)",
+        ),
+        pytest.param(
+            lambda: (_with_density(PICTURE, 0, 1, 1), PNG),
+            None,
+            id="(control: an impossible density)",
+        ),
+        pytest.param(
+            lambda: (_icons(encode(PICTURE.resize((16, 16))), ICON), ICON),
+            Refusal.COLOURS,
+            id="two icons",
+        ),
+        pytest.param(lambda: (_icons(ICON), ICON), None, id="(control: one icon)"),
+        pytest.param(
+            lambda: (_bare_webp(PICTURE, ON_BLACK.size), encode(ON_BLACK)),
+            Refusal.COLOURS,
+            id="bare canvas",
+        ),
+        pytest.param(
+            lambda: (_bare_webp(PICTURE, PICTURE.size), PNG), None, id="(control: a covered canvas)"
+        ),
         pytest.param(
             lambda: (encode(PICTURE.convert("L"), "JPEG", quality=90), PNG),
             Refusal.PIXELS,
