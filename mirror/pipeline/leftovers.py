@@ -20,8 +20,25 @@ from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import find_references
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Quoting, Reference, Rule
-from mirror.pages import Mention, MentionFinder, Use, mention_uses, string_uses, utf8_text
-from mirror.pipeline.built_site import is_asked_for, is_page, is_version_control
+from mirror.pages import (
+    Location,
+    Mention,
+    MentionFinder,
+    SiteAddress,
+    Use,
+    find_pictures,
+    find_style_pictures,
+    mention_uses,
+    resolve,
+    string_uses,
+    utf8_text,
+)
+from mirror.pipeline.built_site import (
+    is_asked_for,
+    is_page,
+    is_version_control,
+    published_at,
+)
 from mirror.pipeline.hold import find_suspects
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
@@ -126,7 +143,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
             finder,
             findings,
         ),
-        _in_built_site(options.site, config.root, finder, findings),
+        _in_built_site(options.site, config.root, finder, parts.locator, findings),
     )
     leftovers = []
     for place in places:
@@ -351,20 +368,69 @@ _USES = {Use.ASKED: Why.SITE, Use.TEXT: Why.TEXT, Use.CODE: Why.CODE}
 
 
 def _in_built_site(
-    site: Path | None, root: Path, finder: MentionFinder, findings: FindingLog
+    site: Path | None, root: Path, finder: MentionFinder, locator: Locator, findings: FindingLog
 ) -> Iterator[Leftover]:
     if site is None:
         return
+    address = published_at(site, root)
     for file in findings.sift(walk_files(site, root, is_version_control)):
-        if is_page(file.path):
-            for text, mentions in _read(file, finder, findings):
-                uses = ((mention, _USES[use]) for mention, use in mention_uses(text, mentions))
-                yield from _placed(file, text, uses)
-        elif is_asked_for(file.path):
-            for text, _ in _read(file, finder, findings):
-                in_strings = string_uses(file.path.suffix, text, finder)
-                reasons = ((mention, _USES[use]) for mention, use in in_strings)
-                yield from _placed(file, text, reasons)
+        if not (is_page(file.path) or is_asked_for(file.path)):
+            continue
+        data = file.read()
+        if isinstance(data, Finding):
+            findings.append(data)
+        elif (text := utf8_text(data)) is not None:
+            places = list(_mentions(file, text, finder))
+            base = address.page(file.path.relative_to(site).as_posix())
+            places += _otherwise_spelled(file, text, base, address, locator, places)
+            yield from _placed(file, text, sorted(places, key=_start))
+
+
+def _start(place: tuple[Mention, Why]) -> int:
+    return place[0].start
+
+
+def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[tuple[Mention, Why]]:
+    if finder.may_be_in(text):
+        uses = (
+            mention_uses(text, finder.find(text))
+            if is_page(file.path)
+            else string_uses(file.path.suffix, text, finder)
+        )
+        yield from ((mention, _USES[use]) for mention, use in uses)
+
+
+def _otherwise_spelled(
+    file: TextFile,
+    text: bytes,
+    page: Location,
+    site: SiteAddress,
+    locator: Locator,
+    places: Iterable[tuple[Mention, Why]],
+) -> Iterator[tuple[Mention, Why]]:
+    """Yield the pictures of sources that a browser asks for, but for those among `places`.
+
+    A browser reads `https:\\\\host/a`, an address with a line break in it and one that CSS escapes.
+    """
+    if is_page(file.path):
+        addresses = find_pictures(text)
+    elif file.path.suffix.lower() == ".css":
+        addresses = find_style_pictures(text)
+    else:
+        return
+    known = {
+        image.address for mention, _ in places if (image := locator.locate(mention.url)) is not None
+    }
+    base = page
+    if addresses.base is not None:
+        base = resolve(addresses.base, page, site) or page
+    for picture in addresses.pictures:
+        location = resolve(picture.url, base, site)
+        if location is None or not location.host:
+            continue
+        image = locator.locate(Url(location.url))
+        if image is not None and image.address not in known:
+            yield Mention(picture.start, picture.start, Url(location.url)), Why.SITE
 
 
 def _read(

@@ -395,6 +395,36 @@ def test_the_built_site_is_read_as_a_browser_would(blog: Blog) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src='https:\\\\HOST/a.png'>",
+        "<img src='https:/HOST/a.png'>",
+        "<img src='https://HO\tST/a.png'>",
+        "<img src='https://HO\nST/a.png'>",
+        "<img src='https://nobody@HOST/a.png'>",
+        "<img src='https://FULL/a.png'>",
+        "<img src='https://HO%2eST/a.png'>",
+        "<p style='background: url(https\\3a //HOST/a.png)'>",
+        "<base href='https://HOST/'><img src=a.png>",
+    ],
+)
+def test_a_page_that_spells_an_address_as_only_browsers_read_it_needs_the_source(
+    blog: Blog, text: str
+) -> None:
+    filled(blog, "a.png")
+    run(blog, "rewrite")
+    host = BUCKET.split("/")[2]
+    first, _, rest = host.partition(".")
+    full = host.replace("e", "ｅ")
+    text = text.replace("HO%2eST", f"{first}%2e{rest}").replace("FULL", full)
+    text = text.replace("HO\tST", f"{first}\t.{rest}").replace("HO\nST", f"{first}\n.{rest}")
+    add(blog, "public/index.html", f"<p>é</p>{text.replace('HOST', host)}")
+    checked = run(blog, "verify", "--site", "public", "--json")
+    assert [event["rule"] for event in checked.events if event["type"] == "finding"] == ["M601"]
+    assert "site" in whys(blog, "--site", "public").values()
+
+
 def test_a_site_that_was_not_built_is_an_error(blog: Blog) -> None:
     blog.write("p.md", "nothing\n")
     ran = run(blog, "leftovers", "--site", "public")
