@@ -13,6 +13,7 @@ of the tests, and the slides are drawn.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -29,6 +30,8 @@ DRAWN = 300
 
 
 def main() -> None:
+    # Installed programs have their bytecode.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if len(sys.argv) == 1:
         with TemporaryDirectory(prefix="bench-") as folder:
             run_all(Path(folder))
