@@ -201,8 +201,9 @@ def _upload_hosts(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str
     Raise `ConfigError` for a `named` file that cannot be read; the usual files may be missing.
     """
     from mirror.files import read_named
+    from mirror.pipeline.init import name_host
     from mirror.uploaders import UploaderFileError, find_sources, usual_paths
-    from mirror.urls.address import canonical, identity
+    from mirror.urls.address import canonical
 
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  (`Path.home` raises for unknown users)
     for file in dict.fromkeys([*named, *map(Path, usual_paths(home, root))]):
@@ -217,7 +218,7 @@ def _upload_hosts(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str
                 raise ConfigError(f"{file}: {error}") from error
             continue
         addresses = (canonical(source.match) for source in sources)
-        names = (identity(address).partition("/")[0] for address in addresses if address)
+        names = (name_host(address) for address in addresses if address)
         yield from ((file, name) for name in dict.fromkeys(names))
 
 
@@ -228,8 +229,8 @@ def _relative(path: Path, root: Path) -> str:
 
 def _hosts(scanned: SiteScan) -> tuple[list[PostHost], int]:
     """Return the hosts of images, and the number of posts that show one of them."""
-    from mirror.pipeline.init import PostHost
-    from mirror.urls.address import canonical, host_of, identity
+    from mirror.pipeline.init import PostHost, name_host
+    from mirror.urls.address import canonical, identity
 
     images: dict[str, set[str]] = {}
     schemes: Counter[tuple[str, str]] = Counter()
@@ -237,7 +238,7 @@ def _hosts(scanned: SiteScan) -> tuple[list[PostHost], int]:
     for post, reference in scanned.references():
         if (address := canonical(reference.url.raw)) is not None:
             posts.add(post.name)
-            name = host_of(address)
+            name = name_host(address)
             images.setdefault(name, set()).add(identity(address))
             schemes[name, reference.url.raw.partition("//")[0].lower()] += 1  # "" is for both
     hosts = [

@@ -9,23 +9,31 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mirror.amounts import count_text
-from mirror.urls.address import parse
+from mirror.urls.address import host_of, identity, parse
 
 # Names under which object storage and image hosting is reached: vendors' documentation.
 _STORAGE = re.compile(
     r"(?:^|\.)(?:aliyuncs\.com|myqcloud\.com|file\.myqcloud\.com|qiniucdn\.com|clouddn\.com"
     r"|qnssl\.com|qiniudn\.com|upaiyun\.com|upcdn\.net|bcebos\.com|myhuaweicloud\.com|volces\.com"
-    r"|ksyuncs\.com|amazonaws\.com|r2\.dev|r2\.cloudflarestorage\.com|backblazeb2\.com"
+    r"|ksyuncs\.com|amazonaws\.com(?:\.cn)?|r2\.dev|r2\.cloudflarestorage\.com|backblazeb2\.com"
     r"|digitaloceanspaces\.com|storage\.googleapis\.com|blob\.core\.windows\.net|wasabisys\.com"
-    r"|supabase\.co|ufileos\.com|netease\.com|126\.net)(?::\d+)?$"
+    r"|supabase\.co|scw\.cloud|qiniucs\.com|ufileos\.com|netease\.com|126\.net)(?::\d+)?$"
+)
+# Endpoints whose paths begin with the name of a bucket, by the vendors' documentation. The other
+# buckets there are other people's.
+_ENDPOINT = re.compile(
+    r"s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?|storage\.googleapis\.com"
+    r"|s3\.[a-z0-9-]+\.(?:backblazeb2\.com|qiniucs\.com|scw\.cloud)|s3[.a-z0-9-]*\.wasabisys\.com"
+    r"|[a-z]{3}[0-9]\.digitaloceanspaces\.com"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class PostHost:
-    """A host in the posts, and the number of its images they show.
+    """A host in the posts, or a bucket of an S3 endpoint, and the number of its images they show.
 
-    `scheme` is the one that most references spell; `https` where none does.
+    `name` has no `/` at its end. `scheme` is the one that most references spell; `https` where none
+    does.
     """
 
     name: str
@@ -192,6 +200,13 @@ def published_below(public: PublicFolder, address: str) -> PublicFolder:
     return replace(public, public_url=f"{site}{public.public_url}")
 
 
+def name_host(address: str) -> str:
+    """Return the host of a canonical address; of an S3 endpoint, with the bucket in its path."""
+    host = host_of(address)
+    bucket = identity(address)[len(host) + 1 :].partition("/")[0]
+    return f"{host}/{bucket}" if bucket and _ENDPOINT.fullmatch(host) else host
+
+
 def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft:
     """Choose the hosts that look like storage of the user; if none does, the most used one.
 
@@ -199,7 +214,11 @@ def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft
     """
     ranked = sorted(hosts, key=lambda host: (-host.images, host.name))
     known = set(owned)
-    chosen = [host for host in ranked if host.name in known or _STORAGE.search(host.name)]
+    chosen = [
+        host
+        for host in ranked
+        if host.name in known or _STORAGE.search(host.name.partition("/")[0])
+    ]
     chosen = chosen or ranked[:1]
     return ConfigDraft(tuple(chosen), tuple(host for host in ranked if host not in chosen))
 
@@ -275,8 +294,9 @@ def _switched_off(text: str) -> str:
 
 
 def _name(host: PostHost, names: set[str]) -> str:
-    """Return the first label of the host, with a number where a name is taken."""
-    first = host.name.partition(":")[0].partition(".")[0]
+    """Return the bucket or the first label of the host, with a number where a name is taken."""
+    name, _, bucket = host.name.partition("/")
+    first = bucket or name.partition(":")[0].partition(".")[0]
     name, number = first, 2
     while name in names:
         name, number = f"{first}-{number}", number + 1

@@ -46,6 +46,31 @@ def test_init_asks_the_albums_of_upload_tools_which_hosts_are_yours(tmp_path):
     assert source.match == ("https://j.example/",)
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "s3.amazonaws.com",
+        "s3.dualstack.eu-west-1.amazonaws.com",
+        "s3-us-west-2.amazonaws.com",
+        "s3.cn-north-1.amazonaws.com.cn",
+        "storage.googleapis.com",
+        "s3.us-west-004.backblazeb2.com",
+        "nyc3.digitaloceanspaces.com",
+    ],
+)
+def test_init_takes_a_bucket_of_an_endpoint_and_not_those_of_others(endpoint, tmp_path):
+    text = f"![](https://{endpoint}/blog/a.png) ![](https://{endpoint}/blog/2025/b.png)\n"
+    text += f"![](https://{endpoint}/talks/a.png) ![](https://v.{endpoint}/x/a.png)\n"
+    (tmp_path / "post.md").write_text(text)
+    assert mirror("init", cwd=tmp_path)[0] == 0
+    sources = load_config(tmp_path / "mirror.toml").sources
+    assert {source.name: source.match for source in sources} == {
+        "blog": (f"https://{endpoint}/blog/",),
+        "talks": (f"https://{endpoint}/talks/",),
+        "v": (f"https://v.{endpoint}/",),
+    }
+
+
 def test_init_counts_the_posts_that_show_an_image_of_a_host(tmp_path):
     (tmp_path / "shown.md").write_text("![](https://i.example/a.png) ![](https://i.example/b.png)")
     (tmp_path / "words.md").write_text("no image, or ![](local.png)")
