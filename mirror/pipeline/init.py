@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mirror.amounts import count_text
+from mirror.store.profiles import is_endpoint
 from mirror.urls.address import host_of, identity, parse
 
 # Names under which object storage and image hosting is reached: vendors' documentation.
@@ -19,11 +20,10 @@ _STORAGE = re.compile(
     r"|digitaloceanspaces\.com|storage\.googleapis\.com|blob\.core\.windows\.net|wasabisys\.com"
     r"|supabase\.co|scw\.cloud|qiniucs\.com|ufileos\.com|netease\.com|126\.net)(?::\d+)?$"
 )
-# Endpoints whose paths begin with the name of a bucket, by the vendors' documentation. The other
-# buckets there are other people's.
+# Endpoints whose paths begin with the name of a bucket, by the vendors' documentation, of services
+# that have no profile in `mirror.store`. The other buckets there are other people's.
 _ENDPOINT = re.compile(
-    r"s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(?:\.cn)?|storage\.googleapis\.com"
-    r"|s3\.[a-z0-9-]+\.(?:backblazeb2\.com|qiniucs\.com|scw\.cloud)|s3[.a-z0-9-]*\.wasabisys\.com"
+    r"storage\.googleapis\.com|s3\.[a-z0-9-]+\.scw\.cloud|s3[.a-z0-9-]*\.wasabisys\.com"
     r"|[a-z]{3}[0-9]\.digitaloceanspaces\.com"
 )
 
@@ -204,7 +204,8 @@ def name_host(address: str) -> str:
     """Return the host of a canonical address; of an S3 endpoint, with the bucket in its path."""
     host = host_of(address)
     bucket = identity(address)[len(host) + 1 :].partition("/")[0]
-    return f"{host}/{bucket}" if bucket and _ENDPOINT.fullmatch(host) else host
+    has_buckets = is_endpoint(host) or _ENDPOINT.fullmatch(host)
+    return f"{host}/{bucket}" if bucket and has_buckets else host
 
 
 def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft:

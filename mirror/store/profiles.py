@@ -21,7 +21,8 @@ class CreateOnly(Enum):
 class Profile:
     """The differences of one provider from the others.
 
-    `hosts` is a regular expression for its endpoints; its group `region` captures the region.
+    `hosts` is a regular expression for its endpoints; its group `region` captures the region, and
+    its group `bucket` what stands in front of an endpoint, where the provider's hosts may have it.
     `key_env` are the provider's environment variables for key, secret and session token.
     """
 
@@ -42,7 +43,7 @@ _REGION = r"(?P<region>[a-z0-9-]+)"
 PROFILES = (
     Profile(
         "aws",
-        rf"(?:.+\.)?s3[.-](?:(?:fips|dualstack)[.-])*(?:{_REGION}\.)?amazonaws\.com(?:\.cn)?",
+        rf"(?:(?P<bucket>.+)\.)??s3[.-](?:(?:fips|dualstack)[.-])*(?:{_REGION}\.)?amazonaws\.com(?:\.cn)?",
         addressing="auto",
         create_only=CreateOnly.HONOURED,
         region=None,
@@ -78,7 +79,7 @@ PROFILES = (
         rf"s3\.{_REGION}\.backblazeb2\.com",
         key_env=("B2_APPLICATION_KEY_ID", "B2_APPLICATION_KEY"),
     ),
-    Profile("minio", r"(?:.+\.)?(?:min\.io|minio(?:\..+)?)"),
+    Profile("minio", r"(?:(?P<bucket>.+)\.)??(?:(?:play\.)?min\.io|minio(?:\..+)?)"),
     Profile("ceph", create_only=CreateOnly.HONOURED),
     Profile("rclone", create_only=CreateOnly.IGNORED),
     Profile("generic"),
@@ -103,6 +104,16 @@ def profile_of(endpoint_url: str | None, provider: str = "auto") -> Profile:
         return PROFILES[0]
     host = urlsplit(endpoint_url).hostname or ""
     return next((p for p in PROFILES if p.hosts and re.fullmatch(p.hosts, host)), GENERIC)
+
+
+def is_endpoint(host: str) -> bool:
+    """Return whether a host, with or without a port, is an endpoint with no bucket in its name.
+
+    The paths there begin with the name of a bucket.
+    """
+    name = host.partition(":")[0]
+    matches = (re.fullmatch(profile.hosts, name) for profile in PROFILES if profile.hosts)
+    return any(match and not match.groupdict().get("bucket") for match in matches)
 
 
 def region_of(profile: Profile, endpoint_url: str | None) -> str | None:

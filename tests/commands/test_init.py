@@ -55,6 +55,12 @@ def test_init_asks_the_albums_of_upload_tools_which_hosts_are_yours(tmp_path):
         "s3.cn-north-1.amazonaws.com.cn",
         "storage.googleapis.com",
         "s3.us-west-004.backblazeb2.com",
+        "oss-cn-beijing.aliyuncs.com",
+        "cos.ap-shanghai.myqcloud.com",
+        "obs.cn-north-4.myhuaweicloud.com",
+        "tos-s3-cn-beijing.volces.com",
+        "s3-cn-east-1.qiniucs.com",
+        "0123456789abcdef.r2.cloudflarestorage.com",
         "nyc3.digitaloceanspaces.com",
     ],
 )

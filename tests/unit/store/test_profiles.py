@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mirror.store.profiles import PROFILES, addressing_of, region_of
+import pytest
+
+from mirror.store.profiles import PROFILES, addressing_of, is_endpoint, region_of
 
 
 def test_addresses_have_no_room_for_a_bucket() -> None:
@@ -11,3 +13,26 @@ def test_addresses_have_no_room_for_a_bucket() -> None:
         assert addressing_of(oss, f"http://{host}") == "path"
     assert addressing_of(oss, "http://127.0.0.1", "virtual") == "virtual"
     assert region_of(oss, "http://127.0.0.1") == "us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("s3.amazonaws.com", True),
+        ("s3-us-west-2.amazonaws.com", True),
+        ("s3.dualstack.eu-west-1.amazonaws.com", True),
+        ("blog.s3.amazonaws.com", False),
+        ("a.b.s3-us-west-2.amazonaws.com", False),
+        ("d1.cloudfront.net", False),
+        ("oss-cn-beijing-internal.aliyuncs.com", True),
+        ("blog.oss-cn-beijing.aliyuncs.com", False),
+        ("0a1b.eu.r2.cloudflarestorage.com", True),
+        ("blog.0a1b.r2.cloudflarestorage.com", False),
+        ("play.min.io", True),
+        ("minio.example.com:9000", True),
+        ("blog.minio.example.com", False),
+        ("s3.example.com", False),
+    ],
+)
+def test_an_endpoint_has_no_bucket_in_its_name(host: str, expected: bool) -> None:
+    assert is_endpoint(host) is expected
