@@ -8,18 +8,21 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from pathlib import Path
 from pkgutil import resolve_name
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import mirror
 from mirror.engine import Results, Serial, Threads
+from mirror.extras import missing_library
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -222,7 +225,7 @@ def open_cluster(scheduler: str | None, processes: int) -> Iterator[Dask]:
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise MissingExtraError(
-            "`--engine dask` needs an extra: pip install 'markdown-mirror[dask]'"
+            missing_library("`--engine dask`", "distributed", "dask", Path(sys.prefix))
         ) from error
     _silence()
     settings = {

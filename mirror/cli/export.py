@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from mirror.amounts import count_text
 from mirror.cli.common import ConfigPath, check_output, load, open_site, path, write_output
 from mirror.config import ConfigError
 from mirror.console import say
+from mirror.extras import missing_library
 
 
 def export(
@@ -25,7 +27,7 @@ def export(
         from mirror.formats.parquet import parquet_pieces
     except ImportError as error:
         raise ConfigError(
-            "`mirror export` needs pyarrow: pip install 'markdown-mirror[parquet]'"
+            missing_library("`mirror export`", "pyarrow", "parquet", Path(sys.prefix))
         ) from error
     parts = open_site(load(config))
     check_output(output, parts, config, None)

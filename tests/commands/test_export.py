@@ -55,8 +55,22 @@ def test_without_a_manifest_nothing_is_written(blog, monkeypatch, capsys) -> Non
     assert not (blog.root / "images.parquet").exists()
 
 
-def test_without_pyarrow_the_extra_is_named(synced, monkeypatch, capsys) -> None:
+@pytest.mark.parametrize(
+    ("mark", "command"),
+    [
+        ("pyvenv.cfg", "pip install 'markdown-mirror[parquet]'"),
+        ("pipx_metadata.json", "pipx inject tool pyarrow"),
+        ("uv-receipt.toml", "uv tool install 'markdown-mirror[parquet]'"),
+    ],
+)
+def test_without_pyarrow_the_command_that_installs_it_is_named(
+    synced, monkeypatch, capsys, tmp_path, mark, command
+) -> None:
+    prefix = tmp_path / "tool"
+    prefix.mkdir()
+    (prefix / mark).touch()
+    monkeypatch.setattr(sys, "prefix", str(prefix))
     monkeypatch.delitem(sys.modules, "mirror.formats.parquet", raising=False)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     code, said = export(synced, monkeypatch, capsys, "--parquet", "images.parquet")
-    assert (code, "markdown-mirror[parquet]" in said) == (2, True)
+    assert (code, command in said) == (2, True)

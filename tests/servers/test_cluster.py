@@ -447,9 +447,23 @@ def group_lives(group: int) -> bool:
     return True
 
 
-def test_without_the_extra_the_error_names_it(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("mark", "command"),
+    [
+        ("pyvenv.cfg", "pip install 'markdown-mirror[dask]'"),
+        ("pipx_metadata.json", "pipx inject tool distributed"),
+        ("uv-receipt.toml", "uv tool install 'markdown-mirror[dask]'"),
+    ],
+)
+def test_without_distributed_the_command_that_installs_it_is_named(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mark: str, command: str
+) -> None:
+    prefix = tmp_path / "tool"
+    prefix.mkdir()
+    (prefix / mark).touch()
+    monkeypatch.setattr(sys, "prefix", str(prefix))
     monkeypatch.setitem(sys.modules, "dask", None)
     fill(blog, 1)
     ended = run(blog, "sync", "--engine", "dask")
     assert ended.code == 2
-    assert "pip install 'markdown-mirror[dask]'" in ended.err
+    assert command in ended.err

@@ -24,7 +24,7 @@ RANKS = [
         *("fetch", "markdown", "pages", "pictures", "repeats", "store"),
         *("generators", "history", "redirects", "site_index", "uploaders"),
     ),
-    ("urls", "model", "records", "engine", "cluster", "files", "amounts", "compact"),
+    ("urls", "model", "records", "engine", "cluster", "files", "amounts", "compact", "extras"),
 ]
 UPWARDS: set[str] = set()
 INSIDE: set[str] = set()
