@@ -25,7 +25,7 @@ class Interrupted(BaseException):
 
 
 class OutputError(Exception):
-    """The results cannot be printed: the disk behind stdout is full or broken."""
+    """The results cannot be written: the disk behind stdout or a file is full or broken."""
 
 
 class _ResultsFile(io.FileIO):
@@ -46,7 +46,9 @@ class _ResultsFile(io.FileIO):
             raise Interrupted(signal.SIGPIPE) from None
         except OSError as error:
             self._has_failed = True
-            raise OutputError(f"the output cannot be written: {error.strerror}") from None
+            from mirror.files import explain
+
+            raise OutputError(f"the output cannot be written: {explain(error)}") from None
 
 
 class _RemarksFile(io.FileIO):

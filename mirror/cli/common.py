@@ -285,9 +285,9 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
     """Make `data`, or its pieces, the contents of the file that the user named, or send it there.
 
     A file is written whole, also through a link if `follows`. A pipe or a device gets the bytes
-    and is never replaced. Raise `ConfigError` if it cannot be written.
+    and is never replaced. Raise `ConfigError` or `OutputError` if it cannot be written.
     """
-    from mirror.files import explain, write_whole
+    from mirror.files import write_whole
 
     try:
         if not follows:
@@ -298,7 +298,15 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
         else:
             write_whole(Path(os.path.realpath(output)), data)
     except OSError as error:
-        raise ConfigError(f"{output}: cannot be written: {explain(error)}") from error
+        raise unwritable_output(output, error) from error
+
+
+def unwritable_output(output: Path, error: OSError) -> ConfigError | OutputError:
+    """Return the error for an output: a disk without room is no mistake of who named the file."""
+    from mirror.files import explain, has_no_room
+
+    kind = OutputError if has_no_room(error) else ConfigError
+    return kind(f"{output}: cannot be written: {explain(error)}")
 
 
 def ignored_lines(count: int) -> list[str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.amounts import count_text
-from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
+from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts, unwritable_output
 from mirror.config import CONFIG_NAME, Config, ConfigError, PostSettings, find_config, loads_config
 from mirror.console import for_log, say
 from mirror.urls.redact import printable
@@ -159,7 +159,10 @@ def _config_path(config: Path | None) -> Path:
 
 
 def _write_new(path: Path, text: str) -> None:
-    """Write a configuration that the commands accept, or raise `ConfigError` and write nothing."""
+    """Write a configuration that the commands accept, or raise and write nothing.
+
+    Raise `ConfigError`, or `OutputError` where the disk has no room.
+    """
     from mirror.files import create_whole
 
     try:
@@ -174,7 +177,7 @@ def _write_new(path: Path, text: str) -> None:
     try:
         written = create_whole(path, data)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from error
+        raise unwritable_output(path, error) from error
     if not written:
         raise ConfigError(f"{path}: somebody else wrote it meanwhile; it stays as it is")
 

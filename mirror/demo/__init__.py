@@ -19,7 +19,9 @@ from time import monotonic
 
 from mirror.config import ConfigError
 from mirror.demo.blog import BUCKET, lost_url, objects, posts
+from mirror.files import explain, has_no_room
 from mirror.host import ImageHost
+from mirror.streams import OutputError
 
 Say = Callable[[str], None]
 
@@ -27,7 +29,7 @@ Say = Callable[[str], None]
 def run_demo(folder: Path | None, say: Say) -> int:
     """Run the whole cycle in `folder`, which must be new or empty, and return the exit code.
 
-    Raise `ConfigError` for a folder that cannot be written.
+    Raise `ConfigError` for a folder that cannot be written, `OutputError` for a full disk.
     """
     started = monotonic()
     with ExitStack() as stack:
@@ -41,7 +43,8 @@ def run_demo(folder: Path | None, say: Say) -> int:
             _write_blog(folder)
         except OSError as error:
             where = folder or "a temporary folder"
-            raise ConfigError(f"{where}: cannot be written: {error.strerror}") from error
+            kind = OutputError if has_no_room(error) else ConfigError
+            raise kind(f"{where}: cannot be written: {explain(error)}") from error
         host = stack.enter_context(ImageHost(objects()))
         return _Tour(folder, host, say).run(started)
 

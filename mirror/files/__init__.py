@@ -16,6 +16,7 @@ from mirror.files.errors import (
     OutsideError,
     TooLargeError,
     explain,
+    has_no_room,
     unspellable,
 )
 from mirror.files.links import escaping_link, repository_of
@@ -47,6 +48,7 @@ __all__ = [
     "create_whole",
     "escaping_link",
     "explain",
+    "has_no_room",
     "is_temporary",
     "opened",
     "read_named",

@@ -54,6 +54,11 @@ _REMEDIES = {
 }
 
 
+def has_no_room(error: OSError) -> bool:
+    """Return whether a disk, a quota or a limit leaves no room for what was written."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def explain(error: OSError) -> str:
     """Return the reason for an error, followed by a remedy where one is known."""
     reason = error.strerror or str(error)

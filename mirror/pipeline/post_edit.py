@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
-from mirror.files import ChangedError, Checksum, write_whole
+from mirror.files import ChangedError, Checksum, explain, write_whole
 from mirror.markdown import find_references, spell, splice
 from mirror.model import Finding, Reference, Rule, Span
 from mirror.pipeline.packed_references import PackedReferences
@@ -238,6 +238,6 @@ def write_post(edit: PostEdit, *, keep_times: bool = False) -> Finding | None:
     except ChangedError:
         return changed_meanwhile(post.name)
     except OSError as error:
-        message = f"cannot be written: {error.strerror}; it is as it was"
+        message = f"cannot be written, so it is as it was: {explain(error)}"
         return Finding(Rule.POST_NOT_WRITTEN, post.name, message, post.name)
     return None

@@ -84,7 +84,7 @@ def test_an_output_that_is_not_written_is_not_a_success(site: Blog, arguments: l
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([MIRROR, *arguments], cwd=site.root, stdout=full, stderr=-1)
     assert done.returncode == 3
-    assert b"the output cannot be written" in done.stderr
+    assert b"the output cannot be written: No space left on device; make room" in done.stderr
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([MIRROR, *arguments], cwd=site.root, stdout=writer, stderr=-1)

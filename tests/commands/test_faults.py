@@ -23,6 +23,7 @@ from support.faults import (
     blog,
     crashed,
     first_of,
+    full_disk,
     picture,
     small_disk,
 )
@@ -257,6 +258,53 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
             assert sum(site.host.requests.values()) - asked <= len(site.pictures)
     except PermissionError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "arguments"),
+    [
+        ("posts", "posts/00.md: ", "rewrite"),
+        ("posts", "posts/00.md: ", "rewrite --revert"),
+        ("manifests", "rewrites.jsonl: ", "rewrite"),
+        ("bucket", ".png': ", "repair"),
+        ("archive", "bag-info.txt': ", "repair"),
+        (".mirror", "lock: ", "repair"),
+        ("out", "pics.example/p/000.png': ", "restore out"),
+        ("out", "out/report.html: ", "report -o out/report.html"),
+        ("out", "out/images.parquet: ", "export --parquet out/images.parquet"),
+        ("out", "out/verify.xml: ", "verify --format junit -o out/verify.xml"),
+        ("out", "out/mirror.toml: ", "init posts -c out/mirror.toml"),
+        ("out", "out/demo: ", "demo out/demo"),
+    ],
+)
+def test_what_finds_no_room_is_named_with_what_to_do(
+    site: Blog, folder: str, file: str, arguments: str
+) -> None:
+    assert site.run("sync").code == 0
+    if "--revert" in arguments:
+        assert site.run("rewrite").code == 0
+    kept = next((site.root / "bucket").rglob("*.png"))
+    lost = {"bucket": kept, "archive": next((site.root / "archive").rglob("*.png"))}
+    if folder in lost:
+        lost[folder].unlink()
+    try:
+        with full_disk(site.root / folder):
+            before = tree(site.root / folder)
+            ended = site.run(*arguments.split())
+            assert ended.code == 3, ended.text
+            assert any(
+                file in line and "No space left on device; make room, then run again" in line
+                for line in ended.text.splitlines()
+            ), ended.text
+            assert tree(site.root / folder) == before
+    except PermissionError as error:
+        pytest.skip(str(error))
+
+
+def tree(folder: Path) -> dict[Path, bytes]:
+    """Return the files in a folder. Those that are empty take no room, and are left out."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path: data for path in files if (data := path.read_bytes())}
 
 
 @pytest.mark.parametrize("folder", ["archive", ".mirror", "manifests", "bucket", "posts"])

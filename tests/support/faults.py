@@ -338,6 +338,25 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[Callable[[str], None]]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """A file system of its own on `folder`, with what is in there, and without room for a byte.
+
+    Raise `PermissionError` where nobody may mount.
+    """
+    folder.mkdir(exist_ok=True)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    contents = {path: path.read_bytes() for path in files}
+    with small_disk(folder, 1024):
+        for path, data in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+        with suppress(OSError), (folder / "filler").open("wb", buffering=0) as filler:
+            while filler.write(bytes(4096)):
+                pass
+        yield
+
+
 def crashed(ended: ProcessResult) -> bool:
     """Whether it ended as a bug does, not as a run that was told to."""
     return ended.code in (70, -6, -11) or "Traceback (most recent call last)" in ended.text
