@@ -56,9 +56,8 @@ def _unclear_space(data: bytes, image: Image.Image) -> bytes:
 
 def _png_space(data: bytes, image: Image.Image) -> bytes:
     """Read the chunks in front of the pixels: cICP, then sRGB, then gAMA and cHRM."""
-    before_pixels = data[: data.find(b"IDAT")]
-    if (at := before_pixels.find(b"cICP")) >= 0:
-        return before_pixels[at : at + 8]
+    if (cicp := dict(png_colour_chunks(data)).get(b"cICP")) is not None:
+        return b"cICP" + cicp
     if "srgb" in image.info:
         return b""
     gamma = image.info.get("gamma", _SRGB_GAMMA)

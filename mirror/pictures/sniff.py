@@ -152,14 +152,25 @@ def _is_cut_jpeg(data: bytes) -> bool:
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 
+def _jpeg_segments(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield the marker of each segment up to the first scan, and where it begins and ends.
+
+    A fill byte between two segments counts as one, with the marker `ff ff`.
+    """
+    at = 2
+    while data[at : at + 1] == b"\xff" and (marker := data[at : at + 2]) not in _AFTER_SEGMENTS:
+        is_fill = marker == b"\xff\xff"
+        stop = at + (1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big"))
+        yield marker, (at, stop)
+        at = stop
+
+
+_AFTER_SEGMENTS = (_START_OF_SCAN, b"\xff")
+
+
 def _first_scan(data: bytes) -> int:
     """Return where the first scan of a JPEG begins, or where its segments end without one."""
-    at = 2
-    # Each segment names its length, up to the first scan.
-    while data[at : at + 1] == b"\xff" and data[at : at + 2] not in (_START_OF_SCAN, b"\xff"):
-        is_fill = data[at + 1 : at + 2] == b"\xff"
-        at += 1 if is_fill else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return at
+    return max((stop for _, (_, stop) in _jpeg_segments(data)), default=2)
 
 
 def scan_count(data: bytes) -> int:
@@ -229,16 +240,11 @@ def is_icon_set(data: bytes) -> bool:
 
 def jpeg_profiles(data: bytes) -> list[bytes]:
     """Return the segments of a JPEG that hold a part of a colour profile, in their order."""
-    profiles, at, stop = [], 2, _first_scan(data)
-    while at < stop:
-        if data[at + 1 : at + 2] == b"\xff":
-            at += 1
-            continue
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if data.startswith(_PROFILE_PART, at + 4) and data[at + 1 : at + 2] == b"\xe2":
-            profiles.append(data[at + 4 + len(_PROFILE_PART) : end])
-        at = end
-    return profiles
+    return [
+        data[start + 4 + len(_PROFILE_PART) : stop]
+        for marker, (start, stop) in _jpeg_segments(data)
+        if marker == b"\xff\xe2" and data.startswith(_PROFILE_PART, start + 4)
+    ]
 
 
 _PROFILE_PART = b"ICC_PROFILE\0"
