@@ -13,7 +13,7 @@ Others use these names:
 Read the files in this order: `text`, `location`, `pictures`, `mentions`.
 """
 
-from mirror.pages.location import Location, SiteAddress, resolve
+from mirror.pages.location import Location, SiteAddress, resolve, resolve_base
 from mirror.pages.mentions import Mention, MentionFinder, Use, mention_uses, string_uses
 from mirror.pages.pictures import (
     PageAddress,
@@ -37,6 +37,7 @@ __all__ = [
     "find_style_pictures",
     "mention_uses",
     "resolve",
+    "resolve_base",
     "string_uses",
     "utf8_text",
 ]

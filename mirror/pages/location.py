@@ -72,6 +72,11 @@ def _folder(path: str) -> str:
     return f"{path.rstrip('/')}/"
 
 
+def resolve_base(href: str | None, page: Location, site: SiteAddress) -> Location:
+    """Return what addresses of a page count from: its `<base href>`, or the page itself."""
+    return (resolve(href, page, site) if href is not None else None) or page
+
+
 def resolve(text: str, base: Location, site: SiteAddress) -> Location | None:
     """Return where `text` leads from a page at `base`; `None` for what asks no server.
 

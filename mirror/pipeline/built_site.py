@@ -29,6 +29,7 @@ from mirror.pages import (
     find_style_pictures,
     mention_uses,
     resolve,
+    resolve_base,
     string_uses,
     utf8_text,
 )
@@ -311,7 +312,7 @@ class _SiteReader:
                 self.findings.append(data)
             elif (text := utf8_text(data)) is not None:
                 addresses = find_pictures(text) if file is page else find_style_pictures(text)
-                base = self._base(file, addresses)
+                base = resolve_base(addresses.base, self._base_of(file), self._check.site)
                 named = self._check_pictures(file, text, addresses, base)
                 if file is not page:
                     self._in_sheets[file.name] |= named
@@ -369,12 +370,6 @@ class _SiteReader:
 
     def _base_of(self, file: TextFile) -> Location:
         return self._check.site.page(file.path.relative_to(self._folder).as_posix())
-
-    def _base(self, file: TextFile, addresses: PageAddresses) -> Location:
-        base = self._base_of(file)
-        if addresses.base is None:
-            return base
-        return resolve(addresses.base, base, self._check.site) or base
 
     def _check_pictures(
         self, file: TextFile, text: bytes, addresses: PageAddresses, base: Location

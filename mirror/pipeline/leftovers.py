@@ -30,6 +30,7 @@ from mirror.pages import (
     find_style_pictures,
     mention_uses,
     resolve,
+    resolve_base,
     string_uses,
     utf8_text,
 )
@@ -381,23 +382,21 @@ def _in_built_site(
             findings.append(data)
         elif (text := utf8_text(data)) is not None:
             places = list(_mentions(file, text, finder))
-            base = address.page(file.path.relative_to(site).as_posix())
-            places += _otherwise_spelled(file, text, base, address, locator, places)
-            yield from _placed(file, text, sorted(places, key=_start))
-
-
-def _start(place: tuple[Mention, Why]) -> int:
-    return place[0].start
+            page = address.page(file.path.relative_to(site).as_posix())
+            places += _otherwise_spelled(file, text, page, address, locator, places)
+            places.sort(key=lambda place: place[0].start)
+            yield from _placed(file, text, places)
 
 
 def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[tuple[Mention, Why]]:
-    if finder.may_be_in(text):
-        uses = (
-            mention_uses(text, finder.find(text))
-            if is_page(file.path)
-            else string_uses(file.path.suffix, text, finder)
-        )
-        yield from ((mention, _USES[use]) for mention, use in uses)
+    if not finder.may_be_in(text):
+        return
+    uses = (
+        mention_uses(text, finder.find(text))
+        if is_page(file.path)
+        else string_uses(file.path.suffix, text, finder)
+    )
+    yield from ((mention, _USES[use]) for mention, use in uses)
 
 
 def _otherwise_spelled(
@@ -421,9 +420,7 @@ def _otherwise_spelled(
     known = {
         image.address for mention, _ in places if (image := locator.locate(mention.url)) is not None
     }
-    base = page
-    if addresses.base is not None:
-        base = resolve(addresses.base, page, site) or page
+    base = resolve_base(addresses.base, page, site)
     for picture in addresses.pictures:
         location = resolve(picture.url, base, site)
         if location is None or not location.host:
