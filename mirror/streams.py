@@ -13,7 +13,10 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from mirror.config import ConfigError
 
 
 class Interrupted(BaseException):
@@ -26,6 +29,15 @@ class Interrupted(BaseException):
 
 class OutputError(Exception):
     """The results cannot be written: the disk behind stdout or a file is full or broken."""
+
+
+def unwritable_output(output: object, error: OSError) -> ConfigError | OutputError:
+    """Return the error for an output: a disk without room is no mistake of who named the file."""
+    from mirror.config import ConfigError
+    from mirror.files import explain, has_no_room
+
+    kind = OutputError if has_no_room(error) else ConfigError
+    return kind(f"{output}: cannot be written: {explain(error)}")
 
 
 class _ResultsFile(io.FileIO):

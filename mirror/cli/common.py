@@ -33,7 +33,7 @@ from mirror.console import (
     say,
 )
 from mirror.model import Finding, Outcome, Rule
-from mirror.streams import OutputError
+from mirror.streams import OutputError, unwritable_output
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
@@ -299,14 +299,6 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
             write_whole(Path(os.path.realpath(output)), data)
     except OSError as error:
         raise unwritable_output(output, error) from error
-
-
-def unwritable_output(output: Path, error: OSError) -> ConfigError | OutputError:
-    """Return the error for an output: a disk without room is no mistake of who named the file."""
-    from mirror.files import explain, has_no_room
-
-    kind = OutputError if has_no_room(error) else ConfigError
-    return kind(f"{output}: cannot be written: {explain(error)}")
 
 
 def ignored_lines(count: int) -> list[str]:

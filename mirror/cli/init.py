@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.amounts import count_text
-from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts, unwritable_output
+from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
 from mirror.config import CONFIG_NAME, Config, ConfigError, PostSettings, find_config, loads_config
 from mirror.console import for_log, say
+from mirror.streams import unwritable_output
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:

@@ -17,11 +17,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
-from mirror.config import ConfigError
 from mirror.demo.blog import BUCKET, lost_url, objects, posts
-from mirror.files import explain, has_no_room
 from mirror.host import ImageHost
-from mirror.streams import OutputError
+from mirror.streams import unwritable_output
 
 Say = Callable[[str], None]
 
@@ -42,9 +40,7 @@ def run_demo(folder: Path | None, say: Say) -> int:
                 return 4
             _write_blog(folder)
         except OSError as error:
-            where = folder or "a temporary folder"
-            kind = OutputError if has_no_room(error) else ConfigError
-            raise kind(f"{where}: cannot be written: {explain(error)}") from error
+            raise unwritable_output(folder or "a temporary folder", error) from error
         host = stack.enter_context(ImageHost(objects()))
         return _Tour(folder, host, say).run(started)
 
