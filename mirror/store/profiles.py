@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -106,6 +107,7 @@ def profile_of(endpoint_url: str | None, provider: str = "auto") -> Profile:
     return next((p for p in PROFILES if p.hosts and re.fullmatch(p.hosts, host)), GENERIC)
 
 
+@lru_cache(maxsize=256)
 def is_endpoint(host: str) -> bool:
     """Return whether a host, with or without a port, is an endpoint with no bucket in its name.
 
