@@ -24,6 +24,7 @@ from mirror.model import Form, Quoting
 
 _OPENING = re.compile(rb"<(?:(!--)|(!\[CDATA\[)|([!?])|(/?)([A-Za-z][^\s/>]*))")
 _COMMENT_END = re.compile(rb"--!?>")
+_SCRIPT_MARK = re.compile(rb"(?i)<!--|-->|</?script(?=[\s/>])")
 _ATTRIBUTE = re.compile(
     rb"[\s/]*(?:(>)|([^\s/>][^\s/>=]*)"
     rb"(?:\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([\"'])|([^\s>\"'][^\s>]*)))?)"
@@ -117,12 +118,38 @@ def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
         if is_in_svg and lower == b"title":
             continue
         if not slash and lower in _RAW_TEXT - never_closed:
-            if closing := re.compile(rb"(?i)</" + lower + rb"(?=[\s/>])").search(text, at):
-                at = closing.start()
+            if (closing := _raw_text_end(text, lower, at)) >= 0:
+                at = closing
             elif is_block:
                 return
             else:
                 never_closed.add(lower)
+
+
+def _raw_text_end(text: bytes, name: bytes, at: int) -> int:
+    """Return where the closing tag of an element begins, or -1.
+
+    In a script, `<!--` lets further `<script>` … `</script>` nest, one deep, up to `-->`:
+    https://html.spec.whatwg.org/multipage/parsing.html#script-data-escaped-state
+    """
+    if name != b"script":
+        closing = re.compile(rb"(?i)</" + name + rb"(?=[\s/>])").search(text, at)
+        return closing.start() if closing else -1
+    is_escaped = is_nested = False
+    while mark := _SCRIPT_MARK.search(text, at):
+        at = mark.end()
+        if mark[0] == b"<!--":
+            at -= len(b"--")  # `<!-->` is both
+            is_escaped = True
+        elif mark[0] == b"-->":
+            is_escaped = is_nested = False
+        elif not mark[0].startswith(b"</"):
+            is_nested = is_escaped
+        elif is_nested:
+            is_nested = False
+        else:
+            return mark.start()
+    return -1
 
 
 def _comment_end(text: bytes, at: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html5lib
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.growth import assert_linear
 
@@ -123,6 +123,10 @@ def test_a_style_sheet_asks_for_pictures_and_imports_others() -> None:
         max_size=12,
     )
 )
+@example(["<script>", "<!--", "<script>", "</script>", "<img src=a>"])
+@example(["<script>", "<!--", "<script>", "</script>", "</script>", "<img src=a>"])
+@example(["<script>", "<!--", ">", "<script>", "</script>", "<img src=a>"])
+@example(["<script>", "<!--", "<script>", "-->", "</script>", "<img src=a>"])
 def test_a_parser_sees_the_same_images(pieces: list[str]) -> None:
     page = "".join(pieces)
     tree = html5lib.parse(f"<body>{page}", treebuilder="dom", namespaceHTMLElements=False)
