@@ -1,45 +1,83 @@
 """The command line: one file a command, and `common` for what they share.
 
 Each command parses its options, calls its function of `mirror.pipeline`, prints the result and
-exits. A command imports the pipeline only when it runs: `mirror --help` stays fast.
+exits. A command's file is imported when it is called, and the pipeline when it runs: every command
+starts as fast as `mirror --help`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from mirror import __version__
-from mirror.cli import (
-    accept,
-    config,
-    demo,
-    doctor,
-    dupes,
-    export,
-    init,
-    leftovers,
-    manifest,
-    prune,
-    repair,
-    report,
-    restore,
-    rewrite,
-    scan,
-    sync,
-    verify,
-)
 from mirror.cli.common import EXIT_OK, EXIT_USAGE, ConfigPath, setup_exit_code
 from mirror.config import ConfigError
 from mirror.console import for_log, print_json, say
 
+# Each command, its file and its function have one name, but for `manifest`, which has commands.
+# The text of each in `mirror --help`: one line of 80 columns.
+_SHORT_HELP = {
+    "init": "Look at the posts and write a mirror.toml that works at once.",
+    "scan": "List every image reference in the posts.",
+    "sync": "Back up: fetch new images, store them in every destination.",
+    "rewrite": "Repoint the posts at the mirrored images.",
+    "verify": "Prove that manifest, destinations and posts agree.",
+    "leftovers": "List what still names a source, and which page would break.",
+    "accept": "Accept a picture that sync held back.",
+    "repair": "Put missing and damaged objects back.",
+    "restore": "Write the images back under their original paths.",
+    "prune": "List objects that the manifest does not name; --yes deletes them.",
+    "dupes": "List the groups of repeats; record decisions about them.",
+    "export": "Write the manifest as a Parquet file, for DuckDB or Spark.",
+    "report": "Write one HTML page about all images.",
+    "doctor": "Check configuration, destinations and sources; print the remedy.",
+    "config": "Print an example configuration with every key.",
+    "demo": "Show the whole cycle on a generated blog.",
+    "manifest": "Merge the manifests of two branches.",
+}
+
+
+class _Commands(TyperGroup):
+    """The commands by name; the file of one is imported when it is called.
+
+    The types of click, which typer is made of, are part of it from one version on.
+    """
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(_SHORT_HELP)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        # A name that is none is compared with all, for "Did you mean".
+        for name in (cmd_name,) if cmd_name in _SHORT_HELP else _SHORT_HELP:
+            if name not in self.commands:
+                self.add_command(_load(name), name)
+        return super().get_command(ctx, cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_SHORT_HELP.items()))
+
+
+def _load(name: str) -> Any:
+    module = import_module(f"mirror.cli.{name}")
+    app: typer.Typer | None = getattr(module, "app", None)
+    if app is None:
+        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app.command(name, short_help=_SHORT_HELP[name])(getattr(module, name))
+    return typer.main.get_command(app)
+
+
 app = typer.Typer(
     name="mirror",
+    cls=_Commands,
     help="Back up the images of Markdown posts, mirror them to another bucket, repoint the posts, "
     "and prove it.",
     no_args_is_help=True,
@@ -47,30 +85,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-# The text of each command in `mirror --help`: one line of 80 columns.
-_SHORT_HELP: dict[Callable[..., None], str] = {
-    init.init: "Look at the posts and write a mirror.toml that works at once.",
-    scan.scan: "List every image reference in the posts.",
-    sync.sync: "Back up: fetch new images, store them in every destination.",
-    rewrite.rewrite: "Repoint the posts at the mirrored images.",
-    verify.verify: "Prove that manifest, destinations and posts agree.",
-    leftovers.leftovers: "List what still names a source, and which page would break.",
-    accept.accept: "Accept a picture that sync held back.",
-    repair.repair: "Put missing and damaged objects back.",
-    restore.restore: "Write the images back under their original paths.",
-    prune.prune: "List objects that the manifest does not name; --yes deletes them.",
-    dupes.dupes: "List the groups of repeats; record decisions about them.",
-    export.export: "Write the manifest as a Parquet file, for DuckDB or Spark.",
-    report.report: "Write one HTML page about all images.",
-    doctor.doctor: "Check configuration, destinations and sources; print the remedy.",
-    config.config: "Print an example configuration with every key.",
-    demo.demo: "Show the whole cycle on a generated blog.",
-}
-for _command, _short in _SHORT_HELP.items():
-    app.command(short_help=_short)(_command)
-app.add_typer(manifest.app, name="manifest", short_help="Merge the manifests of two branches.")
 
 
 def _print_version(is_set: bool) -> None:

@@ -13,7 +13,7 @@ from mirror.cli.common import EXIT_FOUND, EXIT_OK, one_line, path
 from mirror.config import ConfigError
 from mirror.console import say
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 _File = Annotated[Path, typer.Argument(parser=path, show_default=False)]
 
 
