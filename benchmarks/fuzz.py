@@ -273,7 +273,8 @@ def _s3() -> Run:
     """The whole response of a server, over a socket, to a listing, a HEAD, a GET and a PUT."""
     os.environ |= {**KEYS, "NO_PROXY": "127.0.0.1"}
     from mirror.model import Key
-    from mirror.store import S3Settings, S3Store, StoreError
+    from mirror.store import S3Settings, StoreError
+    from mirror.store.s3 import S3Store
 
     response = [b""]
     listener = socket.create_server(("127.0.0.1", 0))

@@ -10,10 +10,16 @@ from functools import lru_cache
 from hashlib import sha256
 from mimetypes import MimeTypes
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from mirror.config import DEFAULT_KEY, ArchiveBucket, ConfigError, DestinationSettings
-from mirror.generators import SiteGenerator, generators_above
+from mirror.config import (
+    DEFAULT_KEY,
+    ArchiveBucket,
+    ConfigError,
+    DestinationSettings,
+    folder_of,
+)
 from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Form, Key, Quoting, Reference, Rule
 from mirror.store import (
@@ -23,11 +29,14 @@ from mirror.store import (
     Store,
     StoreError,
     TooLargeError,
-    open_store,
+    open_bucket,
 )
 from mirror.urls.address import Address, Url, decoded_path
 from mirror.urls.relative import encoded, from_post, is_path_from_root
 from mirror.urls.sources import Locator
+
+if TYPE_CHECKING:
+    from mirror.generators import SiteGenerator
 
 _SVG = "image/svg+xml"
 _TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()} | {
@@ -103,12 +112,17 @@ def is_markdown(reference: Reference) -> bool:
 
 def open_destination(settings: DestinationSettings, root: Path) -> Destination:
     """Open the store of a destination; nobody is asked yet. Raise `ConfigError`."""
-    try:
-        store = open_store(settings.name, settings.url, root, bucket_settings(settings))
-    except StoreError as error:
-        raise ConfigError(f"destination {settings.name!r}: {error}") from error
+    if (folder := folder_of(settings, root)) is None:
+        try:
+            bucket = open_bucket(settings.name, settings.url, bucket_settings(settings))
+        except StoreError as error:
+            raise ConfigError(f"destination {settings.name!r}: {error}") from error
+        return Destination(settings, bucket)
+    store = DirectoryStore(settings.name, folder)
     generator = None
-    if settings.links == "relative" and isinstance(store, DirectoryStore):
+    if settings.links == "relative":
+        from mirror.generators import generators_above
+
         generator = next((item for _, item in generators_above(root, store.root)), None)
     return Destination(settings, store, generator)
 

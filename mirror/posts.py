@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from mirror.config import ConfigError, PostSettings, check_no_escape
+from mirror.config import Config, ConfigError, PostSettings, check_no_escape, written_folders
 from mirror.files import NotAFileError, read_whole, sweep
 from mirror.model import Finding, Rule
 from mirror.urls.address import Url
@@ -58,6 +58,10 @@ class PostTree:
     settings: PostSettings
     root: Path
     skip: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, config: Config) -> PostTree:
+        return cls(config.posts, config.root, tuple(written_folders(config).values()))
 
     def find(self, paths: Sequence[Path] = ()) -> tuple[list[Post], list[Finding]]:
         """Return the posts below `paths` or the configured ones; none at all is a finding.

@@ -33,7 +33,6 @@ from mirror.store import (
     ExistsError,
     NoBucketError,
     NotFoundError,
-    S3Store,
     Store,
     StoreError,
     TooLargeError,
@@ -66,7 +65,7 @@ class Archive:
     def __init__(self, store: Store, state: Path | None = None) -> None:
         self._store = store
         self._state = state
-        self._unsealed = None if state is None else UnsealedNames(state, _identity(store))
+        self._unsealed = None if state is None else UnsealedNames(state, store.identity)
         self._put: dict[str, int | None] = {}  # sizes by name; `None` until it is known to be there
         self._spool: Spool | None = None
         self._failures = 0  # in a row
@@ -87,7 +86,7 @@ class Archive:
     @property
     def place(self) -> str:
         """The place of the bag in messages."""
-        return _place(self._store)
+        return self._store.place
 
     # --- Originals ----------------------------------------------------------------------------
 
@@ -395,20 +394,6 @@ _DATA = Key("data/")
 def _is_inline(blob: Blob) -> bool:
     """Return False for an SVG: a script in it must not run where a bucket can be read by all."""
     return blob.media_type != "image/svg+xml"
-
-
-def _place(store: Store) -> str:
-    if isinstance(store, DirectoryStore):
-        return str(store.root)
-    if isinstance(store, S3Store):
-        return f"s3://{store.settings.bucket}/{store.settings.prefix}".rstrip("/")
-    return store.name
-
-
-def _identity(store: Store) -> str:
-    """Return what tells this place from any other."""
-    endpoint = store.settings.endpoint_url if isinstance(store, S3Store) else None
-    return f"{_place(store)} {endpoint or ''}".rstrip()
 
 
 def _key(digest: Digest, media_type: str) -> Key:

@@ -142,8 +142,9 @@ def open_site(config: Config) -> Parts:
 def scan_posts(config: Config, paths: Sequence[Path] | None) -> SiteScan:
     """Read the posts of the site, or those in `paths`."""
     from mirror.pipeline.scan import scan
+    from mirror.posts import PostTree
 
-    posts, findings = open_site(config).posts.find(paths or ())
+    posts, findings = PostTree.of(config).find(paths or ())
     if not posts and not config.manifest.is_absolute():  # no file: nobody has written a [posts]
         where = ", ".join(map(str, paths or config.posts.paths))
         message = "no file in it ends in .md, .markdown or .mdx"

@@ -137,7 +137,7 @@ def _left_lines(
     scanned: SiteScan, parts: Parts, manifest: Manifest, changed: Sequence[PostEdit]
 ) -> list[str]:
     """Return the lines about images of sources that stay where they are."""
-    from mirror.pipeline.scan import images_left, not_asked_for
+    from mirror.pipeline.images_left import images_left, not_asked_for
 
     by_post = {change.name: change for change in changed}
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from mirror.config.headers import header_variables, request_headers
 from mirror.config.parse import find_config, load_config, loads_config, parse_config
-from mirror.config.places import check_no_escape
+from mirror.config.places import check_no_escape, folder_of, written_folders
 from mirror.config.values import (
     CONFIG_NAME,
     DEFAULT_KEY,
@@ -38,9 +38,11 @@ __all__ = [
     "PostSettings",
     "check_no_escape",
     "find_config",
+    "folder_of",
     "header_variables",
     "load_config",
     "loads_config",
     "parse_config",
     "request_headers",
+    "written_folders",
 ]

@@ -10,16 +10,28 @@ from mirror.config.values import ArchiveBucket, Config, ConfigError, Destination
 from mirror.files import escaping_link
 
 
-def written_places(config: Config) -> Iterator[tuple[str, Path]]:
-    """Yield what commands write to, by its name."""
-    if isinstance(config.archive, Path):
-        yield "the archive", config.archive
-    yield "the manifest", config.manifest
-    yield "the state", config.state
-    yield from (("the posts", path) for path in config.posts.paths)
+def written_folders(config: Config) -> dict[str, Path]:
+    """Return the folders that commands write to, by name: `archive`, …, or the destination's."""
+    folders = {"archive": config.archive} if isinstance(config.archive, Path) else {}
+    folders |= {"manifest": config.manifest, "state": config.state}
     for destination in config.destinations:
-        if destination.url.startswith("file:"):
-            yield f"destination {destination.name!r}", _folder(destination, config.root)
+        if (folder := folder_of(destination, config.root)) is not None:
+            folders[destination.name] = folder
+    return folders
+
+
+def written_places(config: Config) -> Iterator[tuple[str, Path]]:
+    """Yield what commands write to, posts included, as an error names it."""
+    destinations = {destination.name for destination in config.destinations}
+    for name, folder in written_folders(config).items():
+        yield f"destination {name!r}" if name in destinations else f"the {name}", folder
+    yield from (("the posts", path) for path in config.posts.paths)
+
+
+def folder_of(destination: DestinationSettings, root: Path) -> Path | None:
+    """Return the folder of a destination, relative to `root`; `None` for a bucket."""
+    scheme, _, rest = destination.url.partition(":")
+    return root / rest.removeprefix("//") if scheme == "file" else None
 
 
 def check_no_escape(place: Path, root: Path, what: str) -> None:
@@ -34,10 +46,10 @@ def check_no_escape(place: Path, root: Path, what: str) -> None:
 
 def place_of(destination: DestinationSettings, root: Path) -> str:
     """Return the place of the objects, the same for every spelling of it."""
-    scheme, _, rest = destination.url.partition(":")
-    if scheme == "file":
-        return os.path.normpath(_folder(destination, root))
-    return f"{rest.rstrip('/')} {(destination.endpoint_url or '').rstrip('/')}"
+    if (folder := folder_of(destination, root)) is not None:
+        return os.path.normpath(folder)
+    bucket = destination.url.removeprefix("s3:").rstrip("/")
+    return f"{bucket} {(destination.endpoint_url or '').rstrip('/')}"
 
 
 def check_prefix(
@@ -58,11 +70,6 @@ def check_prefix(
             f"the archive is in {archive.url}: one holds the other; give each a prefix of its "
             "own, such as s3://bucket/archive and s3://bucket/images"
         )
-
-
-def _folder(destination: DestinationSettings, root: Path) -> Path:
-    """Return the folder that a `file:` url names."""
-    return root / destination.url.removeprefix("file:").removeprefix("//")
 
 
 def check_folder(name: str, destination: DestinationSettings, config: Config) -> None:

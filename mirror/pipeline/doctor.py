@@ -24,7 +24,7 @@ from mirror.destinations import Destination, former_targets
 from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
 from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Key
-from mirror.pipeline.origins import open_bucket, open_fetcher
+from mirror.pipeline.origins import open_fetcher, open_source_bucket
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.scan import SiteScan, scan
@@ -109,7 +109,9 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
         images = chain(shown, _remembered(manifest, parts.locator))
         examples = _examples(source, images, config.ignored)
         with open_fetcher(fetch, source.fetch) as fetcher:
-            reader = ImageReader(fetcher, partial(open_bucket, source, config.fetch.concurrency))
+            reader = ImageReader(
+                fetcher, partial(open_source_bucket, source, config.fetch.concurrency)
+            )
             yield from ((subject, check) for check in _check_source(source, examples, reader))
 
 

@@ -7,12 +7,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from mirror.config import FetchSettings, request_headers
 from mirror.fetch import Body, Declaration, Fetcher, FetchError, FetchLimits, Kind, Validators
 from mirror.model import Key
-from mirror.store import S3Settings, Store, open_store
+from mirror.store import S3Settings, Store, open_bucket
 from mirror.urls.address import Address, canonical, host_of
 from mirror.urls.sources import Source, SourceImage
 
@@ -95,7 +94,7 @@ def open_origins(sources: Sequence[Source], fetch: FetchSettings) -> Iterator[Or
             stack.enter_context(open_fetcher(fetch)),
             {source.name: request_headers(source, os.environ) for source in sources},
             {
-                source.name: open_bucket(source, fetch.concurrency)
+                source.name: open_source_bucket(source, fetch.concurrency)
                 for source in sources
                 if _is_bucket(source)
             },
@@ -108,7 +107,7 @@ def open_origins(sources: Sequence[Source], fetch: FetchSettings) -> Iterator[Or
         )
 
 
-def open_bucket(source: Source, workers: int) -> Store:
+def open_source_bucket(source: Source, workers: int) -> Store:
     """Open the bucket behind `fetch = "s3://..."` for as many readers at once as `workers`."""
     bucket = (source.fetch or "").removeprefix("s3://").partition("/")[0]
     settings = S3Settings(
@@ -117,7 +116,7 @@ def open_bucket(source: Source, workers: int) -> Store:
         profile=source.profile,
         workers=workers,
     )
-    return open_store(source.name, f"s3://{bucket}", Path(), settings)
+    return open_bucket(source.name, f"s3://{bucket}", settings)
 
 
 def _is_bucket(source: Source) -> bool:

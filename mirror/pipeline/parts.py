@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.archive import Archive
-from mirror.config import ArchiveBucket, Config, ConfigError
+from mirror.config import ArchiveBucket, Config, ConfigError, written_folders
 from mirror.destinations import Destination, bucket_settings, open_destination
 from mirror.manifest import ManifestFile
 from mirror.posts import PostTree
@@ -25,7 +25,7 @@ from mirror.rewrites import Rewrite
 from mirror.rewrites import dump_lines as dump_rewrites
 from mirror.rewrites import read_lines as read_rewrites
 from mirror.state import State
-from mirror.store import DirectoryStore, StoreError, open_store
+from mirror.store import DirectoryStore, StoreError, open_bucket
 from mirror.urls.address import Address
 from mirror.urls.sources import Locator
 
@@ -47,15 +47,16 @@ class Parts:
     @property
     def folders(self) -> dict[str, Path]:
         """The folders that commands write to, by name: `archive`, …, or the destination's."""
-        return written_folders(self.config, self.destinations)
+        return written_folders(self.config)
 
     def lock(self, command: str, shard: str = "") -> AbstractContextManager[None]:
         """Let one command at a time write to this site; raise `HeldError` that names the other.
 
         A run of a `shard`, given by its name, only keeps out another run of it.
         """
-        roots = () if shard else (self.config.manifest, *store_roots(self.destinations))
-        return self.state.lock(command, roots, shard)
+        stores = [destination.store for destination in self.destinations]
+        folders = [store.root for store in stores if isinstance(store, DirectoryStore)]
+        return self.state.lock(command, () if shard else (self.config.manifest, *folders), shard)
 
 
 def open_parts(config: Config) -> Parts:
@@ -66,9 +67,7 @@ def open_parts(config: Config) -> Parts:
     return Parts(
         config=config,
         locator=config.locator(),
-        posts=PostTree(
-            config.posts, config.root, tuple(written_folders(config, destinations).values())
-        ),
+        posts=PostTree.of(config),
         archive=open_archive(config.archive, config.state),
         manifest=ManifestFile.below(config.manifest),
         rewrites=Record(config.manifest / REWRITES, read_rewrites, dump_rewrites, list),
@@ -86,22 +85,6 @@ def open_archive(place: Path | ArchiveBucket, state: Path) -> Archive:
     if isinstance(place, Path):
         return Archive(DirectoryStore("archive", place), state)
     try:
-        return Archive(open_store("archive", place.url, state, bucket_settings(place)), state)
+        return Archive(open_bucket("archive", place.url, bucket_settings(place)), state)
     except StoreError as error:
         raise ConfigError(f"[archive]: {error}") from error
-
-
-def written_folders(config: Config, destinations: tuple[Destination, ...]) -> dict[str, Path]:
-    """Return the folders that commands write to, by name: `archive`, …, or the destination's."""
-    folders = {"archive": config.archive} if isinstance(config.archive, Path) else {}
-    folders |= {"manifest": config.manifest, "state": config.state}
-    for destination in destinations:
-        if isinstance(destination.store, DirectoryStore):
-            folders[destination.name] = destination.store.root
-    return folders
-
-
-def store_roots(destinations: tuple[Destination, ...]) -> list[Path]:
-    """Return the folders of those destinations that are folders."""
-    stores = (destination.store for destination in destinations)
-    return [store.root for store in stores if isinstance(store, DirectoryStore)]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from mirror.compact import DistinctTexts, TextFilter
-from mirror.destinations import Destination, is_mirrored
-from mirror.manifest import Manifest
 from mirror.markdown import find_references, is_image_link
-from mirror.model import Finding, Form, Reference, Rule, Span
+from mirror.model import Finding, Form, Reference, Rule
 from mirror.pipeline.packed_references import PackedReferences
 from mirror.pipeline.post_images import PostImages
 from mirror.posts import Post
@@ -139,46 +137,6 @@ def scan(posts: Iterable[Post], findings: Iterable[Finding] = ()) -> SiteScan:
         else:
             scanned.add(post, data)
     return scanned
-
-
-def not_asked_for(
-    scanned: SiteScan, locator: Locator, manifest: Manifest, ignored: Container[str]
-) -> set[str]:
-    """Return the images under `[[ignore]]` that the manifest lacks, by identity of the address."""
-    located = (locator.locate(reference.url) for _, reference in scanned.references())
-    addresses = {image.address for image in located if image is not None}
-    return {
-        identity(address)
-        for address in addresses
-        if address in ignored and manifest.find(address) is None
-    }
-
-
-def images_left(
-    scanned: SiteScan,
-    locator: Locator,
-    destinations: Sequence[Destination],
-    not_asked: Container[str],
-    moved: Callable[[str], Container[Span]] = lambda _: (),
-) -> int:
-    """Count the images of sources that references show, but for what was `moved` in a post by name.
-
-    Nor are those counted that `not_asked_for` returned.
-    """
-    images = DistinctTexts()
-    name, spans = "", moved("")
-    for post, reference in scanned.references():
-        if post.name != name:
-            name, spans = post.name, moved(post.name)
-        image = locator.locate(reference.url)
-        if (
-            image is not None
-            and (address_identity := identity(image.address)) not in not_asked
-            and reference.span not in spans
-            and not is_mirrored(destinations, reference.url)
-        ):
-            images.add(address_identity)
-    return images.distinct
 
 
 _FREE = "a rewritten post is free of it"

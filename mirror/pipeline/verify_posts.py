@@ -9,8 +9,9 @@ from mirror.compact import TextFilter
 from mirror.destinations import Destination, asset_of, is_mirrored, stray_targets
 from mirror.manifest import Manifest, ManifestFile
 from mirror.model import Finding, Layer, Rule
+from mirror.pipeline.images_left import images_left, not_asked_for
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
-from mirror.pipeline.scan import SiteScan, images_left, not_asked_for, source_names
+from mirror.pipeline.scan import SiteScan, source_names
 from mirror.pipeline.stray_links import stray_links
 from mirror.urls.address import identity
 from mirror.urls.sources import Locator

@@ -16,7 +16,7 @@ from mirror.engine import Engine
 from mirror.files import read_whole, write_whole
 from mirror.model import Key
 from mirror.pipeline.answers import Answer, AnswerJob
-from mirror.pipeline.origins import open_bucket
+from mirror.pipeline.origins import open_source_bucket
 from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.plan import FetchItem
 from mirror.records import unwritable
@@ -142,7 +142,7 @@ def _has_token(folder: Path, token: str) -> bool:
 def _source_buckets(sources: Iterable[Source]) -> Iterator[Store]:
     for source in sources:
         if source.fetch is not None and source.fetch.startswith("s3://"):
-            yield open_bucket(source, 1)
+            yield open_source_bucket(source, 1)
 
 
 def _without_credentials(stores: Iterable[Store]) -> Iterator[str]:

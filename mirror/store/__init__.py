@@ -11,7 +11,6 @@ listing in little memory. `probe.py` tries what a destination really does, for
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from mirror.model import Blob, Key
 from mirror.store.errors import (
@@ -31,7 +30,6 @@ from mirror.store.keys import check_key
 from mirror.store.memory import MemoryStore
 from mirror.store.packed import PackedListing
 from mirror.store.protocol import ObjectInfo, Store
-from mirror.store.s3 import S3Store
 from mirror.store.settings import S3Settings
 
 __all__ = [
@@ -47,14 +45,13 @@ __all__ = [
     "ObjectInfo",
     "PackedListing",
     "S3Settings",
-    "S3Store",
     "Store",
     "StoreError",
     "TooLargeError",
     "UnreachableError",
     "check_key",
     "copy_object",
-    "open_store",
+    "open_bucket",
 ]
 
 
@@ -66,21 +63,22 @@ def copy_object(
     `key` is known to be free. Return False, and promise nothing, where no server can do it or
     nothing proves what was copied. Raise `StoreError`.
     """
+    from mirror.store.s3 import S3Store
+
     if isinstance(source, S3Store) and isinstance(target, S3Store):
         return target.copy_from(source, source_key, blob, key, inline=inline)
     return False
 
 
-def open_store(name: str, url: str, base: Path, settings: S3Settings | None = None) -> Store:
-    """Return the store at `url`: `s3://bucket/prefix`, or `file:path`, relative to `base`.
+def open_bucket(name: str, url: str, settings: S3Settings | None = None) -> Store:
+    """Return the store at `s3://bucket/prefix`; `settings` have what the URL does not say.
 
-    Bucket and prefix come from `url`, the other facts about S3 from `settings`. No server is
-    contacted. Raise `StoreError` for any other URL.
+    No server is contacted. Raise `StoreError` for any other URL.
     """
-    scheme, _, rest = url.partition(":")
-    if scheme == "file" and rest:
-        return DirectoryStore(name, base / rest.removeprefix("//"))
-    if scheme == "s3" and rest.startswith("//"):
-        bucket, _, prefix = rest[2:].partition("/")
-        return S3Store(name, replace(settings or S3Settings(), bucket=bucket, prefix=prefix))
-    raise StoreError(f"{name}: {url!r} is neither `s3://bucket/prefix` nor `file:path`")
+    from mirror.store.s3 import S3Store  # a third of what this package imports
+
+    scheme, _, rest = url.partition("://")
+    bucket, _, prefix = rest.partition("/")
+    if scheme != "s3":
+        raise StoreError(f"{name}: {url!r} is not `s3://bucket/prefix`")
+    return S3Store(name, replace(settings or S3Settings(), bucket=bucket, prefix=prefix))

@@ -48,6 +48,14 @@ class DirectoryStore:
     def root(self) -> Path:
         return self._tree.root
 
+    @property
+    def place(self) -> str:
+        return str(self.root)
+
+    @property
+    def identity(self) -> str:
+        return self.place
+
     def put(
         self,
         key: Key,

@@ -20,6 +20,14 @@ class MemoryStore:
         self._objects: dict[Key, bytes] = {}
         self._lock = Lock()
 
+    @property
+    def place(self) -> str:
+        return self.name
+
+    @property
+    def identity(self) -> str:
+        return self.name
+
     def put(
         self,
         key: Key,

@@ -29,6 +29,16 @@ class Store(Protocol):
         """Name of the store in findings and errors."""
         ...
 
+    @property
+    def place(self) -> str:
+        """The folder, or bucket and prefix, as `s3://bucket/prefix`."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Text that no other place has: buckets of one name are at several endpoints."""
+        ...
+
     def put(
         self,
         key: Key,

@@ -65,6 +65,14 @@ class S3Store:
         return S3Store, (self.name, self.settings)
 
     @property
+    def place(self) -> str:
+        return f"s3://{self.settings.bucket}/{self.settings.prefix}".rstrip("/")
+
+    @property
+    def identity(self) -> str:
+        return f"{self.place} {self.settings.endpoint_url or ''}".rstrip()
+
+    @property
     def requests(self) -> Counter[str]:
         """Return the number of requests that were sent, by operation, with every retry."""
         return self.connection.requests

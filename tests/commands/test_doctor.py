@@ -34,12 +34,12 @@ from mirror.store import (
     MemoryStore,
     ObjectInfo,
     S3Settings,
-    S3Store,
     Store,
     UnreachableError,
 )
 from mirror.store.probe import PICTURE, Check, Health, examine, passed
 from mirror.store.profiles import PROFILES, CreateOnly
+from mirror.store.s3 import S3Store
 
 NAMED_ONLY = ("ceph", "rclone", "generic")  # no host name tells them
 

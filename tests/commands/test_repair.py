@@ -21,7 +21,8 @@ from support.sites import Blog
 
 from mirror.manifest import Manifest
 from mirror.model import Digest, Key
-from mirror.store import S3Store, Store
+from mirror.store import Store
+from mirror.store.s3 import S3Store
 
 NAMES = ("a.png", "b.png", "c.png")
 NOWHERE = "http://127.0.0.1:9"

@@ -23,7 +23,8 @@ from mirror.manifest import ManifestFile
 from mirror.model import Digest, Key, is_reserved
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.site_index import dumps, index_key, loads, site_name
-from mirror.store import S3Store, Store
+from mirror.store import Store
+from mirror.store.s3 import S3Store
 
 STRANGER = index_key("f" * 32)
 STRAY = Key("stray.png")

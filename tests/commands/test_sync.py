@@ -513,7 +513,7 @@ class Encrypted(MemoryStore):
 
 def test_an_etag_that_only_looks_like_an_md5_is_no_difference(blog, monkeypatch):
     store = Encrypted("site")
-    monkeypatch.setattr("mirror.destinations.open_store", lambda *_: store)
+    monkeypatch.setattr("mirror.destinations.DirectoryStore", lambda *_: store)
     fill(blog, a_png=DECK[0])
     blog.write("post.md", images("a.png"))
     blog.sync()

@@ -30,7 +30,8 @@ from mirror.model import Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.verify import VerifyOptions, verify
 from mirror.pipeline.verify_archive import verify_original
 from mirror.pipeline.verify_destinations import compare_destination
-from mirror.store import S3Store, Store
+from mirror.store import Store
+from mirror.store.s3 import S3Store
 
 NAMES = ("a.png", "b.png", "c.png")
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nobody listens

@@ -18,12 +18,12 @@ from mirror.store import (
     NotFoundError,
     ObjectInfo,
     S3Settings,
-    S3Store,
     StoreError,
     TooLargeError,
     UnreachableError,
 )
 from mirror.store.profiles import profile_of
+from mirror.store.s3 import S3Store
 
 
 def digest(data: bytes) -> str:

@@ -22,7 +22,8 @@ import trustme
 from botocore.session import Session
 from support import swift_env
 
-from mirror.store import S3Settings, S3Store
+from mirror.store import S3Settings
+from mirror.store.s3 import S3Store
 
 BUCKET = "mirror-test"
 _BIN = Path(sys.executable).parent

@@ -120,7 +120,10 @@ def test_a_third_party_is_used_in_one_room() -> None:
 def test_a_command_loads_a_part_only_when_it_runs() -> None:
     """`--help` and a mistake in an option are answered without what commands work with."""
     code = (
-        "import sys, mirror.cli; print(*{m.split('.')[1] for m in sys.modules if 'mirror.' in m})"
+        "import sys, pkgutil, mirror.cli as cli;"
+        "[*map(__import__, (f'mirror.cli.{module.name}' for module in "
+        "pkgutil.iter_modules(cli.__path__)))];"
+        "print(*{m.split('.')[1] for m in sys.modules if 'mirror.' in m})"
     )
     rooms = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = PARTS & {*rooms.stdout.split()}

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from mirror.destinations import object_key
-from mirror.model import Blob, Digest
+from mirror.config import DestinationSettings
+from mirror.destinations import object_key, open_destination
+from mirror.model import Blob, Digest, Key
 from mirror.urls.address import Address
 
 PNG = Blob(Digest("0" * 64), "0" * 32, 1, "image/png", 1, 1, None)
+
+
+@pytest.mark.parametrize("url", ["file:public/images", "file://{root}/public/images"])
+def test_a_folder_is_found_beside_the_configuration(tmp_path: Path, url: str) -> None:
+    settings = DestinationSettings("copy", url.format(root=tmp_path))
+    root = tmp_path if "{" not in url else Path("/nowhere")
+    open_destination(settings, root).store.put(Key("a.png"), b"1")
+    assert (tmp_path / "public/images/a.png").read_bytes() == b"1"
 
 
 def path_key(path: str) -> str:

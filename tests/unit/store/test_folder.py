@@ -18,7 +18,6 @@ from mirror.store import (
     MemoryStore,
     NotFoundError,
     StoreError,
-    open_store,
 )
 
 A = Key("ab/a.png")
@@ -47,14 +46,6 @@ def test_a_directory_lists_as_memory_does(
 @pytest.fixture
 def directory(tmp_path: Path) -> DirectoryStore:
     return DirectoryStore("copy", tmp_path / "objects")
-
-
-def test_a_directory_is_found_beside_the_configuration(tmp_path: Path) -> None:
-    store = open_store("copy", "file:public/images", tmp_path)
-    store.put(A, b"1")
-    assert (tmp_path / "public/images/ab/a.png").read_bytes() == b"1"
-    again = open_store("copy", f"file://{tmp_path}/public/images", Path("/nowhere"))
-    assert again.get(A) == b"1"
 
 
 def test_links_in_a_directory_are_neither_listed_nor_followed(

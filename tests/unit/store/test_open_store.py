@@ -1,29 +1,25 @@
-"""A store is opened by its URL, without contacting a server."""
+"""A bucket is opened by its URL, without contacting a server."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from mirror.store import (
-    StoreError,
-    open_store,
-)
+from mirror.store import StoreError, open_bucket
 
 
 def test_boto_is_loaded_when_a_bucket_is_used() -> None:
     code = (
-        "import sys, pathlib, mirror.store as s;"
-        "s.open_store('r', 's3://b/p', pathlib.Path());"
+        "import sys, mirror.store as s;"
+        "s.open_bucket('r', 's3://b/p');"
         "sys.exit('botocore' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("url", ["s3:bucket", "s3://", "file:", "https://example.com", "images"])
-def test_a_url_that_is_no_store_is_refused(url: str) -> None:
+@pytest.mark.parametrize("url", ["s3:bucket", "s3://", "file:images", "https://e.com", "images"])
+def test_a_url_that_is_no_bucket_is_refused(url: str) -> None:
     with pytest.raises(StoreError):
-        open_store("r2", url, Path())
+        open_bucket("r2", url)
