@@ -10,13 +10,16 @@ from mirror.manifest import Manifest
 from mirror.model import Span
 from mirror.pipeline.scan import SiteScan
 from mirror.urls.address import identity
+from mirror.urls.ignore import IgnoreList
 from mirror.urls.sources import Locator
 
 
 def not_asked_for(
-    scanned: SiteScan, locator: Locator, manifest: Manifest, ignored: Container[str]
+    scanned: SiteScan, locator: Locator, manifest: Manifest, ignored: IgnoreList
 ) -> set[str]:
     """Return the images under `[[ignore]]` that the manifest lacks, by identity of the address."""
+    if not ignored:
+        return set()
     located = (locator.locate(reference.url) for _, reference in scanned.references())
     addresses = {image.address for image in located if image is not None}
     return {
@@ -42,12 +45,9 @@ def images_left(
     for post, reference in scanned.references():
         if post.name != name:
             name, spans = post.name, moved(post.name)
+        if reference.span in spans or is_mirrored(destinations, reference.url):
+            continue
         image = locator.locate(reference.url)
-        if (
-            image is not None
-            and (address_identity := identity(image.address)) not in not_asked
-            and reference.span not in spans
-            and not is_mirrored(destinations, reference.url)
-        ):
-            images.add(address_identity)
+        if image is not None and (shown := identity(image.address)) not in not_asked:
+            images.add(shown)
     return images.distinct

@@ -23,8 +23,6 @@ from mirror.pipeline.source_proof import SourceProof
 from mirror.repeats.reviews import Reviews
 from mirror.urls.sources import Locator
 
-_READERS = 16
-
 
 def check_archive(
     archive: Archive,
@@ -42,8 +40,9 @@ def check_archive(
     """
     progress.stage("read the archive", total, "originals")
     findings = FindingLog(progress.finding)
+    job, readers = partial(verify_original, archive), archive.store.readers
     try:
-        with closing(engine.map(partial(verify_original, archive), assets(), _READERS)) as results:
+        with closing(engine.map(job, assets(), readers)) as results:
             for finding in results:
                 progress.advance(failed=finding is not None)
                 findings.extend(() if finding is None else (finding,))

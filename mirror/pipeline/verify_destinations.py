@@ -33,7 +33,6 @@ from mirror.store import (
     UnreachableError,
 )
 
-_READERS = 16
 _STEP = 100  # objects of a listing between two movements of the progress bar
 # These end the reading of a destination, because the next object would meet the same.
 _FATAL = (CredentialsError, NoBucketError, UnreachableError)
@@ -204,7 +203,8 @@ def _read_back_all(
     """
     progress.stage(f"read {destination.name}", len(numbers), "objects")
     expected = map(objects.at, numbers)
-    with closing(engine.map(partial(_read_back, destination), expected, _READERS)) as results:
+    job, readers = partial(_read_back, destination), destination.store.readers
+    with closing(engine.map(job, expected, readers)) as results:
         silent = 0
         for result in results:
             if isinstance(result, _ReadFailure):

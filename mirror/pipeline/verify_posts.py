@@ -14,6 +14,7 @@ from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.pipeline.scan import SiteScan, source_names
 from mirror.pipeline.stray_links import stray_links
 from mirror.urls.address import identity
+from mirror.urls.ignore import IgnoreList
 from mirror.urls.sources import Locator
 
 
@@ -22,7 +23,7 @@ def check_posts(
     manifest_file: ManifestFile,
     destinations: Sequence[Destination],
     locator: Locator,
-    ignored: Container[str],
+    ignored: IgnoreList,
     reasons: Mapping[str, str],
     former: Container[str],
     progress: Progress,
@@ -88,7 +89,7 @@ def former_references(
 def verify_posts(
     destinations: Sequence[Destination],
     locator: Locator,
-    ignored: Container[str],
+    ignored: IgnoreList,
     manifest: Manifest,
     scanned: SiteScan,
     reasons: Mapping[str, str],

@@ -28,6 +28,10 @@ class MemoryStore:
     def identity(self) -> str:
         return self.name
 
+    @property
+    def readers(self) -> int:
+        return 1
+
     def put(
         self,
         key: Key,

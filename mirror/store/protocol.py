@@ -39,6 +39,11 @@ class Store(Protocol):
         """Text that no other place has: buckets of one name are at several endpoints."""
         ...
 
+    @property
+    def readers(self) -> int:
+        """Number of threads that read it fastest: more for a server that is waited for."""
+        ...
+
     def put(
         self,
         key: Key,

@@ -73,6 +73,10 @@ class S3Store:
         return f"{self.place} {self.settings.endpoint_url or ''}".rstrip()
 
     @property
+    def readers(self) -> int:
+        return self.settings.workers
+
+    @property
     def requests(self) -> Counter[str]:
         """Return the number of requests that were sent, by operation, with every retry."""
         return self.connection.requests

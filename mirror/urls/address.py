@@ -93,6 +93,8 @@ class UrlParts:
         if path != self.path:
             path = _path(path)  # what is left may be a dot
         query = query_without_secrets(path, "", self.query)
+        if (path, query) == (self.path, self.query):
+            return self
         return UrlParts(self.scheme, self.host, path, query)
 
 

@@ -61,6 +61,9 @@ class IgnoreList:
         self._names = {entry.name for entry in self.entries if entry.expression is None}
         self._patterns = [entry for entry in self.entries if entry.expression is not None]
 
+    def __bool__(self) -> bool:
+        return bool(self.entries)
+
     def __contains__(self, address: object) -> bool:
         if not isinstance(address, str):
             return False
