@@ -28,13 +28,12 @@ from benchmarks.families import build
 from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
 from mirror.pipeline.dedupe import side_by_side
+from mirror.repeats.cache import Excerpts, Sides, Sketches
 from mirror.repeats.choose import choose, run
-from mirror.repeats.compare import Side, Sides, compare_sides, refuse
+from mirror.repeats.compare import Side, compare_sides, refuse
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence
-from mirror.repeats.excerpt import Excerpts
 from mirror.repeats.groups import likeliest_first
 from mirror.repeats.search import find_candidates
-from mirror.repeats.sketch import Sketches
 
 # Pairs of copies that no proof merges: how either side is coded.
 UNPROVEN: dict[str, tuple[Encoder, Encoder]] = {

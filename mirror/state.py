@@ -22,18 +22,16 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock as Mutex
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mirror.amounts import moment
+from mirror.fetch import Validators
 from mirror.files import MAX_BYTES, Lock, Tree, append, create_whole, read_whole, sweep, write_whole
 from mirror.history import tracked_file
 from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Digest, Finding, HeldImage, Outcome, Rule
 from mirror.records import StateError, unwritable
 from mirror.urls.address import Address, canonical, identity
-
-if TYPE_CHECKING:
-    from mirror.fetch import Validators
 
 _IMAGES = "images.jsonl"
 _RULES = {rule.id: rule for rule in Rule}
@@ -156,8 +154,6 @@ class ValidatorCache:
 
         What was asked for longest ago comes first, also where nothing came of it.
         """
-        from mirror.fetch import Validators  # an HTTP client, which few commands need
-
         entries: dict[Address, tuple[str, Validators]] = {}
         for raw in json_lines(self.path):
             with suppress(KeyError, TypeError):
@@ -169,8 +165,6 @@ class ValidatorCache:
         self, asked: Iterable[Address], received: Mapping[Address, tuple[str, Validators]]
     ) -> None:
         """Record what came, and that all of `asked` had their turn."""
-        from mirror.fetch import Validators
-
         entries = self.load()
         turns = {url: entries.pop(url, ("", Validators())) for url in asked}
         if not turns:

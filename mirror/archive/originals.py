@@ -37,7 +37,6 @@ from mirror.store import (
     StoreError,
     TooLargeError,
     UnreachableError,
-    copy_object,
 )
 from mirror.urls.address import Address
 from mirror.urls.redact import printable
@@ -164,7 +163,7 @@ class Archive:
         if inline != _is_inline(blob):  # some servers keep the header of the original
             return False
         original = _key(blob.digest, blob.media_type)
-        return copy_object(self._store, original, blob, target, key, inline=inline)
+        return target.copy_from(self._store, original, blob, key, inline=inline)
 
     def digests(self) -> Iterator[Digest]:
         """Yield the digests of all originals, sorted."""

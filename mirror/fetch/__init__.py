@@ -1,149 +1,22 @@
 """Download of a URL with httpx: limits, retries, and checks of the declared checksums.
 
-`Fetcher.fetch` returns the whole body exactly as its host declared it, or raises `FetchError`.
+Read in this order:
+
+- `errors`, `body`: what comes of a fetch
+- `fetcher`: `Fetcher.fetch` returns the whole body exactly as its host declared it, or raises
+  `FetchError`
+- `exchange`: all attempts for one URL: redirects, the body, and the rest of an interrupted body
+- `limits`: sizes, times, and requests per host
+- `addresses`: URLs as browsers read them, and the guard against private addresses
+- `network`, `library`: httpx, with each connected address checked
+- `checks`, `diagnosis`: what hosts declare, and their errors as ours
+
 A body that is clearly a document, such as an HTML page, is an error here; only the decoder proves
-that a body is a picture. Redirects, decompression and each connected address are checked by this
-package itself.
+that a body is a picture. This page loads no HTTP client; `fetcher` does.
 """
 
-from __future__ import annotations
-
-import functools
-import random as _random
-import threading
-import time
-from collections.abc import Callable, Collection, Mapping
-from types import MappingProxyType
-from typing import Self
-
-from mirror.fetch.addresses import Endpoint, Guard, names_private_host
-from mirror.fetch.checks import Declaration
-from mirror.fetch.diagnosis import final_error
+from mirror.fetch.addresses import names_private_host
+from mirror.fetch.body import Body, Validators
 from mirror.fetch.errors import GONE, FetchError, Kind
-from mirror.fetch.exchange import Body, Exchange, Validators
-from mirror.fetch.limits import FetchLimits, HostLimit, backoff_s
-from mirror.fetch.network import GuardedTransport
-from mirror.urls.address import Url
 
-__all__ = [
-    "GONE",
-    "Body",
-    "Declaration",
-    "FetchError",
-    "FetchLimits",
-    "Fetcher",
-    "Kind",
-    "Validators",
-    "names_private_host",
-]
-
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-
-
-def _no_wait(_size: int) -> float:
-    return 0.0
-
-
-def _ignore_pause(_host: str, _seconds: float) -> None:
-    pass
-
-
-class Fetcher:
-    """Client that downloads URLs. Any number of threads can share one.
-
-    `exempt_hosts` (`host` or `host:port`) may have private addresses. `sleep` waits between
-    attempts and may raise to end the wait. `now` is wall-clock time, for dates in Retry-After.
-    `on_pause` is told the host and the seconds when a host has had too many requests.
-    A pickled fetcher keeps its settings and opens new connections.
-    """
-
-    def __init__(
-        self,
-        limits: FetchLimits,
-        *,
-        exempt_hosts: Collection[str] = (),
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.time,
-        random: Callable[[], float] = _random.random,
-        on_pause: Callable[[str, float], None] = _ignore_pause,
-    ) -> None:
-        self.limits = limits
-        self._exempt_hosts = frozenset(host.lower() for host in exempt_hosts)
-        self._sleep = sleep
-        self._now = now
-        self._random = random
-        self._on_pause = on_pause
-        guard = Guard(self._exempt_hosts, limits.allow_private_hosts)
-        self._transport = GuardedTransport(guard)
-        self._hosts: dict[str, HostLimit] = {}
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __reduce__(self) -> tuple[Callable[[FetchLimits], Fetcher], tuple[FetchLimits]]:
-        make = functools.partial(
-            Fetcher,
-            exempt_hosts=self._exempt_hosts,
-            sleep=self._sleep,
-            now=self._now,
-            random=self._random,
-            on_pause=self._on_pause,
-        )
-        return make, (self.limits,)
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._transport.close()
-
-    def fetch(
-        self,
-        url: Url,
-        headers: Mapping[str, str] = _NO_HEADERS,
-        validators: Validators | None = None,
-        wait_for_room: Callable[[int], float] = _no_wait,
-    ) -> Body | None:
-        """Return the body of `url`, or `None` if the host reports that it is not modified.
-
-        `headers` are sent to the origin of `url` only. `wait_for_room` is called with the number
-        of bytes that arrived, before more is read; it returns the seconds that it waited, which
-        count against no time limit. Raise `FetchError`.
-        """
-        endpoint = Endpoint.parse(url.raw)
-        host = self._host(endpoint.netloc)
-        exchange = Exchange(
-            self._transport, self.limits, self._now, endpoint, headers, validators, wait_for_room
-        )
-        try:
-            body = self._retry(exchange, host)
-        except FetchError as error:
-            host.record(error.kind)
-            raise
-        host.record(None)
-        return body
-
-    def _retry(self, exchange: Exchange, host: HostLimit) -> Body | None:
-        attempt = 1
-        while True:
-            try:
-                with host.slot():
-                    return exchange.attempt(attempt)
-            except FetchError as error:
-                if host.waits_out(error):  # this is no failed attempt
-                    continue
-                if attempt > host.retries(self.limits.retries, error) or exchange.is_over:
-                    raise final_error(error, attempt) from error
-            self._sleep(backoff_s(attempt, self._random))
-            attempt += 1
-
-    def _host(self, name: str) -> HostLimit:
-        with self._lock:
-            if name not in self._hosts:
-                on_pause = functools.partial(self._on_pause, name)
-                self._hosts[name] = HostLimit(
-                    self.limits.concurrency, self._sleep, self._now, on_pause
-                )
-            return self._hosts[name]
+__all__ = ["GONE", "Body", "FetchError", "Kind", "Validators", "names_private_host"]

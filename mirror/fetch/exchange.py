@@ -11,6 +11,7 @@ from typing import cast
 
 import mirror
 from mirror.fetch.addresses import Endpoint
+from mirror.fetch.body import Body, Validators
 from mirror.fetch.checks import Declaration, named_endpoint, too_large
 from mirror.fetch.diagnosis import error_for_status, fetch_errors, refuse_document
 from mirror.fetch.errors import FetchError, Kind
@@ -24,39 +25,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ERROR_BODY_BYTES = 16 * 2**10
 _CONNECT_S = 10.0
 _NO_CONTENT = httpx.ByteStream(b"")  # given as a stream, httpx adds no header for it
-
-
-@dataclass(frozen=True, slots=True)
-class Validators:
-    """A host's names for one version of an object, for conditional requests."""
-
-    etag: str | None = None
-    last_modified: str | None = None
-
-    @property
-    def strong_etag(self) -> str | None:
-        """The ETag if it guarantees equal bytes, so that parts of a body can be joined."""
-        return self.etag if self.etag and self.etag.startswith('"') else None
-
-    def as_headers(self) -> dict[str, str]:
-        """Return the headers of a conditional request, in lower case."""
-        names = {"if-none-match": self.etag, "if-modified-since": self.last_modified}
-        return {name: text for name, text in names.items() if text}
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """A whole body, checked against what its host declared.
-
-    `final_url` is the last address of a chain of redirects, without secrets; `None` without one.
-    `headers` belong to the response that completed it; their names are in lower case.
-    """
-
-    data: bytes
-    validators: Validators
-    attempts: int
-    final_url: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)

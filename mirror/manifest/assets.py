@@ -122,8 +122,10 @@ class Rows:
 
     def by_source(self, name: str) -> Asset | None:
         """Return the asset that has a source, by the identity of its address."""
-        assets = map(self.asset, self._source_index.find(name))
-        return next((asset for asset in assets if name in _source_names(asset)), None)
+        for asset in map(self.asset, self._source_index.find(name)):
+            if name in map(identity, asset.sources):
+                return asset
+        return None
 
     def by_key(self, key: str) -> Asset | None:
         assets = map(self.asset, self._key_index.find(key))

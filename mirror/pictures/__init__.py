@@ -24,12 +24,13 @@ from mirror.pictures.decode import (
     has_alpha,
     on_white,
 )
-from mirror.pictures.phash import shrink
+from mirror.pictures.phash import Grey, shrink
 from mirror.pictures.thumbnail import thumbnail
 
 __all__ = [
     "Component",
     "DecodingBudget",
+    "Grey",
     "ImageError",
     "ImageLimits",
     "ImageTooLargeError",

@@ -10,11 +10,11 @@ from PIL import Image
 
 from mirror.model import Blob, Digest, Fingerprint
 from mirror.pictures.decode import ImageError, ImageLimits, Picture, on_white
-from mirror.pictures.phash import fingerprint, shrink
+from mirror.pictures.phash import Grey, fingerprint, shrink
 from mirror.pictures.sniff import SIGNATURE_TYPES, is_svg, is_whole_svg, picture_format
 
-Watch: TypeAlias = Callable[[Digest, Picture, Image.Image, Image.Image, Image.Image], None]
-"""Takes a digest, its picture, the first frame, and that frame in grey, upright, on white."""
+Watch: TypeAlias = Callable[[Digest, Picture, Image.Image, Grey, Image.Image], None]
+"""Takes a digest, its picture, the first frame, that in grey, upright, on white, and it shrunk."""
 
 
 def inspect(
@@ -40,7 +40,7 @@ def inspect(
     with picture.decoding_room():
         for image, _ in picture.frames():
             if bits is None:
-                grey = picture.upright(on_white(image).convert("L"))
+                grey = Grey.of(picture.upright(on_white(image).convert("L")))
                 small = shrink(grey)
                 bits = fingerprint(small)
                 if watch is not None:

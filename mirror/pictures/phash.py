@@ -9,6 +9,7 @@ where the rounding of its transform decides a bit: for blank and strictly regula
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,11 +58,23 @@ def _cosines() -> NDArray[np.float64]:
     return 2.0 * np.cos(np.pi * wave * (2 * sample + 1) / (2 * _SIDE))
 
 
-def shrink(grey: Image.Image) -> Image.Image:
-    """Return `grey.resize((64, 64), LANCZOS)`, bit for bit, for a picture in mode L."""
-    if grey.width in _WIDTHS:
-        grey = Image.fromarray(_narrow(np.asarray(grey)))
-    return grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
+class Grey(NamedTuple):
+    """A picture in mode L, as Pillow and as numpy have it; numpy takes a copy, made once here."""
+
+    image: Image.Image
+    levels: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, image: Image.Image) -> Grey:
+        return cls(image, np.asarray(image))
+
+
+def shrink(grey: Grey) -> Image.Image:
+    """Return `grey.image.resize((64, 64), LANCZOS)`, bit for bit."""
+    image = grey.image
+    if image.width in _WIDTHS:
+        image = Image.fromarray(_narrow(grey.levels))
+    return image.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
 
 
 def _narrow(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -20,7 +20,6 @@ from mirror.config import Config
 from mirror.fetch import Validators
 from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Rule
-from mirror.pictures.decode import ImageLimits
 from mirror.pipeline.budget import ByteBudget
 from mirror.pipeline.download import (
     DECODE_WORKERS,
@@ -31,11 +30,10 @@ from mirror.pipeline.download import (
     NotModified,
     Original,
 )
-from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import open_archive
 from mirror.pipeline.plan import FetchItem
+from mirror.repeats.cache import Sketches
 from mirror.repeats.reviews import Reviews
-from mirror.repeats.sketch import Sketches
 from mirror.state import State
 from mirror.urls.address import Address
 
@@ -156,6 +154,9 @@ class AnswerJob:
 
         Raise `ConfigError` for a header whose environment variable is not set.
         """
+        from mirror.pictures import ImageLimits
+        from mirror.pipeline.origins import open_origins
+
         self._settings = config, reviews, sketches
         self._open = ExitStack()
         state = config.state

@@ -18,8 +18,6 @@ from mirror.config import Config
 from mirror.engine import Threads
 from mirror.files import MAX_BYTES, Tree, explain
 from mirror.model import Blob, Finding, Rule
-from mirror.pictures import ImageError, ImageLimits, inspect
-from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
 from mirror.pipeline.answers import Answer
 from mirror.pipeline.download import DownloadResult
 from mirror.pipeline.plan import FetchItem
@@ -161,6 +159,9 @@ class CopyJob:
         Pixels are not decoded again, unless there should be none: then the picture may be damaged,
         which only a person accepts.
         """
+        from mirror.pictures import ImageError, ImageLimits, inspect
+        from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
+
         if blob.fingerprint is None and not self.reviews.accepts(answer.addresses[0], blob.digest):
             try:
                 return inspect(data, ImageLimits(self.config.fetch.max_pixels)) == blob

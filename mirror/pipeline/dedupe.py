@@ -7,27 +7,27 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from mirror.archive import Archive
 from mirror.destinations import Destination
 from mirror.engine import Engine
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest
-from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.pipeline.progress import Progress
+from mirror.repeats.cache import Excerpts, Sides, Sketches
 from mirror.repeats.choose import choose as choose_canonical
 from mirror.repeats.choose import run
-from mirror.repeats.compare import Side, Sides, compare_sides, refuse
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Scope
-from mirror.repeats.excerpt import Excerpts
 from mirror.repeats.groups import orphaned_aliases
 from mirror.repeats.ledger import Ledger
 from mirror.repeats.reviews import Reviews
-from mirror.repeats.search import find_candidates
-from mirror.repeats.sketch import Sketches
 from mirror.urls.address import Url
 from mirror.urls.sources import Locator, is_processed
+
+if TYPE_CHECKING:
+    from mirror.repeats.compare import Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +88,16 @@ class CompareJob:
 
     archive: Archive
     destinations: Sequence[Destination]
-    limits: ImageLimits
+    max_pixels: int
     sketches: Sketches = field(default_factory=Sketches)
     sides: Sides = field(default_factory=Sides)
     excerpts: Excerpts = field(default_factory=Excerpts)
 
     def __call__(self, assets: AssetPair) -> Evidence:
+        # Pillow and numpy, which a run that compares nothing does without.
+        from mirror.pictures import ImageError
+        from mirror.repeats.compare import compare_sides, refuse
+
         pair, distance = assets.candidate.pair, assets.candidate.distance
         first, second = (self.sketches.get(digest) for digest in (pair.first, pair.second))
         if first is not None and second is not None:
@@ -110,6 +114,9 @@ class CompareJob:
         return Evidence(pair, distance, refusal=Refusal.UNREADABLE)
 
     def _side(self, asset: Asset) -> Side | None:
+        from mirror.pictures import ImageLimits
+        from mirror.repeats.compare import Side
+
         side = self.sides.get(asset.digest)
         if side is not None:
             return side
@@ -118,7 +125,7 @@ class CompareJob:
         copy = find_copy(self.archive, self.destinations, asset)
         if not isinstance(copy, GoodCopy):
             return None
-        return Side(copy.data, self.limits, self.sketches.get(asset.digest))
+        return Side(copy.data, ImageLimits(self.max_pixels), self.sketches.get(asset.digest))
 
     def _keep(self, side: Side) -> None:
         if side.is_decoded:
@@ -216,6 +223,8 @@ def _find_candidates(
 
     With `None` all are new.
     """
+    from mirror.repeats.search import find_candidates
+
     groups: Iterable[str | None] = [None]
     if rules.scope is Scope.SOURCE:
         assets = manifest.assets.values()

@@ -21,7 +21,8 @@ from mirror.amounts import count_text
 from mirror.archive import Archive, ArchiveError
 from mirror.config import ConfigError, request_headers
 from mirror.destinations import Destination, former_targets
-from mirror.fetch import Body, Fetcher, FetchError, Kind, Validators
+from mirror.fetch import Body, FetchError, Kind, Validators
+from mirror.fetch.fetcher import Fetcher
 from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Key
 from mirror.pipeline.origins import open_fetcher, open_source_bucket

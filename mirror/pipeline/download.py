@@ -7,16 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mirror.archive import Archive, ArchiveError, UnreachableArchiveError, UnreadableError
 from mirror.engine import Engine, Results
 from mirror.fetch import GONE, FetchError, Kind, Validators
 from mirror.model import Blob, Finding, HeldImage, Rule
-from mirror.pictures.blob import Watch, damaged_blob, inspect
-from mirror.pictures.decode import ImageError, ImageLimits, ImageTooLargeError
 from mirror.pipeline.budget import ByteBudget, Reservation
-from mirror.pipeline.origins import Origins
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.records import StateError
@@ -26,6 +23,11 @@ from mirror.store import NotFoundError, StoreError
 from mirror.urls.address import Address, identity
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import SourceImage
+
+if TYPE_CHECKING:
+    from mirror.pictures.blob import Watch
+    from mirror.pictures.decode import ImageLimits
+    from mirror.pipeline.origins import Origins
 
 # As many decoders as cores, and one more to work while another waits for the disk.
 DECODE_WORKERS = (os.cpu_count() or 1) + 1
@@ -185,6 +187,9 @@ class InspectJob:
             received.reservation.release()
 
     def _inspect(self, received: Download) -> DownloadResult:
+        # Pillow and numpy, which a run that receives nothing does without.
+        from mirror.pictures import ImageError, ImageTooLargeError, damaged_blob, inspect
+
         request = received.request
         try:
             blob = inspect(received.data, self.limits, self.watch)

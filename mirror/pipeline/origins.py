@@ -9,7 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 from mirror.config import FetchSettings, request_headers
-from mirror.fetch import Body, Declaration, Fetcher, FetchError, FetchLimits, Kind, Validators
+from mirror.fetch import Body, FetchError, Kind, Validators
+from mirror.fetch.checks import Declaration
+from mirror.fetch.fetcher import Fetcher
+from mirror.fetch.limits import FetchLimits
 from mirror.model import Key
 from mirror.store import S3Settings, Store, open_bucket
 from mirror.urls.address import Address, canonical, host_of

@@ -14,7 +14,8 @@ from operator import attrgetter
 from mirror.config import Config, FetchSettings
 from mirror.destinations import Destination, may_run_scripts
 from mirror.engine import Engine
-from mirror.fetch import Body, Fetcher, FetchError, Kind
+from mirror.fetch import Body, FetchError, Kind
+from mirror.fetch.fetcher import Fetcher
 from mirror.model import Asset, Finding, Layer, Rule
 from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
 from mirror.pipeline.origins import open_fetcher

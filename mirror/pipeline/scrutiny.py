@@ -104,7 +104,7 @@ def openings(config: Config) -> Iterator[Finding]:
 def _is_private(url: str) -> bool:
     if not url.startswith(("http:", "https:")):
         return False
-    from mirror.fetch import names_private_host  # a web client
+    from mirror.fetch import names_private_host
 
     return names_private_host(url)
 

@@ -20,7 +20,6 @@ from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
 from mirror.manifest import Checksums, Manifest
 from mirror.model import Finding, HeldImage, Outcome
-from mirror.pictures.decode import ImageLimits
 from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
 from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
 from mirror.pipeline.dedupe import (
@@ -55,7 +54,6 @@ from mirror.pipeline.hold import (
     waiting,
     without_answered,
 )
-from mirror.pipeline.origins import open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
@@ -77,10 +75,10 @@ from mirror.pipeline.store import (
 from mirror.pipeline.unmatched import unmatched_sources
 from mirror.pipeline.workers import answer_requests
 from mirror.posts import sweep_beside
+from mirror.repeats.cache import Sketches
 from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
-from mirror.repeats.sketch import Sketches
 from mirror.state import HeldImages, State
 from mirror.urls.address import Address
 from mirror.urls.sources import Locator
@@ -277,8 +275,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         options.scope,
         partial(source_names, locator=locator),
     )
-    limits = ImageLimits(max_pixels=config.fetch.max_pixels)
-    compare = CompareJob(archive, parts.destinations, limits, sketches)
+    compare = CompareJob(archive, parts.destinations, config.fetch.max_pixels, sketches)
     choice = choose(
         settled, adopted, rules, ledger, Judge(compare, adopted, engine, ledger, progress)
     )
@@ -362,6 +359,9 @@ def _download(
     if not left:
         return
     if engine.in_process:
+        from mirror.pictures import ImageLimits
+        from mirror.pipeline.origins import open_origins
+
         with open_origins(config.sources, config.fetch) as origins:
             limits = ImageLimits(max_pixels=config.fetch.max_pixels)
             inspect = InspectJob(

@@ -16,12 +16,11 @@ from mirror.engine import Engine
 from mirror.files import read_whole, write_whole
 from mirror.model import Key
 from mirror.pipeline.answers import Answer, AnswerJob
-from mirror.pipeline.origins import open_source_bucket
 from mirror.pipeline.parts import Parts, open_parts
 from mirror.pipeline.plan import FetchItem
 from mirror.records import unwritable
+from mirror.repeats.cache import Sketches
 from mirror.repeats.reviews import Reviews
-from mirror.repeats.sketch import Sketches
 from mirror.store import CredentialsError, DirectoryStore, Store, StoreError
 from mirror.urls.sources import Source
 
@@ -140,6 +139,8 @@ def _has_token(folder: Path, token: str) -> bool:
 
 
 def _source_buckets(sources: Iterable[Source]) -> Iterator[Store]:
+    from mirror.pipeline.origins import open_source_bucket  # an HTTP client
+
     for source in sources:
         if source.fetch is not None and source.fetch.startswith("s3://"):
             yield open_source_bucket(source, 1)

@@ -17,8 +17,8 @@ A fingerprint proposes pairs, pixels decide. Read in this order:
 - `reviews`: the decisions of people, as text
 - `groups`: what stands for what now, and what a review would change
 
-This page loads neither Pillow nor numpy. `search`, `compare` and what they use do, so import those
-modules where they are called.
+This page and `cache` load neither Pillow nor numpy. `search`, `compare` and what they use do, so
+import those modules where they are called.
 """
 
 from mirror.repeats.evidence import (

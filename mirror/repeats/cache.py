@@ -1,11 +1,29 @@
-"""A cache of what was made of pictures, limited by the bytes that it takes."""
+"""Caches of what was made of pictures, limited by the bytes that they take.
+
+This module loads neither Pillow nor numpy: a run makes the caches whether it compares or not.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import ClassVar, Generic, Protocol, Self, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+from mirror.model import Digest
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from mirror.pictures import Grey, Picture
+    from mirror.repeats.compare import Side  # noqa: F401  (in a string below)
+    from mirror.repeats.sketch import Sketch  # noqa: F401
+
+
+_MAX_BYTES_OF_SKETCHES = 64 << 20  # of a slide some 6 KB
+_MAX_BYTES_OF_SIDES = 64 << 20  # four slides, or one of twice the size
+_MAX_BYTES_OF_EXCERPTS = 96 << 20  # of a JPEG of a slide some 110 KB, of a PNG as much
 
 
 class Measured(Protocol):
@@ -53,3 +71,51 @@ class Cache(Generic[K, V]):
             while self._bytes > self._max_bytes:
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= dropped.byte_count + self.overhead
+
+
+class Sketches(Cache[Digest, "Sketch"]):
+    """The sketches of pictures by digest.
+
+    In another process they are those that this process keeps: a sketch has some 6 KB, too much to
+    travel with each picture, and one worker inspects and compares.
+    """
+
+    def __init__(self, max_bytes: int = _MAX_BYTES_OF_SKETCHES) -> None:
+        super().__init__(max_bytes)
+
+    def __reduce__(self) -> tuple[Callable[..., Sketches], tuple[int]]:
+        return _of_process, (self._max_bytes,)
+
+    def watch(
+        self,
+        digest: Digest,
+        picture: Picture,
+        frame: Image.Image,
+        grey: Grey,
+        small: Image.Image,
+    ) -> None:
+        """Keep the sketch of a picture that is inspected."""
+        from mirror.repeats.sketch import Sketch
+
+        self.add(digest, Sketch.of(picture, frame, grey, small))
+
+
+@cache
+def _of_process(max_bytes: int) -> Sketches:
+    return Sketches(max_bytes)
+
+
+class Sides(Cache[Digest, "Side"]):
+    """The decoded pictures of the last pairs."""
+
+    def __init__(self, max_bytes: int = _MAX_BYTES_OF_SIDES) -> None:
+        super().__init__(max_bytes)
+
+
+class Excerpts(Cache[Hashable, Any]):
+    """Parts and codings of the pictures of the last pairs."""
+
+    overhead = 400  # of a value and its key: an estimate
+
+    def __init__(self, max_bytes: int = _MAX_BYTES_OF_EXCERPTS) -> None:
+        super().__init__(max_bytes)

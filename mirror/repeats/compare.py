@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from mirror.model import Digest
-from mirror.pictures import DecodingBudget, ImageLimits, Picture, on_white, shrink
+from mirror.pictures import DecodingBudget, Grey, ImageLimits, Picture, on_white, shrink
 from mirror.repeats.band import Band
-from mirror.repeats.cache import Cache
+from mirror.repeats.cache import Excerpts
 from mirror.repeats.choose import same_shape
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Evidence, Pair, Refusal, Tier
-from mirror.repeats.excerpt import Excerpts, View, left_in_excerpt, may_be_refused, place_left
+from mirror.repeats.excerpt import View, left_in_excerpt, may_be_refused, place_left
 from mirror.repeats.recode import jpeg, recodings
 from mirror.repeats.resize import GROWING, SHRINKING, Resize
 from mirror.repeats.sketch import MOST_DIFFERENT, Header, Sketch
@@ -45,7 +45,6 @@ _ROUNDING = 0.01  # levels by which sums in another order may differ
 _DECIMALS = 4  # of statistics in the ledger
 # Bytes a pixel that a pair takes while it is compared, and that a decoded picture takes.
 _BYTES_PER_PIXEL, _BYTES_PER_SIDE = 24, 18
-_MAX_BYTES_OF_SIDES = 64 << 20  # four slides, or one of twice the size
 # Pairs that are compared at once take no more bytes than this. One pair may take more, alone.
 _room = DecodingBudget(1 << 30)
 
@@ -110,7 +109,7 @@ class Side:
         upright = self.picture.upright(on_white(frame))
         sketch = self._sketch
         if sketch is None:
-            grey = upright.convert("L")
+            grey = Grey.of(upright.convert("L"))
             sketch = Sketch.of(self.picture, frame, grey, shrink(grey))
         rgb = upright if upright.mode == "RGB" else upright.convert("RGB")
         self._rgb, self._sketch = rgb, sketch
@@ -156,13 +155,6 @@ class Side:
         picture = Picture(self._data, self._limits)
         for frame, delay in picture.frames():
             yield picture.upright(frame), delay
-
-
-class Sides(Cache[Digest, Side]):
-    """The decoded pictures of the last pairs."""
-
-    def __init__(self, max_bytes: int = _MAX_BYTES_OF_SIDES) -> None:
-        super().__init__(max_bytes)
 
 
 @dataclass(frozen=True, slots=True)

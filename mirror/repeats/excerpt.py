@@ -7,7 +7,6 @@ refuses only what every reproduction of the whole pictures would fail too.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -19,7 +18,7 @@ from PIL import Image
 from mirror.model import Digest
 from mirror.pictures import Picture
 from mirror.repeats.bins import Planes, cannot_show, fits_luma, planes_of_coders
-from mirror.repeats.cache import Cache
+from mirror.repeats.cache import Excerpts
 from mirror.repeats.recode import (
     jpeg_once,
     jpeg_options,
@@ -38,8 +37,6 @@ _PLACE = 2 * _UNIT  # pixels of a side of the place that is looked at
 # outside.
 _BESIDE = 2 * _UNIT
 _EDGE = 2  # pixels beside the edge of a picture, where filters take mirrored pixels
-_MAX_KEPT = 96 << 20  # bytes; of a JPEG of a slide some 110 KB, of a PNG as much
-_FIXED_BYTES = 400  # of a kept value and its key: an estimate
 
 
 class Decoded(Protocol):
@@ -102,15 +99,6 @@ class _Recoded:
 class _Answer:
     holds: bool
     byte_count: int = 0
-
-
-class Excerpts(Cache[Hashable, Any]):
-    """Parts and codings of the pictures of the last pairs."""
-
-    overhead = _FIXED_BYTES
-
-    def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
-        super().__init__(max_bytes)
 
 
 def may_be_refused(copy: Header) -> bool:

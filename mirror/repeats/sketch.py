@@ -7,16 +7,14 @@ kept changes no verdict.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mirror.model import Digest
-from mirror.pictures import Picture, has_alpha
+from mirror.pictures import Grey, Picture, has_alpha
 from mirror.repeats.cache import Cache
 
 # Blocks of so many pixels a side may differ by so many levels in their mean. It saves work: no
@@ -27,7 +25,6 @@ _BLOCK, MOST_DIFFERENT = 8, 20
 # slides one was plain, and it was nearly blank.
 _LEAST_TILES, _TILE, _TILE_CONTRAST = 16, 16, 32
 _TILE_ROWS = 8  # looked at in one step: most pictures show in the first that they are not plain
-_MAX_KEPT = 64 << 20  # bytes of sketches; of a slide some 6 KB
 _MAX_UNPACKED = 32 << 20  # bytes of blocks in use; of a slide 14 KB
 _FIXED_BYTES = 1000  # of a sketch in memory, apart from its two pictures: an estimate
 
@@ -82,15 +79,13 @@ class Sketch:
     packed_blocks: bytes = field(repr=False)
 
     @classmethod
-    def of(
-        cls, picture: Picture, frame: Image.Image, grey: Image.Image, small: Image.Image
-    ) -> Sketch:
+    def of(cls, picture: Picture, frame: Image.Image, grey: Grey, small: Image.Image) -> Sketch:
         """Return the sketch of a picture, its first frame, that frame in grey, and it shrunk."""
-        blocks = blocks_of(grey).tobytes()
+        blocks = blocks_of(grey.image).tobytes()
         return cls(
             Header.of(picture),
             not has_alpha(frame),
-            _is_plain(grey),
+            _is_plain(grey.levels),
             small.tobytes(),
             zlib.compress(blocks, 1),
         )
@@ -162,8 +157,7 @@ def blocks_of(grey: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(grey.reduce(_BLOCK)).ravel()
 
 
-def _is_plain(grey: Image.Image) -> bool:
-    levels = np.asarray(grey)
+def _is_plain(levels: NDArray[np.uint8]) -> bool:
     height, width = (side // _TILE * _TILE for side in levels.shape)
     contrasted = 0
     for top in range(0, height, _TILE * _TILE_ROWS):
@@ -174,33 +168,3 @@ def _is_plain(grey: Image.Image) -> bool:
         if contrasted >= _LEAST_TILES:
             return False
     return True
-
-
-class Sketches(Cache[Digest, Sketch]):
-    """The sketches of pictures by digest.
-
-    In another process they are those that this process keeps: a sketch has some 6 KB, too much to
-    travel with each picture, and one worker inspects and compares.
-    """
-
-    def __init__(self, max_bytes: int = _MAX_KEPT) -> None:
-        super().__init__(max_bytes)
-
-    def __reduce__(self) -> tuple[Callable[..., Sketches], tuple[int]]:
-        return _of_process, (self._max_bytes,)
-
-    def watch(
-        self,
-        digest: Digest,
-        picture: Picture,
-        frame: Image.Image,
-        grey: Image.Image,
-        small: Image.Image,
-    ) -> None:
-        """Keep the sketch of a picture that is inspected."""
-        self.add(digest, Sketch.of(picture, frame, grey, small))
-
-
-@cache
-def _of_process(max_bytes: int) -> Sketches:
-    return Sketches(max_bytes)

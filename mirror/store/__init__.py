@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mirror.model import Blob, Key
 from mirror.store.errors import (
     AccessError,
     ConflictError,
@@ -50,24 +49,8 @@ __all__ = [
     "TooLargeError",
     "UnreachableError",
     "check_key",
-    "copy_object",
     "open_bucket",
 ]
-
-
-def copy_object(
-    source: Store, source_key: Key, blob: Blob, target: Store, key: Key, *, inline: bool
-) -> bool:
-    """Copy the object that holds `blob` without its bytes passing through this machine.
-
-    `key` is known to be free. Return False, and promise nothing, where no server can do it or
-    nothing proves what was copied. Raise `StoreError`.
-    """
-    from mirror.store.s3 import S3Store
-
-    if isinstance(source, S3Store) and isinstance(target, S3Store):
-        return target.copy_from(source, source_key, blob, key, inline=inline)
-    return False
 
 
 def open_bucket(name: str, url: str, settings: S3Settings | None = None) -> Store:

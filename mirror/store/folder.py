@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 
 from mirror.files import ChangedError, NotAFileError, Tree, explain, sweep
-from mirror.model import OCTETS, Key
+from mirror.model import OCTETS, Blob, Key
 from mirror.store.errors import (
     AccessError,
     StoreError,
@@ -22,7 +22,7 @@ from mirror.store.errors import (
     too_large_error,
 )
 from mirror.store.keys import check_key
-from mirror.store.protocol import ObjectInfo
+from mirror.store.protocol import ObjectInfo, Store
 from mirror.urls.redact import printable
 
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -106,6 +106,11 @@ class DirectoryStore:
             raise too_large_error(self.name, key, max_bytes)
         return data
 
+    def copy_from(
+        self, source: Store, source_key: Key, blob: Blob, key: Key, *, inline: bool
+    ) -> bool:
+        return False
+
     def stat(self, key: Key) -> ObjectInfo | None:
         with self._errors(key):
             size = self._tree.size(key)
@@ -136,9 +141,12 @@ class DirectoryStore:
             if folder in self._swept:
                 return
             self._swept.add(folder)
-        path = self.root / folder
-        if Path(os.path.realpath(path)) == Path(os.path.realpath(self.root)) / folder:
-            sweep(path, deep=False)
+        path = os.fspath(self.root)
+        for part in folder.split("/"):
+            path = os.path.join(path, part)  # noqa: PTH118  (a fifth of the time, for each folder)
+            if os.path.islink(path):  # noqa: PTH114
+                return
+        sweep(Path(path), deep=False)
 
     @contextmanager
     def _errors(self, key: Key, *, writing: bool = False) -> Iterator[None]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from hashlib import md5
 from threading import Lock
 
-from mirror.model import OCTETS, Key
+from mirror.model import OCTETS, Blob, Key
 from mirror.store.errors import conflict_error, exists_error, not_found_error, too_large_error
 from mirror.store.keys import check_key
-from mirror.store.protocol import ObjectInfo
+from mirror.store.protocol import ObjectInfo, Store
 
 
 class MemoryStore:
@@ -69,6 +69,11 @@ class MemoryStore:
         if max_bytes is not None and len(data) > max_bytes:
             raise too_large_error(self.name, key, max_bytes)
         return data
+
+    def copy_from(
+        self, source: Store, source_key: Key, blob: Blob, key: Key, *, inline: bool
+    ) -> bool:
+        return False
 
     def stat(self, key: Key) -> ObjectInfo | None:
         data = self._objects.get(key)

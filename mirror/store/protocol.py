@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from mirror.model import OCTETS, Key
+from mirror.model import OCTETS, Blob, Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,16 @@ class Store(Protocol):
 
         Raise `NotFoundError` if there is none, and `TooLargeError` if it has more than
         `max_bytes`; a server that sends data without end is read no further.
+        """
+        ...
+
+    def copy_from(
+        self, source: Store, source_key: Key, blob: Blob, key: Key, *, inline: bool
+    ) -> bool:
+        """Take the object that holds `blob` without its bytes passing through this machine.
+
+        `key` is known to be free. Return False, and promise nothing, where no server can do it or
+        nothing proves what was copied.
         """
         ...
 

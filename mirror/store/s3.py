@@ -32,7 +32,7 @@ from mirror.store.errors import (
 from mirror.store.keys import check_key
 from mirror.store.listing import Page, md5_of_etag, read_ahead
 from mirror.store.profiles import CreateOnly
-from mirror.store.protocol import ObjectInfo
+from mirror.store.protocol import ObjectInfo, Store
 from mirror.store.settings import S3Settings
 from mirror.urls.redact import printable
 
@@ -134,7 +134,7 @@ class S3Store:
             self._check_stored(key, upload, response)
 
     def copy_from(
-        self, source: S3Store, source_key: Key, blob: Blob, key: Key, *, inline: bool
+        self, source: Store, source_key: Key, blob: Blob, key: Key, *, inline: bool
     ) -> bool:
         """Let the server copy the object that holds `blob` to a key that it is known to lack.
 
@@ -142,7 +142,7 @@ class S3Store:
         both buckets and its ETags prove that the bytes of `blob` were copied.
         """
         check_key(key)
-        if not self._copies or self._access != source._access:
+        if not isinstance(source, S3Store) or not self._copies or self.access != source.access:
             return False
         original = ObjectInfo(source_key, blob.size, blob.md5)
         try:
@@ -297,7 +297,7 @@ class S3Store:
         return True
 
     @property
-    def _access(self) -> S3Settings:
+    def access(self) -> S3Settings:
         """Return what decides which server is asked, and with which credentials."""
         return replace(self.settings, bucket="-", prefix="", timeout_s=None)
 

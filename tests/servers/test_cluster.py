@@ -47,8 +47,8 @@ from mirror.pipeline.shards import Shard
 from mirror.pipeline.store import StoreJob
 from mirror.pipeline.sync import SyncOptions, sync
 from mirror.pipeline.workers import answer_requests, checked_workers, worker_problems
+from mirror.repeats.cache import Sketches
 from mirror.repeats.reviews import NO_REVIEWS
-from mirror.repeats.sketch import Sketches
 from mirror.state import State
 from mirror.store import DirectoryStore
 

@@ -25,7 +25,6 @@ from mirror.store import (
     Store,
     StoreError,
     UnreachableError,
-    copy_object,
 )
 
 A = Key("ab/a.png")
@@ -118,7 +117,7 @@ def test_the_server_copies_from_one_prefix_to_another(server: Server) -> None:
     blob, original = blob_of(b"picture"), Key("data/a b+100%.png")
     source.put(original, b"picture")
     key = Key("图/c d+%.png")
-    assert copy_object(source, original, blob, target, key, inline=True)
+    assert target.copy_from(source, original, blob, key, inline=True)
     assert target.get(key) == source.get(original) == b"picture"
     assert "PutObject" not in target.requests
     head = server.client().head_object(Bucket=BUCKET, Key=f"{target.settings.prefix}/{key}")
@@ -132,7 +131,7 @@ def test_other_bytes_than_were_meant_are_not_copied(server: Server, found: bytes
     source, target = server.store(), server.store()
     if found is not None:
         source.put(A, found, "image/png")
-    assert not copy_object(source, A, blob_of(b"picture"), target, A, inline=True)
+    assert not target.copy_from(source, A, blob_of(b"picture"), A, inline=True)
     assert target.stat(A) is None
 
 
@@ -140,9 +139,9 @@ def test_other_bytes_than_were_meant_are_not_copied(server: Server, found: bytes
 def test_nothing_is_copied_between_accounts(rclone: Server, change: dict[str, str]) -> None:
     source, target = rclone.store(), rclone.store(**change)
     source.put(A, b"picture", "image/png")
-    assert not copy_object(source, A, blob_of(b"picture"), target, A, inline=True)
+    assert not target.copy_from(source, A, blob_of(b"picture"), A, inline=True)
     assert not target.requests
-    assert not copy_object(MemoryStore(), A, blob_of(b"picture"), source, A, inline=True)
+    assert not source.copy_from(MemoryStore(), A, blob_of(b"picture"), A, inline=True)
 
 
 def test_requests_are_as_few_as_the_server_allows(server: Server) -> None:

@@ -24,10 +24,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.misbehaving import MISBEHAVIOURS, MisbehavingHost
 
-from mirror.fetch import Body, Fetcher, FetchError, FetchLimits, Kind, Validators
+from mirror.fetch import Body, FetchError, Kind, Validators
 from mirror.fetch.addresses import Endpoint, Guard, is_private
 from mirror.fetch.checks import Declaration, describe_document
-from mirror.fetch.limits import HostLimit, backoff_s, retry_after_s
+from mirror.fetch.fetcher import Fetcher
+from mirror.fetch.limits import FetchLimits, HostLimit, backoff_s, retry_after_s
 from mirror.fetch.network import lenient_headers
 from mirror.host import ImageHost, Request, Response
 from mirror.urls.address import Url

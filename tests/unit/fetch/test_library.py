@@ -8,7 +8,7 @@ import sys
 
 def test_httpx_comes_without_the_libraries_of_its_command_line() -> None:
     program = (
-        "import sys; from mirror.fetch import Fetcher; import httpx; "
+        "import sys; from mirror.fetch.fetcher import Fetcher; import httpx; "
         "print(sorted({'rich', 'pygments', 'click'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

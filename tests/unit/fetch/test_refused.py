@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mirror.fetch import Fetcher, FetchError, FetchLimits, Kind
+from mirror.fetch import FetchError, Kind
+from mirror.fetch.fetcher import Fetcher
+from mirror.fetch.limits import FetchLimits
 from mirror.urls.address import Url
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from support.slides import deck
 
-from mirror.pictures.phash import fingerprint, shrink
+from mirror.pictures.phash import Grey, fingerprint, shrink
 
 
 @pytest.mark.parametrize("width", [1, 63, 64, 255, 256, 257, 500, 1280, 1281, 3333, 9_999, 10_000])
@@ -27,7 +27,7 @@ def test_shrink_is_pillows_resize_bit_for_bit(width, kind):
         pixels = random.integers(0, levels, (30, width)) * (255 // (levels - 1))
     image = Image.fromarray(pixels.astype(np.uint8))
     expected = image.resize((64, 64), Image.Resampling.LANCZOS)
-    assert shrink(image).tobytes() == expected.tobytes()
+    assert shrink(Grey.of(image)).tobytes() == expected.tobytes()
 
 
 @settings(max_examples=40, deadline=None)
@@ -36,7 +36,7 @@ def test_shrink_is_pillows_resize_for_any_size(width, height, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
     image = Image.fromarray(pixels)
     expected = image.resize((64, 64), Image.Resampling.LANCZOS)
-    assert shrink(image).tobytes() == expected.tobytes()
+    assert shrink(Grey.of(image)).tobytes() == expected.tobytes()
 
 
 sides = st.integers(1, 400)
@@ -62,7 +62,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Image.Image]:
 
 def test_slides_need_no_imagehash(asked: list[Image.Image]) -> None:
     pictures = [slide.draw().convert("L") for slide in deck(20)]
-    fingerprints = [str(fingerprint(shrink(picture))) for picture in pictures]
+    fingerprints = [str(fingerprint(shrink(Grey.of(picture)))) for picture in pictures]
     assert not asked
     assert fingerprints == [theirs(picture) for picture in pictures]
 
@@ -72,7 +72,7 @@ def test_slides_need_no_imagehash(asked: list[Image.Image]) -> None:
 def test_noise_has_the_same_bits(width: int, height: int, seed: int) -> None:
     values = np.random.default_rng(seed).integers(0, 256, (height, width), np.uint8)
     picture = Image.fromarray(values)
-    assert str(fingerprint(shrink(picture))) == theirs(picture)
+    assert str(fingerprint(shrink(Grey.of(picture)))) == theirs(picture)
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 8, 64])
@@ -83,7 +83,7 @@ def test_where_rounding_decides_imagehash_does(
     values = np.zeros((192, 256), np.uint8)
     values[::step] = level
     picture = Image.fromarray(values)
-    text = str(fingerprint(shrink(picture)))
+    text = str(fingerprint(shrink(Grey.of(picture))))
     assert len(asked) == 1
     assert text == theirs(picture)
 
@@ -92,8 +92,8 @@ def test_scipy_is_not_loaded_for_a_slide() -> None:
     code = """
 import sys
 from PIL import Image
-from mirror.pictures.phash import fingerprint, shrink
-fingerprint(shrink(Image.linear_gradient("L").rotate(10).resize((640, 360))))
+from mirror.pictures.phash import Grey, fingerprint, shrink
+fingerprint(shrink(Grey.of(Image.linear_gradient("L").rotate(10).resize((640, 360)))))
 sys.exit(any(name.split(".")[0] in ("scipy", "imagehash") for name in sys.modules))
 """
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -9,7 +9,9 @@ import pytest
 from support.commands import picture
 
 from mirror.config import FetchSettings
-from mirror.fetch import Fetcher, FetchError, FetchLimits, Kind
+from mirror.fetch import FetchError, Kind
+from mirror.fetch.fetcher import Fetcher
+from mirror.fetch.limits import FetchLimits
 from mirror.host import ImageHost, Request, Response
 from mirror.model import OCTETS, Key
 from mirror.pipeline.origins import Origins, open_fetcher, open_origins

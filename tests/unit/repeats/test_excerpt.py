@@ -13,9 +13,9 @@ from support.slides import deck, encode, turned, with_digit_changed
 from mirror.pictures.decode import components
 from mirror.repeats import compare as comparing
 from mirror.repeats.bins import cannot_show, planes_of_coders
+from mirror.repeats.cache import Excerpts
 from mirror.repeats.compare import Side, compare, compare_sides, refuse
 from mirror.repeats.evidence import Evidence, Pair, Refusal
-from mirror.repeats.excerpt import Excerpts
 
 PAGE = next(slide for slide in deck(6) if slide.table)
 SLIDE, OTHER = PAGE.draw(), with_digit_changed(PAGE).draw()

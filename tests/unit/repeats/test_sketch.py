@@ -14,9 +14,10 @@ from support.slides import THEMES, animation, builds, deck, encode, turned, with
 from mirror.model import Digest
 from mirror.pictures.blob import inspect
 from mirror.repeats import compare as comparing
-from mirror.repeats.compare import Side, Sides, compare, compare_sides, refuse
+from mirror.repeats.cache import Sides, Sketches
+from mirror.repeats.compare import Side, compare, compare_sides, refuse
 from mirror.repeats.evidence import Evidence, Pair, Refusal, Tier
-from mirror.repeats.sketch import Sketch, Sketches
+from mirror.repeats.sketch import Sketch
 
 SLIDES = deck(6, seed=5, theme=THEMES[1])
 TABLE = next(slide for slide in SLIDES if slide.table)
