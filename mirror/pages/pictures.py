@@ -77,6 +77,9 @@ _BOGUS = re.compile(rb"<!\[CDATA\[|</(?![A-Za-z>])")
 _CSS_COMMENT = re.compile(rb"/\*(?:.*?\*/|.*)", re.DOTALL)
 _IMPORT = re.compile(rb"@import\s+(?:url\(\s*)?[\"']?([^\"'()\s;]{1,2000})", re.I)
 _NO_PICTURE = re.compile(r"[^?#]*\.(?:css|woff2?|ttf|otf|eot)(?:[?#]|$)", re.I)
+_REFRESH = re.compile(
+    rb"\s*[\d.]*[\s;,]*(?:url\s*=\s*)?(?:\"([^\"]*)|'([^']*)|([^\"'\s].*))", re.I | re.DOTALL
+)
 _MAX_SHOWN = 4096  # bytes of a link's text; no address that a page shows is longer
 _SPACES = " \t\n\f\r"
 
@@ -177,6 +180,21 @@ def _in_attribute(
             yield address
     elif _is_declared(page, tag, name, key):
         yield _at(page, attribute)
+    elif (name, key) == (b"meta", b"content"):
+        yield from _refresh(page, tag, attribute)
+
+
+def _refresh(page: bytes, tag: HtmlTag, attribute: Attribute) -> Iterator[PageAddress]:
+    """Yield the picture that `<meta http-equiv=refresh>` leads to.
+
+    https://html.spec.whatwg.org/multipage/semantics.html#attr-meta-http-equiv-refresh
+    """
+    if _words(page, tag, b"http-equiv") != b"refresh":
+        return
+    if match := _REFRESH.match(page, attribute.start, attribute.stop):
+        url = read((match[1] or match[2] or match[3] or b"").decode(), Quoting.HTML).strip(_SPACES)
+        if has_image_path(url):
+            yield PageAddress(match.start(match.lastindex or 0), url)
 
 
 def _is_declared(page: bytes, tag: HtmlTag, name: bytes, key: bytes) -> bool:

@@ -142,7 +142,10 @@ class PostImages(Sequence[PostImage]):
         return identity(self._image_of(number).address)
 
     def _image_of(self, number: int) -> SourceImage:
-        return self._located.get(number, lambda number: self._locate(self._url(number)))
+        return self._located.get(number, self._locate_anew)
+
+    def _locate_anew(self, number: int) -> SourceImage:
+        return self._locate(self._url(number))
 
     def _locate(self, raw: str) -> SourceImage:
         image = self._locator.locate(Url(raw))

@@ -90,6 +90,21 @@ def test_what_is_no_picture_of_the_page_is_not(page: str) -> None:
     assert urls(page) == []
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("0; url=https://h/a.png", ["https://h/a.png"]),
+        ("5;URL='a b.png'", ["a b.png"]),
+        ("0, a.png?x=1&amp;y=2", ["a.png?x=1&y=2"]),
+        ("0;url=page.html", []),
+        ("30", []),
+    ],
+)
+def test_a_page_may_lead_on_to_a_picture(content: str, expected: list[str]) -> None:
+    assert urls(f'<meta http-equiv="Refresh" content="{content}">') == expected
+    assert urls(f'<meta name="refresh" content="{content}">') == []
+
+
 def test_candidates_are_told_apart_and_each_has_its_place() -> None:
     page = '<p>图</p>\n<img srcset="a.png 1x,\n b,c.png 2x , d.png">'.encode()
     pictures = find_pictures(page).pictures
