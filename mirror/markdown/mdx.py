@@ -77,13 +77,10 @@ class _MdxReader:
                 self.strings(esm.start(), esm.end())
                 self.blanked.append(esm.span())
         at = 0
-        programs = merge_ranges(self.blanked)
+        programs = merge_ranges([*self.code, *self.blanked])
         while markup := _MARKUP.search(self.body, at):
-            at = markup.end()
-            start = markup.start()
-            if markup[0].startswith(b"\\") or is_within(start, self.code):
-                continue
-            if is_within(start, programs):
+            start, at = markup.span()
+            if markup[0].startswith(b"\\") or is_within(start, programs):
                 continue
             stop = self.markup(markup)
             if stop < 0:
@@ -114,7 +111,8 @@ class _MdxReader:
             at = part.end()
             closes, spread, name, double, single, expression = part.groups()
             if closes:
-                self.attributes(tag, attributes)
+                if attributes:
+                    self.attributes(tag, attributes)
                 return at
             if spread or expression:
                 stop = self.expression_end(at)
@@ -215,7 +213,8 @@ class _MdxReader:
         """The text without tags, programs and indentation, and where its lines stand."""
         text = bytearray(self.body)
         for start, stop in self.blanked:
-            text[start:stop] = re.sub(rb"[^\r\n]", b" ", self.body[start:stop])
+            lines = self.body[start:stop].splitlines(keepends=True)
+            text[start:stop] = b"".join(map(_blank, lines))
         blanked = bytes(text)
         kept, done = [], 0
         for indent in _INDENT.finditer(blanked):
@@ -224,6 +223,11 @@ class _MdxReader:
         kept.append((done, len(blanked)))
         pieces = JoinedText(blanked, kept)
         return pieces.text, pieces
+
+
+def _blank(line: bytes) -> bytes:
+    text = line.rstrip(b"\r\n")
+    return b" " * len(text) + line[len(text) :]
 
 
 def _code(body: bytes) -> Iterator[tuple[int, int]]:
@@ -248,7 +252,7 @@ def _fences(body: bytes) -> Iterator[tuple[int, int]]:
 
 def _code_spans(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Runs of backticks and the next run of the same length in the same paragraph."""
-    while start < stop:
+    while (start := body.find(b"`", start, stop)) >= 0:
         blank = _BLANK_LINE.search(body, start, stop)
         end = blank.end() if blank else stop
         runs = [run.span() for run in _TICKS.finditer(body, start, end)]
