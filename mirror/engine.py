@@ -12,7 +12,7 @@ from itertools import islice, repeat
 from queue import SimpleQueue
 from threading import Event, Thread, current_thread
 from time import monotonic
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Generic, Protocol, TypeAlias, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -122,6 +122,34 @@ class Threads:
             # The garbage collector may close a map that was dropped in one of its own workers.
             for thread in set(threads) - {current_thread()}:
                 thread.join(None if waits else max(until - monotonic(), 0))
+
+
+class Background(Generic[R]):
+    """A job in a thread of its own, begun at once. The process ends without waiting for it."""
+
+    def __init__(self, job: Callable[[], R]) -> None:
+        self._job = job
+        self._outcome: SimpleQueue[R | _JobError] = SimpleQueue()
+        self._is_begun = bool(_started(self._run, 1))
+
+    def result(self) -> R:
+        """Wait for the job and return its result, once; raise what it raised."""
+        if not self._is_begun:
+            self._run()
+        outcome = self._outcome.get()
+        if isinstance(outcome, _JobError):
+            raise outcome.error
+        return outcome
+
+    @property
+    def is_done(self) -> bool:
+        return not self._outcome.empty()
+
+    def _run(self) -> None:
+        try:
+            self._outcome.put(self._job())
+        except BaseException as error:  # noqa: BLE001  (`result` raises it again)
+            self._outcome.put(_JobError(error))
 
 
 def _started(work: Callable[[], None], count: int) -> list[Thread]:

@@ -32,7 +32,8 @@ def main() -> NoReturn:
     collect_rarely()
     code = _run()
     flush_results()
-    sys.exit(code)
+    # At once: Python would take a thousand modules apart first, a tenth of a small run.
+    os._exit(code)
 
 
 def collect_rarely() -> None:

@@ -110,3 +110,4 @@ def flush_results() -> None:
     """Write out what is left on stdout; drop what cannot be written, as the exit code is known."""
     with suppress(Interrupted, OutputError):
         sys.stdout.flush()
+        sys.stderr.flush()

@@ -8,7 +8,7 @@ The flow of `sync`, the command that the others build on:
     requests ── FetchJob ─────> bytes                              download, origins
     bytes ── InspectJob ──────> Blob; in the archive and journal   download
     blobs ── adopt ───────────> Manifest with their sources        adopt     pure
-    pairs ── CompareJob ──────> Evidence                           dedupe
+    pairs ── CompareJob ──────> Evidence                           lookahead, dedupe
     evidence ── choose ───────> Manifest with `alias_of`           dedupe
     manifest ── settle ───────> Manifest with keys                 store     pure
     what a bucket lacks ── StoreJob ──> objects                    store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
@@ -135,15 +135,23 @@ class CompareJob:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """Answer a wave of pairs from the ledger, and compare those it lacks on all cores at once."""
+    """Answer a wave of pairs from the ledger, and compare those it lacks on all cores at once.
+
+    Of `early` evidence the ledger takes what is asked for, so that it depends on no timing.
+    """
 
     job: CompareJob
     manifest: Manifest
     engine: Engine
     ledger: Ledger
+    early: Mapping[Pair, Evidence]
     progress: Progress
 
     def __call__(self, wave: Sequence[Candidate]) -> list[Evidence]:
+        for candidate in wave:
+            pair = candidate.pair
+            if pair not in self.ledger.evidence and pair in self.early:
+                self.ledger.add(self.early[pair])
         unknown = [candidate for candidate in wave if candidate.pair not in self.ledger.evidence]
         if unknown:
             self.progress.stage("compare", len(unknown), "pairs")

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from mirror.amounts import count_text
 from mirror.archive import Archive, ArchiveError
@@ -23,7 +24,7 @@ from mirror.destinations import (
     object_key,
     unreachable,
 )
-from mirror.engine import Engine
+from mirror.engine import Background, Engine, Results
 from mirror.manifest import Manifest, Object
 from mirror.model import Asset, Digest, Finding, Key, Rule, is_reserved
 from mirror.pipeline.progress import FindingLog, Progress
@@ -51,6 +52,8 @@ from mirror.store import (
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import printable
 from mirror.urls.sources import Locator, is_processed
+
+T = TypeVar("T")
 
 _STORE_WORKERS = 8
 # These errors end the work on a destination: the next object would meet the same.
@@ -143,16 +146,37 @@ def settle(
 # --- Listings ---------------------------------------------------------------------------------
 
 
-def list_destinations(
-    destinations: Iterable[Destination], findings: FindingLog
-) -> list[tuple[Destination, Listing]]:
-    """Return the destinations with their objects; one that cannot be asked is a finding."""
-    listings: list[tuple[Destination, Listing]] = []
+class Listings:
+    """The objects of destinations, listed in a thread of its own while a run fetches."""
+
+    def __init__(self, destinations: Iterable[Destination]) -> None:
+        self._background = Background(partial(_list_all, destinations))
+        self._listed: list[tuple[Destination, Listing]] | None = None
+
+    def meanwhile(self, results: Results[T], findings: FindingLog) -> Results[T]:
+        """Give `results` on; that a destination cannot be asked is a finding once it is known."""
+        with closing(results):
+            for result in results:
+                if self._listed is None and self._background.is_done:
+                    self.complete(findings)
+                yield result
+
+    def complete(self, findings: FindingLog) -> list[tuple[Destination, Listing]]:
+        """Wait for the listings; a destination that cannot be asked is a finding."""
+        if self._listed is None:
+            self._listed = list(findings.sift(self._background.result()))
+        return self._listed
+
+
+def _list_all(
+    destinations: Iterable[Destination],
+) -> list[tuple[Destination, Listing] | Finding]:
+    listings: list[tuple[Destination, Listing] | Finding] = []
     for destination in destinations:
         try:
             listings.append((destination, PackedListing(destination.store.list())))
         except StoreError as error:
-            findings.append(unreachable(destination, error))
+            listings.append(unreachable(destination, error))
     return listings
 
 
@@ -313,6 +337,31 @@ class StoreJob:
         except StoreError as error:
             return Finding(Rule.NOT_STORED, asset.key, str(error))
         return asset
+
+
+def store_everywhere(
+    listings: Iterable[tuple[Destination, Listing]],
+    manifest: Manifest,
+    archive: Archive,
+    locator: Locator,
+    folder: Path,
+    engine: Engine,
+    findings: FindingLog,
+    progress: Progress,
+) -> dict[str, int]:
+    """Store what destinations lack; return the number of objects for each by name.
+
+    `folder` holds the manifest. Raise `StateError`.
+    """
+    stored: dict[str, int] = {}
+    for destination, listing in listings:
+        missing, different = name_objects(manifest, listing, destination, folder)
+        findings.extend(different)
+        job = StoreJob(archive, locator, destination.store)
+        assets = store_missing(destination, missing, job, engine, findings, progress)
+        findings.extend(svg_warnings(assets, locator, destination.store))
+        stored[destination.name] = len(assets)
+    return stored
 
 
 def store_missing(

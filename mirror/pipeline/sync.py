@@ -54,6 +54,7 @@ from mirror.pipeline.hold import (
     waiting,
     without_answered,
 )
+from mirror.pipeline.lookahead import Lookahead
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
@@ -63,15 +64,7 @@ from mirror.pipeline.scan import SiteScan, scan, signatures
 from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
-from mirror.pipeline.store import (
-    StoreJob,
-    list_destinations,
-    name_objects,
-    settle,
-    store_missing,
-    svg_warnings,
-    unshown_originals,
-)
+from mirror.pipeline.store import Listings, settle, store_everywhere, unshown_originals
 from mirror.pipeline.unmatched import unmatched_sources
 from mirror.pipeline.workers import answer_requests
 from mirror.posts import sweep_beside
@@ -237,10 +230,13 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         )
         return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
-    # Fetch and inspect, overlapping.
+    # Fetch and inspect, overlapping; compare what looks alike, and list what destinations have.
     sweep_beside(scanned_post.post for scanned_post in site.scanned.posts)
-    listings = list_destinations(parts.destinations, findings)
+    listings = Listings(parts.destinations)
+    ledger = Ledger.load(config.manifest / LEDGER)
     sketches = Sketches()
+    compare = CompareJob(archive, parts.destinations, config.fetch.max_pixels, sketches)
+    lookahead = Lookahead(compare, ledger.evidence)
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
     unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
     with sealing(archive) if unsealed else nullcontext():
@@ -248,6 +244,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         taken, left, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
+        if engine.in_process and config.dedupe != "off":
+            results = lookahead.watch(results)
+        results = listings.meanwhile(results, findings)
         received = receive(results, todo.requests, known, findings, progress)
 
     # Record what came, and hold back what a person has to look at.
@@ -267,7 +266,6 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings.extend(suspect_notices(images, adopted))
 
     # Choose which picture stands for which.
-    ledger = Ledger.load(config.manifest / LEDGER)
     rules = DedupeRules(
         Mode(config.dedupe),
         reviews,
@@ -275,10 +273,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         options.scope,
         partial(source_names, locator=locator),
     )
-    compare = CompareJob(archive, parts.destinations, config.fetch.max_pixels, sketches)
-    choice = choose(
-        settled, adopted, rules, ledger, Judge(compare, adopted, engine, ledger, progress)
-    )
+    judge = Judge(compare, adopted, engine, ledger, lookahead.evidence, progress)
+    choice = choose(settled, adopted, rules, ledger, judge)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
@@ -287,14 +283,16 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
-    stored: dict[str, int] = {}
-    for destination, listing in listings:
-        missing, different = name_objects(manifest, listing, destination, config.manifest)
-        findings.extend(different)
-        put = StoreJob(archive, locator, destination.store)
-        assets = store_missing(destination, missing, put, engine, findings, progress)
-        findings.extend(svg_warnings(assets, locator, destination.store))
-        stored[destination.name] = len(assets)
+    stored = store_everywhere(
+        listings.complete(findings),
+        manifest,
+        archive,
+        locator,
+        config.manifest,
+        engine,
+        findings,
+        progress,
+    )
 
     # Save. The redirects go first: the next run has to know which of its addresses were redirected.
     if redirects or old_redirects is not None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mirror.engine import Engine, Serial, Threads
+from mirror.engine import Background, Engine, Serial, Threads
 
 
 @pytest.fixture(params=[Serial(), Threads()], ids=["serial", "threads"])
@@ -150,3 +150,27 @@ def test_where_no_more_threads_may_be_started_fewer_do_the_work(threads: int) ->
     command = [sys.executable, "-c", _FEW_THREADS, str(threads)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (0, "True\n"), ended.stderr
+
+
+def test_a_job_in_the_background_gives_its_result_once() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def job() -> int:
+        begun.set()
+        may_end.wait(60)
+        return 7
+
+    background = Background(job)
+    assert begun.wait(60)
+    assert not background.is_done
+    may_end.set()
+    assert background.result() == 7
+
+
+def test_a_job_in_the_background_raises_where_it_is_asked_for() -> None:
+    def job() -> int:
+        raise LookupError("no such thing")
+
+    background = Background(job)
+    with pytest.raises(LookupError, match="no such thing"):
+        background.result()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 from support import slides
 from support.lazy import Lazy
 from support.sites import BUCKET
 
-from mirror.model import Rule
+from mirror.console import LogProgress
+from mirror.engine import Serial
+from mirror.manifest import Manifest
+from mirror.model import Digest, Rule
 from mirror.pipeline import dedupe as stage
-from mirror.repeats.evidence import Mode, Scope
+from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
 
 SLIDE = slides.deck(2)[0].draw()
@@ -257,3 +262,17 @@ def test_pairs_that_sketches_refuse_read_no_byte(blog, monkeypatch):
     blog.sync()
     assert "other pixels" in (blog.root / "manifests" / "ledger.jsonl").read_text()
     assert read == []
+
+
+def test_the_ledger_takes_early_evidence_only_where_it_is_asked_for(tmp_path: Path) -> None:
+    """Else it would depend on how much was compared before the last picture came."""
+    one, two, other = (Digest(letter * 64) for letter in "abc")
+    early = {
+        pair: Evidence(pair, 3, refusal=Refusal.PIXELS)
+        for pair in (Pair.of(one, two), Pair.of(one, other))
+    }
+    ledger = Ledger(tmp_path / LEDGER)
+    job: Any = None  # is not asked
+    judge = stage.Judge(job, Manifest(), Serial(), ledger, early, LogProgress(quiet=True))
+    assert judge([Candidate(Pair.of(one, two), 3)]) == [early[Pair.of(one, two)]]
+    assert ledger.evidence.keys() == {Pair.of(one, two)}
