@@ -68,7 +68,7 @@ class Dask:
         return sum(self.client.nthreads().values()) or 1
 
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
-        """As `Engine.map`; batches are taken and yielded, and those that run end by themselves.
+        """Do what `Engine.map` says, in batches. A batch that runs is not interrupted.
 
         The first batches have as many items as run at once in one and the next ones twice as
         many, so that what stops a map stops it early; the last ones are as small as the first, so

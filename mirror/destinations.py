@@ -244,7 +244,7 @@ class ListingMatch(Enum):
     OTHER_SIZE = "another size: the object is another one"
     NO_CHECKSUM = "nothing is proven: the listing has no MD5"
     # Where a bucket encrypts with KMS, an ETag only looks like an MD5.
-    OTHER_CHECKSUM = "nothing is proven: an ETag that is another MD5, or none at all"
+    OTHER_CHECKSUM = "nothing is proven: the ETag is another MD5, or only looks like one"
 
 
 def compare_listed(size: int, md5: str, info: ObjectInfo) -> ListingMatch:

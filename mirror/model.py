@@ -219,7 +219,7 @@ class HeldImage:
 
 
 class Outcome(Enum):
-    """The meaning of a finding for the exit code: see `mirror.cli.exit_code`."""
+    """The meaning of a finding for the exit code: see `exit_code` in `mirror.cli.common`."""
 
     DIFFERENCE = "difference"  # a check found something
     FAILURE = "failure"  # an image or a post could not be worked on

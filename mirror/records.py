@@ -1,8 +1,8 @@
 """Records: the text files that mirror keeps, written whole or not at all.
 
-The manifest, the memory of rewrites, the ledger and the reviews are records. Each room of theirs
-gives a pair of pure functions, which read and write lines or a text; what all of them need of a
-disk stands here.
+The manifest, `rewrites.jsonl`, `redirects.jsonl`, the ledger and the reviews are records. Each room
+of theirs gives a pair of pure functions, which read and write lines or a text; what they need of a
+disk stands here. `rewrites.jsonl` and `redirects.jsonl` are a `Record`, which does all of it.
 """
 
 from __future__ import annotations

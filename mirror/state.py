@@ -1,4 +1,6 @@
-"""State: what `.mirror/` holds. All of it may be deleted at any time; only speed is lost.
+"""State: what `.mirror/` holds. All of it may be deleted while no run works.
+
+Speed is lost then, and in `held/` the pictures that wait for a decision: they are asked for again.
 
 journal.jsonl     what was fetched since the manifest was last written
 lock              the run that is at work
@@ -8,6 +10,9 @@ sealed.txt        the archive whose lists lacked nothing but what is named in
 unsealed-….txt    the originals that a run has put since (`mirror.archive`)
 shards/           what shards of a sync hand on, and their locks
 held/             pictures that wait for a person's decision: images.jsonl, and damaged bytes
+workers           the proof for workers of a cluster that they have this folder
+crash-….log       a bug, for whoever reports it
+.gitignore        keeps all of it out of git
 """
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _text_stream(
 
 
 def flush_results() -> None:
-    """Write out what is left on stdout; drop what cannot be written, as the exit code is known."""
-    with suppress(Interrupted, OutputError):
-        sys.stdout.flush()
-        sys.stderr.flush()
+    """Write out what is left to print; drop what cannot be written, as the exit code is known."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Interrupted, OutputError):
+            stream.flush()

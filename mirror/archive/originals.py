@@ -26,17 +26,16 @@ from mirror.engine import Engine, Results, Serial, Threads
 from mirror.files import explain, sweep
 from mirror.model import EXTENSIONS, Blob, Digest, Key
 from mirror.store import (
-    AccessError,
+    FATAL,
+    MOST_IN_A_ROW,
+    REPEATED,
     ConflictError,
-    CredentialsError,
     DirectoryStore,
     ExistsError,
-    NoBucketError,
     NotFoundError,
     Store,
     StoreError,
     TooLargeError,
-    UnreachableError,
 )
 from mirror.urls.address import Address
 from mirror.urls.redact import printable
@@ -49,7 +48,6 @@ _UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
 _LOOK_UPS = 16  # at a time, where each one waits for a server
 # Looking up so many takes about as long as listing a hundred thousand.
 _MOST_LOOK_UPS = 1000
-_MOST_IN_A_ROW = 3
 _MAX_LIST_BYTES = 16 << 30  # a hundred million originals
 _UPDATE_ATTEMPTS = 20  # each one fails only because another run has sealed in the meantime
 
@@ -381,10 +379,8 @@ class Archive:
         """Return True if the next original would meet the error too; a file's is its own."""
         if self.root is not None:
             return False
-        # A server can also refuse one object alone.
-        self._failures += isinstance(error, AccessError | UnreachableError)
-        is_fatal = isinstance(error, CredentialsError | NoBucketError)
-        return is_fatal or self._failures >= _MOST_IN_A_ROW
+        self._failures += isinstance(error, REPEATED)
+        return isinstance(error, FATAL) or self._failures >= MOST_IN_A_ROW
 
 
 _DATA = Key("data/")

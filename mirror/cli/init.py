@@ -257,7 +257,7 @@ def _hosts(scanned: SiteScan) -> tuple[list[PostHost], int]:
 
 
 def _git_lines(root: Path) -> Iterator[str]:
-    """Yield the advice to keep the archive and the index of the folder out of git, if it is new."""
+    """Yield the advice to keep the archive and each `.mirror/` out of git, if it is new there."""
     from mirror.files import read_whole
 
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):

@@ -238,9 +238,10 @@ def _verdict(
 
 
 def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_all_asked_for: bool) -> str:
-    """Name what was compared; only what readers get at, the posts and the site together, is all.
+    """Return the verdict of a check without differences.
 
-    Nor is it all while an image is not asked for that may exist, or a source matches nothing.
+    It says `all agree` only if posts, built site and destinations were compared, no image is
+    ignored and every source matches an image. Else it names what was compared.
     """
     compared = ["manifest", *(reached if options.destinations else ())]
     others = {

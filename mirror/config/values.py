@@ -89,7 +89,7 @@ class Config:
 
     @property
     def state(self) -> Path:
-        """Journal, lock, caches and logs: may be deleted at any time."""
+        """The folder `.mirror/`, which `mirror.state` describes."""
         return self.root / ".mirror"
 
     def locator(self) -> Locator:

@@ -34,7 +34,10 @@ FILES = (FILE_NAME, PENDING, *PARTS)
 SPLIT_BYTES = 80_000_000
 """Above this size a manifest gets parts: GitHub takes no file of more than 100 MB."""
 JOIN_SHARE = 2
-"""A manifest of parts becomes one file below this part of `SPLIT_BYTES`: it does not flap."""
+"""A manifest in parts becomes one file again below `SPLIT_BYTES // JOIN_SHARE`.
+
+So one near the limit does not change in every run.
+"""
 
 Checksums = Mapping[str, Checksum]
 """The files of a manifest that are there, by name; empty without a manifest."""

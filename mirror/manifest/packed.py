@@ -21,9 +21,10 @@ _ROW = Struct(">Q48s")
 
 
 class LateKeyError(Exception):
-    """Rows were given that all lines together change: read the whole manifest first.
+    """Objects were yielded too early.
 
-    A key belongs before keys that were given already, or two lines are about the same bytes.
+    A later line has a smaller key, or is about the same bytes as an earlier one. The caller reads
+    the whole manifest and starts again.
     """
 
 

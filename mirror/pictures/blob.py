@@ -14,7 +14,7 @@ from mirror.pictures.phash import Grey, fingerprint, shrink
 from mirror.pictures.sniff import SIGNATURE_TYPES, is_svg, is_whole_svg, picture_format
 
 Watch: TypeAlias = Callable[[Digest, Picture, Image.Image, Grey, Image.Image], None]
-"""Takes a digest, its picture, the first frame, that in grey, upright, on white, and it shrunk."""
+"""Takes a digest, its picture, the first frame, that in grey, upright, on white, and that shrunk."""
 
 
 def inspect(

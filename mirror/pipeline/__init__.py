@@ -29,6 +29,12 @@ Read in this order:
   `post_diff`: the edit of one post, and its diff
 - `verify`: the differences between the manifest and each layer: `verify_destinations`,
   `verify_archive`, `public`, `verify_posts`, `built_site`; `portion`: a part of all pictures
+- `hold`, `accept`: pictures that wait for a person. `budget`: the memory of bodies. `post_images`,
+  `packed_references`: millions of images in little memory
+- `shards`, `answers`, `shard_run`, `collect`, `workers`: one `sync` in parts, or in other processes
+- `leftovers`, `site_folder`, `text_files`, `images_left`, `unmatched`, `stray_links`: what still
+  names a source, or leads nowhere
+- `merge`: the records of two branches
 - `scrutiny`: the lines of a change that a person should read before it is merged
 - `repair`, `restore`, `prune`: objects put back, images written out, objects that nobody names
 - `ownership`: the folders of the user, where no command writes

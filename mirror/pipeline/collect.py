@@ -196,7 +196,7 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
     """Read the shards of the site and of its `copies`; return those to take, and findings.
 
     They fit this configuration and version, are parts of one division, and each part is there
-    once. The others are findings, and so is a part that lacks.
+    once. The others are findings, and so is a missing part.
     """
     findings: list[Finding] = []
     fitting = []

@@ -227,9 +227,9 @@ def choose(
 def _find_candidates(
     manifest: Manifest, new: Container[Digest] | None, rules: DedupeRules
 ) -> list[Candidate]:
-    """Return the pairs of pictures that look alike within the scope; one of each is `new`.
+    """Return the pairs of pictures that look alike within the scope.
 
-    With `None` all are new.
+    At least one picture of each pair is in `new`; `None` stands for all pictures.
     """
     from mirror.repeats.search import find_candidates
 

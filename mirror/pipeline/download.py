@@ -160,7 +160,7 @@ class FetchJob:
 class InspectJob:
     """Take bytes, put them into the archive, enter them in the journal, and return their blob.
 
-    Without a journal, who takes the results keeps them.
+    Without a journal, the caller has to record the results.
     """
 
     archive: Archive

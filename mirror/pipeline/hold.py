@@ -1,9 +1,10 @@
 """Hold back what a person has to look at, instead of recording it. Pure.
 
 A source that serves another picture than before changes nothing that stands: the new picture is
-held back until a person accepts it. So is a picture of the manifest that nothing proves to be that
-of its address, and one that a host redirects several addresses to: one that was recorded before the
-next address came stays in the manifest, and posts stay at its source.
+held back until a person accepts it. Two more kinds are held back: a picture of the manifest that
+nothing proves to be that of its address, and a picture to which a host redirects several addresses.
+If the first of these addresses was recorded before the second came, its line stays in the manifest,
+and posts keep the URL of the source.
 """
 
 from __future__ import annotations
@@ -252,7 +253,7 @@ def still_held(images: Iterable[HeldImage], manifest: Manifest) -> list[HeldImag
 def still_shown(
     held: Iterable[HeldImage], images: Iterable[PostImage], manifest: Manifest
 ) -> Iterator[HeldImage | Finding]:
-    """Yield the held images of the addresses that posts show, and a finding in place of each other.
+    """Yield the held images of the addresses that posts show, and a finding for each of the rest.
 
     `images` are those that the posts show, and the `held_behind` of mirrored addresses.
     """

@@ -36,9 +36,10 @@ def images_left(
     not_asked: Container[str],
     moved: Callable[[str], Container[Span]] = lambda _: (),
 ) -> int:
-    """Count the images of sources that references show, but for what was `moved` in a post by name.
+    """Count the images of sources that references show.
 
-    Nor are those counted that `not_asked_for` returned.
+    `moved` returns, by the name of a post, the spans that a rewrite changed; these do not count,
+    nor do the images in `not_asked`.
     """
     images = DistinctTexts()
     name, spans = "", moved("")

@@ -43,7 +43,7 @@ from mirror.pipeline.built_site import (
 from mirror.pipeline.hold import find_suspects
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.scan import SiteScan, scan, source_names
+from mirror.pipeline.scan import SiteScan, scan, shown_identities
 from mirror.pipeline.site_folder import SiteFolder
 from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
 from mirror.pipeline.unmatched import unmatched_sources
@@ -181,7 +181,7 @@ def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> SiteScan:
 
 def _manifest_of(file: ManifestFile, locator: Locator, scanned: SiteScan) -> Manifest:
     """Return what the manifest has of the posts' images; nothing before the first `sync`."""
-    return file.select((), source_names(scanned, locator)) if file.exists() else Manifest()
+    return file.select((), shown_identities(scanned, locator)) if file.exists() else Manifest()
 
 
 def _trees(root: Path, posts: Iterable[Path]) -> list[Path]:

@@ -141,7 +141,8 @@ def merge_reviews(base: str, ours: str, theirs: str) -> MergeResult:
 def merge_ledger(base: str, ours: str, theirs: str) -> MergeResult:
     """Merge `ledger.jsonl`. Raise `LedgerError`.
 
-    A mode says that all pictures were compared that far; those of the other side were not.
+    A line with a mode says that all pictures were compared; after a merge that is true only if both
+    sides have the line.
     """
     for text in (base, ours, theirs):
         loads_ledger(text)

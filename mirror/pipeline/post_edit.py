@@ -177,7 +177,7 @@ _MOST_TRIES = 20  # each scans the post; where edits fail for themselves, three 
 def edit_where_possible(
     scanned: ScannedPost, data: bytes, edits: Sequence[Edit]
 ) -> Iterator[PostEdit | Finding]:
-    """Yield the post with those edits that read back as intended, and a finding for each other.
+    """Yield the post with those edits that read back as intended, and a finding for each other one.
 
     Where too many do not, no proven post is yielded: it stays as it is.
     """

@@ -59,7 +59,10 @@ class PostImages(Sequence[PostImage]):
         locator: Locator,
         is_mirrored: Callable[[Url], bool],
     ) -> None:
-        """Take `count` references. A mirrored URL is no source, also on the domain of a source."""
+        """`count` is the number of `references`.
+
+        A mirrored URL is no source, also on the domain of a source.
+        """
         self._locator = locator
         self._urls = bytearray()
         self._starts = array("Q")

@@ -62,7 +62,7 @@ class MaxDelete:
 
 @dataclass(frozen=True, slots=True)
 class PruneOptions:
-    """`yes`: delete, and do not only list."""
+    """With `yes`, objects are deleted; without it they are only listed."""
 
     yes: bool = False
     max_delete: MaxDelete = MaxDelete("10%", None, 10)

@@ -160,8 +160,8 @@ def signatures(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
             )
 
 
-def source_names(scanned: SiteScan, locator: Locator) -> TextFilter:
-    """Return the identities of the images of sources that the posts show, to select them by."""
+def shown_identities(scanned: SiteScan, locator: Locator) -> TextFilter:
+    """Return the identities of the images of sources that the posts show; `select` takes them."""
     located = (locator.locate(reference.url) for _, reference in scanned.references())
     return TextFilter(identity(image.address) for image in located if image is not None)
 

@@ -73,7 +73,10 @@ def limit_warnings(shard: Shard, concurrency: int) -> list[Finding]:
 
 
 def settings_digest(config: Config) -> str:
-    """Return the SHA-256 of what a configuration says; comments and the site's folder are none."""
+    """Return the SHA-256 of what a configuration says.
+
+    Comments and the folder of the site do not change it.
+    """
     text = json.dumps(_plain(config, config.root), sort_keys=True)
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The destinations, brought up to the manifest: keys, listings, and the objects that lack.
+"""The destinations, brought up to the manifest: keys, listings, and the missing objects.
 
 Nothing is deleted, and no object with other bytes is overwritten.
 """
@@ -37,16 +37,15 @@ from mirror.site_index import (
     write_index,
 )
 from mirror.store import (
-    AccessError,
-    CredentialsError,
+    FATAL,
+    MOST_IN_A_ROW,
+    REPEATED,
     DirectoryStore,
     ExistsError,
-    NoBucketError,
     ObjectInfo,
     PackedListing,
     Store,
     StoreError,
-    UnreachableError,
     check_key,
 )
 from mirror.urls.address import Address, Url, identity
@@ -56,11 +55,6 @@ from mirror.urls.sources import Locator, is_processed
 T = TypeVar("T")
 
 _STORE_WORKERS = 8
-# These errors end the work on a destination: the next object would meet the same.
-_FATAL = (CredentialsError, NoBucketError)
-# So do these, several times in a row: a server can also refuse one object alone.
-_REPEATED = (AccessError, UnreachableError)
-_MOST_IN_A_ROW = 3
 
 Listing: TypeAlias = Mapping[Key, ObjectInfo]
 
@@ -241,7 +235,7 @@ def name_objects(
         left = f"{count_text(len(missing), 'object was', 'objects were')} not stored there"
     try:
         write_index(destination.store, site, listing, names)
-    except _FATAL as error:
+    except FATAL as error:
         return [], [*findings, unreachable(destination, error, f"; {left}")]
     except StoreError as error:
         message = f"{error}; {left}"
@@ -332,7 +326,7 @@ class StoreJob:
             return Finding(Rule.NOT_STORED, asset.key, message)
         except ExistsError as error:
             return Finding(Rule.OBJECT_DIFFERENT, asset.key, str(error))
-        except (*_FATAL, *_REPEATED) as error:
+        except (*FATAL, *REPEATED) as error:
             return StoreFailure(asset.key, error)
         except StoreError as error:
             return Finding(Rule.NOT_STORED, asset.key, str(error))
@@ -409,7 +403,7 @@ def store_missing(
 
 def _refuses_all(failures: Sequence[StoreFailure]) -> bool:
     """Return True if the next object would meet the last of these errors, which came in a row."""
-    return len(failures) == _MOST_IN_A_ROW or isinstance(failures[-1].error, _FATAL)
+    return len(failures) == MOST_IN_A_ROW or isinstance(failures[-1].error, FATAL)
 
 
 def _not_stored(failure: StoreFailure) -> Finding:

@@ -14,9 +14,9 @@ from mirror.urls.relative import from_post
 def stray_links(
     destinations: Iterable[Destination], manifest: Manifest, post: Post, reference: Reference
 ) -> list[str]:
-    """Return the links that a reference may mean which leads to nothing from its post.
+    """Return the right links for a reference that leads to nothing because its post was moved.
 
-    None where it leads to a file, or is no path to a mirrored object from another folder.
+    None if it leads to a file, or could lead to no mirrored object from any folder.
     """
     url = post.from_root(reference.url)
     targets = [target for target, key in stray_targets(destinations, url) if key in manifest.by_key]

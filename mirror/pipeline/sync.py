@@ -113,7 +113,8 @@ class _Snapshot:
     """The posts and the manifest as a run finds them.
 
     `images` are those that the posts show from a source, and `mirrored` the number of addresses
-    that lead to the mirror. `held_behind` are images behind those for which a picture is held back.
+    that lead to the mirror. `held_behind` are the images behind mirrored addresses for which a
+    picture is held back.
     """
 
     scanned: SiteScan
@@ -154,9 +155,9 @@ class _Snapshot:
     def still_shown(
         self, held: Iterable[HeldImage], *, all_posts: bool
     ) -> Iterator[HeldImage | Finding]:
-        """Yield the held images that may be shown, and a finding in place of each other.
+        """Yield the held images that posts may still show, and a finding for each of the rest.
 
-        Where a post or the manifest is not there, each may be.
+        If a post cannot be read or the manifest is lost, all are yielded.
         """
         failed = (finding.rule.outcome is Outcome.FAILURE for finding in self.scanned.findings)
         if not all_posts or self.orphans or not self.scanned.posts or any(failed):

@@ -24,8 +24,8 @@ from mirror.pipeline.portion import ALL, Sample
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.site_index import KEY_IN_USE, SiteIndexError, nested_prefixes, used_by_others
 from mirror.store import (
-    CredentialsError,
-    NoBucketError,
+    FATAL,
+    MOST_IN_A_ROW,
     NotFoundError,
     ObjectInfo,
     Store,
@@ -34,9 +34,6 @@ from mirror.store import (
 )
 
 _STEP = 100  # objects of a listing between two movements of the progress bar
-# These end the reading of a destination, because the next object would meet the same.
-_FATAL = (CredentialsError, NoBucketError, UnreachableError)
-_SILENT = 3  # objects in a row; a server can also fail at one object alone
 
 
 class ObjectState(Enum):
@@ -209,7 +206,7 @@ def _read_back_all(
         for result in results:
             if isinstance(result, _ReadFailure):
                 silent += 1
-                if silent == _SILENT or not isinstance(result.error, UnreachableError):
+                if silent == MOST_IN_A_ROW or not isinstance(result.error, UnreachableError):
                     comparison.error = result.error
                     return
                 unchecked = ObjectDifference(ObjectState.UNCHECKED, result.key, str(result.error))
@@ -237,7 +234,7 @@ def _read_back(
         mismatch = read_difference(destination.store, expected)
     except NotFoundError:
         return ObjectDifference(ObjectState.MISSING, expected.key, "listed, but not there")
-    except _FATAL as error:
+    except (*FATAL, UnreachableError) as error:
         return _ReadFailure(expected.key, error)
     except StoreError as error:
         return ObjectDifference(ObjectState.UNCHECKED, expected.key, str(error))
@@ -307,7 +304,7 @@ def check_destinations(
 ) -> list[LayerCheck]:
     """Compare each of `destinations` with the manifest.
 
-    `objects` are read while the first one is listed. Raise what that raises, before a finding is
+    `objects` are read while the first destination is listed. If that raises, no finding was
     reported.
     """
     checks = []

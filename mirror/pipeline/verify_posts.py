@@ -11,7 +11,7 @@ from mirror.manifest import Manifest, ManifestFile
 from mirror.model import Finding, Layer, Rule
 from mirror.pipeline.images_left import images_left, not_asked_for
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
-from mirror.pipeline.scan import SiteScan, source_names
+from mirror.pipeline.scan import SiteScan, shown_identities
 from mirror.pipeline.stray_links import stray_links
 from mirror.urls.address import identity
 from mirror.urls.ignore import IgnoreList
@@ -33,7 +33,7 @@ def check_posts(
     `reasons` and `former` are those of `verify_posts` and `former_references`.
     """
     keys = _keys_shown(scanned, destinations)
-    manifest = manifest_file.select(keys, source_names(scanned, locator))
+    manifest = manifest_file.select(keys, shown_identities(scanned, locator))
     # Elsewhere no posts are no work; a check of the posts that looked at none must not pass.
     scan_findings = [
         replace(finding, rule=Rule.POSTS_UNCHECKED) if finding.rule is Rule.NO_POSTS else finding

@@ -16,10 +16,7 @@ _UNMEASURED = 20.0  # levels of luma: above it `sketch` and `compare` look no cl
 def orphaned_aliases(
     assets: Iterable[Asset], evidence: Iterable[Evidence], reviews: Reviews
 ) -> set[Digest]:
-    """Return the aliases that only a picture tied to their canonical which `reviews` split off.
-
-    Each is the same as the split picture, and no evidence or review ties it to its canonical.
-    """
+    """Return the aliases whose one tie to their canonical is a picture that `reviews` split off."""
     if not reviews.split:
         return set()
     merged = {digest for pair in reviews.merged for digest in (pair.first, pair.second)}
@@ -109,9 +106,9 @@ def find_refused(
 ) -> list[Evidence]:
     """Return the pairs of the manifest that look alike and were kept apart, likeliest copies first.
 
-    Those that leave least unexplained where they differ most come first. Pairs that were refused
-    before that was measured rank as far as pixels are compared at all. A pair that was accepted and
-    yet stands apart is ambiguous, unless a person split it.
+    Those that leave least unexplained where they differ most come first. A pair without that
+    measurement ranks as `_UNMEASURED`. A pair that was accepted and yet stands apart is ambiguous,
+    unless a person split it.
     """
     known = (
         judged

@@ -1,7 +1,7 @@
 """The ledger: evidence on every pair of pictures that was compared, as text.
 
-It is a log: lines are appended, and lines of another `RULE` stay in the file unread. So it is not
-rewritten whole as a `Record` is.
+Lines of another `RULE` stay in the file unread, so `save` keeps the text that is there and adds
+lines. It is no `Record`, which would write only what it has read.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reviews: the decisions of people about repeats, as text.
 
-People edit the file and comment it. So a decision is appended, and the file is not rewritten whole
-as a `Record` is.
+People edit the file and comment it, so `add_review` keeps the text that is there and adds a line.
+It is no `Record`, which would write only what it has read.
 """
 
 from __future__ import annotations

@@ -13,6 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mirror.store.errors import (
+    FATAL,
+    MOST_IN_A_ROW,
+    REPEATED,
     AccessError,
     ConflictError,
     CredentialsError,
@@ -32,6 +35,9 @@ from mirror.store.protocol import ObjectInfo, Store
 from mirror.store.settings import S3Settings
 
 __all__ = [
+    "FATAL",
+    "MOST_IN_A_ROW",
+    "REPEATED",
     "AccessError",
     "ConflictError",
     "CredentialsError",

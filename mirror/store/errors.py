@@ -46,6 +46,14 @@ class CredentialsError(StoreError):
     """Credentials are missing, or the store does not accept them."""
 
 
+FATAL = (CredentialsError, NoBucketError)
+"""Errors that the next object would meet too."""
+REPEATED = (AccessError, UnreachableError)
+"""Errors that the next object may meet too: a server can also fail at one object alone."""
+MOST_IN_A_ROW = 3
+"""So many of `REPEATED` in a row count as one that the next object would meet too."""
+
+
 def exists_error(place: str, key: Key) -> ExistsError:
     """Return the error for other bytes under `key`; `place` names the store in the message."""
     return ExistsError(

@@ -15,9 +15,9 @@ _HEAD = Struct(">Q?16s")  # size, whether the MD5 is known, MD5
 
 
 class PackedListing(Mapping[Key, ObjectInfo]):
-    """The objects of a listing by their key, in its order. Of a key that came twice the last one.
+    """The objects of a listing by their key, in its order.
 
-    Reading `infos` raises what it raises.
+    If a key came twice, the last one counts. Reading `infos` raises what it raises.
     """
 
     def __init__(self, infos: Iterable[ObjectInfo]) -> None:

@@ -26,8 +26,8 @@ Address = NewType("Address", str)
 class Url:
     """A URL as a post spells it, escapes and entities resolved.
 
-    It may hold a signature, so this is the one type that carries such text, and the only way to
-    print it is safe: `str()` shows no secret and no control character. `raw` is for requests.
+    It may hold a signature. Printing it is safe: `str()` and `repr()` show no secret and no control
+    character. `raw` is for requests. The text of a post holds secrets as well, and is not printed.
     """
 
     raw: str
@@ -71,7 +71,7 @@ _PLAIN = re.compile(
 _PLAIN_PATH = re.compile(rf"(?:/(?!\.{{1,2}}(?:/|\Z))[A-Za-z0-9{re.escape(_SEGMENT)}]*+)+")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class UrlParts:
     """A URL taken apart, in canonical form."""
 
@@ -85,6 +85,9 @@ class UrlParts:
 
     def address(self, scheme: str) -> Address:
         return Address(self.url(scheme))
+
+    def __repr__(self) -> str:
+        return f"UrlParts({str(Url(self.url(self.scheme or 'https')))!r})"
 
     @property
     def public(self) -> UrlParts:
