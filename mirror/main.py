@@ -32,8 +32,8 @@ def main() -> NoReturn:
     collect_rarely()
     code = _run()
     flush_results()
-    # At once: Python would take a thousand modules apart first, a tenth of a small run.
-    os._exit(code)
+    leave_quickly()
+    sys.exit(code)
 
 
 def collect_rarely() -> None:
@@ -46,6 +46,13 @@ def collect_rarely() -> None:
     import gc
 
     gc.set_threshold(200_000)
+
+
+def leave_quickly() -> None:
+    """Keep Python from looking for dead cycles among all modules as it ends: 20 ms."""
+    import gc
+
+    gc.freeze()
 
 
 def _run() -> int:

@@ -197,8 +197,13 @@ class HeldImages:
         return self.folder / _IMAGES
 
     def load(self) -> dict[str, HeldImage]:
-        """Return the pictures by the identity of their address; the last one of an address."""
-        images = {}
+        """Return the pictures by the identity of their address; the last one of an address.
+
+        None if the list came with a commit: it may be anybody's.
+        """
+        images: dict[str, HeldImage] = {}
+        if not self.path.exists() or tracked_file(self.folder.parent) is not None:
+            return images
         for raw in self._lines():
             with suppress(KeyError, TypeError, ValueError):
                 if is_address(raw["source"]):

@@ -16,14 +16,14 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
-from mirror.urls.address import canonical
+from mirror.urls.address import IMAGE_SUFFIXES, canonical
 from mirror.urls.redact import looks_secret
 
 _MAX_BYTES = 64 * 2**20
 _GZIP = b"\x1f\x8b"
 _IMAGE_URL = re.compile(
-    r"https?://[^\s\"'<>()\[\]\\`]+?\.(?:png|jpe?g|gif|webp|avif|bmp|svg|tiff?|ico)"
-    r"(?![0-9A-Za-z])",
+    r"https?://[^\s\"'<>()\[\]\\`]+?\.(?:"
+    rf"{IMAGE_SUFFIXES})(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
 # Hosts that many people share, and the number of parts of the path that name the owner.

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote_to_bytes, urljoin
 
 from mirror.fetch.errors import FetchError, Kind
-from mirror.urls.address import Url, ascii_host
+from mirror.urls.address import Url, ascii_host, without_dots
 
 # Characters that the URL standard leaves as they are; all others are percent-encoded as UTF-8.
 # `%` stays even where no two digits follow it, because an encoded path must not change.
 _PATH = "!$%&'()*+,-./:;=@[]_|~"
 _QUERY = _PATH.replace("'", "") + "?\\^`{}"
 _MAX_URL_LENGTH = 65_536  # as httpx has it; hosts refuse far shorter ones
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
 _OTHER_SCHEMES = frozenset("blob data file ftp gopher javascript mailto s3 sftp ws wss".split())
 _SPLIT = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTALL)
 _PORT = re.compile(r"[0-9]{0,5}")
@@ -42,14 +42,14 @@ class Endpoint:
         scheme = match["scheme"].lower() if match else "https"
         front, mark, query = (match["rest"] if match else text).partition("?")
         front = front.replace("\\", "/")
-        if scheme not in _DEFAULT_PORTS or not front.startswith("//"):
+        if scheme not in DEFAULT_PORTS or not front.startswith("//"):
             raise FetchError(
                 f"expected an http:// or https:// URL, found {_other_scheme(raw)}", Kind.REFUSED
             )
         authority, slash, path = front[2:].partition("/")
         userinfo, at, place = authority.rpartition("@")
-        host, port = _host_and_port(place, _DEFAULT_PORTS[scheme])
-        encoded = quote(_without_dots(slash + path), safe=_PATH, errors="replace")
+        host, port = _host_and_port(place, DEFAULT_PORTS[scheme])
+        encoded = quote(without_dots(slash + path), safe=_PATH, errors="replace")
         if mark:
             encoded += "?" + quote(query, safe=_QUERY, errors="replace")
         endpoint = cls(scheme, host, port, encoded, _basic(userinfo) if at else None)
@@ -64,7 +64,7 @@ class Endpoint:
     @property
     def written_port(self) -> int | None:
         """The port, or `None` if it is the scheme's default."""
-        return None if self.port == _DEFAULT_PORTS[self.scheme] else self.port
+        return None if self.port == DEFAULT_PORTS[self.scheme] else self.port
 
     @property
     def netloc(self) -> str:
@@ -137,27 +137,6 @@ def _basic(userinfo: str) -> str:
     name, _, password = userinfo.partition(":")
     pair = unquote_to_bytes(name) + b":" + unquote_to_bytes(password)
     return "Basic " + base64.b64encode(pair).decode()
-
-
-def _without_dots(path: str) -> str:
-    """Return `path` without `.` and `..` segments, plain or percent-encoded.
-
-    Empty segments stay.
-    """
-    if "." not in path and "%2" not in path:
-        return path or "/"
-    segments: list[str] = []
-    raw = path.split("/")[1:]
-    for number, segment in enumerate(raw, 1):
-        plain = segment.replace("%2e", ".").replace("%2E", ".")
-        if plain not in (".", ".."):
-            segments.append(segment)
-            continue
-        if plain == "..":
-            del segments[-1:]
-        if number == len(raw):
-            segments.append("")
-    return "/" + "/".join(segments)
 
 
 # --- The guard --------------------------------------------------------------------------------

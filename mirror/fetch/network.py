@@ -16,14 +16,13 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 import httpcore
 
-from mirror.fetch.addresses import Guard
+from mirror.fetch.addresses import DEFAULT_PORTS, Guard
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
 
 _KEEPALIVE_S = 15.0
 _KEPT_CONNECTIONS = 4  # of a thread: to the hosts that the posts show in turn
 _PROXY_LOGIN = 407
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
     httpcore.ReadTimeout: httpx.ReadTimeout,
@@ -295,7 +294,7 @@ class GuardedTransport(httpx.BaseTransport):
         proxy = self._proxies.get(url.scheme) or self._proxies.get("all") or ""
         if proxy:
             host = url.raw_host.decode("ascii")  # `url.host` is decoded from Punycode
-            port = url.port or _DEFAULT_PORTS[url.scheme]
+            port = url.port or DEFAULT_PORTS[url.scheme]
             if proxy_bypass(f"{host}:{port}"):
                 return ""
             self._guard.check_name(host, port)  # the proxy resolves the name, not the dialer

@@ -17,7 +17,7 @@ class NotAFileError(OSError):
     """A folder, a pipe, a device or a socket is where a regular file is expected."""
 
 
-class TooLargeError(OSError):
+class FileTooLargeError(OSError):
     """A file has more bytes than are read of one."""
 
     def __init__(self, name: str, max_bytes: int) -> None:
@@ -66,6 +66,6 @@ def explain(error: OSError) -> str:
     if isinstance(error, OutsideError | NotAFileError):
         reason = f"{error.filename!r} {reason}"
         remedy = remedy or _MOVE
-    elif isinstance(error, TooLargeError):
+    elif isinstance(error, FileTooLargeError):
         remedy = _MOVE
     return f"{reason}; {remedy}" if remedy else reason

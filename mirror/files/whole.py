@@ -9,7 +9,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import BinaryIO
 
-from mirror.files.errors import TooLargeError
+from mirror.files.errors import FileTooLargeError
 from mirror.files.platform import Checksum, current_platform, is_temporary
 
 MAX_BYTES = 1 << 30
@@ -34,7 +34,7 @@ def opened(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[BinaryIO]:
         file = folder.open(path.name)
     with file:
         if os.fstat(file.fileno()).st_size > max_bytes:
-            raise TooLargeError(path.name, max_bytes)
+            raise FileTooLargeError(path.name, max_bytes)
         yield file
 
 

@@ -11,8 +11,8 @@ from mirror.manifest.file import ManifestFile
 from mirror.manifest.layout import FILE_NAME, FILES, PARTS, Checksums
 from mirror.manifest.lines import (
     HEADER,
+    LinePlace,
     ManifestError,
-    Place,
     dump_blob,
     dump_line,
     is_address,
@@ -33,12 +33,12 @@ __all__ = [
     "PARTS",
     "Checksums",
     "LateKeyError",
+    "LinePlace",
     "Manifest",
     "ManifestError",
     "ManifestFile",
     "Object",
     "Objects",
-    "Place",
     "dump_blob",
     "dump_line",
     "dumps",

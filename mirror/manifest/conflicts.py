@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from mirror.manifest.lines import Line, Place, line_error, united
+from mirror.manifest.lines import Line, LinePlace, line_error, united
 from mirror.model import Asset, Digest, Key
 from mirror.urls.address import identity
 
@@ -64,7 +64,7 @@ class ConflictCheck:
 
 
 def unite_lines(
-    assets: Iterable[tuple[Place, Asset]], *, is_part: bool = False
+    assets: Iterable[tuple[LinePlace, Asset]], *, is_part: bool = False
 ) -> dict[Digest, Asset]:
     """Return the assets by digest; lines of the same bytes become one asset.
 
@@ -72,7 +72,7 @@ def unite_lines(
     may lead out of it. Raise `ManifestError` that names the lines of the first conflict.
     """
     by_digest: dict[Digest, Asset] = {}
-    lines: dict[Digest, Place] = {}
+    lines: dict[Digest, LinePlace] = {}
     owners: dict[str, Digest] = {}
     keys: dict[Key, Digest] = {}
     for place, asset in assets:
@@ -104,13 +104,13 @@ def unite_lines(
     return by_digest
 
 
-def _seen(place: Place, other: Place) -> str:
+def _seen(place: LinePlace, other: LinePlace) -> str:
     """Return the words for a place in a message about another one."""
     file, number = place
     return f"line {number}" if file == other[0] else f"line {number} of {file}"
 
 
-def _check_aliases(assets: Mapping[Digest, Asset], lines: Mapping[Digest, Place]) -> None:
+def _check_aliases(assets: Mapping[Digest, Asset], lines: Mapping[Digest, LinePlace]) -> None:
     chain = {digest: asset.alias_of for digest, asset in assets.items() if asset.alias_of}
     circular = _circular(chain)
     for digest, alias in chain.items():

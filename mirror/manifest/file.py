@@ -28,7 +28,7 @@ from mirror.manifest.layout import (
     names_after,
     part_of,
 )
-from mirror.manifest.lines import Line, ManifestError, Place, dump_line, select, united
+from mirror.manifest.lines import Line, LinePlace, ManifestError, dump_line, select, united
 from mirror.manifest.packed import LateKeyError, Objects, read_rows
 from mirror.manifest.whole import Manifest, dump_assets, dump_lines, read_manifest
 from mirror.model import Asset, Digest, Finding, Rule
@@ -72,7 +72,7 @@ class ManifestFile:
         reader = self._reader
         digests = defaultdict[str, Any](sha256)
 
-        def read() -> Iterator[tuple[Place, Line]]:
+        def read() -> Iterator[tuple[LinePlace, Line]]:
             digests.clear()
             return reader.lines(lambda name, raw: digests[name].update(raw))
 
@@ -129,7 +129,7 @@ class ManifestFile:
         """Yield all assets, one by one; lines are not checked against each other."""
         return (asset for _, asset in self.numbered())
 
-    def numbered(self) -> Iterator[tuple[Place, Asset]]:
+    def numbered(self) -> Iterator[tuple[LinePlace, Asset]]:
         """Yield the place of each line and its asset."""
         return ((place, line.asset()) for place, line in self._reader.lines())
 
@@ -144,7 +144,7 @@ class ManifestFile:
         """Return the objects that destinations should hold, packed, all of them read."""
         objects = self.stream_objects()
         try:
-            len(objects)
+            objects.read_all()
         except LateKeyError:
             objects = self.load()[0].objects
         return objects

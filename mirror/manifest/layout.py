@@ -22,8 +22,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, Protocol
 
-from mirror.files import MAX_BYTES, Checksum, TooLargeError, Tree, explain
-from mirror.manifest.lines import HEADER, Line, ManifestError, Place, line_error, read_lines
+from mirror.files import MAX_BYTES, Checksum, FileTooLargeError, Tree, explain
+from mirror.manifest.lines import HEADER, Line, LinePlace, ManifestError, line_error, read_lines
 
 FILE_NAME = "images.jsonl"
 FOLDER = "images"
@@ -117,7 +117,7 @@ class FilesOnDisk:
     def opened(self, name: str, max_bytes: int) -> Iterator[Iterable[bytes]]:
         with Tree(self.folder).opened(name) as file:
             if os.fstat(file.fileno()).st_size > max_bytes:
-                raise TooLargeError(name, max_bytes)
+                raise FileTooLargeError(name, max_bytes)
             yield file
 
 
@@ -151,7 +151,7 @@ class Reader:
 
     def lines(
         self, report: Callable[[str, bytes], object] = lambda _name, _raw: None
-    ) -> Iterator[tuple[Place, Line]]:
+    ) -> Iterator[tuple[LinePlace, Line]]:
         """Yield all lines, part by part; `report` is given each file's name and raw lines."""
         before = self.state()
         changes = self._changes(before)

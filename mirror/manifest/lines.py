@@ -21,7 +21,7 @@ from mirror.urls.address import Address, canonical, identity, is_canonical
 from mirror.urls.redact import hide_secrets
 
 HEADER = {"format": "mirror-manifest", "version": 1}
-Place = tuple[str, int]
+LinePlace = tuple[str, int]
 """The file of a line, empty for a text that is in no file, and the number of the line."""
 _TYPES = {name: name for name in EXTENSIONS}  # one string for all assets of a type
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
@@ -149,7 +149,7 @@ def _explain(error: ValueError, text: str) -> str:
     return f"expected a JSON object, got {text[:80]!r} ({message})"
 
 
-def read_lines(texts: Iterable[str], file: str = "") -> Iterator[tuple[Place, Line]]:
+def read_lines(texts: Iterable[str], file: str = "") -> Iterator[tuple[LinePlace, Line]]:
     """Yield the place of each line behind the header, and its members, checked.
 
     Blank lines are left out. What must hold among lines is not checked. Raise `ManifestError`.
@@ -168,7 +168,7 @@ def read_lines(texts: Iterable[str], file: str = "") -> Iterator[tuple[Place, Li
         yield (file, number), line
 
 
-def parse(texts: Iterable[str]) -> Iterator[tuple[Place, Asset]]:
+def parse(texts: Iterable[str]) -> Iterator[tuple[LinePlace, Asset]]:
     """Yield the place of each line and its asset, as `read_lines` reads them."""
     return ((place, line.asset()) for place, line in read_lines(texts))
 
@@ -205,7 +205,7 @@ def _check_header(text: str, file: str) -> None:
         )
 
 
-def _refuse_marker(place: Place, text: str) -> None:
+def _refuse_marker(place: LinePlace, text: str) -> None:
     if text.startswith(_MARKERS):
         raise line_error(
             place,
@@ -214,7 +214,7 @@ def _refuse_marker(place: Place, text: str) -> None:
         )
 
 
-def line_error(place: Place, message: str) -> ManifestError:
+def line_error(place: LinePlace, message: str) -> ManifestError:
     """Return the error for a line. The message may quote it: secrets are cut out."""
     file, number = place
     error = hide_secrets(f"line {number}: {message}")

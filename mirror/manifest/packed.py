@@ -10,7 +10,7 @@ from struct import Struct
 from typing import NamedTuple
 
 from mirror.manifest.conflicts import ConflictCheck, unite_lines
-from mirror.manifest.lines import Line, Place, read_lines
+from mirror.manifest.lines import Line, LinePlace, read_lines
 from mirror.model import Asset, Digest, Key
 
 Row = tuple[str | None, int, bytes]
@@ -74,13 +74,13 @@ class Objects(Mapping[Key, Object]):
         )
 
     @property
-    def assets(self) -> int:
+    def asset_count(self) -> int:
         """Number of rows, including those without an object."""
-        self._read_all()
+        self.read_all()
         return self._assets
 
     def __len__(self) -> int:
-        self._read_all()
+        self.read_all()
         return len(self._starts)
 
     def __iter__(self) -> Iterator[Key]:
@@ -104,7 +104,7 @@ class Objects(Mapping[Key, Object]):
             if not self._is_sorted:
                 if number:
                     raise LateKeyError
-                self._read_all()
+                self.read_all()
             row = self._row(number)
             size, digests = _ROW.unpack_from(row)
             yield row[_ROW.size :], size, digests[:16].hex()
@@ -142,7 +142,7 @@ class Objects(Mapping[Key, Object]):
                 return False
         return True
 
-    def _read_all(self) -> None:
+    def read_all(self) -> None:
         while self._read_some():
             pass
         if not self._is_sorted:
@@ -170,7 +170,7 @@ def load_objects(read: Callable[[], Iterable[str]]) -> Objects:
     return Objects(read_rows(lambda: read_lines(read())))
 
 
-def read_rows(read: Callable[[], Iterable[tuple[Place, Line]]]) -> Iterator[Row]:
+def read_rows(read: Callable[[], Iterable[tuple[LinePlace, Line]]]) -> Iterator[Row]:
     """Yield the rows of `load_objects`."""
     conflicts = ConflictCheck()
     count = 0

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from mirror.manifest.assets import Assets, Rows
 from mirror.manifest.conflicts import ConflictCheck, unite_lines
-from mirror.manifest.lines import HEADER, Line, Place, dump_line, read_lines
+from mirror.manifest.lines import HEADER, Line, LinePlace, dump_line, read_lines
 from mirror.manifest.packed import Objects
 from mirror.model import Asset, Digest, Key
 from mirror.records import split_lines
@@ -46,7 +46,7 @@ class Manifest:
     def objects(self) -> Objects:
         """The objects that every destination should hold, packed, in the order of their keys."""
         objects = Objects.of(self.assets.values())
-        len(objects)  # reads and sorts all
+        objects.read_all()
         return objects
 
     def shown_for(self, asset: Asset) -> Asset:
@@ -83,7 +83,7 @@ def loads(text: str) -> Manifest:
     return read_manifest(lambda: read_lines(split_lines(text)))
 
 
-def read_manifest(read: Callable[[], Iterable[tuple[Place, Line]]]) -> Manifest:
+def read_manifest(read: Callable[[], Iterable[tuple[LinePlace, Line]]]) -> Manifest:
     """Return the manifest of the lines that `read` reads, as `loads` does.
 
     It is called again if lines share what they may not share, to name them.

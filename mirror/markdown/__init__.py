@@ -29,10 +29,11 @@ from operator import itemgetter
 from pathlib import PurePosixPath
 
 from mirror.markdown import commonmark, frontmatter, generators, mdx
-from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode, splice
+from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode
 from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stripped, tags
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read, spell
+from mirror.markdown.splice import splice
 from mirror.markdown.urls import has_image_path, is_image_link
 from mirror.model import Finding, Form, Reference, Rule, Span
 from mirror.urls.address import Url

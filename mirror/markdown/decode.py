@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
-
-from mirror.model import Span
 
 _BOM = "\ufeff"
 _MARKS = {
@@ -119,22 +116,3 @@ class PositionCounter:
             self._file_offset += len(piece.decode().encode(self._text.encoding))
         self._offset = offset
         return self._file_offset, self._line, self._column
-
-
-def splice(data: bytes, encoding: str, edits: Iterable[tuple[Span, str]]) -> bytes:
-    """Return `data` with each span replaced by its text in `encoding`.
-
-    Every byte outside the spans comes back unchanged. Spans that overlap, run backwards, are out
-    of order or leave the file are a `ValueError`, as is text the encoding cannot spell.
-    """
-    pieces: list[bytes] = []
-    done = 0
-    for span, text in edits:
-        if not done <= span.start <= span.stop <= len(data):
-            raise ValueError(
-                f"expected an edit within bytes {done} to {len(data)}, "
-                f"got {span.start} to {span.stop}"
-            )
-        pieces += data[done : span.start], text.encode(encoding)
-        done = span.stop
-    return b"".join((*pieces, data[done:]))

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from mirror.model import Form
-from mirror.urls.address import Url
+from mirror.urls.address import IMAGE_SUFFIXES, Url
 
-_SUFFIXES = r"png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
 # Hosts append their style behind the name: `a.png!small`, `a.jpg@!webp`, `a.png%21small`.
-_IMAGE_PATH = re.compile(rf"[^?#]*\.(?:{_SUFFIXES})(?:@?(?:!|%21)[^/?#]*)?(?:[?#]|$)", re.I)
+_IMAGE_PATH = re.compile(rf"[^?#]*\.(?:{IMAGE_SUFFIXES})(?:@?(?:!|%21)[^/?#]*)?(?:[?#]|$)", re.I)
 _PATH_END = re.compile(r"[?#]")
 _ABSOLUTE = re.compile(r"(?:https?:)?//[^\s/?#]", re.I)
 _UNLIKELY = re.compile(r"[\s<>\"'`\\^|{}]|!\[|\]\(")

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from mirror.urls.address import UrlParts, parse
+from mirror.urls.address import UrlParts, parse, without_dots
 
 _AROUND = "".join(map(chr, range(0x21)))
 _INSIDE = re.compile(r"[\t\n\r]+")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_DOTS = {".": ".", "%2e": ".", "..": "..", ".%2e": "..", "%2e.": "..", "%2e%2e": ".."}
 
 
 class Location(NamedTuple):
@@ -97,7 +96,7 @@ def resolve(text: str, base: Location, site: SiteAddress) -> Location | None:
         return None
     if not path.startswith("/"):
         path = base.path.rpartition("/")[0] + "/" + path
-    return Location(base.scheme, base.host, _without_dots(path), query)
+    return Location(base.scheme, base.host, without_dots(path), query)
 
 
 def _absolute(scheme: str, rest: str, query: str, site: SiteAddress) -> Location | None:
@@ -106,22 +105,6 @@ def _absolute(scheme: str, rest: str, query: str, site: SiteAddress) -> Location
     if parts is None:
         return None
     if parts.host == site.host:
-        return Location("", "", _without_dots(slash + path or "/"), query)
+        return Location("", "", without_dots(slash + path or "/"), query)
     authority = f"{host.rpartition('@')[0]}@{parts.host}" if "@" in host else parts.host
-    return Location(scheme, authority, _without_dots(slash + path or "/"), query)
-
-
-def _without_dots(path: str) -> str:
-    if "." not in path and "%2" not in path:
-        return path
-    segments: list[str] = []
-    dots = None
-    for segment in path.split("/")[1:]:
-        dots = _DOTS.get(segment.lower())
-        if dots is None:
-            segments.append(segment)
-        elif dots == "..":
-            del segments[-1:]
-    if dots is not None:
-        segments.append("")
-    return "/" + "/".join(segments)
+    return Location(scheme, authority, without_dots(slash + path or "/"), query)

@@ -14,7 +14,10 @@ from mirror.pictures.phash import Grey, fingerprint, shrink
 from mirror.pictures.sniff import SIGNATURE_TYPES, is_svg, is_whole_svg, picture_format
 
 Watch: TypeAlias = Callable[[Digest, Picture, Image.Image, Grey, Image.Image], None]
-"""Takes a digest, its picture, the first frame, that in grey, upright, on white, and that shrunk."""
+"""Takes a digest, its picture, the first frame, that frame in grey, and the grey one shrunk.
+
+The grey one is upright, on white.
+"""
 
 
 def inspect(

@@ -119,9 +119,8 @@ class CopyJob:
         if blob is None:
             return answer, None
         if not answer.is_archived:
-            data_or_none = HeldImages(folder / self.config.state.name / "held").get_bytes(
-                blob.digest
-            )
+            there = State.below(folder / self.config.state.name)
+            data_or_none = there.held.get_bytes(blob.digest)
             if data_or_none is not None:
                 self.held.keep_bytes(blob.digest, data_or_none)
             return answer, None  # `accept` would ask for it again

@@ -149,7 +149,7 @@ _GENERATORS: tuple[tuple[Sequence[str], PublicFolder], ...] = (
     # https://vite.dev/guide/assets.html#the-public-directory
     (["vite.config.*"], PublicFolder("Vite", "public/mirror", "/mirror")),
 )
-_SITES = ("", "docs/", "website/", "site/")  # where in a repository the site may be
+_SITES = ("", "docs/", "website/", "site/", "blog/")  # where in a repository the site may be
 
 
 def find_public_folder(exists: Callable[[str], bool]) -> PublicFolder:

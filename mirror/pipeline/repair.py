@@ -111,11 +111,11 @@ def repair(
     originals: Sequence[Asset] = ()
     is_reached = True
     try:
-        originals = find_originals(manifest, is_damaged, engine, progress)
+        originals = find_damaged_originals(manifest, is_damaged, engine, progress)
     except UnreachableArchiveError as error:
         is_reached = False
         log.findings.append(archive_unreachable(error))
-    damages = add_originals(diagnosis.damages, originals)
+    damages = with_damaged_originals(diagnosis.damages, originals)
     limits = ImageLimits(max_pixels=parts.config.fetch.max_pixels)
     writer = CopyWriter(parts.archive, parts.locator, limits, options.dry_run)
     try:
@@ -233,7 +233,7 @@ class DamageJob:
         return asset, self.verify(asset) is not None
 
 
-def find_originals(
+def find_damaged_originals(
     manifest: Manifest, job: DamageJob, engine: Engine, progress: Progress
 ) -> list[Asset]:
     """Return the assets whose original is missing from the archive, or damaged there.
@@ -249,7 +249,7 @@ def find_originals(
     return damaged
 
 
-def add_originals(damages: Iterable[Damage], originals: Iterable[Asset]) -> list[Damage]:
+def with_damaged_originals(damages: Iterable[Damage], originals: Iterable[Asset]) -> list[Damage]:
     """Return `damages` with damaged originals added, in the order of digests."""
     by_digest = {damage.asset.digest: damage for damage in damages}
     for asset in originals:
@@ -259,9 +259,9 @@ def add_originals(damages: Iterable[Damage], originals: Iterable[Asset]) -> list
 
 
 def record_sources(archive: Archive, manifest: Manifest, lost: Container[Digest]) -> None:
-    """Record the addresses of originals of which the archive does not say where they came from.
+    """Record in the archive the addresses that the manifest has for its originals.
 
-    The manifest says it, and an archive that says otherwise keeps its word. `lost` are the
+    An address that the archive has on record for another original is left as it is. `lost` are the
     originals that the archive lacks. Raise `ArchiveError`.
     """
     record = archive.source_record()

@@ -18,7 +18,7 @@ from mirror.config import Config
 from mirror.destinations import Destination, former_targets
 from mirror.engine import Engine
 from mirror.history import Before
-from mirror.manifest import LateKeyError, ManifestFile, Objects, Place
+from mirror.manifest import LateKeyError, LinePlace, ManifestFile, Objects
 from mirror.model import Asset, Finding, Layer, Outcome, Rule
 from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
@@ -97,7 +97,7 @@ def verify(
             site_name(config.manifest),
         ),
     )
-    total = objects.assets if options.sample == ALL else None
+    total = objects.asset_count if options.sample == ALL else None
     sample = partial(_sampled, parts.manifest, options.sample)
     if options.archive:
         checks.append(
@@ -129,7 +129,7 @@ def verify(
             assets = parts.manifest.stream_assets()
             unmatched = list(unmatched_sources(config.sources, parts.locator, scanned, assets))
             scanned.findings.extend(unmatched)
-            if unmatched and len(unmatched) == len(config.sources) and not objects.assets:
+            if unmatched and len(unmatched) == len(config.sources) and not objects.asset_count:
                 message = (
                     "no image of your sources is in them or in the manifest: nothing to compare"
                 )
@@ -165,7 +165,7 @@ def verify(
         layer = Layer("decisions and settings", (), FindingLog(progress.finding, notes))
         checks.append(LayerCheck(layer))
     result = VerifyResult({}, [check.layer for check in checks])
-    counts = {"assets": objects.assets} | _sum(checks) | _count(result.findings)
+    counts = {"assets": objects.asset_count} | _sum(checks) | _count(result.findings)
     result.summary = summary(counts, result.findings, started)
     return result
 
@@ -223,13 +223,13 @@ def _count(findings: Sequence[Finding]) -> dict[str, int]:
 
 def manifest_places(
     manifest: ManifestFile, destinations: Sequence[Destination], findings: Sequence[Finding]
-) -> dict[str, Place]:
+) -> dict[str, LinePlace]:
     """Return the place in the manifest for the subject of each finding: key, digest or public URL.
 
     Only the first destination has public URLs that findings are about.
     """
     subjects = {finding.subject for finding in findings if finding.post is None}
-    places: dict[str, Place] = {}
+    places: dict[str, LinePlace] = {}
     if subjects and manifest.exists():
         for place, asset in manifest.numbered():
             names = {asset.digest.hex}

@@ -117,7 +117,7 @@ def compare_destination(
                 comparison.differences.append(difference)
     except StoreError as error:
         comparison.error = error
-        len(objects)  # reads all: that the manifest is wrong is said before anything else
+        objects.read_all()  # that the manifest is wrong is said before anything else
         _compare_indexes(destination.store, objects, comparison, site, set())
         return comparison
     comparison.compared = len(objects)
@@ -315,7 +315,7 @@ def check_destinations(
         layer = _destination_layer(destination, objects, comparison, progress)
         counts = {"objects": comparison.compared, "read": comparison.read}
         checks.append(LayerCheck(layer, counts))
-    len(objects)  # reads them where there is no destination
+    objects.read_all()  # where there is no destination
     return checks
 
 

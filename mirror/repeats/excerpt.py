@@ -26,10 +26,10 @@ from mirror.repeats.recode import (
     may_be_second,
     probe_box,
 )
-from mirror.repeats.sketch import Blocks, Header, Sketch, blocks_of
+from mirror.repeats.sketch import BlockMeans, Header, Sketch, blocks_of
 from mirror.repeats.statistics import luma_inside
 
-Box = tuple[int, int, int, int]
+PixelBox = tuple[int, int, int, int]
 
 _UNIT = 16  # pixels either way that no JPEG codes across
 _PLACE = 2 * _UNIT  # pixels of a side of the place that is looked at
@@ -65,7 +65,7 @@ class _Coding:
 
     options: dict[str, Any]
     table: NDArray[np.float64] | None  # of luma; `None` where no bins are compared
-    probe: Box
+    probe: PixelBox
     byte_count: int = 2000  # an estimate
 
 
@@ -136,7 +136,7 @@ def left_in_excerpt(
     return None if _may_be_second(copy, origin, coding, excerpts) else left
 
 
-def _is_explained(copy: View, origin: View, box: Box, inner: Box, most: float) -> bool:
+def _is_explained(copy: View, origin: View, box: PixelBox, inner: PixelBox, most: float) -> bool:
     """Return True if decoded pixels show at once that the excerpt is no proof: most copies do."""
     if copy.decoded is None or origin.decoded is None:
         return False
@@ -154,7 +154,7 @@ def place_left(
     not differ, or where something was not kept.
     """
     key = ("blocks", origin.digest, copy.header.coding)
-    blocks: Blocks | None = excerpts.get(key)
+    blocks: BlockMeans | None = excerpts.get(key)
     if blocks is None:
         if copy.decoded is None or origin.decoded is None:
             return None
@@ -162,12 +162,12 @@ def place_left(
         if made is None:
             return None
         levels = blocks_of(made.convert("L"))
-        blocks = Blocks(levels, levels.nbytes)
+        blocks = BlockMeans(levels, levels.nbytes)
         excerpts.add(key, blocks)
     return sketch.farthest_from(blocks.levels)
 
 
-def _boxes(size: tuple[int, int], place: tuple[int, int]) -> tuple[Box, Box]:
+def _boxes(size: tuple[int, int], place: tuple[int, int]) -> tuple[PixelBox, PixelBox]:
     """Return the box to cut, and within it the box to measure."""
     width, height = size
     top, left = (at // _PLACE * _PLACE for at in place)  # few, so that pairs share them
@@ -200,7 +200,7 @@ def _coding(copy: View, excerpts: Excerpts) -> _Coding | None:
     return coding
 
 
-def _cut(view: View, box: Box, excerpts: Excerpts) -> _Excerpt | None:
+def _cut(view: View, box: PixelBox, excerpts: Excerpts) -> _Excerpt | None:
     key = (view.digest, box)
     excerpt: _Excerpt | None = excerpts.get(key)
     if excerpt is None and view.decoded is not None:
@@ -214,7 +214,7 @@ def _cut(view: View, box: Box, excerpts: Excerpts) -> _Excerpt | None:
 
 
 def _recode(
-    copy: View, origin: View, original: _Excerpt, coding: _Coding, box: Box, excerpts: Excerpts
+    copy: View, origin: View, original: _Excerpt, coding: _Coding, box: PixelBox, excerpts: Excerpts
 ) -> _Recoded | None:
     key = (origin.digest, box, copy.header.coding)
     recoded: _Recoded | None = excerpts.get(key)

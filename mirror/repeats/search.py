@@ -71,11 +71,6 @@ def neighbours(words: Words, new: int, distance: int = DISTANCE) -> Iterator[tup
         yield from zip(rows.tolist(), columns.tolist(), distances.tolist(), strict=True)
 
 
-def _words(blobs: Sequence[Blob]) -> Words:
-    packed = b"".join(b.fingerprint.bits.to_bytes(_BYTES, "big") for b in blobs if b.fingerprint)
-    return np.frombuffer(packed, dtype=">u8").astype(np.uint64).reshape(-1, _WORDS)
-
-
 class _Table:
     """Pictures with content, packed for the search in 80 bytes each, and blank pictures."""
 

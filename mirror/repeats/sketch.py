@@ -133,21 +133,21 @@ class Sketch:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class BlockMeans:
     """The means of the blocks of a picture in grey, and the bytes they take."""
 
     levels: NDArray[np.uint8]
     byte_count: int
 
 
-_unpacked = Cache[bytes, Blocks](_MAX_UNPACKED)
+_unpacked = Cache[bytes, BlockMeans](_MAX_UNPACKED)
 
 
 def _unpack(packed: bytes) -> NDArray[np.uint8]:
     blocks = _unpacked.get(packed)
     if blocks is None:
         levels = np.frombuffer(zlib.decompress(packed), np.uint8)
-        blocks = Blocks(levels, levels.nbytes + len(packed))
+        blocks = BlockMeans(levels, levels.nbytes + len(packed))
         _unpacked.add(packed, blocks)
     return blocks.levels
 

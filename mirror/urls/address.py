@@ -50,6 +50,9 @@ class Url:
         return f"Url({str(self)!r})"
 
 
+IMAGE_SUFFIXES = "png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
+"""Ends of the names of pictures, as alternatives of a regular expression."""
+
 _URL = re.compile(
     r"(?:(?P<scheme>https?):)?//(?:[^/?#]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#:@\[\]\s\\]+)"
     r"(?::(?P<port>\d{0,5}))?(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?",
@@ -168,6 +171,27 @@ def _respelled(text: str) -> str:
 
 def _query(query: str) -> str:
     return quote(query.encode("utf-8", "surrogatepass"), safe=_QUERY) if query else ""
+
+
+def without_dots(path: str) -> str:
+    """Return `path` without `.` and `..` segments, plain or percent-encoded.
+
+    Empty segments stay.
+    """
+    if "." not in path and "%2" not in path:
+        return path or "/"
+    segments: list[str] = []
+    raw = path.split("/")[1:]
+    for number, segment in enumerate(raw, 1):
+        plain = segment.replace("%2e", ".").replace("%2E", ".")
+        if plain not in (".", ".."):
+            segments.append(segment)
+            continue
+        if plain == "..":
+            del segments[-1:]
+        if number == len(raw):
+            segments.append("")
+    return "/" + "/".join(segments)
 
 
 def canonical(text: str) -> Address | None:

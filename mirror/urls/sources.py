@@ -8,16 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 from urllib.parse import unquote_to_bytes
 
-from mirror.urls.address import Address, Url, UrlParts, canonical, parse
+from mirror.urls.address import IMAGE_SUFFIXES, Address, Url, UrlParts, canonical, parse
 
 # Image processing. Aliyun OSS `x-oss-process=image/resize,w_800`; Qiniu and Tencent COS
 # `imageView2/2/w/800`, `imageMogr2/thumbnail/…`, `imageslim`; named styles behind the name.
 _PROCESS = re.compile(
     r"x-oss-process=|x-cos-process=|image(?:View2|Mogr2|slim|Ave|MogrV2)\b|watermark/", re.I
 )
-_STYLE = re.compile(
-    r"(?P<name>\.(?:png|jpe?g|gif|webp|bmp|svg|avif|tiff?|ico|heic))(?:@?![^/!]+)$", re.I
-)
+_STYLE = re.compile(rf"(?P<name>\.(?:{IMAGE_SUFFIXES}))(?:@?![^/!]+)$", re.I)
 # Operations after which it is another picture, not the same one smaller: such a post keeps it.
 # OSS: documented list of /image operations; `m_fill` cuts and `m_pad` adds a border. Qiniu and COS:
 # imageView2 modes 1 and 5 cut to the size asked for.

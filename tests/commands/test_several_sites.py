@@ -305,7 +305,7 @@ def test_a_sync_killed_before_it_stores_has_named_its_objects(
 
     show_pictures(sites.one, a=1)
     with monkeypatch.context() as patch:
-        patch.setattr("mirror.pipeline.sync.store_missing", killed)
+        patch.setattr("mirror.pipeline.store.store_missing", killed)
         with pytest.raises(KeyboardInterrupt):
             sites.one.sync()
     name = site_name(sites.one.root / "manifests")

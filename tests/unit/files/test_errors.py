@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from mirror.files import NotAFileError, OutsideError, TooLargeError, explain
+from mirror.files import FileTooLargeError, NotAFileError, OutsideError, explain
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from mirror.files import NotAFileError, OutsideError, TooLargeError, explain
             id="a limit on what is written",
         ),
         pytest.param(
-            TooLargeError("a.jsonl", 1_000_000),
+            FileTooLargeError("a.jsonl", 1_000_000),
             "has more than 1,000,000 bytes; move away what is there",
             id="a limit on what is read",
         ),

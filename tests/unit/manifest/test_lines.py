@@ -261,7 +261,7 @@ def test_lines_are_held_against_each_other_in_the_same_way(text: str) -> None:
             len(objects)
         return
     if isinstance(expected, str):
-        assert outcome(lambda _: objects.assets, text) == expected
+        assert outcome(lambda _: objects.asset_count, text) == expected
         return
-    assert objects.assets == len(expected.assets)
+    assert objects.asset_count == len(expected.assets)
     assert dict(objects) == dict(expected.objects)

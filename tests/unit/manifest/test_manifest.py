@@ -185,7 +185,7 @@ def test_a_manifest_read_line_by_line_gives_the_same_objects(manifest):
     packed = load_objects(lambda: dumps(manifest).split("\n"))
     assert list(packed.facts()) == list(manifest.objects.facts())
     assert dict(packed) == dict(manifest.objects)
-    assert packed.assets == len(manifest.assets)
+    assert packed.asset_count == len(manifest.assets)
 
 
 @given(manifests(), st.data())
@@ -232,7 +232,7 @@ def test_a_key_that_comes_too_late_is_said_and_then_all_are_in_order():
         list(objects.facts())
     assert len(objects) == 3001
     assert [key for key, *_ in objects.facts()][1:3] == [b"000001.jpg", b"000001.png"]
-    assert objects.assets == 3002
+    assert objects.asset_count == 3002
 
 
 def test_two_equal_keys_are_no_mapping():
@@ -244,7 +244,7 @@ def test_two_equal_keys_are_no_mapping():
 def test_many_repeats_in_a_row_do_not_end_the_objects():
     objects = Objects(rows("a", *[None] * 5000, "b", *[None] * 5000))
     assert [key for key, *_ in objects.facts()] == [b"a", b"b"]
-    assert objects.assets == 10002
+    assert objects.asset_count == 10002
 
 
 def test_a_manifest_out_of_order_is_read_and_its_objects_are_sorted():
