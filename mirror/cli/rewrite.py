@@ -37,11 +37,12 @@ from mirror.files import read_named
 from mirror.model import Span
 
 if TYPE_CHECKING:
+    from mirror.destinations import Destination
     from mirror.manifest import Manifest
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.post_edit import PostEdit
+    from mirror.pipeline.rewrite import RewriteMemory
     from mirror.pipeline.scan import SiteScan
-    from mirror.pipeline.targets import ByManifest
 
 _MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
 
@@ -86,7 +87,7 @@ def rewrite(
     """Repoint the posts at the mirrored images: the bytes of URLs, and nothing else."""
     from mirror.pipeline import rewrite as pipeline
     from mirror.pipeline.post_diff import diff, diff_encoding
-    from mirror.pipeline.targets import ByMap
+    from mirror.pipeline.targets import ByMap, open_by_manifest
 
     if urls is not None and back:
         raise ConfigError("--map and --revert exclude each other: a reversed map is a map too")
@@ -98,22 +99,22 @@ def rewrite(
     left: list[str] = []
     with running(parts, "rewrite", as_json=as_json, quiet=quiet, writes=locks) as progress:
         scanned = scan_posts(settings, paths)
+        inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times)
         if back:
-            inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times=keep_times)
-            result = pipeline.revert(inputs, parts)
+            kept = _memory(parts, parts.manifest.load()[0])
+            if kept.memory.is_empty:
+                parts.manifest.need()
+            result = pipeline.revert(inputs, kept, parts.destinations)
         elif mapping is not None:
-            inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times=keep_times)
             by_map = ByMap(mapping)
             result = pipeline.rewrite(inputs, by_map)
             result.findings.extend(by_map.unused())
         else:
-            by_manifest = _resolver(parts, drop_secrets=drop_secrets)
-            if not parts.manifest.exists() and _shows_mirror(scanned, parts):
+            by_manifest = open_by_manifest(parts, drop_secrets=drop_secrets)
+            if not parts.manifest.exists() and _shows_mirror(scanned, parts.destinations):
                 parts.manifest.need()
-            inputs = pipeline.RewriteInput(
-                scanned, progress, writes, parts, keep_times, by_manifest.manifest
-            )
-            result = pipeline.rewrite(inputs, by_manifest)
+            kept = _memory(parts, by_manifest.manifest)
+            result = pipeline.rewrite(inputs, by_manifest, kept)
             left = _left_lines(scanned, parts, by_manifest.manifest, result.changed)
     if dry_run and not as_json:
         for change in result.changed:
@@ -171,54 +172,17 @@ def _read_map(path: Path) -> dict[str, str]:
     return mapping
 
 
-def _resolver(parts: Parts, *, drop_secrets: bool) -> ByManifest:
-    from mirror.pipeline.hold import find_suspects
-    from mirror.pipeline.object_proof import ObjectProof
-    from mirror.pipeline.repeat_proof import RepeatProof
-    from mirror.pipeline.source_proof import SourceProof
-    from mirror.pipeline.targets import ByManifest, unfollowed_links
-    from mirror.repeats.reviews import REVIEWS, load_reviews
-    from mirror.site_index import site_name
+def _memory(parts: Parts, manifest: Manifest) -> RewriteMemory:
+    from mirror.pipeline.rewrite import RewriteMemory
 
-    if not parts.destinations:
-        raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
-    destination = parts.destinations[0]
-    if destination.settings.public_url is None:
-        raise ConfigError(
-            f"destination {destination.name!r} has no `public_url`: what posts are to be pointed "
-            "at, such as https://img.example.com/blog, or /images for a folder of the site"
-        )
-    if (problem := unfollowed_links(destination)) is not None:
-        raise ConfigError(f"destination {destination.name!r}: {problem}; set `public_url` instead")
-    manifest, _ = parts.manifest.load()
-    redirects, _ = parts.redirects.load()
-    reviews = load_reviews(parts.config.manifest / REVIEWS)
-    return ByManifest(
-        locator=parts.locator,
-        destinations=parts.destinations,
-        ignored=parts.config.ignored,
-        manifest=manifest,
-        destination=destination,
-        proof=ObjectProof(destination, manifest.by_key.keys(), site_name(parts.config.manifest)),
-        repeats=RepeatProof(
-            manifest,
-            reviews,
-            parts.archive,
-            parts.destinations,
-            parts.config.fetch.max_pixels,
-        ),
-        sources=SourceProof(parts.archive.source_record(), reviews, parts.locator),
-        drop_secrets=drop_secrets,
-        reasons=parts.state.last_sync.reasons(),
-        suspects=find_suspects(manifest, redirects, reviews),
-    )
+    return RewriteMemory.load(parts.rewrites, manifest, parts.destinations, parts.config.root)
 
 
-def _shows_mirror(scanned: SiteScan, parts: Parts) -> bool:
+def _shows_mirror(scanned: SiteScan, destinations: Sequence[Destination]) -> bool:
     from mirror.destinations import is_mirrored
 
     urls = (post.from_root(reference.url) for post, reference in scanned.references())
-    return any(is_mirrored(parts.destinations, url) for url in urls)
+    return any(is_mirrored(destinations, url) for url in urls)
 
 
 def _print_diff(text: str, encoding: str) -> None:

@@ -13,7 +13,6 @@ from mirror.destinations import Destination, asset_of, is_mirrored, meant_target
 from mirror.files import Checksum
 from mirror.manifest import Manifest
 from mirror.model import Finding, Reference, Rule
-from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_edit import (
     PostEdit,
     edit_post,
@@ -42,52 +41,84 @@ class RewriteResult:
 
 @dataclass(frozen=True, slots=True)
 class RewriteInput:
-    """The input of both commands. Without `parts` (`--map`) nothing is remembered.
-
-    With `keep_times`, a changed post keeps the time of its last change. `manifest` is that of the
-    parts, if it was loaded already.
-    """
+    """The posts, whether they are written, and whether they keep the time of their last change."""
 
     scanned: SiteScan
     progress: Progress
     write: bool
-    parts: Parts | None = None
     keep_times: bool = False
-    manifest: Manifest | None = None
 
 
-def rewrite(inputs: RewriteInput, resolve: Resolve) -> RewriteResult:
+@dataclass(frozen=True, slots=True)
+class RewriteMemory:
+    """What stood in posts before they were rewritten: the memory, its file, and what that held."""
+
+    memory: Memory
+    record: Record[Sequence[Rewrite]]
+    checksum: Checksum | None
+
+    @classmethod
+    def load(
+        cls,
+        record: Record[Sequence[Rewrite]],
+        manifest: Manifest,
+        destinations: Sequence[Destination],
+        root: Path,
+    ) -> RewriteMemory:
+        """Read the memory of the posts below `root`. Raise `RecordError`."""
+        lines, checksum = record.load()
+
+        def exists(name: str) -> bool:
+            return os.path.exists(root / name)  # noqa: PTH110  (False for a name that cannot be)
+
+        memory = Memory(
+            lines,
+            manifest,
+            partial(asset_of, destinations, manifest),
+            exists,
+            partial(meant_target, destinations, manifest),
+        )
+        return cls(memory, record, checksum)
+
+    def save(self, lines: Sequence[Rewrite]) -> None:
+        """Keep these lines in place of those before. Raise `StateError`."""
+        if lines or self.checksum is not None:
+            self.record.save(lines, self.checksum)
+
+
+def rewrite(
+    inputs: RewriteInput, resolve: Resolve, kept: RewriteMemory | None = None
+) -> RewriteResult:
     """Repoint every post that `resolve` has a new URL for.
 
-    What stood there is remembered on disk before the first post is written, so that a run killed
-    at any moment can be reverted.
+    What stood there is `kept` on disk before the first post is written, so that a run killed at any
+    moment can be reverted. Without it (`--map`) nothing is remembered.
     """
     started = monotonic()
-    scanned, parts = inputs.scanned, inputs.parts
+    scanned, memory = inputs.scanned, kept.memory if kept is not None else None
     findings = FindingLog(inputs.progress.finding, scanned.findings)
-    memory, old = _memory_of(parts, inputs.manifest) if parts is not None else (None, None)
     changes: list[PostEdit] = []
     for post, data in _read(scanned.posts, findings):
         recalled = memory.recall(_snapshot(post, data)) if memory is not None else {}
         edits = list(findings.sift(repoint(scanned, post, recalled, resolve)))
         changes += findings.sift(edit_where_possible(post, data, edits))
     findings.extend(_moved_anchors(scanned.anchors, changes))
-    if parts is not None:
+    if kept is not None:
         findings.extend(_dropped_secrets(changes))
-    if inputs.write and parts is not None and memory is not None:
-        lines = memory.after_rewrite((change.before, change.after) for change in changes)
-        _save_memory(parts.rewrites, lines, old)
+        if inputs.write:
+            lines = kept.memory.after_rewrite((change.before, change.after) for change in changes)
+            kept.save(lines)
     return _write(inputs, changes, findings, started)
 
 
-def revert(inputs: RewriteInput, parts: Parts) -> RewriteResult:
+def revert(
+    inputs: RewriteInput, kept: RewriteMemory, destinations: Sequence[Destination]
+) -> RewriteResult:
     """Give each mirrored reference its own URL back; one that cannot be told is a finding."""
     started = monotonic()
     findings = FindingLog(inputs.progress.finding, inputs.scanned.findings)
-    memory, old = _memory_of(parts, inputs.manifest)
-    if memory.is_empty:
-        parts.manifest.need()
-    looks_mirrored = partial(is_mirrored, parts.destinations)
+    memory = kept.memory
+    looks_mirrored = partial(is_mirrored, destinations)
     changes: list[PostEdit] = []
     for post, data in _read(inputs.scanned.posts, findings):
         snapshot = _snapshot(post, data)
@@ -107,7 +138,7 @@ def revert(inputs: RewriteInput, parts: Parts) -> RewriteResult:
     result = _write(inputs, changes, findings, started)
     if inputs.write:
         lines = memory.after_revert((change.before, change.after) for change in result.changed)
-        _save_memory(parts.rewrites, lines, old)
+        kept.save(lines)
     return result
 
 
@@ -123,41 +154,6 @@ def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) ->
                 reference.line,
                 reference.column,
             )
-
-
-def _memory_of(parts: Parts, manifest: Manifest | None) -> tuple[Memory, Checksum | None]:
-    """Return the memory and the checksum of its file; load the manifest if it is not given."""
-    if manifest is None:
-        manifest, _ = parts.manifest.load()
-    return _load_memory(parts.rewrites, manifest, parts.destinations, parts.config.root)
-
-
-def _load_memory(
-    rewrites: Record[Sequence[Rewrite]],
-    manifest: Manifest,
-    destinations: Sequence[Destination],
-    root: Path,
-) -> tuple[Memory, Checksum | None]:
-    lines, old = rewrites.load()
-
-    def exists(name: str) -> bool:
-        return os.path.exists(root / name)  # noqa: PTH110  (False for a name that cannot be)
-
-    memory = Memory(
-        lines,
-        manifest,
-        partial(asset_of, destinations, manifest),
-        exists,
-        partial(meant_target, destinations, manifest),
-    )
-    return memory, old
-
-
-def _save_memory(
-    rewrites: Record[Sequence[Rewrite]], lines: Sequence[Rewrite], old: Checksum | None
-) -> None:
-    if lines or old is not None:
-        rewrites.save(lines, old)
 
 
 def _read(

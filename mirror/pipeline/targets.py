@@ -6,16 +6,20 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from mirror.config import ConfigError
 from mirror.destinations import Destination, asset_of, is_markdown, is_mirrored, meant_target
 from mirror.manifest import Manifest
 from mirror.model import Asset, Finding, Key, Reference, Rule
-from mirror.pipeline.hold import Suspect
+from mirror.pipeline.hold import Suspect, find_suspects
 from mirror.pipeline.object_proof import ObjectProof
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.repeat_proof import RepeatProof
 from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.stray_links import stray_links
 from mirror.posts import Post
+from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import is_source
+from mirror.site_index import site_name
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import Locator
@@ -259,4 +263,43 @@ def _not_proven(meant: Asset, shown: Asset, reason: str, *, is_repeat: bool) -> 
         f"stays as it is: it means picture {meant.digest}, the manifest now has {shown.digest} for "
         f"it, and nothing proves that they are one ({reason}). Restore the lines of the manifest; "
         f"if they are one, `mirror dupes --merge` with both records it; {two}"
+    )
+
+
+def open_by_manifest(parts: Parts, *, drop_secrets: bool) -> ByManifest:
+    """Load what decides on the URLs of posts, and list the first destination.
+
+    Raise `ConfigError` where posts cannot be pointed at it.
+    """
+    if not parts.destinations:
+        raise ConfigError("no [[destination]]: there is nowhere to point the posts at")
+    destination = parts.destinations[0]
+    if destination.settings.public_url is None:
+        raise ConfigError(
+            f"destination {destination.name!r} has no `public_url`: what posts are to be pointed "
+            "at, such as https://img.example.com/blog, or /images for a folder of the site"
+        )
+    if (problem := unfollowed_links(destination)) is not None:
+        raise ConfigError(f"destination {destination.name!r}: {problem}; set `public_url` instead")
+    manifest, _ = parts.manifest.load()
+    redirects, _ = parts.redirects.load()
+    reviews = load_reviews(parts.config.manifest / REVIEWS)
+    return ByManifest(
+        locator=parts.locator,
+        destinations=parts.destinations,
+        ignored=parts.config.ignored,
+        manifest=manifest,
+        destination=destination,
+        proof=ObjectProof(destination, manifest.by_key.keys(), site_name(parts.config.manifest)),
+        repeats=RepeatProof(
+            manifest,
+            reviews,
+            parts.archive,
+            parts.destinations,
+            parts.config.fetch.max_pixels,
+        ),
+        sources=SourceProof(parts.archive.source_record(), reviews, parts.locator),
+        drop_secrets=drop_secrets,
+        reasons=parts.state.last_sync.reasons(),
+        suspects=find_suspects(manifest, redirects, reviews),
     )

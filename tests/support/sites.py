@@ -11,6 +11,7 @@ from typing import Any
 from mirror.config import Config, load_config
 from mirror.engine import Engine, Threads
 from mirror.host import ImageHost
+from mirror.manifest import Manifest
 from mirror.model import Finding, is_reserved
 from mirror.pipeline import rewrite as rewriting
 from mirror.pipeline.object_proof import ObjectProof
@@ -124,14 +125,15 @@ class Blog:
             ),
             SourceProof(site.archive.source_record(), reviews, site.locator),
         )
-        return rewriting.rewrite(self._inputs(site, write), resolve)
+        return rewriting.rewrite(self._inputs(site, write), resolve, _memory(site, manifest))
 
     def revert(self) -> rewriting.RewriteResult:
         site = self.site
-        return rewriting.revert(self._inputs(site, True), site)
+        kept = _memory(site, site.manifest.load()[0])
+        return rewriting.revert(self._inputs(site, True), kept, site.destinations)
 
     def _inputs(self, site: Parts, write: bool) -> rewriting.RewriteInput:
-        return rewriting.RewriteInput(scan(*site.posts.find()), self.progress, write, site)
+        return rewriting.RewriteInput(scan(*site.posts.find()), self.progress, write)
 
     def verify(self, **options: Any) -> VerifyResult:
         return verify(self.site, Threads(), VerifyOptions(**options), self.progress)
@@ -158,3 +160,9 @@ class Blog:
     def asked(self) -> int:
         """Requests that the image host has had."""
         return self.host.requests.total()
+
+
+def _memory(site: Parts, manifest: Manifest) -> rewriting.RewriteMemory:
+    return rewriting.RewriteMemory.load(
+        site.rewrites, manifest, site.destinations, site.config.root
+    )
