@@ -16,6 +16,7 @@ from mirror.amounts import count_text
 from mirror.config import (
     Config,
     ConfigError,
+    DestinationSettings,
     MissingConfigError,
     PostSettings,
     find_config,
@@ -252,10 +253,12 @@ def print_findings(
         say(f"  {len(inside):,} findings are summed up above; --verbose lists all")
 
 
-def reached_destinations(config: Config, findings: Iterable[Finding]) -> list[str]:
+def reached_destinations(
+    destinations: Iterable[DestinationSettings], findings: Iterable[Finding]
+) -> list[str]:
     """Return the names of the destinations that answered to the end of the run."""
     down = {finding.subject for finding in findings if finding.rule is Rule.DESTINATION_UNREACHABLE}
-    return [destination.name for destination in config.destinations if destination.name not in down]
+    return [destination.name for destination in destinations if destination.name not in down]
 
 
 def one_line(text: str) -> str:
@@ -278,7 +281,8 @@ def check_output(
         from mirror.pipeline import ownership
 
         config_path = find_config(config, os.environ, Path.cwd())
-        ownership.check_output(output, config_path, parts.config, parts.folders)
+        root, manifest = parts.config.root, parts.config.manifest
+        ownership.check_output(output, config_path, root, manifest, parts.folders)
         ownership.check_no_post(output, parts.posts, posts or ())
 
 

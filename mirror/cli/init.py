@@ -22,7 +22,7 @@ from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
     from mirror.generators import SiteGenerator
-    from mirror.pipeline.init import PostHost
+    from mirror.pipeline.init import ConfigDraft, PostHost, PublicFolder
     from mirror.pipeline.scan import SiteScan
 
 _MAX_BYTES = 64 << 20  # of a file of an upload tool or a site generator
@@ -63,7 +63,6 @@ def init(
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
     from mirror.generators import find_generators
     from mirror.pipeline.init import (
-        WHY_OFF,
         configuration,
         find_public_folder,
         in_content,
@@ -100,8 +99,21 @@ def init(
         say(f"{for_log(str(album))} uploads to {name}")
     posts = count_text(with_images, "post")
     say(f"{posts} with images of {count_text(len(hosts), 'host')}:")
+    _say_hosts(proposal)
+    say(f"wrote {config_path.name}: images go to {public.folder}, originals to archive/")
+    _say_public(public)
+    for line in _git_lines(root):
+        say(line)
+    say("next: `mirror sync`, then `mirror rewrite --dry-run`")
+
+
+def _say_hosts(proposal: ConfigDraft) -> None:
+    """Print what became of each host, and why most are switched off."""
+    from mirror.pipeline.init import WHY_OFF
+
+    hosts = (*proposal.sources, *proposal.others)
     width = max(len(host.name) for host in hosts)
-    for host in (*proposal.sources, *proposal.others):
+    for host in hosts:
         role = "source" if host in proposal.sources else "switched off"
         say(f"  {host.name:<{width}}  {host.images:>6,}  {role}")
     if proposal.others:
@@ -110,7 +122,10 @@ def init(
         if busiest.images > sum(host.images for host in proposal.sources):
             say(f"CHECK [[source]]: most images are on {busiest.name}; if they are yours, take the")
             say("`#` off its lines before you sync")
-    say(f"wrote {config_path.name}: images go to {public.folder}, originals to archive/")
+
+
+def _say_public(public: PublicFolder) -> None:
+    """Print how posts will show the images, and what the user has to check."""
     if public.generator:
         say(f"posts will show them as {public.public_url}/…, where {public.generator} puts them")
     else:
@@ -118,9 +133,6 @@ def init(
         say(f"as {public.public_url}, and no site generator known to mirror was found here")
     if public.remark:
         say(public.remark)
-    for line in _git_lines(root):
-        say(line)
-    say("next: `mirror sync`, then `mirror rewrite --dry-run`")
 
 
 def _content_folders(place: Path, generator: SiteGenerator | None) -> list[Path]:

@@ -54,7 +54,7 @@ def prune(
     with running(parts, "prune", as_json=as_json, quiet=quiet, writes=yes) as progress:
         result = run_prune(parts, Threads(), options, progress)
     lines = _prune_lines(result, options)
-    if parts.destinations and not reached_destinations(parts.config, result.findings):
+    if parts.destinations and not reached_destinations(parts.config.destinations, result.findings):
         lines = ["no destination could be listed: nothing was deleted"]
     finish(result, progress, lines, verbose=verbose)
 

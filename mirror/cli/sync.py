@@ -287,7 +287,7 @@ def _stored_line(
 ) -> str:
     count = int(summary["repeats"])
     repeats = f"; {count_text(count, 'is a repeat', 'are repeats')} of another" if count else ""
-    if reached := reached_destinations(settings, findings):
+    if reached := reached_destinations(settings.destinations, findings):
         first, *others = reached
         texts = [f"{count_text(stored[first], 'new object')} in {first}"]
         texts += [f"{stored[name]:,} in {name}" for name in others]

@@ -170,7 +170,7 @@ def verify(
             _need_something_to_compare(parts, options)
             result = run_verify(parts, Threads(), options, progress)
         code = exit_code(result.findings, checks=True)
-        reached = reached_destinations(settings, result.findings)
+        reached = reached_destinations(settings.destinations, result.findings)
         verdict = _verdict(result.summary, reached, options, code)
         if form in (Format.TEXT, Format.JSON):
             lines = [*leftovers_lines(int(result.summary.get("leftovers", 0))), verdict]

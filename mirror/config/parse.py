@@ -144,7 +144,7 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
     for destination in destinations:
         check_folder(name, destination, config)
         if destination.links == "relative":
-            check_posts_below(name, destination, config)
+            check_posts_below(name, destination, config.posts.paths, config.root)
         check_prefix(name, destination, config.archive)
     return config
 

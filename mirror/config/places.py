@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mirror.config.values import ArchiveBucket, Config, ConfigError, DestinationSettings
@@ -99,11 +99,13 @@ def check_folder(name: str, destination: DestinationSettings, config: Config) ->
             )
 
 
-def check_posts_below(name: str, destination: DestinationSettings, config: Config) -> None:
+def check_posts_below(
+    name: str, destination: DestinationSettings, paths: Iterable[Path], root: Path
+) -> None:
     """Raise if posts are outside of the site's folder, from which relative links count."""
-    for path in config.posts.paths:
-        if os.path.relpath(path, config.root).split("/")[0] == "..":
+    for path in paths:
+        if os.path.relpath(path, root).split("/")[0] == "..":
             raise ConfigError(
                 f"{name}: destination {destination.name!r} has relative links, and {path} is "
-                f"outside {config.root}; move this file to a folder above both"
+                f"outside {root}; move this file to a folder above both"
             )

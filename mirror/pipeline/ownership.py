@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mirror import manifest, redirects, rewrites
-from mirror.config import Config, ConfigError, check_no_escape
+from mirror.config import ConfigError, check_no_escape
 from mirror.posts import PostTree
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
@@ -26,23 +26,24 @@ MANIFEST_FILES = (
 
 
 def check_output(
-    path: Path, config_path: Path, config: Config, folders: Mapping[str, Path]
+    path: Path, config_path: Path, root: Path, manifest: Path, folders: Mapping[str, Path]
 ) -> None:
     """Raise `ConfigError` if output at `path` would replace a file that commands read or keep.
 
-    The output of an earlier run may be replaced. `config_path` is the file that `config` was read
-    from. `folders` are those that commands write to, by name. Posts: see `check_no_post`.
+    The output of an earlier run may be replaced. `root` is the folder of the site, `manifest` that
+    of its manifest. `folders` are those that commands write to, by name. Posts: see
+    `check_no_post`.
     """
-    check_no_escape(path, config.root, "the output")
+    check_no_escape(path, root, "the output")
     place = _real(path)
-    root = config.root.resolve()
+    root = root.resolve()
     if place == config_path.resolve():
         raise _refusal(path, "is the configuration")
     for name, folder in ((name, folder.resolve()) for name, folder in folders.items()):
         # A folder that holds the whole site, such as `manifest = "."`, has files of others too.
         if place.is_relative_to(folder) and not root.is_relative_to(folder):
             raise _refusal(path, f"belongs to {name} ({folder})")
-    if place in (config.manifest.resolve() / name for name in MANIFEST_FILES):
+    if place in (manifest.resolve() / name for name in MANIFEST_FILES):
         raise _refusal(path, "belongs to manifest")
 
 

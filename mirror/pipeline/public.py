@@ -11,7 +11,7 @@ from hashlib import sha256
 from itertools import chain, count, islice
 from operator import attrgetter
 
-from mirror.config import Config, FetchSettings
+from mirror.config import FetchSettings
 from mirror.destinations import Destination, may_run_scripts
 from mirror.engine import Engine
 from mirror.fetch import Body, FetchError, Kind
@@ -49,7 +49,10 @@ class PublicHost:
 
 
 def public_host(
-    config: Config, locator: Locator, destinations: Sequence[Destination]
+    fetch: FetchSettings,
+    sources: Iterable[Source],
+    locator: Locator,
+    destinations: Sequence[Destination],
 ) -> PublicHost | Finding:
     """Return the host behind the first destination's `public_url`, or why there is none to ask."""
     if not destinations:
@@ -71,7 +74,7 @@ def public_host(
         )
     if message is not None:
         return Finding(Rule.PUBLIC_UNCHECKED, destination.name, message)
-    return PublicHost(destination, config.fetch, _referer(config.sources), locator)
+    return PublicHost(destination, fetch, _referer(sources), locator)
 
 
 def _referer(sources: Iterable[Source]) -> str | None:

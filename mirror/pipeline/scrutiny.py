@@ -16,7 +16,7 @@ from mirror.history import Before, tracked_file
 from mirror.manifest import FILES, ManifestFile
 from mirror.model import Finding, Rule
 from mirror.records import RecordError
-from mirror.repeats.reviews import REVIEWS, ReviewError, load_decisions, loads_decisions
+from mirror.repeats.reviews import ReviewError, load_decisions, loads_decisions
 from mirror.urls.address import identity
 from mirror.urls.redact import without_secrets
 
@@ -27,18 +27,17 @@ _MEANINGS = {
 }
 
 
-def decisions(config: Config, before: Before | None = None) -> Iterator[Finding]:
+def decisions(reviews: Path, root: Path, before: Before | None = None) -> Iterator[Finding]:
     """Yield a note for each decision of the reviews that takes effect, at its line.
 
-    With `before`, only those that were not there. Raise `ReviewError`.
+    With `before`, only those that were not there. Lines are named from `root`. Raise `ReviewError`.
     """
-    path = config.manifest / REVIEWS
-    name = _name(path, config.root)
+    name = _name(reviews, root)
     known = set[tuple[str, ...]]()
     if before is not None:
         with suppress(ReviewError):  # nobody could obey that file: all lines are new
-            known = {decision.words for decision in loads_decisions(before.read(path))}
-    for decision in load_decisions(path):
+            known = {decision.words for decision in loads_decisions(before.read(reviews))}
+    for decision in load_decisions(reviews):
         if decision.words in known:
             continue
         message = f"`{' '.join(decision.words)}`: {_MEANINGS[decision.words[0]]}"

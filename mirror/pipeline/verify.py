@@ -6,7 +6,7 @@ Reads only. `verify` is the list of its layers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -115,38 +115,12 @@ def verify(
     if options.public:
         from mirror.pipeline.public import check_public, public_host  # a web client
 
-        host = public_host(config, parts.locator, destinations)
+        host = public_host(config.fetch, config.sources, parts.locator, destinations)
         checks.append(check_public(host, engine, sample(), total, progress))
     if options.posts or options.site is not None:
         former = _former_targets(parts.rewrites, destinations)
     if options.posts:
-        from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
-        from mirror.pipeline.unmatched import unmatched_sources
-        from mirror.pipeline.verify_posts import check_posts
-
-        scanned = scan(*parts.posts.find(options.paths))
-        if not options.paths:
-            assets = parts.manifest.stream_assets()
-            unmatched = list(unmatched_sources(config.sources, parts.locator, scanned, assets))
-            scanned.findings.extend(unmatched)
-            if unmatched and len(unmatched) == len(config.sources) and not objects.asset_count:
-                message = (
-                    "no image of your sources is in them or in the manifest: nothing to compare"
-                )
-                scanned.findings.append(Finding(Rule.POSTS_UNCHECKED, "posts", message))
-        reasons = parts.state.last_sync.reasons()
-        checks.append(
-            check_posts(
-                scanned,
-                parts.manifest,
-                destinations,
-                parts.locator,
-                config.ignored,
-                reasons,
-                former,
-                progress,
-            )
-        )
+        checks.append(_check_posts(parts, options.paths, objects, former, progress))
     if options.site is not None:
         checks.append(
             _check_site(
@@ -168,6 +142,39 @@ def verify(
     counts = {"assets": objects.asset_count} | _sum(checks) | _count(result.findings)
     result.summary = summary(counts, result.findings, started)
     return result
+
+
+def _check_posts(
+    parts: Parts,
+    paths: tuple[Path, ...],
+    objects: Objects,
+    former: Container[str],
+    progress: Progress,
+) -> LayerCheck:
+    """Compare the posts, or those in `paths`, with the manifest."""
+    from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
+    from mirror.pipeline.unmatched import unmatched_sources
+    from mirror.pipeline.verify_posts import check_posts
+
+    sources = parts.config.sources
+    scanned = scan(*parts.posts.find(paths))
+    if not paths:
+        assets = parts.manifest.stream_assets()
+        unmatched = list(unmatched_sources(sources, parts.locator, scanned, assets))
+        scanned.findings.extend(unmatched)
+        if unmatched and len(unmatched) == len(sources) and not objects.asset_count:
+            message = "no image of your sources is in them or in the manifest: nothing to compare"
+            scanned.findings.append(Finding(Rule.POSTS_UNCHECKED, "posts", message))
+    return check_posts(
+        scanned,
+        parts.manifest,
+        parts.destinations,
+        parts.locator,
+        parts.config.ignored,
+        parts.state.last_sync.reasons(),
+        former,
+        progress,
+    )
 
 
 def _check_destinations(
@@ -199,10 +206,10 @@ def _sum(checks: Iterable[LayerCheck]) -> dict[str, int]:
 
 def _changes(config: Config, manifest: ManifestFile, since: str | None) -> Iterator[Finding]:
     if since is None:
-        yield from scrutiny.decisions(config)
+        yield from scrutiny.decisions(config.manifest / REVIEWS, config.root)
         return
     before = Before.since(since, config.root)
-    yield from scrutiny.decisions(config, before)
+    yield from scrutiny.decisions(config.manifest / REVIEWS, config.root, before)
     yield from scrutiny.moved_sources(manifest, config.root, before)
 
 
