@@ -118,7 +118,7 @@ class _Tour:
             stderr=subprocess.STDOUT,
             check=False,
         )
-        output = done.stdout.decode("utf-8", "replace").rstrip("\n").split("\n")
+        output = list(map(_text, done.stdout.rstrip(b"\n").split(b"\n")))
         for line in output[:lines]:
             self._say(f"  {line}")
         if len(output) > lines:
@@ -151,3 +151,11 @@ def _environment(environ: Mapping[str, str], home: Path) -> dict[str, str]:
     """Return `environ` without the user's settings of mirror, with another home, uncoloured."""
     inherited = {name: value for name, value in environ.items() if not name.startswith("MIRROR_")}
     return inherited | {"HOME": str(home), "PYTHONUTF8": "1", "NO_COLOR": "1"}
+
+
+def _text(line: bytes) -> str:
+    """Return a line of output. That of a diff is in the encoding of its post, here one of two."""
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode("gb18030", "replace")
