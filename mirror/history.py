@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.config import ConfigError
-from mirror.files import repository_of
+from mirror.files import real_path, repository_of
 
 # Objects that a partial clone lacks are not fetched: who compares offline asks no network.
 _ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
@@ -27,7 +27,7 @@ class Before:
 
         Raise `ConfigError`.
         """
-        root = repository_of(folder.resolve())
+        root = repository_of(real_path(folder))
         commit = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^0")
         base = commit and _git(root, "merge-base", commit.decode().strip(), "HEAD")
         if not base:
@@ -74,7 +74,7 @@ def tracked_file(folder: Path) -> Path | None:
 
 def _through_links_above(path: Path) -> Path:
     """Return the path as git has it: only its last part may be a link."""
-    return path.parent.resolve() / path.name
+    return real_path(path.parent) / path.name
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mirror.config import Config, ConfigError, PostSettings, check_no_escape, written_folders
-from mirror.files import NotAFileError, read_whole, sweep
+from mirror.files import NotAFileError, read_whole, real_path, sweep
 from mirror.model import Finding, Rule
 from mirror.urls.address import Url
 from mirror.urls.relative import from_root
@@ -97,8 +97,8 @@ def find_posts(
         if not _is_true(start.exists):
             where = "PATHS" if paths else "[posts].paths"
             raise ConfigError(f"{start}: no such file or folder (named in {where})")
-        if start.is_file() and start.resolve().is_relative_to(root.resolve()):
-            start = start.resolve()  # A link that was named leads to a post of this tree.
+        if start.is_file() and real_path(start).is_relative_to(real_path(root)):
+            start = real_path(start)  # A link that was named leads to a post of this tree.
         errors: list[OSError] = []
         for path in [start] if start.is_file() else _walk(start, skipped, errors.append):
             name = _name(path, root)
@@ -156,8 +156,8 @@ def _walk(
 
 def _link(path: Path, name: str, start: Path) -> Iterator[Finding]:
     """Report a link out of the tree. A link inside is silent: its post is found without it."""
-    linked = path.resolve()
-    if not linked.is_relative_to(start.resolve()):
+    linked = real_path(path)
+    if not linked.is_relative_to(real_path(start)):
         message = (
             f"is a link to {linked}, outside {start}; name that folder in [posts].paths instead"
         )

@@ -292,7 +292,7 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
     A file is written whole, also through a link if `follows`. A pipe or a device gets the bytes
     and is never replaced. Raise `ConfigError` or `OutputError` if it cannot be written.
     """
-    from mirror.files import write_whole
+    from mirror.files import real_path, write_whole
 
     try:
         if not follows:
@@ -301,7 +301,7 @@ def write_output(output: Path, data: bytes | Iterable[bytes], *, follows: bool =
             with output.open("wb") as file:
                 file.writelines([data] if isinstance(data, bytes) else data)
         else:
-            write_whole(Path(os.path.realpath(output)), data)
+            write_whole(real_path(output), data)
     except OSError as error:
         raise unwritable_output(output, error) from error
 

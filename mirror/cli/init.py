@@ -17,6 +17,7 @@ from mirror.amounts import count_text
 from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
 from mirror.config import CONFIG_NAME, Config, ConfigError, PostSettings, find_config, loads_config
 from mirror.console import for_log, say
+from mirror.files import real_path
 from mirror.streams import unwritable_output
 from mirror.urls.redact import printable
 
@@ -141,7 +142,7 @@ def _content_folders(place: Path, generator: SiteGenerator | None) -> list[Path]
     inside = [
         folder
         for folder in folders
-        if folder.is_dir() and folder.resolve().is_relative_to(place.resolve())
+        if folder.is_dir() and real_path(folder).is_relative_to(real_path(place))
     ]
     outer = [
         folder

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from mirror.manifest import Manifest
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.post_edit import PostEdit
-    from mirror.pipeline.rewrite import RewriteMemory
     from mirror.pipeline.scan import SiteScan
 
 _MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
@@ -101,9 +100,7 @@ def rewrite(
         scanned = scan_posts(settings, paths)
         inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times)
         if back:
-            kept = _memory(parts, parts.manifest.load()[0])
-            if kept.memory.is_empty:
-                parts.manifest.need()
+            kept = pipeline.memory_to_revert(parts)
             result = pipeline.revert(inputs, kept, parts.destinations)
         elif mapping is not None:
             by_map = ByMap(mapping)
@@ -113,7 +110,7 @@ def rewrite(
             by_manifest = open_by_manifest(parts, drop_secrets=drop_secrets)
             if not parts.manifest.exists() and _shows_mirror(scanned, parts.destinations):
                 parts.manifest.need()
-            kept = _memory(parts, by_manifest.manifest)
+            kept = pipeline.memory_of(parts, by_manifest.manifest)
             result = pipeline.rewrite(inputs, by_manifest, kept)
             left = _left_lines(scanned, parts, by_manifest.manifest, result.changed)
     if dry_run and not as_json:
@@ -170,12 +167,6 @@ def _read_map(path: Path) -> dict[str, str]:
     if not isinstance(mapping, dict) or not all(isinstance(v, str) for v in mapping.values()):
         raise ConfigError(f"{path}: expected a JSON object of old URL -> new URL, both strings")
     return mapping
-
-
-def _memory(parts: Parts, manifest: Manifest) -> RewriteMemory:
-    from mirror.pipeline.rewrite import RewriteMemory
-
-    return RewriteMemory.load(parts.rewrites, manifest, parts.destinations, parts.config.root)
 
 
 def _shows_mirror(scanned: SiteScan, destinations: Sequence[Destination]) -> bool:

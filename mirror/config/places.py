@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mirror.config.values import ArchiveBucket, Config, ConfigError, DestinationSettings
-from mirror.files import escaping_link
+from mirror.files import escaping_link, real_path
 
 
 def written_folders(config: Config) -> dict[str, Path]:
@@ -81,15 +81,15 @@ def check_folder(name: str, destination: DestinationSettings, config: Config) ->
             f"{name}: destination {destination.name!r} is at {destination.url!r}, and `~` means "
             "nothing here; write the whole path"
         )
-    folder = Path(os.path.realpath(place_of(destination, config.root)))
-    root = Path(os.path.realpath(config.root))
+    folder = real_path(Path(place_of(destination, config.root)))
+    root = real_path(config.root)
     kept = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
     if isinstance(config.archive, Path):
         kept.append(("the archive", config.archive))
     kept += [("the manifest", config.manifest), ("the state", config.state)]
     kept += [("git", config.root / ".git")]
     for what, path in kept:
-        other = Path(os.path.realpath(path))
+        other = real_path(path)
         # Beneath the posts, or in a site that is the manifest's folder, there is room for images.
         is_inside = what != "the posts" and folder.is_relative_to(other)
         if other.is_relative_to(folder) or (is_inside and not root.is_relative_to(other)):

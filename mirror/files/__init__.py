@@ -19,7 +19,7 @@ from mirror.files.errors import (
     has_no_room,
     unspellable,
 )
-from mirror.files.links import escaping_link, repository_of
+from mirror.files.links import escaping_link, real_path, repository_of
 from mirror.files.lock import Lock
 from mirror.files.platform import Checksum, is_temporary
 from mirror.files.tree import Tree
@@ -53,6 +53,7 @@ __all__ = [
     "opened",
     "read_named",
     "read_whole",
+    "real_path",
     "repository_of",
     "sweep",
     "unspellable",

@@ -10,6 +10,11 @@ import os
 from pathlib import Path
 
 
+def real_path(path: Path) -> Path:
+    """Return the path without links; `Path.resolve` raises for one that leads back to itself."""
+    return Path(os.path.realpath(path))
+
+
 def repository_of(folder: Path) -> Path:
     """Return the folder of the repository that `folder` is in; without one, `folder` itself."""
     return next((place for place in (folder, *folder.parents) if _exists(place / ".git")), folder)
@@ -20,7 +25,7 @@ def escaping_link(path: Path, folder: Path) -> Path | None:
 
     Only links that lie in the repository count. Its `.git` is outside of it.
     """
-    root = Path(os.path.realpath(repository_of(folder)))
+    root = real_path(repository_of(folder))
     path = path.absolute()
     for place in (*reversed(path.parents), path):
         is_link = os.path.islink(place)  # noqa: PTH114  (it never raises)
@@ -30,7 +35,7 @@ def escaping_link(path: Path, folder: Path) -> Path | None:
 
 
 def _is_inside(path: Path, root: Path) -> bool:
-    real = Path(os.path.realpath(path))
+    real = real_path(path)
     return real.is_relative_to(root) and not real.is_relative_to(root / ".git")
 
 

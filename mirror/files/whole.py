@@ -10,6 +10,7 @@ from types import EllipsisType
 from typing import BinaryIO
 
 from mirror.files.errors import FileTooLargeError
+from mirror.files.links import real_path
 from mirror.files.platform import Checksum, current_platform, is_temporary
 
 MAX_BYTES = 1 << 30
@@ -40,7 +41,7 @@ def opened(path: Path, max_bytes: int = MAX_BYTES) -> Iterator[BinaryIO]:
 
 def read_named(path: Path, max_bytes: int) -> bytes:
     """Return the contents of a file that the user named, as `read_whole`; it may be a link."""
-    return read_whole(Path(os.path.realpath(path)), max_bytes)
+    return read_whole(real_path(path), max_bytes)
 
 
 def append(path: Path, data: bytes) -> None:

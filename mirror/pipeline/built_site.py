@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from mirror.destinations import Destination
+from mirror.files import real_path
 from mirror.generators import find_generators, generators_above
 from mirror.markdown import has_image_path
 from mirror.markdown.decode import PositionCounter, PostText
@@ -189,7 +190,7 @@ class PictureCheck:
         """
         if "\0" in name or ".." in name.split("/"):
             return None
-        path = Path(os.path.realpath(self.folder / name.lstrip("/")))
+        path = real_path(self.folder / name.lstrip("/"))
         if not path.is_relative_to(self.folder):
             return None
         candidates = (path, path / "index.html")

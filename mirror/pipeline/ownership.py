@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from mirror import manifest, redirects, rewrites
 from mirror.config import ConfigError, check_no_escape
+from mirror.files import real_path
 from mirror.posts import PostTree
 from mirror.repeats.ledger import LEDGER
 from mirror.repeats.reviews import REVIEWS
@@ -35,25 +35,25 @@ def check_output(
     `check_no_post`.
     """
     check_no_escape(path, root, "the output")
-    place = _real(path)
-    root = root.resolve()
-    if place == config_path.resolve():
+    place = real_path(path)
+    root = real_path(root)
+    if place == real_path(config_path):
         raise _refusal(path, "is the configuration")
-    for name, folder in ((name, folder.resolve()) for name, folder in folders.items()):
+    for name, folder in ((name, real_path(folder)) for name, folder in folders.items()):
         # A folder that holds the whole site, such as `manifest = "."`, has files of others too.
         if place.is_relative_to(folder) and not root.is_relative_to(folder):
             raise _refusal(path, f"belongs to {name} ({folder})")
-    if place in (manifest.resolve() / name for name in MANIFEST_FILES):
+    if place in (real_path(manifest) / name for name in MANIFEST_FILES):
         raise _refusal(path, "belongs to manifest")
 
 
 def check_no_post(path: Path, posts: PostTree, named: Sequence[Path]) -> None:
     """Raise `ConfigError` if `path` is one of the configured posts, or of those below `named`."""
-    place = _real(path)
+    place = real_path(path)
     files = set[Path]()
     for paths in ((), named) if place.is_file() else ():
         with suppress(ConfigError):  # a folder that does not exist has no posts
-            files |= {post.path.resolve() for post in posts.find(paths)[0]}
+            files |= {real_path(post.path) for post in posts.find(paths)[0]}
     if place in files:
         raise _refusal(path, "is a post")
 
@@ -66,13 +66,9 @@ def check_restore_folder(path: Path, root: Path, folders: Mapping[str, Path]) ->
     check_no_escape(path, root, "the folder to restore into")
     if path.exists() and not path.is_dir():
         raise ConfigError(f"{path}: is no folder; name one to restore into, it may be new")
-    for name, folder in ((name, folder.resolve()) for name, folder in folders.items()):
-        if path.resolve().is_relative_to(folder):
+    for name, folder in ((name, real_path(folder)) for name, folder in folders.items()):
+        if real_path(path).is_relative_to(folder):
             raise ConfigError(f"{path}: belongs to {name} ({folder}); restore into another folder")
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))  # unlike `resolve`, it takes a link to itself
 
 
 def _refusal(path: Path, reason: str) -> ConfigError:

@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import Literal
 
 from mirror.markdown import spell, splice
-from mirror.model import Span
+from mirror.model import Reference, Span
 from mirror.pipeline.post_edit import PostEdit
 from mirror.urls.redact import hide_secrets
 
@@ -22,7 +22,7 @@ def diff(edit: PostEdit) -> str:
     """
     encoding = edit.scanned.encoding
     old = {
-        ref.span: spell(ref.url.public, ref.quoting)
+        ref.span: _without_secret(ref)
         for ref in edit.before.references
         if ref.url.raw != ref.url.public
     }
@@ -40,6 +40,14 @@ def diff(edit: PostEdit) -> str:
     for group in _KnownMatcher(_opcodes(before, after, blocks)).get_grouped_opcodes():
         pieces += _hunk(group, before, after)
     return "".join(pieces)
+
+
+def _without_secret(reference: Reference) -> str:
+    """Return the URL without its secret, as the post spells it; where that cannot be, printed."""
+    try:
+        return spell(reference.url.public, reference.quoting)
+    except ValueError:
+        return str(reference.url)
 
 
 _Block = tuple[int, int, int, int]

@@ -13,6 +13,7 @@ from mirror.destinations import Destination, asset_of, is_mirrored, meant_target
 from mirror.files import Checksum
 from mirror.manifest import Manifest
 from mirror.model import Finding, Reference, Rule
+from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_edit import (
     PostEdit,
     edit_post,
@@ -140,6 +141,23 @@ def revert(
         lines = memory.after_revert((change.before, change.after) for change in result.changed)
         kept.save(lines)
     return result
+
+
+def memory_of(parts: Parts, manifest: Manifest) -> RewriteMemory:
+    """Load the memory of a site's rewrites. Raise `RecordError`."""
+    return RewriteMemory.load(parts.rewrites, manifest, parts.destinations, parts.config.root)
+
+
+def memory_to_revert(parts: Parts) -> RewriteMemory:
+    """Load the memory of a site's rewrites, and the manifest, by which `revert` can tell the rest.
+
+    Raise `ManifestError` where there is neither.
+    """
+    manifest, _ = parts.manifest.load()
+    kept = memory_of(parts, manifest)
+    if kept.memory.is_empty:
+        parts.manifest.need()
+    return kept
 
 
 def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mirror.config import Config
 from mirror.destinations import Destination, former_targets
 from mirror.engine import Engine
+from mirror.files import real_path
 from mirror.history import Before
 from mirror.manifest import LateKeyError, LinePlace, ManifestFile, Objects
 from mirror.model import Asset, Finding, Layer, Outcome, Rule
@@ -261,7 +262,7 @@ def _check_site(
     from mirror.pipeline import built_site  # parsers of HTML
 
     check = built_site.PictureCheck(
-        folder=folder.resolve(),
+        folder=real_path(folder),
         site=base or built_site.published_at(folder, config.root),
         destinations=destinations,
         locator=locator,

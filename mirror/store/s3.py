@@ -44,6 +44,7 @@ CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 _UPLOADS = 3
 # A page can be empty, for example where many objects were deleted in a versioned bucket.
+_NO_SIZE = 1 << 63  # bytes: no server has such an object
 _MAX_EMPTY_PAGES = 1000
 _READS = 3  # for a connection that breaks in the middle of an object
 
@@ -210,6 +211,7 @@ class S3Store:
         that encrypts with KMS it is none, which only `stat` shows.
         """
         first_keys: set[str] = set()
+        asked_for = self.connection.prefix + prefix
         with closing(read_ahead(self._pages(prefix))) as pages:
             for page in pages:
                 with self.connection.errors(Key(prefix)):
@@ -221,6 +223,11 @@ class S3Store:
                     first_keys.add(first_key)
                 for key, size, etag in objects:
                     name = key.removeprefix(self.connection.prefix)
+                    if not (key.startswith(asked_for) and 0 <= size < _NO_SIZE):
+                        raise self._listing_error(
+                            f"the server lists {printable(key)!r} of {size} bytes, "
+                            f"and was asked for keys that begin with {printable(asked_for)!r}"
+                        )
                     if name and (size or not name.endswith("/")):
                         yield ObjectInfo(Key(name), size, md5_of_etag(etag))
 
@@ -263,6 +270,9 @@ class S3Store:
         return ListingError(f"{self.connection.place}: {problem}")
 
     def delete(self, key: Key) -> None:
+        if not {".", ".."}.isdisjoint(key.split("/")):
+            text = f"{self.connection.place}: {printable(key)!r} may be the path of another object"
+            raise StoreError(f"{text} to a server or a proxy; delete it by hand")
         with self.connection.errors(key):
             self.connection.client.delete_object(**self.connection.request(key))
 

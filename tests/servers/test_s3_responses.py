@@ -384,6 +384,32 @@ def test_a_listing_that_cannot_be_continued_is_an_error(
     assert len(server.requests) == requests
 
 
+@pytest.mark.parametrize(
+    ("key", "size"),
+    [
+        pytest.param("blog/a.png", -1, id="less than nothing"),
+        pytest.param("blog/a.png", 2**64, id="more than there is"),
+        pytest.param("other/a.png", 1, id="another prefix"),
+        pytest.param("blog", 1, id="above the prefix"),
+    ],
+)
+def test_a_listing_of_what_was_not_asked_for_is_an_error(
+    server: ScriptedServer, key: str, size: int
+) -> None:
+    """Else objects of others would be listed, verified and deleted as if they were ours."""
+    item = f"<Contents><Key>{key}</Key><ETag>e</ETag><Size>{size}</Size></Contents>"
+    body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{item}</ListBucketResult>"
+    server.responses = [Response(body=body.encode())]
+    with pytest.raises(ListingError, match="was asked for keys that begin with 'blog/'"):
+        list(s3(server.url).list())
+
+
+def test_a_key_that_may_be_the_path_of_another_is_not_deleted(server: ScriptedServer) -> None:
+    with pytest.raises(StoreError, match="delete it by hand"):
+        s3(server.url).delete(Key("../other/a.png"))
+    assert not server.requests
+
+
 def test_a_listing_of_empty_pages_without_end_is_an_error(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

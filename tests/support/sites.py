@@ -11,7 +11,6 @@ from typing import Any
 from mirror.config import Config, load_config
 from mirror.engine import Engine, Threads
 from mirror.host import ImageHost
-from mirror.manifest import Manifest
 from mirror.model import Finding, is_reserved
 from mirror.pipeline import rewrite as rewriting
 from mirror.pipeline.object_proof import ObjectProof
@@ -125,11 +124,13 @@ class Blog:
             ),
             SourceProof(site.archive.source_record(), reviews, site.locator),
         )
-        return rewriting.rewrite(self._inputs(site, write), resolve, _memory(site, manifest))
+        return rewriting.rewrite(
+            self._inputs(site, write), resolve, rewriting.memory_of(site, manifest)
+        )
 
     def revert(self) -> rewriting.RewriteResult:
         site = self.site
-        kept = _memory(site, site.manifest.load()[0])
+        kept = rewriting.memory_to_revert(site)
         return rewriting.revert(self._inputs(site, True), kept, site.destinations)
 
     def _inputs(self, site: Parts, write: bool) -> rewriting.RewriteInput:
@@ -160,9 +161,3 @@ class Blog:
     def asked(self) -> int:
         """Requests that the image host has had."""
         return self.host.requests.total()
-
-
-def _memory(site: Parts, manifest: Manifest) -> rewriting.RewriteMemory:
-    return rewriting.RewriteMemory.load(
-        site.rewrites, manifest, site.destinations, site.config.root
-    )

@@ -32,6 +32,13 @@ def tree(tmp_path):
     return tmp_path
 
 
+def test_a_link_that_leads_back_to_itself_is_no_post(tree: Path) -> None:
+    (tree / "loop.md").symlink_to("loop.md")
+    (tree / "there.md").symlink_to("back.md")
+    (tree / "back.md").symlink_to("there.md")
+    assert names(tree)[0] == ["a.md", "b/c.markdown", "b/d.mdx", "b/e/f.md", "旧.md"]
+
+
 @pytest.mark.parametrize(
     ("include", "exclude", "expected"),
     [

@@ -35,3 +35,17 @@ def test_a_diff_of_many_lines_can_be_applied(tmp_path: Path) -> None:
 
 def test_a_diff_takes_time_in_proportion_to_the_post(tmp_path: Path) -> None:
     assert_linear(lambda count: diff(edited(tmp_path / "post.md", count)), 1_000)
+
+
+def test_a_url_that_cannot_be_spelled_without_its_secret_is_shown_as_it_is_printed(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "post.md"
+    signed = "https://h.example/a\x07.png?OSSAccessKeyId=k&Expires=1&Signature=hush"
+    text = f"![](<{signed}>)\n\n![]({SOURCE})\n"
+    path.write_text(text)
+    (scanned,) = scan([Post("post.md", path)]).posts
+    edit = edit_post(scanned, text.encode(), [Edit(scanned.references[-1], NEW, NEW)])
+    assert isinstance(edit, PostEdit)
+    assert "hush" not in diff(edit)
+    assert f"+![]({NEW})" in diff(edit)
