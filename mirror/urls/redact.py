@@ -97,9 +97,10 @@ _SECRET_ENDS = re.compile(
     r".*(?:token|secret|signature|password|passwd|credential|access[_-]?key(?:[_-]?id)?"
     r"|(?:api|app|subscription)[_-]?key)"
 )
+_NAME_PART = re.compile(r"[^\[\]\"'\s]+")
 _SECRET_VALUE = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{13,}"
-    r"|gh[pousr]_[0-9A-Za-z]{20,}|eyJ[\w-]{8,}\.[\w-]{8,}\.|AIza[\w-]{35}"
+    r"|gh[pousr]_[0-9A-Za-z]{20,}|glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.|AIza[\w-]{35}"
 )
 # `?key=a.png` and `?code=12` name the picture; `?key=aB3xK9…` and the `?code=` of Feishu let a
 # reader in. Names that programs give are shorter (nanoid 21, KSUID 27), or hexadecimal digests.
@@ -123,6 +124,12 @@ _HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.-]+(?:=|%3D)hidden-[0-9a-f]{32}")
 _MARKS = re.compile(r"[?#@=%]")
 # Browsers take `\` for `/`, and what stands before the last `@` for the password.
 _USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
+# The same of a URL that stands in another one, in its path, its query or behind its `#`.
+_NESTED_USERINFO = re.compile(
+    r"((?:https?|ftp)(?::|%(?:25)*3A)(?:[/\\]|%(?:25)*(?:2F|5C)){2})"
+    r"(?:(?!%(?:25)*(?:2F|5C|3F|23|26|40))[^/\\?#&@])+(?:@|%(?:25)*40)",
+    re.IGNORECASE,
+)
 # A parameter of a URL that is itself the value of a parameter, or a part of the path, as image
 # proxies take it.
 _NESTED = re.compile(
@@ -130,8 +137,9 @@ _NESTED = re.compile(
     r"(?P<value>(?:(?!&|%(?:25)*(?:26|23)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
-_EQUALS = re.compile(r"=|%(?:25)*3D", re.I)
-_SEPARATOR = re.compile(r"&(?:amp;)?")
+# A path without any of these has no parameter, and no URL with userinfo within.
+_MARKS_IN_PATH = re.compile(r"[=@]|%(?:25)*(?:3D|40)", re.I)
+_SEPARATOR = re.compile(r"&(?:amp;)?|;(?=[\w.\[\]%-]+=)")  # COS has `;` in a value, too
 _NESTED_QUERY = re.compile(r"%(?:25)*3F[^/]*", re.I)
 # A parameter of the path itself: `;jsessionid=…`.
 _IN_PATH = re.compile(
@@ -187,10 +195,11 @@ def _redacted(text: str) -> str:
 
 def path_without_secrets(path: str) -> str:
     """Return a path with the secrets in it hidden, those of a URL within it too."""
-    return _settled(_redacted_path, path) if _EQUALS.search(path) else path
+    return _settled(_redacted_path, path) if _MARKS_IN_PATH.search(path) else path
 
 
 def _redacted_path(path: str) -> str:
+    path = _NESTED_USERINFO.sub(r"\1", path)
     path = _NESTED_QUERY.sub(lambda match: _redacted_nested(match[0]), path)
     return _IN_PATH.sub(_hidden_match, path)
 
@@ -205,6 +214,7 @@ def query_without_secrets(path: str, mark: str, query: str) -> str:
 
 def _redacted_query(path: str, query: str) -> str:
     keys = _MAP_KEYS if _MAP.search(path) else frozenset()
+    query = _NESTED_USERINFO.sub(r"\1", query)
     pairs = [_redacted_nested(pair) for pair in _SEPARATOR.split(query)]
     signature = _signature(map(_name_and_value, pairs))
     kept = [
@@ -216,6 +226,7 @@ def _redacted_query(path: str, query: str) -> str:
 
 
 def _fragment_without_secrets(mark: str, fragment: str) -> str:
+    fragment = _NESTED_USERINFO.sub(r"\1", fragment)
     pairs = _SEPARATOR.split(fragment)
     kept = [pair for pair in pairs if _hidden_pair(_redacted_nested(pair), frozenset()) == pair]
     if len(kept) == len(pairs):
@@ -289,11 +300,13 @@ def _is_secret_name(name: str) -> bool:
     """Return True if a parameter of that name, in lower case, grants access."""
     if name in _PUBLIC_NAMES:
         return False
-    name = name.rpartition("[")[2].rstrip("]")  # `user[token]`
-    return (
-        name in _SECRET_NAMES
-        or name.startswith(_SECRET_PREFIXES)
-        or _SECRET_ENDS.fullmatch(name) is not None
+    # `user[token]`, `token[]`, `token2` and `"token"` as well.
+    parts = (part.rstrip("0123456789") for part in _NAME_PART.findall(name))
+    return any(
+        part in _SECRET_NAMES
+        or part.startswith(_SECRET_PREFIXES)
+        or _SECRET_ENDS.fullmatch(part) is not None
+        for part in parts
     )
 
 
