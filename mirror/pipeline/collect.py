@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import md5
 from pathlib import Path
 from typing import Self
 
@@ -134,7 +133,8 @@ class CopyJob:
             data = archive.get(blob.digest, blob.media_type, blob.size)
         except ArchiveError:
             return answer, folder
-        if not self._describes(answer, blob, data):
+        accepted = self.reviews.accepts(answer.addresses[0], blob.digest)
+        if not _describes(blob, data, self.config.fetch.max_pixels, accepted=accepted):
             return answer, folder
         if not is_here:
             self.archive.put(blob, data)
@@ -152,24 +152,18 @@ class CopyJob:
         name = root.relative_to(self.config.root) if is_inside else root.name
         return Archive(DirectoryStore("archive", folder / name))
 
-    def _describes(self, answer: Answer, blob: Blob, data: bytes) -> bool:
-        """Return True if the facts are those of the bytes, whose SHA-256 is right.
 
-        Pixels are not decoded again, unless there should be none: then the picture may be damaged,
-        which only a person accepts.
-        """
-        from mirror.pictures import ImageError, ImageLimits, inspect
-        from mirror.pictures.sniff import SIGNATURE_TYPES, picture_format
+def _describes(blob: Blob, data: bytes, max_pixels: int, *, accepted: bool) -> bool:
+    """Return True if these are the facts about the bytes, which are decoded once more.
 
-        if blob.fingerprint is None and not self.reviews.accepts(answer.addresses[0], blob.digest):
-            try:
-                return inspect(data, ImageLimits(self.config.fetch.max_pixels)) == blob
-            except ImageError:
-                return False
-        signature = picture_format(data)
-        if signature is not None and SIGNATURE_TYPES[signature] != blob.media_type:
-            return False
-        return len(data) == blob.size and md5(data, usedforsecurity=False).hexdigest() == blob.md5
+    A person may have accepted a damaged picture, whose SHA-256 is right.
+    """
+    from mirror.pictures import ImageError, ImageLimits, damaged_blob, inspect
+
+    try:
+        return inspect(data, ImageLimits(max_pixels)) == blob
+    except ImageError:
+        return accepted and damaged_blob(data) == blob
 
 
 def earlier_answers(

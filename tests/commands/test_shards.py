@@ -8,7 +8,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import md5, sha256
 from itertools import permutations
 from pathlib import Path
 
@@ -368,6 +368,37 @@ def test_facts_that_are_not_those_of_the_bytes_are_not_taken(
         pictures[0]["blob"]["md5"] = "0" * 32
         pictures[1]["blob"]["size"] += 1
         pictures[2]["blob"]["media_type"] = "image/svg+xml"
+        pictures[3]["blob"]["width"] += 1
+        lines[1:] = map(json.dumps, answers)
+
+    reseal(path, forge)
+    filled.sync(collect=(machine.root,))
+    assert records(filled) == single.records
+
+
+@pytest.mark.parametrize("body", [b"<html>no such picture</html>", None], ids=["HTML", "cut short"])
+def test_what_does_not_decode_is_not_taken(
+    filled: Blog, single: SingleRun, tmp_path: Path, body: bytes | None
+) -> None:
+    """Its digests are right, and its facts are those of a whole picture."""
+    machine = copy_of(filled, tmp_path / "machine")
+    path = shard(machine, 1, 1)
+
+    def forge(lines: list[str]) -> None:
+        answers = [json.loads(line) for line in lines[1:]]
+        blob = next(a["blob"] for a in answers if "blob" in a and "rule" not in a)
+        folder = machine.root / "archive/data"
+        whole = (folder / blob["sha256"][:2] / f"{blob['sha256']}.png").read_bytes()
+        data = whole[: len(whole) // 2] if body is None else body
+        digest = sha256(data).hexdigest()
+        blob |= {
+            "sha256": digest,
+            "md5": md5(data, usedforsecurity=False).hexdigest(),
+            "size": len(data),
+        }
+        place = folder / digest[:2] / f"{digest}.png"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(data)
         lines[1:] = map(json.dumps, answers)
 
     reseal(path, forge)

@@ -234,8 +234,8 @@ def test_a_part_of_a_signature_may_tell_objects_apart(query):
 
 @pytest.mark.parametrize(
     "name",
-    ["token", "file_token", "access_token", "key-secret", "sig", "pwd", "user[token]", "secret_id"]
-    + ["token[]", "token%5B%5D", "token[0]", "token2", "%22token%22", "size=1;token"],
+    "token file_token access_token key-secret sig pwd user[token] secret_id token[] token%5B%5D "
+    "token[0] token2 %22token%22 size=1;token".split(),
 )
 def test_two_tokens_are_two_objects(name):
     first, second = (canonical(f"https://h.example/inline?{name}={value}") for value in "AB")
