@@ -17,6 +17,7 @@ from mirror.urls.relative import from_root
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
 _MAX_BYTES = 64 * 2**20
+_USUAL = frozenset(PostSettings(()).include)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -86,8 +87,10 @@ def find_posts(
     finding, since the posts behind it would otherwise be missing without a word. Raise
     `ConfigError` for a path that does not exist.
     """
+    roots = [Path(os.path.abspath(path)) for path in posts.paths]  # noqa: PTH100  (links stay)
     include = [_glob(pattern) for pattern in posts.include]
     exclude = [_glob(pattern) for pattern in posts.exclude]
+    unmatched = {pattern: _glob(pattern) for pattern in posts.include if pattern not in _USUAL}
     by_name: dict[str, Post] = {}
     findings: list[Finding] = []
     skipped = {str(path) for path in skip}
@@ -99,11 +102,15 @@ def find_posts(
             raise ConfigError(f"{start}: no such file or folder (named in {where})")
         if start.is_file() and real_path(start).is_relative_to(real_path(root)):
             start = real_path(start)  # A link that was named leads to a post of this tree.
+        # Patterns count from the configured folder, also where a path within it was named.
+        base = next((place for place in roots if start.is_relative_to(place)), start)
         errors: list[OSError] = []
         for path in [start] if start.is_file() else _walk(start, skipped, errors.append):
             name = _name(path, root)
-            below = path.relative_to(start).as_posix() if path != start else path.name
+            below = path.relative_to(base).as_posix() if path != base else path.name
             is_folder = _is_true(path.is_dir)
+            for pattern in [each for each, glob in unmatched.items() if glob.fullmatch(below)]:
+                del unmatched[pattern]
             is_included = path == start or is_folder or any(p.fullmatch(below) for p in include)
             if not is_included or any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
                 continue
@@ -113,10 +120,13 @@ def find_posts(
                 by_name[name] = Post(name, path)
         for error in errors:
             path = Path(error.filename)
-            name, below = (_name(path, folder) + "/" for folder in (root, start))
+            name, below = (_name(path, folder) + "/" for folder in (root, base))
             if not any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
                 message = f"cannot be read, and what posts it holds: {error.strerror}"
                 findings.append(Finding(Rule.POST_UNREADABLE, name, message))
+    for pattern in unmatched if not paths else ():
+        message = f"{pattern!r} matches no file; each pattern counts from each of `paths`"
+        findings.append(Finding(Rule.ENTRY_UNUSED, "[posts].include", message))
     return sorted(by_name.values()), findings
 
 

@@ -27,13 +27,14 @@ _IMAGE_URL = re.compile(
     re.IGNORECASE,
 )
 # Hosts that many people share, and the number of parts of the path that name the owner.
-_SHARED = {
+OWNER_PARTS = {
     "raw.githubusercontent.com": 2,
     "cdn.jsdelivr.net": 3,
     "fastly.jsdelivr.net": 3,
     "gitee.com": 2,
     "gitlab.com": 2,
     "github.com": 2,
+    "user-images.githubusercontent.com": 1,
 }
 _PUBLIC_KEYS = ("customUrl", "urlPrefix", "url", "domain", "customDomain", "webPath")
 
@@ -187,7 +188,7 @@ def _prefix(url: str) -> str | None:
     if address is None or looks_secret(address):
         return None
     parts = urlsplit(address)
-    kept = parts.path.strip("/").split("/")[: _SHARED.get(parts.netloc, 0)]
+    kept = parts.path.strip("/").split("/")[: OWNER_PARTS.get(parts.netloc, 0)]
     if kept and "jsdelivr" in parts.netloc:
         kept[-1] = kept[-1].partition("@")[0]  # The version does not matter.
         return f"{parts.scheme}://{parts.netloc}/{'/'.join(kept)}"

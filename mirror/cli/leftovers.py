@@ -39,8 +39,11 @@ _REASONS = {
     "text": "is text that readers see; no picture is lost",
     "code": "stands in code or in a comment; no picture is lost",
     "unknown-form": "stands where `mirror rewrite` changes no address; change it by hand",
-    "other-file": "stands in a file that is no post; change it by hand",
-    "site": "a built page asks for it; build the site again once nothing else is left",
+    "proxied": "another host asks the source for it; write the picture's own address, then sync",
+    "other-file": "stands in a file that is no post; change it by hand, or name a data file in "
+    "`include` of [posts]",
+    "site": "a built page asks for it; build the site again once no post and no file names it. If "
+    "none does, a theme or a plugin has it",
 }
 
 
@@ -72,7 +75,12 @@ def leftovers(
         style = Style.of(sys.stdout)
         for place in result.leftovers:
             say(_line(place, style))
-    verdict = _verdict(result.leftovers, breaking, was_read=not code or bool(breaking))
+    verdict = _verdict(
+        result.leftovers,
+        breaking,
+        was_read=not code or bool(breaking),
+        is_site_read=site is not None,
+    )
     print_end(result, progress, [verdict, *ignored_lines(int(result.summary["ignored"]))], code)
     raise typer.Exit(code)
 
@@ -93,7 +101,13 @@ def _line(place: Leftover, style: Style) -> str:
     return for_log(f"{mark} {where} {place.url}: {reason} [{place.why.value}]")
 
 
-def _verdict(leftovers: Sequence[Leftover], breaking: Sequence[Leftover], was_read: bool) -> str:
+def _verdict(
+    leftovers: Sequence[Leftover],
+    breaking: Sequence[Leftover],
+    *,
+    was_read: bool,
+    is_site_read: bool,
+) -> str:
     if breaking:
         reasons = Counter(place.why.value for place in breaking)
         parts = ", ".join(f"{count:,} {why}" for why, count in reasons.items())
@@ -101,9 +115,12 @@ def _verdict(leftovers: Sequence[Leftover], breaking: Sequence[Leftover], was_re
     if not was_read:
         return "no place was found that would break without the source, but not all could be read"
     others = sum(not place.is_ignored for place in leftovers)
-    images = "image that mirror is asked to keep" if len(leftovers) > others else "page"
-    verdict = f"no {images} needs the source any more"
+    what = "page" if is_site_read else "post or file"
+    what = "image that mirror is asked to keep" if len(leftovers) > others else what
+    verdict = f"no {what} needs the source any more"
     if others:
         places = count_text(others, "place still names", "places still name")
-        return f"{verdict}; {places} it, and no picture is lost there"
-    return verdict if leftovers else f"{verdict}: nothing names it"
+        verdict = f"{verdict}; {places} it, and no picture is lost there"
+        return verdict if is_site_read else f"{verdict}. `--site DIR` reads the built pages too"
+    verdict = verdict if leftovers else f"{verdict}: nothing names it"
+    return verdict if is_site_read else f"{verdict}. `--site DIR` reads the built pages too"

@@ -30,6 +30,7 @@ from pathlib import PurePosixPath
 
 from mirror.markdown import commonmark, frontmatter, generators, mdx
 from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode
+from mirror.markdown.drawn import DRAWN_LANGUAGES, drawn_fences
 from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stripped, tags
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read, spell
@@ -39,13 +40,16 @@ from mirror.model import Finding, Form, Reference, Rule, Span
 from mirror.urls.address import Url
 
 __all__ = [
+    "DRAWN_LANGUAGES",
     "Attribute",
     "HtmlTag",
     "Scan",
     "css_urls",
+    "drawn_fences",
     "find_references",
     "has_image_path",
     "is_image_link",
+    "is_within",
     "read",
     "spell",
     "splice",

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from mirror.markdown import Attribute, HtmlTag, read
+from mirror.markdown import DRAWN_LANGUAGES, Attribute, HtmlTag, read
 from mirror.model import Quoting
 from mirror.pages.pictures import is_shown_address, names_picture, page_tags
 from mirror.urls.address import Url, parse
@@ -31,6 +31,12 @@ _COLON = rb"(?:\\?:|%(?:25){0,4}3a|&#(?:0{0,4}58|x0{0,4}3a);?|&colon;|\\u003a|\\
 _BEFORE_HOST = re.compile(
     rb"(?:https?" + _COLON + rb")?" + _SLASH + rb"{2}(?:[^\s/\"'<>@]{1,200}@)?\Z"
 )
+# A host without a scheme in another address, as image proxies take it: `?url=host/a.png`, and of
+# WordPress and Statically `https://i0.wp.com/host/a.png`.
+_WITHIN = re.compile(
+    rb"(?:" + _SLASH + rb"){2}(?:[^\s\"'<>]{2,250}(?:=|%(?:25){0,4}3d)"
+    rb"|i[0-3]\.wp\.com" + _SLASH + rb"|cdn\.statically\.io" + _SLASH + rb"img" + _SLASH + rb")\Z"
+)
 _BEFORE_BYTES = 300  # more than the longest text that the pattern takes
 _AFTER_HOST = re.compile(rb"(?![a-z0-9_-]|\.[a-z0-9])")
 _MAX_REST = 1000  # bytes: no address of a picture is longer, and a hostile text is read once
@@ -43,6 +49,7 @@ _REST = re.compile(
 )
 # Encoded as one parameter of another address, it ends where that parameter does.
 _ENCODED_REST = re.compile(rb"(?:[a-z0-9._~!*-]|%[0-9a-f]{2})*+", re.I)
+_PART_REST = re.compile(rb"[^\x00-\x20\x7f<>\"'`\\^{}|\[\]&]*+")
 _ENCODED_SLASH = re.compile("%(?:25)*2f", re.I)
 _TRAILING = "?!.,:;*_~&"
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([/:]))")
@@ -89,9 +96,12 @@ class MentionFinder:
                 continue
             first = max(done, start - _BEFORE_BYTES)
             before = _BEFORE_HOST.search(lower[first:start])
-            if before is None:
+            if before is not None:
+                mention = _read(text, first + before.start(), stop)
+            elif _WITHIN.search(lower[first:start]):
+                mention = _read_within(text, start, stop)
+            else:
                 continue
-            mention = _read(text, first + before.start(), stop)
             if self._is_of_source(mention.url):
                 done = mention.stop
                 yield mention
@@ -154,6 +164,18 @@ def _read(text: bytes, start: int, host_stop: int) -> Mention:
     return Mention(start, stop, Url(read(kept, Quoting.HTML)))
 
 
+def _read_within(text: bytes, start: int, host_stop: int) -> Mention:
+    """Read an address without a scheme that stands in another one and ends where its part does."""
+    is_encoded = _ENCODED_SLASH.match(text[host_stop : host_stop + _BEFORE_BYTES].decode("latin-1"))
+    end = _ENCODED_REST if is_encoded else _PART_REST
+    rest = end.match(text, host_stop, host_stop + _MAX_REST)
+    stop = rest.end() if rest else host_stop
+    kept = text[start:stop].decode(errors="replace")
+    while is_encoded and _ENCODED_SLASH.search(kept) and (decoded := unquote(kept)) != kept:
+        kept = decoded
+    return Mention(start, stop, Url("//" + read(kept, Quoting.HTML)))
+
+
 def _trimmed(url: str) -> str:
     """Cut punctuation at the end, and parentheses that were opened before the address."""
     surplus = url.count(")") - url.count("(")
@@ -178,6 +200,8 @@ class Use(Enum):
 
 
 _CODE = frozenset(b"pre code samp kbd".split())
+# Classes of blocks of code that scripts make pictures of.
+_DRAWN = re.compile(rb"(?:\A|\s)(?:lang(?:uage)?-)?(?:" + DRAWN_LANGUAGES + rb")(?:\Z|\s)", re.I)
 _TEXT_ELEMENTS = frozenset(b"title textarea".split())
 _TEXT_ATTRIBUTES = frozenset(
     b"alt title aria-label label placeholder summary value data-clipboard-text".split()
@@ -194,7 +218,7 @@ def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Men
         while waiting and waiting[-1].start < tag.stop:
             mention = waiting.pop()
             yield mention, _in_tag(page, tag, mention)
-        inside.enter(tag)
+        inside.enter(page, tag)
     while waiting:
         yield waiting.pop(), inside.use
 
@@ -205,15 +229,27 @@ class _Inside:
     def __init__(self) -> None:
         self._code = 0
         self._raw = b""
+        self._drawn: list[bytes] = []  # the names of a block that a script draws, and within it
 
     @property
     def use(self) -> Use:
+        if self._drawn:
+            return Use.ASKED
         if self._raw:
             return Use.TEXT if self._raw in _TEXT_ELEMENTS else Use.ASKED
         return Use.CODE if self._code else Use.TEXT
 
-    def enter(self, tag: HtmlTag) -> None:
+    def enter(self, page: bytes, tag: HtmlTag) -> None:
         name = tag.name.lower()
+        if self._drawn and name in self._drawn:
+            self._drawn += [name] if not tag.closes else []
+            if tag.closes:
+                self._drawn.remove(name)
+        elif not tag.closes and any(
+            attribute.name == b"class" and _DRAWN.search(page[attribute.start : attribute.stop])
+            for attribute in tag.attributes
+        ):
+            self._drawn = [name]
         if name in _CODE:
             self._code = max(0, self._code - 1) if tag.closes else self._code + 1
         if name in (b"script", b"style", *_TEXT_ELEMENTS):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from mirror.amounts import count_text
 from mirror.destinations import Destination
 from mirror.files import real_path
 from mirror.generators import find_generators, generators_above
@@ -200,7 +201,10 @@ class PictureCheck:
 _SOURCE = "the page asks a source for it; `mirror leftovers` says why"
 _MENTION = "a browser or a script may ask a source for it; `mirror leftovers --site` lists it"
 _UNKNOWN = "looks mirrored, but no line of the manifest has this key"
-_FORMER = "was the address of a mirrored picture before; run `mirror rewrite`, build the site again"
+_FORMER = (
+    "was the address of a mirrored picture before; `mirror rewrite` moves it, or says why not; "
+    "then build the site again"
+)
 
 
 _FIRST = re.compile(r"(?:https?:/)?/[^/]+/")
@@ -439,7 +443,8 @@ class _SiteReader:
                 message = f"the same on {count - _PLACES:,} more pages"
                 self.findings.append(Finding(rule, subject, message))
         for host, count in self._hosts.most_common():
-            message = f"{count:,} of the pictures are on this host, which is no source"
+            pictures = count_text(count, "picture is", "pictures are")
+            message = f"{pictures} on this host, which is no [[source]]: mirror does not keep them"
             first = self._first.get(host)
             place = (first.post, first.line, first.column) if first is not None else ()
             self.findings.append(Finding(Rule.PAGE_OTHER_HOST, host, message, *place))

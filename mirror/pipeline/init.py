@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from mirror.amounts import count_text
 from mirror.store.profiles import is_endpoint
+from mirror.uploaders import OWNER_PARTS
 from mirror.urls.address import host_of, identity, parse
 
 # Names under which object storage and image hosting is reached: vendors' documentation.
@@ -201,11 +202,17 @@ def published_below(public: PublicFolder, address: str) -> PublicFolder:
 
 
 def name_host(address: str) -> str:
-    """Return the host of a canonical address; of an S3 endpoint, with the bucket in its path."""
+    """Return the host of a canonical address.
+
+    Of an S3 endpoint, the bucket in its path belongs to it, and of a host that many people share
+    what names the owner there.
+    """
     host = host_of(address)
-    bucket = identity(address)[len(host) + 1 :].partition("/")[0]
+    path = identity(address)[len(host) + 1 :].split("/")
     has_buckets = is_endpoint(host) or _ENDPOINT.fullmatch(host)
-    return f"{host}/{bucket}" if bucket and has_buckets else host
+    owner = path[: 1 if has_buckets else OWNER_PARTS.get(host, 0)]
+    # A file that lies there itself has no owner to tell.
+    return "/".join((host, *owner)) if all(owner) and len(path) > len(owner) else host
 
 
 def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
-from mirror.markdown import find_references
+from mirror.markdown import drawn_fences, find_references, is_within
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Quoting, Reference, Rule
 from mirror.pages import (
@@ -50,7 +50,7 @@ from mirror.pipeline.unmatched import unmatched_sources
 from mirror.posts import PostTree
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import is_source
-from mirror.urls.address import Address, Url, identity
+from mirror.urls.address import Address, Url, canonical, identity
 from mirror.urls.sources import Locator
 
 
@@ -62,6 +62,7 @@ class Why(StrEnum):
     TEXT = "text"
     CODE = "code"
     UNKNOWN_FORM = "unknown-form"
+    PROXIED = "proxied"
     OTHER_FILE = "other-file"
     SITE = "site"
 
@@ -231,6 +232,15 @@ class Reasons:
         )
         return Why.REWRITE if is_taken else Why.UNKNOWN_FORM
 
+    def is_proxied(self, reference: Reference, mention: Mention) -> bool:
+        """Return True for an image of another host whose address has that of a source in it."""
+        return (
+            reference.form.is_rewritten
+            and canonical(reference.url.raw) is not None
+            and self.locator.locate(reference.url) is None
+            and self.locator.locate(mention.url) is not None
+        )
+
     def _has_target(self, url: Url) -> bool:
         """Return True if `mirror rewrite` has another URL for it."""
         located = self.locator.locate(url)
@@ -273,6 +283,7 @@ def _explained(
 ) -> Iterator[Leftover]:
     position = PositionCounter(PostText(text, "utf-8"))
     by_start: dict[int, Why] = {}
+    drawn = list(drawn_fences(text))
     for mention in mentions:
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)
@@ -284,6 +295,10 @@ def _explained(
         if why is None or why is Why.CODE:
             by_start = by_start or _probe(text, mentions, name)
             why = by_start[mention.start]
+            if why is Why.CODE and is_within(mention.start, drawn):
+                why = Why.UNKNOWN_FORM
+        if reference is not None and reasons.is_proxied(reference, mention):
+            why = Why.PROXIED
         url = mention.url if reference is None else reference.url
         is_page = (
             why is Why.NOT_MIRRORED

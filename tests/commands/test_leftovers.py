@@ -47,7 +47,10 @@ def test_a_site_that_is_mirrored_and_rewritten_needs_no_source(blog: Blog) -> No
     assert not blog.rewrite().findings
     ran = run(blog, "leftovers")
     assert (ran.code, ran.err) == (0, "")
-    assert ran.out == "no page needs the source any more: nothing names it\n"
+    assert ran.out == (
+        "no post or file needs the source any more: nothing names it. "
+        "`--site DIR` reads the built pages too\n"
+    )
 
 
 def test_before_a_rewrite_every_image_is_listed_with_its_place(blog: Blog) -> None:
@@ -138,8 +141,23 @@ def test_only_text_and_code_break_nothing(blog: Blog) -> None:
     ran = run(blog, "leftovers")
     assert ran.code == 0
     assert ran.out.endswith(
-        "no page needs the source any more; 2 places still name it, and no picture is lost there\n"
+        "no post or file needs the source any more; 2 places still name it, and no picture is lost "
+        "there. `--site DIR` reads the built pages too\n"
     )
+
+
+def test_a_block_that_is_drawn_and_a_picture_behind_another_host_break_a_page(blog: Blog) -> None:
+    filled(blog, "a.png")
+    host = BUCKET.partition("//")[2]
+    blog.write(
+        "post.md",
+        f'```mermaid\nA@{{ img: "{A}" }}\n```\n\n::: cardList\n```yaml\n- img: {A}\n```\n:::\n\n'
+        f"![](https://images.example/?url={host}a.png&w=9)\n\n![](https://i0.wp.com/{host}a.png)\n",
+    )
+    ran = run(blog, "leftovers")
+    assert ran.code == 1
+    assert list(whys(blog).values()) == ["unknown-form", "unknown-form", "proxied", "proxied"]
+    assert "another host asks the source for it" in ran.out
 
 
 def test_an_image_that_is_known_to_be_gone_breaks_nothing(blog: Blog) -> None:
@@ -151,7 +169,7 @@ def test_an_image_that_is_known_to_be_gone_breaks_nothing(blog: Blog) -> None:
     assert (place["why"], place["breaks"]) == ("not-mirrored", False)
     ran = run(blog, "leftovers")
     assert f"{B}: is under [[ignore]], so mirror does not ask whether it still exists" in ran.out
-    assert "no image that mirror is asked to keep needs the source any more\n" in ran.out
+    assert "no image that mirror is asked to keep needs the source any more. `--site" in ran.out
     assert ran.out.endswith(f"1 image under [[ignore]] {LOST}\n")
 
 

@@ -198,10 +198,10 @@ def test_pictures_on_other_hosts_are_counted_and_fail_nothing(mirrored: Blog) ->
     ran = verify(mirrored)
     assert ran.code == 0
     assert (
-        "! public/index.html:1:11 a.example: 6 of the pictures are on this host, which is no "
-        "source [M605]" in ran.out
+        "! public/index.html:1:11 a.example: 6 pictures are on this host, which is no [[source]]: "
+        "mirror does not keep them [M605]" in ran.out
     )
-    assert "b.example: 1 of the pictures" in ran.out
+    assert "b.example: 1 picture is on this host" in ran.out
     assert "7 pictures in the built site, 7 of them on hosts that are no source" in ran.out
 
 

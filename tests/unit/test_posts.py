@@ -32,6 +32,27 @@ def tree(tmp_path):
     return tmp_path
 
 
+def test_patterns_count_from_the_configured_folder_also_where_a_path_in_it_is_named(
+    tree: Path,
+) -> None:
+    include = ("b/**/*.md", "*.md")
+    assert names(tree, include)[0] == ["a.md", "b/e/f.md", "旧.md"]
+    assert names(tree, include, paths=(tree / "b",))[0] == ["b/e/f.md"]
+    assert names(tree, include, exclude=("b/e/**",), paths=(tree / "b",))[0] == []
+
+
+def test_a_pattern_that_matches_nothing_is_named(tree: Path) -> None:
+    include = ("**/*.md", "data/*.yml", "**/*.mdx", "a.md")
+    posts, findings = names(tree, include)
+    assert "a.md" in posts
+    assert [(finding.rule, finding.subject) for finding in findings] == [
+        (Rule.ENTRY_UNUSED, "[posts].include")
+    ]
+    assert "'data/*.yml' matches no file" in findings[0].message
+    assert names(tree, include, paths=(tree / "b",))[1] == []
+    assert names(tree)[1] == []
+
+
 def test_a_link_that_leads_back_to_itself_is_no_post(tree: Path) -> None:
     (tree / "loop.md").symlink_to("loop.md")
     (tree / "there.md").symlink_to("back.md")

@@ -56,6 +56,11 @@ def urls(text: str) -> list[str]:
         (f"&lt;img src=&quot;{A}&quot;&gt;", A),
         ("http://other.com:8080/a", "http://other.com:8080/a"),
         ("https://图片.cn/a.png", "https://图片.cn/a.png"),
+        ("https://proxy/?url=img.e-x.com/blog/a.png&w=3", "//img.e-x.com/blog/a.png"),
+        ("//proxy/?w=3&amp;url=img.e-x.com%2Fblog%2Fa.png", "//img.e-x.com/blog/a.png"),
+        ("https://proxy/?url%3Dimg.e-x.com%252Fblog%252Fa.png", "//img.e-x.com/blog/a.png"),
+        ("https://i0.wp.com/img.e-x.com/blog/a.png?w=3", "//img.e-x.com/blog/a.png?w=3"),
+        ("https://cdn.statically.io/img/img.e-x.com/blog/a", "//img.e-x.com/blog/a"),
     ],
 )
 def test_a_mention_is_found_however_it_is_spelled(text: str, url: str) -> None:
@@ -227,3 +232,18 @@ def test_strings_take_time_in_proportion_to_the_text(suffix: str, piece: str) ->
         in_strings(suffix, f'"{A}"' + piece * (size // len(piece)) + A)
 
     assert_linear(run, 50_000)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '<pre class="mermaid">A@{{ img: "{}" }}</pre>',
+        '<pre class="mermaid"><code>A@{{ img: "{}" }}</code></pre>',
+        '<pre><code class="hljs language-mermaid">A@{{ img: "{}" }}</code></pre>',
+        '<div class="markmap"><pre>![]({})</pre></div>',
+    ],
+)
+def test_what_a_script_draws_is_asked_for(block: str) -> None:
+    page = (block.format(A) + f"<pre>{A}</pre><p>{A}</p>").encode()
+    uses = [use for _, use in mention_uses(page, FINDER.find(page))]
+    assert uses == [Use.ASKED, Use.CODE, Use.TEXT]

@@ -1,0 +1,48 @@
+"""Fenced code that a generator or a script makes something else of than code: diagrams, cards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+DRAWN_LANGUAGES = (
+    rb"mermaid|markmap|plantuml|puml|graphviz|dot|flowchart|flow|echarts|chart|vega(?:-lite)?|kroki"
+    rb"|d2|svgbob|wavedrom|sequence|mindmap|mindmap2|component|card|cards|gallery|excalidraw|drawio"
+)
+"""Languages of such code, as alternatives of a regular expression."""
+_DRAWN = re.compile(rb"(?:\{?\.?)?(?:" + DRAWN_LANGUAGES + rb")\b|.*\blive\b", re.I)
+# The containers of VitePress, VuePress and MDC that show code in them as code.
+_KEEPS_CODE = frozenset(
+    b"tip info warning danger details note important caution success error question example quote "
+    b"raw v-pre code-group code-tabs tabs tab center left right callout admonition hint".split()
+)
+_MARK = re.compile(
+    rb"^[ \t>]*(?:(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\r\n`]*)|:{3,}[ \t]*\{?(?P<name>[\w-]*))",
+    re.M,
+)
+
+
+def drawn_fences(text: bytes) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of fences in UTF-8 Markdown that may be shown as something else than code.
+
+    So is one in a `:::` container that is not known to leave its code alone.
+    """
+    containers: list[bytes] = []
+    at = 0
+    while mark := _MARK.search(text, at):
+        at = mark.end()
+        fence = mark["fence"]
+        if fence is None:
+            if mark["name"]:
+                containers.append(mark["name"].lower())
+            elif containers:
+                containers.pop()
+            continue
+        closing = re.compile(
+            rb"^[ \t>]*" + re.escape(fence[:1]) + rb"{%d,}[ \t]*\r?$" % len(fence), re.M
+        )
+        end = closing.search(text, at)
+        stop = end.end() if end is not None else len(text)
+        if _DRAWN.match(mark["info"]) or not _KEEPS_CODE.issuperset(containers):
+            yield at, stop
+        at = stop
