@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from mirror.amounts import count_text, size_text
 from mirror.model import Finding, Outcome, Rule
+from mirror.runner import is_ci
 from mirror.urls.address import canonical, identity
 from mirror.urls.redact import printable
 
@@ -54,12 +55,12 @@ def for_log(text: str, environ: Mapping[str, str] = os.environ) -> str:
     """Return `text` safe to print on a terminal and in the log of a CI runner.
 
     Line breaks and tabs stay. GitHub's runner takes a line that starts with `::`, or holds `##[`,
-    for a command; Azure's one that holds `##vso[`.
+    for a command; Azure's one that holds `##vso[`, and TeamCity's one with `##teamcity[`.
     """
     text = "\n".join(
         "\t".join(printable(part) for part in line.split("\t")) for line in text.split("\n")
     )
-    if not environ.get("GITHUB_ACTIONS") and not environ.get("TF_BUILD"):
+    if not is_ci(environ):
         return text
     return re.sub(r"(?m)^([-+ ]?\s*:)(?=:)|#(?=#\w*\[)", "\\g<0>\u200b", text)
 

@@ -80,7 +80,9 @@ def _run() -> int:
             )
             return EXIT_FAILED
         text = _crash_text()
-        if os.environ.get("CI") or os.environ.get("GITHUB_ACTIONS"):  # nobody gets at files there
+        from mirror.runner import is_ci
+
+        if is_ci():  # nobody gets at files there
             from mirror.console import for_log
 
             sys.stderr.write(for_log(text))

@@ -23,6 +23,9 @@ settings.register_profile("search", deadline=None, max_examples=1000, print_blob
 settings.load_profile("mirror")
 
 
+_NOT_OURS = ("AWS_", "CI", "CODEBUILD_", "GITHUB_", "JENKINS_", "MIRROR_", "TEAMCITY_", "TF_BUILD")
+
+
 def pytest_configure() -> None:
     """Keep the settings and credentials of whoever runs the tests out of them.
 
@@ -31,7 +34,7 @@ def pytest_configure() -> None:
     """
     kept = "MIRROR_TEST_"
     for name in list(os.environ):
-        if name.startswith(("AWS_", "CI", "GITHUB_", "MIRROR_")) and not name.startswith(kept):
+        if name.startswith(_NOT_OURS) and not name.startswith(kept):
             del os.environ[name]
     # Hundreds of processes would compile the program anew, and every worker the tests.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

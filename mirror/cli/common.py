@@ -34,6 +34,7 @@ from mirror.console import (
     say,
 )
 from mirror.model import Finding, Outcome, Rule
+from mirror.runner import is_ci
 from mirror.streams import OutputError, unwritable_output
 from mirror.urls.redact import printable
 
@@ -186,7 +187,7 @@ def running(
 def _progress(as_json: bool, quiet: bool) -> Progress:
     if as_json:
         return JsonProgress()
-    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or os.environ.get("CI"):
+    if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or is_ci():
         return LogProgress(quiet)
     return BarProgress()
 

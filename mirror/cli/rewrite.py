@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Container, Sequence
@@ -35,6 +34,7 @@ from mirror.config import ConfigError
 from mirror.console import for_log, say
 from mirror.files import read_named
 from mirror.model import Span
+from mirror.runner import is_ci
 
 if TYPE_CHECKING:
     from mirror.destinations import Destination
@@ -179,7 +179,7 @@ def _shows_mirror(scanned: SiteScan, destinations: Sequence[Destination]) -> boo
 def _print_diff(text: str, encoding: str) -> None:
     """Print the bytes that `git apply` needs; safe text where a terminal or a CI log reads it."""
     file = getattr(sys.stdout, "buffer", None)
-    if file is None or sys.stdout.isatty() or os.environ.get("CI"):
+    if file is None or sys.stdout.isatty() or is_ci():
         say(for_log(text).removesuffix("\n"))
         return
     sys.stdout.flush()

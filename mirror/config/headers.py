@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from mirror.config.values import ConfigError
+from mirror.runner import is_ci
 from mirror.urls.sources import Source
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -53,7 +54,7 @@ def _variable_problem(variable: str, environ: Mapping[str, str]) -> str | None:
             "this host needs into a variable of its own, such as MIRROR_TOKEN"
         )
     allowed = [name.strip() for name in environ.get(ALLOW_ENV, "").split(",") if name.strip()]
-    if environ.get("CI") and variable not in allowed:
+    if is_ci(environ) and variable not in allowed:
         return (
             f"{ALLOW_ENV} does not name; in CI the configuration may come from a stranger. If this "
             f"job reads only what you trust, set {ALLOW_ENV}={','.join([*allowed, variable])} in it"

@@ -64,6 +64,11 @@ _CSS_URL = re.compile(
 )
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*\n?|\n")
 _SRCSET_URL = re.compile(rb"[\s,]*([^\s,]\S*)")
+_SRCSET_ENTITY = re.compile(
+    rb"&(?:(?P<blank>#0*+(?:9|1[023]|32)(?![0-9]);?|#x0*+(?:[9acd]|20)(?![0-9a-f]);?|Tab;|NewLine;)"
+    rb"|#0*+44(?![0-9]);?|#x0*+2c(?![0-9a-f]);?|comma;)",
+    re.I,
+)
 _DESCRIPTORS = re.compile(rb"[^,(]*(?:\([^)]*\)?[^,(]*)*")
 
 
@@ -345,13 +350,20 @@ def stripped(text: bytes, start: int, stop: int) -> tuple[int, int]:
 
 def srcset_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Ranges of the URLs of image candidates. They may hold commas, but not end in one."""
-    while match := _SRCSET_URL.match(text, start, stop):
-        first, last = match.span(1)
-        start = last
+    value = text[start:stop]
+    if b"&" in value:  # blanks and commas count also where they are entities
+        value = _SRCSET_ENTITY.sub(_srcset_mark, value)
+    at = 0
+    while match := _SRCSET_URL.match(value, at):
+        first, at = match.span(1)
         last = first + len(match[1].rstrip(b","))
-        if last == start and (descriptors := _DESCRIPTORS.match(text, start, stop)):
-            start = descriptors.end()
-        yield first, last
+        if last == at and (descriptors := _DESCRIPTORS.match(value, at)):
+            at = descriptors.end()
+        yield start + first, start + last
+
+
+def _srcset_mark(entity: re.Match[bytes]) -> bytes:
+    return (b" " if entity["blank"] else b",") * len(entity[0])
 
 
 def css_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:

@@ -24,7 +24,18 @@ RANKS = [
         *("fetch", "markdown", "pages", "pictures", "repeats", "store"),
         *("generators", "history", "redirects", "site_index", "uploaders"),
     ),
-    ("urls", "model", "records", "engine", "cluster", "files", "amounts", "compact", "extras"),
+    (
+        "urls",
+        "model",
+        "records",
+        "engine",
+        "cluster",
+        "files",
+        "amounts",
+        "compact",
+        "extras",
+        "runner",
+    ),
 ]
 UPWARDS: set[str] = set()
 INSIDE: set[str] = set()

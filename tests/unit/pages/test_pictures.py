@@ -114,6 +114,12 @@ def test_candidates_are_told_apart_and_each_has_its_place() -> None:
     ]
 
 
+def test_blanks_and_commas_of_a_srcset_may_be_entities() -> None:
+    assert urls('<img srcset="a.png&#32;1x&#44; b.png 2x">') == ["a.png", "b.png"]
+    page = '<img srcset="a&#44;b.png&#44;&#x20;c.png&Tab;2x&comma;d.png, &#320;.png">'
+    assert urls(page) == ["a,b.png", "c.png", "d.png", "ŀ.png"]
+
+
 def test_the_first_base_counts_and_style_sheets_are_named() -> None:
     page = b'<base target=_top><base href="/x/"><base href="/y/"><link rel=stylesheet href="a.css">'
     page_pictures = find_pictures(page)

@@ -1,0 +1,14 @@
+"""Whether this process runs on a CI runner, by what runners say in the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+# Most set `CI`. Azure Pipelines, TeamCity, Jenkins and AWS CodeBuild have names of their own.
+_NAMES = "CI GITHUB_ACTIONS TF_BUILD TEAMCITY_VERSION JENKINS_URL CODEBUILD_BUILD_ID".split()
+
+
+def is_ci(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return True on a CI runner, where nobody types and others read the log."""
+    return any(environ.get(name) for name in _NAMES)
