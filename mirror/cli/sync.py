@@ -273,7 +273,7 @@ def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
     }
     if not addresses:
         return []
-    lines = [f"for images that are to stay as they are, paste into {CONFIG_NAME}:"]
+    lines = [f"what is gone for good is not asked for again with these lines in {CONFIG_NAME}:"]
     for address in sorted(addresses):
         lines += ["", "[[ignore]]", f"url = {json.dumps(for_log(address), ensure_ascii=False)}"]
     return [*lines, ""]

@@ -213,7 +213,8 @@ class InspectJob:
     def _hold(self, received: Download, blob: Blob, finding: Finding) -> DamagedImage:
         self.held.keep_bytes(blob.digest, received.data)
         address = received.request.addresses[0]
-        message = f"{finding.message}; `mirror accept {address}` keeps it as it is"
+        place = f"{self.held.folder.parent.name}/{self.held.folder.name}/{blob.digest}"
+        message = f"{finding.message}; look at {place}, `mirror accept {address}` keeps it as it is"
         return DamagedImage(received.request, blob, replace(finding, message=message))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mirror.manifest import Manifest
-from mirror.model import Asset, Finding, HeldImage, Rule
+from mirror.model import EXTENSIONS, Asset, Blob, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.post_images import PostImage
@@ -142,9 +142,15 @@ def _changed(original: Original, before: Asset) -> Finding:
     return original.request.finding(
         Rule.SOURCE_CHANGED,
         f"the host serves another picture now: {original.blob.digest} instead of {before.digest}. "
-        "The new one is held back, and posts go on showing the old one; look at it, then take it "
-        f"with `mirror accept {original.request.addresses[0]}`",
+        "The new one is held back, and posts go on showing the old one; look at it "
+        f"({_in_archive(original.blob)}), then take it with "
+        f"`mirror accept {original.request.addresses[0]}`",
     )
+
+
+def _in_archive(blob: Blob) -> str:
+    digest = blob.digest.hex
+    return f"data/{digest[:2]}/{digest}{EXTENSIONS[blob.media_type]} in the archive"
 
 
 def _contradicted(original: Original, before: Asset) -> Finding:

@@ -232,7 +232,7 @@ def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft
 
 
 WHY_OFF = (
-    "Switched off: a source is what looks like storage of your own, else the host of most images",
+    "Switched off: a source is a host that looks like storage of yours, else that of most images",
     "To mirror another one too, remove the `# ` in front of its lines",
 )
 

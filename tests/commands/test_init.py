@@ -174,11 +174,11 @@ def test_init_says_why_a_host_is_off_and_how_it_comes_on(tmp_path):
     (tmp_path / "post.md").write_text(f"![]({BUCKET}a.png) ![](https://i.example/c.png)")
     code, out, _ = mirror("init", cwd=tmp_path)
     assert code == 0
-    assert "storage of your own" in out
+    assert "storage of yours" in out
     assert "remove the `# `" in out
     path = tmp_path / "mirror.toml"
     text = path.read_text()
-    assert "storage of your own" in text
+    assert "storage of yours" in text
     off = text.index("# [[source]]")
     path.write_text(
         text[:off]
