@@ -276,8 +276,10 @@ class Assets(Mapping[Digest, Asset]):
         return [digest for digest in self._changed if self._rows.by_digest(digest) is None]
 
     def _at(self, numbers: Iterable[int]) -> Iterator[Asset]:
-        for asset in map(self._rows.asset, numbers):
-            yield self._changed.get(asset.digest, asset)
+        assets = map(self._rows.asset, numbers)
+        if not self._changed:  # a digest takes as long to hash as all else here
+            return assets
+        return (self._changed.get(asset.digest, asset) for asset in assets)
 
 
 class _Values(ValuesView[Asset]):
@@ -316,7 +318,7 @@ class _Lookup(Mapping[K, Asset]):
         if (asset := self._changed_names.get(name)) is not None:
             return asset
         packed = self._find(name)
-        if packed is None or packed.digest in self._changed:
+        if packed is None or (self._changed and packed.digest in self._changed):
             raise KeyError(name)
         return packed
 
