@@ -89,8 +89,10 @@ class Style:
         """Return a finding as one line."""
         outcome = finding.rule.outcome
         mark = self.mark(*_MARKS[outcome], _COLOURS.get(outcome, _RED))
-        subject = "" if finding.place == finding.subject else f" {finding.subject}"
-        text = f"{finding.place}{subject}: {finding.message} [{finding.rule.id}]"
+        # A file may have a line break in its name.
+        place, subject = printable(finding.place), printable(finding.subject)
+        named = place if place == subject else f"{place} {subject}"
+        text = f"{named}: {finding.message} [{finding.rule.id}]"
         return f"{mark} {for_log(text)}"
 
     def group(self, findings: Sequence[Finding]) -> str:

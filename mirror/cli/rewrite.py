@@ -24,6 +24,7 @@ from mirror.cli.common import (
     leftovers_lines,
     load,
     load_or_default,
+    one_line,
     open_site,
     path,
     print_end,
@@ -189,7 +190,7 @@ def _print_diff(text: str, encoding: str) -> None:
 def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:
     verb = ("pointed back" if back else "rewrote") if writes else "would change"
     lines = [
-        f"{verb} {for_log(change.name)}: {count_text(change.edit_count, 'reference')}"
+        f"{verb} {one_line(change.name)}: {count_text(change.edit_count, 'reference')}"
         for change in changed
     ]
     if not changed:

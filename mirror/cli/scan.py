@@ -15,6 +15,7 @@ from mirror.cli.common import (
     Paths,
     exit_code,
     load_or_default,
+    one_line,
     scan_posts,
 )
 from mirror.console import Style, for_log, print_json, say
@@ -67,7 +68,7 @@ def scan(
                 )
             else:
                 url = printable(_without_data(ref.url.public))
-                place = f"{post.name}:{ref.line}:{ref.column}"
+                place = f"{one_line(post.name)}:{ref.line}:{ref.column}"
                 say(for_log(f"{place}  {ref.form.value}  {url}  {source or '-'}"))
     for finding in scanned.findings:
         say(Style.of(sys.stderr).finding(finding), sys.stderr)

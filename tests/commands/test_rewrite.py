@@ -577,3 +577,12 @@ def test_an_image_whose_url_the_memory_cannot_keep_stays_and_is_named(mirrored):
     assert "/images/" in path.read_text()
     assert not mirrored.revert().findings
     assert path.read_text() == text
+
+
+def test_a_line_break_in_the_name_of_a_post_begins_no_line(blog):
+    blog.host.put("a.png", slides.encode(slides.deck(1)[0].draw()))
+    blog.write("one\nerror two.md", f"![]({BUCKET}a.png)\n")
+    blog.sync()
+    for command in (("scan",), ("rewrite", "--check"), ("rewrite",), ("verify", "--posts")):
+        said = commands.run(blog, *command)
+        assert "\nerror two" not in said.out + said.err, command
