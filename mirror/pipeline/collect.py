@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from hashlib import md5
 from pathlib import Path
 from typing import Self
 
@@ -154,16 +155,23 @@ class CopyJob:
 
 
 def _describes(blob: Blob, data: bytes, max_pixels: int, *, accepted: bool) -> bool:
-    """Return True if these are the facts about the bytes, which are decoded once more.
+    """Return True if these may be the facts about the bytes, whose SHA-256 is right.
 
-    A person may have accepted a damaged picture, whose SHA-256 is right.
+    A picture is opened, and its pixels are not decoded again: that is the work that was handed out.
+    What has no fingerprint is inspected, as it may be damaged, which only a person accepts.
     """
-    from mirror.pictures import ImageError, ImageLimits, damaged_blob, inspect
+    from mirror.pictures import ImageError, ImageLimits, Picture, damaged_blob, inspect
 
+    limits = ImageLimits(max_pixels)
     try:
-        return inspect(data, ImageLimits(max_pixels)) == blob
+        if blob.fingerprint is None:
+            return inspect(data, limits) == blob
+        picture = Picture(data, limits)
     except ImageError:
         return accepted and damaged_blob(data) == blob
+    digest = md5(data, usedforsecurity=False).hexdigest()
+    facts = (picture.media_type, *picture.size, len(data), digest)
+    return facts == (blob.media_type, blob.width, blob.height, blob.size, blob.md5)
 
 
 def earlier_answers(
