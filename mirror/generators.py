@@ -430,7 +430,7 @@ def _yaml(text: str) -> dict[str, str]:
 # What is not closed ends at the end of its line or of the file, so that time stays linear.
 _JS_TOKEN = re.compile(
     r"(?P<comment>/\*.*?(?:\*/|\Z)|//[^\n]*)"
-    r"|(?P<quote>[\"'`])(?P<text>(?:\\.|[^\"'`\\\n]|(?!(?P=quote))[\"'`])*+)(?P<end>(?P=quote)?)"
+    r"|(?P<quote>[\"'`])(?P<text>(?>(?:\\.|[^\"'`\\\n]++|(?!(?P=quote))[\"'`])*))(?P<end>(?P=quote)?)"
     r"|(?P<word>[A-Za-z_$][\w$]{0,99})|(?P<mark>\|\||\?\?|=>|[{}()\[\],:?=])",
     re.DOTALL,
 )

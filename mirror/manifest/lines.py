@@ -27,7 +27,7 @@ _TYPES = {name: name for name in EXTENSIONS}  # one string for all assets of a t
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _MAX_SIZE = 2**63 - 1
 _KEY_PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f\ud800-\udfff]++"
-_KEY = re.compile(rf"{_KEY_PART}(?:/{_KEY_PART})*+")
+_KEY = re.compile(rf"{_KEY_PART}(?:/{_KEY_PART})*")
 # The texts of msgspec's errors: `Expected `int`, got `str` - at `$.size``, and so on.
 _MISFIT = re.compile(r"Expected (?P<types>.*) - at `\$\.(?P<member>\w+)")
 _UNKNOWN = re.compile(r"unknown field `(.*)`", re.DOTALL)

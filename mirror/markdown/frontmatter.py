@@ -47,7 +47,7 @@ _WORTH_READING = re.compile(
 # a paragraph.
 _POST_KEY = rb"(?i:title|layout|date|permalink|slug)"
 _UNOPENED = re.compile(
-    _POST_KEY + rb"[ \t]*:(?:[^\r\n]*\r?\n(?!---[ \t]*\r?$|[ \t]*\r?$))*+[^\r\n]*\r?\n"
+    _POST_KEY + rb"[ \t]*:(?>(?s:.)*?\n(?=---[ \t]*\r?$|[ \t]*\r?$))"
     rb"(?:(?P<yaml>---[ \t]*(?=[\r\n]|\Z))|(?P<header>[ \t]*(?=[\r\n]|\Z)))",
     re.M,
 )

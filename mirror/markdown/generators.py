@@ -40,7 +40,9 @@ _PAIRED = _YAML_NAMES | _CODE_NAMES | _COMMENT_NAMES | _RAW_NAMES
 _EMBED = re.compile(rb"(?<!\\)!\[\[([^\s\[\]|\\]+)(?:\\?\|[^\[\]\r\n]*)?\]\]")
 _BRACES = re.compile(rb"\{([^{}=]*=[^{}]*)\}")
 _COMPONENT = re.compile(rb"(?<![\w:/\\]):+([A-Za-z][\w-]*)(?:\[[^\[\]\r\n]*\])?\Z")  # before braces
-_DOCFX = re.compile(rb":::[ \t]*(image|icon)[ \t]((?:[^\r\n:]|:(?!::)|\r?\n(?![ \t]*\r?\n))*+):::")
+_DOCFX = re.compile(
+    rb":::[ \t]*(image|icon)[ \t]((?>.*?(?=:::|\r(?!\n)|\r?\n[ \t]*\r?\n|\Z))):::", re.S
+)
 _ATTRIBUTE = re.compile(
     rb"(?<![\w:.-])([A-Za-z][\w-]*)[ \t]*=[ \t]*(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'=}]+))"
 )

@@ -26,7 +26,7 @@ from mirror.model import Form, Quoting
 _FENCE = re.compile(rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`\r\n]*\r?$)|~{3,})", re.M)
 _TICKS = re.compile(rb"`+")
 _BLANK_LINE = re.compile(rb"\n[ \t]*+\r?\n")
-_ESM = re.compile(rb"(?:^|(?<=\n))(?:import|export)\b(?:(?!\n[ \t]*+\r?\n).)*+", re.S)
+_ESM = re.compile(rb"(?:^|(?<=\n))(?:import|export)\b.*?(?=\n[ \t]*+\r?\n|\Z)", re.S)
 # `<https://…>` is no tag: it is the destination of an image or a link.
 _MARKUP = re.compile(rb"\\.|\{|<!--|<(?![A-Za-z][\w+.\-]*://)(/?)([A-Za-z][\w.:\-]*|(?=>))", re.S)
 _TAG_PART = re.compile(

@@ -42,13 +42,13 @@ _AFTER_HOST = re.compile(rb"(?![a-z0-9_-]|\.[a-z0-9])")
 _MAX_REST = 1000  # bytes: no address of a picture is longer, and a hostile text is read once
 # The rest of an address ends at blanks, quotes, brackets, CJK punctuation and quotes in HTML.
 _REST = re.compile(
-    rb"(?:[^\x00-\x20\x7f<>\"'`\\^{}|\[\]&\x80-\xff]++"
+    rb"(?>(?:[^\x00-\x20\x7f<>\"'`\\^{}|\[\]&\x80-\xff]++"
     rb"|\\/|\\u00(?!0|1|2[027]|3[ce])[0-9a-f]{2}|&(?!(?:quot|lt|gt|apos|#0?3[49]|#6[02]|#x2[27]|#x3[ce]);)"
-    rb"|(?!\xe2\x80|\xe3\x80|\xef[\xbc\xbd])[\xc2-\xf4][\x80-\xbf]{1,3})*+",
+    rb"|(?!\xe2\x80|\xe3\x80|\xef[\xbc\xbd])[\xc2-\xf4][\x80-\xbf]{1,3})*)",
     re.I,
 )
 # Encoded as one parameter of another address, it ends where that parameter does.
-_ENCODED_REST = re.compile(rb"(?:[a-z0-9._~!*-]|%[0-9a-f]{2})*+", re.I)
+_ENCODED_REST = re.compile(rb"(?>(?:[a-z0-9._~!*-]++|%[0-9a-f]{2})*)", re.I)
 _PART_REST = re.compile(rb"[^\x00-\x20\x7f<>\"'`\\^{}|\[\]&]*+")
 _ENCODED_SLASH = re.compile("%(?:25)*2f", re.I)
 _TRAILING = "?!.,:;*_~&"
@@ -279,9 +279,7 @@ def _in_attribute(page: bytes, tag: HtmlTag, attribute: Attribute) -> Use:
 # --- Beside HTML ------------------------------------------------------------------------------
 
 # Each takes a string that nothing closes up to the end, so that no text is searched twice.
-_XML_TEXT = re.compile(
-    rb"<!\[CDATA\[(?P<verbatim>(?:[^\]]|\](?!\]>))*+)|>(?P<escaped>[^<]++)", re.S
-)
+_XML_TEXT = re.compile(rb"<!\[CDATA\[(?P<verbatim>(?>.*?(?=\]\]>|\Z)))|>(?P<escaped>[^<]++)", re.S)
 _JSON_STRING = re.compile(rb"\"(?P<json>(?:[^\"\\]|\\.)*+)\"?", re.S)
 # Only one that starts with a tag: where a quote opens or closes a string, a script alone can tell.
 _SCRIPT_STRING = re.compile(

@@ -79,7 +79,7 @@ def read_ahead(pages: Iterator[Page]) -> Generator[Page, None, None]:
 
 
 _UNREAD = "LastModified Type ChecksumAlgorithm ChecksumType StorageClass".split()
-_GAP = rf"\s*(?:(?:{'|'.join(rf'<{name}>[^<&]*</{name}>' for name in _UNREAD)})\s*)*+"
+_GAP = rf"\s*(?>(?:(?:{'|'.join(rf'<{name}>[^<&]*</{name}>' for name in _UNREAD)})\s*)*)"
 _CONTENTS = re.compile(
     rf"<Contents>{_GAP}<Key>([^<&\x00-\x1f]+)</Key>{_GAP}"
     rf"<ETag>(?:&quot;|&#34;)?([^<&]*)(?:&quot;|&#34;)?</ETag>{_GAP}"
