@@ -141,24 +141,30 @@ def settle(
 
 
 class Listings:
-    """The objects of destinations, listed in a thread of its own while a run fetches."""
+    """The objects of destinations, listed in a thread of its own while a run fetches.
+
+    A run that fetches nothing lists them itself: memory of another thread would come on top.
+    """
 
     def __init__(self, destinations: Iterable[Destination]) -> None:
-        self._background = Background(partial(_list_all, destinations))
+        self._list = partial(_list_all, destinations)
+        self._background: Background[list[tuple[Destination, Listing] | Finding]] | None = None
         self._listed: list[tuple[Destination, Listing]] | None = None
 
     def meanwhile(self, results: Results[T], findings: FindingLog) -> Results[T]:
         """Give `results` on; that a destination cannot be asked is a finding once it is known."""
+        background = self._background = Background(self._list)
         with closing(results):
             for result in results:
-                if self._listed is None and self._background.is_done:
+                if self._listed is None and background.is_done:
                     self.complete(findings)
                 yield result
 
     def complete(self, findings: FindingLog) -> list[tuple[Destination, Listing]]:
         """Wait for the listings; a destination that cannot be asked is a finding."""
         if self._listed is None:
-            self._listed = list(findings.sift(self._background.result()))
+            listings = self._list() if self._background is None else self._background.result()
+            self._listed = list(findings.sift(listings))
         return self._listed
 
 
