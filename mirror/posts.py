@@ -62,7 +62,8 @@ class PostTree:
 
     @classmethod
     def of(cls, config: Config) -> PostTree:
-        return cls(config.posts, config.root, tuple(written_folders(config).values()))
+        skip = tuple(folder for _, folder in written_folders(config))
+        return cls(config.posts, config.root, skip)
 
     def find(self, paths: Sequence[Path] = ()) -> tuple[list[Post], list[Finding]]:
         """Return the posts below `paths` or the configured ones; none at all is a finding.
@@ -103,7 +104,8 @@ def find_posts(
         if start.is_file() and real_path(start).is_relative_to(real_path(root)):
             start = real_path(start)  # A link that was named leads to a post of this tree.
         # Patterns count from the configured folder, also where a path within it was named.
-        base = next((place for place in roots if start.is_relative_to(place)), start)
+        above = (place for place in roots if start.is_relative_to(place))
+        base = max(above, key=lambda place: len(place.parts), default=start)
         errors: list[OSError] = []
         for path in [start] if start.is_file() else _walk(start, skipped, errors.append):
             name = _name(path, root)

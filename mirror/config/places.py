@@ -10,22 +10,31 @@ from mirror.config.values import ArchiveBucket, Config, ConfigError, Destination
 from mirror.files import escaping_link, real_path
 
 
-def written_folders(config: Config) -> dict[str, Path]:
-    """Return the folders that commands write to, by name: `archive`, …, or the destination's."""
-    folders = {"archive": config.archive} if isinstance(config.archive, Path) else {}
-    folders |= {"manifest": config.manifest, "state": config.state}
-    for destination in config.destinations:
-        if (folder := folder_of(destination, config.root)) is not None:
-            folders[destination.name] = folder
-    return folders
+def written_folders(config: Config) -> list[tuple[str, Path]]:
+    """Return the folders that commands write to, each with its name: `archive`, …, or a
+    destination's, which may be called `archive` too.
+    """
+    return [*_folders_of_ours(config), *_destination_folders(config)]
 
 
 def written_places(config: Config) -> Iterator[tuple[str, Path]]:
     """Yield what commands write to, posts included, as an error names it."""
-    destinations = {destination.name for destination in config.destinations}
-    for name, folder in written_folders(config).items():
-        yield f"destination {name!r}" if name in destinations else f"the {name}", folder
+    yield from ((f"the {name}", folder) for name, folder in _folders_of_ours(config))
+    yield from ((f"destination {name!r}", folder) for name, folder in _destination_folders(config))
     yield from (("the posts", path) for path in config.posts.paths)
+
+
+def _folders_of_ours(config: Config) -> list[tuple[str, Path]]:
+    archive = [("archive", config.archive)] if isinstance(config.archive, Path) else []
+    return [*archive, ("manifest", config.manifest), ("state", config.state)]
+
+
+def _destination_folders(config: Config) -> list[tuple[str, Path]]:
+    return [
+        (destination.name, folder)
+        for destination in config.destinations
+        if (folder := folder_of(destination, config.root)) is not None
+    ]
 
 
 def folder_of(destination: DestinationSettings, root: Path) -> Path | None:
@@ -84,9 +93,7 @@ def check_folder(name: str, destination: DestinationSettings, config: Config) ->
     folder = real_path(Path(place_of(destination, config.root)))
     root = real_path(config.root)
     kept = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
-    if isinstance(config.archive, Path):
-        kept.append(("the archive", config.archive))
-    kept += [("the manifest", config.manifest), ("the state", config.state)]
+    kept += [(f"the {name}", path) for name, path in _folders_of_ours(config)]
     kept += [("git", config.root / ".git")]
     for what, path in kept:
         other = real_path(path)

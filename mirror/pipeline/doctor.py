@@ -88,7 +88,8 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
         _check_manifest(manifest),
         _check_archive(parts.archive),
         _check_folders(
-            {name: path for name, path in parts.folders.items() if name in ("archive", "manifest")}
+            {"manifest": config.manifest}
+            | ({"archive": parts.archive.root} if parts.archive.root is not None else {})
         ),
     )
     yield from ((site, check) for check in home)

@@ -127,7 +127,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     findings.extend(scanned.findings)
     posts = {scanned_post.post.name for scanned_post in scanned.posts}
     folder = SiteFolder.open(
-        config.root, list(parts.folders.values()), options.config, options.site
+        config.root, [folder for _, folder in parts.folders], options.config, options.site
     )
     manifest = _manifest_of(parts.manifest, parts.locator, scanned)
     redirects, _ = parts.redirects.load()

@@ -50,7 +50,8 @@ class Lookahead:
             thread.result()
 
     def _work(self) -> None:
-        while (blob := self._came.get()) is not None and not self._is_over.is_set():
+        # The end is looked at first: what says it in the queue may have been taken meanwhile.
+        while not self._is_over.is_set() and (blob := self._came.get()) is not None:
             blobs = [blob, *self._waiting()]
             try:
                 self._look_at(blobs)

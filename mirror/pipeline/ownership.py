@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,7 +26,7 @@ MANIFEST_FILES = (
 
 
 def check_output(
-    path: Path, config_path: Path, root: Path, manifest: Path, folders: Mapping[str, Path]
+    path: Path, config_path: Path, root: Path, manifest: Path, folders: Iterable[tuple[str, Path]]
 ) -> None:
     """Raise `ConfigError` if output at `path` would replace a file that commands read or keep.
 
@@ -39,7 +39,7 @@ def check_output(
     root = real_path(root)
     if place == real_path(config_path):
         raise _refusal(path, "is the configuration")
-    for name, folder in ((name, real_path(folder)) for name, folder in folders.items()):
+    for name, folder in ((name, real_path(folder)) for name, folder in folders):
         # A folder that holds the whole site, such as `manifest = "."`, has files of others too.
         if place.is_relative_to(folder) and not root.is_relative_to(folder):
             raise _refusal(path, f"belongs to {name} ({folder})")
@@ -58,7 +58,7 @@ def check_no_post(path: Path, posts: PostTree, named: Sequence[Path]) -> None:
         raise _refusal(path, "is a post")
 
 
-def check_restore_folder(path: Path, root: Path, folders: Mapping[str, Path]) -> None:
+def check_restore_folder(path: Path, root: Path, folders: Iterable[tuple[str, Path]]) -> None:
     """Raise `ConfigError` unless images may be restored into `path`, which may be new.
 
     `folders` are those that commands write to, by name; `root` is that of the configuration.
@@ -66,7 +66,7 @@ def check_restore_folder(path: Path, root: Path, folders: Mapping[str, Path]) ->
     check_no_escape(path, root, "the folder to restore into")
     if path.exists() and not path.is_dir():
         raise ConfigError(f"{path}: is no folder; name one to restore into, it may be new")
-    for name, folder in ((name, real_path(folder)) for name, folder in folders.items()):
+    for name, folder in ((name, real_path(folder)) for name, folder in folders):
         if real_path(path).is_relative_to(folder):
             raise ConfigError(f"{path}: belongs to {name} ({folder}); restore into another folder")
 

@@ -45,8 +45,8 @@ class Parts:
     state: State
 
     @property
-    def folders(self) -> dict[str, Path]:
-        """The folders that commands write to, by name: `archive`, …, or the destination's."""
+    def folders(self) -> list[tuple[str, Path]]:
+        """The folders that commands write to, each with its name."""
         return written_folders(self.config)
 
     def lock(self, command: str, shard: str = "") -> AbstractContextManager[None]:

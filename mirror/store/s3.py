@@ -43,8 +43,8 @@ CACHE_CONTROL = "public, max-age=31536000, immutable"
 """A key comes from the object's bytes, so a browser's copy never goes stale."""
 
 _UPLOADS = 3
-# A page can be empty, for example where many objects were deleted in a versioned bucket.
 _NO_SIZE = 1 << 63  # bytes: no server has such an object
+# A page can be empty, for example where many objects were deleted in a versioned bucket.
 _MAX_EMPTY_PAGES = 1000
 _READS = 3  # for a connection that breaks in the middle of an object
 

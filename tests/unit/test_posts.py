@@ -41,6 +41,12 @@ def test_patterns_count_from_the_configured_folder_also_where_a_path_in_it_is_na
     assert names(tree, include, exclude=("b/e/**",), paths=(tree / "b",))[0] == []
 
 
+def test_patterns_count_from_the_nearest_of_two_configured_folders(tree: Path) -> None:
+    posts = PostSettings((tree, tree / "b"), ("e/*.md",))
+    for paths in ((), (tree / "b",), (tree / "b" / "e",)):
+        assert [post.name for post in find_posts(posts, tree, paths)[0]] == ["b/e/f.md"]
+
+
 def test_a_pattern_that_matches_nothing_is_named(tree: Path) -> None:
     include = ("**/*.md", "data/*.yml", "**/*.mdx", "a.md")
     posts, findings = names(tree, include)

@@ -13,6 +13,7 @@ from mirror.config import (
     find_config,
     load_config,
     parse_config,
+    written_folders,
 )
 from mirror.urls.sources import Source
 
@@ -231,6 +232,25 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, data, message):
     path.mkdir() if data is None else path.write_bytes(data)
     with pytest.raises(ConfigError, match=message):
         load_config(path)
+
+
+def test_a_destination_may_have_the_name_of_another_folder(tmp_path: Path) -> None:
+    """It hides neither the archive from the check of links, nor its folder from the commands."""
+    site = tmp_path / "site"
+    (site / ".git").mkdir(parents=True)
+    (site / "archive").symlink_to(tmp_path)
+    path = site / "mirror.toml"
+    path.write_text('[[destination]]\nname = "archive"\nurl = "file:images"\n')
+    with pytest.raises(ConfigError, match=r"the archive: .*archive is a symbolic link"):
+        load_config(path)
+    (site / "archive").unlink()
+    folders = written_folders(load_config(path))
+    assert [(name, folder.name) for name, folder in folders] == [
+        ("archive", "archive"),
+        ("manifest", "manifests"),
+        ("state", ".mirror"),
+        ("archive", "images"),
+    ]
 
 
 def test_a_link_to_the_posts_is_no_folder_of_its_own(tmp_path):
