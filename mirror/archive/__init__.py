@@ -16,7 +16,7 @@ from mirror.archive.errors import (
     UnreachableArchiveError,
     UnreadableError,
 )
-from mirror.archive.originals import Archive
+from mirror.archive.originals import Archive, original_key
 from mirror.archive.sources import SOURCES, SourceRecord
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "SourceRecord",
     "UnreachableArchiveError",
     "UnreadableError",
+    "original_key",
 ]

@@ -94,7 +94,7 @@ class Archive:
         """
         if sha256(data).hexdigest() != blob.digest.hex:
             raise ArchiveError(f"{blob.digest}: the bytes to keep have another SHA-256")
-        key = _key(blob.digest, blob.media_type)
+        key = original_key(blob.digest, blob.media_type)
         if self._put.setdefault(key, None) is None and self._unsealed is not None:
             self._unsealed.add(key)
         with self._errors(key):
@@ -112,7 +112,7 @@ class Archive:
 
         That process may write down nothing here, so the name is written down as `put` does it.
         """
-        key = _key(blob.digest, blob.media_type)
+        key = original_key(blob.digest, blob.media_type)
         if key not in self._put and self._unsealed is not None:
             self._unsealed.add(key)
         self._put[key] = blob.size
@@ -123,7 +123,7 @@ class Archive:
         With `size`, the bytes that it should have, no larger object is read whole. What this run
         has put or read already may come from this machine.
         """
-        key = _key(digest, media_type)
+        key = original_key(digest, media_type)
         data = None if self._spool is None else self._spool.find(key)
         if data is None or sha256(data).hexdigest() != digest.hex:
             data = self._read(key, digest, size)
@@ -133,11 +133,12 @@ class Archive:
 
     def check(self, blob: Blob) -> None:
         """Read an original where it is kept. Raise `ArchiveError` unless all of it is right."""
-        self._read(_key(blob.digest, blob.media_type), blob.digest, blob.size, is_exact=True)
+        key = original_key(blob.digest, blob.media_type)
+        self._read(key, blob.digest, blob.size, is_exact=True)
 
     def has(self, blob: Blob) -> bool:
         """Return True if the original is there with the right size; only `get` reads its bytes."""
-        key = _key(blob.digest, blob.media_type)
+        key = original_key(blob.digest, blob.media_type)
         with self._errors(key):
             info = self._store.stat(key)
         return info is not None and info.size == blob.size
@@ -160,7 +161,7 @@ class Archive:
         """
         if inline != _is_inline(blob):  # some servers keep the header of the original
             return False
-        original = _key(blob.digest, blob.media_type)
+        original = original_key(blob.digest, blob.media_type)
         return target.copy_from(self._store, original, blob, key, inline=inline)
 
     def digests(self) -> Iterator[Digest]:
@@ -391,5 +392,6 @@ def _is_inline(blob: Blob) -> bool:
     return blob.media_type != "image/svg+xml"
 
 
-def _key(digest: Digest, media_type: str) -> Key:
+def original_key(digest: Digest, media_type: str) -> Key:
+    """Return the path of an original in the archive."""
     return Key(f"data/{digest.hex[:2]}/{digest.hex}{EXTENSIONS[media_type]}")

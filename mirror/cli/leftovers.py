@@ -117,10 +117,9 @@ def _verdict(
     others = sum(not place.is_ignored for place in leftovers)
     what = "page" if is_site_read else "post or file"
     what = "image that mirror is asked to keep" if len(leftovers) > others else what
-    verdict = f"no {what} needs the source any more"
+    rest = "" if leftovers else ": nothing names it"
     if others:
         places = count_text(others, "place still names", "places still name")
-        verdict = f"{verdict}; {places} it, and no picture is lost there"
-        return verdict if is_site_read else f"{verdict}. `--site DIR` reads the built pages too"
-    verdict = verdict if leftovers else f"{verdict}: nothing names it"
-    return verdict if is_site_read else f"{verdict}. `--site DIR` reads the built pages too"
+        rest = f"; {places} it, and no picture is lost there"
+    advice = "" if is_site_read else ". `--site DIR` reads the built pages too"
+    return f"no {what} needs the source any more{rest}{advice}"

@@ -30,7 +30,7 @@ from pathlib import PurePosixPath
 
 from mirror.markdown import commonmark, frontmatter, generators, mdx
 from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode
-from mirror.markdown.drawn import DRAWN_LANGUAGES, drawn_fences
+from mirror.markdown.fences import DRAWN_LANGUAGES, drawn_fences
 from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stripped, tags
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read, spell

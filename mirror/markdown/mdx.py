@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from mirror.markdown import commonmark
+from mirror.markdown.fences import FENCE, fence_end
 from mirror.markdown.html import css_urls, form_of, srcset_urls, stripped
 from mirror.markdown.results import (
     GrammarResult,
@@ -23,7 +24,7 @@ from mirror.markdown.spelling import is_word, read
 from mirror.markdown.urls import as_browsers_read, form_by_name, has_image_path, is_absolute
 from mirror.model import Form, Quoting
 
-_FENCE = re.compile(rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(`{3,}(?=[^`\r\n]*\r?$)|~{3,})", re.M)
+_FENCE = re.compile(FENCE, re.M)
 _TICKS = re.compile(rb"`+")
 _BLANK_LINE = re.compile(rb"\n[ \t]*+\r?\n")
 _ESM = re.compile(rb"(?:^|(?<=\n))(?:import|export)\b.*?(?=\n[ \t]*+\r?\n|\Z)", re.S)
@@ -243,10 +244,7 @@ def _code(body: bytes) -> Iterator[tuple[int, int]]:
 def _fences(body: bytes) -> Iterator[tuple[int, int]]:
     at = 0
     while fence := _FENCE.search(body, at):
-        mark = re.escape(fence[1][:1])
-        closing = re.compile(rb"^[ \t>]*" + mark + rb"{%d,}[ \t]*\r?$" % len(fence[1]), re.M)
-        end = closing.search(body, fence.end())
-        at = end.end() if end else len(body)
+        at = fence_end(body, fence)
         yield fence.start(), at
 
 

@@ -157,8 +157,7 @@ def _read(text: bytes, start: int, host_stop: int) -> Mention:
     kept = _trimmed(spelled)
     stop -= len(spelled[len(kept) :].encode())
     if is_encoded:
-        while _ENCODED_SLASH.search(kept[:_BEFORE_BYTES]) and (decoded := unquote(kept)) != kept:
-            kept = decoded
+        kept = _unquoted(kept)
     if "\\" in kept:
         kept = _JSON_ESCAPE.sub(lambda m: m[3] or chr(int(m[1] or m[2], 16)), kept)
     return Mention(start, stop, Url(read(kept, Quoting.HTML)))
@@ -171,9 +170,17 @@ def _read_within(text: bytes, start: int, host_stop: int) -> Mention:
     rest = end.match(text, host_stop, host_stop + _MAX_REST)
     stop = rest.end() if rest else host_stop
     kept = text[start:stop].decode(errors="replace")
-    while is_encoded and _ENCODED_SLASH.search(kept) and (decoded := unquote(kept)) != kept:
-        kept = decoded
+    kept = _unquoted(kept) if is_encoded else kept
     return Mention(start, stop, Url("//" + read(kept, Quoting.HTML)))
+
+
+def _unquoted(address: str) -> str:
+    """Decode an address that is encoded as a parameter, perhaps several times."""
+    while (
+        _ENCODED_SLASH.search(address[:_BEFORE_BYTES]) and (decoded := unquote(address)) != address
+    ):
+        address = decoded
+    return address
 
 
 def _trimmed(url: str) -> str:

@@ -13,8 +13,9 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from mirror.archive import original_key
 from mirror.manifest import Manifest
-from mirror.model import EXTENSIONS, Asset, Blob, Finding, HeldImage, Rule
+from mirror.model import Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.post_images import PostImage
@@ -143,14 +144,10 @@ def _changed(original: Original, before: Asset) -> Finding:
         Rule.SOURCE_CHANGED,
         f"the host serves another picture now: {original.blob.digest} instead of {before.digest}. "
         "The new one is held back, and posts go on showing the old one; look at it "
-        f"({_in_archive(original.blob)}), then take it with "
+        f"({original_key(original.blob.digest, original.blob.media_type)} in the archive), then "
+        "take it with "
         f"`mirror accept {original.request.addresses[0]}`",
     )
-
-
-def _in_archive(blob: Blob) -> str:
-    digest = blob.digest.hex
-    return f"data/{digest[:2]}/{digest}{EXTENSIONS[blob.media_type]} in the archive"
 
 
 def _contradicted(original: Original, before: Asset) -> Finding:

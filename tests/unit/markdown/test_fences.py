@@ -32,6 +32,10 @@ def test_code_in_a_container_of_a_theme_is_told() -> None:
     assert drawn(text) == [f"\n{CODE}```"]
 
 
+def test_code_in_a_list_is_code_too() -> None:
+    assert drawn(f"- ```mermaid\n  {CODE}  ```\n") == [f"\n  {CODE}  ```"]
+
+
 def test_a_fence_without_an_end_goes_to_the_end() -> None:
     assert drawn(f"~~~~mermaid\n~~~\n{CODE}") == [f"\n~~~\n{CODE}"]
 
