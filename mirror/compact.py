@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 _MOST_KEPT = 20_000  # values: with more, memory would grow by some 1 kB a value
 _MOST_ROWS = 100_000  # of so many, the values that are kept are a fifth, and save little time
-_PARTS = 16  # a set of all hashes of a million texts would be large, so they are counted in parts
+_PARTS = 16  # a set or a list of all hashes of a million texts would be large, so parts are made
 
 
 class DistinctTexts:
@@ -46,15 +46,20 @@ class TextFilter:
     """Passes the texts that it was made from, and hardly ever another one, in 8 bytes a text."""
 
     def __init__(self, texts: Iterable[str]) -> None:
-        self._hashes = array("q", sorted(array("q", map(hash, texts))))
+        self._parts = [array("q") for _ in range(_PARTS)]
+        for number in map(hash, texts):
+            self._parts[number % _PARTS].append(number)
+        for part in self._parts:
+            part[:] = array("q", sorted(part))
 
     def __contains__(self, text: object) -> bool:
         number = hash(text)
-        place = bisect_left(self._hashes, number)
-        return place < len(self._hashes) and self._hashes[place] == number
+        part = self._parts[number % _PARTS]
+        place = bisect_left(part, number)
+        return place < len(part) and part[place] == number
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return sum(map(len, self._parts))
 
 
 class PairIndex:

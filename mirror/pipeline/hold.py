@@ -260,7 +260,12 @@ def still_shown(
 
     `images` are those that the posts show, and the `held_behind` of mirrored addresses.
     """
-    shown = {identity(address) for image in images for address in image.addresses}
+    held = list(held)
+    if not held:
+        return
+    names = {identity(image.address) for image in held}
+    # Only these are kept: there may be a million images.
+    shown = names.intersection(identity(url) for image in images for url in image.addresses)
     for image in held:
         if identity(image.address) in shown:
             yield image
