@@ -154,7 +154,6 @@ class AnswerJob:
 
         Raise `ConfigError` for a header whose environment variable is not set.
         """
-        from mirror.pictures import ImageLimits
         from mirror.pipeline.origins import open_origins
 
         self._settings = config, reviews, sketches
@@ -164,10 +163,10 @@ class AnswerJob:
             state = Path(self._open.enter_context(TemporaryDirectory(prefix="mirror-worker-")))
         archive, held = open_archive(config.archive, state), State.below(state).held
         origins = self._open.enter_context(open_origins(config.sources, config.fetch))
-        limits = ImageLimits(max_pixels=config.fetch.max_pixels)
         self._fetch = FetchJob(origins)
         watch = sketches.watch if sketches is not None else None
-        self._inspect = InspectJob(archive, None, held, reviews, limits, watch)
+        max_pixels = config.fetch.max_pixels
+        self._inspect = InspectJob(archive, None, held, reviews, max_pixels, watch)
         # A fetch waits for its host, and may have many beside it; a decoder takes a core.
         self._decoders = Semaphore(DECODE_WORKERS)
         # A worker never closes its jobs, and ends with what they need to close in an order of

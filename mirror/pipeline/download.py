@@ -26,7 +26,6 @@ from mirror.urls.sources import SourceImage
 
 if TYPE_CHECKING:
     from mirror.pictures.blob import Watch
-    from mirror.pictures.decode import ImageLimits
     from mirror.pipeline.origins import Origins
 
 # As many decoders as cores, and one more to work while another waits for the disk.
@@ -167,7 +166,7 @@ class InspectJob:
     journal: Journal | None
     held: HeldImages
     reviews: Reviews
-    limits: ImageLimits
+    max_pixels: int
     watch: Watch | None = None
 
     def __call__(self, received: Download | NotModified | Finding) -> DownloadResult:
@@ -187,12 +186,18 @@ class InspectJob:
             received.reservation.release()
 
     def _inspect(self, received: Download) -> DownloadResult:
-        # Pillow and numpy, which a run that receives nothing does without.
-        from mirror.pictures import ImageError, ImageTooLargeError, damaged_blob, inspect
+        # Pillow and numpy, which are loaded while the first pictures are on their way.
+        from mirror.pictures import (
+            ImageError,
+            ImageLimits,
+            ImageTooLargeError,
+            damaged_blob,
+            inspect,
+        )
 
         request = received.request
         try:
-            blob = inspect(received.data, self.limits, self.watch)
+            blob = inspect(received.data, ImageLimits(self.max_pixels), self.watch)
             self.archive.put(blob, received.data)
         except ImageTooLargeError as error:
             return _not_fetched(request, Rule.TOO_LARGE, str(error))

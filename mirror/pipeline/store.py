@@ -141,7 +141,7 @@ def settle(
 
 
 class Listings:
-    """The objects of destinations, listed in a thread of its own while a run fetches.
+    """The objects of destinations, listed in a thread of its own once a run has fetched a picture.
 
     A run that fetches nothing lists them itself: memory of another thread would come on top.
     """
@@ -153,10 +153,11 @@ class Listings:
 
     def meanwhile(self, results: Results[T], findings: FindingLog) -> Results[T]:
         """Give `results` on; that a destination cannot be asked is a finding once it is known."""
-        background = self._background = Background(self._list)
         with closing(results):
             for result in results:
-                if self._listed is None and background.is_done:
+                # Not before the first result: loading boto3 would hold up the first requests.
+                self._background = self._background or Background(self._list)
+                if self._listed is None and self._background.is_done:
                     self.complete(findings)
                 yield result
 

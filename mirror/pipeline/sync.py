@@ -358,13 +358,12 @@ def _download(
     if not left:
         return
     if engine.in_process:
-        from mirror.pictures import ImageLimits
         from mirror.pipeline.origins import open_origins
 
         with open_origins(config.sources, config.fetch) as origins:
-            limits = ImageLimits(max_pixels=config.fetch.max_pixels)
+            max_pixels = config.fetch.max_pixels
             inspect = InspectJob(
-                archive, state.journal, state.held, reviews, limits, sketches.watch
+                archive, state.journal, state.held, reviews, max_pixels, sketches.watch
             )
             yield from download(engine, FetchJob(origins), inspect, left, config.fetch.concurrency)
         return
