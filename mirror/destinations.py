@@ -123,7 +123,7 @@ def open_destination(settings: DestinationSettings, root: Path) -> Destination:
     if settings.links == "relative":
         from mirror.generators import generators_above
 
-        generator = next((item for _, item in generators_above(root, store.root)), None)
+        generator = next(generators_above(root, store.root), None)
     return Destination(settings, store, generator)
 
 

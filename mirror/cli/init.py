@@ -6,7 +6,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,11 +21,11 @@ from mirror.streams import unwritable_output
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
-    from mirror.generators import SiteGenerator
-    from mirror.pipeline.init import ConfigDraft, PostHost, PublicFolder
+    from mirror.generators import PublicFolder, SiteGenerator
+    from mirror.pipeline.init import ConfigDraft, PostHost
     from mirror.pipeline.scan import SiteScan
 
-_MAX_BYTES = 64 << 20  # of a file of an upload tool or a site generator
+_MAX_BYTES = 64 << 20  # of a file of an upload tool, or of a list of git
 
 
 def init(
@@ -62,19 +61,13 @@ def init(
     ] = None,
 ) -> None:
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
-    from mirror.generators import find_generators
-    from mirror.pipeline.init import (
-        configuration,
-        find_public_folder,
-        in_content,
-        propose,
-        published_below,
-    )
+    from mirror.generators import find_generators, public_folder
+    from mirror.pipeline.init import configuration, propose
 
     config_path = _config_path(config)
     root = config_path.parent
-    place, generator = next(iter(find_generators(root)), (root, None))
-    paths = paths or _content_folders(place, generator)
+    site = next(iter(find_generators(root)), None)
+    paths = paths or _content_folders(site)
     scanned = scan_posts(Config(root, PostSettings(())), paths)
     hosts, with_images = _hosts(scanned)
     if not hosts:
@@ -83,17 +76,13 @@ def init(
         raise typer.Exit(EXIT_USAGE)
     uploads = list(_upload_hosts(albums or [], root))
     proposal = propose(hosts, {name for _, name in uploads})
-    public = find_public_folder(partial(_matches, root))
-    if generator is not None:
-        if generator.name == public.generator and generator.content:
-            public = in_content(public, _relative(place / generator.content[0], root))
-        public = published_below(public, generator.address)
+    public = public_folder(site, root)
     text = configuration(
         proposal,
         [_relative(path, root) for path in paths],
         public,
         fetch,
-        follows_links=generator is not None and generator.follows_links,
+        follows_links=site is not None and site.follows_links,
     )
     _write_new(config_path, text)
     for album, name in uploads:
@@ -136,13 +125,14 @@ def _say_public(public: PublicFolder) -> None:
         say(public.remark)
 
 
-def _content_folders(place: Path, generator: SiteGenerator | None) -> list[Path]:
-    """Return the folders of the posts as the generator in `place` has it, without its themes."""
-    folders = [place / name for name in generator.content] if generator is not None else []
+def _content_folders(site: SiteGenerator | None) -> list[Path]:
+    """Return the folders of the posts as the site's generator has them, without its themes."""
+    if site is None:
+        return [Path()]
     inside = [
         folder
-        for folder in folders
-        if folder.is_dir() and real_path(folder).is_relative_to(real_path(place))
+        for folder in (site.place / name for name in site.content)
+        if folder.is_dir() and real_path(folder).is_relative_to(real_path(site.place))
     ]
     outer = [
         folder
@@ -194,22 +184,6 @@ def _write_new(path: Path, text: str) -> None:
         raise unwritable_output(path, error) from error
     if not written:
         raise ConfigError(f"{path}: somebody else wrote it meanwhile; it stays as it is")
-
-
-def _matches(root: Path, mark: str) -> bool:
-    """Return whether `root` has what `mark` names: `GLOB`, or `GLOB:TEXT` for a file with TEXT."""
-    pattern, _, text = mark.partition(":")
-    return any(not text or text.encode() in _contents(path) for path in root.glob(pattern))
-
-
-def _contents(path: Path) -> bytes:
-    """Return the contents of a file of a site generator; nothing if it cannot be read."""
-    from mirror.files import read_named
-
-    try:
-        return read_named(path, _MAX_BYTES)
-    except OSError:
-        return b""
 
 
 def _upload_hosts(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str]]:

@@ -69,8 +69,8 @@ def is_version_control(path: Path) -> bool:
 def published_at(folder: Path, root: Path) -> SiteAddress:
     """Return where the site built in `folder` is published, as its generator's settings say."""
     generators = [*generators_above(root, folder), *find_generators(root)]
-    built_here = [g for place, g in generators if g.output and place / g.output == folder]
-    for generator in (*built_here, *(generator for _, generator in generators)):
+    built_here = [g for g in generators if g.output and g.place / g.output == folder]
+    for generator in (*built_here, *generators):
         if generator.address:
             try:
                 return SiteAddress.read(generator.address)

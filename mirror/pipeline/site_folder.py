@@ -51,11 +51,10 @@ class SiteFolder:
     ) -> SiteFolder:
         """Tell what is left out: `ours`, the configuration, and the built `site`."""
         root = Path(os.path.abspath(root))  # noqa: PTH100  (`resolve` would follow links)
-        generators = find_generators(root)
         outputs = [
-            place / generator.output
-            for place, generator in generators
-            if _has_output(place, generator)
+            generator.place / generator.output
+            for generator in find_generators(root)
+            if _has_output(generator)
         ]
         folders = (*ours, *outputs, *([site] if site is not None else []))
         # A manifest may be kept in the folder of the whole site: then it is its files that count.
@@ -103,8 +102,8 @@ class SiteFolder:
         )
 
 
-def _has_output(place: Path, generator: SiteGenerator) -> bool:
-    return bool(generator.output) and generator.output not in (".", "./", generator.content)
+def _has_output(generator: SiteGenerator) -> bool:
+    return bool(generator.output) and generator.output not in (".", *generator.content)
 
 
 def _exists(path: Path) -> bool:

@@ -4,51 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 
 import pytest
 from support.faults import MIRROR
 
-from mirror.cli.init import _matches
-from mirror.pipeline.init import (
-    PostHost,
-    PublicFolder,
-    configuration,
-    find_public_folder,
-    propose,
-    published_below,
-)
-
-KIT = 'import { sveltekit } from "@sveltejs/kit/vite";\n'
-PLAIN = 'import { svelte } from "@sveltejs/vite-plugin-svelte";\n'
-
-
-@pytest.mark.parametrize(
-    ("site", "generator", "folder"),
-    [
-        pytest.param(
-            {"svelte.config.js": "const config = { kit: { } };", "vite.config.ts": KIT},
-            "SvelteKit",
-            "static/mirror",
-            id="SvelteKit with a file for Svelte",
-        ),
-        pytest.param({"vite.config.ts": KIT}, "SvelteKit", "static/mirror", id="SvelteKit"),
-        pytest.param(
-            {"svelte.config.js": "export default {}\n", "vite.config.js": PLAIN},
-            "Vite",
-            "public/mirror",
-            id="Svelte without the kit",
-        ),
-    ],
-)
-def test_files_of_one_name_are_told_apart_by_what_they_hold(
-    site: Mapping[str, str], generator: str, folder: str, tmp_path: Path
-) -> None:
-    for name, text in site.items():
-        (tmp_path / name).write_text(text)
-    public = find_public_folder(partial(_matches, tmp_path))
-    assert (public.generator, public.folder, public.public_url) == (generator, folder, "/mirror")
+from mirror.generators import PublicFolder
+from mirror.pipeline.init import PostHost, configuration, propose
 
 
 def test_a_site_below_a_path_is_told_to_name_the_whole_address() -> None:
@@ -60,26 +22,6 @@ def test_a_site_below_a_path_is_told_to_name_the_whole_address() -> None:
     assert "# If the site itself lives below a path, name the whole address" in text
     assert "https://example.com/blog/mirror\n" in text
     assert ": /blog" not in text
-
-
-@pytest.mark.parametrize(
-    ("address", "public_url"),
-    [
-        ("", "/mirror"),
-        ("/", "/mirror"),
-        ("https://example.org/", "/mirror"),
-        ("https://example.org/blog/", "https://example.org/blog/mirror"),
-        ("https://example.org/a/b", "https://example.org/a/b/mirror"),
-        ("//example.org/blog/", "https://example.org/blog/mirror"),
-        ("/blog/", "/blog/mirror"),
-    ],
-)
-def test_a_site_below_a_path_gets_the_whole_address(address: str, public_url: str) -> None:
-    public = published_below(PublicFolder("Hugo or Zola", "static/mirror", "/mirror"), address)
-    assert public.public_url == public_url
-    prefixing = published_below(PublicFolder("VitePress", "public/mirror", "/mirror"), "/blog/")
-    assert prefixing.public_url == "/mirror"
-    assert "verify --site" in prefixing.remark
 
 
 @pytest.mark.parametrize(

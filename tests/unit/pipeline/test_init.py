@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mirror.config import load_config
-from mirror.pipeline.init import PostHost, PublicFolder, configuration, propose
+from mirror.generators import PublicFolder
+from mirror.pipeline.init import PostHost, configuration, propose
 
 
 def test_storage_hosts_come_before_the_most_used_one():

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from support.growth import assert_linear
 
-from mirror.generators import SiteGenerator, find_generator, read_settings
+from mirror.generators import find_generator, find_generators
+from mirror.generators.table import GENERATORS
 from mirror.model import Form
 
 EVERY_FORM = frozenset({Form.INLINE, Form.REFERENCE, Form.LINK})
 IMAGES = EVERY_FORM - {Form.LINK}
 INLINE = EVERY_FORM - {Form.REFERENCE}
+NO_FORM = frozenset[Form]()
+
+
+def write(root: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(exist_ok=True) if name.endswith("/") else path.write_text(text, "utf-8")
+
+
 SITES = [
     pytest.param(
         {"hugo.toml": 'baseURL = "https://e.com/blog/"\n[params]\nbaseURL = "no"\n'},
-        SiteGenerator("Hugo", "https://e.com/blog/", ("content",), "public"),
+        ("Hugo", "https://e.com/blog/", ("content",), "public", NO_FORM),
         id="hugo in TOML",
     ),
     pytest.param(
         {"hugo.yaml": "baseURL: https://e.com/ # mine\npublishDir: docs\ncontentDir: 'posts'\n"},
-        SiteGenerator("Hugo", "https://e.com/", ("posts",), "docs"),
+        ("Hugo", "https://e.com/", ("posts",), "docs", NO_FORM),
         id="hugo in YAML",
     ),
     pytest.param(
         {"config.json": '{"baseURL": "https://e.com/j/"}', "layouts/a": ""},
-        SiteGenerator("Hugo", "https://e.com/j/", ("content",), "public"),
+        ("Hugo", "https://e.com/j/", ("content",), "public", NO_FORM),
         id="hugo in JSON",
     ),
     pytest.param(
@@ -34,57 +45,57 @@ SITES = [
             "config/_default/hugo.toml": 'baseURL = "http://localhost/"',
             "config/production/hugo.toml": 'baseurl = "https://e.com/p/"',
         },
-        SiteGenerator("Hugo", "https://e.com/p/", ("content",), "public"),
+        ("Hugo", "https://e.com/p/", ("content",), "public", NO_FORM),
         id="hugo in a folder, production counts",
     ),
     pytest.param(
         {"config.toml": 'base_url = "https://e.com/z"\noutput_dir = "out"\n', "content/a.md": ""},
-        SiteGenerator("Zola", "https://e.com/z", ("content",), "out"),
+        ("Zola", "https://e.com/z", ("content",), "out", NO_FORM),
         id="zola",
     ),
     pytest.param(
         {"mkdocs.yml": 'site_name: a\nsite_url: "https://e.com/docs/"\nx: !!python/name:a.b ""\n'},
-        SiteGenerator("MkDocs", "https://e.com/docs/", ("docs",), "site", EVERY_FORM),
+        ("MkDocs", "https://e.com/docs/", ("docs",), "site", EVERY_FORM),
         id="mkdocs",
     ),
     pytest.param(
         {"mkdocs.yml": "site_url: !ENV [URL, 'https://e.com/']\n"},
-        SiteGenerator("MkDocs", "", ("docs",), "site", EVERY_FORM),
+        ("MkDocs", "", ("docs",), "site", EVERY_FORM),
         id="mkdocs from the environment is unknown",
     ),
     pytest.param(
         {"_config.yml": "url: https://e.com/child\nroot: /child/\n", "source/_posts/a.md": ""},
-        SiteGenerator("Hexo", "https://e.com/child/", ("source",), "public"),
+        ("Hexo", "https://e.com/child/", ("source",), "public", NO_FORM),
         id="hexo",
     ),
     pytest.param(
         {"_config.yml": "url: https://e.com/child\n", "scaffolds/post.md": ""},
-        SiteGenerator("Hexo", "https://e.com/child", ("source",), "public"),
+        ("Hexo", "https://e.com/child", ("source",), "public", NO_FORM),
         id="hexo without root",
     ),
     pytest.param(
         {"_config.yml": 'url: "https://e.com"\nbaseurl: "/blog"\n', "_posts/a.md": ""},
-        SiteGenerator("Jekyll", "https://e.com/blog", (".",), "_site"),
+        ("Jekyll", "https://e.com/blog", (".",), "_site", NO_FORM),
         id="jekyll",
     ),
     pytest.param(
         {".vitepress/config.ts": "export default { // base: '/no/'\n  base: '/guide/',\n}"},
-        SiteGenerator("VitePress", "/guide/", (".",), ".vitepress/dist", IMAGES),
+        ("VitePress", "/guide/", (".",), ".vitepress/dist", IMAGES),
         id="vitepress",
     ),
     pytest.param(
         {".vuepress/config.js": 'module.exports = {\n// base: "/no/",\n"base": "/v/", dest: "o"}'},
-        SiteGenerator("VuePress", "/v/", (".",), "o", IMAGES),
+        ("VuePress", "/v/", (".",), "o", IMAGES),
         id="vuepress",
     ),
     pytest.param(
         {"docusaurus.config.js": "const c = {url: 'https://e.com', baseUrl: '/d/'}"},
-        SiteGenerator("Docusaurus", "https://e.com/d/", (".",), "build", INLINE),
+        ("Docusaurus", "https://e.com/d/", (".",), "build", INLINE),
         id="docusaurus",
     ),
     pytest.param(
         {"astro.config.mjs": "defineConfig({ site: 'https://e.com', base: 'a' })"},
-        SiteGenerator("Astro", "https://e.com/a", ("src",), "dist", IMAGES),
+        ("Astro", "https://e.com/a", ("src",), "dist", IMAGES),
         id="astro",
     ),
     pytest.param(
@@ -92,22 +103,22 @@ SITES = [
             "pelicanconf.py": "SITEURL = ''\nPATH = 'posts'\n",
             "publishconf.py": "SITEURL='http://e'",
         },
-        SiteGenerator("Pelican", "http://e", ("posts",), "output"),
+        ("Pelican", "http://e", ("posts",), "output", NO_FORM),
         id="pelican, what is published counts",
     ),
     pytest.param(
         {"conf.py": "project = 'a'\n"},
-        SiteGenerator("Sphinx", "", (".",), "_build", EVERY_FORM),
+        ("Sphinx", "", (".",), "_build", EVERY_FORM),
         id="sphinx",
     ),
     pytest.param(
         {"eleventy.config.js": "return { pathPrefix: '/e/' , dir: { output: 'o' } }"},
-        SiteGenerator("Eleventy", "/e/", (".",), "o"),
+        ("Eleventy", "/e/", (".",), "o", NO_FORM),
         id="eleventy",
     ),
     pytest.param(
         {"book.toml": '[book]\nsrc = "text"\n[output.html]\nsite-url = "/b/"\n'},
-        SiteGenerator("mdBook", "/b/", ("text",), "book", EVERY_FORM),
+        ("mdBook", "/b/", ("text",), "book", EVERY_FORM),
         id="mdbook",
     ),
 ]
@@ -115,23 +126,21 @@ SITES = [
 
 @pytest.mark.parametrize(("files", "expected"), SITES)
 def test_a_generator_is_known_by_its_configuration(
-    tmp_path: Path, files: dict[str, str], expected: SiteGenerator
+    tmp_path: Path,
+    files: dict[str, str],
+    expected: tuple[str, str, tuple[str, ...], str, frozenset[Form]],
 ) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
-    assert find_generator(tmp_path) == expected
+    write(tmp_path, files)
+    site = find_generator(tmp_path)
+    assert site is not None
+    assert (site.name, site.address, site.content, site.output, site.follows) == expected
+    assert site.place == tmp_path
 
 
 def test_a_folder_of_something_else_has_no_generator(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('title = "of another program"')
     (tmp_path / "mkdocs.yml").symlink_to("/etc/hostname")
     assert find_generator(tmp_path) is None
-
-
-@pytest.mark.parametrize("name", ["a.toml", "a.json", "a.py", "a.yml", "a.js"])
-def test_what_cannot_be_parsed_sets_nothing(name: str) -> None:
-    assert read_settings(name, "[[[((({\0") == {}
 
 
 @pytest.mark.parametrize(
@@ -189,8 +198,12 @@ def test_what_cannot_be_parsed_sets_nothing(name: str) -> None:
             "https://e.com", ("app",), id="Astro with another folder",
         ),
         pytest.param(
-            {"pelicanconf.py": "SITEURL: str = 'https://e.com/p'\n"},
+            {"pelicanconf.py": "SITEURL: str = 'https://e.com/p'\n", "content/": ""},
             "https://e.com/p", ("content",), id="Pelican with a type",
+        ),
+        pytest.param(
+            {"publishconf.py": "SITEURL = 'https://e.com/p'\n"},
+            "https://e.com/p", (".",), id="Pelican, whose default is the folder it runs in",
         ),
         pytest.param(
             {"source/conf.py": "project = 'x'\nhtml_baseurl = 'https://e.com/s/'\n"},
@@ -266,16 +279,41 @@ def test_what_cannot_be_parsed_sets_nothing(name: str) -> None:
 def test_the_address_and_the_folders_are_those_that_the_generator_takes(
     tmp_path: Path, files: dict[str, str], address: str, content: tuple[str, ...]
 ) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    write(tmp_path, files)
     generator = find_generator(tmp_path)
     assert generator is not None
     assert (generator.address, generator.content) == (address, content)
 
 
 @pytest.mark.parametrize(
-    ("opening", "piece"), [("", "/*"), ('"', '\\"'), ("", "{a:"), ("", "("), ("", "}")]
-)
-def test_a_script_that_closes_nothing_is_read_in_linear_time(opening: str, piece: str) -> None:
-    assert_linear(lambda count: read_settings("a.js", opening + piece * count), 20_000)
+    ("files", "name"),
+    [
+        pytest.param({"docs/.vitepress/": "", "vite.config.ts": ""}, "VitePress", id="in a folder"),
+        pytest.param({"docs/.vuepress/": ""}, "VuePress", id="a folder without a configuration"),
+        pytest.param({"_posts/": "", "index.md": ""}, "Jekyll", id="posts without a configuration"),
+        pytest.param({"_posts/": "", "next.config.js": ""}, "Next.js", id="posts of another one"),
+        pytest.param({"book.js": "module.exports = {}"}, "GitBook", id="a script"),
+        pytest.param({"zola.toml": "", "content/": ""}, "Zola", id="a name of its own"),
+        pytest.param({"config.toml": "base_url = '/'"}, "Zola", id="the one setting it needs"),
+        pytest.param({"config.toml": "title = 'a'", "content/": ""}, "Hugo", id="a folder beside"),
+        pytest.param({"config.toml": "title = 'a'", "templates/": ""}, None, id="neither"),
+        pytest.param(
+            {"svelte.config.js": "", "vite.config.ts": "from '@sveltejs/kit/vite'"}, "SvelteKit",
+            id="what a file holds",
+        ),
+        pytest.param(
+            {"svelte.config.js": "from '@sveltejs/vite-plugin-svelte'", "vite.config.js": ""},
+            "Vite", id="another file of that name",
+        ),
+    ],
+)  # fmt: skip
+def test_the_surest_sign_in_a_repository_counts(
+    tmp_path: Path, files: dict[str, str], name: str | None
+) -> None:
+    write(tmp_path, files)
+    assert next((site.name for site in find_generators(tmp_path)), None) == name
+
+
+def test_each_generator_stands_once_in_the_table() -> None:
+    names = [generator.name for generator in GENERATORS]
+    assert len(set(names)) == len(names)

@@ -1,0 +1,58 @@
+"""The folder of pictures that a site publishes, and where readers find it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mirror.generators.recognise import SiteGenerator
+from mirror.urls.address import parse
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFolder:
+    """A folder that a site publishes, and the path under which a reader finds it."""
+
+    generator: str  # "" for an unknown one
+    folder: str
+    public_url: str
+    remark: str = ""  # what the user has to know or do
+
+
+def public_folder(site: SiteGenerator | None, root: Path) -> PublicFolder:
+    """Return the folder for mirrored pictures, below `root`, that the site's generator publishes.
+
+    Where nobody knows one, it is a guess without the name of a generator.
+    """
+    public = PublicFolder("", "assets/mirror", "/assets/mirror")
+    if site is None:
+        return public
+    if (published := site.generator.published) is not None:
+        parent = site.content[0] if published.in_content and site.content else ""
+        folder = os.path.relpath(site.place / parent / published.folder / "mirror", root)
+        public = PublicFolder(site.name, folder, f"{published.path}/mirror", published.remark)
+    return published_below(public, site.address, adds_base=site.generator.adds_base)
+
+
+def published_below(public: PublicFolder, address: str, *, adds_base: bool) -> PublicFolder:
+    """Return the folder with its whole address, if `address` says that the site is below a path.
+
+    Some generators put that path in front of `/mirror` and some do not; the whole address is right
+    for all of them. Of an address without a host the path is put in front where the generator does
+    not do it, and a remark says what to check where it does.
+    """
+    parts = parse(address)
+    path = (parts.path if parts is not None else address).strip("/")
+    if not path:
+        return public
+    if parts is None and not adds_base:
+        return replace(public, public_url=f"/{path}{public.public_url}")
+    if parts is None:
+        remark = (
+            f"the site is published below /{path}/: check the pages with `mirror verify --site`, "
+            "and name the whole address in `public_url` if pictures are missing"
+        )
+        return replace(public, remark=remark)
+    url = parts.url(parts.scheme or "https").partition("?")[0].rstrip("/")
+    return replace(public, public_url=f"{url}{public.public_url}")

@@ -1,0 +1,163 @@
+"""Which generator a folder is for, and what its configuration says."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mirror.files import opened
+from mirror.generators.settings import read_settings
+from mirror.generators.table import GENERATORS, Generator, Sign
+from mirror.model import Form
+
+_MAX_BYTES = 2**20  # a configuration is far smaller
+_MAX_INHERITED = 20  # files, one of which names the next
+_FOLDERS = ("", "docs", "website", "site", "blog")  # where in a repository the site may be
+
+
+@dataclass(frozen=True, slots=True)
+class SiteGenerator:
+    """A generator as the configuration of a site, in the folder `place`, describes it.
+
+    `address` is where the site is published, such as `https://example.com/blog/`, or only its path
+    `/blog/`; empty where the configuration does not say. `content` are folders below `place` with
+    the sources of the pages, and `output` is that of the built site. Empty means unknown.
+    """
+
+    generator: Generator
+    place: Path
+    address: str = ""
+    content: tuple[str, ...] = ()
+    output: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.generator.name
+
+    @property
+    def follows(self) -> frozenset[Form]:
+        return self.generator.follows
+
+    @property
+    def follows_links(self) -> bool:
+        return bool(self.follows)
+
+
+def find_generators(root: Path) -> list[SiteGenerator]:
+    """Return the generators of a repository, in the order of the table."""
+    found = (find_generator(root / name) for name in _FOLDERS)
+    return sorted(
+        (site for site in found if site is not None),
+        key=lambda site: GENERATORS.index(site.generator),
+    )
+
+
+def generators_above(root: Path, path: Path) -> Iterator[SiteGenerator]:
+    """Yield the generators with a configuration in `path` or a folder above, the nearest first.
+
+    None is outside of `root`.
+    """
+    for folder in (path, *path.parents):
+        if folder.is_relative_to(root) and (site := find_generator(folder)) is not None:
+            yield site
+
+
+def find_generator(folder: Path) -> SiteGenerator | None:
+    """Return what builds the site whose configuration is in `folder`; `None` if nobody knows."""
+    for generator in GENERATORS:
+        for sign in generator.signs:
+            if _fits(sign, folder):
+                return _described(generator, sign, folder)
+    return None
+
+
+def _fits(sign: Sign, folder: Path) -> bool:
+    return any(
+        not path.is_symlink() and (not sign.holds or sign.holds in (_text(path) or ""))
+        for path in folder.glob(sign.path)
+    ) and (not sign.beside or any(_exists(folder, name) for name in sign.beside))
+
+
+def _described(generator: Generator, sign: Sign, folder: Path) -> SiteGenerator:
+    settings: dict[str, str] = {}
+    for path, text in _texts(folder, generator.files):
+        settings |= _settings_of(path, text, generator.inherits)
+    more = [settings[key] for key in settings if re.fullmatch(generator.contents, key)]
+    content = settings.get(generator.content[0]) or sign.content or generator.content[1]
+    output = settings.get(generator.output[0]) or sign.output or generator.output[1]
+    contents = _mounted(settings, generator) or [content, *more]
+    folders = dict.fromkeys(os.path.normpath(name) for name in contents if name)
+    return SiteGenerator(
+        generator,
+        folder,
+        _address(settings.get(generator.site, ""), settings.get(generator.base, "")),
+        tuple(folders),
+        os.path.normpath(output) if output else "",
+    )
+
+
+def _settings_of(path: Path, text: str, inherits: str, depth: int = 0) -> dict[str, str]:
+    """Return the settings of a file, and of those that it inherits from.
+
+    In a folder for the settings of Hugo, the name of a file is that of the table in it.
+    """
+    settings = read_settings(path.name, text)
+    table = path.name.rpartition(".")[0].lower()
+    if path.parent.parent.name == "config" and table not in ("config", "hugo"):
+        settings = {f"{table}.{key}": value for key, value in settings.items()}
+    above = settings.get(inherits, "") if inherits and depth < _MAX_INHERITED else ""
+    if above.endswith((".yml", ".yaml")):
+        parent = Path(os.path.normpath(path.parent / above))
+        inherited = _text(parent)
+        if inherited is not None:
+            return _settings_of(parent, inherited, inherits, depth + 1) | settings
+    return settings
+
+
+def _mounted(settings: Mapping[str, str], generator: Generator) -> list[str]:
+    """Return the folders that are mounted where the generator looks for content."""
+    _, usual = generator.content
+    pattern = rf"({re.escape(generator.mounts)}\.\d+\.)target"
+    mounts = [(m[1], settings[m[0]]) for key in settings if (m := re.fullmatch(pattern, key))]
+    return [
+        settings.get(f"{table}source", "")
+        for table, target in mounts
+        if generator.mounts and os.path.normpath(target).partition("/")[0] == usual
+    ]
+
+
+def _address(site: str, base: str) -> str:
+    """Join a site's address and its base path; leave out what is neither."""
+    if _BARE_HOST.match(site):  # Quartz leaves the scheme out
+        site = f"https://{site}"
+    site = site if re.match(r"(?:https?:)?//[^\s/$]|/[^\s$]*$", site) else ""
+    if not base or not re.fullmatch(r"[^\s:$]+", base):
+        return site
+    origin = re.match(r"(?:https?:)?//[^/]*", site)
+    return (origin[0] if origin else "") + "/" + base.lstrip("/")
+
+
+_BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^\s$]*)?$", re.IGNORECASE)
+
+
+def _texts(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
+    for pattern in patterns:
+        for path in sorted(folder.glob(pattern)):
+            if (text := _text(path)) is not None:
+                yield path, text
+
+
+def _text(path: Path) -> str | None:
+    """Return the text of a file; `None` for a folder, a link, or one that cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(_MAX_BYTES).decode("utf-8-sig", "replace")
+    except OSError:  # the site is described by its other files
+        return None
+
+
+def _exists(folder: Path, pattern: str) -> bool:
+    return next(iter(folder.glob(pattern)), None) is not None
