@@ -116,7 +116,9 @@ def _say_hosts(proposal: ConfigDraft) -> None:
 
 def _say_public(public: PublicFolder) -> None:
     """Print how posts will show the images, and what the user has to check."""
-    if public.generator:
+    if not public.public_url:
+        say(f"posts will show them by a path from each post, as {public.generator} needs")
+    elif public.generator:
         say(f"posts will show them as {public.public_url}/…, where {public.generator} puts them")
     else:
         say(f"CHECK `public_url` before you rewrite: it says that the site shows {public.folder}")

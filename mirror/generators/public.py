@@ -12,7 +12,10 @@ from mirror.urls.address import parse
 
 @dataclass(frozen=True, slots=True)
 class PublicFolder:
-    """A folder that a site publishes, and the path under which a reader finds it."""
+    """A folder that a site publishes, and the path under which a reader finds it.
+
+    Without a `public_url`, only the path from a post to the folder leads there.
+    """
 
     generator: str  # "" for an unknown one
     folder: str
@@ -31,6 +34,8 @@ def public_folder(site: SiteGenerator | None, root: Path) -> PublicFolder:
     if (published := site.generator.published) is not None:
         parent = site.content[0] if published.in_content and site.content else ""
         folder = os.path.relpath(site.place / parent / published.folder / "mirror", root)
+        if published.path is None:
+            return PublicFolder(site.name, folder, "", published.remark)
         public = PublicFolder(site.name, folder, f"{published.path}/mirror", published.remark)
     return published_below(public, site.address, adds_base=site.generator.adds_base)
 

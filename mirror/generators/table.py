@@ -26,12 +26,13 @@ class Sign:
 class Published:
     """A folder whose files a generator copies as they are, and the path they get on the site.
 
-    The folder is below that of the configuration, or `in_content`. `remark` is what the user has to
-    know or do.
+    The folder is below that of the configuration, or `in_content`. `path` is `None` where posts
+    need relative links, as no path from the root of the site leads there from every page. `remark`
+    is what the user has to know or do.
     """
 
     folder: str
-    path: str = ""
+    path: str | None = ""
     in_content: bool = False
     remark: str = ""
 
@@ -73,6 +74,8 @@ _EVERY_FORM = frozenset({Form.INLINE, Form.REFERENCE, Form.LINK})
 _IMAGES = frozenset({Form.INLINE, Form.REFERENCE})
 # Definitions are left to the browser.
 _INLINE = frozenset({Form.INLINE, Form.LINK})
+# Both are.
+_INLINE_IMAGES = frozenset({Form.INLINE})
 
 _TABLES = ("toml", "y*ml", "json")
 _STATIC = Published("static")
@@ -165,6 +168,18 @@ GENERATORS = (
         published=_PUBLIC,
         follows=_IMAGES,
     ),
+    # https://rspress.rs/guide/basic/static-assets
+    Generator(
+        "Rspress",
+        (Sign("rspress.config.*"),),
+        ("rspress.config.*",),
+        base="base",
+        content=("root", "docs"),
+        output=("outdir", "doc_build"),
+        published=Published("public", in_content=True),
+        adds_base=True,
+        follows=_INLINE_IMAGES,
+    ),
     # https://www.getzola.org/documentation/getting-started/configuration/: only `base_url` has to
     # be there, and Hugo has none
     Generator(
@@ -203,6 +218,33 @@ GENERATORS = (
         mounts="module.mounts",
         published=_STATIC,
     ),
+    # https://docsify.js.org/#/configuration: the folder itself is served. Of an image that is no
+    # whole address it takes any path, also one from the root, from the folder of the post.
+    Generator(
+        "docsify",
+        (Sign("index.html", holds="$docsify"), Sign("index.html", "docsify", (".nojekyll",))),
+        (),
+        content=("", "."),
+        published=Published(
+            "assets",
+            None,
+            remark="docsify serves every folder beside its index.html, archive/ and manifests/ "
+            "too, where they are published with it",
+        ),
+        follows=_IMAGES,
+    ),
+    # https://jupyterbook.org/v1/start/create.html, https://jupyterbook.org/v1/content/figures.html
+    Generator(
+        "Jupyter Book",
+        (Sign("_config.yml", beside=("_toc.yml",)),),
+        ("_config.yml",),
+        site="html.baseurl",
+        content=("", "."),
+        output=("", "_build/html"),
+        published=Published("_static", "/_static"),
+        adds_base=True,
+        follows=_EVERY_FORM,
+    ),
     # https://hexo.io/docs/setup
     Generator(
         "Hexo",
@@ -239,6 +281,26 @@ GENERATORS = (
             "manifests/ too, unless `exclude` there names them",
         ),
     ),
+    # https://www.bridgetownrb.com/docs/static-files/
+    Generator(
+        "Bridgetown",
+        (Sign("bridgetown.config.y*ml"),),
+        ("bridgetown.config.y*ml",),
+        site="url",
+        base="base_path",
+        content=("source", "src"),
+        output=("destination", "output"),
+        published=Published("images", "/images", in_content=True),
+    ),
+    # https://middlemanapp.com/basics/directory-structure/. Its settings are Ruby.
+    Generator(
+        "Middleman",
+        (Sign("config.rb", holds="activate", beside=("source",)),),
+        (),
+        content=("", "source"),
+        output=("", "build"),
+        published=Published("images", "/images", in_content=True),
+    ),
     # https://docs.getpelican.com/en/latest/settings.html: STATIC_PATHS is ["images"], below PATH.
     # The second file is what a published site is built with.
     Generator(
@@ -266,6 +328,18 @@ GENERATORS = (
         content=("", "posts"),
         output=("output_folder", "output"),
         published=Published("files"),
+        adds_base=True,
+    ),
+    # https://zensical.org/docs/setup/basics/. It reads the configuration of MkDocs, too.
+    Generator(
+        "Zensical",
+        (Sign("zensical.toml"),),
+        ("zensical.toml",),
+        site="project.site_url",
+        content=("project.docs_dir", "docs"),
+        output=("project.site_dir", "site"),
+        published=_CONTENT,
+        follows=_EVERY_FORM,
     ),
     # https://www.mkdocs.org/user-guide/writing-your-docs/#file-layout
     Generator(
@@ -288,6 +362,22 @@ GENERATORS = (
         content=("book.src", "src"),
         output=("build.build-dir", "book"),
         published=_CONTENT,
+        follows=_EVERY_FORM,
+    ),
+    # https://quarto.org/docs/websites/website-tools.html#site-resources
+    Generator(
+        "Quarto",
+        (Sign("_quarto.y*ml", holds="type: book", output="_book"), Sign("_quarto.y*ml")),
+        ("_quarto.y*ml",),
+        site="website.site-url",
+        content=("", "."),
+        output=("project.output-dir", "_site"),
+        published=Published(
+            "images",
+            "/images",
+            remark="posts that end in .qmd are read once `include` under [posts] names them",
+        ),
+        adds_base=True,
         follows=_EVERY_FORM,
     ),
     # https://honkit.netlify.app/structure, which goes on with what GitBook once was
@@ -319,6 +409,33 @@ GENERATORS = (
         output=("", "_build"),
         follows=_EVERY_FORM,
     ),
+    # https://nextra.site/docs/guide/image
+    Generator(
+        "Nextra",
+        (
+            Sign("next.config.*", holds="nextra", beside=("content",), content="content"),
+            Sign("next.config.*", holds="nextra"),
+        ),
+        ("next.config.*",),
+        base="basepath",
+        content=("", "."),
+        output=("distdir", "out"),
+        published=_PUBLIC,
+        adds_base=True,
+        follows=_IMAGES,
+    ),
+    # https://fumadocs.dev/docs/headless/mdx/remark-image
+    Generator(
+        "Fumadocs",
+        (Sign("source.config.*", holds="fumadocs"),),
+        ("next.config.*",),
+        base="basepath",
+        content=("", "content"),
+        output=("distdir", "out"),
+        published=_PUBLIC,
+        adds_base=True,
+        follows=_INLINE_IMAGES,
+    ),
     # https://nextjs.org/docs/app/api-reference/file-conventions/public-folder
     Generator(
         "Next.js",
@@ -328,12 +445,14 @@ GENERATORS = (
         output=("distdir", "out"),
         published=_PUBLIC,
     ),
-    # https://nuxt.com/docs/guide/directory-structure/public
+    # https://nuxt.com/docs/guide/directory-structure/public, and https://content.nuxt.com, of which
+    # Docus is a theme
     Generator(
         "Nuxt",
         (Sign("nuxt.config.*"),),
         ("nuxt.config.*",),
         base="app.baseurl",
+        content=("", "content"),
         output=("", ".output"),
         published=_PUBLIC,
     ),

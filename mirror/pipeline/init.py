@@ -111,6 +111,16 @@ def configuration(
         '[archive]\npath = "archive"   # every original; keep it out of the public site\n'
     )
     tables.append('[manifest]\npath = "manifests" # commit this folder\n')
+    tables.append(
+        "[[destination]]\n"
+        'name = "site"\n'
+        f"url = {json.dumps('file:' + public.folder)}\n"
+        + (_public_url(public, follows_links) if public.public_url else _relative_links(public))
+    )
+    return "\n".join(tables)
+
+
+def _public_url(public: PublicFolder, follows_links: bool) -> str:
     by = (
         f"as {public.generator} does" if public.generator else "CHECK THIS: no site generator known"
     )
@@ -122,16 +132,22 @@ def configuration(
         "# Or each post's own path to the folder instead, for images in Markdown alone:\n"
         '# links = "relative"\n'
     )
-    tables.append(
-        "[[destination]]\n"
-        'name = "site"\n'
-        f"url = {json.dumps('file:' + public.folder)}\n"
+    return (
         f"# Where readers find that folder on the site ({by}).\n"
         + (below_path if public.public_url.startswith("/") else "")
         + f"public_url = {json.dumps(public.public_url)}\n"
         + (relative if follows_links else "")
     )
-    return "\n".join(tables)
+
+
+def _relative_links(public: PublicFolder) -> str:
+    return (
+        "# Each post gets its own path to that folder, for images in Markdown alone:\n"
+        f"# {public.generator} takes a path from the root of the site for one from the post.\n"
+        'links = "relative"\n'
+        "# Or the whole address of that folder on the site instead, for every image:\n"
+        '# public_url = "https://example.com/assets/mirror"\n'
+    )
 
 
 def _source(host: PostHost, name: str, fetch: str | None) -> str:

@@ -49,6 +49,27 @@ def mkdocs(blog: Blog) -> tuple[str, list[str]]:
     return "site", [*program, "build", "-q"]
 
 
+def zensical(blog: Blog) -> tuple[str, list[str]]:
+    write(
+        blog,
+        "zensical.toml",
+        f'[project]\nsite_name = "x"\nsite_url = "{HOME}"\ndocs_dir = "content"\n',
+    )
+    write(blog, "content/index.md", "# Home\n")
+    write(blog, "content/a/post.md", POST)
+    write(blog, "content/a/local.png", picture(9))
+    return "site", [*command("zensical", "zensical"), "build"]
+
+
+def honkit(blog: Blog) -> tuple[str, list[str]]:
+    write(blog, "book.json", '{"root": "content"}')
+    write(blog, "content/README.md", "# Home\n")
+    write(blog, "content/SUMMARY.md", "* [a](a/post.md)\n")
+    write(blog, "content/a/post.md", POST)
+    write(blog, "content/a/local.png", picture(9))
+    return "_book", [*command("honkit"), "build"]
+
+
 def hugo(blog: Blog) -> tuple[str, list[str]]:
     write(blog, "config.toml", f'baseURL = "{HOME}"\n[markup.goldmark.renderer]\nunsafe = true\n')
     write(blog, "content/a/index.md", "---\ntitle: x\n---\n" + POST)
@@ -108,7 +129,7 @@ def hexo(blog: Blog) -> tuple[str, list[str]]:
     return "public", [*command("hexo"), "generate", "--silent"]
 
 
-GENERATORS = [mkdocs, hugo, pelican, sphinx, eleventy, hexo]
+GENERATORS = [mkdocs, zensical, honkit, hugo, pelican, sphinx, eleventy, hexo]
 
 
 def check(blog: Blog, site: str) -> CommandResult:

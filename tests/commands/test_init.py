@@ -228,6 +228,22 @@ def test_init_says_why_a_host_is_off_and_how_it_comes_on(tmp_path):
         pytest.param(["astro.config.mjs", "docs/"], "public/mirror", "/mirror", id="Astro"),
         pytest.param(["next.config.js", "content/"], "public/mirror", "/mirror", id="Next"),
         pytest.param(["mkdocs.yml", "docs/"], "docs/mirror", "/mirror", id="MkDocs"),
+        pytest.param(["zensical.toml", "docs/"], "docs/mirror", "/mirror", id="Zensical"),
+        pytest.param(
+            ["rspress.config.ts", "docs/"], "docs/public/mirror", "/mirror", id="Rspress"
+        ),
+        pytest.param(
+            ["_config.yml", "_toc.yml"], "_static/mirror", "/_static/mirror", id="Jupyter Book"
+        ),
+        pytest.param(["_quarto.yml"], "images/mirror", "/images/mirror", id="Quarto"),
+        pytest.param(
+            ["bridgetown.config.yml", "src/"], "src/images/mirror", "/images/mirror",
+            id="Bridgetown",
+        ),
+        pytest.param(
+            ["config.rb=activate :blog", "source/"], "source/images/mirror", "/images/mirror",
+            id="Middleman",
+        ),
         pytest.param(["static/", "docs/"], "assets/mirror", "/assets/mirror", id="nobody knows"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from support.faults import MIRROR
 
+from mirror.config import load_config
 from mirror.generators import PublicFolder
 from mirror.pipeline.init import PostHost, configuration, propose
 
@@ -95,3 +96,18 @@ def test_init_puts_pictures_where_the_generator_takes_them_after_a_setting_moved
     text = (tmp_path / "mirror.toml").read_text()
     assert f'paths = ["{posts}"]' in text
     assert f'url = "file:{folder}"' in text
+
+
+def test_init_gives_docsify_relative_links(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/index.html").write_text("<script>window.$docsify = {}</script>")
+    (tmp_path / "docs/post.md").write_text("![](https://a.oss-cn-beijing.aliyuncs.com/a.png)\n")
+    done = subprocess.run(
+        [MIRROR, "init"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "by a path from each post, as docsify needs" in done.stdout
+    config = load_config(tmp_path / "mirror.toml")
+    (destination,) = config.destinations
+    assert (destination.url, destination.links) == ("file:docs/assets/mirror", "relative")
+    assert config.posts.paths == (tmp_path / "docs",)

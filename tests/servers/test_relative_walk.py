@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from support.browsing import Walk, pages_of
 from support.commands import BUCKET, run
-from support.generators import build, command, link_packages, write
+from support.generators import build, command, link_packages, package_file, write
 from support.sites import Blog
 
 from mirror.urls.address import canonical
@@ -30,7 +30,8 @@ NAMES = ("inline", "definition", "thumbnail", "full", "in brackets", "cell", "å
 class Site:
     """A site with its posts, how it is built into the folder `output`, and what stays.
 
-    `kept` are the pictures that no relative link of this generator leads to.
+    `kept` are the pictures that no relative link of this generator leads to. `pages` are those that
+    a script makes in the browser; then there is no `program`.
     """
 
     posts: tuple[str, ...]
@@ -39,6 +40,7 @@ class Site:
     program: tuple[str, ...]
     files: dict[str, str | bytes]
     kept: frozenset[str]
+    pages: tuple[str, ...] = ()
 
 
 def vitepress() -> Site:
@@ -94,6 +96,60 @@ def mkdocs() -> Site:
     )
 
 
+def zensical() -> Site:
+    return Site(
+        ("docs/index.md", "docs/deep/er/post.md"),
+        "docs/mirror",
+        "site",
+        (*command("zensical", "zensical"), "build"),
+        {"zensical.toml": f'[project]\nsite_name = "x"\nsite_url = "{HOME}"\n'},
+        frozenset({"raw"}),
+    )
+
+
+def rspress() -> Site:
+    config = "export default { root: 'content', base: '/blog/' }"
+    return Site(
+        ("content/index.md", "content/deep/er/post.md"),
+        "content/mirror",
+        "doc_build",
+        (*command("rspress"), "build"),
+        {"package.json": '{"type": "module"}', "rspress.config.js": config},
+        frozenset({"raw", "full", "definition"}),
+    )
+
+
+def honkit() -> Site:
+    return Site(
+        ("content/README.md", "content/deep/er/post.md"),
+        "content/mirror",
+        "_book",
+        (*command("honkit"), "build"),
+        {
+            "book.json": '{"root": "content"}',
+            "content/SUMMARY.md": "* [a](README.md)\n* [b](deep/er/post.md)\n",
+        },
+        frozenset({"raw"}),
+    )
+
+
+def docsify() -> Site:
+    script = "window.$docsify = { name: 'x' }"
+    page = f'<div id="app"></div><script>{script}</script><script src="docsify.min.js"></script>'
+    return Site(
+        ("content/README.md", "content/deep/er/post.md"),
+        "content/mirror",
+        "content",
+        (),
+        {
+            "content/index.html": page,
+            "content/docsify.min.js": package_file("docsify/dist/docsify.min.js"),
+        },
+        frozenset({"raw", "full"}),
+        (HOME, f"{HOME}?#/deep/er/post"),
+    )
+
+
 def text(post: str) -> str:
     """Return a post in which each address is another picture."""
     u = {name: f"{BUCKET}{post.replace('/', '-')}-{name}.png" for name in NAMES}
@@ -123,12 +179,15 @@ def picture(seed: int) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("prepare", [vitepress, astro, docusaurus, mkdocs])
+@pytest.mark.parametrize(
+    "prepare",
+    [vitepress, astro, docusaurus, mkdocs, zensical, rspress, honkit, docsify],
+)
 def test_each_picture_is_shown_or_named_after_the_source_has_closed(
     blog: Blog, browser: Any, prepare: Callable[[], Site]
 ) -> None:
     site = prepare()
-    if prepare is not mkdocs:
+    if prepare not in (mkdocs, zensical, docsify):
         link_packages(blog.root)
     write(blog.root, {**site.files, **{post: text(post) for post in site.posts}})
     names = [f"{post.replace('/', '-')}-{name}.png" for post in site.posts for name in NAMES]
@@ -144,14 +203,19 @@ def test_each_picture_is_shown_or_named_after_the_source_has_closed(
     rewritten = run(blog, "rewrite")
     kept = [name for name in names if name.rpartition("-")[2][:-4] in site.kept]
     assert rewritten.out.count("[M110]") == len(kept)
-    build(blog.root, *site.program)
+    if site.program:
+        build(blog.root, *site.program)
 
-    events = run(blog, "verify", "--posts", "--site", site.output, "--json").events
+    verify = ["verify", "--posts", "--site", site.output]
+    events = run(blog, *(["rewrite", "--check"] if site.pages else verify), "--json").events
     subjects = [one["subject"] for one in events if one["type"] == "finding"]
     named = {canonical(address) or address for url in subjects for address in [urljoin(HOME, url)]}
     output = blog.root / site.output
     walk = Walk({HOME: output, BUCKET: None}, picture(99))
-    walk.visit(browser, list(pages_of(output, HOME)))
+    if site.pages:
+        walk.visit(browser, [*site.pages], until="networkidle")
+    else:
+        walk.visit(browser, list(pages_of(output, HOME)))
     assert walk.pictures > 10
     assert walk.missing <= named
     assert named == {canonical(BUCKET + name.replace(" ", "%20")) for name in kept}

@@ -50,8 +50,11 @@ class Walk:
     missing: set[str] = field(default_factory=set)  # addresses, as `canonical` spells them
     pictures: int = 0
 
-    def visit(self, browser: Any, pages: list[str]) -> None:
-        """Open each page on each screen, and note what it does not show."""
+    def visit(self, browser: Any, pages: list[str], until: str = "load") -> None:
+        """Open each page on each screen, and note what it does not show.
+
+        A page that a script makes is there once the network is idle: `until`.
+        """
         for screen in SCREENS:
             context = browser.new_context(**screen)
             tab = context.new_page()
@@ -59,7 +62,7 @@ class Walk:
             tab.on("requestfailed", self._fail)
             tab.on("response", lambda response: response.ok or self._miss(response.url))
             for page in pages:
-                tab.goto(page, wait_until="load")
+                tab.goto(page, wait_until=until)
                 tab.evaluate("window.scrollTo(0, document.body.scrollHeight)")
                 for address in tab.evaluate(_LOOK):
                     self._miss(address)

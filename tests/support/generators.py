@@ -38,6 +38,14 @@ def link_packages(root: Path) -> None:
         pytest.skip("packages of npm are needed: MIRROR_TEST_NODE_MODULES names their folder")
 
 
+def package_file(name: str) -> bytes:
+    """Return a file of an installed package of npm, or skip the test."""
+    modules = os.environ.get("MIRROR_TEST_NODE_MODULES")
+    if modules is None or not (path := Path(modules, name)).is_file():
+        pytest.skip(f"{name} is not installed")
+    return path.read_bytes()
+
+
 def build(root: Path, *arguments: str) -> None:
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
     done = subprocess.run(

@@ -117,6 +117,62 @@ SITES = [
         id="eleventy",
     ),
     pytest.param(
+        {"zensical.toml": '[project]\nsite_url = "https://e.com/z/"\ndocs_dir = "text"\n'},
+        ("Zensical", "https://e.com/z/", ("text",), "site", EVERY_FORM),
+        id="zensical",
+    ),
+    pytest.param(
+        {
+            "rspress.config.ts": "defineConfig({ base: '/r/', builderConfig: { output: { distPath:"
+            " { root: 'no' } } }, outDir: 'o' })"
+        },
+        ("Rspress", "/r/", ("docs",), "o", IMAGES & INLINE),
+        id="rspress",
+    ),
+    pytest.param(
+        {"index.html": "<script>window.$docsify = { name: 'x' }</script>"},
+        ("docsify", "", (".",), "", IMAGES),
+        id="docsify",
+    ),
+    pytest.param(
+        {"_config.yml": "html:\n  baseurl: https://e.com/b/\n", "_toc.yml": "format: jb-book"},
+        ("Jupyter Book", "https://e.com/b/", (".",), "_build/html", EVERY_FORM),
+        id="jupyter book",
+    ),
+    pytest.param(
+        {"_quarto.yml": "project:\n  type: website\nwebsite:\n  site-url: https://e.com/q/\n"},
+        ("Quarto", "https://e.com/q/", (".",), "_site", EVERY_FORM),
+        id="quarto",
+    ),
+    pytest.param(
+        {"_quarto.yml": "project:\n  type: book\n"},
+        ("Quarto", "", (".",), "_book", EVERY_FORM),
+        id="quarto, a book",
+    ),
+    pytest.param(
+        {"next.config.mjs": "nextra({})({ basePath: '/n' })", "content/": ""},
+        ("Nextra", "/n", ("content",), "out", IMAGES),
+        id="nextra",
+    ),
+    pytest.param(
+        {
+            "source.config.ts": "from 'fumadocs-mdx/config'",
+            "next.config.mjs": "x({basePath: '/f'})",
+        },
+        ("Fumadocs", "/f", ("content",), "out", IMAGES & INLINE),
+        id="fumadocs",
+    ),
+    pytest.param(
+        {"bridgetown.config.yml": "url: https://e.com\nbase_path: /b\n"},
+        ("Bridgetown", "https://e.com/b", ("src",), "output", NO_FORM),
+        id="bridgetown",
+    ),
+    pytest.param(
+        {"config.rb": "activate :blog\n", "source/": ""},
+        ("Middleman", "", ("source",), "build", NO_FORM),
+        id="middleman",
+    ),
+    pytest.param(
         {"book.toml": '[book]\nsrc = "text"\n[output.html]\nsite-url = "/b/"\n'},
         ("mdBook", "/b/", ("text",), "book", EVERY_FORM),
         id="mdbook",
@@ -219,7 +275,7 @@ def test_a_folder_of_something_else_has_no_generator(tmp_path: Path) -> None:
         ),
         pytest.param(
             {"nuxt.config.ts": "define({ image: { baseURL: '/no' }, app: { baseURL: '/n/' } })"},
-            "/n/", (), id="Nuxt",
+            "/n/", ("content",), id="Nuxt",
         ),
         pytest.param(
             {"quartz.config.ts": "const config = { configuration: { baseUrl: 'e.com/q' } }"},
@@ -293,6 +349,15 @@ def test_the_address_and_the_folders_are_those_that_the_generator_takes(
         pytest.param({"_posts/": "", "index.md": ""}, "Jekyll", id="posts without a configuration"),
         pytest.param({"_posts/": "", "next.config.js": ""}, "Next.js", id="posts of another one"),
         pytest.param({"book.js": "module.exports = {}"}, "GitBook", id="a script"),
+        pytest.param(
+            {"index.html": "docsify", ".nojekyll": "", "_config.yml": ""}, "docsify",
+            id="a page that GitHub does not build",
+        ),
+        pytest.param({"index.html": "about docsify"}, None, id="a page about another one"),
+        pytest.param(
+            {"index.html": "window.$docsify", "SUMMARY.md": ""}, "docsify", id="a list of chapters"
+        ),
+        pytest.param({"zensical.toml": "", "mkdocs.yml": ""}, "Zensical", id="its successor"),
         pytest.param({"zola.toml": "", "content/": ""}, "Zola", id="a name of its own"),
         pytest.param({"config.toml": "base_url = '/'"}, "Zola", id="the one setting it needs"),
         pytest.param({"config.toml": "title = 'a'", "content/": ""}, "Hugo", id="a folder beside"),
