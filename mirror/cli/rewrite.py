@@ -46,40 +46,46 @@ if TYPE_CHECKING:
 
 _MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
 
+PrintDiff = Annotated[
+    bool, typer.Option("--dry-run", "-n", help="Print a unified diff; write nothing.")
+]
+Check = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit 1 if a post would change.")
+]
+Revert = Annotated[bool, typer.Option("--revert", help="Go back to the source URLs.")]
+KeepTimes = Annotated[
+    bool,
+    typer.Option(
+        "--keep-times",
+        help="Changed posts keep their modification time, by which Hexo, Obsidian and Joplin sort.",
+    ),
+]
+MapFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--map",
+        help="A JSON object of old URL -> new URL, instead of the manifest.",
+        parser=path,
+    ),
+]
+DropSecrets = Annotated[
+    bool,
+    typer.Option(
+        "--drop-secrets",
+        help="Also repoint URLs with a token; `--revert` cannot bring it back.",
+    ),
+]
+
 
 def rewrite(
     paths: Paths = None,
     config: ConfigPath = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Print a unified diff; write nothing.")
-    ] = False,
-    check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; exit 1 if a post would change.")
-    ] = False,
-    back: Annotated[bool, typer.Option("--revert", help="Go back to the source URLs.")] = False,
-    keep_times: Annotated[
-        bool,
-        typer.Option(
-            "--keep-times",
-            help="Changed posts keep their modification time, by which Hexo, Obsidian and Joplin "
-            "sort.",
-        ),
-    ] = False,
-    urls: Annotated[
-        Path | None,
-        typer.Option(
-            "--map",
-            help="A JSON object of old URL -> new URL, instead of the manifest.",
-            parser=path,
-        ),
-    ] = None,
-    drop_secrets: Annotated[
-        bool,
-        typer.Option(
-            "--drop-secrets",
-            help="Also repoint URLs with a token; `--revert` cannot bring it back.",
-        ),
-    ] = False,
+    dry_run: PrintDiff = False,
+    check: Check = False,
+    back: Revert = False,
+    keep_times: KeepTimes = False,
+    urls: MapFile = None,
+    drop_secrets: DropSecrets = False,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -45,57 +45,66 @@ class EngineName(Enum):
     DASK = "dask"
 
 
+Refresh = Annotated[
+    bool, typer.Option("--refresh", help="Ask the hosts whether known images changed.")
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=0, help="Ask for at most so many images; run by run, each has its turn."
+    ),
+]
+RepeatScope = Annotated[
+    Literal["all", "source"],
+    typer.Option(
+        "--scope",
+        help="Look for repeats among all pictures, or within each source. A later run with "
+        "`all` makes up for it.",
+    ),
+]
+ShardName = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="N/M",
+        help="Fetch only the N-th of M parts; a later sync takes all parts together.",
+    ),
+]
+Copies = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--collect",
+        metavar="DIR",
+        help="Also take the shards and originals in this copy of the site.",
+        show_default=False,
+        parser=path,
+    ),
+]
+EngineOption = Annotated[
+    EngineName, typer.Option("--engine", help="What runs the work: threads, or a Dask cluster.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="The scheduler of the Dask cluster; else one is started on this machine.",
+        show_default=False,
+    ),
+]
+
+
 def sync(
     paths: Paths = None,
     config: ConfigPath = None,
     dry_run: DryRun = False,
-    refresh: Annotated[
-        bool, typer.Option("--refresh", help="Ask the hosts whether known images changed.")
-    ] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit", min=0, help="Ask for at most so many images; run by run, each has its turn."
-        ),
-    ] = None,
-    scope: Annotated[
-        Literal["all", "source"],
-        typer.Option(
-            "--scope",
-            help="Look for repeats among all pictures, or within each source. A later run with "
-            "`all` makes up for it.",
-        ),
-    ] = "all",
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard",
-            metavar="N/M",
-            help="Fetch only the N-th of M parts; a later sync takes all parts together.",
-        ),
-    ] = None,
-    collect: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--collect",
-            metavar="DIR",
-            help="Also take the shards and originals in this copy of the site.",
-            show_default=False,
-            parser=path,
-        ),
-    ] = None,
-    engine: Annotated[
-        EngineName, typer.Option("--engine", help="What runs the work: threads, or a Dask cluster.")
-    ] = EngineName.THREADS,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler",
-            metavar="ADDRESS",
-            help="The scheduler of the Dask cluster; else one is started on this machine.",
-            show_default=False,
-        ),
-    ] = None,
+    refresh: Refresh = False,
+    limit: Limit = None,
+    scope: RepeatScope = "all",
+    shard: ShardName = None,
+    collect: Copies = None,
+    engine: EngineOption = EngineName.THREADS,
+    scheduler: Scheduler = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

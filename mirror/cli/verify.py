@@ -38,7 +38,7 @@ from mirror.cli.common import (
     setup_exit_code,
     write_output,
 )
-from mirror.config import ConfigError
+from mirror.config import ArchiveBucket, ConfigError
 from mirror.console import for_log, say
 from mirror.files import repository_of
 from mirror.urls.redact import printable
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from mirror.formats import CheckReport, SetupFailure
     from mirror.pages import SiteAddress
     from mirror.pipeline.parts import Parts
+    from mirror.pipeline.portion import Sample
     from mirror.pipeline.verify import VerifyOptions, VerifyResult
 
 
@@ -58,67 +59,76 @@ class Format(StrEnum):
     GITHUB = "github"
 
 
+ComparePosts = Annotated[bool, typer.Option("--posts", help="Also compare with the posts.")]
+ReadArchive = Annotated[bool, typer.Option("--archive", help="Also read the archive.")]
+AskPublic = Annotated[
+    bool, typer.Option("--public", help="Also ask the public URL, as a reader would.")
+]
+Deep = Annotated[bool, typer.Option("--deep", help="Read every object back and hash it.")]
+SampleName = Annotated[
+    str | None,
+    typer.Option(
+        "--sample",
+        metavar="N/M",
+        help="Read back the n-th of m equal slices; it bounds --archive and --public too.",
+    ),
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Posts and manifest only, without any destination.")
+]
+BuiltSite = Annotated[
+    Path | None,
+    typer.Option(
+        "--site",
+        metavar="DIR",
+        help="Also read the built site: every picture, as a browser would resolve it.",
+        parser=path,
+    ),
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="PATH",
+        help="Where the built site is published, such as /blog/; else what its generator says.",
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="COMMIT",
+        help="With --offline: name only decisions since this commit or branch, and each "
+        "address that a known picture did not have.",
+    ),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+OutputFile = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", help="Write to a file; `-` is stdout.", parser=path),
+]
+
+
 def verify(
     paths: Paths = None,
     config: ConfigPath = None,
-    posts: Annotated[bool, typer.Option("--posts", help="Also compare with the posts.")] = False,
-    archive: Annotated[bool, typer.Option("--archive", help="Also read the archive.")] = False,
-    public: Annotated[
-        bool, typer.Option("--public", help="Also ask the public URL, as a reader would.")
-    ] = False,
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Read every object back and hash it.")
-    ] = False,
-    sample: Annotated[
-        str | None,
-        typer.Option(
-            "--sample",
-            metavar="N/M",
-            help="Read back the n-th of m equal slices; it bounds --archive and --public too.",
-        ),
-    ] = None,
-    offline: Annotated[
-        bool,
-        typer.Option("--offline", help="Posts and manifest only, without any destination."),
-    ] = False,
-    site: Annotated[
-        Path | None,
-        typer.Option(
-            "--site",
-            metavar="DIR",
-            help="Also read the built site: every picture, as a browser would resolve it.",
-            parser=path,
-        ),
-    ] = None,
-    base: Annotated[
-        str | None,
-        typer.Option(
-            "--base",
-            metavar="PATH",
-            help="Where the built site is published, such as /blog/; else what its generator says.",
-        ),
-    ] = None,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--since",
-            metavar="COMMIT",
-            help="With --offline: name only decisions since this commit or branch, and each "
-            "address that a known picture did not have.",
-        ),
-    ] = None,
-    form: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", help="Write to a file; `-` is stdout.", parser=path),
-    ] = None,
+    posts: ComparePosts = False,
+    archive: ReadArchive = False,
+    public: AskPublic = False,
+    deep: Deep = False,
+    sample: SampleName = None,
+    offline: Offline = False,
+    site: BuiltSite = None,
+    base: Base = None,
+    since: Since = None,
+    form: FormatOption = Format.TEXT,
+    output: OutputFile = None,
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Prove that manifest, destinations and posts agree; exit 1 if they do not."""
     from mirror.engine import Threads
-    from mirror.pipeline.portion import ALL, Sample
     from mirror.pipeline.verify import VerifyOptions
     from mirror.pipeline.verify import verify as run_verify
 
@@ -127,25 +137,16 @@ def verify(
     as_json = as_json or form is Format.JSON
     # Before the configuration is read, nobody knows which files `output` must not replace.
     with _failure_printed(form, config, output, only_new=True):
-        try:
-            part = ALL if sample is None else Sample.parse(sample)
-        except ValueError as error:
-            raise ConfigError(f"--sample: {error}") from error
-        if offline and (deep or public):
-            other = "--deep" if deep else "--public"
-            raise ConfigError(f"--offline and {other} exclude each other: one asks nobody")
-        if offline and sample is not None and not archive:
-            raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
+        part = _part(sample)
+        if offline:
+            _need_offline(deep=deep, public=public, sample=sample, archive=archive)
         if base is not None and site is None:
             raise ConfigError("--base says where the built site is published; add --site DIR")
         if since is not None and not offline:
             raise ConfigError("--since says what --offline is to name; add --offline")
         settings = load(config)
-        if offline and archive and not isinstance(settings.archive, Path):
-            raise ConfigError(
-                f"--offline asks nobody, and the archive is in a bucket ({settings.archive.url}); "
-                "leave out one of --offline and --archive"
-            )
+        if offline and archive:
+            _need_folder(settings.archive)
         options = VerifyOptions(
             paths=tuple(paths or ()),
             posts=posts or offline or bool(paths),
@@ -180,6 +181,34 @@ def verify(
     if output is not None and not is_stdout(output) and not quiet:
         say(f"{verdict}; see {output}", sys.stderr)
     raise typer.Exit(code)
+
+
+def _part(sample: str | None) -> Sample:
+    """Return the slice that `--sample` names, or the whole; raise `ConfigError`."""
+    from mirror.pipeline.portion import ALL, Sample
+
+    try:
+        return ALL if sample is None else Sample.parse(sample)
+    except ValueError as error:
+        raise ConfigError(f"--sample: {error}") from error
+
+
+def _need_offline(*, deep: bool, public: bool, sample: str | None, archive: bool) -> None:
+    """Raise `ConfigError` for what `--offline` does not go with."""
+    if deep or public:
+        other = "--deep" if deep else "--public"
+        raise ConfigError(f"--offline and {other} exclude each other: one asks nobody")
+    if sample is not None and not archive:
+        raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
+
+
+def _need_folder(archive: Path | ArchiveBucket) -> None:
+    """Raise `ConfigError` for an archive that cannot be read without asking anybody."""
+    if not isinstance(archive, Path):
+        raise ConfigError(
+            f"--offline asks nobody, and the archive is in a bucket ({archive.url}); "
+            "leave out one of --offline and --archive"
+        )
 
 
 def _site_address(text: str) -> SiteAddress:
