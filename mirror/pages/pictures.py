@@ -75,6 +75,8 @@ _META = re.compile(
 )
 _BOGUS = re.compile(rb"<!\[CDATA\[|</(?![A-Za-z>])")
 _CSS_COMMENT = re.compile(rb"/\*(?:.*?\*/|.*)", re.DOTALL)
+# A drawing in an attribute may have addresses of its own: Next.js has such behind its pictures.
+_DATA_URL = re.compile(rb"(&(?:quot|#34|#39|apos);)data:(?:.*?\1|.*)", re.DOTALL | re.I)
 _IMPORT = re.compile(rb"@import\s+(?:url\(\s*)?[\"']?([^\"'()\s;]{1,2000})", re.I)
 _NO_PICTURE = re.compile(r"[^?#]*\.(?:css|woff2?|ttf|otf|eot)(?:[?#]|$)", re.I)
 _REFRESH = re.compile(
@@ -231,7 +233,9 @@ def _value(page: bytes, attribute: Attribute) -> str:
 
 
 def _css_pictures(text: bytes, start: int, stop: int) -> Iterator[PageAddress]:
-    css = _CSS_COMMENT.sub(lambda comment: b" " * len(comment[0]), text[start:stop])
+    css = text[start:stop]
+    for skipped in (_CSS_COMMENT, _DATA_URL):
+        css = skipped.sub(lambda match: b" " * len(match[0]), css)
     for first, last in css_urls(css, 0, len(css)):
         url = read(css[first:last].decode(), Quoting.STYLE).strip(_SPACES)
         if not _NO_PICTURE.match(url):

@@ -82,6 +82,7 @@ def test_every_way_to_show_a_picture_is_found(page: str) -> None:
         '<input type="text" src="a.png">',
         "<style>@font-face { src: url(a.woff2) }</style>",
         "<style>/* url(a.png) */</style>",
+        '<p style="background: url(&quot;data:image/svg+xml,%3Cg filter=url(%23b)/%3E&quot;)">',
         '<video src="a.mp4"></video>',
         '<img src="a.png',  # the page ends within the tag
     ],
@@ -158,7 +159,7 @@ def test_a_parser_sees_the_same_images(pieces: list[str]) -> None:
 @pytest.mark.parametrize(
     "piece",
     '<img src=a>|<|<a|<!--|url(|<style>url(\'|<a href="|<a href=x.png>|&|<p |<img srcset="|x,'
-    "|<script>|<template>|<![CDATA[|<b style='url(\"'>|@import |/*".split("|"),
+    "|<script>|<template>|<![CDATA[|<b style='url(\"'>|@import |/*|&quot;data:".split("|"),
 )
 def test_time_grows_with_the_page(piece: str) -> None:
     def run(size: int) -> None:
