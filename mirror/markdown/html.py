@@ -53,13 +53,22 @@ _SOMETIMES_IMAGES = frozenset(
 _DECLARED = {(b"object", b"data"): (b"type",), (b"meta", b"content"): (b"property", b"name")}
 _IS_DECLARED = re.compile(rb"image/.+|(?:og|twitter):image(?::(?:src|url|secure_url))?", re.I)
 _LINKS = frozenset({(b"a", b"href"), (b"area", b"href")})
+_CSS_QUOTE = rb"(?:quot|apos|#0*(?:34|39)|#x0*2[27]);"  # behind `&`
 _CSS_WORD = (
-    rb"(?:\\[^\r\n&]|[^\s\"'()&\\])*(?:&(?!quot;|#34;|#39;|apos;)(?:\\[^\r\n&]|[^\s\"'()&\\])*)*"
+    rb"(?:\\[^\r\n&]|[^\s\"'()&\\])*"
+    rb"(?:&(?!" + _CSS_QUOTE + rb")(?:\\[^\r\n&]|[^\s\"'()&\\])*)*"
 )
 _CSS_URL = re.compile(
     rb"url\(\s*+(?:\"((?:\\[\s\S]|[^\"\\])*)\"|'((?:\\[\s\S]|[^'\\])*)'"
-    rb"|(?:&quot;|&#34;|&#39;|&apos;)(" + _CSS_WORD + rb")(?:&quot;|&#34;|&#39;|&apos;)"
-    rb"|(" + _CSS_WORD + rb"))\s*\)",
+    rb"|&"
+    + _CSS_QUOTE
+    + rb"("
+    + _CSS_WORD
+    + rb")&"
+    + _CSS_QUOTE
+    + rb"|("
+    + _CSS_WORD
+    + rb"))\s*\)",
     re.I,
 )
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*\n?|\n")

@@ -76,7 +76,12 @@ _META = re.compile(
 _BOGUS = re.compile(rb"<!\[CDATA\[|</(?![A-Za-z>])")
 _CSS_COMMENT = re.compile(rb"/\*(?:.*?\*/|.*)", re.DOTALL)
 # A drawing in an attribute may have addresses of its own: Next.js has such behind its pictures.
-_DATA_URL = re.compile(rb"(&(?:quot|#34|#39|apos);)data:(?:.*?\1|.*)", re.DOTALL | re.I)
+# One whose quotes are not closed hides nothing.
+_DATA_URL = re.compile(
+    rb"&(?:quot|#0*34|#x0*22);data:.*?&(?:quot|#0*34|#x0*22);"
+    rb"|&(?:apos|#0*39|#x0*27);data:.*?&(?:apos|#0*39|#x0*27);",
+    re.I,
+)
 _IMPORT = re.compile(rb"@import\s+(?:url\(\s*)?[\"']?([^\"'()\s;]{1,2000})", re.I)
 _NO_PICTURE = re.compile(r"[^?#]*\.(?:css|woff2?|ttf|otf|eot)(?:[?#]|$)", re.I)
 _REFRESH = re.compile(

@@ -29,6 +29,8 @@ def urls(page: str) -> list[str]:
         '<p style="background: url(P)">',
         "<p style=\"background: url('P')\">",
         '<p style="background: url(&quot;P&quot;)">',
+        '<p style="background: url(&quot;data:image/png,a&#34;), url(&#x22;P&quot;)">',
+        '<p style="background: url(&quot;data:image/png,a), url(P)">',
         "<style>a { background: url(P) }</style>",
         "<style>a { background: url(P) }",
         '<img data-src="P">',
