@@ -159,8 +159,10 @@ def _rewrites() -> Run:
 
 
 def _ledger() -> Run:
+    from support.reviews import dumps_reviews
+
     from mirror.repeats.ledger import LedgerError, loads_ledger, loads_mode
-    from mirror.repeats.reviews import ReviewError, dumps_reviews, loads_reviews
+    from mirror.repeats.reviews import ReviewError, loads_reviews
     from mirror.site_index import loads
 
     def run(data: bytes) -> None:

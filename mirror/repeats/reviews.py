@@ -43,11 +43,6 @@ class Reviews:
         kept = (pair for pair in self.merged if digest not in (pair.first, pair.second))
         return replace(self, split=self.split | {digest}, merged=frozenset(kept))
 
-    def merging(self, pair: Pair) -> Reviews:
-        """Return the reviews with the pair merged: neither side stands alone any more."""
-        split = self.split - {pair.first, pair.second}
-        return replace(self, split=split, merged=self.merged | {pair})
-
 
 NO_REVIEWS = Reviews()
 
@@ -143,14 +138,6 @@ def load_decisions(path: Path) -> list[Decision]:
         for decision in decisions
         if last[decision.words] is decision and decision.holds_in(reviews)
     ]
-
-
-def dumps_reviews(reviews: Reviews) -> str:
-    lines = [f"split {digest}\n" for digest in sorted(reviews.split)]
-    lines += [f"merge {pair.first} {pair.second}\n" for pair in sorted(reviews.merged)]
-    accepted = sorted(reviews.accepted.items())
-    lines += [f"accept https://{name} {digest}\n" for name, digest in accepted]
-    return "".join(lines)
 
 
 def load_reviews(path: Path) -> Reviews:

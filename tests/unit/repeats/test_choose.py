@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.growth import assert_linear
 from support.pairs import sha
+from support.reviews import merging
 
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
 from mirror.repeats.choose import choose, plausible, run
@@ -230,14 +231,14 @@ def test_pairs_kept_apart_are_not_merged_not_even_by_a_review():
 def test_a_reviewed_merge_needs_no_evidence_and_keeps_the_larger(mode):
     pair = Pair.of(SMALL.digest, SLIDE.digest)
     judge = Judge(everything)
-    chosen = run(choose([SMALL, SLIDE], [], reviews=Reviews().merging(pair), mode=mode), judge)
+    chosen = run(choose([SMALL, SLIDE], [], reviews=merging(Reviews(), pair), mode=mode), judge)
     assert chosen[SMALL.digest] == SLIDE.digest
     assert judge.asked == []
 
 
 def test_reviewed_merges_are_taken_together():
-    reviews = Reviews().merging(Pair.of(BIG.digest, SLIDE.digest))
-    reviews = reviews.merging(Pair.of(SLIDE.digest, SMALL.digest))
+    reviews = merging(Reviews(), Pair.of(BIG.digest, SLIDE.digest))
+    reviews = merging(reviews, Pair.of(SLIDE.digest, SMALL.digest))
     chosen = run(choose([BIG, SLIDE, SMALL], [], reviews=reviews), Judge(everything))
     assert set(chosen.values()) == {BIG.digest}
 
@@ -362,7 +363,7 @@ def test_an_origin_stands_behind_the_best_of_what_was_made_from_it():
 
 def test_a_merge_by_a_person_comes_before_equal_pixels():
     twin = replace(SLIDE, digest=sha("twin"), size=900)
-    reviews = Reviews().merging(Pair.of(TWICE.digest, twin.digest))
+    reviews = merging(Reviews(), Pair.of(TWICE.digest, twin.digest))
     judge = Judge(only((SLIDE, twin)), tier=Tier.PIXELS)
     chosen = run(choose([TWICE, SLIDE, twin], near(TWICE, SLIDE, twin), reviews=reviews), judge)
     assert chosen[twin.digest] == TWICE.digest

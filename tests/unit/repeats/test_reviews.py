@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.pairs import DIGESTS, PAIRS, sha
+from support.reviews import dumps_reviews, merging
 
 from mirror.model import Digest
 from mirror.repeats.evidence import Pair
 from mirror.repeats.reviews import (
     ReviewError,
     Reviews,
-    dumps_reviews,
     load_decisions,
     loads_reviews,
 )
@@ -26,7 +26,7 @@ def test_reviews_give_back_what_was_written(decisions):
         if isinstance(decision, Digest):
             reviews = reviews.splitting(decision)
         else:
-            reviews = reviews.merging(decision)
+            reviews = merging(reviews, decision)
     assert loads_reviews(dumps_reviews(reviews)) == reviews
 
 
