@@ -95,6 +95,10 @@ class Reference:
     quoting: Quoting = Quoting.BARE
     spelling: str = field(default="", repr=False)
 
+    def place_in(self, post: str) -> Place:
+        """Return the place of this reference in the post of that name."""
+        return Place(post, self.line, self.column)
+
 
 _HEX_64 = re.compile(r"[0-9a-f]{64}")
 
@@ -346,6 +350,18 @@ class Finding:
         for name in ("post", "line", "column"):
             if (value := getattr(self, name)) is not None:
                 yield name, value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a post that shows an image; `line` and `column` count from 1."""
+
+    post: str
+    line: int
+    column: int
+
+    def finding(self, rule: Rule, subject: str, message: str) -> Finding:
+        return Finding(rule, subject, message, self.post, self.line, self.column)
 
 
 @dataclass(frozen=True, slots=True)

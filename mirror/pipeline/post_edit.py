@@ -93,7 +93,8 @@ def repoint(
             continue
         url = resolve(post.post, ref, Url(recalled[ref].source) if ref in recalled else None)
         if isinstance(url, Finding):
-            yield _placed(url, post, ref)
+            place = ref.place_in(post.post.name)
+            yield place.finding(url.rule, url.subject, url.message)
         elif url is not None and url != ref.url.raw:
             yield _spelled(post, ref, url)
 
@@ -123,12 +124,7 @@ def _spelled(post: ScannedPost, ref: Reference, url: str) -> Edit | Finding:
         return Edit(ref, spell(url, ref.quoting), url)
     except ValueError as error:
         message = f"{Url(url)} cannot be written here: {error}"
-        return _placed(Finding(Rule.POST_NOT_WRITTEN, str(ref.url), message), post, ref)
-
-
-def _placed(finding: Finding, post: ScannedPost, ref: Reference) -> Finding:
-    place = (post.post.name, ref.line, ref.column)
-    return Finding(finding.rule, finding.subject, finding.message, *place)
+        return ref.place_in(post.post.name).finding(Rule.POST_NOT_WRITTEN, str(ref.url), message)
 
 
 def edit_post(
@@ -219,7 +215,7 @@ def _not_as_intended(scanned: ScannedPost, edit: Edit) -> Finding:
         "image as `![](…)`"
     )
     ref = edit.reference
-    return _placed(Finding(Rule.POST_NOT_WRITTEN, str(ref.url), message), scanned, ref)
+    return ref.place_in(scanned.post.name).finding(Rule.POST_NOT_WRITTEN, str(ref.url), message)
 
 
 def write_post(edit: PostEdit, *, keep_times: bool = False) -> Finding | None:

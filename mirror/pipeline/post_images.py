@@ -12,22 +12,10 @@ from dataclasses import dataclass
 from typing import overload
 
 from mirror.compact import FirstMade, HashIndex
-from mirror.model import Finding, Reference, Rule
+from mirror.model import Place, Reference
 from mirror.posts import Post
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator, SourceImage
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in a post that shows an image."""
-
-    post: str
-    line: int
-    column: int
-
-    def finding(self, rule: Rule, subject: str, message: str) -> Finding:
-        return Finding(rule, subject, message, self.post, self.line, self.column)
 
 
 @dataclass(frozen=True, slots=True)

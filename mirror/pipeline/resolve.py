@@ -10,8 +10,8 @@ from itertools import chain
 from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, asset_of
 from mirror.manifest import Manifest
-from mirror.model import Asset, Digest, Finding, HeldImage, Reference, Rule
-from mirror.pipeline.post_images import Place, PostImage
+from mirror.model import Asset, Digest, Finding, HeldImage, Place, Reference, Rule
+from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.scan import SiteScan
 from mirror.posts import Post
 from mirror.urls.address import Address, Url, identity
@@ -30,7 +30,7 @@ class ResolvedReference:
 
     @property
     def place(self) -> Place:
-        return Place(self.post.name, self.reference.line, self.reference.column)
+        return self.reference.place_in(self.post.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +76,14 @@ def find_orphans(
     )
     if (first := next(orphans, None)) is None:
         return []
-    place = first.place
     others = sum(1 for _ in orphans)
     more = f", and so do {others:,} more" if others else ""
     return [
-        Finding(
+        first.place.finding(
             Rule.UNKNOWN_TARGET,
             str(first.reference.url),
             f"looks mirrored{more}, but no manifest knows where it came from; "
             "bring manifests/ back from version control or a backup",
-            place.post,
-            place.line,
-            place.column,
         )
     ]
 

@@ -164,13 +164,10 @@ def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) ->
     """Yield a finding for each reference whose source had a secret, which is kept nowhere."""
     for reference, line in recalled.items():
         if has_hidden(line.source):
-            yield Finding(
+            yield reference.place_in(post.post.name).finding(
                 Rule.NOT_REVERTED,
                 str(reference.url),
                 f"stays as it is: the secret of {line.source} is kept nowhere; edit it by hand",
-                post.post.name,
-                reference.line,
-                reference.column,
             )
 
 
@@ -206,8 +203,8 @@ def _dropped_secrets(changes: Iterable[PostEdit]) -> Iterator[Finding]:
         for ref in (edit.reference for edit in change.edits):
             if ref.url.raw != ref.url.public:
                 message = "its signature or key is kept nowhere: `--revert` gives it back without"
-                place = (change.name, ref.line, ref.column)
-                yield Finding(Rule.SECRET_IN_POST, str(ref.url), message, *place)
+                place = ref.place_in(change.name)
+                yield place.finding(Rule.SECRET_IN_POST, str(ref.url), message)
 
 
 def _write(

@@ -149,14 +149,11 @@ def signatures(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
     for post, ref in scanned.references():
         if ref.url.raw != ref.url.public and locator.locate(ref.url) is not None:
             remedy = _FREE_IF_ASKED if has_hidden(ref.url.public) else _FREE
-            yield Finding(
+            yield ref.place_in(post.name).finding(
                 Rule.SECRET_IN_POST,
                 str(ref.url),
                 "the post publishes a signature or a key with this URL; the mirror keeps no part "
                 f"of it, and {remedy if ref.form.is_rewritten else _NOT_FREE}",
-                post.name,
-                ref.line,
-                ref.column,
             )
 
 

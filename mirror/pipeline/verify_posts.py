@@ -76,13 +76,10 @@ def former_references(
                 if moves
                 else "`mirror rewrite` leaves it; edit it"
             )
-            yield Finding(
+            yield reference.place_in(post.name).finding(
                 Rule.FORMER_TARGET,
                 str(reference.url),
                 f"is an address that the mirror had before; {remedy}",
-                post.name,
-                reference.line,
-                reference.column,
             )
 
 
@@ -102,7 +99,7 @@ def verify_posts(
         url = post.from_root(ref.url)
         if asset_of(destinations, manifest, url) is not None:
             continue
-        place = (post.name, ref.line, ref.column)
+        place = ref.place_in(post.name)
         located = locator.locate(ref.url)
         if located is not None:
             asset = manifest.find(located.address)
@@ -113,13 +110,13 @@ def verify_posts(
                     if reason
                     else "is not mirrored; run `mirror sync`, or list it under [[ignore]]"
                 )
-                yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
+                yield place.finding(Rule.NOT_MIRRORED, str(ref.url), message)
             elif asset is not None and destinations and manifest.shown_for(asset).key is None:
                 message = "is in the archive, but in no destination; `mirror sync` says why"
-                yield Finding(Rule.NOT_MIRRORED, str(ref.url), message, *place)
+                yield place.finding(Rule.NOT_MIRRORED, str(ref.url), message)
         elif is_mirrored(destinations, url):
             message = "looks mirrored, but no line of the manifest has this key"
-            yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
+            yield place.finding(Rule.UNKNOWN_TARGET, str(ref.url), message)
         elif links := stray_links(destinations, manifest, post, ref):
             message = (
                 "leads to no object, as from another folder: was the post moved? From here it is "
@@ -127,4 +124,4 @@ def verify_posts(
             )
             if destinations[0].takes_link(post.name, ref) and ref.form.is_rewritten:
                 message += "; `mirror rewrite` corrects it, or says why not"
-            yield Finding(Rule.UNKNOWN_TARGET, str(ref.url), message, *place)
+            yield place.finding(Rule.UNKNOWN_TARGET, str(ref.url), message)

@@ -118,8 +118,7 @@ class Memory:
             else:
                 continue
             message = f"stays as it is: {reason}"
-            place = (post.name, ref.line, ref.column)
-            yield Finding(Rule.NOT_REVERTED, str(ref.url), message, *place)
+            yield ref.place_in(post.name).finding(Rule.NOT_REVERTED, str(ref.url), message)
 
     # --- The lines to keep ------------------------------------------------------------------------
 

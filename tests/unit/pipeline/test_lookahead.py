@@ -12,13 +12,13 @@ from support.slides import deck, encode
 from mirror.archive import Archive
 from mirror.engine import Results
 from mirror.fetch import Validators
-from mirror.model import Blob, Finding, Rule
+from mirror.model import Blob, Finding, Place, Rule
 from mirror.pictures.blob import inspect
 from mirror.pipeline.dedupe import AssetPair, CompareJob
 from mirror.pipeline.download import DownloadResult, Original
 from mirror.pipeline.lookahead import Lookahead
 from mirror.pipeline.plan import FetchItem
-from mirror.pipeline.post_images import Place, PostImage
+from mirror.pipeline.post_images import PostImage
 from mirror.repeats.evidence import Evidence, Pair, Refusal
 from mirror.store import DirectoryStore
 from mirror.urls.address import Url

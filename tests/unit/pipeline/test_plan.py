@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mirror.fetch import Validators
-from mirror.model import Blob, Digest
+from mirror.model import Blob, Digest, Place
 from mirror.pipeline.plan import Inventory, plan
-from mirror.pipeline.post_images import Place, PostImage
+from mirror.pipeline.post_images import PostImage
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator, Source
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.model import Form, Reference, Span
-from mirror.pipeline.post_images import Place, PostImage, PostImages
+from mirror.model import Form, Place, Reference, Span
+from mirror.pipeline.post_images import PostImage, PostImages
 from mirror.posts import Post
 from mirror.urls.address import Url, identity
 from mirror.urls.sources import Locator, Source
