@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from mirror.amounts import count_text, size_text
 from mirror.model import Finding, Outcome, Rule
 from mirror.runner import is_ci
-from mirror.urls.address import canonical, identity
+from mirror.urls.address import canonical, host_of
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class Likeness:
     @classmethod
     def of(cls, finding: Finding) -> Likeness:
         address = canonical(finding.subject)
-        host = identity(address).partition("/")[0] if address else ""
+        host = host_of(address) if address else ""
         message = _SPECIFICS.sub("…", finding.message.replace(finding.subject, "…"))
         return cls(finding.rule, host, message)
 

@@ -22,7 +22,8 @@ from mirror.urls.address import Url
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
-def _no_wait(_size: int) -> float:
+def no_wait(_size: int) -> float:
+    """Wait for no room: a body is read as it arrives."""
     return 0.0
 
 
@@ -86,7 +87,7 @@ class Fetcher:
         url: Url,
         headers: Mapping[str, str] = _NO_HEADERS,
         validators: Validators | None = None,
-        wait_for_room: Callable[[int], float] = _no_wait,
+        wait_for_room: Callable[[int], float] = no_wait,
     ) -> Body | None:
         """Return the body of `url`, or `None` if the host reports that it is not modified.
 

@@ -35,7 +35,7 @@ from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stri
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read, spell
 from mirror.markdown.splice import splice
-from mirror.markdown.urls import has_image_path, is_image_link
+from mirror.markdown.urls import has_image_path, is_image_link, trimmed
 from mirror.model import Finding, Form, Reference, Rule, Span
 from mirror.urls.address import Url
 
@@ -56,6 +56,7 @@ __all__ = [
     "srcset_urls",
     "stripped",
     "tags",
+    "trimmed",
 ]
 
 

@@ -169,7 +169,7 @@ def _names_other_media(names: tuple[str, ...]) -> bool:
 def bare_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
     """Return the ranges of the http and https URLs in running text."""
     for match in _BARE_URL.finditer(source, start, stop):
-        yield match.start(), _trimmed(source, *match.span())
+        yield match.start(), trimmed(source, *match.span())
 
 
 def quoted_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
@@ -180,14 +180,14 @@ def quoted_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int
     if source.find(b"//", start, stop) < 0:
         return
     for match in _QUOTED_URL.finditer(source, start, stop):
-        first, last = match.start(), _trimmed(source, *match.span())
+        first, last = match.start(), trimmed(source, *match.span())
         before = source[max(start, first - _MAX_BEFORE) : first]
         url = source[first:last].decode()
         if is_absolute(url) and (has_image_path(url) or _BEFORE_IMAGE.search(before)):
             yield first, last
 
 
-def _trimmed(source: bytes, start: int, stop: int) -> int:
+def trimmed(source: bytes, start: int, stop: int) -> int:
     """Return `stop` without punctuation at the end and parentheses opened before the URL."""
     surplus = source.count(b")", start, stop) - source.count(b"(", start, stop)
     while stop > start:

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from mirror.markdown import DRAWN_LANGUAGES, Attribute, HtmlTag, read
+from mirror.markdown import DRAWN_LANGUAGES, Attribute, HtmlTag, read, trimmed
 from mirror.model import Quoting
 from mirror.pages.pictures import is_shown_address, names_picture, page_tags
 from mirror.urls.address import Url, parse
@@ -51,7 +51,6 @@ _REST = re.compile(
 _ENCODED_REST = re.compile(rb"(?>(?:[a-z0-9._~!*-]++|%[0-9a-f]{2})*)", re.I)
 _PART_REST = re.compile(rb"[^\x00-\x20\x7f<>\"'`\\^{}|\[\]&]*+")
 _ENCODED_SLASH = re.compile("%(?:25)*2f", re.I)
-_TRAILING = "?!.,:;*_~&"
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([/:]))")
 
 
@@ -153,9 +152,8 @@ def _read(text: bytes, start: int, host_stop: int) -> Mention:
     is_encoded = _ENCODED_SLASH.search(text[start:host_stop].decode()) is not None
     rest = (_ENCODED_REST if is_encoded else _REST).match(text, host_stop, host_stop + _MAX_REST)
     stop = rest.end() if rest else host_stop
-    spelled = text[start:stop].decode(errors="replace")
-    kept = _trimmed(spelled)
-    stop -= len(spelled[len(kept) :].encode())
+    stop = trimmed(text, start, stop)
+    kept = text[start:stop].decode(errors="replace")
     if is_encoded:
         kept = _unquoted(kept)
     if "\\" in kept:
@@ -181,18 +179,6 @@ def _unquoted(address: str) -> str:
     ):
         address = decoded
     return address
-
-
-def _trimmed(url: str) -> str:
-    """Cut punctuation at the end, and parentheses that were opened before the address."""
-    surplus = url.count(")") - url.count("(")
-    while url:
-        if url[-1] == ")" and surplus > 0:
-            surplus -= 1
-        elif url[-1] not in _TRAILING:
-            break
-        url = url[:-1]
-    return url
 
 
 # --- In HTML ----------------------------------------------------------------------------------

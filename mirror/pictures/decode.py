@@ -330,10 +330,6 @@ class Picture:
         return ("palette",) if self.mode in ("P", "PA", "1") else ("exact",)
 
     @property
-    def is_lossy(self) -> bool:
-        return self.coding[0] not in ("palette", "exact")
-
-    @property
     def tables(self) -> dict[int, list[int]]:
         """Quantisation tables of a JPEG by number; empty for anything else."""
         tables: dict[int, list[int]] = getattr(self._file, "quantization", {})

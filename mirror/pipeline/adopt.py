@@ -10,7 +10,7 @@ from mirror.compact import DistinctTexts
 from mirror.manifest import Manifest, with_sources
 from mirror.model import Asset, Blob, Digest, Finding, Rule
 from mirror.pipeline.post_images import PostImage
-from mirror.urls.address import Address, identity
+from mirror.urls.address import Address, host_of, identity
 from mirror.urls.redact import has_hidden, without_hidden
 
 # One picture behind so many URLs of a host, and behind this share of them, may be a notice. Behind
@@ -83,7 +83,7 @@ def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator
     counts = Counter[str]()  # of the URLs of each host
     for image in images:
         if (asset := manifest.find(image.located.address)) is not None:
-            host = identity(image.located.address).partition("/")[0]
+            host = host_of(image.located.address)
             counts[host] += 1
             if len(asset.sources) > 1:  # most have one source, which makes no notice
                 by_host.setdefault(host, {}).setdefault(asset.digest, []).append(image)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from mirror.config import FetchSettings, request_headers
 from mirror.fetch import Body, FetchError, Kind, Validators
 from mirror.fetch.checks import Declaration
-from mirror.fetch.fetcher import Fetcher
+from mirror.fetch.fetcher import Fetcher, no_wait
 from mirror.fetch.limits import FetchLimits
 from mirror.model import Key
 from mirror.store import S3Settings, Store, open_bucket
@@ -44,10 +44,6 @@ def _host_and_port(address: Address) -> str:
     return f"{host}:{443 if address.startswith('https:') else 80}"
 
 
-def _no_wait(_size: int) -> float:
-    return 0.0
-
-
 @dataclass(frozen=True, slots=True)
 class Origins:
     """The fetcher, and for each source by its name the request headers and the bucket behind it.
@@ -66,7 +62,7 @@ class Origins:
         self,
         located: SourceImage,
         validators: Validators | None = None,
-        wait_for_room: Callable[[int], float] = _no_wait,
+        wait_for_room: Callable[[int], float] = no_wait,
     ) -> Body | None:
         """Return the bytes, or `None` if the object is still the one that `validators` name.
 

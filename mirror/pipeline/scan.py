@@ -12,7 +12,7 @@ from mirror.model import Finding, Form, Reference, Rule
 from mirror.pipeline.packed_references import PackedReferences
 from mirror.pipeline.post_images import PostImages
 from mirror.posts import Post
-from mirror.urls.address import Url, canonical, identity
+from mirror.urls.address import Url, canonical, host_of, identity
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import Locator
 
@@ -195,7 +195,7 @@ def host_table(scanned: SiteScan, locator: Locator) -> list[HostRow]:
     rows: dict[str, HostRow] = {}
     for post, ref in scanned.references():
         address = canonical(ref.url.raw)
-        name = identity(address).partition("/")[0] if address else "(local)"
+        name = host_of(address) if address else "(local)"
         row = rows.setdefault(name, HostRow(name))
         row.references += 1
         row.addresses.add(identity(address) if address else ref.url.raw)

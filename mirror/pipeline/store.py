@@ -42,6 +42,7 @@ from mirror.store import (
     REPEATED,
     DirectoryStore,
     ExistsError,
+    ObjectFailure,
     ObjectInfo,
     PackedListing,
     Store,
@@ -290,14 +291,6 @@ def _used_for_other_pictures(
 
 
 @dataclass(frozen=True, slots=True)
-class StoreFailure:
-    """An error at one object that the next one may meet too."""
-
-    key: Key
-    error: StoreError
-
-
-@dataclass(frozen=True, slots=True)
 class StoreJob:
     """Take an asset with a key and put its object, whose bytes the archive has, into the store.
 
@@ -308,7 +301,7 @@ class StoreJob:
     locator: Locator
     store: Store
 
-    def __call__(self, asset: Asset) -> Asset | Finding | StoreFailure:
+    def __call__(self, asset: Asset) -> Asset | Finding | ObjectFailure:
         assert asset.key is not None  # noqa: S101  (`compare_listing` returns no other)
         blob = asset.blob
         if not extension_fits(asset.key, blob.media_type):
@@ -334,7 +327,7 @@ class StoreJob:
         except ExistsError as error:
             return Finding(Rule.OBJECT_DIFFERENT, asset.key, str(error))
         except (*FATAL, *REPEATED) as error:
-            return StoreFailure(asset.key, error)
+            return ObjectFailure(asset.key, error)
         except StoreError as error:
             return Finding(Rule.NOT_STORED, asset.key, str(error))
         return asset
@@ -381,10 +374,10 @@ def store_missing(
         return []
     progress.stage(f"store in {destination.name}", len(missing), "objects")
     stored: list[Asset] = []
-    failures: list[StoreFailure] = []  # in a row
+    failures: list[ObjectFailure] = []  # in a row
     with closing(engine.map(job, missing, _STORE_WORKERS)) as results:
         for result in results:
-            if isinstance(result, StoreFailure):
+            if isinstance(result, ObjectFailure):
                 failures.append(result)
                 if _refuses_all(failures):
                     break
@@ -408,12 +401,12 @@ def store_missing(
     return stored
 
 
-def _refuses_all(failures: Sequence[StoreFailure]) -> bool:
+def _refuses_all(failures: Sequence[ObjectFailure]) -> bool:
     """Return True if the next object would meet the last of these errors, which came in a row."""
     return len(failures) == MOST_IN_A_ROW or isinstance(failures[-1].error, FATAL)
 
 
-def _not_stored(failure: StoreFailure) -> Finding:
+def _not_stored(failure: ObjectFailure) -> Finding:
     return Finding(Rule.NOT_STORED, failure.key, str(failure.error))
 
 

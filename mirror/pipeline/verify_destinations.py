@@ -27,6 +27,7 @@ from mirror.store import (
     FATAL,
     MOST_IN_A_ROW,
     NotFoundError,
+    ObjectFailure,
     ObjectInfo,
     Store,
     StoreError,
@@ -204,7 +205,7 @@ def _read_back_all(
     with closing(engine.map(job, expected, readers)) as results:
         silent = 0
         for result in results:
-            if isinstance(result, _ReadFailure):
+            if isinstance(result, ObjectFailure):
                 silent += 1
                 if silent == MOST_IN_A_ROW or not isinstance(result.error, UnreachableError):
                     comparison.error = result.error
@@ -218,24 +219,16 @@ def _read_back_all(
             comparison.differences += [result] if result is not None else []
 
 
-@dataclass(frozen=True, slots=True)
-class _ReadFailure:
-    """An error at one object that the next one may meet too."""
-
-    key: Key
-    error: StoreError
-
-
 def _read_back(
     destination: Destination, expected: Object
-) -> ObjectDifference | _ReadFailure | None:
+) -> ObjectDifference | ObjectFailure | None:
     """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
     try:
         mismatch = read_difference(destination.store, expected)
     except NotFoundError:
         return ObjectDifference(ObjectState.MISSING, expected.key, "listed, but not there")
     except (*FATAL, UnreachableError) as error:
-        return _ReadFailure(expected.key, error)
+        return ObjectFailure(expected.key, error)
     except StoreError as error:
         return ObjectDifference(ObjectState.UNCHECKED, expected.key, str(error))
     if mismatch is None:

@@ -405,7 +405,7 @@ def _derivations(small: Side, large: Side) -> list[_Derivation]:
     """
     if small.rgb.size == large.rgb.size:
         derivations = [_Derivation(large, small)]
-        if large.picture.is_lossy:
+        if large.header.is_lossy:
             derivations.append(_Derivation(small, large))
         return derivations
     ratio = small.rgb.width / large.rgb.width

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from mirror.model import Key
 from mirror.urls.redact import printable
 
@@ -52,6 +54,14 @@ REPEATED = (AccessError, UnreachableError)
 """Errors that the next object may meet too: a server can also fail at one object alone."""
 MOST_IN_A_ROW = 3
 """So many of `REPEATED` in a row count as one that the next object would meet too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFailure:
+    """An error at one object, of `FATAL` or `REPEATED`."""
+
+    key: Key
+    error: StoreError
 
 
 def exists_error(place: str, key: Key) -> ExistsError:
