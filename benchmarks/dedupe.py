@@ -44,7 +44,7 @@ from benchmarks.families import Edit, families
 from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import on_white
-from mirror.repeats.choose import choose, run
+from mirror.repeats.choose import choose, judge_waves
 from mirror.repeats.compare import compare
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence, Pair
 from mirror.repeats.search import find_candidates, neighbours
@@ -200,7 +200,7 @@ def rule(blobs: Iterable[Blob], judge: Judge) -> tuple[int, dict[Digest, Digest]
     """How many pairs the fingerprints propose, and what the whole rule makes of them."""
     blobs = list({blob.digest: blob for blob in blobs}.values())
     proposed = find_candidates(blobs)
-    return len(proposed), run(choose(blobs, proposed), judge)
+    return len(proposed), judge_waves(choose(blobs, proposed), judge)
 
 
 # --- Originals and their copies -------------------------------------------------------------------

@@ -21,7 +21,7 @@ from support.slides import encode, turned
 
 from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
-from mirror.repeats.choose import choose, run
+from mirror.repeats.choose import choose, judge_waves
 from mirror.repeats.compare import Side, compare_sides
 from mirror.repeats.evidence import Candidate, Evidence, Pair
 from mirror.repeats.search import find_candidates
@@ -157,7 +157,7 @@ class FamilyTally:
     ) -> None:
         known = {member.blob.digest: member for member in members}
         blobs = [member.blob for member in known.values()]
-        chosen = run(choose(blobs, find_candidates(blobs)), judge)
+        chosen = judge_waves(choose(blobs, find_candidates(blobs)), judge)
         self.folders += 1
         for is_sibling in (False, True):
             family = [d for d, member in known.items() if member.is_sibling is is_sibling]

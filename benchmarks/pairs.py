@@ -29,7 +29,7 @@ from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
 from mirror.pipeline.dedupe import side_by_side
 from mirror.repeats.cache import Excerpts, Sides, Sketches
-from mirror.repeats.choose import choose, run
+from mirror.repeats.choose import choose, judge_waves
 from mirror.repeats.compare import Side, compare_sides, refuse
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence
 from mirror.repeats.groups import likeliest_first
@@ -123,7 +123,7 @@ def cost(pictures: Iterable[bytes]) -> None:
             blobs.append(blob)
             data[blob.digest] = picture
     judge = TimedJudge(data, sketches)
-    chosen = run(choose(blobs, find_candidates(blobs)), judge)
+    chosen = judge_waves(choose(blobs, find_candidates(blobs)), judge)
     print(f"{len(blobs)} pictures; inspecting one: {statistics.mean(inspected_ms):.1f} ms")
     repeats = sum(digest != kept for digest, kept in chosen.items())
     print(f"repeats: {repeats}; CPU in all, with drawing: {time.process_time() - began_all:.0f} s")

@@ -37,7 +37,7 @@ _CONNECT_S = 15
 _WORKERS_S = 60  # until the first worker is there
 _CLOSE_S = 2
 _TASK_DEATHS = 3  # of workers, before a task counts as their cause
-_IS_SAME = "mirror:__version__"
+_VERSION = "mirror:__version__"
 
 
 class ClusterError(Exception):
@@ -115,7 +115,7 @@ class Dask:
         """Raise `ClusterError` that names the workers without mirror, or with another version."""
         others = []
         # A function of the standard library: a worker without mirror has none of ours.
-        for worker, version in self.ask_workers(resolve_name, _IS_SAME).items():
+        for worker, version in self.ask_workers(resolve_name, _VERSION).items():
             if isinstance(version, Exception):
                 others.append(f"worker {worker} has no mirror ({version})")
             elif version != mirror.__version__:

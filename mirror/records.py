@@ -73,7 +73,7 @@ class Record(Generic[T]):
         `old` is the checksum that `load` returned. Raise `StateError` if somebody else wrote the
         file since, or if it cannot be written; it is as it was then.
         """
-        save_pieces(self.path, lambda: encoded(self.dump_lines(value)), old)
+        save_pieces(self.path, lambda: encoded_pieces(self.dump_lines(value)), old)
 
 
 def save_pieces(path: Path, pieces: Callable[[], Iterable[bytes]], old: Checksum | None) -> None:
@@ -133,7 +133,7 @@ def unwritable(path: Path, error: OSError) -> StateError:
     return StateError(f"{path}: cannot be written: {explain(error)}")
 
 
-def encoded(lines: Iterable[str]) -> Iterator[bytes]:
+def encoded_pieces(lines: Iterable[str]) -> Iterator[bytes]:
     """Yield the lines in pieces of some size: each piece is one write."""
     lines = iter(lines)
     while piece := "".join(islice(lines, _LINES_AT_ONCE)):

@@ -75,8 +75,8 @@ def load_config(path: Path) -> Config:
     """Read and check `path`; raise `ConfigError` that names the file and the key."""
     try:
         config = loads_config(read_named(path, _MAX_BYTES), path)
-        for what, place in written_places(config):
-            check_no_escape(place, config.root, f"{path}: {what}")
+        for name, place in written_places(config):
+            check_no_escape(place, config.root, f"{path}: {name}")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeEncodeError as error:
@@ -107,18 +107,18 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
     top = Table(raw, "", name)
     top.choice("version", (1,), 1)
     sources = tuple(_source(table) for table in top.tables("source"))
-    _distinct(name, "source", [source.name for source in sources])
+    _check_names(name, "source", [source.name for source in sources])
     destinations = tuple(
         _destination(table, root) for table in top.tables("destination", _MAX_DESTINATIONS)
     )
-    _distinct(name, "destination", [destination.name for destination in destinations])
+    _check_names(name, "destination", [destination.name for destination in destinations])
     if len({destination.key for destination in destinations}) > 1:
         raise ConfigError(
             f"{name}: destinations differ in `key`; the manifest has one key for an image, "
             f"so give every destination the same template"
         )
     places = [(entry.name, entry.url, place_of(entry, root)) for entry in destinations]
-    _apart(f"{name}: destinations", "are both at", places)
+    _check_claims(f"{name}: destinations", "are both at", places)
     try:
         locator = Locator(sources)
     except ValueError as error:
@@ -128,14 +128,14 @@ def parse_config(raw: Mapping[str, Any], root: Path, name: str = CONFIG_NAME) ->
         for source in sources
         for text in source.match
     ]
-    _apart(f"{name}: sources", "both match", prefixes)
+    _check_claims(f"{name}: sources", "both match", prefixes)
     config = Config(
         root=root,
         posts=_posts(top.table("posts"), root),
         sources=sources,
         destinations=destinations,
         archive=_archive(top.table("archive"), root),
-        manifest=root / _only(top.table("manifest"), "path", "manifests"),
+        manifest=root / _only_path(top.table("manifest"), "manifests"),
         dedupe=_dedupe(top.table("dedupe")),
         ignored=IgnoreList(_ignored(table, locator) for table in top.tables("ignore")),
         fetch=_fetch(top.table("fetch")),
@@ -242,7 +242,7 @@ def _archive(table: Table, root: Path) -> Path | ArchiveBucket:
         return bucket
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
         raise table.error("path", f'expected a folder or "s3://bucket/prefix", got {path!r}')
-    return root / _only(table, "path", "archive")
+    return root / _only_path(table, "archive")
 
 
 def _key_template(table: Table) -> str:
@@ -273,10 +273,11 @@ def _key_template(table: Table) -> str:
     return template
 
 
-def _only(table: Table, key: str, default: str) -> str:
-    value = table.text(key, default)
+def _only_path(table: Table, default: str) -> str:
+    """Return the `path` of a table that has no other key."""
+    value = table.text("path", default)
     if not value:  # joined to the site's folder it would mean that
-        raise table.error(key, "expected a folder, got nothing; the site's own is `.`")
+        raise table.error("path", "expected a folder, got nothing; the site's own is `.`")
     table.finish()
     return value
 
@@ -318,13 +319,13 @@ def _fetch(table: Table) -> FetchSettings:
     return fetch
 
 
-def _distinct(name: str, kind: str, names: Sequence[str]) -> None:
+def _check_names(name: str, kind: str, names: Sequence[str]) -> None:
     for label, count in Counter(names).items():
         if count > 1:
             raise ConfigError(f"{name}: two [[{kind}]] are called {label!r}; names must differ")
 
 
-def _apart(kind: str, verb: str, claims: Iterable[tuple[str, str, str]]) -> None:
+def _check_claims(kind: str, verb: str, claims: Iterable[tuple[str, str, str]]) -> None:
     """Raise if two names claim one thing: each claim is a name, what was written, what is meant."""
     first: dict[str, str] = {}
     for name, written, meant in claims:

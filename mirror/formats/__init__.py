@@ -23,7 +23,7 @@ from mirror.formats.github import (
     job_summary_of_failure,
 )
 from mirror.formats.junit import junit_xml, junit_xml_of_failure
-from mirror.formats.sarif import SARIF_SCHEMA, fingerprint, sarif_log, sarif_log_of_failure
+from mirror.formats.sarif import SARIF_SCHEMA, sarif_log, sarif_log_of_failure
 
 __all__ = [
     "ANNOTATIONS",
@@ -31,7 +31,6 @@ __all__ = [
     "CheckReport",
     "FileLocation",
     "SetupFailure",
-    "fingerprint",
     "github_annotation_of_failure",
     "github_annotations",
     "job_summary",

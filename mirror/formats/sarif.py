@@ -27,7 +27,7 @@ def sarif_log(report: CheckReport) -> str:
     counts: Counter[str] = Counter()
     results = []
     for finding in report.findings:
-        digest = fingerprint(finding)
+        digest = finding_fingerprint(finding)
         counts[digest] += 1
         result = _result(report, finding, indexes[finding.rule])
         results.append(
@@ -50,7 +50,7 @@ def sarif_log(report: CheckReport) -> str:
     return json.dumps(log, indent=1) + "\n"
 
 
-def fingerprint(finding: Finding) -> str:
+def finding_fingerprint(finding: Finding) -> str:
     """Return a digest of rule, post and subject, which stays when lines move."""
     identity = (finding.rule.id, finding.post or "", finding.subject)
     return sha256("\0".join(identity).encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -23,7 +23,7 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedFolder:
     """A folder whose files a generator copies as they are, and the path they get on the site.
 
     The folder is below that of the configuration, or `in_content`. `path` is `None` where posts
@@ -63,7 +63,7 @@ class Generator:
     contents: str = ""
     mounts: str = ""
     inherits: str = ""
-    published: Published | None = None
+    published: PublishedFolder | None = None
     adds_base: bool = False
     follows: frozenset[Form] = frozenset()
 
@@ -78,9 +78,9 @@ _INLINE = frozenset({Form.INLINE, Form.LINK})
 _INLINE_IMAGES = frozenset({Form.INLINE})
 
 _TABLES = ("toml", "y*ml", "json")
-_STATIC = Published("static")
-_PUBLIC = Published("public")
-_CONTENT = Published("", in_content=True)
+_STATIC = PublishedFolder("static")
+_PUBLIC = PublishedFolder("public")
+_CONTENT = PublishedFolder("", in_content=True)
 
 # The first that fits counts, so that what only says "some JavaScript" comes last.
 GENERATORS = (
@@ -92,7 +92,7 @@ GENERATORS = (
         base="base",
         content=("", "."),
         output=("dest", ".vuepress/dist"),
-        published=Published(".vuepress/public"),
+        published=PublishedFolder(".vuepress/public"),
         adds_base=True,
         follows=_IMAGES,
     ),
@@ -104,7 +104,7 @@ GENERATORS = (
         base="base",
         content=("srcdir", "."),
         output=("outdir", ".vitepress/dist"),
-        published=Published("public", in_content=True),
+        published=PublishedFolder("public", in_content=True),
         adds_base=True,
         follows=_IMAGES,
     ),
@@ -139,7 +139,7 @@ GENERATORS = (
         base="pathprefix",
         content=("dir.input", "."),
         output=("dir.output", "_site"),
-        published=Published(
+        published=PublishedFolder(
             "assets",
             "/assets",
             remark="Eleventy copies it once its configuration says "
@@ -176,7 +176,7 @@ GENERATORS = (
         base="base",
         content=("root", "docs"),
         output=("outdir", "doc_build"),
-        published=Published("public", in_content=True),
+        published=PublishedFolder("public", in_content=True),
         adds_base=True,
         follows=_INLINE_IMAGES,
     ),
@@ -225,7 +225,7 @@ GENERATORS = (
         (Sign("index.html", holds="$docsify"), Sign("index.html", "docsify", (".nojekyll",))),
         (),
         content=("", "."),
-        published=Published(
+        published=PublishedFolder(
             "assets",
             None,
             remark="docsify serves every folder beside its index.html, archive/ and manifests/ "
@@ -241,7 +241,7 @@ GENERATORS = (
         site="html.baseurl",
         content=("", "."),
         output=("", "_build/html"),
-        published=Published("_static", "/_static"),
+        published=PublishedFolder("_static", "/_static"),
         adds_base=True,
         follows=_EVERY_FORM,
     ),
@@ -274,7 +274,7 @@ GENERATORS = (
         base="baseurl",
         content=("source", "."),
         output=("destination", "_site"),
-        published=Published(
+        published=PublishedFolder(
             "assets",
             "/assets",
             remark="Jekyll publishes every folder beside its configuration, archive/ and "
@@ -290,7 +290,7 @@ GENERATORS = (
         base="base_path",
         content=("source", "src"),
         output=("destination", "output"),
-        published=Published("images", "/images", in_content=True),
+        published=PublishedFolder("images", "/images", in_content=True),
     ),
     # https://middlemanapp.com/basics/directory-structure/. Its settings are Ruby.
     Generator(
@@ -299,7 +299,7 @@ GENERATORS = (
         (),
         content=("", "source"),
         output=("", "build"),
-        published=Published("images", "/images", in_content=True),
+        published=PublishedFolder("images", "/images", in_content=True),
     ),
     # https://docs.getpelican.com/en/latest/settings.html: STATIC_PATHS is ["images"], below PATH.
     # The second file is what a published site is built with.
@@ -317,7 +317,7 @@ GENERATORS = (
         site="siteurl",
         content=("path", "."),
         output=("output_path", "output"),
-        published=Published("images", "/images", in_content=True),
+        published=PublishedFolder("images", "/images", in_content=True),
     ),
     # https://github.com/getnikola/nikola/blob/master/nikola/conf.py.in: FILES_FOLDERS
     Generator(
@@ -327,7 +327,7 @@ GENERATORS = (
         site="site_url",
         content=("", "posts"),
         output=("output_folder", "output"),
-        published=Published("files"),
+        published=PublishedFolder("files"),
         adds_base=True,
     ),
     # https://zensical.org/docs/setup/basics/. It reads the configuration of MkDocs, too.
@@ -372,7 +372,7 @@ GENERATORS = (
         site="website.site-url",
         content=("", "."),
         output=("project.output-dir", "_site"),
-        published=Published(
+        published=PublishedFolder(
             "images",
             "/images",
             remark="posts that end in .qmd are read once `include` under [posts] names them",
@@ -387,7 +387,7 @@ GENERATORS = (
         ("book.json", "book.js"),
         content=("root", "."),
         output=("", "_book"),
-        published=Published(
+        published=PublishedFolder(
             "assets",
             "/assets",
             remark="GitBook publishes every folder beside its configuration, archive/ and "

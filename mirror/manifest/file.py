@@ -32,20 +32,18 @@ from mirror.manifest.lines import Line, LinePlace, ManifestError, dump_line, sel
 from mirror.manifest.packed import LateKeyError, Objects, read_rows
 from mirror.manifest.whole import Manifest, dump_assets, dump_lines, read_manifest
 from mirror.model import Asset, Digest, Finding, Rule
-from mirror.records import StateError, changed_meanwhile, encoded, unwritable
+from mirror.records import StateError, changed_meanwhile, encoded_pieces, unwritable
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile:
-    """The manifest in a folder: one file, or parts once it has more than `split_bytes`."""
+    """The manifest in a folder: one file, or parts once it has more than `split_bytes`.
+
+    The folder is the `[manifest].path` of a configuration.
+    """
 
     folder: Path
     split_bytes: int = SPLIT_BYTES
-
-    @classmethod
-    def below(cls, folder: Path) -> ManifestFile:
-        """Return the manifest in a folder, the `[manifest].path` of a configuration."""
-        return cls(folder)
 
     @property
     def path(self) -> Path:
@@ -198,7 +196,7 @@ class ManifestFile:
     def _write(self, name: str, lines: Iterable[str], expected: Checksum | None) -> None:
         path = self.folder / name
         try:
-            Tree(self.folder).replace(name, encoded(lines), expected=expected)
+            Tree(self.folder).replace(name, encoded_pieces(lines), expected=expected)
         except ChangedError as error:
             raise changed_meanwhile(path) from error
         except OSError as error:
@@ -227,7 +225,7 @@ class _Contents:
         parts = {}
         for name, assets in _by_part(manifest.assets.in_order()):
             part = sha256(header)
-            for piece in encoded(dump_line(asset) + "\n" for asset in assets):
+            for piece in encoded_pieces(dump_line(asset) + "\n" for asset in assets):
                 part.update(piece)
                 whole.update(piece)
                 size += len(piece)

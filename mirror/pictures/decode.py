@@ -43,8 +43,8 @@ from mirror.pictures.sniff import (
     is_lossy_webp,
     is_whole_gif,
     picture_format,
+    remedy_for,
     scan_count,
-    way_out,
     without_broken_chunks,
 )
 from mirror.urls.redact import printable
@@ -232,7 +232,7 @@ class Picture:
         """Raise `ImageError` unless `data` begins like a picture within `limits`."""
         self._name = picture_format(data)
         if self._name is None:
-            remedy = f"; {text}" if (text := way_out(data)) is not None else ""
+            remedy = f"; {text}" if (text := remedy_for(data)) is not None else ""
             raise ImageError(f"expected a picture, found {describe(data)}{remedy}")
         if is_cut_short(data):
             raise ImageError(f"{self._name}, cut short: its end is missing")

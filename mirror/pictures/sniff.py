@@ -302,7 +302,7 @@ def describe(data: bytes) -> str:
     return f"{len(data):,} bytes that begin {data[:8].hex()}"
 
 
-def way_out(data: bytes) -> str | None:
+def remedy_for(data: bytes) -> str | None:
     """Return what a user can do about a file that is whole and no picture of the web.
 
     Return `None` for anything else, such as an error page.

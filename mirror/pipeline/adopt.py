@@ -51,7 +51,7 @@ def _without_source(asset: Asset, address: Address) -> Asset:
     return replace(asset, sources=sources, former_sources=former)
 
 
-def told_apart(manifest: Manifest, addresses: Iterable[Address]) -> list[Finding]:
+def find_told_apart(manifest: Manifest, addresses: Iterable[Address]) -> list[Finding]:
     """Report addresses with a hidden secret that an earlier release recorded without it.
 
     The picture that `manifest` has may be that of another secret. One finding stands for all.

@@ -17,8 +17,7 @@ from mirror.model import Asset, Blob, Digest
 from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.pipeline.progress import Progress
 from mirror.repeats.cache import Excerpts, Sides, Sketches
-from mirror.repeats.choose import choose as choose_canonical
-from mirror.repeats.choose import run
+from mirror.repeats.choose import choose, judge_waves
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Scope
 from mirror.repeats.groups import orphaned_aliases
 from mirror.repeats.ledger import Ledger
@@ -178,7 +177,7 @@ def side_by_side(wave: Sequence[Candidate]) -> list[Candidate]:
     return sorted(wave, key=key)
 
 
-def choose(
+def choose_repeats(
     before: Manifest, manifest: Manifest, rules: DedupeRules, ledger: Ledger, judge: Judge
 ) -> Choice:
     """Set `alias_of` in `manifest` where another picture stands for one; `before` is settled.
@@ -199,11 +198,11 @@ def choose(
     settled = _concerned(manifest, new, candidates, rules)
     orphans = orphaned_aliases(settled, ledger.evidence.values(), rules.reviews)
     reviews = replace(rules.reviews, split=rules.reviews.split | orphans)
-    waves = choose_canonical(
+    waves = choose(
         new.values(), candidates, settled=settled, apart=rules.apart, reviews=reviews, mode=mode
     )
     try:
-        canonicals = run(waves, judge)
+        canonicals = judge_waves(waves, judge)
         moved = [asset for asset in settled if _aliased(asset, canonicals) != asset]
         if not is_wider or (ledger.is_complete and not moved):
             ledger.settle(mode, rules.scope)

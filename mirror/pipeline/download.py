@@ -88,7 +88,7 @@ DownloadResult: TypeAlias = Original | NotModified | DamagedImage | Finding
 
 
 @dataclass(frozen=True, slots=True)
-class Received:
+class ReceivedImages:
     """What came for the requests of a run; `unchanged` are those that `NotModified` answers."""
 
     originals: Sequence[Original] = ()
@@ -283,13 +283,13 @@ def receive(
     known: KnownImages,
     findings: FindingLog,
     progress: Progress,
-) -> Received:
+) -> ReceivedImages:
     """Report each result as it comes; return them in the order of `requests`.
 
     Only facts wait here for their turn, never bytes, so one slow host holds up nobody else.
     """
     if not requests:
-        return Received()
+        return ReceivedImages()
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
     originals: list[Original] = []
@@ -316,7 +316,7 @@ def receive(
                 progress.advance()
     originals.sort(key=lambda original: order[id(original.request)])
     damaged.sort(key=lambda image: order[id(image.request)])
-    return Received(originals, damaged, unchanged)
+    return ReceivedImages(originals, damaged, unchanged)
 
 
 _UNASKABLE = (

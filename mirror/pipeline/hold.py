@@ -129,7 +129,9 @@ def find_suspects(
     return suspects
 
 
-def suspected(images: Iterable[PostImage], suspects: Mapping[str, Suspect]) -> Iterator[Finding]:
+def suspect_findings(
+    images: Iterable[PostImage], suspects: Mapping[str, Suspect]
+) -> Iterator[Finding]:
     """Yield a finding for each image of the posts that is a suspect."""
     if not suspects:
         return
@@ -160,7 +162,7 @@ def _contradicted(original: Original, before: Asset) -> Finding:
     )
 
 
-def doubt(
+def hold_unconfirmed(
     manifest: Manifest,
     requests: Iterable[FetchItem],
     originals: Iterable[Original],
@@ -202,7 +204,7 @@ def _notice(original: Original, together: Collection[Address], manifest: Manifes
     )
 
 
-def waiting(
+def waiting_findings(
     images: Iterable[PostImage],
     held: Mapping[str, HeldImage],
     manifest: Manifest,

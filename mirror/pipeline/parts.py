@@ -69,7 +69,7 @@ def open_parts(config: Config) -> Parts:
         locator=config.locator(),
         posts=PostTree.of(config),
         archive=open_archive(config.archive, config.state),
-        manifest=ManifestFile.below(config.manifest),
+        manifest=ManifestFile(config.manifest),
         rewrites=Record(config.manifest / REWRITES, read_rewrites, dump_rewrites, list),
         redirects=Record(config.manifest / REDIRECTS, read_redirects, dump_redirects, dict),
         destinations=destinations,

@@ -12,7 +12,7 @@ from mirror.files import ChangedError, Checksum, explain, write_whole
 from mirror.markdown import find_references, spell, splice
 from mirror.model import Finding, Reference, Rule, Span
 from mirror.pipeline.packed_references import PackedReferences
-from mirror.pipeline.scan import ScannedPost, SiteScan, changed_meanwhile
+from mirror.pipeline.scan import ScannedPost, SiteScan, changed_post
 from mirror.pipeline.targets import Resolve
 from mirror.rewrites import PostSnapshot, Rewrite
 from mirror.urls.address import Url, parse
@@ -232,7 +232,7 @@ def write_post(edit: PostEdit, *, keep_times: bool = False) -> Finding | None:
             keep_times=keep_times,
         )
     except ChangedError:
-        return changed_meanwhile(post.name)
+        return changed_post(post.name)
     except OSError as error:
         message = f"cannot be written, so it is as it was: {explain(error)}"
         return Finding(Rule.POST_NOT_WRITTEN, post.name, message, post.name)

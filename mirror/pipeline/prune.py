@@ -1,7 +1,7 @@
 """List the objects that neither the manifest nor another site names; delete them where it is safe.
 
-Read in this order: `prune` is the command; `list_extras` finds the objects; `mentions` finds the
-keys that posts still show; the doubts, of which any one is enough to delete nothing.
+Read in this order: `prune` is the command; `list_extras` finds the objects; `keys_in_posts` finds
+the keys that posts still show; the doubts, of which any one is enough to delete nothing.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progres
     listed = list_extras(parts.destinations, manifest.by_key, site, findings, progress)
     extras, totals = listed.objects, listed.totals
     texts = findings.sift(_texts(scanned))
-    posts = mentions(texts, parts.destinations, {extra.info.key for extra in extras})
+    posts = keys_in_posts(texts, parts.destinations, {extra.info.key for extra in extras})
     extras = [replace(extra, post=posts.get(extra.info.key)) for extra in extras]
     doomed = [extra for extra in extras if extra.post is None]
     kept = [extra for extra in extras if extra.post is not None]
@@ -299,7 +299,7 @@ def _texts(scanned: SiteScan) -> Iterator[tuple[str, str] | Finding]:
             yield entry.post.name, "\n".join(reference.url.raw for reference in entry.references)
 
 
-def mentions(
+def keys_in_posts(
     posts: Iterable[tuple[str, str]], destinations: Iterable[Destination], keys: Collection[str]
 ) -> Mapping[str, str]:
     """Return which of `keys` stand in `posts` as a public URL, with the first post that has it.

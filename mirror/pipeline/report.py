@@ -26,7 +26,7 @@ from mirror.model import Asset, Digest, Finding, HeldImage, Outcome, Rule, Thumb
 from mirror.pictures.decode import ImageError, ImageLimits
 from mirror.pictures.thumbnail import thumbnail
 from mirror.pipeline.download import ASKED_AGAIN
-from mirror.pipeline.hold import find_suspects, suspected, waiting
+from mirror.pipeline.hold import find_suspects, suspect_findings, waiting_findings
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.resolve import ResolvedReferences, held_behind
@@ -119,8 +119,8 @@ def make_report(
     now = [
         *scanned.findings,
         *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
-        *suspected(images, find_suspects(manifest, redirects, reviews)),
-        *waiting(chain(images, behind), held, manifest, reviews),
+        *suspect_findings(images, find_suspects(manifest, redirects, reviews)),
+        *waiting_findings(chain(images, behind), held, manifest, reviews),
     ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",

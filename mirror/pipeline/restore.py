@@ -1,7 +1,7 @@
 """Write the images back under their original paths: `host/path` of every source.
 
-Read in this order: `file_name` gives an address its path; `plan` gives every image its paths;
-`RestoreJob` writes one image; `restore` is the command.
+Read in this order: `file_name` gives an address its path; `place_images` gives every image its
+paths; `RestoreJob` writes one image; `restore` is the command.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Placement:
     names: tuple[tuple[Address, str], ...]
 
 
-def plan(assets: Iterable[Asset]) -> tuple[list[Placement], list[Finding]]:
+def place_images(assets: Iterable[Asset]) -> tuple[list[Placement], list[Finding]]:
     """Return where each image is restored, in the order of `assets`.
 
     A path that two different images share is a finding, and neither is restored there. So is a
@@ -279,7 +279,7 @@ def restore(parts: Parts, engine: Engine, folder: Path, progress: Progress) -> R
     check_restore_folder(folder, parts.config.root, parts.folders)
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
-    placements, clashes = plan(manifest.assets.values())
+    placements, clashes = place_images(manifest.assets.values())
     findings = FindingLog(progress.finding, clashes)
     sweep_hosts(folder, placements)
     counts = {"assets": len(manifest.assets), "restored": 0, "unchanged": 0, "bytes": 0}

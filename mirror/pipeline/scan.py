@@ -37,11 +37,11 @@ class ScannedPost:
         """Return the bytes again; a finding if they cannot be read, or are others than before."""
         data = self.post.read()
         if not isinstance(data, Finding) and sha256(data).digest() != self.digest:
-            return changed_meanwhile(self.post.name)
+            return changed_post(self.post.name)
         return data
 
 
-def changed_meanwhile(name: str) -> Finding:
+def changed_post(name: str) -> Finding:
     """Return the finding for a post that is another one than was scanned."""
     message = "was changed by someone else meanwhile and was left as it is; run again"
     return Finding(Rule.POST_CHANGED, name, message, name)

@@ -20,13 +20,13 @@ from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
 from mirror.manifest import Checksums, Manifest
 from mirror.model import Finding, HeldImage, Outcome
-from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
+from mirror.pipeline.adopt import adopt, count_repeats, find_told_apart, suspect_notices
 from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
 from mirror.pipeline.dedupe import (
     CompareJob,
     DedupeRules,
     Judge,
-    choose,
+    choose_repeats,
     renditions_of_originals,
     report_choice,
     source_names,
@@ -44,14 +44,14 @@ from mirror.pipeline.download import (
 )
 from mirror.pipeline.hold import (
     accepted_images,
-    doubt,
     find_suspects,
     hold_back,
+    hold_unconfirmed,
     redirects_after,
     still_held,
     still_shown,
-    suspected,
-    waiting,
+    suspect_findings,
+    waiting_findings,
     without_answered,
 )
 from mirror.pipeline.lookahead import Lookahead
@@ -176,7 +176,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 
     # The posts, and what they show.
     held = state.held.load()
-    site = _Snapshot.of(
+    snapshot = _Snapshot.of(
         scan(*parts.posts.find(options.paths)),
         parts.manifest.load(),
         parts.destinations,
@@ -184,13 +184,13 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         held.values(),
         refresh=options.refresh,
     )
-    settled, images = site.settled, site.images
-    findings = FindingLog(progress.finding, site.scanned.findings)
-    findings.extend(signatures(site.scanned, locator))
-    findings.extend(site.orphans)
+    settled, images = snapshot.settled, snapshot.images
+    findings = FindingLog(progress.finding, snapshot.scanned.findings)
+    findings.extend(signatures(snapshot.scanned, locator))
+    findings.extend(snapshot.orphans)
     if not options.paths:
-        findings.extend(_unused(config, locator, site))
-    findings.extend(told_apart(settled, (image.located.address for image in images)))
+        findings.extend(_unused(config, locator, snapshot))
+    findings.extend(find_told_apart(settled, (image.located.address for image in images)))
 
     # What to ask for.
     reviews = load_reviews(config.manifest / REVIEWS)
@@ -214,7 +214,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         covers=options.shard.covers if options.shard else _is_all,
         answered=shards.answers,
     )
-    counts = site.scanned.tally() | dict(todo.counts) | {"mirrored": site.mirrored}
+    counts = snapshot.scanned.tally() | dict(todo.counts) | {"mirrored": snapshot.mirrored}
     if options.dry_run:
         planned = _report_plan(todo.requests, shards.answers, progress)
         return SyncResult(summary(counts, findings, started), findings, planned)
@@ -232,7 +232,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
     # Fetch and inspect, overlapping; compare what looks alike, and list what destinations have.
-    sweep_beside(scanned_post.post for scanned_post in site.scanned.posts)
+    sweep_beside(scanned_post.post for scanned_post in snapshot.scanned.posts)
     listings = Listings(parts.destinations)
     ledger = Ledger.load(config.manifest / LEDGER)
     sketches = Sketches()
@@ -255,12 +255,17 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         settled, received.originals, reviews, held.values(), redirects, inventory.doubtful
     )
     redirects = redirects_after(redirects, received.originals)
-    suspects = suspected(images, find_suspects(settled, redirects, reviews))
-    findings.extend([*intake.findings, *suspects])
-    unproven, doubts = doubt(settled, todo.requests, received.originals, inventory.doubtful)
+    suspects = find_suspects(settled, redirects, reviews)
+    findings.extend([*intake.findings, *suspect_findings(images, suspects)])
+    unproven, doubts = hold_unconfirmed(
+        settled, todo.requests, received.originals, inventory.doubtful
+    )
     unanswered = without_answered(held, received.answered)
     findings.extend(
-        [*doubts, *waiting(chain(images, site.held_behind), unanswered, settled, reviews)]
+        [
+            *doubts,
+            *waiting_findings(chain(images, snapshot.held_behind), unanswered, settled, reviews),
+        ]
     )
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
@@ -275,7 +280,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         partial(source_names, locator=locator),
     )
     judge = Judge(compare, adopted, engine, ledger, lookahead.evidence, progress)
-    choice = choose(settled, adopted, rules, ledger, judge)
+    choice = choose_repeats(settled, adopted, rules, ledger, judge)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
@@ -299,13 +304,13 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if redirects or old_redirects is not None:
         parts.redirects.save(redirects, old_redirects)
     # An empty manifest beside orphans would hide that the manifest was lost.
-    if manifest.assets or not site.orphans:
+    if manifest.assets or not snapshot.orphans:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
-        findings.extend(parts.manifest.save(manifest, site.saved))
+        findings.extend(parts.manifest.save(manifest, snapshot.saved))
     waiting_images = still_held(
         [*unanswered.values(), *received.damaged_images, *intake.held], manifest
     )
-    shown = site.still_shown(waiting_images, all_posts=not options.paths)
+    shown = snapshot.still_shown(waiting_images, all_posts=not options.paths)
     state.held.save([*findings.sift(shown), *unproven])
     state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
@@ -320,13 +325,13 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
 
 
-def _unused(config: Config, locator: Locator, site: _Snapshot) -> Iterator[Finding]:
+def _unused(config: Config, locator: Locator, snapshot: _Snapshot) -> Iterator[Finding]:
     """Yield a warning for each entry of the configuration that matches nothing in the site."""
-    yield from unused_entries(config.ignored, site.images)
-    if site.orphans:  # the lines are lost that would have the images of a source
+    yield from unused_entries(config.ignored, snapshot.images)
+    if snapshot.orphans:  # the lines are lost that would have the images of a source
         return
-    assets = site.settled.assets.values()
-    yield from unmatched_sources(config.sources, locator, site.scanned, assets)
+    assets = snapshot.settled.assets.values()
+    yield from unmatched_sources(config.sources, locator, snapshot.scanned, assets)
 
 
 def _report_plan(

@@ -26,7 +26,7 @@ _MAX_BYTES_OF_SIDES = 64 << 20  # four slides, or one of twice the size
 _MAX_BYTES_OF_EXCERPTS = 96 << 20  # of a JPEG of a slide some 110 KB, of a PNG as much
 
 
-class Measured(Protocol):
+class HasByteCount(Protocol):
     """A value that knows the bytes it takes in memory."""
 
     @property
@@ -34,7 +34,7 @@ class Measured(Protocol):
 
 
 K = TypeVar("K", bound=Hashable)
-V = TypeVar("V", bound=Measured)
+V = TypeVar("V", bound=HasByteCount)
 
 
 class Cache(Generic[K, V]):

@@ -55,7 +55,7 @@ def choose(
     return _Assignment(blobs, candidates, settled, apart, reviews, mode).waves()
 
 
-def run(
+def judge_waves(
     waves: Waves, judge: Callable[[list[Candidate]], Sequence[Evidence]]
 ) -> dict[Digest, Digest]:
     """Send the evidence of `judge` to every wave and return the choice."""

@@ -39,7 +39,7 @@ _BESIDE = 2 * _UNIT
 _EDGE = 2  # pixels beside the edge of a picture, where filters take mirrored pixels
 
 
-class Decoded(Protocol):
+class DecodedPicture(Protocol):
     """A picture whose pixels are at hand."""
 
     @property
@@ -56,7 +56,7 @@ class View:
 
     digest: Digest
     header: Header
-    decoded: Decoded | None = None
+    decoded: DecodedPicture | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _Excerpt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Recoded:
+class _RecodedExcerpt:
     """An excerpt of an origin as the coding of a copy leaves it."""
 
     rgb: Image.Image
@@ -215,9 +215,9 @@ def _cut(view: View, box: PixelBox, excerpts: Excerpts) -> _Excerpt | None:
 
 def _recode(
     copy: View, origin: View, original: _Excerpt, coding: _Coding, box: PixelBox, excerpts: Excerpts
-) -> _Recoded | None:
+) -> _RecodedExcerpt | None:
     key = (origin.digest, box, copy.header.coding)
-    recoded: _Recoded | None = excerpts.get(key)
+    recoded: _RecodedExcerpt | None = excerpts.get(key)
     if recoded is None:
         made = jpeg_once(original.rgb, coding.options)
         if made is None:
@@ -225,13 +225,13 @@ def _recode(
         table = coding.table
         planes = () if table is None else planes_of_coders(np.asarray(original.rgb), table)
         luma = None if table is None else luma_once(original.rgb, coding.options)
-        recoded = _Recoded(made, luma, planes)
+        recoded = _RecodedExcerpt(made, luma, planes)
         excerpts.add(key, recoded)
     return recoded
 
 
 def _fits(
-    original: _Excerpt, recoded: _Recoded, copied: _Excerpt, table: NDArray[np.float64]
+    original: _Excerpt, recoded: _RecodedExcerpt, copied: _Excerpt, table: NDArray[np.float64]
 ) -> bool:
     """Return True unless no coder's bins show the copy here."""
     if copied.luma is None or recoded.luma is None:

@@ -11,6 +11,7 @@ from support.sarif_schema import SCHEMA
 
 from mirror import formats
 from mirror.formats import CheckReport, FileLocation
+from mirror.formats.sarif import finding_fingerprint
 from mirror.model import Finding, Rule
 
 
@@ -53,11 +54,11 @@ def test_a_result_has_its_place() -> None:
 
 def test_a_finding_stays_the_same_one_when_lines_move() -> None:
     moved = Finding(IN_POST.rule, IN_POST.subject, "in other words", IN_POST.post, 99, 1)
-    assert formats.fingerprint(moved) == formats.fingerprint(IN_POST)
+    assert finding_fingerprint(moved) == finding_fingerprint(IN_POST)
     others = [
         Finding(Rule.NOT_REPOINTED, IN_POST.subject, "", IN_POST.post),
         Finding(IN_POST.rule, "https://x/b.png", "", IN_POST.post),
         Finding(IN_POST.rule, IN_POST.subject, "", "posts/b.md"),
     ]
-    prints = {formats.fingerprint(finding) for finding in [IN_POST, *others]}
+    prints = {finding_fingerprint(finding) for finding in [IN_POST, *others]}
     assert len(prints) == 4

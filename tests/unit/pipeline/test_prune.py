@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mirror.config import DestinationSettings
 from mirror.destinations import Destination
 from mirror.model import Key
-from mirror.pipeline.prune import MaxDelete, mentions
+from mirror.pipeline.prune import MaxDelete, keys_in_posts
 from mirror.store import MemoryStore
 
 
@@ -22,7 +22,7 @@ def test_a_share_is_of_all_that_is_there(count: int, total: int, percent: int) -
 def is_mentioned(text: str, key: str, base: str = "https://img.example/blog") -> bool:
     destination = Destination(DestinationSettings("r2", "file:x", base), MemoryStore())
     others = {"other.png", f"{key}.bak", key[:-1]} - {""}
-    posts = mentions([("a.md", text)], [destination], {key, *others})
+    posts = keys_in_posts([("a.md", text)], [destination], {key, *others})
     return posts.get(key) == "a.md"
 
 
@@ -72,4 +72,4 @@ def test_what_posts_are_pointed_at_is_always_seen(key: str, before: str, after: 
         DestinationSettings("r2", "file:x", "https://img.example/blog"), MemoryStore()
     )
     url = destination.public_url(Key(key))
-    assert mentions([("a.md", f"{before}{url}{after}")], [destination], {key}) == {key: "a.md"}
+    assert keys_in_posts([("a.md", f"{before}{url}{after}")], [destination], {key}) == {key: "a.md"}

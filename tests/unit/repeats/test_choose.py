@@ -16,7 +16,7 @@ from support.pairs import sha
 from support.reviews import merging
 
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
-from mirror.repeats.choose import choose, plausible, run
+from mirror.repeats.choose import choose, judge_waves, plausible
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Tier
 from mirror.repeats.reviews import Reviews
 
@@ -103,14 +103,14 @@ BIG_TIFF = blob("big tiff", 2560, 1440, media_type="image/tiff")
 @pytest.mark.parametrize("tier", [Tier.PIXELS, Tier.REPRODUCED])
 def test_a_tiff_stands_for_no_picture_that_browsers_show(tiff, other, tier):
     pictures = [tiff, other]
-    chosen = run(choose(pictures, near(*pictures)), Judge(everything, tier))
+    chosen = judge_waves(choose(pictures, near(*pictures)), Judge(everything, tier))
     assert chosen[other.digest] == other.digest
 
 
 def test_a_png_stands_for_an_equal_tiff_and_a_tiff_for_a_tiff():
-    chosen = run(choose([TIFF, SLIDE], near(TIFF, SLIDE)), Judge(everything))
+    chosen = judge_waves(choose([TIFF, SLIDE], near(TIFF, SLIDE)), Judge(everything))
     assert chosen[TIFF.digest] == SLIDE.digest
-    chosen = run(choose([TIFF, BIG_TIFF], near(TIFF, BIG_TIFF)), Judge(everything))
+    chosen = judge_waves(choose([TIFF, BIG_TIFF], near(TIFF, BIG_TIFF)), Judge(everything))
     assert chosen[TIFF.digest] == BIG_TIFF.digest
 
 
@@ -118,7 +118,7 @@ def test_a_png_equal_to_one_that_stands_behind_a_tiff_stands_for_itself():
     before = blob("before")
     settled = [stored(BIG_TIFF), stored(before, BIG_TIFF, key=False)]
     waves = choose([SLIDE], near(SLIDE, before), settled=settled)
-    chosen = run(waves, Judge(everything, Tier.PIXELS))
+    chosen = judge_waves(waves, Judge(everything, Tier.PIXELS))
     assert chosen == {
         BIG_TIFF.digest: BIG_TIFF.digest,
         before.digest: BIG_TIFF.digest,
@@ -128,7 +128,7 @@ def test_a_png_equal_to_one_that_stands_behind_a_tiff_stands_for_itself():
 
 def test_a_person_may_merge_a_picture_with_a_tiff():
     reviews = Reviews(merged=frozenset({Pair.of(SLIDE.digest, BIG_TIFF.digest)}))
-    chosen = run(choose([SLIDE, BIG_TIFF], [], reviews=reviews), Judge(everything))
+    chosen = judge_waves(choose([SLIDE, BIG_TIFF], [], reviews=reviews), Judge(everything))
     assert chosen[SLIDE.digest] == BIG_TIFF.digest
 
 
@@ -146,14 +146,14 @@ def test_a_person_may_merge_a_picture_with_a_tiff():
 )
 def test_the_better_picture_is_kept(better, worse):
     for blobs in ([better, worse], [worse, better]):
-        chosen = run(choose(blobs, near(*blobs)), Judge(everything))
+        chosen = judge_waves(choose(blobs, near(*blobs)), Judge(everything))
         assert chosen == {better.digest: better.digest, worse.digest: better.digest}
 
 
 def test_similarity_does_not_drift_along_a_chain():
     blobs = [SLIDE, JPEG, SMALL]
     judge = Judge(only((SLIDE, JPEG), (JPEG, SMALL)))
-    chosen = run(choose(blobs, near(*blobs)), judge)
+    chosen = judge_waves(choose(blobs, near(*blobs)), judge)
     assert chosen[JPEG.digest] == SLIDE.digest
     assert chosen[SMALL.digest] == SMALL.digest
     assert Pair.of(JPEG.digest, SMALL.digest) not in judge.asked
@@ -161,7 +161,7 @@ def test_similarity_does_not_drift_along_a_chain():
 
 def test_pictures_without_a_proposal_are_never_asked_about():
     judge = Judge(everything)
-    assert run(choose([SLIDE, JPEG], []), judge)[JPEG.digest] == JPEG.digest
+    assert judge_waves(choose([SLIDE, JPEG], []), judge)[JPEG.digest] == JPEG.digest
     assert judge.asked == []
 
 
@@ -169,14 +169,14 @@ def test_a_pair_that_could_not_be_read_is_kept_apart():
     def unreadable(asked: Sequence[Candidate]) -> list[Evidence]:
         return [Evidence(p.pair, p.distance, refusal=Refusal.UNREADABLE) for p in asked]
 
-    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG)), unreadable)
+    chosen = judge_waves(choose([SLIDE, JPEG], near(SLIDE, JPEG)), unreadable)
     assert chosen[JPEG.digest] == JPEG.digest
 
 
 def test_an_answer_about_another_pair_is_a_bug_and_not_a_merge():
     wrong = Evidence(Pair.of(sha(1), sha(2)), 0, tier=Tier.REPRODUCED)
     with pytest.raises(ValueError, match="asked about"):
-        run(choose([SLIDE, JPEG], near(SLIDE, JPEG)), lambda _: [wrong])
+        judge_waves(choose([SLIDE, JPEG], near(SLIDE, JPEG)), lambda _: [wrong])
 
 
 @pytest.mark.parametrize(
@@ -200,7 +200,7 @@ def test_plausible_tells_by_the_sizes_alone(one, other, expected):
 
 def test_mode_off_asks_nothing_and_merges_nothing():
     judge = Judge(everything)
-    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG), mode=Mode.OFF), judge)
+    chosen = judge_waves(choose([SLIDE, JPEG], near(SLIDE, JPEG), mode=Mode.OFF), judge)
     assert chosen == {d: d for d in chosen}
     assert judge.asked == []
 
@@ -211,10 +211,12 @@ def test_mode_exact_asks_about_equal_sizes_and_fingerprints_and_takes_equal_pixe
     proposed = [*exact, Candidate(Pair.of(SLIDE.digest, BIG.digest), 0), *near(SLIDE, JPEG)]
     blobs = [SLIDE, twin, BIG, JPEG]
     judge = Judge(everything, tier=Tier.PIXELS)
-    chosen = run(choose(blobs, proposed, mode=Mode.EXACT), judge)
+    chosen = judge_waves(choose(blobs, proposed, mode=Mode.EXACT), judge)
     assert judge.asked == [exact[0].pair]
     assert chosen[SLIDE.digest] == chosen[twin.digest]
-    chosen = run(choose(blobs, proposed, mode=Mode.EXACT), Judge(everything, tier=Tier.REPRODUCED))
+    chosen = judge_waves(
+        choose(blobs, proposed, mode=Mode.EXACT), Judge(everything, tier=Tier.REPRODUCED)
+    )
     assert chosen == {d: d for d in chosen}
 
 
@@ -222,7 +224,9 @@ def test_pairs_kept_apart_are_not_merged_not_even_by_a_review():
     pair = Pair.of(SLIDE.digest, JPEG.digest)
     judge = Judge(everything)
     reviews = Reviews(merged=frozenset({pair}))
-    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG), apart={pair}, reviews=reviews), judge)
+    chosen = judge_waves(
+        choose([SLIDE, JPEG], near(SLIDE, JPEG), apart={pair}, reviews=reviews), judge
+    )
     assert chosen[JPEG.digest] == JPEG.digest
     assert judge.asked == []
 
@@ -231,7 +235,9 @@ def test_pairs_kept_apart_are_not_merged_not_even_by_a_review():
 def test_a_reviewed_merge_needs_no_evidence_and_keeps_the_larger(mode):
     pair = Pair.of(SMALL.digest, SLIDE.digest)
     judge = Judge(everything)
-    chosen = run(choose([SMALL, SLIDE], [], reviews=merging(Reviews(), pair), mode=mode), judge)
+    chosen = judge_waves(
+        choose([SMALL, SLIDE], [], reviews=merging(Reviews(), pair), mode=mode), judge
+    )
     assert chosen[SMALL.digest] == SLIDE.digest
     assert judge.asked == []
 
@@ -239,7 +245,7 @@ def test_a_reviewed_merge_needs_no_evidence_and_keeps_the_larger(mode):
 def test_reviewed_merges_are_taken_together():
     reviews = merging(Reviews(), Pair.of(BIG.digest, SLIDE.digest))
     reviews = merging(reviews, Pair.of(SLIDE.digest, SMALL.digest))
-    chosen = run(choose([BIG, SLIDE, SMALL], [], reviews=reviews), Judge(everything))
+    chosen = judge_waves(choose([BIG, SLIDE, SMALL], [], reviews=reviews), Judge(everything))
     assert set(chosen.values()) == {BIG.digest}
 
 
@@ -247,7 +253,7 @@ def test_reviewed_merges_are_taken_together():
 def test_a_split_picture_stands_alone_on_either_side(alone):
     judge = Judge(everything)
     reviews = Reviews().splitting(alone.digest)
-    chosen = run(choose([SLIDE, JPEG], near(SLIDE, JPEG), reviews=reviews), judge)
+    chosen = judge_waves(choose([SLIDE, JPEG], near(SLIDE, JPEG), reviews=reviews), judge)
     assert chosen == {SLIDE.digest: SLIDE.digest, JPEG.digest: JPEG.digest}
 
 
@@ -257,7 +263,7 @@ def test_a_split_picture_stands_alone_on_either_side(alone):
 def test_a_recorded_alias_stands_without_being_asked_about():
     judge = Judge(lambda _: False)
     settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
-    chosen = run(choose([JPEG], near(SLIDE, JPEG), settled=settled, mode=Mode.OFF), judge)
+    chosen = judge_waves(choose([JPEG], near(SLIDE, JPEG), settled=settled, mode=Mode.OFF), judge)
     assert chosen[JPEG.digest] == SLIDE.digest
     assert judge.asked == []
 
@@ -266,17 +272,21 @@ def test_a_recorded_alias_stands_without_being_asked_about():
 def test_a_review_splits_a_recorded_alias(split):
     settled = [stored(SLIDE), stored(JPEG, SLIDE)]
     reviews = Reviews().splitting(split.digest)
-    chosen = run(choose([], near(SLIDE, JPEG), settled=settled, reviews=reviews), Judge(everything))
+    chosen = judge_waves(
+        choose([], near(SLIDE, JPEG), settled=settled, reviews=reviews), Judge(everything)
+    )
     assert chosen[JPEG.digest] == JPEG.digest
 
 
 def test_a_stored_picture_gives_way_to_a_better_one_and_not_to_one_as_good():
     as_good = replace(SLIDE, digest=sha("a"), size=10**6)
-    chosen = run(
+    chosen = judge_waves(
         choose([as_good], near(SLIDE, as_good), settled=[stored(SLIDE)]), Judge(everything)
     )
     assert set(chosen.values()) == {SLIDE.digest}
-    chosen = run(choose([BIG], near(SLIDE, BIG), settled=[stored(SLIDE)]), Judge(everything))
+    chosen = judge_waves(
+        choose([BIG], near(SLIDE, BIG), settled=[stored(SLIDE)]), Judge(everything)
+    )
     assert set(chosen.values()) == {BIG.digest}
 
 
@@ -285,7 +295,7 @@ def test_aliases_follow_to_a_better_picture_only_on_their_own_evidence(follows):
     settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
     pairs = [(BIG, SLIDE), (BIG, JPEG)] if follows else [(BIG, SLIDE)]
     judge = Judge(only(*pairs))
-    chosen = run(choose([BIG], near(BIG, SLIDE), settled=settled), judge)
+    chosen = judge_waves(choose([BIG], near(BIG, SLIDE), settled=settled), judge)
     assert chosen[SLIDE.digest] == BIG.digest
     assert chosen[JPEG.digest] == (BIG.digest if follows else SLIDE.digest)
     assert Pair.of(BIG.digest, JPEG.digest) in judge.asked
@@ -294,13 +304,13 @@ def test_aliases_follow_to_a_better_picture_only_on_their_own_evidence(follows):
 def test_running_again_on_what_was_recorded_changes_nothing():
     judge = Judge(only((BIG, SLIDE)))
     settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
-    first = run(choose([BIG], near(BIG, SLIDE, JPEG), settled=settled), judge)
+    first = judge_waves(choose([BIG], near(BIG, SLIDE, JPEG), settled=settled), judge)
     recorded = [stored(BIG), stored(SLIDE, BIG), stored(JPEG, SLIDE, key=False)]
-    assert run(choose([], near(BIG, SLIDE, JPEG), settled=recorded), judge) == first
+    assert judge_waves(choose([], near(BIG, SLIDE, JPEG), settled=recorded), judge) == first
 
 
 def test_an_alias_of_an_unknown_picture_is_free_again():
-    chosen = run(choose([], [], settled=[stored(JPEG, SLIDE)]), Judge(everything))
+    chosen = judge_waves(choose([], [], settled=[stored(JPEG, SLIDE)]), Judge(everything))
     assert chosen == {JPEG.digest: JPEG.digest}
 
 
@@ -333,10 +343,10 @@ def made(pairs: dict[tuple[Blob, Blob], Blob | None], statistics: tuple[float, .
 def test_copies_of_one_origin_are_one_group():
     """The enlargement stands for the slide, and so for the JPEG of the slide."""
     judge = made({(TWICE, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE})
-    chosen = run(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG)), judge)
+    chosen = judge_waves(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG)), judge)
     assert set(chosen.values()) == {TWICE.digest}
     settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
-    later = run(choose([TWICE], near(TWICE, SLIDE, JPEG), settled=settled), judge)
+    later = judge_waves(choose([TWICE], near(TWICE, SLIDE, JPEG), settled=settled), judge)
     assert later == chosen
 
 
@@ -344,7 +354,7 @@ def test_a_copy_is_compared_with_its_origin_and_not_with_the_enlargement():
     asked: list[Candidate] = []
     judge = made({(TWICE, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE})
     waves = choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG))
-    run(waves, lambda wave: asked.extend(wave) or judge(wave))
+    judge_waves(waves, lambda wave: asked.extend(wave) or judge(wave))
     assert Pair.of(TWICE.digest, JPEG.digest) not in {candidate.pair for candidate in asked}
 
 
@@ -353,11 +363,11 @@ def test_an_origin_stands_behind_the_best_of_what_was_made_from_it():
     blobs = [TWICE, larger, SLIDE, JPEG]
     made_from_slide = {(TWICE, SLIDE): SLIDE, (larger, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE}
     for statistics in ((0.0,), (1.0,)):
-        chosen = run(choose(blobs, near(*blobs)), made(made_from_slide, statistics))
+        chosen = judge_waves(choose(blobs, near(*blobs)), made(made_from_slide, statistics))
         assert chosen[SLIDE.digest] == chosen[JPEG.digest] == TWICE.digest
         assert chosen[larger.digest] == larger.digest
     doubtful = made_from_slide | {(larger, SLIDE): larger}
-    chosen = run(choose(blobs, near(*blobs)), made(doubtful))
+    chosen = judge_waves(choose(blobs, near(*blobs)), made(doubtful))
     assert chosen[SLIDE.digest] == SLIDE.digest
 
 
@@ -365,7 +375,9 @@ def test_a_merge_by_a_person_comes_before_equal_pixels():
     twin = replace(SLIDE, digest=sha("twin"), size=900)
     reviews = merging(Reviews(), Pair.of(TWICE.digest, twin.digest))
     judge = Judge(only((SLIDE, twin)), tier=Tier.PIXELS)
-    chosen = run(choose([TWICE, SLIDE, twin], near(TWICE, SLIDE, twin), reviews=reviews), judge)
+    chosen = judge_waves(
+        choose([TWICE, SLIDE, twin], near(TWICE, SLIDE, twin), reviews=reviews), judge
+    )
     assert chosen[twin.digest] == TWICE.digest
 
 
@@ -377,7 +389,7 @@ def test_a_merge_by_a_person_comes_before_equal_pixels():
     ],
 )
 def test_a_chain_of_copies_is_no_group(pairs):
-    chosen = run(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG)), made(pairs))
+    chosen = judge_waves(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG)), made(pairs))
     assert chosen[JPEG.digest] == JPEG.digest
     assert chosen[SLIDE.digest] == TWICE.digest
 
@@ -385,14 +397,14 @@ def test_a_chain_of_copies_is_no_group(pairs):
 def test_pairs_kept_apart_stay_apart_within_a_family():
     judge = made({(TWICE, SLIDE): SLIDE, (SLIDE, JPEG): SLIDE})
     apart = [Pair.of(TWICE.digest, JPEG.digest)]
-    chosen = run(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG), apart=apart), judge)
+    chosen = judge_waves(choose([TWICE, SLIDE, JPEG], near(TWICE, SLIDE, JPEG), apart=apart), judge)
     assert chosen[JPEG.digest] == JPEG.digest
 
 
 def test_a_copy_that_two_pictures_explain_is_a_copy_of_neither():
     other = blob("page 12")
     judge = made({(SLIDE, JPEG): SLIDE, (other, JPEG): other})
-    chosen = run(choose([SLIDE, other, JPEG], near(SLIDE, other, JPEG)), judge)
+    chosen = judge_waves(choose([SLIDE, other, JPEG], near(SLIDE, other, JPEG)), judge)
     assert set(chosen.values()) == {SLIDE.digest, other.digest, JPEG.digest}
 
 
@@ -404,7 +416,7 @@ def test_the_one_picture_that_explains_a_copy_to_the_last_bit_is_its_origin():
         close = made({(other, JPEG): other})(candidates)
         return [a if a.same else b for a, b in zip(exact, close, strict=True)]
 
-    chosen = run(choose([SLIDE, other, JPEG], near(SLIDE, other, JPEG)), judge)
+    chosen = judge_waves(choose([SLIDE, other, JPEG], near(SLIDE, other, JPEG)), judge)
     assert chosen[JPEG.digest] == SLIDE.digest
 
 
@@ -413,7 +425,7 @@ def test_many_pictures_that_all_look_alike_take_a_step_a_pair():
     pairs = near(*alike)
 
     def decide(count: int) -> None:
-        chosen = run(choose(alike, pairs[:count]), Judge(lambda _: False))
+        chosen = judge_waves(choose(alike, pairs[:count]), Judge(lambda _: False))
         assert set(chosen.values()) == {each.digest for each in alike}
 
     assert_linear(decide, len(pairs) // 8)
@@ -466,7 +478,7 @@ def one_by_one(
 def test_waves_choose_and_ask_what_one_loop_would(site):
     blobs, proposals, same = site
     judge = Judge(lambda pair: pair in same)
-    chosen = run(choose(blobs, proposals), judge)
+    chosen = judge_waves(choose(blobs, proposals), judge)
     expected, looked = one_by_one(blobs, proposals, same)
     assert chosen == expected
     assert sorted(judge.asked) == sorted(looked)
@@ -476,16 +488,16 @@ def test_waves_choose_and_ask_what_one_loop_would(site):
 def test_shuffling_the_input_changes_nothing(site, random):
     blobs, proposals, same = site
     judge = Judge(lambda pair: pair in same)
-    before = run(choose(blobs, proposals), judge)
+    before = judge_waves(choose(blobs, proposals), judge)
     random.shuffle(blobs)
     random.shuffle(proposals)
-    assert run(choose(blobs, proposals), judge) == before
+    assert judge_waves(choose(blobs, proposals), judge) == before
 
 
 @given(sites())
 def test_a_canonical_stands_for_itself_and_has_as_many_pixels(site):
     blobs, proposals, same = site
-    chosen = run(choose(blobs, proposals), Judge(lambda pair: pair in same))
+    chosen = judge_waves(choose(blobs, proposals), Judge(lambda pair: pair in same))
     pixels = {b.digest: b.pixels for b in blobs}
     assert set(chosen) == set(pixels)
     for digest, canonical in chosen.items():
@@ -498,11 +510,11 @@ def test_a_canonical_stands_for_itself_and_has_as_many_pixels(site):
 def test_recording_a_choice_and_running_again_keeps_it(site):
     blobs, proposals, same = site
     judge = Judge(lambda pair: pair in same)
-    first = run(choose(blobs, proposals), judge)
+    first = judge_waves(choose(blobs, proposals), judge)
     settled = [
         Asset(b, key=Key("k"))
         if first[b.digest] == b.digest
         else Asset(b, alias_of=first[b.digest])
         for b in blobs
     ]
-    assert run(choose(blobs, proposals, settled=settled), judge) == first
+    assert judge_waves(choose(blobs, proposals, settled=settled), judge) == first

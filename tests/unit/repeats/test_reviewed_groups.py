@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
-from mirror.repeats.choose import choose, run
+from mirror.repeats.choose import choose, judge_waves
 from mirror.repeats.evidence import Pair
 from mirror.repeats.reviews import Reviews
 
@@ -41,7 +41,7 @@ def reviewed(draw: st.DrawFn) -> tuple[list[Asset], Reviews]:
 @given(reviewed())
 def test_a_review_never_makes_a_chain_and_never_shows_fewer_pixels(case):
     assets, reviews = case
-    chosen = run(choose([], [], settled=assets, reviews=reviews), lambda asked: 1 / 0)
+    chosen = judge_waves(choose([], [], settled=assets, reviews=reviews), lambda asked: 1 / 0)
     pixels = {asset.digest: asset.blob.pixels for asset in assets}
     before = {asset.digest: asset.alias_of or asset.digest for asset in assets}
     for digest, kept in chosen.items():
@@ -57,4 +57,6 @@ def test_a_review_never_makes_a_chain_and_never_shows_fewer_pixels(case):
         for one in assets
         if (kept := chosen[one.digest])
     ]
-    assert run(choose([], [], settled=settled, reviews=reviews), lambda asked: 1 / 0) == chosen
+    assert (
+        judge_waves(choose([], [], settled=settled, reviews=reviews), lambda asked: 1 / 0) == chosen
+    )

@@ -6,7 +6,7 @@ from PIL import Image
 from support.slides import THEMES, builds, deck, encode, turned, with_digit_changed
 
 from mirror.pictures.blob import inspect
-from mirror.repeats.choose import choose, run
+from mirror.repeats.choose import choose, judge_waves
 from mirror.repeats.compare import compare
 from mirror.repeats.search import find_candidates
 
@@ -21,7 +21,7 @@ def choice_of(pictures: dict[str, bytes]) -> dict[str, str]:
     def judge(asked):
         return [compare(data[p.pair.first], data[p.pair.second], p.distance) for p in asked]
 
-    chosen = run(choose(blobs.values(), find_candidates(list(blobs.values()))), judge)
+    chosen = judge_waves(choose(blobs.values(), find_candidates(list(blobs.values()))), judge)
     return {by_digest[digest]: by_digest[canonical] for digest, canonical in chosen.items()}
 
 
