@@ -1,4 +1,4 @@
-"""What git knows of the site's files: those before a change, and those that it tracks."""
+"""The site's files as git has them: those before a change, and those that it tracks."""
 
 from __future__ import annotations
 

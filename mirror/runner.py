@@ -1,4 +1,4 @@
-"""Whether this process runs on a CI runner, by what runners say in the environment."""
+"""The test for a CI runner, by the variables that runners set in the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a configuration writes: no place holds another one, and none is led out of the site."""
+"""The places that a configuration writes to: none holds another one, or is led out of the site."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from mirror.files import escaping_link, real_path
 
 
 def written_folders(config: Config) -> list[tuple[str, Path]]:
-    """Return the folders that commands write to, each with its name: `archive`, …, or a
-    destination's, which may be called `archive` too.
+    """Return the folders that commands write to, each with its name.
+
+    A destination may be called `archive` too.
     """
     return [*_folders_of_ours(config), *_destination_folders(config)]
 
@@ -43,12 +44,12 @@ def folder_of(destination: DestinationSettings, root: Path) -> Path | None:
     return root / rest.removeprefix("//") if scheme == "file" else None
 
 
-def check_no_escape(place: Path, root: Path, what: str) -> None:
+def check_no_escape(place: Path, root: Path, name: str) -> None:
     """Raise `ConfigError` if a link that lies in the repository leads `place` out of it."""
     if (link := escaping_link(place, root)) is not None:
         target = os.path.realpath(link)
         raise ConfigError(
-            f"{what}: {link} is a symbolic link to {target}, and a commit of anybody can bring "
+            f"{name}: {link} is a symbolic link to {target}, and a commit of anybody can bring "
             "such a link; if it is yours, name the place that it leads to instead"
         )
 
@@ -95,14 +96,14 @@ def check_folder(name: str, destination: DestinationSettings, config: Config) ->
     kept = [("mirror.toml", config.root), *(("the posts", path) for path in config.posts.paths)]
     kept += [(f"the {name}", path) for name, path in _folders_of_ours(config)]
     kept += [("git", config.root / ".git")]
-    for what, path in kept:
+    for holder, path in kept:
         other = real_path(path)
         # Beneath the posts, or in a site that is the manifest's folder, there is room for images.
-        is_inside = what != "the posts" and folder.is_relative_to(other)
+        is_inside = holder != "the posts" and folder.is_relative_to(other)
         if other.is_relative_to(folder) or (is_inside and not root.is_relative_to(other)):
             raise ConfigError(
                 f"{name}: destination {destination.name!r} keeps its images in {folder}, which is "
-                f"the place of {what} too; give it a folder of its own, such as file:images"
+                f"the place of {holder} too; give it a folder of its own, such as file:images"
             )
 
 

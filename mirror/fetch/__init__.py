@@ -4,9 +4,9 @@ Read in this order:
 
 - `errors`, `body`: what comes of a fetch
 - `fetcher`: `Fetcher.fetch` returns the whole body exactly as its host declared it, or raises
-  `FetchError`
+  `FetchError`; its loop tries again
 - `exchange`: all attempts for one URL: redirects, the body, and the rest of an interrupted body
-- `limits`: sizes, times, and requests per host
+- `limits`: sizes, times, requests per host, and the waits before another try
 - `addresses`: URLs as browsers read them, and the guard against private addresses
 - `network`, `library`: httpx, with each connected address checked
 - `checks`, `diagnosis`: what hosts declare, and their errors as ours

@@ -100,7 +100,7 @@ class Endpoint:
         return Endpoint(endpoint.scheme, endpoint.host, endpoint.port, endpoint.path)
 
     def shares_headers_with(self, other: Endpoint) -> bool:
-        """True if headers for this endpoint may also go to `other`: both have the same origin.
+        """Return True if headers for this endpoint may also go to `other`, of the same origin.
 
         Port 80 of http and port 443 of https of one host count as the same origin.
         """
@@ -167,7 +167,7 @@ _NUMERIC_NAME = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+)){0,3}")
 
 
 def is_private(address: str) -> bool:
-    """True if a numeric address is not that of one host on the public internet."""
+    """Return True if a numeric address is not that of one host on the public internet."""
     try:
         ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -190,7 +190,7 @@ class Guard:
     allow_private_hosts: bool = False
 
     def is_exempt(self, host: str, port: int) -> bool:
-        """True if this host may have any address."""
+        """Return True if this host may have any address."""
         spelled = f"[{host}]" if ":" in host else host
         return self.allow_private_hosts or not self.exempt.isdisjoint(
             (host, spelled, f"{spelled}:{port}")

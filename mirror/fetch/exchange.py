@@ -43,7 +43,7 @@ class _Partial:
         return {"range": f"bytes={len(self.data)}-", "if-range": etag}
 
     def is_continued_by(self, headers: Mapping[str, str]) -> bool:
-        """True if a 206 response with these headers is exactly the rest."""
+        """Return True if a 206 response with these headers is exactly the rest."""
         place, _, whole = headers.get("content-range", "").partition("/")
         length = self.declaration.length
         return (

@@ -55,7 +55,7 @@ _REMEDIES = {
 
 
 def has_no_room(error: OSError) -> bool:
-    """Return whether a disk, a quota or a limit leaves no room for what was written."""
+    """Return True if a disk, a quota or a limit leaves no room for what was written."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -1,4 +1,4 @@
-"""What builds a site: its address, content and output, and the folder that it publishes.
+"""Site generators: the address, content and output of a site, and the folder that it publishes.
 
 Read in this order: `table.py` (every generator, as data), `settings.py` (what a configuration in
 TOML, JSON, YAML, JavaScript or Python sets), `recognise.py` (which generator a folder is for, and

@@ -1,4 +1,4 @@
-"""Which generator a folder is for, and what its configuration says."""
+"""A folder -> the generator that builds it, and what its configuration says."""
 
 from __future__ import annotations
 

@@ -419,5 +419,5 @@ def form_of(
 
 
 def _is_component(tag: bytes) -> bool:
-    """True for `<Card>`, `<my-card>` and `<Ui.Card>`, which are not HTML's own elements."""
+    """Return True for `<Card>`, `<my-card>` and `<Ui.Card>`, which are not HTML's own elements."""
     return b"-" in tag or b"." in tag or (tag[:1].isupper() and not tag.isupper())

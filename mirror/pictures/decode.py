@@ -288,7 +288,10 @@ class Picture:
 
     @property
     def colours(self) -> bytes:
-        """What the pixels mean, empty for sRGB. Equal ones look alike only if it is equal, too."""
+        """The colour space and the size to show; empty for sRGB at the size of the pixels.
+
+        Equal pixels look alike only where these are equal, too.
+        """
         if is_bare_webp(self.data) or is_icon_set(self.data):
             # Browsers show other pixels than Pillow, so only equal bytes look alike.
             return sha256(self.data).digest()

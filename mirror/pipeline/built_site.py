@@ -87,7 +87,7 @@ def source_hosts(sources: Iterable[Source]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class PictureCheck:
-    """Location in; out what is wrong with a picture there, as a rule and a message.
+    """Take a location and return what is wrong with a picture there, as a rule and a message.
 
     `folder` is the built site, links in its own path resolved. `objects` has the keys of the
     manifest, `former` the mirrored URLs of the past.

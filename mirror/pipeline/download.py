@@ -89,7 +89,10 @@ DownloadResult: TypeAlias = Original | NotModified | DamagedImage | Finding
 
 @dataclass(frozen=True, slots=True)
 class ReceivedImages:
-    """What came for the requests of a run; `unchanged` are those that `NotModified` answers."""
+    """The pictures that came for the requests of a run.
+
+    `unchanged` are the requests that `NotModified` answers.
+    """
 
     originals: Sequence[Original] = ()
     damaged: Sequence[DamagedImage] = ()

@@ -79,7 +79,7 @@ class FindingLog(list[Finding]):
 
 @dataclass(frozen=True, slots=True)
 class LayerCheck:
-    """What a check says of one layer, and what it counted.
+    """The result of checking one layer, and its counts.
 
     `not_asked` are images under `[[ignore]]` that the layer asks a source for, by the identity of
     their address.

@@ -175,7 +175,7 @@ class PublicLog:
 
 @dataclass(frozen=True, slots=True)
 class PublicJob:
-    """An asset and its number in, its URL and what a reader would complain about out."""
+    """Take an asset and its number, ask for its URL, and return what a reader would miss."""
 
     destination: Destination
     locator: Locator

@@ -225,7 +225,7 @@ def _other_site(difference: ObjectDifference, index_error: SiteIndexError | None
 
 @dataclass(frozen=True, slots=True)
 class DamageJob:
-    """Asset in; the asset and True out if its original is missing or damaged."""
+    """Take an asset and return it, with True if its original is missing or damaged."""
 
     verify: Callable[[Asset], Finding | None]
 
@@ -351,7 +351,7 @@ class RepairAttempt:
 
 @dataclass(frozen=True, slots=True)
 class RepairJob:
-    """Damage in, good bytes found and written to each place that lacks them."""
+    """Take a damage, find good bytes, and write them to each place that lacks them."""
 
     find: Finder
     writer: CopyWriter
@@ -365,7 +365,7 @@ class RepairJob:
 
 @dataclass(frozen=True, slots=True)
 class RetryJob:
-    """Failed attempt in, one with another finder out; a finding if that fails as well."""
+    """Take a failed attempt and try with another finder; if that fails too, it is a finding."""
 
     job: RepairJob
 

@@ -235,7 +235,7 @@ def first_groups(groups: Iterable[RepeatGroup], most: int) -> Iterator[RepeatGro
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailJob:
-    """Asset in; its digest and a thumbnail out, or the reason that there is none.
+    """Take an asset and return its digest with a thumbnail, or the reason that there is none.
 
     Without `max_bytes` the page has no room for thumbnails.
     """

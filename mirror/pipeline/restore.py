@@ -200,7 +200,7 @@ class OriginalFinder:
 
 @dataclass(frozen=True, slots=True)
 class RestoreJob:
-    """Placement in, files out. A file with other bytes is never replaced."""
+    """Take a placement and write its files. A file with other bytes is never replaced."""
 
     find: OriginalFinder
     tree: Tree

@@ -52,7 +52,7 @@ class RewriteInput:
 
 @dataclass(frozen=True, slots=True)
 class RewriteMemory:
-    """What stood in posts before they were rewritten: the memory, its file, and what that held."""
+    """The memory of the URLs that stood in posts, its file, and the checksum of that when read."""
 
     memory: Memory
     record: Record[Sequence[Rewrite]]

@@ -109,7 +109,7 @@ def profile_of(endpoint_url: str | None, provider: str = "auto") -> Profile:
 
 @lru_cache(maxsize=256)
 def is_endpoint(host: str) -> bool:
-    """Return whether a host, with or without a port, is an endpoint with no bucket in its name.
+    """Return True if a host, with or without a port, is an endpoint with no bucket in its name.
 
     The paths there begin with the name of a bucket.
     """
