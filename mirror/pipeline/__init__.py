@@ -17,8 +17,8 @@ The manifest is all that `sync`, `rewrite` and `verify` share. So each of them c
 
 Read in this order:
 
-- `parts`: the parts of a site, opened once. Only the function that is a command takes `Parts`; each
-  of its stages takes the parts it uses
+- `parts`: the parts of a site, opened once. Only a function that the command line calls takes
+  `Parts`; each of its stages takes the parts it uses
 - `progress`: the reports of a run, its findings and its summary
 - `sync`: the backup, on one page; then its stages `scan`, `resolve`, `plan`, `download`, `adopt`,
   `dedupe`, `store`

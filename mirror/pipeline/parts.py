@@ -1,6 +1,7 @@
 """The parts of a site, opened from a configuration and handed to the commands.
 
-Only the function that is a command takes `Parts`; each of its stages takes the parts it uses.
+Only a function that the command line calls takes `Parts`; each of its stages takes the parts that
+it uses.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Reads only. `verify` is the list of its layers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -31,10 +31,11 @@ from mirror.records import Record
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import Rewrite
 from mirror.site_index import site_name
-from mirror.urls.sources import Locator
+from mirror.urls.sources import Locator, Source
 
 if TYPE_CHECKING:
     from mirror.pages import SiteAddress
+    from mirror.pipeline.scan import SiteScan
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,27 @@ def verify(
     if options.posts or options.site is not None:
         former = _former_targets(parts.rewrites, destinations)
     if options.posts:
-        checks.append(_check_posts(parts, options.paths, objects, former, progress))
+        from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
+        from mirror.pipeline.verify_posts import check_posts
+
+        scanned = scan(*parts.posts.find(options.paths))
+        if not options.paths:
+            assets = parts.manifest.stream_assets()
+            scanned.findings.extend(
+                _unmatched(config.sources, parts.locator, scanned, assets, objects.asset_count)
+            )
+        checks.append(
+            check_posts(
+                scanned,
+                parts.manifest,
+                destinations,
+                parts.locator,
+                config.ignored,
+                parts.state.last_sync.reasons(),
+                former,
+                progress,
+            )
+        )
     if options.site is not None:
         checks.append(
             _check_site(
@@ -145,37 +166,24 @@ def verify(
     return result
 
 
-def _check_posts(
-    parts: Parts,
-    paths: tuple[Path, ...],
-    objects: Objects,
-    former: Container[str],
-    progress: Progress,
-) -> LayerCheck:
-    """Compare the posts, or those in `paths`, with the manifest."""
-    from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
-    from mirror.pipeline.unmatched import unmatched_sources
-    from mirror.pipeline.verify_posts import check_posts
+def _unmatched(
+    sources: Sequence[Source],
+    locator: Locator,
+    scanned: SiteScan,
+    assets: Iterable[Asset],
+    asset_count: int,
+) -> Iterator[Finding]:
+    """Yield a finding for each source without an image, and one more if there is no image at all.
 
-    sources = parts.config.sources
-    scanned = scan(*parts.posts.find(paths))
-    if not paths:
-        assets = parts.manifest.stream_assets()
-        unmatched = list(unmatched_sources(sources, parts.locator, scanned, assets))
-        scanned.findings.extend(unmatched)
-        if unmatched and len(unmatched) == len(sources) and not objects.asset_count:
-            message = "no image of your sources is in them or in the manifest: nothing to compare"
-            scanned.findings.append(Finding(Rule.POSTS_UNCHECKED, "posts", message))
-    return check_posts(
-        scanned,
-        parts.manifest,
-        parts.destinations,
-        parts.locator,
-        parts.config.ignored,
-        parts.state.last_sync.reasons(),
-        former,
-        progress,
-    )
+    `assets` are those of the manifest, `asset_count` in number.
+    """
+    from mirror.pipeline.unmatched import unmatched_sources
+
+    unmatched = list(unmatched_sources(sources, locator, scanned, assets))
+    yield from unmatched
+    if unmatched and len(unmatched) == len(sources) and not asset_count:
+        message = "no image of your sources is in them or in the manifest: nothing to compare"
+        yield Finding(Rule.POSTS_UNCHECKED, "posts", message)
 
 
 def _check_destinations(

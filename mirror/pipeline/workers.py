@@ -12,6 +12,7 @@ from secrets import token_hex
 from mirror.archive import Archive
 from mirror.cluster import ClusterError, Dask
 from mirror.config import Config, ConfigError, request_headers
+from mirror.destinations import Destination
 from mirror.engine import Engine
 from mirror.files import read_whole, write_whole
 from mirror.model import Key
@@ -89,7 +90,8 @@ def checked_workers(cluster: Dask, parts: Parts) -> Iterator[None]:
     except OSError as error:
         raise unwritable(path, error) from error
     try:
-        here = _problems(parts, token)
+        stores = _stores(parts.archive, parts.destinations)
+        here = _problems(parts.config, stores, parts.state.folder, token)
         lines = []
         for worker, problems in cluster.ask_workers(worker_problems, parts.config, token).items():
             texts = [str(problems)] if isinstance(problems, Exception) else problems
@@ -104,14 +106,18 @@ def checked_workers(cluster: Dask, parts: Parts) -> Iterator[None]:
 
 def worker_problems(config: Config, token: str) -> list[str]:
     """Return what this process lacks to work on the site of a configuration."""
-    return _problems(open_parts(config), token)
+    parts = open_parts(config)
+    stores = _stores(parts.archive, parts.destinations)
+    return _problems(config, stores, parts.state.folder, token)
 
 
-def _problems(parts: Parts, token: str) -> list[str]:
-    config = parts.config
+def _stores(archive: Archive, destinations: Iterable[Destination]) -> list[Store]:
+    return [archive.store, *(destination.store for destination in destinations)]
+
+
+def _problems(config: Config, stores: Sequence[Store], state: Path, token: str) -> list[str]:
     problems = []
-    stores = [parts.archive.store, *(destination.store for destination in parts.destinations)]
-    if _is_in(config.root, stores) and not _has_token(parts.state.folder, token):
+    if _is_in(config.root, stores) and not _has_token(state, token):
         problems.append(
             f"does not have the folder of the site, {config.root}, on {os.uname().nodename}; "
             "share it under the same path, or keep archive and images in buckets"

@@ -143,6 +143,19 @@ def test_a_command_loads_a_part_only_when_it_runs() -> None:
     assert "pipeline" not in rooms.stdout
 
 
+def test_only_what_the_command_line_calls_takes_all_parts_of_a_site() -> None:
+    command_line = "\n".join(path.read_text("utf-8") for path in (PACKAGE / "cli").glob("*.py"))
+    others = {
+        f"{name}: {node.name}"
+        for room, name, tree in modules()
+        for node in ast.walk(tree)
+        if room == "pipeline" and isinstance(node, ast.FunctionDef)
+        if any(getattr(argument.annotation, "id", "") == "Parts" for argument in node.args.args)
+        if not re.search(rf"\b{node.name}\b", command_line)
+    }
+    assert others == set()
+
+
 def test_no_possessive_group_can_stop_within_itself() -> None:
     """Python before 3.11.5 may then match too much (cpython issue 106052).
 
