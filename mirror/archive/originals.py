@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from threading import Lock as Mutex
 from typing import TypeVar
@@ -43,6 +44,7 @@ from mirror.urls.redact import printable
 T = TypeVar("T")
 R = TypeVar("R")
 
+_DATA = Key("data/")
 _ORIGINAL = re.compile(r"data/([0-9a-f]{2})/(\1[0-9a-f]{62})\.[a-z]+")
 _UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
 _LOOK_UPS = 16  # at a time, where each one waits for a server
@@ -248,12 +250,10 @@ class Archive:
         `ArchiveError` for a file that no bag can hold.
         """
         if isinstance(self._store, DirectoryStore):
-            self._make_folder(self._store.root / "data")
+            _make_folder(self._store.root / "data")
             self._store.sweep("")
         abandoned = {} if self._unsealed is None else self._unsealed.abandoned()
-        names = {
-            name for names in abandoned.values() for name in names if _ORIGINAL.fullmatch(name)
-        }
+        names = set(filter(_ORIGINAL.fullmatch, chain.from_iterable(abandoned.values())))
         sealed = {name for name, size in dict(self._put).items() if size is not None}
         added = self._look_up(names)
         sealed |= {entry.name for entry in added or ()}
@@ -272,13 +272,6 @@ class Archive:
         if self._unsealed is not None:
             self._unsealed.mark_complete()
             self._unsealed.clear(abandoned, left)
-
-    def _make_folder(self, path: Path) -> None:
-        """Make the folder that a bag has even where it is empty."""
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UnreadableError(printable(f"{path}: {explain(error)}")) from error
 
     def _look_up(self, names: Iterable[str]) -> list[Entry] | None:
         """Return the originals that the lists may lack; `None` where it would take too long.
@@ -384,12 +377,17 @@ class Archive:
         return isinstance(error, FATAL) or self._failures >= MOST_IN_A_ROW
 
 
-_DATA = Key("data/")
-
-
 def _is_inline(blob: Blob) -> bool:
     """Return False for an SVG: a script in it must not run where a bucket can be read by all."""
     return blob.media_type != "image/svg+xml"
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder that a bag has even where it is empty. Raise `UnreadableError`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnreadableError(printable(f"{path}: {explain(error)}")) from error
 
 
 def original_key(digest: Digest, media_type: str) -> Key:

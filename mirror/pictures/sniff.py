@@ -214,18 +214,27 @@ def is_lossy_webp(data: bytes) -> bool:
     return kind == b"VP8 "
 
 
+# Bits of the flags of VP8X and of a frame: https://www.rfc-editor.org/rfc/rfc9649#section-2.7
+_WEBP_ANIMATED, _WEBP_ALPHA = 0x02, 0x10
+_WEBP_DISPOSED = 0x01  # the place of the frame is made background behind it
+
+
 def is_bare_webp(data: bytes) -> bool:
     """Return True if a WebP animation may show its background and says that it is opaque.
 
     Pillow makes such places black, and browsers make them transparent.
     """
-    if picture_format(data) != "WebP" or data[12:16] != b"VP8X" or data[20] & 0x12 != 0x02:
+    if picture_format(data) != "WebP" or data[12:16] != b"VP8X":
+        return False
+    flags = data[20]
+    if not flags & _WEBP_ANIMATED or flags & _WEBP_ALPHA:
         return False
     canvas, at, is_first = data[24:30], 12, True
     while kind := data[at : at + 4]:
         if kind == b"ANMF":
-            place, size, flags = data[at + 8 : at + 14], data[at + 14 : at + 20], data[at + 23]
-            if flags & 1 or (is_first and (any(place) or size != canvas)):
+            place, size = data[at + 8 : at + 14], data[at + 14 : at + 20]
+            is_disposed = data[at + 23] & _WEBP_DISPOSED
+            if is_disposed or (is_first and (any(place) or size != canvas)):
                 return True
             is_first = False
         length = int.from_bytes(data[at + 4 : at + 8], "little")

@@ -59,6 +59,10 @@ class ByManifest:
     `sources` prove the picture of the manifest for the address of a source.
     `reasons` say why the last sync did not take an image, by the identity of its address;
     `suspects` wait for a person's decision.
+
+    Four pictures may differ: `standing` is the one that a repointed reference shows now, `asset`
+    the one that the manifest has for the reference, `meant` the one that the reference means
+    (`standing`, else `asset`), and `shown` the one that stands for `asset`.
     """
 
     locator: Locator
@@ -77,9 +81,9 @@ class ByManifest:
         self, post: Post, reference: Reference, before: Url | None
     ) -> str | Finding | None:
         current = post.from_root(reference.url)
-        url = before or current
-        standing = self._standing(current, is_repointed=before is not None)
-        asset = self._asset_of(url, standing, is_repointed=before is not None)
+        url, is_repointed = before or current, before is not None
+        standing = self._standing(current, is_repointed=is_repointed)
+        asset = self._asset_of(url, standing, is_repointed=is_repointed)
         if asset is None and (links := self._stray_links(post, reference)):
             message = (
                 "stays as it is: it leads to no object, and nothing shows that the post was moved; "
@@ -88,31 +92,24 @@ class ByManifest:
             return Finding(Rule.NOT_REPOINTED, str(current), message)
         if not isinstance(asset, Asset):
             return asset
-        shown = self.manifest.shown_for(asset)
-        problem = None
-        if before is not None and standing is None:
+        if is_repointed and standing is None:
             message = (
                 "stays as it is: it shows an object that no line of the manifest names, so nothing "
                 "proves that the picture of the manifest is the same; `mirror rewrite --revert` "
                 "goes back to the source"
             )
             return Finding(Rule.REPEAT_NOT_PROVEN, str(url), message)
-        meant = standing or asset
-        if not self._may_show(shown, meant, asset, url):
-            if not self._is_replaced(meant, asset, url):
-                reason = self.repeats.problem(meant, shown) or ""
-                problem = _not_proven(meant, shown, reason, is_repeat=meant.digest == asset.digest)
-            shown = meant
+        shown, doubt = self._shown(standing or asset, asset, url)
         if shown.key is None:
-            message = problem or "stays as it is: it is in no destination; `mirror sync` says why"
-            rule = Rule.REPEAT_NOT_PROVEN if problem else Rule.NOT_REPOINTED
+            message = doubt or "stays as it is: it is in no destination; `mirror sync` says why"
+            rule = Rule.REPEAT_NOT_PROVEN if doubt else Rule.NOT_REPOINTED
             return Finding(rule, str(url), message)
         target = self.destination.public_url(shown.key)
         link = self.destination.link(shown.key, post.name)
         if target is None or link is None:
             return None
         if target + url.fragment == current.raw:
-            return Finding(Rule.REPEAT_NOT_PROVEN, str(url), problem) if problem else None
+            return Finding(Rule.REPEAT_NOT_PROVEN, str(url), doubt) if doubt else None
         if (obstacle := self._obstacle(post, reference, url)) is not None:
             return obstacle
         if (problem := self.proof.problem(shown)) is not None:
@@ -203,11 +200,23 @@ class ByManifest:
             asset = next((a for key in keys if (a := self.manifest.by_key.get(key))), None)
         return asset
 
+    def _shown(self, meant: Asset, asset: Asset, url: Url) -> tuple[Asset, str | None]:
+        """Return the picture to show, and the reason where it may not be that of the manifest.
+
+        Then a reference goes on showing the picture that it means.
+        """
+        shown = self.manifest.shown_for(asset)
+        if self._may_show(shown, meant, asset, url):
+            return shown, None
+        if self._is_replaced(meant, asset, url):
+            return meant, None
+        reason = self.repeats.problem(meant, shown) or ""
+        return meant, _not_proven(meant, shown, reason, is_repeat=meant.digest == asset.digest)
+
     def _may_show(self, shown: Asset, meant: Asset, asset: Asset, url: Url) -> bool:
         """Return True if a reference that means one picture may show another.
 
-        `asset` is the one that the manifest has for the reference, and `shown` stands for it. A
-        person may have accepted `asset` for the address, or parted it from what was shown.
+        A person may have accepted `asset` for the address, or parted it from what was shown.
         """
         if self.repeats.problem(meant, shown) is None:
             return True
