@@ -38,7 +38,7 @@ def init(
             show_default=False,
         ),
     ] = None,
-    albums: Annotated[
+    uploader_files: Annotated[
         list[Path] | None,
         typer.Option(
             "--from",
@@ -69,12 +69,12 @@ def init(
     site = next(iter(find_generators(root)), None)
     paths = paths or _content_folders(site)
     scanned = scan_posts(Config(root, PostSettings(())), paths)
-    hosts, with_images = _hosts(scanned)
+    hosts, post_count = _hosts(scanned)
     if not hosts:
         posts = count_text(len(scanned.posts), "post")
         say(f"no image with a web address in {posts}; name the folder: `mirror init content/posts`")
         raise typer.Exit(EXIT_USAGE)
-    uploads = list(_upload_hosts(albums or [], root))
+    uploads = list(_upload_hosts(uploader_files or [], root))
     proposal = propose(hosts, {name for _, name in uploads})
     public = public_folder(site, root)
     text = configuration(
@@ -85,9 +85,9 @@ def init(
         follows_links=site is not None and site.follows_links,
     )
     _write_new(config_path, text)
-    for album, name in uploads:
-        say(f"{for_log(str(album))} uploads to {name}")
-    posts = count_text(with_images, "post")
+    for file, name in uploads:
+        say(f"{for_log(str(file))} uploads to {name}")
+    posts = count_text(post_count, "post")
     say(f"{posts} with images of {count_text(len(hosts), 'host')}:")
     _say_hosts(proposal)
     say(f"wrote {config_path.name}: images go to {public.folder}, originals to archive/")

@@ -119,10 +119,10 @@ class CopyJob:
         if blob is None:
             return answer, None
         if not answer.is_archived:
-            there = State.below(folder / self.config.state.name)
-            data_or_none = there.held.get_bytes(blob.digest)
-            if data_or_none is not None:
-                self.held.keep_bytes(blob.digest, data_or_none)
+            copied_state = State.below(folder / self.config.state.name)
+            damaged = copied_state.held.get_bytes(blob.digest)
+            if damaged is not None:
+                self.held.keep_bytes(blob.digest, damaged)
             return answer, None  # `accept` would ask for it again
         is_here = self.archive.has(blob)
         if is_here:

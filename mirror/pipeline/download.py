@@ -206,12 +206,12 @@ class InspectJob:
             return _not_fetched(request, Rule.TOO_LARGE, str(error))
         except ImageError as error:
             finding = _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
-            blob_or_none = damaged_blob(received.data)
-            if blob_or_none is None:
+            damaged = damaged_blob(received.data)
+            if damaged is None:
                 return finding
-            blob = blob_or_none
-            if not self.reviews.accepts(request.addresses[0], blob.digest):
-                return self._hold(received, blob, finding)
+            if not self.reviews.accepts(request.addresses[0], damaged.digest):
+                return self._hold(received, damaged, finding)
+            blob = damaged
             self.archive.put(blob, received.data)
         # A picture behind a redirect may have to be held back.
         if self.journal is not None and received.final_url is None:

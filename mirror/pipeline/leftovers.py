@@ -225,7 +225,7 @@ class Reasons:
             return Why.CODE
         if not reference.form.is_rewritten:
             return Why.TEXT
-        if not (self.scanned.counts(reference) and self._has_target(reference.url)):
+        if not (self.scanned.leads_to_image(reference) and self._has_target(reference.url)):
             return Why.NOT_MIRRORED
         is_taken = is_source(reference.url.public) and all(
             destination.takes_link(post, reference) for destination in self.destinations[:1]
@@ -303,7 +303,7 @@ def _explained(
         is_page = (
             why is Why.NOT_MIRRORED
             and reference is not None
-            and not reasons.scanned.counts(reference)
+            and not reasons.scanned.leads_to_image(reference)
         )
         yield Leftover(name, line, column, url, why, is_page=is_page)
 

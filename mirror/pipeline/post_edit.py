@@ -89,7 +89,7 @@ def repoint(
 ) -> Iterator[Edit | Finding]:
     """Yield an edit for each reference that `resolve` has a new URL for, and its findings."""
     for ref in post.references:
-        if not ref.form.is_rewritten or not scanned.counts(ref):
+        if not ref.form.is_rewritten or not scanned.leads_to_image(ref):
             continue
         url = resolve(post.post, ref, Url(recalled[ref].source) if ref in recalled else None)
         if isinstance(url, Finding):

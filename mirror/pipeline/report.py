@@ -131,9 +131,9 @@ def make_report(
         last_sync=last.ended if last else None,
         groups=[tile_group(group, tiles, reviews) for group in shown_groups],
         groups_left_out=len(groups) - len(shown_groups),
-        look_alikes=[look_alikes(entry, tiles) for entry in nearest],
+        look_alikes=[look_alike_tiles(entry, tiles) for entry in nearest],
         look_alike_count=len(refused),
-        growth=growth(archive.history()),
+        growth=growth_points(archive.history()),
         pictures=in_post_order(tiles[asset.digest] for asset in pictures),
         pictures_left_out=count_pictures(manifest) - len(pictures),
     )
@@ -308,7 +308,7 @@ def tile_group(
     return TileGroup(tiles[canonical], tuple(repeats))
 
 
-def look_alikes(evidence: Evidence, tiles: Mapping[Digest, PictureTile]) -> LookAlikes:
+def look_alike_tiles(evidence: Evidence, tiles: Mapping[Digest, PictureTile]) -> LookAlikes:
     return LookAlikes(tiles[evidence.pair.first], tiles[evidence.pair.second], evidence)
 
 
@@ -446,7 +446,7 @@ def _is_settled(
 # --- Growth -----------------------------------------------------------------------------------
 
 
-def growth(history: Iterable[tuple[float, int]]) -> list[Growth]:
+def growth_points(history: Iterable[tuple[float, int]]) -> list[Growth]:
     """Return the number and size of originals at the end of each day, or of each month.
 
     `history` has the time and size of each file; days are those of UTC.

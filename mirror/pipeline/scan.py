@@ -79,7 +79,7 @@ class SiteScan:
         """
         for scanned in self.posts:
             for reference in scanned.stored:
-                if self.counts(reference) and (quoted or reference.form.is_rendered):
+                if self.leads_to_image(reference) and (quoted or reference.form.is_rendered):
                     yield scanned.post, reference
 
     def tally(self) -> dict[str, int]:
@@ -89,7 +89,7 @@ class SiteScan:
             urls.add(reference.url.raw)
         return {"posts": len(self.posts), "references": urls.total, "urls": urls.distinct}
 
-    def counts(self, reference: Reference) -> bool:
+    def leads_to_image(self, reference: Reference) -> bool:
         """Return True for an image, and for a link or a bare URL that leads to one."""
         return (
             reference.form not in (Form.LINK, Form.AUTOLINK)

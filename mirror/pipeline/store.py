@@ -50,7 +50,6 @@ from mirror.store import (
     check_key,
 )
 from mirror.urls.address import Address, Url, identity
-from mirror.urls.redact import printable
 from mirror.urls.sources import Locator, is_processed
 
 T = TypeVar("T")
@@ -184,10 +183,13 @@ def _list_all(
 
 def compare_listing(
     manifest: Manifest, listing: Listing, destination: Destination
-) -> tuple[list[Asset], list[Finding]]:
-    """Return the assets that `listing` lacks, and a finding for each object with other bytes."""
+) -> tuple[list[Asset], dict[Key, tuple[Asset, Finding]]]:
+    """Return the assets that `listing` lacks, and those with a finding about their object.
+
+    An object has other bytes, or cannot be checked. Both are in the order of keys.
+    """
     missing = []
-    by_key: list[tuple[Key, Finding]] = []
+    faulty: dict[Key, tuple[Asset, Finding]] = {}
     for key, asset in manifest.by_key.items():
         if (info := listing.get(key)) is None:
             missing.append(asset)
@@ -195,14 +197,14 @@ def compare_listing(
         try:
             mismatch = difference(destination.store, Object.of(asset), info, Depth.ASK)
         except StoreError as error:
-            by_key.append((key, Finding(Rule.OBJECT_UNCHECKED, key, str(error))))
+            faulty[key] = asset, Finding(Rule.OBJECT_UNCHECKED, key, str(error))
             continue
         if mismatch is not None:
             remedy = "it was left as it is, `mirror repair` puts it right"
             message = f"{destination.name}: {mismatch}; {remedy}"
-            by_key.append((key, Finding(Rule.OBJECT_DIFFERENT, key, message)))
+            faulty[key] = asset, Finding(Rule.OBJECT_DIFFERENT, key, message)
     missing.sort(key=lambda asset: asset.key or "")
-    return missing, [finding for _, finding in sorted(by_key, key=itemgetter(0))]
+    return missing, dict(sorted(faulty.items(), key=itemgetter(0)))
 
 
 def name_objects(
@@ -215,21 +217,22 @@ def name_objects(
     cannot be written nothing may be stored, because `mirror prune` of another site would delete it.
     Raise `StateError`.
     """
-    missing, findings = compare_listing(manifest, listing, destination)
+    missing, faulty = compare_listing(manifest, listing, destination)
     if not manifest.by_key:
-        return missing, findings
+        return missing, [finding for _, finding in faulty.values()]
     site = ensure_site_name(folder)
-    subjects = {finding.subject for finding in findings if finding.rule is Rule.OBJECT_DIFFERENT}
-    by_key = manifest.by_key.items() if subjects else ()
-    different = {key: asset for key, asset in by_key if printable(key) in subjects}
+    different = {
+        key: asset
+        for key, (asset, finding) in faulty.items()
+        if finding.rule is Rule.OBJECT_DIFFERENT
+    }
     in_use = _used_for_other_pictures(
-        [*missing, *different.values()], set(different), destination.store, site
+        [*missing, *different.values()], different.keys(), destination.store, site
     )
-    taken = set(map(printable, in_use))
     message = f"{destination.name}: {KEY_IN_USE}"
     findings = [
-        replace(finding, message=message) if finding.subject in taken else finding
-        for finding in findings
+        replace(finding, message=message) if key in in_use else finding
+        for key, (_, finding) in faulty.items()
     ]
     findings += [
         Finding(Rule.NOT_STORED, key, message) for key in sorted(in_use - different.keys())

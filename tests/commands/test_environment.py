@@ -17,7 +17,7 @@ from support.commands import filled, run
 from support.faults import MIRROR
 from support.sites import BUCKET, Blog
 
-from mirror.pipeline.report import growth
+from mirror.pipeline.report import growth_points
 from mirror.state import State
 
 _TMPFS = "/dev/shm"  # noqa: S108  (its files may have times of any year)
@@ -177,7 +177,7 @@ def test_a_last_sync_in_the_year_10000_is_loaded() -> None:
 
 
 def test_the_growth_of_an_archive_has_a_day_for_every_time() -> None:
-    points = growth([(-(10**12), 1), (0, 2), (10**13, 3)])
+    points = growth_points([(-(10**12), 1), (0, 2), (10**13, 3)])
     assert [point.label for point in points] == ["0001-01-01", "1970-01-01", "9999-12-31"]
 
 

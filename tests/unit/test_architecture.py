@@ -96,6 +96,13 @@ def test_the_table_of_rooms_names_each_room() -> None:
     assert rooms - named == set()
 
 
+def test_every_file_that_answers_a_question_is_there() -> None:
+    table = PICTURE.read_text("utf-8").partition("## Where is")[2].partition("## The flow")[0]
+    files = set(re.findall(r"`([a-z_/]+\.py)`", table))
+    assert len(files) > 20
+    assert {file for file in files if not (PACKAGE / file).is_file()} == set()
+
+
 def test_the_folders_of_unit_tests_are_rooms() -> None:
     folders = {path.name for path in TESTS.iterdir() if (path / "__init__.py").is_file()}
     assert folders - {"benchmarks"} <= RANK.keys()

@@ -9,7 +9,13 @@ import pytest
 
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest
-from mirror.pipeline.report import Usage, count_pictures, first_groups, first_pictures, growth
+from mirror.pipeline.report import (
+    Usage,
+    count_pictures,
+    first_groups,
+    first_pictures,
+    growth_points,
+)
 from mirror.pipeline.scan import SiteScan
 from mirror.posts import Post
 from mirror.repeats.groups import RepeatGroup
@@ -26,7 +32,7 @@ from mirror.urls.sources import Locator, Source
 )
 def test_growth_is_told_by_day_or_month(days: list[date], labels: list[str]) -> None:
     moments = [datetime(d.year, d.month, d.day, 23, tzinfo=UTC).timestamp() for d in days]
-    points = growth((moment, 10) for moment in reversed(moments))
+    points = growth_points((moment, 10) for moment in reversed(moments))
     assert [points[0].label, points[-1].label] == labels
     assert points[-1].count == len(days)
     assert points[-1].size == 10 * len(days)

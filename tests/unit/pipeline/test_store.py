@@ -63,13 +63,12 @@ def test_a_listing_is_compared_key_by_key():
     store.put(Key("e"), b"equal", OCTETS)
     store.put(Key("o"), b"OTHER", OCTETS)
     listing = {info.key: info for info in store.list()}
-    lacking, findings = compare_listing(
-        manifest(equal, other, missing), listing, destination(store)
-    )
+    lacking, faulty = compare_listing(manifest(equal, other, missing), listing, destination(store))
     assert lacking == [missing]
-    assert [(finding.rule, finding.subject) for finding in findings] == [
-        (Rule.OBJECT_DIFFERENT, "o")
+    assert [(key, entry, finding.rule) for key, (entry, finding) in faulty.items()] == [
+        ("o", other, Rule.OBJECT_DIFFERENT)
     ]
+    assert [finding.subject for _, finding in faulty.values()] == ["o"]
 
 
 @pytest.fixture
