@@ -35,6 +35,7 @@ _MARKS = {
 }
 _COLOURS = {Outcome.WARNING: "33", Outcome.UNCHECKED: "35"}
 _RED = "31"
+_NOUNS = {"M2": "image", "M3": "object"}  # the subjects of these rules; see `Rule`
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
@@ -102,10 +103,8 @@ class Style:
         subjects = len({finding.subject for finding in findings})
         if likeness.host:
             text = f"{likeness.host}: {count_text(subjects, 'image')}"
-        elif first.rule.id.startswith("M3"):
-            text = count_text(subjects, "object")
-        elif first.rule.id.startswith("M2"):
-            text = count_text(subjects, "image")
+        elif noun := _NOUNS.get(first.rule.id[:2]):
+            text = count_text(subjects, noun)
         else:
             text = count_text(len(findings), "place")
         mark, line = self.finding(first).split(" ", 1)

@@ -84,11 +84,9 @@ def read_lines(lines: Iterable[str]) -> dict[Address, Redirect]:
     return redirects
 
 
-def redirected_together(
-    redirects: Iterable[tuple[Address, str]],
-) -> dict[str, tuple[Address, ...]]:
+def redirected_together(redirects: Mapping[Address, Redirect]) -> dict[str, tuple[Address, ...]]:
     """Return the URLs that several addresses are redirected to, with these addresses."""
     together: dict[str, dict[str, Address]] = {}
-    for address, url in redirects:
-        together.setdefault(url, {})[identity(address)] = address
+    for address, redirect in redirects.items():
+        together.setdefault(redirect.final_url, {})[identity(address)] = address
     return {url: tuple(names.values()) for url, names in together.items() if len(names) > 1}

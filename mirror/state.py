@@ -270,14 +270,14 @@ class LastSync:
         }
 
 
+_SHOWN = re.compile(r" \(shown \d+ times\)\Z")
+
+
 def _with_remedy(failure: Finding) -> str:
     """Return the message; without a remedy of its own, such as after no answer, to ask again."""
     message = _SHOWN.sub("", failure.message)
     has_remedy = "; " in message or failure.rule is not Rule.NOT_FETCHED
     return message if has_remedy else f"{message}; `mirror sync` asks again"
-
-
-_SHOWN = re.compile(r" \(shown \d+ times\)\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,11 +115,12 @@ def _verdict(
     if not was_read:
         return "no place was found that would break without the source, but not all could be read"
     others = sum(not place.is_ignored for place in leftovers)
-    what = "page" if is_site_read else "post or file"
-    what = "image that mirror is asked to keep" if len(leftovers) > others else what
+    subject = "page" if is_site_read else "post or file"
+    if len(leftovers) > others:
+        subject = "image that mirror is asked to keep"
     rest = "" if leftovers else ": nothing names it"
     if others:
         places = count_text(others, "place still names", "places still name")
         rest = f"; {places} it, and no picture is lost there"
     advice = "" if is_site_read else ". `--site DIR` reads the built pages too"
-    return f"no {what} needs the source any more{rest}{advice}"
+    return f"no {subject} needs the source any more{rest}{advice}"

@@ -28,6 +28,11 @@ _OWN_HEADERS = frozenset(
     "upgrade".split()
 )
 _SECRET_HEADER = re.compile(r"authorization|cookie|token|api-?key|secret", re.I)
+_REQUIRED: Any = object()
+_CREDENTIALS = (
+    "credentials come from a profile of ~/.aws/credentials (`profile = …`), from AWS_ACCESS_KEY_ID "
+    "and AWS_SECRET_ACCESS_KEY in the environment, or from the machine's role"
+)
 
 
 class Table:
@@ -52,15 +57,15 @@ class Table:
     def _path(self, key: str) -> str:
         return f"{self._where}.{key}" if self._where else key
 
-    def _take(self, key: str, kind: type[T] | tuple[type[T], ...], what: str, default: Any) -> T:
+    def _take(self, key: str, kind: type[T] | tuple[type[T], ...], words: str, default: Any) -> T:
         self._known.add(key)
         value = self._raw.get(key, default)
         if value is _REQUIRED:
-            raise self.error(key, f"missing; expected {what}{self._hint(key)}")
+            raise self.error(key, f"missing; expected {words}{self._hint(key)}")
         if key in self._raw and (
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
-            raise self.error(key, f"expected {what}, got {value!r}")
+            raise self.error(key, f"expected {words}, got {value!r}")
         return value  # type: ignore[no-any-return]
 
     def _hint(self, missing: str) -> str:
@@ -177,13 +182,6 @@ class Table:
                 key, f"holds a secret, which does not belong in this file; {_CREDENTIALS}"
             )
         return value
-
-
-_REQUIRED: Any = object()
-_CREDENTIALS = (
-    "credentials come from a profile of ~/.aws/credentials (`profile = …`), from AWS_ACCESS_KEY_ID "
-    "and AWS_SECRET_ACCESS_KEY in the environment, or from the machine's role"
-)
 
 
 def _variable(header: str) -> str:

@@ -81,6 +81,9 @@ def _document(body: bytes, endpoint: Endpoint) -> str | None:
     return document
 
 
+_ECHO = 4  # characters of the URL that a host may repeat, at most
+
+
 def _reason(body: bytes, endpoint: Endpoint) -> str | None:
     """Return the reason that the host states, without what it repeats of the URL."""
     reason = stated_reason(body)
@@ -91,9 +94,6 @@ def _reason(body: bytes, endpoint: Endpoint) -> str | None:
     for word in sorted({word for word in words if len(word) >= _ECHO}, key=len, reverse=True):
         reason = reason.replace(word, "…")
     return reason
-
-
-_ECHO = 4  # characters of the URL that a host may repeat, at most
 
 
 def _kind(status: int, code: str | None, body: bytes) -> Kind:

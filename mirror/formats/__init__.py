@@ -7,7 +7,6 @@ Read in this order:
 - `junit`: JUnit XML, read by GitLab, Jenkins and others
 - `sarif`: SARIF 2.1.0, read by code scanning services
 - `github`: annotations for the log of a GitHub workflow, and Markdown for its job summary
-
 - `parquet`: the manifest for programs that read tables; an extra, so import it where it is used
 
 Each format of a check has a function for a report and one for a failure. All are pure. Plain text

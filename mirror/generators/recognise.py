@@ -129,6 +129,9 @@ def _mounted(settings: Mapping[str, str], generator: Generator) -> list[str]:
     ]
 
 
+_BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^\s$]*)?$", re.IGNORECASE)
+
+
 def _address(site: str, base: str) -> str:
     """Join a site's address and its base path; leave out what is neither."""
     if _BARE_HOST.match(site):  # Quartz leaves the scheme out
@@ -138,9 +141,6 @@ def _address(site: str, base: str) -> str:
         return site
     origin = re.match(r"(?:https?:)?//[^/]*", site)
     return (origin[0] if origin else "") + "/" + base.lstrip("/")
-
-
-_BARE_HOST = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,}(?:/[^\s$]*)?$", re.IGNORECASE)
 
 
 def _texts(folder: Path, patterns: tuple[str, ...]) -> Iterator[tuple[Path, str]]:

@@ -90,6 +90,8 @@ _JS_TOKEN = re.compile(
 )
 _MAX_BRACKETS = 200
 _CHOICES = frozenset((":", "?", "||", "??", "="))  # before a value, or before one of several
+_BRACKETS = frozenset("{}()[]")
+_MAX_NAME = 100
 
 
 def _javascript(text: str) -> dict[str, str]:
@@ -125,10 +127,6 @@ def _javascript(text: str) -> dict[str, str]:
         assigned = word or (assigned if mark == "=" else "")
         before = mark or word
     return settings
-
-
-_BRACKETS = frozenset("{}()[]")
-_MAX_NAME = 100
 
 
 def _literal(token: re.Match[str]) -> str | None:

@@ -326,6 +326,9 @@ class _TagReader:
             self.add(start, stop, Form.SRCSET, Quoting.SRCSET)
 
 
+_INSIDE = (b"", b"1", b"block", b"span")
+
+
 def holds_markdown(pieces: JoinedText) -> bool:
     """Return True if a tag says so by `markdown="1"`, as in Python-Markdown and kramdown."""
     text = pieces.text
@@ -334,9 +337,6 @@ def holds_markdown(pieces: JoinedText) -> bool:
         for tag in tags(text)
         for attribute in tag.attributes
     )
-
-
-_INSIDE = (b"", b"1", b"block", b"span")
 
 
 def between_tags(pieces: JoinedText) -> Iterator[tuple[int, int]]:

@@ -343,6 +343,9 @@ def _is_prose(string: re.Match[bytes]) -> bool:
     return _BEFORE_PROSE.search(before) is not None
 
 
+_STRING_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.S)
+
+
 def _decoded(string: re.Match[bytes]) -> bytes:
     kind = string.lastgroup or ""
     text = string[kind]
@@ -353,7 +356,6 @@ def _decoded(string: re.Match[bytes]) -> bytes:
     return _STRING_ESCAPE.sub(_unescaped, text)
 
 
-_STRING_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.S)
 _CONTROLS = {b"n": b"\n", b"t": b"\t", b"r": b"\r", b"b": b" ", b"f": b" "}
 
 

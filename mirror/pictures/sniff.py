@@ -139,6 +139,8 @@ def _is_cut_png(data: bytes) -> bool:
 
 # --- JPEG, GIF, WebP ------------------------------------------------------------------------------
 
+_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+
 
 def _is_cut_jpeg(data: bytes) -> bool:
     """Return True if no end-of-image marker follows the first scan of a JPEG.
@@ -149,7 +151,7 @@ def _is_cut_jpeg(data: bytes) -> bool:
     return data.startswith(_START_OF_SCAN, at) and data.find(_END_OF_IMAGE, at) < 0
 
 
-_START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
+_AFTER_SEGMENTS = (_START_OF_SCAN, b"\xff")
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
@@ -165,9 +167,6 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
         at = stop
 
 
-_AFTER_SEGMENTS = (_START_OF_SCAN, b"\xff")
-
-
 def _first_scan(data: bytes) -> int:
     """Return where the first scan of a JPEG begins, or where its segments end without one."""
     return max((stop for _, (_, stop) in _jpeg_segments(data)), default=2)
@@ -176,6 +175,9 @@ def _first_scan(data: bytes) -> int:
 def scan_count(data: bytes) -> int:
     """Return how many scans a JPEG has. A decoder passes over the whole picture for each."""
     return data.count(_START_OF_SCAN, _first_scan(data))
+
+
+_GRAPHIC_CONTROL = b"!\xf9"
 
 
 def is_whole_gif(data: bytes) -> bool:
@@ -192,9 +194,6 @@ def is_whole_gif(data: bytes) -> bool:
             at += 1 + size
         at += 1
     return at <= len(data) and not is_announced
-
-
-_GRAPHIC_CONTROL = b"!\xf9"
 
 
 def _colour_table_size(flags: bytes) -> int:
@@ -247,6 +246,9 @@ def is_icon_set(data: bytes) -> bool:
     return picture_format(data) == "ICO" and data[4:6] != b"\1\0"
 
 
+_PROFILE_PART = b"ICC_PROFILE\0"
+
+
 def jpeg_profiles(data: bytes) -> list[bytes]:
     """Return the segments of a JPEG that hold a part of a colour profile, in their order."""
     return [
@@ -256,7 +258,7 @@ def jpeg_profiles(data: bytes) -> list[bytes]:
     ]
 
 
-_PROFILE_PART = b"ICC_PROFILE\0"
+_COLOUR_CHUNKS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 
 
 def png_colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
@@ -268,9 +270,6 @@ def png_colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
         if kind in _COLOUR_CHUNKS:
             chunks.append((kind, data[start + 8 : stop - 4]))
     return chunks
-
-
-_COLOUR_CHUNKS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 
 
 def is_svg(data: bytes) -> bool:

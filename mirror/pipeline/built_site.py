@@ -85,6 +85,15 @@ def source_hosts(sources: Iterable[Source]) -> frozenset[str]:
     return frozenset(host_of(address) for address in addresses if address is not None)
 
 
+_SOURCE = "the page asks a source for it; `mirror leftovers` says why"
+_UNKNOWN = "looks mirrored, but no line of the manifest has this key"
+_FORMER = (
+    "was the address of a mirrored picture before; `mirror rewrite` moves it, or says why not; "
+    "then build the site again"
+)
+_MENTION = "a browser or a script may ask a source for it; `mirror leftovers --site` lists it"
+
+
 @dataclass(frozen=True, slots=True)
 class PictureCheck:
     """Take a location and return what is wrong with a picture there, as a rule and a message.
@@ -196,15 +205,6 @@ class PictureCheck:
             return None
         candidates = (path, path / "index.html")
         return next((file for file in candidates if os.path.isfile(file)), None)  # noqa: PTH113
-
-
-_SOURCE = "the page asks a source for it; `mirror leftovers` says why"
-_MENTION = "a browser or a script may ask a source for it; `mirror leftovers --site` lists it"
-_UNKNOWN = "looks mirrored, but no line of the manifest has this key"
-_FORMER = (
-    "was the address of a mirrored picture before; `mirror rewrite` moves it, or says why not; "
-    "then build the site again"
-)
 
 
 _FIRST = re.compile(r"(?:https?:/)?/[^/]+/")

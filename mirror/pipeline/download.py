@@ -116,6 +116,12 @@ class ReceivedImages:
         ]
 
 
+_UNASKABLE = (
+    "its address holds a secret that mirror keeps nowhere; write the URL with its secret into the "
+    "post again"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class FetchJob:
     """Take a request and return its bytes, which count in `budget` until they are inspected."""
@@ -243,6 +249,10 @@ def download(
         fetch.budget.close()
 
 
+ASKED_AGAIN = "its source was asked again: "
+"""Stands in the message of a failure that concerns a known image, which is none the worse."""
+
+
 @dataclass(frozen=True, slots=True)
 class KnownImages:
     """The blobs of earlier runs, by identity of their address; `has_mirror` with a destination."""
@@ -274,10 +284,6 @@ class KnownImages:
             raise
         except ArchiveError:
             return False
-
-
-ASKED_AGAIN = "its source was asked again: "
-"""Stands in the message of a failure that concerns a known image, which is none the worse."""
 
 
 def receive(
@@ -320,12 +326,6 @@ def receive(
     originals.sort(key=lambda original: order[id(original.request)])
     damaged.sort(key=lambda image: order[id(image.request)])
     return ReceivedImages(originals, damaged, unchanged)
-
-
-_UNASKABLE = (
-    "its address holds a secret that mirror keeps nowhere; write the URL with its secret into the "
-    "post again"
-)
 
 
 def count_downloads(originals: Sequence[Original], requests: Iterable[FetchItem]) -> dict[str, int]:

@@ -55,7 +55,7 @@ def hold_back(
     findings: list[Finding] = []
     originals = list(originals)
     redirects = redirects_after(redirects_before, originals)
-    notices = redirected_together((url, each.final_url) for url, each in redirects.items())
+    notices = redirected_together(redirects)
     for original in originals:
         address, blob = original.request.addresses[0], original.blob
         before = manifest.find(address)
@@ -113,7 +113,7 @@ def find_suspects(
     manifest: Manifest, redirects: Mapping[Address, Redirect], reviews: Reviews
 ) -> dict[str, Suspect]:
     """Return the pictures recorded for addresses that are redirected together, by identity."""
-    together = redirected_together((url, each.final_url) for url, each in redirects.items())
+    together = redirected_together(redirects)
     suspects = {}
     for address, redirect in redirects.items():
         asset = manifest.find(address)

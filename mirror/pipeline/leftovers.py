@@ -274,6 +274,12 @@ def _by_line(references: Iterable[Reference]) -> Mapping[int, Sequence[Reference
     return by_line
 
 
+# An address there is no text, though Markdown takes it for text: `![](https://h/a b.png)`, which
+# Python-Markdown shows, and `![]({{ "https://…" | url }})`.
+_IN_SYNTAX = re.compile(rb"(?:\]\([ \t]*<?|=[\"']|\{\{[^{}\r\n]*+|\{%[^%\r\n]*+)\Z")
+_BEFORE_BYTES = 200
+
+
 def _explained(
     name: str,
     text: bytes,
@@ -316,10 +322,6 @@ def _reference_at(on_line: Sequence[Reference], column: int) -> Reference | None
     return on_line[index]
 
 
-# An address there is no text, though Markdown takes it for text: `![](https://h/a b.png)`, which
-# Python-Markdown shows, and `![]({{ "https://…" | url }})`.
-_IN_SYNTAX = re.compile(rb"(?:\]\([ \t]*<?|=[\"']|\{\{[^{}\r\n]*+|\{%[^%\r\n]*+)\Z")
-_BEFORE_BYTES = 200
 _PROBE = b"https://probe.invalid/a.png"
 _PROBED = {Form.AUTOLINK: Why.TEXT, Form.CODE: Why.CODE, Form.COMMENT: Why.CODE}
 _SCRIPT = re.compile(rb"(</?)s(?=cript[\s>]|tyle[\s>])", re.I)

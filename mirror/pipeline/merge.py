@@ -105,7 +105,7 @@ def _kept(items: Iterable[T], base: Iterable[T], other: Iterable[T]) -> tuple[T,
 
 
 def _shared(
-    assets: Mapping[Digest, Asset], what: str, names: Callable[[Asset], Iterable[str]]
+    assets: Mapping[Digest, Asset], kind: str, names: Callable[[Asset], Iterable[str]]
 ) -> dict[Digest, str]:
     """Return the pictures that share a name which only one may have."""
     owners: dict[str, list[Digest]] = {}
@@ -113,7 +113,7 @@ def _shared(
         for name in names(asset):
             owners.setdefault(name, []).append(digest)
     return {
-        digest: f"{what} {name} is that of {' and of '.join(sorted(map(str, digests)))}"
+        digest: f"{kind} {name} is that of {' and of '.join(sorted(map(str, digests)))}"
         for name, digests in owners.items()
         if len(digests) > 1
         for digest in digests

@@ -143,6 +143,11 @@ def diff_encoding(edit: PostEdit) -> str:
     return "gb18030" if edit.scanned.encoding == "gb18030" else "utf-8"
 
 
+_GIT_ESCAPES = {
+    ord(char): f"\\{letter}" for char, letter in zip('"\\\a\b\t\n\v\f\r', '"\\abtnvfr', strict=True)
+}
+
+
 def _git_name(name: str) -> str:
     """Return a path as `git diff` spells it: quoted, or with a tab behind a name with blanks.
 
@@ -155,11 +160,6 @@ def _git_name(name: str) -> str:
     if quoted != name:
         return f'"{quoted}"'
     return f"{name}\t" if " " in name else name
-
-
-_GIT_ESCAPES = {
-    ord(char): f"\\{letter}" for char, letter in zip('"\\\a\b\t\n\v\f\r', '"\\abtnvfr', strict=True)
-}
 
 
 def _lines(text: str) -> list[str]:

@@ -99,6 +99,10 @@ def repoint(
             yield _spelled(post, ref, url)
 
 
+# Hugo, Jekyll and Hexo expand `{{`, `{%` and `{#` anywhere in a post; others `<%` and `${`.
+_TAG = re.compile(r"<[A-Za-z/!?%]|\{[{%#]|\$\{")
+
+
 def point_back(
     post: ScannedPost, recalled: Mapping[Reference, Rewrite], *, respell: bool = False
 ) -> Iterator[Edit | Finding]:
@@ -113,10 +117,6 @@ def point_back(
             yield _spelled(post, ref, line.source)
         else:
             yield Edit(ref, text, line.source)
-
-
-# Hugo, Jekyll and Hexo expand `{{`, `{%` and `{#` anywhere in a post; others `<%` and `${`.
-_TAG = re.compile(r"<[A-Za-z/!?%]|\{[{%#]|\$\{")
 
 
 def _spelled(post: ScannedPost, ref: Reference, url: str) -> Edit | Finding:

@@ -9,6 +9,8 @@ from mirror.store.errors import StoreError
 from mirror.store.keys import check_key
 from mirror.store.profiles import NAMES
 
+_CHOICES = {"addressing": ("auto", "path", "virtual"), "provider": NAMES}
+
 
 @dataclass(frozen=True, slots=True)
 class S3Settings:
@@ -44,6 +46,3 @@ class S3Settings:
                 raise StoreError("endpoint_url starts with http:// or https:// and names a host")
             if parts.username is not None or parts.query:
                 raise StoreError("endpoint_url holds a secret; credentials go in a profile")
-
-
-_CHOICES = {"addressing": ("auto", "path", "virtual"), "provider": NAMES}
