@@ -1,4 +1,4 @@
-"""The command line: one file a command, and `common` for what they share.
+"""The command line: one file a command, `common` for what they share, `ci` for CI services.
 
 Each command parses its options, calls its function of `mirror.pipeline`, prints the result and
 exits. A command's file is imported when it is called, and the pipeline when it runs: every command

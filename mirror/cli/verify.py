@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
-from enum import StrEnum
-from io import StringIO
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mirror.amounts import count_text
+from mirror.cli.ci import Format, failure_printed, print_as, relative_to, repository_root, stdout_to
 from mirror.cli.common import (
     EXIT_FOUND,
     EXIT_OK,
@@ -32,31 +29,18 @@ from mirror.cli.common import (
     open_site,
     path,
     print_end,
-    print_findings,
     reached_destinations,
     running,
-    setup_exit_code,
-    write_output,
 )
 from mirror.config import ArchiveBucket, ConfigError
-from mirror.console import for_log, say
-from mirror.files import repository_of
-from mirror.urls.redact import printable
+from mirror.console import say
 
 if TYPE_CHECKING:
-    from mirror.formats import CheckReport, SetupFailure
+    from mirror.formats import CheckReport
     from mirror.pages import SiteAddress
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.portion import Sample
     from mirror.pipeline.verify import VerifyOptions, VerifyResult
-
-
-class Format(StrEnum):
-    TEXT = "text"
-    JSON = "json"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
 
 
 ComparePosts = Annotated[bool, typer.Option("--posts", help="Also compare with the posts.")]
@@ -136,7 +120,7 @@ def verify(
         raise ConfigError(f"--json and --format {form} exclude each other")
     as_json = as_json or form is Format.JSON
     # Before the configuration is read, nobody knows which files `output` must not replace.
-    with _failure_printed(form, config, output, only_new=True):
+    with failure_printed(form, config, output, only_new=True):
         part = _part(sample)
         if offline:
             _need_offline(deep=deep, public=public, sample=sample, archive=archive)
@@ -163,9 +147,9 @@ def verify(
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)
-    with _stdout_to(output):
+    with stdout_to(output):
         with (
-            _failure_printed(form, config, output),
+            failure_printed(form, config, output),
             running(parts, "verify", as_json=as_json, quiet=quiet, writes=False) as progress,
         ):
             _need_something_to_compare(parts, options)
@@ -177,7 +161,7 @@ def verify(
             lines = [*leftovers_lines(int(result.summary.get("leftovers", 0))), verdict]
             print_end(result, progress, lines, code, verbose=verbose)
         else:
-            _print_as(form, _report(parts, result, verdict, code), verbose=verbose)
+            print_as(form, _report(parts, result, verdict, code), verbose=verbose)
     if output is not None and not is_stdout(output) and not quiet:
         say(f"{verdict}; see {output}", sys.stderr)
     raise typer.Exit(code)
@@ -286,126 +270,22 @@ def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_all_asked_f
     return f"{', '.join(compared[:-1])} and {compared[-1]} agree"
 
 
-# --- Formats of CI services -------------------------------------------------------------------
-
-
-@contextmanager
-def _stdout_to(output: Path | None) -> Iterator[None]:
-    """Write stdout to `output` as a whole once the block has ended; `-` is stdout itself."""
-    if output is None or is_stdout(output):
-        yield
-        return
-    buffer = StringIO()
-    with redirect_stdout(buffer):
-        yield
-    write_output(output, buffer.getvalue().encode("utf-8"))
-
-
 def _report(parts: Parts, result: VerifyResult, verdict: str, code: int) -> CheckReport:
     """Return the result with locations counted from the root of the repository."""
     from mirror.formats import CheckReport, FileLocation
     from mirror.pipeline.verify import manifest_places
 
-    root = _repository(parts.config.root)
+    root = repository_root(parts.config.root)
     places = manifest_places(parts.manifest, parts.destinations, result.findings)
     return CheckReport(
         layers=result.layers,
         verdict=verdict,
         exit_code=code,
         seconds=result.summary["seconds"],
-        folder=_relative(parts.config.root, root),
-        manifest=_relative(parts.manifest.path, root),
+        folder=relative_to(parts.config.root, root),
+        manifest=relative_to(parts.manifest.path, root),
         places={
-            subject: FileLocation(_relative(Path(file), root), line)
+            subject: FileLocation(relative_to(Path(file), root), line)
             for subject, (file, line) in places.items()
         },
     )
-
-
-def _repository(folder: Path) -> Path:
-    """Return the folder that CI services count paths from."""
-    workspace = os.environ.get("GITHUB_WORKSPACE")
-    if workspace and folder.is_relative_to(workspace):
-        return Path(workspace)
-    return repository_of(folder)
-
-
-def _relative(path: Path, root: Path) -> str:
-    return Path(os.path.relpath(path, root)).as_posix()
-
-
-def _print_as(form: Format, report: CheckReport, *, verbose: bool) -> None:
-    from mirror import formats
-
-    if form is Format.JUNIT:
-        say(formats.junit_xml(report).rstrip("\n"))
-    elif form is Format.SARIF:
-        say(formats.sarif_log(report).rstrip("\n"))
-    else:
-        annotations, rest = formats.github_annotations(report)
-        for annotation in annotations:
-            say(annotation)
-        print_findings(rest, verbose=verbose)
-        say(for_log(report.verdict))
-        _add_to_job_summary(formats.job_summary(report))
-
-
-# The line and column in the messages of the manifest and of Python's TOML parser.
-_LINE = re.compile(r"^line (\d+)(?=: )|\(at line (\d+), column (\d+)\)$")
-
-
-@contextmanager
-def _failure_printed(
-    form: Format, config: Path | None, output: Path | None, *, only_new: bool = False
-) -> Iterator[None]:
-    """Print an error of setup in `form` as well, as its readers may see nothing else; raise it.
-
-    With `only_new`, an output file that exists stays as it is.
-    """
-    try:
-        yield
-    except Exception as error:
-        code = setup_exit_code(error)
-        stays = only_new and output is not None and output.is_file()
-        if code is not None and form not in (Format.TEXT, Format.JSON) and not stays:
-            with suppress(ConfigError), _stdout_to(output):  # the first error is the one to mend
-                _print_failure_as(form, _setup_failure(str(error), code, config))
-        raise
-
-
-def _setup_failure(message: str, code: int, config: Path | None) -> SetupFailure:
-    """Return the failure; a file that the message begins with is named from the repository."""
-    from mirror.formats import FileLocation, SetupFailure
-
-    name, _, rest = message.partition(": ")
-    path, root = Path(name).absolute(), _repository(Path.cwd())
-    is_file = Path(name).is_absolute() or name == str(config)
-    if not is_file or not path.is_relative_to(root):
-        return SetupFailure(printable(message), code)
-    name = _relative(path, root)
-    match = _LINE.search(rest)
-    line, column = (int(match[1] or match[2]), int(match[3] or 0)) if match else (None, None)
-    location = FileLocation(name, line, column or None)
-    return SetupFailure(printable(f"{name}: {rest}"), code, location)
-
-
-def _print_failure_as(form: Format, failure: SetupFailure) -> None:
-    from mirror import formats
-
-    if form is Format.JUNIT:
-        say(formats.junit_xml_of_failure(failure).rstrip("\n"))
-    elif form is Format.SARIF:
-        say(formats.sarif_log_of_failure(failure).rstrip("\n"))
-    else:
-        say(formats.github_annotation_of_failure(failure))
-        _add_to_job_summary(formats.job_summary_of_failure(failure))
-
-
-def _add_to_job_summary(text: str) -> None:
-    """Add to the file that all commands of a step share; an error there fails no check."""
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with Path(path).open("ab") as file:
-                file.write(text.encode("utf-8", "replace"))
-        except OSError as error:
-            say(f"{path}: the job summary cannot be written: {error.strerror}", sys.stderr)
