@@ -73,8 +73,8 @@ class Refusal(StrEnum):
     UNREADABLE = "could not be read"
 
 
-# The words for each verdict: within a line of `mirror dupes`, and as a sentence of the report. The
-# phrase of a refusal is its value, which the ledger and JSON hold too.
+# The words for each verdict: within a message, and as a sentence of `mirror dupes` and the report.
+# The phrase of a refusal is its value, which the ledger and JSON hold too.
 _WORDS: dict[Tier | Refusal, tuple[str, str]] = {
     Tier.PIXELS: (
         "all pixels are equal",
