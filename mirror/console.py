@@ -44,6 +44,15 @@ def say(text: str, stream: TextIO | None = None) -> None:
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
+def say_remark(text: str) -> None:
+    """Print a line on stderr at any moment, above a bar if there is one. Safe in any thread."""
+    if bars := sys.modules.get("tqdm"):
+        with bars.tqdm.external_write_mode(file=sys.stderr):
+            say(for_log(printable(text)), sys.stderr)
+    else:
+        say(for_log(printable(text)), sys.stderr)
+
+
 def print_json(members: Mapping[str, Any]) -> None:
     """Print one line of JSON on stdout."""
     # ASCII, so that the line is right in any locale and safe in any terminal.

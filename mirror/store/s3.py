@@ -46,6 +46,7 @@ _UPLOADS = 3
 _NO_SIZE = 1 << 63  # bytes: no server has such an object
 # A page can be empty, for example where many objects were deleted in a versioned bucket.
 _MAX_EMPTY_PAGES = 1000
+_PIECE_BYTES = 2**20  # read at once
 _READS = 3  # for a connection that breaks in the middle of an object
 
 
@@ -182,16 +183,15 @@ class S3Store:
                         raise
 
     def _read(self, key: Key, body: StreamingBody, max_bytes: int | None) -> bytes:
-        if max_bytes is None:
-            return body.read()
         parts: list[bytes] = []
-        remaining = max_bytes
+        remaining = _NO_SIZE if max_bytes is None else max_bytes
         # The read after the last byte makes botocore compare the length with the declared one.
-        while part := body.read(remaining + 1):
+        while part := body.read(min(remaining + 1, _PIECE_BYTES)):
+            self.connection.heard_from()
             remaining -= len(part)
             if remaining < 0:
                 body.close()
-                raise too_large_error(self.connection.place, key, max_bytes)
+                raise too_large_error(self.connection.place, key, max_bytes or 0)
             parts.append(part)
         return b"".join(parts)
 
