@@ -19,6 +19,7 @@ from urllib.parse import quote, urlsplit
 
 from mirror.model import Key
 from mirror.store.diagnosis import no_response_error, refusal_error
+from mirror.store.errors import MOST_IN_A_ROW, UnreachableError
 from mirror.store.listing import keep_contents
 from mirror.store.profiles import Profile, addressing_of, profile_of, region_of
 from mirror.store.settings import S3Settings
@@ -52,6 +53,7 @@ class Connection:
         self._lock = RLock()
         self._endpoint_url = settings.endpoint_url
         self._attempts: int | None = None  # at a request, once the client is made
+        self._silent_in_a_row = 0
 
     @property
     def client(self) -> Any:
@@ -83,15 +85,31 @@ class Connection:
 
     @contextmanager
     def errors(self, key: Key) -> Iterator[None]:
-        """Turn boto's errors about `key` into a `StoreError`; a server that is silent is named."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        """Turn boto's errors about `key` into a `StoreError`; a server that is silent is named.
 
+        A server that was silent for too many requests in a row is asked no more: each takes
+        minutes, and there may be one for each of many objects.
+        """
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConnectTimeoutError,
+            ReadTimeoutError,
+        )
+
+        if self._silent_in_a_row >= MOST_IN_A_ROW:
+            raise UnreachableError(
+                f"{self.place}: not asked: it did not answer the last {MOST_IN_A_ROW} requests; "
+                "run again when it does"
+            )
         try:
             with WAITS.wait_for(self.place, self._silence_remark):
                 yield
         except ClientError as error:
             raise refusal_error(error, self.place, key, self._secrets()) from error
         except (BotoCoreError, ValueError) as error:
+            if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+                self._silent_in_a_row += 1
             raise no_response_error(error, self.place, self._secrets()) from error
 
     def credential_source(self) -> str | None:
@@ -215,7 +233,8 @@ class Connection:
         return names if is_used else ()
 
     def heard_from(self) -> None:
-        """Record that a part of an object came: the server is not silent."""
+        """Record that an answer, or a part of an object, came: the server is not silent."""
+        self._silent_in_a_row = 0
         WAITS.heard_from(self.place)
 
     def _silence_remark(self) -> str:

@@ -28,10 +28,15 @@ retries = 0
 
 
 @pytest.fixture
-def silent_port() -> Iterator[int]:
+def kept() -> list[socket.socket]:
+    """The connections that the silent server has taken."""
+    return []
+
+
+@pytest.fixture
+def silent_port(kept: list[socket.socket]) -> Iterator[int]:
     """The port of a server that keeps every connection open, and says nothing."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        kept: list[socket.socket] = []
 
         def accept() -> None:
             try:
@@ -129,6 +134,22 @@ def test_sync_names_a_silent_image_host_once(blog: Blog, silent_port: int, impat
     ran = run(blog, "sync")
     assert ran.code == 3
     assert ran.err.count(f"waiting for 127.0.0.1:{silent_port}: no answer for ") == 1
+
+
+def test_a_silent_bucket_of_a_source_is_not_asked_for_each_image(
+    blog: Blog, silent_port: int, kept: list[socket.socket], impatient: None
+) -> None:
+    blog.configure(source=f'endpoint_url = "http://127.0.0.1:{silent_port}"\nregion = "us-east-1"')
+    path = blog.root / "mirror.toml"
+    text = path.read_text().replace(f'fetch = "{blog.host.base_url}"', 'fetch = "s3://blog"')
+    path.write_text(f"{text}[fetch]\nconcurrency = 2\n")
+    blog.write("post.md", "".join(f"![]({BUCKET}{number}.png)\n" for number in range(40)))
+    ran = run(blog, "sync", "--json")
+    assert ran.code == 3
+    assert len(ran.rules) == 40
+    assert "it did not answer the last 3 requests" in ran.out
+    assert ran.err.count("waiting for blog: bucket 'blog' at ") == 1
+    assert len(kept) <= 2 * 3
 
 
 def test_nobody_is_named_where_all_answer(blog: Blog, impatient: None) -> None:
