@@ -148,7 +148,7 @@ _MAP_KEYS = frozenset({"ak", "key", "tk"})
 # What stands for a value that is hidden. It has 128 bits of a SHA-256 and no key, as two machines
 # must hide one value alike: a value that is short enough to be guessed can be guessed from it.
 _HIDDEN = re.compile(r"hidden-[0-9a-f]{32}")
-_HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.-]+(?:=|%3D)hidden-[0-9a-f]{32}")
+_HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.\[\]%-]+?(?:=|%3D)hidden-[0-9a-f]{32}")
 
 # --- Where parameters stand -----------------------------------------------------------------------
 
@@ -162,20 +162,25 @@ _NESTED_USERINFO = re.compile(
     r"(?:(?!%(?:25)*(?:2F|5C|3F|23|26|40))[^/\\?#&@])+(?:@|%(?:25)*40)",
     re.IGNORECASE,
 )
+# The name of a parameter, also with letters, digits, `[` and `]` that are percent-encoded, as often
+# as the URL is nested. The marks around a name are none of these.
+_NAME = r"(?:[\w.\[\]-]|%(?:25)*(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9ABDF]|6[1-9A-F]|7[0-9A]))+"
 # A parameter of a URL that is itself the value of a parameter, or a part of the path, as image
 # proxies take it.
 _NESTED = re.compile(
-    r"(?P<mark>[?&]|%(?:25)*(?:3F|26|3B))(?P<name>[\w.-]+)(?P<equals>=|%(?:25)*3D)"
-    r"(?P<value>(?:(?!&|%(?:25)*(?:26|23)).)*)",
+    rf"(?P<mark>[?&#]|%(?:25)*(?:3F|26|3B|23))(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
+    # A value may have a `;` or a `?` in it, but for one that begins another parameter.
+    r"(?P<value>(?:(?![&#]|%(?:25)*(?:26|23)"
+    rf"|(?:[;?]|%(?:25)*(?:3B|3F)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
 # A path without any of these has no parameter, and no URL with userinfo within.
 _MARKS_IN_PATH = re.compile(r"[=@]|%(?:25)*(?:3D|40)", re.I)
 _SEPARATOR = re.compile(r"&(?:amp;)?|;(?=[\w.\[\]%-]+=)")  # COS has `;` in a value, too
-_NESTED_QUERY = re.compile(r"%(?:25)*3F[^/]*", re.I)
+_NESTED_QUERY = re.compile(r"%(?:25)*(?:3F|23)[^/]*", re.I)
 # A parameter of the path itself: `;jsessionid=…`.
 _IN_PATH = re.compile(
-    r"(?P<mark>;|%(?:25)*3B)(?P<name>[\w.-]+)(?P<equals>=|%(?:25)*3D)"
+    rf"(?P<mark>;|%(?:25)*3B)(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
     r"(?P<value>(?:(?![;/]|%(?:25)*3B).)*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -271,10 +276,10 @@ def _redacted_nested(text: str) -> str:
     matches = list(_NESTED.finditer(text))
     if not matches:
         return text
-    signature = _signature((match["name"].lower(), unquote(match["value"])) for match in matches)
+    signature = _signature((_plain(match["name"]), unquote(match["value"])) for match in matches)
 
     def redacted(match: re.Match[str]) -> str:
-        return "" if match["name"].lower() in signature else _hidden_match(match)
+        return "" if _plain(match["name"]) in signature else _hidden_match(match)
 
     return _NESTED.sub(redacted, text)
 
@@ -292,7 +297,7 @@ def _signature(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
 
 
 def _hidden_match(match: re.Match[str]) -> str:
-    name, value = match["name"].lower(), match["value"]
+    name, value = _plain(match["name"]), match["value"]
     if _is_secret_name(name) or looks_secret(match[0]) or _lets_in(name, unquote(value)):
         return f"{match['mark']}{match['name']}{match['equals']}{_hidden(name, value)}"
     return match[0]
@@ -316,6 +321,11 @@ def _hidden(name: str, value: str) -> str:
         return value
     digest = sha256(f"{name}\0{unquote(value)}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"hidden-{digest[:32]}"
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case, decoded as often as it is encoded."""
+    return _settled(unquote, name).lower()
 
 
 def _name_and_value(pair: str) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -192,6 +193,29 @@ def test_nothing_of_them_is_kept(blog):
     for path in blog.root.rglob("*"):
         if path.is_file() and "post.md" not in path.name:
             assert b"planted" not in path.read_bytes().lower(), path
+
+
+@given(
+    name=st.sampled_from("token tok%65n TOKEN token[] token%5B%5D user[token] rlkey pwd".split()),
+    mark=st.sampled_from([";", "?", "?w=1&", "?w=1;", "?w=1&amp;", "#", "?#", "?a[]=1&"]),
+    after=st.sampled_from(["", "&v=2", ";v=2", "#f"]),
+    around=st.sampled_from(
+        ["{}", "https://p.example/x?url={}", "https://p.example/{}", "https://p.example/x#{}",
+         "https://p.example/x?u=https://q.example/y?url={}"]
+    ),
+    depth=st.integers(0, 3),
+)  # fmt: skip
+@example(name="token[]", mark=";", after="", around="{}", depth=0)
+@example(name="token", mark="#", after="", around="https://p.example/{}", depth=1)
+@example(name="token", mark="?w=1;", after="", around="https://p.example/x#{}", depth=1)
+def test_a_secret_is_hidden_however_its_url_is_nested(name, mark, after, around, depth):
+    inner = f"https://b.example/a.png{mark}{name}=planted{after}"
+    for _ in range(depth if around != "{}" else 0):
+        inner = quote(inner, safe="")
+    url = around.format(inner)
+    shown = (without_secrets(url), canonical(url), str(Url(url)), hide_secrets(f"no answer: {url}"))
+    assert "planted" not in "".join(map(str, shown))
+    assert without_secrets(shown[0]) == shown[0]
 
 
 _PIECES = [
