@@ -63,7 +63,7 @@ _PROTOCOLS = (
     ),
     # Aliyun CDN, type A: https://help.aliyun.com/zh/cdn/user-guide/type-a-signing
     _protocol(r"auth_key=\d{9,11}-[^-]+-[^-]+-[0-9a-f]{32}"),
-    # Tencent CDN, type A: https://cloud.tencent.com/document/product/228/41623
+    # Tencent CDN, type A: https://www.tencentcloud.com/document/product/228/35222
     _protocol(r"sign=\d{9,11}-[^-]+-[^-]+-[0-9a-f]{32}"),
     # Akamai's edge authorization, and Cloudinary's and Uploadcare's, which are of its form:
     # https://techdocs.akamai.com/property-mgr/docs/auth-token-20-verification
