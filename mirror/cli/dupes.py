@@ -116,17 +116,21 @@ def _print_groups(
         say(f"{_asset_text(group.kept)}  stands for:")
         for asset, evidence in group.members:
             say(f"    {_asset_text(asset)}  {_evidence_text(evidence)}")
-    bytes_only = sum(len(asset.sources) - 1 for asset in manifest.assets.values() if asset.sources)
-    repeats = sum(len(group.members) for group in groups)
-    counts = {"groups": len(groups), "repeats": repeats, "same_bytes": bytes_only, "near": apart}
+    images = manifest.assets.count()
     if as_json:
+        counts = {
+            "groups": len(groups),
+            "images": images.images,
+            "repeats": images.repeats,
+            "same_bytes": images.same_bytes,
+            "look_alike": images.look_alike,
+            "near": apart,
+        }
         print_json({"type": "summary", **counts})
         return
-    say(
-        f"{count_text(repeats, 'repeat')} in {count_text(len(groups), 'group')}; "
-        f"{count_text(bytes_only, 'more URL')} with bytes that another has too; "
-        f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)"
-    )
+    if apart:
+        say(f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)")
+    say(f"{images}")
 
 
 def _print_near(refused: Sequence[Evidence], manifest: Manifest, as_json: bool) -> None:

@@ -381,15 +381,18 @@ def mark_mirror(
 def totals(
     scanned: SiteScan, manifest: Manifest, not_mirrored: Missing, hosts: Iterable[HostTotals]
 ) -> Totals:
+    counts = manifest.assets.count()
     return Totals(
         posts=len(scanned.posts),
         references=sum(1 for _ in scanned.references()),
         images=sum(host.images for host in hosts if host.source),
         missing=sum(texts.distinct for texts in not_mirrored.missing.values()),
         ignored=sum(texts.distinct for texts in not_mirrored.ignored.values()),
-        pictures=len(manifest.assets),
-        repeats=sum(1 for _ in manifest.assets.repeats()),
+        pictures=counts.pictures,
+        repeats=counts.repeats,
         size=sum(asset.blob.size for asset in manifest.assets.values()),
+        same_bytes=counts.same_bytes,
+        originals=counts.originals,
     )
 
 

@@ -18,7 +18,7 @@ from mirror.archive import Archive
 from mirror.config import Config
 from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
-from mirror.manifest import Checksums, Manifest
+from mirror.manifest import Checksums, ImageCounts, Manifest
 from mirror.model import Finding, HeldImage, Outcome
 from mirror.pipeline.adopt import adopt, count_repeats, suspect_notices, told_apart
 from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
@@ -99,13 +99,15 @@ class SyncOptions:
 class SyncResult:
     """The counts and findings of a run; `planned` are the addresses that a dry run would fetch.
 
-    `stored` has the number of new objects by the name of their destination.
+    `stored` has the number of new objects by the name of their destination. `images` are those of
+    the manifest that the run saved.
     """
 
     summary: dict[str, int | float]
     findings: Sequence[Finding]
     planned: Sequence[Address] = ()
     stored: Mapping[str, int] = field(default_factory=dict)
+    images: ImageCounts = field(default_factory=ImageCounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +319,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if choice.change is not None:
         counts |= choice.change.counts()
     findings_in_order = sorted(findings, key=_post_order)
-    return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
+    images_now = manifest.assets.count()
+    counts_now = summary(counts, findings, started)
+    return SyncResult(counts_now, findings_in_order, stored=stored, images=images_now)
 
 
 def _unused(config: Config, locator: Locator, site: _Snapshot) -> Iterator[Finding]:

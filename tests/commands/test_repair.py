@@ -124,7 +124,7 @@ def test_nothing_broken_nothing_done(blog: Blog, bucket: S3Store) -> None:
     before = bucket.requests.copy()
     ran = run(blog, "repair")
     assert ran.code == 0
-    assert ran.out == "looked at 3 images and 6 objects: nothing is broken\n"
+    assert ran.out == "looked at 3 originals and 6 objects: nothing is broken\n"
     assert bucket.requests == before
     assert run(blog, "repair").out == ran.out
 

@@ -319,7 +319,10 @@ def test_the_counts_add_up_and_name_the_destinations(blog):
     assert "3 images of your sources" in out
     assert "fetched 2 and 1 unprocessed original (" in out
     assert "1 known already" in out
-    assert "stored 1 new object in site, 2 in disk; 1 is a repeat of another\n" in out
+    assert (
+        "stored 1 new object in site, 2 in disk\n"
+        "4 images in the manifest: 2 pictures; 2 are repeats of another (2 of the same bytes)\n"
+    ) in out
 
 
 def test_variants_original_points_every_rendition_at_one_original(blog):
