@@ -275,7 +275,10 @@ def _waiting_lines(findings: Sequence[Finding]) -> list[str]:
     if not waiting:
         return []
     images = count_text(len(waiting), "image waits", "images wait")
-    return [f"{images} for your decision: look at what came, then `mirror accept` takes it"]
+    return [
+        f"{images} for your decision: look at what came, then `mirror accept` takes it, or "
+        "[[ignore]] leaves everything as it is"
+    ]
 
 
 def _ignore_lines(findings: Sequence[Finding]) -> list[str]:

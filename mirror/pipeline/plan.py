@@ -246,12 +246,20 @@ def plan(
     return Plan(chosen, known, counts)
 
 
-def unused_entries(ignored: IgnoreList, images: Iterable[PostImage]) -> Iterator[Finding]:
-    """Yield a warning for each entry of `[[ignore]]` that matches none of `images`."""
+def unused_entries(
+    ignored: IgnoreList, images: Iterable[PostImage], manifest: Manifest
+) -> Iterator[Finding]:
+    """Yield a warning for each entry of `[[ignore]]` that matches no image.
+
+    `images` are those that posts show from a source. Posts that were repointed show those of the
+    manifest.
+    """
     for entry in ignored.unused(chain.from_iterable(image.addresses for image in images)):
+        if entry.matches_any(manifest.by_source):
+            continue
         message = (
-            "this entry of [[ignore]] matches no image of your sources in the posts; "
-            "take it out, or correct it"
+            "this entry of [[ignore]] matches no image of your sources in the posts or the "
+            "manifest; take it out, or correct it"
         )
         yield Finding(Rule.ENTRY_UNUSED, without_secrets(entry.text), message)
 

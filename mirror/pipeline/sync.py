@@ -257,13 +257,12 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         settled, received.originals, reviews, held.values(), redirects, inventory.doubtful
     )
     redirects = redirects_after(redirects, received.originals)
-    suspects = suspected(images, find_suspects(settled, redirects, reviews))
+    suspects = suspected(images, find_suspects(settled, redirects, reviews, config.ignored))
     findings.extend([*intake.findings, *suspects])
     unproven, doubts = doubt(settled, todo.requests, received.originals, inventory.doubtful)
     unanswered = without_answered(held, received.answered)
-    findings.extend(
-        [*doubts, *waiting(chain(images, site.held_behind), unanswered, settled, reviews)]
-    )
+    shown = chain(images, site.held_behind)
+    findings.extend([*doubts, *waiting(shown, unanswered, settled, reviews, config.ignored)])
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
@@ -307,8 +306,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     waiting_images = still_held(
         [*unanswered.values(), *received.damaged_images, *intake.held], manifest
     )
-    shown = site.still_shown(waiting_images, all_posts=not options.paths)
-    state.held.save([*findings.sift(shown), *unproven])
+    kept = site.still_shown(waiting_images, all_posts=not options.paths)
+    state.held.save([*findings.sift(kept), *unproven])
     state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
     if not options.paths:  # else other posts show what the shards have
@@ -319,14 +318,17 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if choice.change is not None:
         counts |= choice.change.counts()
     findings_in_order = sorted(findings, key=_post_order)
-    images_now = manifest.assets.count()
-    counts_now = summary(counts, findings, started)
-    return SyncResult(counts_now, findings_in_order, stored=stored, images=images_now)
+    return SyncResult(
+        summary(counts, findings, started),
+        findings_in_order,
+        stored=stored,
+        images=manifest.assets.count(),
+    )
 
 
 def _unused(config: Config, locator: Locator, site: _Snapshot) -> Iterator[Finding]:
     """Yield a warning for each entry of the configuration that matches nothing in the site."""
-    yield from unused_entries(config.ignored, site.images)
+    yield from unused_entries(config.ignored, site.images, site.settled)
     if site.orphans:  # the lines are lost that would have the images of a source
         return
     assets = site.settled.assets.values()
