@@ -111,6 +111,8 @@ class Style:
         subjects = len({finding.subject for finding in findings})
         if likeness.host:
             text = f"{likeness.host}: {count_text(subjects, 'image')}"
+            if len(findings) > subjects:
+                text += f" in {len(findings):,} places"
         elif first.rule.id.startswith("M3"):
             text = count_text(subjects, "object")
         elif first.rule.id.startswith("M2"):
@@ -128,9 +130,8 @@ _MAX_LIVE = 3  # findings of one kind are printed above a bar; all are counted i
 
 # What differs between findings of one kind: addresses, digests and keys made of them, sizes. No
 # part can match in many ways, because a message may hold a long text of a stranger.
-_SPECIFICS = re.compile(
-    r"https?://\S+|(?:[0-9a-f]{2}/)?[0-9a-f]{32,}|\b\d{1,20} bytes| \(shown \d{1,20} times\)"
-)
+_SPECIFICS = re.compile(r"https?://\S+|(?:[0-9a-f]{2}/)?[0-9a-f]{32,}|\b\d{1,20} bytes")
+_TIMES = re.compile(r" \((?:shown|tried) \d{1,20} times\)")  # absent where it is once
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,8 @@ class Likeness:
     def of(cls, finding: Finding) -> Likeness:
         address = canonical(finding.subject)
         host = identity(address).partition("/")[0] if address else ""
-        message = _SPECIFICS.sub("…", finding.message.replace(finding.subject, "…"))
+        message = _TIMES.sub("", finding.message.replace(finding.subject, "…"))
+        message = _SPECIFICS.sub("…", message)
         return cls(finding.rule, host, message)
 
 

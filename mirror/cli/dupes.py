@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,7 @@ def dupes(
     as_json: Json = False,
 ) -> None:
     """List the groups of repeats and why each was merged; record decisions that later runs keep."""
+    from mirror.pipeline.store import unprocessed_originals
     from mirror.repeats.groups import (
         companions_of_merge,
         companions_of_split,
@@ -76,7 +78,8 @@ def dupes(
         _print_near(refused, manifest, as_json)
     else:
         groups = find_groups(manifest, ledger.evidence.values())
-        _print_groups(groups, manifest, len(refused), as_json)
+        originals = unprocessed_originals(manifest, parts.locator)
+        _print_groups(groups, manifest, originals, len(refused), as_json)
 
 
 def _find(manifest: Manifest, prefix: str) -> Digest:
@@ -102,7 +105,11 @@ def _print_reviews(companions: Mapping[str, set[Digest]], path: Path, as_json: b
 
 
 def _print_groups(
-    groups: Sequence[RepeatGroup], manifest: Manifest, apart: int, as_json: bool
+    groups: Sequence[RepeatGroup],
+    manifest: Manifest,
+    originals: AbstractSet[str],
+    apart: int,
+    as_json: bool,
 ) -> None:
     for group in groups:
         if as_json:
@@ -130,7 +137,7 @@ def _print_groups(
         return
     if apart:
         say(f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)")
-    say(f"{images}")
+    say(images.text(sum(name in manifest.by_source for name in originals)))
 
 
 def _print_near(refused: Sequence[Evidence], manifest: Manifest, as_json: bool) -> None:

@@ -34,7 +34,6 @@ from mirror.model import Finding, Rule
 
 if TYPE_CHECKING:
     from mirror.engine import Engine
-    from mirror.manifest import ImageCounts
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.shards import Shard
 
@@ -139,7 +138,8 @@ def sync(
     elif part:
         lines = _shard_lines(part, result.summary, result.findings)
     else:
-        lines = _sync_lines(result.summary, result.stored, result.images, settings, result.findings)
+        images = result.images.text(result.unprocessed) if result.images.images else ""
+        lines = _sync_lines(result.summary, result.stored, images, settings, result.findings)
     finish(result, log, [_posts_line(result.summary), *lines], verbose=verbose)
 
 
@@ -228,13 +228,12 @@ def _shard_lines(
 def _sync_lines(
     summary: Mapping[str, int | float],
     stored: Mapping[str, int],
-    images: ImageCounts,
+    images: str,
     settings: Config,
     findings: Sequence[Finding],
 ) -> list[str]:
     lines = [_fetched_line(summary, findings), _stored_line(stored, settings, findings)]
-    if images.images:
-        lines.append(str(images))
+    lines += [images] if images else []
     if summary.get("compared_again"):
         originals = count_text(int(summary["compared_again"]), "known original")
         repeats = f"{summary['merged_again']:,} turned out to be repeats"

@@ -59,9 +59,14 @@ class ImageCounts:
         self.in_archive_alone += times * (is_picture and not has_key)
         self.former_objects += times * (has_key and not is_picture)
 
-    def __str__(self) -> str:
-        """Return `3 images in the manifest: 2 pictures; 1 is a repeat of another (…)`."""
+    def text(self, unprocessed: int = 0) -> str:
+        """Return `3 images in the manifest: 2 pictures; 1 is a repeat of another (…)`.
+
+        `unprocessed` of the images are originals of renditions, which no post names.
+        """
         images = f"{count_text(self.images, 'image')} in the manifest"
+        if unprocessed:
+            images += f" ({count_text(unprocessed, 'unprocessed original')} among them)"
         if not self.repeats:
             return f"{images}, none is a repeat of another"
         kinds: Sequence[str] = (

@@ -64,7 +64,13 @@ from mirror.pipeline.scan import SiteScan, scan, signatures
 from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
-from mirror.pipeline.store import Listings, settle, store_everywhere, unshown_originals
+from mirror.pipeline.store import (
+    Listings,
+    settle,
+    store_everywhere,
+    unprocessed_originals,
+    unshown_originals,
+)
 from mirror.pipeline.unmatched import unmatched_sources
 from mirror.pipeline.workers import answer_requests
 from mirror.posts import sweep_beside
@@ -100,7 +106,7 @@ class SyncResult:
     """The counts and findings of a run; `planned` are the addresses that a dry run would fetch.
 
     `stored` has the number of new objects by the name of their destination. `images` are those of
-    the manifest that the run saved.
+    the manifest that the run saved, `unprocessed` of them originals of renditions.
     """
 
     summary: dict[str, int | float]
@@ -108,6 +114,7 @@ class SyncResult:
     planned: Sequence[Address] = ()
     stored: Mapping[str, int] = field(default_factory=dict)
     images: ImageCounts = field(default_factory=ImageCounts)
+    unprocessed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +287,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
+    originals = unprocessed_originals(choice.manifest, locator)
     unshown = unshown_originals(
-        choice.manifest, locator, (image.located.address for image in images)
+        choice.manifest, originals, (image.located.address for image in images)
     )
     manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
@@ -323,6 +331,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         findings_in_order,
         stored=stored,
         images=manifest.assets.count(),
+        unprocessed=sum(name in manifest.by_source for name in originals),
     )
 
 

@@ -547,3 +547,12 @@ def test_an_address_in_syntax_that_markdown_does_not_know_is_no_text(
 ) -> None:
     blog.write("p.md", text)
     assert set(whys(blog).values()) == {why}
+
+
+def test_a_markdown_file_that_is_no_post_is_advised_to_become_one(blog: Blog) -> None:
+    blog.write("post.md", "no image\n")
+    add(blog, "pages/about.md", f"![]({A})\n")
+    add(blog, "data/links.yml", f"- {A}\n")
+    out = run(blog, "leftovers").out
+    assert "a Markdown file that is no post; name it in `paths` of [posts], or change it" in out
+    assert "a file that is no post; change it by hand, or name a data file in `include`" in out

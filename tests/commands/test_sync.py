@@ -321,7 +321,8 @@ def test_the_counts_add_up_and_name_the_destinations(blog):
     assert "1 known already" in out
     assert (
         "stored 1 new object in site, 2 in disk\n"
-        "4 images in the manifest: 2 pictures; 2 are repeats of another (2 of the same bytes)\n"
+        "4 images in the manifest (1 unprocessed original among them): 2 pictures; "
+        "2 are repeats of another (2 of the same bytes)\n"
     ) in out
 
 

@@ -69,4 +69,4 @@ def test_what_was_changed_since_counts_once() -> None:
     ],
 )
 def test_the_text_names_each_kind_that_is_there(assets: list[Asset], text: str) -> None:
-    assert str(ImageCounts.of(assets)) == text
+    assert ImageCounts.of(assets).text() == text
