@@ -63,5 +63,9 @@ def is_drawn_language(text: bytes) -> bool:
     word = _PREFIX.sub(b"", found[0], count=1) if found else b""
     if not word[:1].isalpha() and not word[:1] > b"\x7f":
         return False  # no word, an option, or a file such as `.env`
-    is_language = word in LANGUAGES or word.rpartition(b".")[2] in LANGUAGES
+    is_language = (
+        word in LANGUAGES
+        or word.rpartition(b".")[2] in LANGUAGES  # the name of a file
+        or LANGUAGES.issuperset(word.split(b"-"))  # `diff-js`, `vue-html`
+    )
     return _DRAWN.match(word) is not None or not is_language

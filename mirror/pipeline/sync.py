@@ -121,9 +121,9 @@ class SyncResult:
 class _Snapshot:
     """The posts and the manifest as a run finds them.
 
-    `images` are those that the posts show from a source, and `mirrored` the number of addresses
-    that lead to the mirror. `held_behind` are the images behind mirrored addresses for which a
-    picture is held back.
+    `images` are those that the posts show from a source, and `mirrored` the number of pictures
+    that they show from the mirror. `held_behind` are the images behind mirrored addresses for which
+    a picture is held back.
     """
 
     scanned: SiteScan

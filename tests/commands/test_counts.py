@@ -117,3 +117,17 @@ def test_objects_of_several_destinations_are_counted_in_each(blog: Blog) -> None
     assert "1 image in the manifest, 1 object checked in each of site, two" in (
         run(blog, "verify").out
     )
+
+
+def test_two_paths_to_one_mirrored_picture_show_one(blog: Blog) -> None:
+    blog.host.put("a.png", encode(deck(1)[0].draw()))
+    for name in ("post.md", "below/post.md"):
+        blog.write(name, f"![]({BUCKET}a.png)\n")
+    text = (blog.root / "mirror.toml").read_text()
+    text = text.replace('public_url = "/images"', 'links = "relative"')
+    (blog.root / "mirror.toml").write_text(text)
+    run(blog, "sync")
+    assert run(blog, "rewrite").code == 0
+    assert "2 image references in 2 posts: 0 images of your sources; 1 picture shown" in (
+        run(blog, "sync").out
+    )

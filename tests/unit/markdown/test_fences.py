@@ -9,7 +9,8 @@ from mirror.markdown.fences import is_drawn
 DRAWN = """
 mermaid | {.mermaid} | jsx live | component VPCard | Markmap | flowchart TD
 html preview | vue demo | tsx playground
-timeline | gallery | dataview | leaflet | tikz | kanban | carousel | ad-note | abc | 相册
+timeline | timeline-js | gallery
+dataview | leaflet | tikz | kanban | carousel | ad-note | abc | 相册
 geojson | mdx-code-block | language-timeline
 {r} | {r, echo=FALSE} | {python} | {eval-rst} | {code-cell} ipython3 | {=html} | {.gallery}
 """
@@ -18,6 +19,7 @@ yaml | js | JavaScript | c++ | C# | text | plain | console | dotenv | delivery.y
 js{1,3} | js {1,3} | python:main.py | rust,ignore | ts [app.ts] | go {linenos=table} | js title="a"
 {1,3} | {linenos=true} | {numberLines: true} | title='env' | {#id .python} | {.python .annotate}
 {code-block} python | {literalinclude} a.py | language-js | source-c | highlight-source-shell
+diff-js | vue-html | jsonl
 docker-compose.yml | js title="live demo" | bash title='preview'
 """
 
