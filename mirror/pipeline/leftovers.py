@@ -351,9 +351,15 @@ def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why
     starts: dict[int, int] = {}  # in the changed text -> in `text`
     done = size = 0
     for mention in mentions:
-        pieces += text[done : mention.start], _PROBE
-        starts[size + mention.start - done] = mention.start
-        size += mention.start - done + len(_PROBE)
+        before = text[done : mention.start]
+        if before.endswith(
+            (b"+", b"-")
+        ):  # of a diff, or of `git+https://`: no address begins there
+            before += b" "
+        pieces += before, _PROBE
+        size += len(before)
+        starts[size] = mention.start
+        size += len(_PROBE)
         done = mention.stop
     changed = b"".join((*pieces, text[done:]))
     reasons = _reasons_at(changed, starts, name)

@@ -91,6 +91,8 @@ def test_json_is_what_the_contract_says(blog: Blog) -> None:
         ("`U`", "code"),
         ("    curl BUCKET/paper", "code"),
         ("```\ncurl 'BUCKET/paper'\n```", "code"),
+        ("```diff\n+U\n```", "code"),
+        ("```\npip install git+BUCKET/paper\n```", "code"),
         ("<!-- U -->", "code"),
         ("<!-- BUCKET/paper -->", "code"),
         ('<div data-foo="BUCKET/a"></div>', "unknown-form"),
