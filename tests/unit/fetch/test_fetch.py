@@ -586,14 +586,18 @@ def test_a_host_that_never_answers_is_asked_no_more_in_the_end() -> None:
         assert f"{place} was silent" in str(failures[31])
 
 
-def test_a_host_that_answers_now_and_then_is_asked_to_the_end() -> None:
-    with (
-        MisbehavingHost({"a.png": PNG}) as host,
-        fetcher_for(host, retries=0, timeout_s=0.01, transfer_s=0.1) as fetcher,
-    ):
-        for number in range(50):
-            failure(fetcher, f"{host.base_url}{'never-answers/' if number % 30 else ''}x.png")
-        assert "did not answer" not in str(failure(fetcher, host.base_url + "y.png"))
+def test_a_host_that_answers_now_and_then_is_asked_to_the_end(clock: Clock) -> None:
+    limit = HostLimit(4, clock.sleep, clock.now, "h.example")
+    silence = FetchError("silent", Kind.TRANSIENT, is_silence=True)
+    for answer in (None, FetchError("not found", Kind.CONTENT), FetchError("502", Kind.TRANSIENT)):
+        for _ in range(31):
+            limit.record(silence)
+        with limit.slot():
+            limit.record(answer)
+    for _ in range(32):
+        limit.record(silence)
+    with pytest.raises(FetchError, match=r"h\.example did not answer for 32"), limit.slot():
+        pass
 
 
 def test_a_host_that_gives_nothing_but_429_is_left_after_minutes(clock: Clock) -> None:
