@@ -214,13 +214,13 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
     return CollectedShards.of(shards, findings)
 
 
-def clear_shards(shards: Iterable[SiteShard], state: State) -> None:
-    """Remove this site's own shards that were taken, and what killed ones noted.
+def clear_shards(shards: Iterable[SiteShard], state: State, *, asked_all: bool) -> None:
+    """Remove this site's own shards that were taken: the manifest has them now.
 
-    The manifest has them now.
+    It also has what killed or running shards noted, if the run `asked_all` that the posts show.
     """
     taken = [item.path for item in shards if item.path.parent == state.shards]
-    for path in (*taken, *state.shards.glob(f"*{PART}")):
+    for path in (*taken, *(state.shards.glob(f"*{PART}") if asked_all else ())):
         with suppress(OSError):
             path.unlink()
 

@@ -197,6 +197,22 @@ class Plan:
         """The addresses of all requests."""
         return [address for request in self.requests for address in request.addresses]
 
+    def within(
+        self, limit: int | None, left: Sequence[FetchItem]
+    ) -> tuple[Plan, Sequence[FetchItem]]:
+        """Return the plan and its requests `left` to ask for, at most `limit` of them.
+
+        An answer of a shard may turn out to be of no use. Such requests, which count against the
+        limit then, are the first ones of `left`, and are postponed first.
+        """
+        over = 0 if limit is None else len(left) - limit
+        if over <= 0:
+            return self, left
+        postponed = set(map(id, left[:over]))
+        requests = [request for request in self.requests if id(request) not in postponed]
+        counts = self.counts | Counter(postponed=self.counts["postponed"] + over)
+        return Plan(requests, self.known, counts), left[over:]
+
 
 def plan(
     images: Sequence[PostImage],

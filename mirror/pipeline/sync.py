@@ -251,8 +251,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
     with sealing(archive) if unsealed else nullcontext():
         copy = CopyJob(config, archive, state.held, reviews)
-        taken, left, unfit = shards.take(todo.requests, copy)
+        taken, to_ask, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
+        todo, left = todo.within(options.limit, to_ask)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
         if engine.in_process and config.dedupe != "off":
             results = lookahead.watch(results)
@@ -319,9 +320,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
     if not options.paths:  # else other posts show what the shards have
-        clear_shards(shards.shards, state)
+        clear_shards(shards.shards, state, asked_all=not todo.counts["postponed"])
 
-    counts |= count_downloads(received.originals, left)
+    counts |= dict(todo.counts) | count_downloads(received.originals, left)
     counts |= {"stored": sum(stored.values()), "repeats": count_repeats(images, manifest)}
     if choice.change is not None:
         counts |= choice.change.counts()
