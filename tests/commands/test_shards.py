@@ -450,6 +450,17 @@ def test_a_missing_part_is_named_and_fetched(filled: Blog, single: SingleRun) ->
     assert records(filled) == single.records
 
 
+def test_a_copy_without_any_part_is_named(filled: Blog, tmp_path: Path) -> None:
+    """An artifact that was made without hidden files, for example."""
+    machines = [copy_of(filled, tmp_path / f"machine{number}") for number in (1, 2)]
+    shard(machines[0], 1, 1)
+    folders = tuple(machine.root for machine in machines)
+    result = filled.sync(collect=(*folders, filled.root), limit=0)
+    (found,) = [f for f in result.findings if f.rule is Rule.SHARD_MISSING]
+    assert found.subject == str(folders[1])
+    assert found.message.startswith("has no part in .mirror/shards; this run asks the hosts")
+
+
 def test_parts_of_another_division_are_named(filled: Blog, single: SingleRun) -> None:
     for number in (1, 2):
         shard(filled, number, 2)
