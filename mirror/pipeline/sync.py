@@ -322,8 +322,12 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if not options.paths:  # else other posts show what the shards have
         clear_shards(shards.shards, state, asked_all=not todo.counts["postponed"])
 
-    counts |= dict(todo.counts) | count_downloads(received.originals, left)
-    counts |= {"stored": sum(stored.values()), "repeats": count_repeats(images, manifest)}
+    counts |= {
+        **todo.counts,
+        **count_downloads(received.originals, left),
+        "stored": sum(stored.values()),
+        "repeats": count_repeats(images, manifest),
+    }
     if choice.change is not None:
         counts |= choice.change.counts()
     findings_in_order = sorted(findings, key=_post_order)
