@@ -175,17 +175,14 @@ def _run(payload: bytes, items: bytes, in_batch: int, version: str) -> bytes:
 def _result(future: Future) -> Any:
     from distributed import KilledWorker
 
-    if future.status == "error":
-        error = future.exception()
-        if isinstance(error, KilledWorker):
-            raise ClusterError(
-                f"{_TASK_DEATHS + 1} workers died of one batch; have they too little memory? "
-                "What came is kept, run again to go on"
-            ) from error
-        raise error
-    if future.status != "finished":
-        raise CancelledError
-    result = future.result()
+    try:
+        # If its worker has died since, this waits until another one has run the batch again.
+        result = future.result()
+    except KilledWorker as error:
+        raise ClusterError(
+            f"{_TASK_DEATHS + 1} workers died of one batch; have they too little memory? "
+            "What came is kept, run again to go on"
+        ) from error
     future.release()
     return result
 

@@ -45,6 +45,15 @@ def say(text: str, stream: TextIO | None = None) -> None:
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
 
 
+def say_remark(text: str) -> None:
+    """Print a line on stderr at any moment, above a bar if there is one. Safe in any thread."""
+    if bars := sys.modules.get("tqdm"):
+        with bars.tqdm.external_write_mode(file=sys.stderr):
+            say(for_log(printable(text)), sys.stderr)
+    else:
+        say(for_log(printable(text)), sys.stderr)
+
+
 def print_json(members: Mapping[str, Any]) -> None:
     """Print one line of JSON on stdout."""
     # ASCII, so that the line is right in any locale and safe in any terminal.
@@ -103,6 +112,8 @@ class Style:
         subjects = len({finding.subject for finding in findings})
         if likeness.host:
             text = f"{likeness.host}: {count_text(subjects, 'image')}"
+            if len(findings) > subjects:
+                text += f" in {len(findings):,} places"
         elif noun := _NOUNS.get(first.rule.id[:2]):
             text = count_text(subjects, noun)
         else:
@@ -118,9 +129,8 @@ _MAX_LIVE = 3  # findings of one kind are printed above a bar; all are counted i
 
 # What differs between findings of one kind: addresses, digests and keys made of them, sizes. No
 # part can match in many ways, because a message may hold a long text of a stranger.
-_SPECIFICS = re.compile(
-    r"https?://\S+|(?:[0-9a-f]{2}/)?[0-9a-f]{32,}|\b\d{1,20} bytes| \(shown \d{1,20} times\)"
-)
+_SPECIFICS = re.compile(r"https?://\S+|(?:[0-9a-f]{2}/)?[0-9a-f]{32,}|\b\d{1,20} bytes")
+_TIMES = re.compile(r" \((?:shown|tried) \d{1,20} times\)")  # absent where it is once
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +148,8 @@ class Likeness:
     def of(cls, finding: Finding) -> Likeness:
         address = canonical(finding.subject)
         host = host_of(address) if address else ""
-        message = _SPECIFICS.sub("…", finding.message.replace(finding.subject, "…"))
+        message = _TIMES.sub("", finding.message.replace(finding.subject, "…"))
+        message = _SPECIFICS.sub("…", message)
         return cls(finding.rule, host, message)
 
 

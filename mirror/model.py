@@ -279,6 +279,7 @@ class Rule(Enum):
     HOST_LIMIT = "M219", "host-limit-exceeded", Outcome.WARNING
     MANIFEST_FILES = "M221", "manifest-in-other-files", Outcome.WARNING
     HELD_NOT_SHOWN = "M222", "held-picture-not-shown", Outcome.WARNING
+    ARCHIVE_UNLISTED = "M223", "archive-lists", Outcome.DIFFERENCE
     OBJECT_MISSING = "M301", "object-missing", Outcome.DIFFERENCE
     OBJECT_DIFFERENT = "M302", "object-different", Outcome.DIFFERENCE
     OBJECT_EXTRA = "M303", "object-extra", Outcome.DIFFERENCE

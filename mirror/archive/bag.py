@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from io import BytesIO
 
+from mirror.amounts import count_text
+from mirror.compact import TextFilter
 from mirror.model import Key
 
 MANIFEST = Key("manifest-sha256.txt")
@@ -17,6 +20,7 @@ TAG_MANIFEST = Key("tagmanifest-sha256.txt")
 _BAG = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _OXUM = re.compile(rb"Payload-Oxum: ([0-9]{1,18})\.([0-9]{1,18})\n")
 _NAME = len("0" * 64 + "  ")  # where the name starts in a line
+_DIGEST = slice(len("data/00/"), len("data/00/") + 64)  # in the name of an original
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,23 @@ def loads(lists: Mapping[Key, bytes]) -> Bag | None:
         return None
     bag = Bag(lists.get(MANIFEST, b""), int(oxum[1]))
     return bag if dumps(bag) == lists else None
+
+
+def find_lack(lists: Mapping[Key, bytes], names: Iterable[str]) -> str | None:
+    """Return what is wrong with the lists of a bag that holds the originals `names`; else `None`.
+
+    Lists that another program wrote may have other lines than those of `dumps`.
+    """
+    for key in (DECLARATION, MANIFEST, TAG_MANIFEST):
+        if key not in lists:
+            return f"{key} is missing"
+    checksums = frozenset(lists[TAG_MANIFEST].splitlines())
+    for key in (DECLARATION, INFO, MANIFEST):
+        if key in lists and f"{sha256(lists[key]).hexdigest()}  {key}".encode() not in checksums:
+            return f"{key} has another SHA-256 than {TAG_MANIFEST} says"
+    listed = TextFilter(line.decode("utf-8", "replace") for line in BytesIO(lists[MANIFEST]))
+    lacking = sum(f"{name[_DIGEST]}  {name}\n" not in listed for name in names)
+    return f"{MANIFEST} lacks {count_text(lacking, 'original')}" if lacking else None
 
 
 def _in_order(entry: Entry) -> bytes:

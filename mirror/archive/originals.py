@@ -138,6 +138,18 @@ class Archive:
         key = original_key(blob.digest, blob.media_type)
         self._read(key, blob.digest, blob.size, is_exact=True)
 
+    def check_lists(self, blobs: Iterable[Blob]) -> str | None:
+        """Return what is wrong with the lists of the bag, which holds `blobs`; `None` if nothing.
+
+        A bag that holds none of them needs no list. Raise `ArchiveError`.
+        """
+        names = (original_key(blob.digest, blob.media_type) for blob in blobs)
+        if (first := next(names, None)) is None:
+            return None
+        with self._errors(bag.MANIFEST):
+            lists = self._lists(bag.dumps(Bag()))
+        return bag.find_lack(lists, chain([first], names))
+
     def has(self, blob: Blob) -> bool:
         """Return True if the original is there with the right size; only `get` reads its bytes."""
         key = original_key(blob.digest, blob.media_type)

@@ -20,7 +20,8 @@ from typer.core import TyperGroup
 from mirror import __version__
 from mirror.cli.common import EXIT_OK, EXIT_USAGE, ConfigPath, setup_exit_code
 from mirror.config import ConfigError
-from mirror.console import for_log, print_json, say
+from mirror.console import for_log, print_json, say, say_remark
+from mirror.waiting import WAITS
 
 # Each command, its file and its function have one name, but for `manifest`, which has commands.
 # The text of each in `mirror --help`: one line of 80 columns.
@@ -136,7 +137,8 @@ def run() -> int:
 def _call() -> int:
     """Call the command and return the code that it exits with."""
     try:
-        app(prog_name="mirror")
+        with WAITS.told_to(say_remark):
+            app(prog_name="mirror")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else EXIT_USAGE
     return EXIT_OK

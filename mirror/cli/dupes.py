@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,6 +42,7 @@ def dupes(
     as_json: Json = False,
 ) -> None:
     """List the groups of repeats and why each was merged; record decisions that later runs keep."""
+    from mirror.pipeline.store import unprocessed_originals
     from mirror.repeats.groups import (
         companions_of_merge,
         companions_of_split,
@@ -76,7 +78,8 @@ def dupes(
         _print_near(refused, manifest, as_json)
     else:
         groups = find_groups(manifest, ledger.evidence.values())
-        _print_groups(groups, manifest, len(refused), as_json)
+        originals = unprocessed_originals(manifest, parts.locator)
+        _print_groups(groups, manifest, originals, len(refused), as_json)
 
 
 def _find(manifest: Manifest, prefix: str) -> Digest:
@@ -102,7 +105,11 @@ def _print_reviews(companions: Mapping[str, set[Digest]], path: Path, as_json: b
 
 
 def _print_groups(
-    groups: Sequence[RepeatGroup], manifest: Manifest, apart: int, as_json: bool
+    groups: Sequence[RepeatGroup],
+    manifest: Manifest,
+    originals: AbstractSet[str],
+    apart: int,
+    as_json: bool,
 ) -> None:
     for group in groups:
         if as_json:
@@ -116,17 +123,21 @@ def _print_groups(
         say(f"{_asset_text(group.kept)}  stands for:")
         for asset, evidence in group.members:
             say(f"    {_asset_text(asset)}  {_evidence_text(evidence)}")
-    bytes_only = sum(len(asset.sources) - 1 for asset in manifest.assets.values() if asset.sources)
-    repeats = sum(len(group.members) for group in groups)
-    counts = {"groups": len(groups), "repeats": repeats, "same_bytes": bytes_only, "near": apart}
+    images = manifest.assets.count()
     if as_json:
+        counts = {
+            "groups": len(groups),
+            "images": images.images,
+            "repeats": images.repeats,
+            "same_bytes": images.same_bytes,
+            "look_alike": images.look_alike,
+            "near": apart,
+        }
         print_json({"type": "summary", **counts})
         return
-    say(
-        f"{count_text(repeats, 'repeat')} in {count_text(len(groups), 'group')}; "
-        f"{count_text(bytes_only, 'more URL')} with bytes that another has too; "
-        f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)"
-    )
+    if apart:
+        say(f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)")
+    say(images.text(sum(name in manifest.by_source for name in originals)))
 
 
 def _print_near(refused: Sequence[Evidence], manifest: Manifest, as_json: bool) -> None:

@@ -34,4 +34,4 @@ def export(
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
     write_output(output, parquet_pieces(manifest.assets.in_order()))
-    say(f"{output}: {count_text(len(manifest.assets), 'image')}")
+    say(f"{output}: {count_text(len(manifest.assets), 'original')}")

@@ -47,6 +47,9 @@ _REASONS = {
 }
 
 
+_MARKDOWN = (".md", ".markdown", ".mdx")
+
+
 def leftovers(
     paths: Paths = None,
     config: ConfigPath = None,
@@ -88,6 +91,11 @@ def leftovers(
 def _line(place: Leftover, style: Style) -> str:
     mark = ("✗" if style.unicode else "x") if place.breaks else ("·" if style.unicode else "-")
     reason = _REASONS[place.why.value]
+    if place.why.value == "other-file" and place.file.lower().endswith(_MARKDOWN):
+        reason = (
+            "stands in a Markdown file that is no post; name it in `paths` of [posts], or change "
+            "it by hand"
+        )
     if place.why.value == "rewrite" and has_hidden(place.url.public):
         reason = (
             "is mirrored; `mirror rewrite --drop-secrets` moves it, and `--revert` could not bring "

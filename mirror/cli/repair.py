@@ -62,10 +62,10 @@ def _repair_lines(
         f"{verb} {one_line(copy.subject)} in {copy.place}, from {one_line(copy.origin)}"
         for copy in repairs
     ]
-    images = count_text(int(summary["assets"]), "image")
+    originals = count_text(int(summary["assets"]), "original")
     objects = count_text(int(summary["objects"]), "object")
     if not summary["broken"]:
         end = "nothing is broken" if is_whole else "not all could be looked at"
-        return [*lines, f"looked at {images} and {objects}: {end}"]
+        return [*lines, f"looked at {originals} and {objects}: {end}"]
     done = f"{verb} {len(repairs):,} of {summary['broken']:,} broken copies"
-    return [*lines, f"looked at {images} and {objects}: {done}"]
+    return [*lines, f"looked at {originals} and {objects}: {done}"]

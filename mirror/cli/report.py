@@ -71,8 +71,14 @@ def report(
         counts = {"pictures": totals.pictures, "repeats": totals.repeats, "missing": totals.missing}
         print_json({"type": "summary", "path": str(output), "bytes": len(data), **counts})
         return
-    pictures = count_text(totals.pictures, "picture")
-    say(f"{output}: {pictures}, {count_text(totals.repeats, 'repeat')}, {size_text(len(data))}")
+    images = count_text(totals.images, "image")
+    pictures, repeats = count_text(totals.pictures, "picture"), count_text(totals.repeats, "repeat")
+    others = [
+        f"{count:,} {name}"
+        for count, name in ((totals.ignored, "ignored"), (totals.missing, "not mirrored"))
+        if count
+    ]
+    say(f"{output}: {images}: {', '.join((pictures, repeats, *others))}; {size_text(len(data))}")
 
 
 def _now() -> datetime:

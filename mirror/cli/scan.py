@@ -87,9 +87,9 @@ def _without_data(url: str) -> str:
 
 def _print_hosts(rows: Sequence[HostRow]) -> None:
     width = max((len(row.name) for row in rows), default=4)
-    say(f"{'host':<{width}}  {'images':>7}  {'shown':>7}  {'posts':>7}  source")
+    say(f"{'host':<{width}}  {'images':>7}  {'references':>10}  {'posts':>7}  source")
     for row in rows:
-        counts = f"{row.images:>7,}  {row.references:>7,}  {row.posts:>7,}"
+        counts = f"{row.images:>7,}  {row.references:>10,}  {row.posts:>7,}"
         say(f"{row.name:<{width}}  {counts}  {row.source or '-'}")
 
 

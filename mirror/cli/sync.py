@@ -138,7 +138,8 @@ def sync(
     elif part:
         lines = _shard_lines(part, result.summary, result.findings)
     else:
-        lines = _sync_lines(result.summary, result.stored, settings, result.findings)
+        images = result.images.text(result.unprocessed) if result.images.images else ""
+        lines = _sync_lines(result.summary, result.stored, images, settings, result.findings)
     finish(result, log, [_posts_line(result.summary), *lines], verbose=verbose)
 
 
@@ -203,7 +204,8 @@ def _posts_line(summary: Mapping[str, int | float]) -> str:
     references = count_text(int(summary["references"]), "image reference")
     images = count_text(int(summary["urls"]), "image")
     mirrored = summary["mirrored"]
-    already = f"; {mirrored:,} more point at the mirror already" if mirrored else ""
+    pictures = count_text(int(mirrored), "picture")
+    already = f"; {pictures} shown from the mirror already" if mirrored else ""
     return f"{references} in {posts}: {images} of your sources{already}"
 
 
@@ -226,14 +228,16 @@ def _shard_lines(
 def _sync_lines(
     summary: Mapping[str, int | float],
     stored: Mapping[str, int],
+    images: str,
     settings: Config,
     findings: Sequence[Finding],
 ) -> list[str]:
-    lines = [_fetched_line(summary, findings), _stored_line(summary, stored, settings, findings)]
+    lines = [_fetched_line(summary, findings), _stored_line(stored, settings, findings)]
+    lines += [images] if images else []
     if summary.get("compared_again"):
-        images = count_text(int(summary["compared_again"]), "known image")
+        originals = count_text(int(summary["compared_again"]), "known original")
         repeats = f"{summary['merged_again']:,} turned out to be repeats"
-        lines.append(f"compared {images} again, as `mode` is wider now; {repeats}")
+        lines.append(f"compared {originals} again, as `mode` is wider now; {repeats}")
     if summary.get("kept_repeats"):
         repeats = count_text(int(summary["kept_repeats"]), "repeat")
         lines.append(
@@ -270,7 +274,10 @@ def _waiting_lines(findings: Sequence[Finding]) -> list[str]:
     if not waiting:
         return []
     images = count_text(len(waiting), "image waits", "images wait")
-    return [f"{images} for your decision: look at what came, then `mirror accept` takes it"]
+    return [
+        f"{images} for your decision: look at what came, then `mirror accept` takes it, or "
+        "[[ignore]] leaves everything as it is"
+    ]
 
 
 def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
@@ -289,17 +296,14 @@ def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def _stored_line(
-    summary: Mapping[str, int | float],
     stored: Mapping[str, int],
     settings: Config,
     findings: Sequence[Finding],
 ) -> str:
-    count = int(summary["repeats"])
-    repeats = f"; {count_text(count, 'is a repeat', 'are repeats')} of another" if count else ""
     if reached := reached_destinations(settings.destinations, findings):
         first, *others = reached
         texts = [f"{count_text(stored[first], 'new object')} in {first}"]
         texts += [f"{stored[name]:,} in {name}" for name in others]
-        return f"stored {', '.join(texts)}{repeats}"
+        return f"stored {', '.join(texts)}"
     missing = "could be used" if settings.destinations else "is configured"
-    return f"no destination {missing}{repeats}"
+    return f"no destination {missing}"

@@ -37,6 +37,7 @@ from mirror.console import say
 
 if TYPE_CHECKING:
     from mirror.formats import CheckReport
+    from mirror.manifest import ImageCounts
     from mirror.pages import SiteAddress
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.portion import Sample
@@ -156,7 +157,7 @@ def verify(
             result = run_verify(parts, Threads(), options, progress)
         code = exit_code(result.findings, checks=True)
         reached = reached_destinations(settings.destinations, result.findings)
-        verdict = _verdict(result.summary, reached, options, code)
+        verdict = _verdict(result.summary, result.images, reached, options, code)
         if form in (Format.TEXT, Format.JSON):
             lines = [*leftovers_lines(int(result.summary.get("leftovers", 0))), verdict]
             print_end(result, progress, lines, code, verbose=verbose)
@@ -218,12 +219,23 @@ def _need_something_to_compare(parts: Parts, options: VerifyOptions) -> None:
 
 
 def _verdict(
-    summary: Mapping[str, int | float], reached: Sequence[str], options: VerifyOptions, code: int
+    summary: Mapping[str, int | float],
+    images: ImageCounts,
+    reached: Sequence[str],
+    options: VerifyOptions,
+    code: int,
 ) -> str:
-    parts = [f"{count_text(int(summary['assets']), 'image')} in the manifest"]
+    reasons = [
+        count_text(images.repeats, "repeat") if images.repeats else "",
+        f"{images.in_archive_alone:,} in the archive alone" if images.in_archive_alone else "",
+    ]
+    parts = [f"{count_text(images.images, 'image')} in the manifest{_in_brackets(reasons)}"]
     if options.destinations and reached:
-        objects = count_text(int(summary["objects"]), "object")
-        parts.append(f"{objects} checked in {', '.join(reached)}")
+        former = f"{images.former_objects:,} kept from before" if images.former_objects else ""
+        count, rest = divmod(int(summary["objects"]), len(reached))
+        each = "each of " if len(reached) > 1 and not rest else ""
+        objects = count_text(count if each else int(summary["objects"]), "object")
+        parts.append(f"{objects} checked in {each}{', '.join(reached)}{_in_brackets([former])}")
     if summary["read"]:
         parts.append(f"{summary['read']:,} read back")
     if options.archive:
@@ -248,6 +260,12 @@ def _verdict(
         code, "could not check everything"
     )
     return "; ".join((f"{', '.join(parts)}: {verdict}", *ignored_lines(ignored)))
+
+
+def _in_brackets(texts: Sequence[str]) -> str:
+    """Return the texts that are not empty, in brackets; nothing where there are none."""
+    joined = ", ".join(filter(None, texts))
+    return f" ({joined})" if joined else ""
 
 
 def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_all_asked_for: bool) -> str:

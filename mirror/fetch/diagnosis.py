@@ -156,7 +156,9 @@ def refuse_document(body: bytes, endpoint: Endpoint) -> None:
 def final_error(error: FetchError, attempts: int) -> FetchError:
     """Return `error` with the number of attempts; it is not retried."""
     tried = f" (tried {attempts} times)" if attempts > 1 else ""
-    return FetchError(f"{error}{tried}", error.kind, error.status, again=False)
+    return FetchError(
+        f"{error}{tried}", error.kind, error.status, again=False, is_silence=error.is_silence
+    )
 
 
 @contextmanager
@@ -172,6 +174,7 @@ def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
             f"{endpoint.netloc} was silent: expected a connection, then an answer, then data "
             f"within {limits.timeout_s:g} s each, and all of it within {limits.whole_s:g} s",
             Kind.TRANSIENT,
+            is_silence=True,
         ) from error
     except httpx.ConnectError as error:
         raise _connect_error(endpoint, error) from error

@@ -34,13 +34,18 @@ class FetchError(Exception):
         *,
         again: bool | None = None,
         wait_s: float | None = None,
+        is_silence: bool = False,
     ) -> None:
-        """Set `again` to override the kind's retry rule; `wait_s` comes from Retry-After."""
+        """Set `again` to override the kind's retry rule; `wait_s` comes from Retry-After.
+
+        `is_silence` means that the host took the time for an answer and sent none.
+        """
         super().__init__(printable(message))
         self.kind = kind
         self.status = status
         self.again = kind is Kind.TRANSIENT if again is None else again
         self.wait_s = wait_s
+        self.is_silence = is_silence
 
     @property
     def is_overload(self) -> bool:
@@ -48,10 +53,16 @@ class FetchError(Exception):
         return self.status in (429, 503)
 
     def __reduce__(self) -> tuple[Callable[..., FetchError], tuple[object, ...]]:
-        return _restore, (str(self), self.kind, self.status, self.again, self.wait_s)
+        facts = (str(self), self.kind, self.status, self.again, self.wait_s, self.is_silence)
+        return _restore, facts
 
 
 def _restore(
-    message: str, kind: Kind, status: int | None, again: bool, wait_s: float | None
+    message: str,
+    kind: Kind,
+    status: int | None,
+    again: bool,
+    wait_s: float | None,
+    is_silence: bool,
 ) -> FetchError:
-    return FetchError(message, kind, status, again=again, wait_s=wait_s)
+    return FetchError(message, kind, status, again=again, wait_s=wait_s, is_silence=is_silence)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from typing import cast
 
@@ -19,6 +20,7 @@ from mirror.fetch.library import httpx
 from mirror.fetch.limits import FetchLimits, retry_after_s
 from mirror.fetch.network import GuardedTransport
 from mirror.urls.sources import is_processed
+from mirror.waiting import WAITS, silence_remark
 
 _USER_AGENT = f"markdown-mirror/{mirror.__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -144,12 +146,17 @@ class Exchange:
             stream=_NO_CONTENT,
             extensions={"timeout": self._timeouts},
         )
-        # httpx.Client would follow redirects, keep cookies and log URLs without our checks.
-        response = self._transport.handle_request(request)
+        wait = partial(WAITS.wait_for, endpoint.netloc, self._silence_remark)
+        with wait():
+            # httpx.Client would follow redirects, keep cookies and log URLs without our checks.
+            response = self._transport.handle_request(request)
         try:
-            yield _Response(response)
+            yield _Response(response, wait)
         finally:
             response.close()
+
+    def _silence_remark(self) -> str:
+        return silence_remark(self._limits.timeout_s, 1 + self._limits.retries)
 
     def _request_headers(
         self, endpoint: Endpoint, is_same_origin: bool
@@ -237,7 +244,9 @@ class Exchange:
 class _Response:
     """Status and lower-case headers of a response whose body is not read yet."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(
+        self, response: httpx.Response, wait: Callable[[], AbstractContextManager[None]]
+    ) -> None:
         self.status = response.status_code
         # Of a repeated header the last value counts; httpx would join the values with commas.
         self.headers = {
@@ -247,10 +256,17 @@ class _Response:
         self._response = response
         # `iter_raw` would count each chunk and close the response a second time.
         self._stream = cast(httpx.SyncByteStream, response.stream)
+        self._wait = wait
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the body as it arrives, still compressed if the host compressed it."""
-        return iter(self._stream)
+        stream = iter(self._stream)
+        while True:
+            with self._wait():
+                chunk = next(stream, None)
+            if chunk is None:
+                return
+            yield chunk
 
     def read_start(self) -> bytes:
         """Read the start of a body that is not a picture; the whole body if it is short."""

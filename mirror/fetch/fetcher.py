@@ -27,16 +27,11 @@ def no_wait(_size: int) -> float:
     return 0.0
 
 
-def _ignore_pause(_host: str, _seconds: float) -> None:
-    pass
-
-
 class Fetcher:
     """Client that downloads URLs. Any number of threads can share one.
 
     `exempt_hosts` (`host` or `host:port`) may have private addresses. `sleep` waits between
     attempts and may raise to end the wait. `now` is wall-clock time, for dates in Retry-After.
-    `on_pause` is told the host and the seconds when a host has had too many requests.
     A pickled fetcher keeps its settings and opens new connections.
     """
 
@@ -48,14 +43,12 @@ class Fetcher:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         random: Callable[[], float] = _random.random,
-        on_pause: Callable[[str, float], None] = _ignore_pause,
     ) -> None:
         self.limits = limits
         self._exempt_hosts = frozenset(host.lower() for host in exempt_hosts)
         self._sleep = sleep
         self._now = now
         self._random = random
-        self._on_pause = on_pause
         guard = Guard(self._exempt_hosts, limits.allow_private_hosts)
         self._transport = GuardedTransport(guard)
         self._hosts: dict[str, HostLimit] = {}
@@ -74,7 +67,6 @@ class Fetcher:
             sleep=self._sleep,
             now=self._now,
             random=self._random,
-            on_pause=self._on_pause,
         )
         return make, (self.limits,)
 
@@ -103,7 +95,7 @@ class Fetcher:
         try:
             body = self._retry(exchange, host)
         except FetchError as error:
-            host.record(error.kind)
+            host.record(error)
             raise
         host.record(None)
         return body
@@ -125,8 +117,5 @@ class Fetcher:
     def _host(self, name: str) -> HostLimit:
         with self._lock:
             if name not in self._hosts:
-                on_pause = functools.partial(self._on_pause, name)
-                self._hosts[name] = HostLimit(
-                    self.limits.concurrency, self._sleep, self._now, on_pause
-                )
+                self._hosts[name] = HostLimit(self.limits.concurrency, self._sleep, self._now, name)
             return self._hosts[name]

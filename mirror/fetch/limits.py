@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 from mirror.fetch.errors import FetchError, Kind
+from mirror.waiting import WAITS
 
 MAX_WAIT_S = 60.0
 """Longest wait, also when Retry-After asks for more."""
@@ -24,6 +26,10 @@ _TOO_MANY_REQUESTS = 429
 # After this many failed URLs in a row a host counts as down, until one succeeds. Each further URL
 # is then requested once and without a pause, so that a dead or hostile host does not block the run.
 _DOWN_AFTER = 8
+# A host that is silent takes `timeout_s` of each such request. After this many silent URLs in a row
+# it is asked for no more, so that a run ends: after some three minutes by default, and not after
+# hours for ten thousand images.
+_SILENT_AFTER = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +88,11 @@ class HostLimit:
         most: int,
         sleep: Callable[[float], None],
         now: Callable[[], float],
-        on_pause: Callable[[float], None] = lambda _: None,
+        name: str = "",
     ) -> None:
-        """Call `on_pause` with the seconds of each pause that responses of 429 lead to."""
+        """Take the `name` of the host in messages."""
         self.width = float(most)
-        self._on_pause = on_pause
+        self._name = name
         self._pause_s = _FIRST_PAUSE_S
         self._limited_at: float | None = None  # time of the first 429 since the last success
         self._most = most
@@ -98,20 +104,32 @@ class HostLimit:
         self._cut_at = 0  # requests sent before the last cut do not count against the new width
         self._not_before = 0.0
         self._failed_in_a_row = 0
+        self._silent_in_a_row = 0
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a free slot and for the end of a pause; hold the slot until the block ends."""
+        """Wait for a free slot and for the end of a pause; hold the slot until the block ends.
+
+        Raise `FetchError` for a host that has been silent for so long that it is not asked.
+        """
         with self._free:
             while self._running >= int(self.width):
                 self._free.wait()
+            if self._silent_in_a_row >= _SILENT_AFTER:
+                raise FetchError(
+                    f"not asked for: {self._name} did not answer for {_SILENT_AFTER} images in a "
+                    "row; run again when it does",
+                    Kind.TRANSIENT,
+                    is_silence=True,
+                )
             self._running += 1
             self._sent += 1
             number = self._sent
             pause_s = min(self._not_before - self._now(), MAX_WAIT_S)
         try:
             if pause_s > 0 and not self.is_down:
-                self._sleep(pause_s)
+                with WAITS.wait_for(self._name, partial(_pause_remark, pause_s)):
+                    self._sleep(pause_s)
             yield
         except FetchError as error:
             self._slow_down(number, error)
@@ -141,10 +159,13 @@ class HostLimit:
                 and self._now() - self._limited_at < _PATIENCE_S
             )
 
-    def record(self, failure: Kind | None) -> None:
+    def record(self, failure: FetchError | None) -> None:
         """Record the end of a URL. Only transient failures count against the host."""
+        is_transient = failure is not None and failure.kind is Kind.TRANSIENT
+        is_silence = failure is not None and failure.is_silence
         with self._free:
-            self._failed_in_a_row = self._failed_in_a_row + 1 if failure is Kind.TRANSIENT else 0
+            self._failed_in_a_row = self._failed_in_a_row + 1 if is_transient else 0
+            self._silent_in_a_row = self._silent_in_a_row + 1 if is_silence else 0
 
     def _slow_down(self, number: int, error: FetchError) -> None:
         with self._free:
@@ -161,7 +182,6 @@ class HostLimit:
         if self._limited_at is None:
             self._limited_at = now
         self._not_before = now + self._pause_s
-        self._on_pause(self._pause_s)
         self._pause_s = min(2 * self._pause_s, MAX_WAIT_S)
 
     def _widen(self) -> None:
@@ -170,6 +190,10 @@ class HostLimit:
             self._limited_at = None
             self._pause_s = _FIRST_PAUSE_S
             self._free.notify()
+
+
+def _pause_remark(pause_s: float) -> str:
+    return f"it has had too many requests, and is asked again after a pause of {pause_s:.0f} s"
 
 
 def _is_rate_limit(error: FetchError) -> bool:

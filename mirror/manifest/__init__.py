@@ -1,12 +1,14 @@
 """The manifest: which pictures there are, where each is stored, where each was found.
 
 Read `lines` first: one line of `images.jsonl`, read and written. `conflicts` checks lines against
-each other. `assets` holds a million of them, packed, and finds them; `whole` is the manifest made
-of them; `packed` has its objects in the order of keys, for those that compare. `layout` says in
-which files a manifest stands, and `file` is the manifest on the disk.
+each other, and `counts` names what the numbers of a manifest count. `assets` holds a million of
+them, packed, and finds them; `whole` is the manifest made of them; `packed` has its objects in the
+order of keys, for those that compare. `layout` says in which files a manifest stands, and `file` is
+the manifest on the disk.
 """
 
 from mirror.manifest.conflicts import unite_lines
+from mirror.manifest.counts import ImageCounts
 from mirror.manifest.file import ManifestFile
 from mirror.manifest.layout import FILE_NAME, FILES, PARTS, Checksums
 from mirror.manifest.lines import (
@@ -32,6 +34,7 @@ __all__ = [
     "HEADER",
     "PARTS",
     "Checksums",
+    "ImageCounts",
     "LateKeyError",
     "LinePlace",
     "Manifest",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
+from dataclasses import replace
 from functools import cached_property
 from heapq import merge
 from operator import attrgetter
@@ -15,6 +16,7 @@ from struct import Struct
 from typing import TypeVar
 
 from mirror.compact import FirstMade, HashIndex
+from mirror.manifest.counts import ImageCounts
 from mirror.manifest.lines import Line
 from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key
 from mirror.urls.address import Address, identity
@@ -39,6 +41,7 @@ class Rows:
         self._starts = array("Q")
         self._sources = self._keys = 0
         self._last = b""
+        self.counts = ImageCounts()
         self._made = FirstMade[Asset]()
         self.is_sorted = True
 
@@ -71,6 +74,9 @@ class Rows:
         self._data += rest
         self._data += _END.join(names).encode()
         self._sources += len(line.sources)
+        self.counts.add(
+            len(line.sources), has_key=line.key is not None, is_alias=line.alias_of is not None
+        )
         self._keys += line.key is not None
         self.is_sorted = self.is_sorted and self._last < digest
         self._last = digest
@@ -252,6 +258,15 @@ class Assets(Mapping[Digest, Asset]):
         else:
             yield from map(rows.asset, filter(rows.is_repeat, numbers))
         yield from (asset for asset in map(self._changed.__getitem__, self._new) if asset.alias_of)
+
+    def count(self) -> ImageCounts:
+        """Count the images, without a look at each row."""
+        counts = replace(self._rows.counts)
+        for digest, asset in self._changed.items():
+            if (number := self._rows.by_digest(digest)) is not None:
+                counts.add_asset(self._rows.asset(number), times=-1)
+            counts.add_asset(asset)
+        return counts
 
     def added_to(self, before: Assets) -> Iterator[Asset]:
         """Yield the assets whose pictures are not among those of `before`."""

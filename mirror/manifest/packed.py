@@ -10,11 +10,13 @@ from struct import Struct
 from typing import NamedTuple
 
 from mirror.manifest.conflicts import ConflictCheck, unite_lines
+from mirror.manifest.counts import ImageCounts
 from mirror.manifest.lines import Line, LinePlace, read_lines
 from mirror.model import Asset, Digest, Key
 
-Row = tuple[str | None, int, bytes]
-"""Key, or `None` for an asset without an object; size; MD5 and SHA-256 in one."""
+Row = tuple[str | None, int, bytes, int, bool]
+"""Key, or `None` for an asset without an object; size; MD5 and SHA-256 in one; the number of
+sources, and whether another picture stands for it."""
 
 _READ_AT_ONCE = 1000  # rows
 _ROW = Struct(">Q48s")
@@ -63,21 +65,32 @@ class Objects(Mapping[Key, Object]):
         self._starts = array("Q")  # a row ends where the next one starts
         self._last = b""
         self._is_sorted = True
-        self._assets = 0
+        self._counts = ImageCounts()
 
     @classmethod
     def of(cls, assets: Iterable[Asset]) -> Objects:
         """Return the objects of these assets."""
         return cls(
-            (asset.key, asset.blob.size, bytes.fromhex(asset.blob.md5 + asset.digest.hex))
+            (
+                asset.key,
+                asset.blob.size,
+                bytes.fromhex(asset.blob.md5 + asset.digest.hex),
+                len(asset.sources),
+                asset.alias_of is not None,
+            )
             for asset in assets
         )
 
     @property
+    def counts(self) -> ImageCounts:
+        """The images of all rows, including those without an object."""
+        self.read_all()
+        return self._counts
+
+    @property
     def asset_count(self) -> int:
         """Number of rows, including those without an object."""
-        self.read_all()
-        return self._assets
+        return self.counts.originals
 
     def __len__(self) -> int:
         self.read_all()
@@ -129,16 +142,16 @@ class Objects(Mapping[Key, Object]):
         """Read on until there is another object; return False at the end."""
         before = len(self._starts)
         while len(self._starts) == before:
-            assets_before = self._assets
-            for key, size, digests in islice(self._unread, _READ_AT_ONCE):
-                self._assets += 1
+            rows_before = self._counts.originals
+            for key, size, digests, sources, is_alias in islice(self._unread, _READ_AT_ONCE):
+                self._counts.add(sources, has_key=key is not None, is_alias=is_alias)
                 if key is not None:
                     name = key_bytes(key)
                     self._starts.append(len(self._rows))
                     self._rows += _ROW.pack(size, digests) + name
                     self._is_sorted = self._is_sorted and self._last < name
                     self._last = name
-            if self._assets == assets_before:
+            if self._counts.originals == rows_before:
                 return False
         return True
 
@@ -177,7 +190,8 @@ def read_rows(read: Callable[[], Iterable[tuple[LinePlace, Line]]]) -> Iterator[
     for _, line in read():
         count += 1
         conflicts.add(line)
-        yield line.key, line.size, bytes.fromhex(line.md5 + line.sha256)
+        digests = bytes.fromhex(line.md5 + line.sha256)
+        yield line.key, line.size, digests, len(line.sources), line.alias_of is not None
     if conflicts.has_conflict():
         assets = unite_lines((place, line.asset()) for place, line in read())
         if len(assets) < count:  # two lines of the same bytes make one row

@@ -8,6 +8,7 @@ Others use these names:
 - `spell` returns a URL as one syntax must write it, `read` does the reverse.
 - `splice` replaces spans of a post and leaves every other byte as it is.
 - `is_image_link` tells a link to an image from a link to a page.
+- `find_drawn` returns the parts of a post that a plugin may show as something else than text.
 
 Read the files in this order:
 
@@ -18,6 +19,7 @@ Read the files in this order:
 4. `frontmatter`, `commonmark`, `html`, `mdx`, `generators`: one grammar each.
 5. `find_references` below, which joins them: it decodes the post, splits off the front matter,
    reads the body as Markdown or MDX, then searches it for the tags of site generators.
+6. `fences`, `languages` and `drawn`: what of a post may be shown as something else than text.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from pathlib import PurePosixPath
 
 from mirror.markdown import commonmark, frontmatter, generators, mdx
 from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode
-from mirror.markdown.fences import DRAWN_LANGUAGES, drawn_fences
+from mirror.markdown.drawn import find_drawn
+from mirror.markdown.fences import DRAWN_LANGUAGES, is_drawn_language
 from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stripped, tags
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read, spell
@@ -45,9 +48,10 @@ __all__ = [
     "HtmlTag",
     "Scan",
     "css_urls",
-    "drawn_fences",
+    "find_drawn",
     "find_references",
     "has_image_path",
+    "is_drawn_language",
     "is_image_link",
     "is_within",
     "read",

@@ -1,9 +1,10 @@
-"""Fenced code: where it ends, and what of it is shown as something else, such as a diagram."""
+"""Fenced code: where it ends, and whether readers see its text or what a plugin makes of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+
+from mirror.markdown.languages import LANGUAGES
 
 FENCE = rb"^[ \t>]*(?:[-*+][ \t]+|\d+[.)][ \t]+)?(?P<fence>`{3,}(?=[^`\r\n]*\r?$)|~{3,})"
 """The beginning of fenced code, as a regular expression with `re.M`."""
@@ -12,14 +13,17 @@ DRAWN_LANGUAGES = (
     rb"|d2|svgbob|wavedrom|sequence|mindmap|mindmap2|component|card|cards|gallery|excalidraw|drawio"
 )
 """Languages of what a generator or a script draws, as alternatives of a regular expression."""
-_DRAWN = re.compile(rb"(?:\{?\.?)?(?:" + DRAWN_LANGUAGES + rb")\b|.*\blive\b", re.I)
-# The containers of VitePress, VuePress and MDC that show code in them as code.
-_KEEPS_CODE = frozenset(
-    b"tip info warning danger details note important caution success error question example quote "
-    b"raw v-pre code-group code-tabs tabs tab center left right callout admonition hint".split()
-)
-_MARK = re.compile(
-    FENCE + rb"[ \t]*(?P<info>[^\r\n]*)|^[ \t>]*:{3,}[ \t]*\{?(?P<name>[\w-]*)", re.M
+_DRAWN = re.compile(rb"(?:" + DRAWN_LANGUAGES + rb")\b")
+# Words that make a page show what the code does: `jsx live`, `html preview`, `vue demo`.
+_RUN = re.compile(rb"(?<![\w=-])(?:live|preview|demo|playground)(?![\w=-])")
+_QUOTED = re.compile(rb"\"[^\"]*+\"|'[^']*+'")
+_WORD = re.compile(rb"[^\s{}()\[\],:;|=]*+(?!=)")
+# Names of highlighters before the language: `language-js`, GitHub's `source-c`.
+_PREFIX = re.compile(rb"(?:highlight-)?(?:lang(?:uage)?|source|text)-")
+# Directives of MyST and Sphinx that show code; others run it, or make something else of it.
+_CODE_DIRECTIVES = frozenset(
+    b"code code-block code-example command-output doctest highlight literalinclude parsed-literal"
+    b" prompt sourcecode testcode testoutput".split()
 )
 
 
@@ -31,22 +35,37 @@ def fence_end(text: bytes, opening: re.Match[bytes]) -> int:
     return end.end() if end is not None else len(text)
 
 
-def drawn_fences(text: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the ranges of fences in UTF-8 Markdown that may be shown as something else than code.
+def is_drawn(info: bytes) -> bool:
+    """Return True if a fence with this info string may be shown as something else than its text.
 
-    So is one in a `:::` container that is not known to leave its code alone.
+    It is so for a language that is drawn, for code that is run, and for a word that is no language
+    at all: a plugin may know it.
     """
-    containers: list[bytes] = []
-    at = 0
-    while mark := _MARK.search(text, at):
-        at = mark.end()
-        if mark["fence"] is None:
-            if mark["name"]:
-                containers.append(mark["name"].lower())
-            elif containers:
-                containers.pop()
-            continue
-        stop = fence_end(text, mark)
-        if _DRAWN.match(mark["info"]) or not _KEEPS_CODE.issuperset(containers):
-            yield at, stop
-        at = stop
+    info = _QUOTED.sub(b"", info).strip().lower()
+    if _RUN.search(info):
+        return True
+    if not info.startswith(b"{"):
+        return is_drawn_language(info)
+    words = (word for word in info[1:].partition(b"}")[0].split() if not word.startswith(b"#"))
+    first = next(words, b"")
+    if first.startswith(b"."):  # Pandoc's class: `{.python}`
+        return is_drawn_language(first[1:])
+    if first.startswith(b"="):  # Pandoc's raw block: `{=html}`
+        return True
+    word = first.rstrip(b",")
+    # `{figure}` and `{r}`; `{1,3}` and `{linenos=true}` are options of plain text.
+    return word[:1].isalpha() and not {*b"=:"} & {*word} and word not in _CODE_DIRECTIVES
+
+
+def is_drawn_language(text: bytes) -> bool:
+    """Return True if `text` begins with the name of a diagram, or with a word for no language."""
+    found = _WORD.match(text.lower())
+    word = _PREFIX.sub(b"", found[0], count=1) if found else b""
+    if not word[:1].isalpha() and not word[:1] > b"\x7f":
+        return False  # no word, an option, or a file such as `.env`
+    is_language = (
+        word in LANGUAGES
+        or word.rpartition(b".")[2] in LANGUAGES  # the name of a file
+        or LANGUAGES.issuperset(word.split(b"-"))  # `diff-js`, `vue-html`
+    )
+    return _DRAWN.match(word) is not None or not is_language

@@ -10,7 +10,14 @@ from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import unquote
 
-from mirror.markdown import DRAWN_LANGUAGES, Attribute, HtmlTag, read, trimmed
+from mirror.markdown import (
+    DRAWN_LANGUAGES,
+    Attribute,
+    HtmlTag,
+    is_drawn_language,
+    read,
+    trimmed,
+)
 from mirror.model import Quoting
 from mirror.pages.pictures import is_shown_address, names_picture, page_tags
 from mirror.urls.address import Url, parse
@@ -195,6 +202,7 @@ class Use(Enum):
 _CODE = frozenset(b"pre code samp kbd".split())
 # Classes of blocks of code that scripts make pictures of.
 _DRAWN = re.compile(rb"(?:\A|\s)(?:lang(?:uage)?-)?(?:" + DRAWN_LANGUAGES + rb")(?:\Z|\s)", re.I)
+_LANGUAGE = re.compile(rb"(?:\A|\s)(lang(?:uage)?-\S+)")
 _TEXT_ELEMENTS = frozenset(b"title textarea".split())
 _TEXT_ATTRIBUTES = frozenset(
     b"alt title aria-label label placeholder summary value data-clipboard-text".split()
@@ -239,7 +247,8 @@ class _Inside:
             if tag.closes:
                 self._drawn.remove(name)
         elif not tag.closes and any(
-            attribute.name == b"class" and _DRAWN.search(page[attribute.start : attribute.stop])
+            attribute.name == b"class"
+            and _may_be_drawn(name, page[attribute.start : attribute.stop])
             for attribute in tag.attributes
         ):
             self._drawn = [name]
@@ -247,6 +256,14 @@ class _Inside:
             self._code = max(0, self._code - 1) if tag.closes else self._code + 1
         if name in (b"script", b"style", *_TEXT_ELEMENTS):
             self._raw = b"" if tag.closes else name
+
+
+def _may_be_drawn(element: bytes, classes: bytes) -> bool:
+    """Return True for an element of such a class, and for code in no language that is known."""
+    if _DRAWN.search(classes):
+        return True
+    language = _LANGUAGE.search(classes) if element in (b"pre", b"code") else None
+    return language is not None and is_drawn_language(language[1])
 
 
 def _in_tag(page: bytes, tag: HtmlTag, mention: Mention) -> Use:

@@ -38,6 +38,7 @@ from mirror.urls.address import Address
 
 _FILE_NAME = re.compile(r"[1-9]\d{0,5}-of-[1-9]\d{0,5}\.jsonl")
 _COPY_WORKERS = 8
+_ASKS = "this run asks the hosts for what it lacks. With `--limit 0` it would ask nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +198,20 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
     """Read the shards of the site and of its `copies`; return those to take, and findings.
 
     They fit this configuration and version, are parts of one division, and each part is there
-    once. The others are findings, and so is a missing part.
+    once. The others are findings, and so are a missing part and a copy without any.
     """
     findings: list[Finding] = []
-    fitting = []
+    fitting: list[SiteShard] = []
     for folder in _distinct([config.root, *copies]):
+        before = len(findings) + len(fitting)
         for name, header, answers in _read_shards(folder, config.state.name, findings):
             if (reason := header.misfit(config, refresh=refresh)) is not None:
                 findings.append(_not_taken(folder / name, reason))
             else:
                 fitting.append(SiteShard(folder, name, header, answers))
+        if folder != config.root and len(findings) + len(fitting) == before:
+            message = f"has no part in {config.state.name}/shards; {_ASKS}"
+            findings.append(Finding(Rule.SHARD_MISSING, str(folder), message))
     fitting.sort(key=lambda item: (item.header.shard, item.path))
     together = list(_of_one_division(fitting, findings))
     shards = list(_each_once(together, findings))
@@ -214,13 +219,13 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
     return CollectedShards.of(shards, findings)
 
 
-def clear_shards(shards: Iterable[SiteShard], state: State) -> None:
-    """Remove this site's own shards that were taken, and what killed ones noted.
+def clear_shards(shards: Iterable[SiteShard], state: State, *, asked_all: bool) -> None:
+    """Remove this site's own shards that were taken: the manifest has them now.
 
-    The manifest has them now.
+    It also has what killed or running shards noted, if the run `asked_all` that the posts show.
     """
     taken = [item.path for item in shards if item.path.parent == state.shards]
-    for path in (*taken, *state.shards.glob(f"*{PART}")):
+    for path in (*taken, *(state.shards.glob(f"*{PART}") if asked_all else ())):
         with suppress(OSError):
             path.unlink()
 
@@ -305,10 +310,8 @@ def _missing(shards: Sequence[SiteShard], named: Iterable[Shard]) -> Iterator[Fi
         if lacking:
             texts = ", ".join(f"{number}/{count}" for number in lacking[:10])
             more = f" and {len(lacking) - 10:,} more" if lacking[10:] else ""
-            message = (
-                f"part {texts}{more} is not there; this run asks the hosts for what it lacks. "
-                "With `--limit 0` it would ask nobody"
-            )
+            verb = f"s {texts}{more} are" if lacking[1:] else f" {texts} is"
+            message = f"part{verb} not there; {_ASKS}"
             yield Finding(Rule.SHARD_MISSING, f"{count} shards", message)
 
 

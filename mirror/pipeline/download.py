@@ -228,7 +228,10 @@ class InspectJob:
         self.held.keep_bytes(blob.digest, received.data)
         address = received.request.addresses[0]
         place = f"{self.held.folder.parent.name}/{self.held.folder.name}/{blob.digest}"
-        message = f"{finding.message}; look at {place}, `mirror accept {address}` keeps it as it is"
+        message = (
+            f"{finding.message}; look at {place}: `mirror accept {address}` keeps it as it is; if "
+            "you do without it, list it under [[ignore]]"
+        )
         return DamagedImage(received.request, blob, replace(finding, message=message))
 
 

@@ -23,6 +23,10 @@ from mirror.redirects import Redirect, redirected_together
 from mirror.repeats.reviews import Reviews
 from mirror.urls.address import Address, identity
 
+# A picture that a person does not want: nothing is to change, and nobody is to ask again.
+_REFUSE = "to keep the old one and be asked no more, list the address under [[ignore]]"
+_REFUSE_NOTICE = "if it is not, list the address under [[ignore]]"
+
 
 @dataclass(frozen=True, slots=True)
 class HoldResult:
@@ -105,14 +109,20 @@ class Suspect:
             f"the host redirects {self.count} addresses to one picture, {self.final_url}: a notice "
             "that a picture is gone looks like this. It was mirrored before the other came, and "
             "posts that name its source stay as they are; if it is right, take it with "
-            f"`mirror accept {self.image.address}`"
+            f"`mirror accept {self.image.address}`; {_REFUSE_NOTICE}"
         )
 
 
 def find_suspects(
-    manifest: Manifest, redirects: Mapping[Address, Redirect], reviews: Reviews
+    manifest: Manifest,
+    redirects: Mapping[Address, Redirect],
+    reviews: Reviews,
+    ignored: Container[str] = frozenset(),
 ) -> dict[str, Suspect]:
-    """Return the pictures recorded for addresses that are redirected together, by identity."""
+    """Return the pictures recorded for addresses that are redirected together, by identity.
+
+    A person is not asked about addresses that are `ignored`.
+    """
     together = redirected_together(redirects)
     suspects = {}
     for address, redirect in redirects.items():
@@ -121,6 +131,7 @@ def find_suspects(
             redirect.final_url in together
             and asset is not None
             and asset.digest == redirect.digest
+            and address not in ignored
             and not reviews.accepts(address, asset.digest)
         ):
             image = HeldImage(address, asset.blob)
@@ -147,8 +158,7 @@ def _changed(original: Original, before: Asset) -> Finding:
         f"the host serves another picture now: {original.blob.digest} instead of {before.digest}. "
         "The new one is held back, and posts go on showing the old one; look at it "
         f"({original_key(original.blob.digest, original.blob.media_type)} in the archive), then "
-        "take it with "
-        f"`mirror accept {original.request.addresses[0]}`",
+        f"take it with `mirror accept {original.request.addresses[0]}`; {_REFUSE}",
     )
 
 
@@ -200,7 +210,8 @@ def _notice(original: Original, together: Collection[Address], manifest: Manifes
         Rule.REDIRECTED_TOGETHER,
         f"the host redirects {addresses} to one picture, {original.final_url}: a notice that "
         f"a picture is gone looks like this. It is held back, and the post stays as it is{also}; "
-        f"if it is right, take it with `mirror accept {original.request.addresses[0]}`",
+        f"if it is right, take it with `mirror accept {original.request.addresses[0]}`; "
+        f"{_REFUSE_NOTICE}",
     )
 
 
@@ -209,20 +220,25 @@ def waiting_findings(
     held: Mapping[str, HeldImage],
     manifest: Manifest,
     reviews: Reviews,
+    ignored: Container[str],
 ) -> Iterator[Finding]:
-    """Yield a finding for each image of the posts whose new picture waits since an earlier run."""
+    """Yield a finding for each image of the posts whose new picture waits since an earlier run.
+
+    For an address that is `ignored`, the old picture is to stay.
+    """
     if not held:
         return
     for image, address in ((each, url) for each in images for url in each.addresses):
         if (new := held.get(identity(address))) is None:
             continue
         before = manifest.find(address)
-        if before is None or reviews.accepts(address, new.blob.digest):
+        if before is None or address in ignored or reviews.accepts(address, new.blob.digest):
             continue
         if new.blob.digest != before.digest:
             message = (
                 f"another picture than the mirrored one is held back since an earlier run, "
-                f"{new.blob.digest} instead of {before.digest}; `mirror accept {address}` takes it"
+                f"{new.blob.digest} instead of {before.digest}; `mirror accept {address}` takes "
+                f"it; {_REFUSE}"
             )
             yield image.places[0].finding(Rule.SOURCE_CHANGED, address, message)
 

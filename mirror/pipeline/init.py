@@ -81,7 +81,7 @@ def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft
 
 
 WHY_OFF = (
-    "Switched off: a source is a host that looks like storage of yours, else that of most images",
+    "A source is a host that looks like storage of yours; if none does, the one with most images",
     "To mirror another one too, remove the `# ` in front of its lines",
 )
 

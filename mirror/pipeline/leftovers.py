@@ -17,7 +17,7 @@ from typing import Any
 
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
-from mirror.markdown import drawn_fences, find_references, is_within
+from mirror.markdown import find_drawn, find_references, is_within
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Quoting, Reference, Rule
 from mirror.pages import (
@@ -274,12 +274,6 @@ def _by_line(references: Iterable[Reference]) -> Mapping[int, Sequence[Reference
     return by_line
 
 
-# An address there is no text, though Markdown takes it for text: `![](https://h/a b.png)`, which
-# Python-Markdown shows, and `![]({{ "https://…" | url }})`.
-_IN_SYNTAX = re.compile(rb"(?:\]\([ \t]*<?|=[\"']|\{\{[^{}\r\n]*+|\{%[^%\r\n]*+)\Z")
-_BEFORE_BYTES = 200
-
-
 def _explained(
     name: str,
     text: bytes,
@@ -289,20 +283,19 @@ def _explained(
 ) -> Iterator[Leftover]:
     position = PositionCounter(PostText(text, "utf-8"))
     by_start: dict[int, Why] = {}
-    drawn = list(drawn_fences(text))
+    drawn = find_drawn(text)
     for mention in mentions:
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)
         why = None if reference is None else reasons.of(name, reference)
-        if why is Why.TEXT and _IN_SYNTAX.search(
-            text[max(0, mention.start - _BEFORE_BYTES) : mention.start]
-        ):
-            why = Why.UNKNOWN_FORM
         if why is None or why is Why.CODE:
             by_start = by_start or _probe(text, mentions, name)
             why = by_start[mention.start]
-            if why is Why.CODE and is_within(mention.start, drawn):
-                why = Why.UNKNOWN_FORM
+        if (why is Why.CODE and is_within(mention.start, drawn.code)) or (
+            why is Why.TEXT
+            and (is_within(mention.start, drawn.text) or _is_in_syntax(text, mention.start))
+        ):
+            why = Why.UNKNOWN_FORM
         if reference is not None and reasons.is_proxied(reference, mention):
             why = Why.PROXIED
         url = mention.url if reference is None else reference.url
@@ -322,6 +315,26 @@ def _reference_at(on_line: Sequence[Reference], column: int) -> Reference | None
     return on_line[index]
 
 
+# What stands in the line before an address that is no text, though Markdown takes it for text.
+_IN_SYNTAX = re.compile(
+    rb"(?:\]\([ \t]*<?"  # `![](https://h/a b.png)`, which Python-Markdown shows
+    rb"|=\{?[\"'`]|url\([\"']?"  # attributes, styles
+    rb"|\{\{[^{}]*+|\{%[^%]*+"  # `![]({{ "https://…" | url }})`
+    rb"|\{(?::|[^{}=]*+=)[^{}]*+"  # `{: style="…"}`, `{poster=https://…}`
+    rb"|\\[A-Za-z]+(?:\[[^\]]*+\])?\{"  # TeX: `\includegraphics{https://…}`
+    rb"|\[\[[^\[\]]*+|!\[[^\[\]]*+\]\[|%\[|(?<![\w!])!"  # wikis, Hashnode, Textile
+    rb"|[\[{](?:img|image|photo|video|audio|embed|gallery|media|caption)[\]}][ \t]*"  # forums
+    rb"|\b(?:image|figure|video|audio)::[ \t]*"  # reStructuredText, AsciiDoc
+    rb"|^[ \t]*(?:--8<--|<<<).*)\Z"  # what is included
+)
+_BEFORE_BYTES = 200
+
+
+def _is_in_syntax(text: bytes, start: int) -> bool:
+    before = text[max(0, start - _BEFORE_BYTES) : start]
+    return _IN_SYNTAX.search(before.rpartition(b"\n")[2]) is not None
+
+
 _PROBE = b"https://probe.invalid/a.png"
 _PROBED = {Form.AUTOLINK: Why.TEXT, Form.CODE: Why.CODE, Form.COMMENT: Why.CODE}
 _SCRIPT = re.compile(rb"(</?)s(?=cript[\s>]|tyle[\s>])", re.I)
@@ -338,9 +351,15 @@ def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why
     starts: dict[int, int] = {}  # in the changed text -> in `text`
     done = size = 0
     for mention in mentions:
-        pieces += text[done : mention.start], _PROBE
-        starts[size + mention.start - done] = mention.start
-        size += mention.start - done + len(_PROBE)
+        before = text[done : mention.start]
+        if before.endswith(
+            (b"+", b"-")
+        ):  # of a diff, or of `git+https://`: no address begins there
+            before += b" "
+        pieces += before, _PROBE
+        size += len(before)
+        starts[size] = mention.start
+        size += len(_PROBE)
         done = mention.stop
     changed = b"".join((*pieces, text[done:]))
     reasons = _reasons_at(changed, starts, name)

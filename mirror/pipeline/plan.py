@@ -197,6 +197,22 @@ class Plan:
         """The addresses of all requests."""
         return [address for request in self.requests for address in request.addresses]
 
+    def within(
+        self, limit: int | None, left: Sequence[FetchItem]
+    ) -> tuple[Plan, Sequence[FetchItem]]:
+        """Return the plan and its requests `left` to ask for, at most `limit` of them.
+
+        An answer of a shard may turn out to be of no use. Such requests, which count against the
+        limit then, are the first ones of `left`, and are postponed first.
+        """
+        over = 0 if limit is None else len(left) - limit
+        if over <= 0:
+            return self, left
+        postponed = set(map(id, left[:over]))
+        requests = [request for request in self.requests if id(request) not in postponed]
+        counts = self.counts | Counter(postponed=self.counts["postponed"] + over)
+        return Plan(requests, self.known, counts), left[over:]
+
 
 def plan(
     images: Sequence[PostImage],
@@ -246,12 +262,20 @@ def plan(
     return Plan(chosen, known, counts)
 
 
-def unused_entries(ignored: IgnoreList, images: Iterable[PostImage]) -> Iterator[Finding]:
-    """Yield a warning for each entry of `[[ignore]]` that matches none of `images`."""
+def unused_entries(
+    ignored: IgnoreList, images: Iterable[PostImage], manifest: Manifest
+) -> Iterator[Finding]:
+    """Yield a warning for each entry of `[[ignore]]` that matches no image.
+
+    `images` are those that posts show from a source. Posts that were repointed show those of the
+    manifest.
+    """
     for entry in ignored.unused(chain.from_iterable(image.addresses for image in images)):
+        if entry.matches_any(manifest.by_source):
+            continue
         message = (
-            "this entry of [[ignore]] matches no image of your sources in the posts; "
-            "take it out, or correct it"
+            "this entry of [[ignore]] matches no image of your sources in the posts or the "
+            "manifest; take it out, or correct it"
         )
         yield Finding(Rule.ENTRY_UNUSED, without_secrets(entry.text), message)
 

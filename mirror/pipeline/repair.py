@@ -29,7 +29,7 @@ from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.verify_archive import archive_unreachable, verify_original
+from mirror.pipeline.verify_archive import archive_unreachable, verify_lists, verify_original
 from mirror.pipeline.verify_destinations import (
     Comparison,
     ObjectDifference,
@@ -109,9 +109,13 @@ def repair(
     diagnosis = diagnose(manifest, comparisons, log.findings)
     is_damaged = DamageJob(partial(verify_original, parts.archive))
     originals: Sequence[Asset] = ()
+    unlisted: Finding | None = None
     is_reached = True
     try:
         originals = find_damaged_originals(manifest, is_damaged, engine, progress)
+        damaged = {asset.digest for asset in originals}
+        whole = (asset.blob for asset in manifest.assets.values() if asset.digest not in damaged)
+        unlisted = verify_lists(parts.archive, whole)
     except UnreachableArchiveError as error:
         is_reached = False
         log.findings.append(archive_unreachable(error))
@@ -137,6 +141,11 @@ def repair(
     finally:
         if not options.dry_run and manifest.assets and is_reached:
             parts.archive.seal(whole=True)
+    has_bad_lists = unlisted is not None and unlisted.rule is Rule.ARCHIVE_UNLISTED
+    if has_bad_lists:
+        log.add_repair(Repair(ARCHIVE, "the lists of checksums", "the originals"))
+    elif unlisted is not None:
+        log.findings.append(unlisted)
     if not options.dry_run and is_reached:
         done = {repair.subject for repair in log.repairs if repair.place == ARCHIVE}
         lost = {asset.digest for asset in originals if Damage(asset).subject not in done}
@@ -144,7 +153,7 @@ def repair(
     counts = {
         "assets": len(manifest.assets),
         "objects": diagnosis.compared,
-        "broken": sum(len(damage.places) for damage in damages),
+        "broken": sum(len(damage.places) for damage in damages) + has_bad_lists,
         "repaired": len(log.repairs),
     }
     return RepairResult(summary(counts, log.findings, started), log.findings, log.repairs)
@@ -162,10 +171,13 @@ class RepairLog:
     def add(self, attempt: RepairAttempt) -> None:
         self.progress.advance(failed=bool(attempt.findings))
         self.findings.extend(attempt.findings)
-        self.repairs += attempt.repairs
         for repair in attempt.repairs:
-            members = {"place": repair.place, "subject": repair.subject, "from": repair.origin}
-            self.progress.event("would-repair" if self.dry_run else "repaired", **members)
+            self.add_repair(repair)
+
+    def add_repair(self, repair: Repair) -> None:
+        self.repairs.append(repair)
+        members = {"place": repair.place, "subject": repair.subject, "from": repair.origin}
+        self.progress.event("would-repair" if self.dry_run else "repaired", **members)
 
 
 # --- What is damaged --------------------------------------------------------------------------

@@ -119,15 +119,17 @@ def make_report(
     now = [
         *scanned.findings,
         *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
-        *suspect_findings(images, find_suspects(manifest, redirects, reviews)),
-        *waiting_findings(chain(images, behind), held, manifest, reviews),
+        *suspect_findings(images, find_suspects(manifest, redirects, reviews, config.ignored)),
+        *waiting_findings(chain(images, behind), held, manifest, reviews, config.ignored),
     ]
     return Report(
         title=f"Images of {config.root.name or 'the site'}",
         made=made,
         totals=totals(scanned, manifest, missing, hosts),
         hosts=hosts,
-        findings=join_findings(last.findings if last else (), now, manifest, held, reviews),
+        findings=join_findings(
+            last.findings if last else (), now, manifest, held, reviews, config.ignored
+        ),
         last_sync=last.ended if last else None,
         groups=[tile_group(group, tiles, reviews) for group in shown_groups],
         groups_left_out=len(groups) - len(shown_groups),
@@ -381,15 +383,18 @@ def mark_mirror(
 def totals(
     scanned: SiteScan, manifest: Manifest, not_mirrored: Missing, hosts: Iterable[HostTotals]
 ) -> Totals:
+    counts = manifest.assets.count()
     return Totals(
         posts=len(scanned.posts),
         references=sum(1 for _ in scanned.references()),
         images=sum(host.images for host in hosts if host.source),
         missing=sum(texts.distinct for texts in not_mirrored.missing.values()),
         ignored=sum(texts.distinct for texts in not_mirrored.ignored.values()),
-        pictures=len(manifest.assets),
-        repeats=sum(1 for _ in manifest.assets.repeats()),
+        pictures=counts.pictures,
+        repeats=counts.repeats,
         size=sum(asset.blob.size for asset in manifest.assets.values()),
+        same_bytes=counts.same_bytes,
+        originals=counts.originals,
     )
 
 
@@ -402,13 +407,16 @@ def join_findings(
     manifest: Manifest,
     held: Mapping[str, HeldImage],
     reviews: Reviews,
+    ignored: Container[str] = frozenset(),
 ) -> list[Finding]:
     """Return the findings of the last sync that can still be true, then new ones of `now`.
 
     A finding of `now` is left out where the last sync has the same one, or says why it failed to
     take the image.
     """
-    standing = [finding for finding in last if not _is_settled(finding, manifest, held, reviews)]
+    standing = [
+        finding for finding in last if not _is_settled(finding, manifest, held, reviews, ignored)
+    ]
     known = {(finding.rule, _topic(finding)) for finding in standing}
     failed = {_topic(finding) for finding in standing if finding.rule.outcome is Outcome.FAILURE}
     return standing + [
@@ -425,9 +433,13 @@ def _topic(finding: Finding) -> str:
 
 
 def _is_settled(
-    finding: Finding, manifest: Manifest, held: Mapping[str, HeldImage], reviews: Reviews
+    finding: Finding,
+    manifest: Manifest,
+    held: Mapping[str, HeldImage],
+    reviews: Reviews,
+    ignored: Container[str],
 ) -> bool:
-    """Return True for the failure of an image that has been mirrored, or accepted, since.
+    """Return True for the failure of an image that has been mirrored, accepted or ignored since.
 
     One that was mirrored before, and could not be fetched again, is neither.
     """
@@ -435,6 +447,8 @@ def _is_settled(
     if address is None or finding.rule.outcome is not Outcome.FAILURE:
         return False
     asset = manifest.find(address)
+    if finding.rule in _HELD_BACK and address in ignored:
+        return True
     if finding.rule in _HELD_BACK:
         pending = held.get(identity(address)) or asset
         return pending is not None and reviews.accepts(address, pending.blob.digest)

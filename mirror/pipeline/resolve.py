@@ -51,9 +51,9 @@ class ResolvedReferences:
         return asset_of(self.destinations, self.manifest, url)
 
     def count_mirrored(self) -> int:
-        """Return the number of mirrored URLs that differ."""
-        assets = (entry.reference.url.raw for entry in self if entry.asset is not None)
-        return DistinctTexts(assets).distinct
+        """Return the number of different pictures that mirrored URLs show."""
+        shown = (entry.asset.digest.hex for entry in self if entry.asset is not None)
+        return DistinctTexts(shown).distinct
 
 
 def find_orphans(

@@ -130,10 +130,16 @@ def place_images(assets: Iterable[Asset]) -> tuple[list[Placement], list[Finding
     for name, sharers in sources.items():
         first, address = sharers[0]
         rival = next((other for asset, other in sharers if asset.digest != first.digest), None)
-        if rival is None and name in files_below:
-            _, rival = sources[files_below[name]][0]
+        message = ""
         if rival is not None:
             message = f"and {rival} would both be restored as {name!r}; neither was"
+        elif name in files_below:
+            _, inner = sources[files_below[name]][0]
+            message = (
+                f"would be restored as {name!r}, which is a folder of {inner}; "
+                f"the archive has it under its SHA-256, {first.digest}"
+            )
+        if message:
             findings.append(Finding(Rule.NOT_RESTORED, address, message))
             continue
         for asset, source in sharers:

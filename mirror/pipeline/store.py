@@ -6,6 +6,7 @@ Nothing is deleted, and no object with other bytes is overwritten.
 from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -62,27 +63,32 @@ Listing: TypeAlias = Mapping[Key, ObjectInfo]
 # --- Keys -------------------------------------------------------------------------------------
 
 
-def unshown_originals(
-    manifest: Manifest, locator: Locator, shown: Iterable[Address]
-) -> set[Digest]:
-    """Return the unprocessed originals of renditions that posts do not show themselves.
-
-    Posts show the address of the rendition, so these are kept in the archive alone.
-    """
+def unprocessed_originals(manifest: Manifest, locator: Locator) -> set[str]:
+    """Return the addresses of which the manifest has a rendition, by their identity."""
     located = (
         locator.locate(Url(address))
         for asset in manifest.assets.values()
         for address in asset.sources
         if is_processed(address)
     )
-    originals = {identity(image.original.address) for image in located if image and image.original}
+    return {identity(image.original.address) for image in located if image and image.original}
+
+
+def unshown_originals(
+    manifest: Manifest, originals: AbstractSet[str], shown: Iterable[Address]
+) -> set[Digest]:
+    """Return the pictures of `unprocessed_originals` that posts do not show themselves.
+
+    Posts show the address of the rendition, so these are kept in the archive alone.
+    """
     if not originals:
         return set()
-    originals.difference_update(map(identity, shown))
+    unshown = set(originals)
+    unshown.difference_update(map(identity, shown))
     return {
         asset.digest
         for asset in manifest.assets.values()
-        if asset.sources and all(identity(address) in originals for address in asset.sources)
+        if asset.sources and all(identity(address) in unshown for address in asset.sources)
     }
 
 

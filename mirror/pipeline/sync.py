@@ -18,7 +18,7 @@ from mirror.archive import Archive
 from mirror.config import Config
 from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
-from mirror.manifest import Checksums, Manifest
+from mirror.manifest import Checksums, ImageCounts, Manifest
 from mirror.model import Finding, HeldImage, Outcome
 from mirror.pipeline.adopt import adopt, count_repeats, find_told_apart, suspect_notices
 from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
@@ -64,7 +64,13 @@ from mirror.pipeline.scan import SiteScan, scan, signatures
 from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
-from mirror.pipeline.store import Listings, settle, store_everywhere, unshown_originals
+from mirror.pipeline.store import (
+    Listings,
+    settle,
+    store_everywhere,
+    unprocessed_originals,
+    unshown_originals,
+)
 from mirror.pipeline.unmatched import unmatched_sources
 from mirror.pipeline.workers import answer_requests
 from mirror.posts import sweep_beside
@@ -99,22 +105,25 @@ class SyncOptions:
 class SyncResult:
     """The counts and findings of a run; `planned` are the addresses that a dry run would fetch.
 
-    `stored` has the number of new objects by the name of their destination.
+    `stored` has the number of new objects by the name of their destination. `images` are those of
+    the manifest that the run saved, `unprocessed` of them originals of renditions.
     """
 
     summary: dict[str, int | float]
     findings: Sequence[Finding]
     planned: Sequence[Address] = ()
     stored: Mapping[str, int] = field(default_factory=dict)
+    images: ImageCounts = field(default_factory=ImageCounts)
+    unprocessed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     """The posts and the manifest as a run finds them.
 
-    `images` are those that the posts show from a source, and `mirrored` the number of addresses
-    that lead to the mirror. `held_behind` are the images behind mirrored addresses for which a
-    picture is held back.
+    `images` are those that the posts show from a source, and `mirrored` the number of pictures
+    that they show from the mirror. `held_behind` are the images behind mirrored addresses for which
+    a picture is held back.
     """
 
     scanned: SiteScan
@@ -242,8 +251,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
     with sealing(archive) if unsealed else nullcontext():
         copy = CopyJob(config, archive, state.held, reviews)
-        taken, left, unfit = shards.take(todo.requests, copy)
+        taken, to_ask, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
+        todo, left = todo.within(options.limit, to_ask)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
         if engine.in_process and config.dedupe != "off":
             results = lookahead.watch(results)
@@ -255,17 +265,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         settled, received.originals, reviews, held.values(), redirects, inventory.doubtful
     )
     redirects = redirects_after(redirects, received.originals)
-    suspects = find_suspects(settled, redirects, reviews)
+    suspects = find_suspects(settled, redirects, reviews, config.ignored)
     findings.extend([*intake.findings, *suspect_findings(images, suspects)])
     unproven, doubts = hold_unconfirmed(
         settled, todo.requests, received.originals, inventory.doubtful
     )
     unanswered = without_answered(held, received.answered)
+    shown = chain(images, snapshot.held_behind)
     findings.extend(
-        [
-            *doubts,
-            *waiting_findings(chain(images, snapshot.held_behind), unanswered, settled, reviews),
-        ]
+        [*doubts, *waiting_findings(shown, unanswered, settled, reviews, config.ignored)]
     )
     came = [source for original in intake.recorded for source in original.sources]
     adopted = adopt(settled, [*todo.known, *came])
@@ -284,8 +292,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
+    originals = unprocessed_originals(choice.manifest, locator)
     unshown = unshown_originals(
-        choice.manifest, locator, (image.located.address for image in images)
+        choice.manifest, originals, (image.located.address for image in images)
     )
     manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
@@ -310,24 +319,34 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     waiting_images = still_held(
         [*unanswered.values(), *received.damaged_images, *intake.held], manifest
     )
-    shown = snapshot.still_shown(waiting_images, all_posts=not options.paths)
-    state.held.save([*findings.sift(shown), *unproven])
+    kept = snapshot.still_shown(waiting_images, all_posts=not options.paths)
+    state.held.save([*findings.sift(kept), *unproven])
     state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
     if not options.paths:  # else other posts show what the shards have
-        clear_shards(shards.shards, state)
+        clear_shards(shards.shards, state, asked_all=not todo.counts["postponed"])
 
-    counts |= count_downloads(received.originals, left)
-    counts |= {"stored": sum(stored.values()), "repeats": count_repeats(images, manifest)}
+    counts |= {
+        **todo.counts,
+        **count_downloads(received.originals, left),
+        "stored": sum(stored.values()),
+        "repeats": count_repeats(images, manifest),
+    }
     if choice.change is not None:
         counts |= choice.change.counts()
     findings_in_order = sorted(findings, key=_post_order)
-    return SyncResult(summary(counts, findings, started), findings_in_order, stored=stored)
+    return SyncResult(
+        summary(counts, findings, started),
+        findings_in_order,
+        stored=stored,
+        images=manifest.assets.count(),
+        unprocessed=sum(name in manifest.by_source for name in originals),
+    )
 
 
 def _unused(config: Config, locator: Locator, snapshot: _Snapshot) -> Iterator[Finding]:
     """Yield a warning for each entry of the configuration that matches nothing in the site."""
-    yield from unused_entries(config.ignored, snapshot.images)
+    yield from unused_entries(config.ignored, snapshot.images, snapshot.settled)
     if snapshot.orphans:  # the lines are lost that would have the images of a source
         return
     assets = snapshot.settled.assets.values()

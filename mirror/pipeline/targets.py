@@ -178,6 +178,8 @@ class ByManifest:
             return Finding(Rule.SOURCE_NOT_PROVEN, str(url), message)
         suspect = self.suspects.get(identity(located.address))
         if suspect is not None and not is_repointed:
+            if located.address in self.ignored:
+                return None  # a person looked: the post is to stay as it is
             return Finding(Rule.REDIRECTED_TOGETHER, str(url), str(suspect))
         return asset
 

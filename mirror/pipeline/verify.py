@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -19,7 +19,7 @@ from mirror.destinations import Destination, former_targets
 from mirror.engine import Engine
 from mirror.files import real_path
 from mirror.history import Before
-from mirror.manifest import LateKeyError, LinePlace, ManifestFile, Objects
+from mirror.manifest import ImageCounts, LateKeyError, LinePlace, ManifestFile, Objects
 from mirror.model import Asset, Finding, Layer, Outcome, Rule
 from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
@@ -63,10 +63,11 @@ class VerifyOptions:
 
 @dataclass(slots=True)
 class VerifyResult:
-    """The layers that were compared, and their counts."""
+    """The layers that were compared, their counts, and those of the manifest."""
 
     summary: dict[str, int | float]
     layers: Sequence[Layer]
+    images: ImageCounts = field(default_factory=ImageCounts)
 
     @property
     def findings(self) -> list[Finding]:
@@ -160,8 +161,10 @@ def verify(
         notes = chain(_changes(config, parts.manifest, options.since), scrutiny.openings(config))
         layer = Layer("decisions and settings", (), FindingLog(progress.finding, notes))
         checks.append(LayerCheck(layer))
-    result = VerifyResult({}, [check.layer for check in checks])
-    counts = {"assets": objects.asset_count} | _sum(checks) | _count(result.findings)
+    images = objects.counts
+    result = VerifyResult({}, [check.layer for check in checks], images)
+    counts = {"assets": images.originals, "images": images.images, "repeats": images.repeats}
+    counts |= _sum(checks) | _count(result.findings)
     result.summary = summary(counts, result.findings, started)
     return result
 

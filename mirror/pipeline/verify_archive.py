@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from mirror.archive import (
 )
 from mirror.engine import Engine
 from mirror.manifest import ManifestFile
-from mirror.model import Asset, Finding, Layer, Rule
+from mirror.model import Asset, Blob, Finding, Layer, Rule
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.pipeline.source_proof import SourceProof
 from mirror.repeats.reviews import Reviews
@@ -49,6 +49,10 @@ def check_archive(
     except UnreachableArchiveError as error:
         findings.append(archive_unreachable(error))
         return LayerCheck(Layer("archive", (), findings))
+    absent = {finding.subject for finding in findings if finding.rule is not Rule.ARCHIVE_DAMAGED}
+    originals = (asset.blob for asset in assets() if asset.digest.hex not in absent)
+    if (unlisted := verify_lists(archive, originals)) is not None:
+        findings.append(unlisted)
     try:
         proof = SourceProof(archive.source_record(), reviews, locator)
     except ArchiveError as error:
@@ -56,6 +60,21 @@ def check_archive(
     else:
         findings.extend(_doubtful_sources(manifest, proof))
     return LayerCheck(Layer("archive", (asset.digest.hex for asset in assets()), findings))
+
+
+def verify_lists(archive: Archive, originals: Iterable[Blob]) -> Finding | None:
+    """Return a finding unless the lists of the archive name these originals, which it holds."""
+    try:
+        lack = archive.check_lists(originals)
+    except ArchiveError as error:
+        return Finding(Rule.ARCHIVE_UNCHECKED, "archive", str(error))
+    if lack is None:
+        return None
+    message = (
+        f"{archive.place}: {lack}, so `sha256sum -c` does not prove that nothing is lost; "
+        "`mirror repair` writes the lists anew"
+    )
+    return Finding(Rule.ARCHIVE_UNLISTED, "archive", message)
 
 
 def _doubtful_sources(manifest: ManifestFile, proof: SourceProof) -> Iterator[Finding]:

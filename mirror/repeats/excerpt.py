@@ -115,6 +115,8 @@ def left_in_excerpt(
     the excerpt is no proof, or where something was not kept.
     """
     box, inner = _boxes(copy.header.size, place)
+    if inner[0] >= inner[2] or inner[1] >= inner[3]:  # the place is on the last pixels of a side
+        return None
     if _is_explained(copy, origin, box, inner, most):
         return None
     coding = _coding(copy, excerpts)

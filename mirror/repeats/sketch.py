@@ -160,6 +160,8 @@ def blocks_of(grey: Image.Image) -> NDArray[np.uint8]:
 def _is_plain(levels: NDArray[np.uint8]) -> bool:
     height, width = (side // _TILE * _TILE for side in levels.shape)
     contrasted = 0
+    if not width:
+        return True
     for top in range(0, height, _TILE * _TILE_ROWS):
         rows = levels[top : min(top + _TILE * _TILE_ROWS, height), :width].reshape(-1, _TILE, width)
         high = rows.max(axis=1).reshape(-1, width // _TILE, _TILE).max(axis=2)

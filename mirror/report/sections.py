@@ -76,7 +76,7 @@ def _contents(report: Report) -> Iterator[tuple[str, str, int | None]]:
     yield "summary", "Summary", None
     yield "hosts", "Hosts", len(report.hosts)
     yield "findings", "Findings", len(report.findings)
-    yield "repeats", "Repeats", report.totals.repeats
+    yield "repeats", "Repeats", report.totals.repeats - report.totals.same_bytes
     if report.look_alikes:
         yield "apart", "Kept apart", report.look_alike_count
     if report.growth:
@@ -94,7 +94,7 @@ def sections(report: Report) -> Iterator[Html]:
     yield _summary(report)
     yield from _section("hosts", "Hosts", _hosts(report.hosts))
     yield from _section("findings", "Findings", _findings(report))
-    yield from _section("repeats", "Repeats", repeats(report))
+    yield from _section("repeats", "Repeats that look alike", repeats(report))
     if report.look_alikes:
         yield from _section("apart", "Alike, and kept apart", look_alikes(report))
     if report.growth:
@@ -116,15 +116,19 @@ def _summary(report: Report) -> Html:
     totals = report.totals
     cells: list[tuple[str, str]] = [
         ("posts", f"{totals.posts:,}"),
-        ("images shown in them", f"{totals.references:,}"),
-        ("addresses of your sources", f"{totals.images:,}"),
+        ("image references in them", f"{totals.references:,}"),
+        ("images of your sources", f"{totals.images:,}"),
         ("not mirrored", f"{totals.missing:,}"),
-        ("different files", f"{totals.pictures:,}"),
-        ("repeats of another", f"{totals.repeats:,}"),
-        ("in all", size_text(totals.size)),
+        ("different pictures", f"{totals.pictures:,}"),
+        ("repeats of the same bytes", f"{totals.same_bytes:,}"),
+        ("repeats that look alike", f"{totals.repeats - totals.same_bytes:,}"),
+        (f"of {count_text(totals.originals, 'original')}", size_text(totals.size)),
     ]
     if totals.ignored:
         cells.insert(4, ("ignored, as configured", f"{totals.ignored:,}"))
+    former = len(report.pictures) + report.pictures_left_out - totals.pictures
+    if former > 0 and report.pictures:
+        cells.insert(-1, ("pictures that no address gives now", f"{former:,}"))
     listed = (tag("div", tag("dt", name), tag("dd", value)) for name, value in cells)
     return tag(
         "section",
@@ -139,7 +143,7 @@ def _hosts(hosts: Sequence[HostTotals]) -> Iterator[Html]:
         yield lead("The posts show no image of any host.")
         return
     yield lead("Where the images come from. Hosts without a source are not yours to mirror.")
-    names = ("Source", "Images", "Mirrored", "Size", "Shown", "Posts")
+    names = ("Source", "Images", "Mirrored", "Size", "References", "Posts")
     head = [tag("th", "Host", scope="col"), tag("th", names[0], scope="col")]
     head += [tag("th", name, scope="col", class_="number") for name in names[1:]]
     head.insert(3, tag("td"))

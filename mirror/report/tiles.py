@@ -125,8 +125,11 @@ def _post_lines(lines: Sequence[PostLine]) -> Html:
 
 def repeats(report: Report) -> Iterator[Html]:
     groups = report.groups
+    if report.totals.same_bytes:
+        images = count_text(report.totals.same_bytes, "more image has", "more images have")
+        yield lead(f"{images} the same bytes as another; their addresses stand with that one's.")
     if not groups and not report.groups_left_out:
-        yield lead("No picture is a repeat of another.")
+        yield lead("No two pictures look alike so that one stands for the other.")
         return
     yield lead(
         "Each group is one picture. Posts show the first; every original stays in the archive. ",

@@ -103,9 +103,9 @@ class Growth:
 class Totals:
     """The counts of a report.
 
-    `images` are the addresses of sources in posts and manifest. `missing` of them are neither in
-    the manifest nor ignored. `pictures` differ in bytes, and another one stands for each of the
-    `repeats`. `size` is that of all pictures, in bytes.
+    `images` are the addresses of sources in posts and manifest: `missing` and `ignored` ones, and
+    those of the manifest, which are `pictures` and `repeats`. Of the repeats, `same_bytes` have the
+    bytes of another image; the rest look alike. `size` is that of all `originals`, in bytes.
     """
 
     posts: int = 0
@@ -116,6 +116,8 @@ class Totals:
     pictures: int = 0
     repeats: int = 0
     size: int = 0
+    same_bytes: int = 0
+    originals: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,11 @@ from urllib.parse import quote, urlsplit
 
 from mirror.model import Key
 from mirror.store.diagnosis import no_response_error, refusal_error
+from mirror.store.errors import MOST_IN_A_ROW, UnreachableError
 from mirror.store.listing import keep_contents
 from mirror.store.profiles import Profile, addressing_of, profile_of, region_of
 from mirror.store.settings import S3Settings
+from mirror.waiting import WAITS, silence_remark
 
 if TYPE_CHECKING:
     import boto3
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
 
 _SMALL_BYTES = 1_000_000
 _CONNECT_TIMEOUT_S = 10
-_READ_TIMEOUT_S = 60
+# botocore's own is 60 s. A server that sends nothing for half a minute rarely answers after it, and
+# a command ends, with its finding, only after all attempts.
+_READ_TIMEOUT_S = 30
 _ATTEMPTS = 4
 _RAW_KEY = "mirror_raw_key"  # in the context of a request
 
@@ -48,6 +52,8 @@ class Connection:
         self.prefix = f"{prefix}/" if prefix else ""
         self._lock = RLock()
         self._endpoint_url = settings.endpoint_url
+        self._attempts: int | None = None  # at a request, once the client is made
+        self._silent_in_a_row = 0
 
     @property
     def client(self) -> Any:
@@ -79,14 +85,31 @@ class Connection:
 
     @contextmanager
     def errors(self, key: Key) -> Iterator[None]:
-        """Turn boto's errors about `key` into a `StoreError`."""
-        from botocore.exceptions import BotoCoreError, ClientError
+        """Turn boto's errors about `key` into a `StoreError`; a server that is silent is named.
 
+        A server that was silent for too many requests in a row is asked no more: each takes
+        minutes, and there may be one for each of many objects.
+        """
+        from botocore.exceptions import (
+            BotoCoreError,
+            ClientError,
+            ConnectTimeoutError,
+            ReadTimeoutError,
+        )
+
+        if self._silent_in_a_row >= MOST_IN_A_ROW:
+            raise UnreachableError(
+                f"{self.place}: not asked: it did not answer the last {MOST_IN_A_ROW} requests; "
+                "run again when it does"
+            )
         try:
-            yield
+            with WAITS.wait_for(self.place, self._silence_remark):
+                yield
         except ClientError as error:
             raise refusal_error(error, self.place, key, self._secrets()) from error
         except (BotoCoreError, ValueError) as error:
+            if isinstance(error, ConnectTimeoutError | ReadTimeoutError):
+                self._silent_in_a_row += 1
             raise no_response_error(error, self.place, self._secrets()) from error
 
     def credential_source(self) -> str | None:
@@ -138,7 +161,7 @@ class Connection:
 
         settings, profile = self.settings, self._profile
         s3: Any = {"addressing_style": self.addressing}
-        client = self._boto.client(
+        client: Any = self._boto.client(
             "s3",
             endpoint_url=settings.endpoint_url,
             region_name=settings.region or region_of(profile, self._endpoint_url),
@@ -154,7 +177,9 @@ class Connection:
             ),
             **self._credentials(),
         )
+        self._attempts = (client.meta.config.retries or {}).get("total_max_attempts")
         client.meta.events.register("before-send.s3", self._count)
+        client.meta.events.register("response-received.s3", self._note_response)
         question = _RegionQuestion()
         client.meta.events.register("before-call.s3.HeadBucket", question.begin)
         client.meta.events.register("after-call.s3.HeadBucket", question.end)
@@ -206,6 +231,18 @@ class Connection:
         names = self._profile.key_env
         is_used = names and not self._user_profile and all(map(os.environ.get, names[:2]))
         return names if is_used else ()
+
+    def heard_from(self) -> None:
+        """Record that an answer, or a part of an object, came: the server is not silent."""
+        self._silent_in_a_row = 0
+        WAITS.heard_from(self.place)
+
+    def _silence_remark(self) -> str:
+        return silence_remark(self.settings.timeout_s or _READ_TIMEOUT_S, self._attempts)
+
+    def _note_response(self, exception: Exception | None, **_: Any) -> None:
+        if exception is None:
+            self.heard_from()
 
     def _count(self, event_name: str, **_: Any) -> None:
         with self._lock:

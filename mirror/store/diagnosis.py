@@ -43,6 +43,13 @@ def refusal_error(
     return kind(f"{text}; {remedy}" if remedy else text)
 
 
+def is_refusal(error: StoreError) -> bool:
+    """Return True if a server answered, and refused; False where nobody answered."""
+    from botocore.exceptions import ClientError
+
+    return isinstance(error.__cause__, ClientError)
+
+
 def _quoted(text: object, secrets: Collection[str]) -> str:
     """Return the start of a server's text on one line, without secrets."""
     # The secrets are cut first: a part of one would not be recognised.

@@ -79,7 +79,10 @@ def conflict_error(place: str, key: Key) -> ConflictError:
     )
 
 
-ONE_OR_THE_OTHER = "put `{sha256}` into `key`, so that no key is the folder of another one"
+ONE_OR_THE_OTHER = (
+    "leave `{path}` out of `key`, as the default does, so that no key is the folder of another; "
+    "take `key` out of this picture's line in images.jsonl, so that it gets a new one"
+)
 """Remedy where a store keeps objects as files, so that `a` and `a/b.png` exclude each other."""
 
 

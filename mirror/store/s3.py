@@ -5,6 +5,7 @@ boto3's upload manager is not used: it sends large objects in parts, whose ETag 
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mirror.model import OCTETS, Blob, Key
 from mirror.store.connection import Connection
-from mirror.store.diagnosis import code_and_status
+from mirror.store.diagnosis import code_and_status, is_refusal
 from mirror.store.errors import (
     CredentialsError,
     ListingError,
@@ -27,6 +28,7 @@ from mirror.store.errors import (
     UnreachableError,
     conflict_error,
     exists_error,
+    folder_key_error,
     too_large_error,
 )
 from mirror.store.keys import check_key
@@ -46,6 +48,7 @@ _UPLOADS = 3
 _NO_SIZE = 1 << 63  # bytes: no server has such an object
 # A page can be empty, for example where many objects were deleted in a versioned bucket.
 _MAX_EMPTY_PAGES = 1000
+_PIECE_BYTES = 2**20  # read at once
 _READS = 3  # for a connection that breaks in the middle of an object
 
 
@@ -95,10 +98,16 @@ class S3Store:
         is_safe = absent or self._create_only is CreateOnly.HONOURED
         if not is_safe and self._holds(key, data):
             return
-        # Repeated if the object in the way is gone a moment later, or the upload did not arrive.
-        for _ in range(_UPLOADS):
-            if self._upload(key, data, media_type, inline) or self._holds(key, data):
-                return
+        try:
+            # Again if the object in the way is gone a moment later, or the upload did not arrive.
+            for _ in range(_UPLOADS):
+                if self._upload(key, data, media_type, inline) or self._holds(key, data):
+                    return
+        except UnreachableError as error:
+            # A server that keeps objects as files may only say 500: rclone does.
+            if is_refusal(error) and self._is_folder_or_below_object(key):
+                raise folder_key_error(self.connection.place, key) from error
+            raise
         raise StoreError(
             f"{self.connection.place}: {printable(key)!r} was sent three times, and is not there; "
             "does another run remove it, or is endpoint_url no S3 server's?"
@@ -182,16 +191,15 @@ class S3Store:
                         raise
 
     def _read(self, key: Key, body: StreamingBody, max_bytes: int | None) -> bytes:
-        if max_bytes is None:
-            return body.read()
         parts: list[bytes] = []
-        remaining = max_bytes
+        remaining = _NO_SIZE if max_bytes is None else max_bytes
         # The read after the last byte makes botocore compare the length with the declared one.
-        while part := body.read(remaining + 1):
+        while part := body.read(min(remaining + 1, _PIECE_BYTES)):
+            self.connection.heard_from()
             remaining -= len(part)
             if remaining < 0:
                 body.close()
-                raise too_large_error(self.connection.place, key, max_bytes)
+                raise too_large_error(self.connection.place, key, max_bytes or 0)
             parts.append(part)
         return b"".join(parts)
 
@@ -277,6 +285,15 @@ class S3Store:
             self.connection.client.delete_object(**self.connection.request(key))
 
     # --- uploads ---
+
+    def _is_folder_or_below_object(self, key: Key) -> bool:
+        """Return True if the key of another object is a folder of this one, or the reverse."""
+        folders = (Key(key[: match.start()]) for match in re.finditer("/", key))
+        with suppress(StoreError):
+            if any(self.stat(folder) is not None for folder in folders):
+                return True
+            return not self.list_page(f"{key}/", max_keys=1).is_empty
+        return False
 
     @property
     def _create_only(self) -> CreateOnly:

@@ -63,6 +63,28 @@ _PROTOCOLS = (
     ),
     # Aliyun CDN, type A: https://help.aliyun.com/zh/cdn/user-guide/type-a-signing
     _protocol(r"auth_key=\d{9,11}-[^-]+-[^-]+-[0-9a-f]{32}"),
+    # Tencent CDN, type A: https://www.tencentcloud.com/document/product/228/35222
+    _protocol(r"sign=\d{9,11}-[^-]+-[^-]+-[0-9a-f]{32}"),
+    # Akamai's edge authorization, and Cloudinary's and Uploadcare's, which are of its form:
+    # https://techdocs.akamai.com/property-mgr/docs/auth-token-20-verification
+    *(
+        _protocol(rf"{name}=(?:.*~)?hmac=[0-9a-f]{{32,128}}")
+        for name in ("hdnts", "hdnea", "hdntl", "__token__", "__cld_token__", "token")
+    ),
+    # Bunny: https://docs.bunny.net/docs/cdn-token-authentication
+    _protocol(
+        r"token=(?:HS256-)?[\w-]{22,86} expires=\d{10}",
+        "token_path token_countries token_countries_blocked",
+    ),
+    # KeyCDN: https://www.keycdn.com/support/secure-token
+    _protocol(r"token=[\w-]{22} expire=\d{10}"),
+    # ImageKit: https://imagekit.io/docs/media-delivery-basic-security
+    _protocol("ik-s=[0-9a-f]{40}", "ik-t"),
+    # Cloudflare Images, and tokens that Cloudflare's firewall checks:
+    # https://developers.cloudflare.com/images/manage-images/serve-images/serve-private-images/
+    # https://developers.cloudflare.com/waf/custom-rules/use-cases/configure-token-authentication/
+    _protocol(r"sig=[0-9a-f]{64} exp=\d{10}"),
+    _protocol(r"verify=\d{10}-[\w+/-]{43}=?"),
     # Qiniu's and Tencent's CDN: an MD5 and the time, in hexadecimal or decimal digits.
     _protocol(r"sign=[0-9a-f]{32} t=[0-9a-f]{8,10}"),
     # Upyun: https://help.upyun.com/knowledge-base/cdn-token-limite/
@@ -84,11 +106,20 @@ _PUBLIC_NAMES = frozenset({"x-oss-process"})
 # - if its name may mean a key or the picture (`_DOUBTFUL_NAMES`), and its value is random;
 # - if it is the key of a map (`_MAP`).
 # Names are compared in lower case.
+#
+# Both errors cost. A secret that is taken for a name is written down. A name that is taken for a
+# secret is hidden behind a digest, and `rewrite` leaves the post as it is, because `--revert` could
+# not bring the name back. So a name is in the table whatever its value if hosts document it as what
+# lets a reader in, also where the value is short: `auth`, `pass`, `pwd` (the extraction code of a
+# share), `sig`, `rlkey` of Dropbox, `resourcekey` of Google Drive, `authkey` of OneDrive. `key`,
+# `code` and `k` name a picture or its version at most hosts. What is documented as a secret under
+# them is long and random (Azure Functions, Google, Feishu, Bing), or the key of a map. `s` of imgix
+# and Reddit is a checksum of the address: it is published with it, and says nothing else.
 _SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
 _SECRET_NAMES = frozenset(
     "accesskeyid access_key access_token accesstoken api_key apikey auth auth_key authkey "
     "auth_code authcode bearer cookie csrf hmac otp pass passkey passphrase private_key psw pw pwd "
-    "secret_id secret_key secretid secretkey session_id sessionid ssig ticket "
+    "rlkey resourcekey secret_id secret_key secretid secretkey session_id sessionid ssig ticket "
     "authorization awsaccesskeyid credential expires googleaccessid jsessionid jwt key-pair-id "
     "ossaccesskeyid password passwd phpsessid policy secret security-token session sig sign "
     "signature token".split()
@@ -110,13 +141,14 @@ _RANDOM = re.compile(r"[\w+/=~:-]{32,}", re.ASCII)
 _HEXADECIMAL = re.compile(r"[0-9a-f-]+|[0-9A-F-]+")
 _CHANGE = re.compile(r"(?<=[a-z])(?=[A-Z0-9])|(?<=[A-Z])(?=[a-z0-9])|(?<=[0-9])(?=[A-Za-z])")
 _SESSION = re.compile(r"(?=.*\d)[\w-]{16,}", re.ASCII)
-# Where maps are drawn for whoever has a key (Google, AMap, Tencent, Baidu).
-_MAP = re.compile(r"/(?:staticmap|staticimage|streetview)(?![^/])", re.I)
-_MAP_KEYS = frozenset({"ak", "key"})
+# Where maps are drawn for whoever has a key (Google, AMap, Tencent, Baidu, Tianditu, TomTom,
+# MapTiler).
+_MAP = re.compile(r"/(?:staticmap|staticimage|streetview)(?![^/])|/maps/[^/]+/static/", re.I)
+_MAP_KEYS = frozenset({"ak", "key", "tk"})
 # What stands for a value that is hidden. It has 128 bits of a SHA-256 and no key, as two machines
 # must hide one value alike: a value that is short enough to be guessed can be guessed from it.
 _HIDDEN = re.compile(r"hidden-[0-9a-f]{32}")
-_HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.-]+(?:=|%3D)hidden-[0-9a-f]{32}")
+_HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.\[\]%-]+?(?:=|%3D)hidden-[0-9a-f]{32}")
 
 # --- Where parameters stand -----------------------------------------------------------------------
 
@@ -130,20 +162,25 @@ _NESTED_USERINFO = re.compile(
     r"(?:(?!%(?:25)*(?:2F|5C|3F|23|26|40))[^/\\?#&@])+(?:@|%(?:25)*40)",
     re.IGNORECASE,
 )
+# The name of a parameter, also with letters, digits, `[` and `]` that are percent-encoded, as often
+# as the URL is nested. The marks around a name are none of these.
+_NAME = r"(?:[\w.\[\]-]|%(?:25)*(?:2[DE]|3[0-9]|4[1-9A-F]|5[0-9ABDF]|6[1-9A-F]|7[0-9A]))+"
 # A parameter of a URL that is itself the value of a parameter, or a part of the path, as image
 # proxies take it.
 _NESTED = re.compile(
-    r"(?P<mark>[?&]|%(?:25)*(?:3F|26|3B))(?P<name>[\w.-]+)(?P<equals>=|%(?:25)*3D)"
-    r"(?P<value>(?:(?!&|%(?:25)*(?:26|23)).)*)",
+    rf"(?P<mark>[?&#]|%(?:25)*(?:3F|26|3B|23))(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
+    # A value may have a `;` or a `?` in it, but for one that begins another parameter.
+    r"(?P<value>(?:(?![&#]|%(?:25)*(?:26|23)"
+    rf"|(?:[;?]|%(?:25)*(?:3B|3F)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
 # A path without any of these has no parameter, and no URL with userinfo within.
 _MARKS_IN_PATH = re.compile(r"[=@]|%(?:25)*(?:3D|40)", re.I)
 _SEPARATOR = re.compile(r"&(?:amp;)?|;(?=[\w.\[\]%-]+=)")  # COS has `;` in a value, too
-_NESTED_QUERY = re.compile(r"%(?:25)*3F[^/]*", re.I)
+_NESTED_QUERY = re.compile(r"%(?:25)*(?:3F|23)[^/]*", re.I)
 # A parameter of the path itself: `;jsessionid=…`.
 _IN_PATH = re.compile(
-    r"(?P<mark>;|%(?:25)*3B)(?P<name>[\w.-]+)(?P<equals>=|%(?:25)*3D)"
+    rf"(?P<mark>;|%(?:25)*3B)(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
     r"(?P<value>(?:(?![;/]|%(?:25)*3B).)*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -239,10 +276,10 @@ def _redacted_nested(text: str) -> str:
     matches = list(_NESTED.finditer(text))
     if not matches:
         return text
-    signature = _signature((match["name"].lower(), unquote(match["value"])) for match in matches)
+    signature = _signature((_plain(match["name"]), unquote(match["value"])) for match in matches)
 
     def redacted(match: re.Match[str]) -> str:
-        return "" if match["name"].lower() in signature else _hidden_match(match)
+        return "" if _plain(match["name"]) in signature else _hidden_match(match)
 
     return _NESTED.sub(redacted, text)
 
@@ -260,7 +297,7 @@ def _signature(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
 
 
 def _hidden_match(match: re.Match[str]) -> str:
-    name, value = match["name"].lower(), match["value"]
+    name, value = _plain(match["name"]), match["value"]
     if _is_secret_name(name) or looks_secret(match[0]) or _lets_in(name, unquote(value)):
         return f"{match['mark']}{match['name']}{match['equals']}{_hidden(name, value)}"
     return match[0]
@@ -284,6 +321,11 @@ def _hidden(name: str, value: str) -> str:
         return value
     digest = sha256(f"{name}\0{unquote(value)}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"hidden-{digest[:32]}"
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case, decoded as often as it is encoded."""
+    return _settled(unquote, name).lower()
 
 
 def _name_and_value(pair: str) -> tuple[str, str]:

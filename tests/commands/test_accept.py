@@ -265,6 +265,63 @@ def test_accept_does_not_take_a_notice_for_the_picture_that_came_before_it(
     assert BUCKET not in blog.read("one.md")
 
 
+def ignore(blog: Blog, name: str) -> None:
+    blog.configure(more=f'[[ignore]]\nurl = "{BUCKET}{name}"\nreason = "the old one stays"\n')
+
+
+@pytest.mark.parametrize("shows_source", [False, True])
+def test_a_person_who_wants_to_keep_the_old_picture_is_asked_no_more(
+    changed: Blog, shows_source: bool
+) -> None:
+    if shows_source:
+        changed.write("more.md", f"![]({BUCKET}a.png)\n")
+    refreshed = run(changed, "sync", "--refresh")
+    assert "to keep the old one and be asked no more, list the address under [[ignore]]" in (
+        refreshed.out
+    )
+    assert run(changed, "sync").code == 3
+    ignore(changed, "a.png")
+    manifest = (changed.root / "manifests" / "images.jsonl").read_bytes()
+    for arguments in (["sync"], ["sync", "--refresh"], ["sync"]):
+        ended = run(changed, *arguments)
+        assert ended.code == 0
+        assert not {"M203", "M117"} & {*ended.out.replace("[", " ").replace("]", " ").split()}
+        assert "under [[ignore]]" not in ended.out  # it is mirrored, so nothing is lost
+    assert not findings_of(changed)
+    assert (changed.root / "manifests" / "images.jsonl").read_bytes() == manifest
+    assert run(changed, "rewrite").code == 0
+    assert run(changed, "verify", "--posts", "--archive").code == 0
+
+
+def test_an_entry_that_was_for_a_held_picture_can_be_taken_out_again(changed: Blog) -> None:
+    run(changed, "sync", "--refresh")
+    ignore(changed, "a*")
+    assert run(changed, "sync").code == 0
+    changed.configure()
+    assert run(changed, "sync").code == 3
+    assert run(changed, "accept", f"{BUCKET}a.png").code == 0
+    assert run(changed, "sync").code == 0
+
+
+def test_a_notice_that_a_person_does_not_want_is_asked_about_no_more(
+    scripted: tuple[Blog, dict[str, Answer]],
+) -> None:
+    blog, answers = scripted
+    blog.host.put("removed.png", picture(99))
+    for name in ("a.png", "b.png"):
+        answers[name] = lambda _: Response(302, {"Location": "/removed.png"})
+    blog.write("one.md", f"![]({BUCKET}a.png)\n")
+    run(blog, "sync")
+    blog.write("two.md", f"![]({BUCKET}b.png)\n")
+    assert run(blog, "sync").out.count("M212") == 2
+    ignore(blog, "?.png")
+    assert run(blog, "sync").code == 0
+    assert not findings_of(blog)
+    assert run(blog, "rewrite").code == 0
+    assert f"{BUCKET}a.png)" in blog.read("one.md")
+    assert f"{BUCKET}b.png)" in blog.read("two.md")
+
+
 def test_where_nothing_was_held_back_accept_is_a_usage_error(blog: Blog) -> None:
     blog.host.put("a.png", picture(1))
     blog.write("post.md", f"![]({BUCKET}a.png)\n")

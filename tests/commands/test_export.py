@@ -33,7 +33,7 @@ def synced(blog):
 
 def test_every_line_of_the_manifest_is_a_row(synced, monkeypatch, capsys) -> None:
     code, said = export(synced, monkeypatch, capsys, "--parquet", "images.parquet")
-    assert (code, said) == (0, "images.parquet: 3 images\n")
+    assert (code, said) == (0, "images.parquet: 3 originals\n")
     rows = parquet.read_table(synced.root / "images.parquet").to_pylist()
     hexed = [{k: v.hex() if isinstance(v, bytes) else v for k, v in row.items()} for row in rows]
     given = [{k: v for k, v in row.items() if v is not None and v != []} for row in hexed]

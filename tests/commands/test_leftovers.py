@@ -91,6 +91,8 @@ def test_json_is_what_the_contract_says(blog: Blog) -> None:
         ("`U`", "code"),
         ("    curl BUCKET/paper", "code"),
         ("```\ncurl 'BUCKET/paper'\n```", "code"),
+        ("```diff\n+U\n```", "code"),
+        ("```\npip install git+BUCKET/paper\n```", "code"),
         ("<!-- U -->", "code"),
         ("<!-- BUCKET/paper -->", "code"),
         ('<div data-foo="BUCKET/a"></div>', "unknown-form"),
@@ -158,6 +160,30 @@ def test_a_block_that_is_drawn_and_a_picture_behind_another_host_break_a_page(bl
     assert ran.code == 1
     assert list(whys(blog).values()) == ["unknown-form", "unknown-form", "proxied", "proxied"]
     assert "another host asks the source for it" in ran.out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```timeline\nU\n```",
+        "```{r}\nplot('U')\n```",
+        "```html preview\n<img src='U'>\n```",
+        "::: gallery\nU\n:::",
+        "{{< gallery >}}\nU\n{{< /gallery >}}",
+        "@startuml\nnode '<img:U>'\n@enduml",
+        "<mind-map>\n- U\n</mind-map>",
+        '<pre class="mermaid">\nU\n</pre>',
+        '<!-- .slide: data-background="U" -->',
+    ],
+)
+def test_what_a_plugin_may_draw_is_no_text_and_no_code(blog: Blog, text: str) -> None:
+    blog.write("post.md", text.replace("U", A) + "\n")
+    assert list(whys(blog).values()) == ["unknown-form"]
+
+
+def test_code_in_a_known_language_breaks_nothing(blog: Blog) -> None:
+    blog.write("post.md", f"```js\nshow('{A}')\n```\n\n```\n{A}\n```\n\n```text\n{A}\n```\n")
+    assert list(whys(blog).values()) == ["code"] * 3
 
 
 def test_an_image_that_is_known_to_be_gone_breaks_nothing(blog: Blog) -> None:
@@ -501,6 +527,18 @@ def test_a_url_with_a_secret_is_moved_by_rewrite_as_it_is_advised(blog: Blog) ->
         (f"![]({BUCKET}a b.png)\n", "unknown-form"),  # Python-Markdown shows it
         (f"![]({{{{ '{A}' | url }}}})\n", "unknown-form"),
         (f'[img src="{A}"]\n', "unknown-form"),
+        (f"[[image:{A}]]\n", "unknown-form"),
+        (f"!{A}!\n", "unknown-form"),
+        (f"%[{A}]\n", "unknown-form"),
+        (f"[img]{A}[/img]\n", "unknown-form"),
+        (f"$$\n\\includegraphics{{{A}}}\n$$\n", "unknown-form"),
+        (f'x\n{{: style="background:url({A})"}}\n', "unknown-form"),
+        (f"![x](a.png){{poster={A}}}\n", "unknown-form"),
+        (f".. image:: {A}\n", "unknown-form"),
+        (f'--8<-- "{A}"\n', "unknown-form"),
+        (f'<my-image src={{"{A}"}} />\n', "unknown-form"),
+        (f"{{x}} {A} {{y}}\n", "text"),
+        (f"Look! {A} [x] {A}\n", "text"),
         (f"<img src=\"{{{{ '{A}' | url }}}}\">\n", "not-mirrored"),
         (f"---\ntitle: x\n# {A}\n---\n", "code"),
         (f"see ({A}) and {{{{ x }}}} {A}\n", "text"),
@@ -511,3 +549,12 @@ def test_an_address_in_syntax_that_markdown_does_not_know_is_no_text(
 ) -> None:
     blog.write("p.md", text)
     assert set(whys(blog).values()) == {why}
+
+
+def test_a_markdown_file_that_is_no_post_is_advised_to_become_one(blog: Blog) -> None:
+    blog.write("post.md", "no image\n")
+    add(blog, "pages/about.md", f"![]({A})\n")
+    add(blog, "data/links.yml", f"- {A}\n")
+    out = run(blog, "leftovers").out
+    assert "a Markdown file that is no post; name it in `paths` of [posts], or change it" in out
+    assert "a file that is no post; change it by hand, or name a data file in `include`" in out

@@ -82,7 +82,7 @@ def collected(root: Path) -> Report:
 def test_a_report_of_a_site_shows_pictures_hosts_and_failures(root: Path, host: ImageHost) -> None:
     run_sync(root)
     report = collected(root)
-    assert report.totals == Totals(1, 5, 4, 1, 0, 3, 0, report.totals.size)
+    assert report.totals == Totals(1, 5, 4, 1, 0, 3, 0, report.totals.size, 0, 3)
     ours = host.base_url.split("/")[2]
     assert [(h.name, h.source, h.images, h.mirrored) for h in report.hosts] == [
         (ours, "old", 4, 3),

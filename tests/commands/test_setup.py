@@ -106,7 +106,9 @@ def test_dupes_counts_in_the_singular_and_says_that_there_is_nothing(blog: Blog)
     blog.host.put("b.png", picture(0))  # what `filled` draws first
     blog.write("more.md", f"![]({BUCKET}b.png)\n")
     blog.sync()
-    assert "; 1 more URL with bytes that another has too; " in run(blog, "dupes").out
+    assert run(blog, "dupes").out == (
+        "2 images in the manifest: 1 picture; 1 is a repeat of another (1 of the same bytes)\n"
+    )
 
 
 def test_the_verdict_says_that_the_archive_was_read(blog: Blog) -> None:

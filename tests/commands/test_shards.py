@@ -247,6 +247,22 @@ def test_without_a_limit_of_its_own_a_sync_fetches_what_shards_left(
     assert records(filled) == single.records
 
 
+def test_a_limit_also_holds_for_what_is_of_no_use_in_a_shard(filled: Blog, tmp_path: Path) -> None:
+    machine = copy_of(filled, tmp_path / "machine")
+    shard(machine, 1, 1)
+    shutil.rmtree(machine.root / "archive")
+    asked = filled.asked
+    nobody = filled.sync(collect=(machine.root,), limit=0)
+    assert Rule.SHARD_NOT_TAKEN in {finding.rule for finding in nobody.findings}
+    assert filled.asked == asked, "`--limit 0` asks nobody"
+    pictures = nobody.summary["postponed"]
+    assert pictures > 2
+    some = filled.sync(collect=(machine.root,), limit=2)
+    assert (filled.asked - asked, some.summary["postponed"]) == (2, pictures - 2)
+    assert filled.sync(collect=(machine.root,)).summary["postponed"] == 0
+    assert not filled.verify(deep=True).findings
+
+
 # --- What does not fit ----------------------------------------------------------------------------
 
 
@@ -434,6 +450,17 @@ def test_a_missing_part_is_named_and_fetched(filled: Blog, single: SingleRun) ->
     assert records(filled) == single.records
 
 
+def test_a_copy_without_any_part_is_named(filled: Blog, tmp_path: Path) -> None:
+    """An artifact that was made without hidden files, for example."""
+    machines = [copy_of(filled, tmp_path / f"machine{number}") for number in (1, 2)]
+    shard(machines[0], 1, 1)
+    folders = tuple(machine.root for machine in machines)
+    result = filled.sync(collect=(*folders, filled.root), limit=0)
+    (found,) = [f for f in result.findings if f.rule is Rule.SHARD_MISSING]
+    assert found.subject == str(folders[1])
+    assert found.message.startswith("has no part in .mirror/shards; this run asks the hosts")
+
+
 def test_parts_of_another_division_are_named(filled: Blog, single: SingleRun) -> None:
     for number in (1, 2):
         shard(filled, number, 2)
@@ -495,6 +522,17 @@ def test_a_killed_shard_goes_on(tmp_path: Path) -> None:
         assert site.host.requests.total() - len(site.pictures) <= faults.IN_FLIGHT
         assert site.run("sync").code == 0
         assert (site.root / "manifests/images.jsonl").read_bytes() == made
+
+
+def test_a_killed_shard_goes_on_behind_a_sync_that_asked_nobody(tmp_path: Path) -> None:
+    with faults.blog(tmp_path) as site:
+        steps = site.steps("sync", "--shard", "1/1")
+        site.forget()
+        assert site.struck(2 * steps // 3, "sync", "--shard", "1/1").code < 0
+        assert site.host.requests.total() > faults.IN_FLIGHT
+        assert site.run("sync", "--limit", "0").code == 0
+        assert site.run("sync", "--shard", "1/1").code == 0
+        assert site.host.requests.total() - len(site.pictures) <= faults.IN_FLIGHT
 
 
 def test_a_shard_that_runs_again_asks_for_what_failed(filled: Blog) -> None:

@@ -8,6 +8,9 @@ import pytest
 from support.commands import BUCKET, filled, run
 from support.sites import Blog
 
+from mirror.console import group_findings
+from mirror.model import Finding, Rule
+
 NAMES = [f"{number}.png" for number in range(12)]
 
 
@@ -63,3 +66,21 @@ def test_what_repair_cannot_find_is_one_line(emptied: Blog) -> None:
     short = run(emptied, "repair")
     assert short.out.count("[M307]") == 1
     assert run(emptied, "repair", "--verbose").out.count("[M307]") == 12
+
+
+def test_images_that_posts_show_several_times_are_of_the_same_kind(blog: Blog) -> None:
+    """The message of such a finding ends with `(shown 2 times)`."""
+    blog.configure(more="[fetch]\nretries = 0\n")
+    blog.write("post.md", "".join(f"![]({BUCKET}{name})\n\n" for name in (*NAMES, *NAMES[:3])))
+    (line,) = [line for line in run(blog, "sync").out.splitlines() if "[M201]" in line]
+    assert "12 images, the first" in line
+    (line,) = [line for line in run(blog, "verify", "--posts").out.splitlines() if "[M105]" in line]
+    assert "12 images in 15 places, the first" in line
+
+
+def test_how_often_a_host_was_asked_makes_no_other_kind() -> None:
+    findings = [
+        Finding(Rule.NOT_FETCHED, f"{BUCKET}{number}.png", f"no connection (tried {number} times)")
+        for number in range(2, 5)
+    ]
+    assert len(list(group_findings(findings))) == 1

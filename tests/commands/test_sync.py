@@ -24,6 +24,7 @@ from mirror.pipeline.repair import RepairOptions, repair
 from mirror.pipeline.restore import restore
 from mirror.store import MemoryStore
 
+DRAWN = slides.deck(1)[0].draw()
 DECK = [slides.encode(page.draw()) for page in slides.deck(6)]
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect/></svg>'
 
@@ -56,6 +57,20 @@ def test_what_posts_show_is_archived_stored_and_recorded(blog):
         assert (asset["size"], asset["width"], asset["height"]) == (len(data), 1280, 720)
         assert blog.objects()[asset["key"]] == data
         assert (blog.root / f"archive/data/{digest[:2]}/{digest}.png").read_bytes() == data
+
+
+def test_pictures_of_any_size_are_kept_and_compared(blog):
+    sizes = [(1, 1), (1, 400), (400, 1), (10, 50), (50, 10), (15, 17), (1249, 705), (1250, 706)]
+    for number, size in enumerate(sizes):
+        image = DRAWN.resize(size)
+        blog.host.put(f"{number}.png", slides.encode(image))
+        image.putpixel((size[0] - 1, size[1] - 1), (9, 90, 9))
+        blog.host.put(f"{number}.jpg", slides.encode(image, "JPEG", quality=60))
+    names = [f"{number}.{kind}" for number in range(len(sizes)) for kind in ("png", "jpg")]
+    blog.write("post.md", images(*names))
+    result = blog.sync()
+    assert not result.findings
+    assert {result.summary[name] for name in ("urls", "fetched")} == {len(names)}
 
 
 def test_a_second_run_asks_nobody_and_writes_nothing(blog):
@@ -304,7 +319,11 @@ def test_the_counts_add_up_and_name_the_destinations(blog):
     assert "3 images of your sources" in out
     assert "fetched 2 and 1 unprocessed original (" in out
     assert "1 known already" in out
-    assert "stored 1 new object in site, 2 in disk; 1 is a repeat of another\n" in out
+    assert (
+        "stored 1 new object in site, 2 in disk\n"
+        "4 images in the manifest (1 unprocessed original among them): 2 pictures; "
+        "2 are repeats of another (2 of the same bytes)\n"
+    ) in out
 
 
 def test_variants_original_points_every_rendition_at_one_original(blog):

@@ -361,6 +361,27 @@ def test_originals_that_are_gone_or_damaged_are_found(
     assert [event["subject"] for event in ran.events if event["type"] == "finding"] == [digest]
 
 
+def _drop_a_line(path: Path) -> None:
+    path.write_bytes(path.read_bytes().partition(b"\n")[2])
+
+
+@pytest.mark.parametrize("name", ["bagit.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"])
+@pytest.mark.parametrize("damage", [Path.unlink, _drop_a_line])
+def test_lists_of_the_archive_that_prove_no_more_are_found_and_written_anew(
+    blog: Blog, name: str, damage: Callable[[Path], None]
+) -> None:
+    filled(blog, *NAMES)
+    lists = blog.root / "archive" / name
+    before = lists.read_bytes()
+    damage(lists)
+    ran = run(blog, "verify", "--archive", "--json")
+    assert (ran.code, ran.rules) == (1, ["M223"])
+    assert "repaired the lists of checksums in the archive" in run(blog, "repair").out
+    assert lists.read_bytes() == before
+    assert run(blog, "verify", "--archive").code == 0
+    assert "nothing is broken" in run(blog, "repair").out
+
+
 # --- The command ------------------------------------------------------------------------------
 
 

@@ -94,6 +94,26 @@ def test_a_job_is_unpickled_once_in_each_process(dask: Dask) -> None:
     assert len(set(dask.map(Counted(), range(100), 2))) <= 2
 
 
+def test_workers_that_die_with_batches_that_are_done_lose_nothing(
+    dask: Dask, engine: Dask, tmp_path: Path
+) -> None:
+    def job(item: int) -> int:
+        (tmp_path / str(item)).touch()
+        return item
+
+    results = engine.map(job, range(6), 2)
+    first = next(results)  # two more are done meanwhile, and wait in their workers
+    while len([*tmp_path.iterdir()]) < 3 or sum(map(len, dask.client.has_what().values())) < 2:
+        time.sleep(0.005)
+    workers = dask.ask_workers(os.getpid)
+    for process in workers.values():
+        assert isinstance(process, int)
+        os.kill(process, signal.SIGKILL)
+    while dask.client.nthreads().keys() & workers.keys():
+        time.sleep(0.005)
+    assert sorted([first, *results]) == list(range(6))
+
+
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[faults.Blog]:
     with faults.blog(tmp_path, pictures=PICTURES, posts=9) as site:

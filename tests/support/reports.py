@@ -62,7 +62,7 @@ def example(text: str = "图 one") -> Report:
     return Report(
         title=f"Images of {text}",
         made=NOON,
-        totals=Totals(2, 9, 5, 1, 1, 4, 1, 200_000),
+        totals=Totals(2, 9, 5, 1, 1, 2, 1, 200_000, 0, 3),
         hosts=(
             HostTotals(text, text, 5, 4, 1, 200_000, 8, 2),
             HostTotals("other.example.com", references=1),

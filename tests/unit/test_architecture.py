@@ -36,6 +36,7 @@ RANKS = [
         "compact",
         "extras",
         "runner",
+        "waiting",
     ),
 ]
 UPWARDS: set[str] = set()

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mirror.archive.bag import INFO, MANIFEST, TAG_MANIFEST, Bag, Entry, dumps, loads
+from mirror.archive.bag import (
+    DECLARATION,
+    INFO,
+    MANIFEST,
+    TAG_MANIFEST,
+    Bag,
+    Entry,
+    dumps,
+    find_lack,
+    loads,
+)
 
 names = st.text(st.characters(blacklist_categories=["Cc", "Cs"]), max_size=3)
 batches = st.lists(st.lists(names.map(lambda name: f"data/{name}"), max_size=8), max_size=5)
@@ -57,3 +67,46 @@ def test_a_number_that_fits_no_list_is_no_bag() -> None:
     lists[TAG_MANIFEST] = "".join(checksums).encode()
     assert loads(lists) is None
     assert lists[MANIFEST].count(b"\n") == 1
+
+
+def original(number: int) -> Entry:
+    digest = sha256(b"%d" % number).hexdigest()
+    return Entry(f"data/{digest[:2]}/{digest}.png", digest, 9)
+
+
+ORIGINALS = [original(number) for number in range(3)]
+NAMES = [entry.name for entry in ORIGINALS]
+
+
+def test_lists_that_name_every_original_lack_nothing() -> None:
+    lists = dumps(Bag().with_entries(ORIGINALS))
+    assert find_lack(lists, NAMES) is None
+    assert find_lack(lists, NAMES[:1]) is None
+
+
+def test_lists_of_another_program_lack_nothing_if_they_agree() -> None:
+    lists = dumps(Bag().with_entries(reversed(ORIGINALS)))
+    lists[INFO] += b"Bagging-Date: 2026-11-28\n"
+    tags = [name for name in lists if name != TAG_MANIFEST]
+    checksums = (f"{sha256(lists[name]).hexdigest()}  {name}\n" for name in reversed(tags))
+    lists[TAG_MANIFEST] = "".join(checksums).encode()
+    assert find_lack(lists, NAMES) is None
+
+
+@pytest.mark.parametrize("key", [DECLARATION, MANIFEST, TAG_MANIFEST])
+def test_a_list_that_is_missing_is_named(key: str) -> None:
+    lists = dumps(Bag().with_entries(ORIGINALS))
+    del lists[key]
+    assert find_lack(lists, NAMES) == f"{key} is missing"
+
+
+@pytest.mark.parametrize("key", [DECLARATION, INFO, MANIFEST])
+def test_a_list_that_was_changed_is_named(key: str) -> None:
+    lists = dumps(Bag().with_entries(ORIGINALS))
+    lists[key] += b"x\n"
+    assert find_lack(lists, NAMES) == f"{key} has another SHA-256 than {TAG_MANIFEST} says"
+
+
+def test_originals_that_no_list_names_are_counted() -> None:
+    lists = dumps(Bag().with_entries(ORIGINALS[:1]))
+    assert find_lack(lists, NAMES) == f"{MANIFEST} lacks 2 originals"

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.misbehaving import MISBEHAVIOURS, MisbehavingHost
 
-from mirror.fetch import Body, FetchError, Kind, Validators
+from mirror.fetch import Body, FetchError, Kind, Validators, limits
 from mirror.fetch.addresses import Endpoint, Guard, is_private
 from mirror.fetch.checks import Declaration, describe_document
 from mirror.fetch.fetcher import Fetcher
@@ -32,6 +32,7 @@ from mirror.fetch.limits import FetchLimits, HostLimit, backoff_s, retry_after_s
 from mirror.fetch.network import lenient_headers
 from mirror.host import ImageHost, Request, Response
 from mirror.urls.address import Url
+from mirror.waiting import Waits
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 # No honest host on loopback needs this long, however busy the machine is.
@@ -540,7 +541,9 @@ def test_a_pause_holds_for_the_next_request_to_the_host_too(clock: Clock) -> Non
     assert clock.slept == [9]
 
 
-def test_a_host_with_a_rate_limit_is_waited_for_and_said(clock: Clock) -> None:
+def test_a_host_with_a_rate_limit_is_waited_for_and_said(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Twenty requests in thirty seconds, 429 without Retry-After beyond that."""
     served: list[float] = []
 
@@ -550,22 +553,51 @@ def test_a_host_with_a_rate_limit_is_waited_for_and_said(clock: Clock) -> None:
         served.append(clock.now())
         return Response(200, {}, PNG)
 
-    pauses: list[tuple[str, float]] = []
+    waits, said = Waits(clock.now), list[str]()
+    monkeypatch.setattr(limits, "WAITS", waits)
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        said.extend(waits.overdue())
+
     names = [f"{number}.png" for number in range(60)]
     with Scripted(dict.fromkeys(names, limited)) as server:
-        limits = replace(PATIENT, concurrency=16, retries=0)
-        with Fetcher(
-            limits,
-            exempt_hosts=["127.0.0.1"],
-            sleep=clock.sleep,
-            now=clock.now,
-            on_pause=lambda host, seconds: pauses.append((host, seconds)),
-        ) as fetcher:
+        settings = replace(PATIENT, concurrency=16, retries=0)
+        with Fetcher(settings, exempt_hosts=["127.0.0.1"], sleep=sleep, now=clock.now) as fetcher:
             for name in names:
                 body(fetcher, server.base_url + name)
     assert len(served) == 60
-    assert {host for host, _ in pauses} == {server.base_url.split("/")[2]}
-    assert sum(seconds for _, seconds in pauses) <= 120
+    (line,) = said  # once, though it is waited for again
+    assert line.startswith(f"waiting for {server.base_url.split('/')[2]}: it has had too many")
+    assert line.endswith("after a pause of 16 s")
+    assert sum(clock.slept) <= 120
+
+
+def test_a_host_that_never_answers_is_asked_no_more_in_the_end() -> None:
+    with (
+        MisbehavingHost({"a.png": PNG}) as host,
+        fetcher_for(host, retries=0, timeout_s=0.01, transfer_s=0.1) as fetcher,
+    ):
+        failures = [failure(fetcher, f"{host.base_url}never-answers/{n}") for n in range(40)]
+        assert host.requests.total() <= 32
+        assert {error.kind for error in failures} == {Kind.TRANSIENT}
+        place = f"127.0.0.1:{host.port}"
+        assert f"{place} did not answer for 32 images in a row" in str(failures[-1])
+        assert f"{place} was silent" in str(failures[31])
+
+
+def test_a_host_that_answers_now_and_then_is_asked_to_the_end(clock: Clock) -> None:
+    limit = HostLimit(4, clock.sleep, clock.now, "h.example")
+    silence = FetchError("silent", Kind.TRANSIENT, is_silence=True)
+    for answer in (None, FetchError("not found", Kind.CONTENT), FetchError("502", Kind.TRANSIENT)):
+        for _ in range(31):
+            limit.record(silence)
+        with limit.slot():
+            limit.record(answer)
+    for _ in range(32):
+        limit.record(silence)
+    with pytest.raises(FetchError, match=r"h\.example did not answer for 32"), limit.slot():
+        pass
 
 
 def test_a_host_that_gives_nothing_but_429_is_left_after_minutes(clock: Clock) -> None:

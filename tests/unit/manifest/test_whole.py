@@ -207,8 +207,8 @@ def test_a_part_of_a_manifest_is_chosen_line_by_line(manifest, data):
     ]
 
 
-def rows(*keys: str | None) -> list[tuple[str | None, int, bytes]]:
-    return [(key, number, b"%048d" % number) for number, key in enumerate(keys)]
+def rows(*keys: str | None) -> list[tuple[str | None, int, bytes, int, bool]]:
+    return [(key, number, b"%048d" % number, 1, key is None) for number, key in enumerate(keys)]
 
 
 def numbered(count: int) -> list[str]:

@@ -1,47 +1,38 @@
-"""Which fences may be shown as something else than code."""
+"""Whether a fence shows its text, by its info string."""
 
 from __future__ import annotations
 
 import pytest
-from support.growth import assert_linear
 
-from mirror.markdown import drawn_fences
+from mirror.markdown.fences import is_drawn
 
-CODE = "- img: https://h.example/a.png\n"
-
-
-def drawn(text: str) -> list[str]:
-    data = text.encode()
-    return [data[start:stop].decode() for start, stop in drawn_fences(data)]
-
-
-@pytest.mark.parametrize(
-    "info", ["mermaid", "{.mermaid}", "jsx live", "component VPCard", "Markmap"]
-)
-def test_code_that_is_drawn_is_told_by_its_language(info: str) -> None:
-    assert drawn(f"text\n\n```{info}\n{CODE}```\n\n```js\n{CODE}```\n") == [f"\n{CODE}```"]
-
-
-@pytest.mark.parametrize("info", ["", "yaml", "js", "text", "dotenv", "delivery"])
-def test_code_is_shown_as_code(info: str) -> None:
-    assert drawn(f"```{info}\n{CODE}```\n") == []
+DRAWN = """
+mermaid | {.mermaid} | jsx live | component VPCard | Markmap | flowchart TD
+html preview | vue demo | tsx playground
+timeline | timeline-js | gallery
+dataview | leaflet | tikz | kanban | carousel | ad-note | abc | 相册
+geojson | mdx-code-block | language-timeline
+{r} | {r, echo=FALSE} | {python} | {eval-rst} | {code-cell} ipython3 | {=html} | {.gallery}
+"""
+SHOWN = """
+yaml | js | JavaScript | c++ | C# | text | plain | console | dotenv | delivery.yml | .env | tree
+js{1,3} | js {1,3} | python:main.py | rust,ignore | ts [app.ts] | go {linenos=table} | js title="a"
+{1,3} | {linenos=true} | {numberLines: true} | title='env' | {#id .python} | {.python .annotate}
+{code-block} python | {literalinclude} a.py | language-js | source-c | highlight-source-shell
+diff-js | vue-html | jsonl
+docker-compose.yml | js title="live demo" | bash title='preview'
+"""
 
 
-def test_code_in_a_container_of_a_theme_is_told() -> None:
-    text = f"::: cardList\n```yaml\n{CODE}```\n:::\n\n::: tip Title\n```yaml\n{CODE}```\n:::\n"
-    assert drawn(text) == [f"\n{CODE}```"]
+def infos(table: str) -> list[str]:
+    return [info.strip() for info in table.replace("\n", "|").split("|") if info.strip()]
 
 
-def test_code_in_a_list_is_code_too() -> None:
-    assert drawn(f"- ```mermaid\n  {CODE}  ```\n") == [f"\n  {CODE}  ```"]
+@pytest.mark.parametrize("info", infos(DRAWN))
+def test_a_language_that_is_drawn_run_or_unknown_may_be_drawn(info: str) -> None:
+    assert is_drawn(info.encode())
 
 
-def test_a_fence_without_an_end_goes_to_the_end() -> None:
-    assert drawn(f"~~~~mermaid\n~~~\n{CODE}") == [f"\n~~~\n{CODE}"]
-
-
-@pytest.mark.parametrize(
-    "piece", ["```\n", "~~~mermaid\n", "::: a\n", ":::\n", "```a\n~~~\n", "> "]
-)
-def test_time_grows_with_the_text(piece: str) -> None:
-    assert_linear(lambda count: list(drawn_fences(piece.encode() * count)), 2_000)
+@pytest.mark.parametrize("info", ["", *infos(SHOWN)])
+def test_code_in_a_known_language_and_without_one_is_shown(info: str) -> None:
+    assert not is_drawn(info.encode())

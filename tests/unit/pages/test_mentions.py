@@ -241,9 +241,24 @@ def test_strings_take_time_in_proportion_to_the_text(suffix: str, piece: str) ->
         '<pre class="mermaid"><code>A@{{ img: "{}" }}</code></pre>',
         '<pre><code class="hljs language-mermaid">A@{{ img: "{}" }}</code></pre>',
         '<div class="markmap"><pre>![]({})</pre></div>',
+        '<pre><code class="language-timeline">{}</code></pre>',
+        '<pre class="lang-gallery">{}</pre>',
     ],
 )
 def test_what_a_script_draws_is_asked_for(block: str) -> None:
     page = (block.format(A) + f"<pre>{A}</pre><p>{A}</p>").encode()
     uses = [use for _, use in mention_uses(page, FINDER.find(page))]
     assert uses == [Use.ASKED, Use.CODE, Use.TEXT]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        '<pre><code class="hljs language-js">{}</code></pre>',
+        '<pre class="language-text highlighter-rouge">{}</pre>',
+        '<div class="lang-en"><pre>{}</pre></div>',
+    ],
+)
+def test_code_in_a_known_language_is_code(block: str) -> None:
+    page = block.format(A).encode()
+    assert [use for _, use in mention_uses(page, FINDER.find(page))] == [Use.CODE]

@@ -85,6 +85,17 @@ def test_an_excerpt_refuses_what_the_whole_refuses(name, monkeypatch):
     assert evidence.refusal is Refusal.PIXELS
 
 
+@pytest.mark.parametrize("past", [1, 2, 3])  # pixels past a whole number of units
+def test_an_edit_on_the_last_pixels_of_a_picture_is_refused(past):
+    width, height = 1248 + past, 704 + past
+    slide = SLIDE.crop((0, 0, width, height))
+    edited = slide.copy()
+    box = (width - 40, height - past, width, height)
+    edited.paste(slide.crop(box).point(lambda level: max(level - 18, 0)), box)
+    for original in (encode(slide), jpeg(slide, 95)):
+        assert compare(original, jpeg(edited), 2).refusal is Refusal.PIXELS
+
+
 @pytest.mark.parametrize("name", MERGED)
 def test_no_excerpt_stops_a_copy(name, monkeypatch):
     evidence = compare(*MERGED[name], 4)

@@ -147,3 +147,14 @@ def test_a_picture_is_plain_below_sixteen_contrasted_tiles(marks):
     levels[8:720:48, 8] = 100  # one tile each
     levels[8, 72 : 72 + 64 * (marks - 15) : 64] = 100
     assert watched(encode(Image.fromarray(levels)))[1].is_plain is (marks < 16)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2000), (2000, 1), (10, 50), (15, 16), (16, 15)])
+def test_a_picture_that_is_narrower_than_a_tile_has_a_plain_sketch(size):
+    image = Image.effect_noise(size, 80).convert("RGB")
+    sketches = Sketches()
+    blob = inspect(encode(image), watch=sketches.watch)
+    sketch = sketches.get(blob.digest)
+    assert sketch is not None
+    assert sketch.is_plain
+    assert not compare(encode(image), encode(image, "JPEG"), 2).same

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 from hypothesis import example, given
@@ -100,6 +101,8 @@ def test_a_name_that_may_mean_a_key_or_the_picture_is_judged_by_its_value(query,
         "https://restapi.amap.com/v3/staticmap?location=1,2&key=planted&size=9*9",
         "https://apis.map.qq.com/ws/staticmap/v2/?center=1,2&key=PLANTED-PLANTED",
         "https://api.map.baidu.com/staticimage/v2?ak=planted&center=1,2",
+        "https://api.tianditu.gov.cn/staticimage?center=1,2&tk=planted",
+        "https://api.maptiler.com/maps/streets-v2/static/1,2,9/400x300.png?key=planted",
     ],
 )
 def test_the_key_of_a_map_is_hidden(url):
@@ -146,6 +149,12 @@ def test_a_signed_url_within_another_is_no_secret_kept(url):
         "https://h.example/show?key=5d41402abc4b2a76b9719d911017c592",
         "https://h.example/show?key=V1StGXR8_Z5jdHi6B-myT",
         "https://h.example/a.png?key=2",
+        "https://h.example/a.png?key=k3Jx9QpW2mZ7&code=aB3xK9pQ",  # short: most name a picture
+        "https://h.example/a.png?key=cover&code=en-US&k=12",
+        f"https://img.imgix.net/a.png?w=400&s={'0123456789abcdef' * 2}",
+        "https://h.example/a.png?exp=1631289275&verify=1&hmacs=2&sigma=3&author=4&passage=5",
+        "https://h.example/a.png?ik-t=1700000000&expire=1700000000",
+        "https://h.example/maps/static/a.png?key=b&tk=c",
         "https://h.example/a.png?keyword=b&monkey=c&ak=d",
         "https://h.example/a.png;v=2",
         "https://h.example/road&sign=left.png",
@@ -186,6 +195,29 @@ def test_nothing_of_them_is_kept(blog):
             assert b"planted" not in path.read_bytes().lower(), path
 
 
+@given(
+    name=st.sampled_from("token tok%65n TOKEN token[] token%5B%5D user[token] rlkey pwd".split()),
+    mark=st.sampled_from([";", "?", "?w=1&", "?w=1;", "?w=1&amp;", "#", "?#", "?a[]=1&"]),
+    after=st.sampled_from(["", "&v=2", ";v=2", "#f"]),
+    around=st.sampled_from(
+        ["{}", "https://p.example/x?url={}", "https://p.example/{}", "https://p.example/x#{}",
+         "https://p.example/x?u=https://q.example/y?url={}"]
+    ),
+    depth=st.integers(0, 3),
+)  # fmt: skip
+@example(name="token[]", mark=";", after="", around="{}", depth=0)
+@example(name="token", mark="#", after="", around="https://p.example/{}", depth=1)
+@example(name="token", mark="?w=1;", after="", around="https://p.example/x#{}", depth=1)
+def test_a_secret_is_hidden_however_its_url_is_nested(name, mark, after, around, depth):
+    inner = f"https://b.example/a.png{mark}{name}=planted{after}"
+    for _ in range(depth if around != "{}" else 0):
+        inner = quote(inner, safe="")
+    url = around.format(inner)
+    shown = (without_secrets(url), canonical(url), str(Url(url)), hide_secrets(f"no answer: {url}"))
+    assert "planted" not in "".join(map(str, shown))
+    assert without_secrets(shown[0]) == shown[0]
+
+
 _PIECES = [
     *"https://h.example/ / .. . ? & = ; # a.png %3F %26 %3D %3B %253F %2526 %253D %253B".split(),
     *("https://", "https%3A%2F%2F", "%3A", "%40", "u:p", "[", "]"),
@@ -210,8 +242,43 @@ SIGNED = {
     "Sina": "KID=sina,tva&Expires=1700000000&ssig=abCD%2F12",
     "ByteDance": "x-expires=1700000000&x-signature=abcDEF%3D",
     "Aliyun CDN": "auth_key=1700000000-0-0-0123456789abcdef0123456789abcdef",
+    "Tencent CDN": "sign=1700000000-planted-0-0123456789abcdef0123456789abcdef",
+    "Akamai": f"hdnts=exp=1700000000~acl=/planted/*~hmac={'0123456789abcdef' * 4}",
+    "Akamai, encoded": f"__token__=exp%3D1~acl%3D%2fplanted~hmac%3D{'0123456789abcdef' * 4}",
+    "Cloudinary": f"__cld_token__=st=1~exp=2~acl=%2fplanted%2f*~hmac={'0123456789abcdef' * 4}",
+    "Bunny": "token=plantedplantedplanted_-1&expires=1598024587",
+    "Bunny, of a folder": "token=HS256-plantedplantedplantedplantedplantedplanted0"
+    "&token_path=%2Fa%2F&expires=1598024587",
+    "KeyCDN": "token=plantedplantedplanted1&expire=1700000000",
+    "ImageKit": f"ik-t=1700000000&ik-s={'0123456789' * 4}",
+    "Cloudflare Images": f"exp=1631289275&sig={'0123456789abcdef' * 4}",
+    "Cloudflare": "verify=1484063787-plantedplantedplantedplantedplantedplanted0%3D",
     "an MD5 and the time": "sign=0123456789abcdef0123456789abcdef&t=65533a80",
 }
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "auth=planted",
+        "pass=planted",
+        "pwd=planted",
+        "sig=planted",
+        "rlkey=planted&raw=1",  # https://help.dropbox.com/share/force-download
+        "resourcekey=0-planted",  # https://developers.google.com/drive/api/guides/resource-keys
+        "resourceKey=0-planted",
+        "authkey=!planted",
+        "token=planted",
+        "token=planted&expires=never",
+        "verify=1&token=planted",
+    ],
+)
+def test_a_short_secret_by_its_name_is_hidden_and_stays_a_part_of_the_address(query):
+    url = f"https://h.example/a.png?{query}"
+    hidden = canonical(url)
+    assert "planted" not in hidden
+    assert has_hidden(hidden)
+    assert hidden != canonical(url.replace("planted", "another"))
 
 
 @pytest.mark.parametrize("query", SIGNED.values(), ids=SIGNED)

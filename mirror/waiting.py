@@ -1,0 +1,120 @@
+"""The hosts and buckets that a run waits for; each that is silent for long is named once.
+
+Whoever asks a place for something marks it in `WAITS` until something comes. The process that a
+person looks at says how that person is told; workers in other processes tell nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from threading import Event, Lock, Thread
+from time import monotonic
+
+SILENCE_S = 15.0
+"""Seconds without an answer after which a place is named."""
+
+_LOOK_S = 1.0
+
+
+def silence_remark(timeout_s: float, requests: int | None) -> str:
+    """Return the remark on a place that is silent; `requests` is how often one is sent."""
+    limit = f"{timeout_s:g} s" if requests == 1 else f"{requests or 'some'} times {timeout_s:g} s"
+    return f"no answer for {SILENCE_S:.0f} s; a request is given up after {limit}"
+
+
+@dataclass(slots=True)
+class _Wait:
+    """The open requests to a place, and since when nothing came."""
+
+    since: float
+    requests: int = 0
+    is_silent: bool = False  # since the first of these requests, or the last that failed
+    remark: Callable[[], str] = str
+
+
+class Waits:
+    """The places that are waited for. Any number of threads can share one.
+
+    A failed request is no answer, so the retries of a place that never answers are one wait.
+    """
+
+    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+        self._now = now
+        self._waits: dict[str, _Wait] = {}
+        self._named: set[str] = set()
+        self._lock = Lock()
+        self._tell: Callable[[str], None] | None = None
+        self._is_over = Event()
+        self._has_thread = False
+
+    @contextmanager
+    def wait_for(self, place: str, remark: Callable[[], str]) -> Iterator[None]:
+        """Mark `place` while the block waits for it; an exception out of the block is no answer.
+
+        `remark` returns what a person is told: the reason, and how long the place is waited for.
+        """
+        self._begin(place, remark)
+        try:
+            yield
+            self.heard_from(place)
+        finally:
+            with self._lock:
+                self._waits[place].requests -= 1
+
+    def heard_from(self, place: str) -> None:
+        """Record that an answer, or a part of one, came from `place`."""
+        with self._lock:
+            wait = self._waits.setdefault(place, _Wait(0))
+            wait.since, wait.is_silent = self._now(), False
+
+    def overdue(self) -> list[str]:
+        """Return a line for each place that is silent for long and was not named before."""
+        with self._lock:
+            latest = self._now() - SILENCE_S
+            silent = {
+                place: wait.remark
+                for place, wait in self._waits.items()
+                if wait.requests and wait.since <= latest and place not in self._named
+            }
+            self._named.update(silent)
+        return [f"waiting for {place}: {remark()}" for place, remark in silent.items()]
+
+    @contextmanager
+    def told_to(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Call `tell` with each line, in a thread of its own, until the block ends."""
+        is_over = Event()
+        with self._lock:
+            self._tell, self._is_over = tell, is_over
+            self._has_thread = False
+            self._named.clear()
+        try:
+            yield
+        finally:
+            is_over.set()
+            with self._lock:
+                self._tell = None
+
+    def _begin(self, place: str, remark: Callable[[], str]) -> None:
+        with self._lock:
+            wait = self._waits.setdefault(place, _Wait(0))
+            if not wait.requests and not wait.is_silent:
+                wait.since, wait.is_silent = self._now(), True
+            wait.requests += 1
+            wait.remark = remark
+            tell, is_over = self._tell, self._is_over
+            if tell is None or self._has_thread:
+                return
+            self._has_thread = True
+        with suppress(RuntimeError):  # a limit allows no more threads
+            Thread(target=self._look, args=(tell, is_over), daemon=True).start()
+
+    def _look(self, tell: Callable[[str], None], is_over: Event) -> None:
+        while not is_over.wait(_LOOK_S):
+            for line in self.overdue():
+                tell(line)
+
+
+WAITS = Waits()
+"""Those of this process."""
