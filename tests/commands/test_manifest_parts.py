@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from support.sites import BUCKET, Blog
 from support.workflow_commands import obey
 
 from mirror.manifest import PARTS, ManifestFile
+from mirror.pipeline import parts
 
 NAMES = ("a.png", "b.png", "c.png")
 
@@ -22,7 +24,7 @@ def site(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> Blog:
     for name in ("GITHUB_WORKSPACE", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
     filled(blog, NAMES[0])
-    monkeypatch.setattr(ManifestFile, "below", lambda folder: ManifestFile(folder, 1_000))
+    monkeypatch.setattr(parts, "ManifestFile", partial(ManifestFile, split_bytes=1_000))
     for seed, name in enumerate(NAMES):
         blog.host.put(name, picture(seed))
     blog.write("post.md", "".join(f"![](<{BUCKET}{name}>)\n\n" for name in NAMES))
@@ -177,7 +179,7 @@ def test_moving_to_parts_is_no_change_since_a_commit(blog: Blog, monkeypatch) ->
     git(blog.root, "init", "--quiet", "--initial-branch=main")
     commit(blog)
     git(blog.root, "switch", "--quiet", "--create=change")
-    monkeypatch.setattr(ManifestFile, "below", lambda folder: ManifestFile(folder, 1_000))
+    monkeypatch.setattr(parts, "ManifestFile", partial(ManifestFile, split_bytes=1_000))
     filled_post = blog.read("post.md")
     blog.host.put("new.png", picture(9))
     blog.write("post.md", f"{filled_post}![](<{BUCKET}new.png>)\n")
