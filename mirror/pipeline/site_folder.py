@@ -32,6 +32,8 @@ _BELOW = frozenset(
         (".vuepress", ".temp"),
     }
 )
+# What Hexo remembers of posts and pages: `hexo clean` deletes it, each build writes it.
+_HEXO_CACHE, _HEXO_CACHE_STARTS = "db.json", b'{"meta":{"version":1,"warehouse":'
 # Where most generators write. Others keep what they copy there, so that a page has to be in it.
 _OUTPUTS = frozenset("public _site dist build site output out _build _book".split())
 
@@ -80,7 +82,11 @@ class SiteFolder:
             for file in files:
                 if isinstance(file, Finding):
                     yield file
-                elif not self._is_ours(file.path) and file.path not in seen:
+                elif (
+                    not self._is_ours(file.path)
+                    and not _is_hexo_cache(file.path)
+                    and file.path not in seen
+                ):
                     if len(paths) > 1:
                         seen.add(file.path)
                     yield file
@@ -104,6 +110,16 @@ class SiteFolder:
 
 def _has_output(generator: SiteGenerator) -> bool:
     return bool(generator.output) and generator.output not in (".", *generator.content)
+
+
+def _is_hexo_cache(path: Path) -> bool:
+    if path.name != _HEXO_CACHE:
+        return False
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_HEXO_CACHE_STARTS)) == _HEXO_CACHE_STARTS
+    except OSError:  # the reader of the file names it
+        return False
 
 
 def _exists(path: Path) -> bool:

@@ -324,6 +324,21 @@ def test_what_the_author_did_not_write_is_left_out(blog: Blog, name: str) -> Non
     assert whys(blog) == {}
 
 
+def test_what_hexo_remembers_of_posts_is_left_out_and_other_data_of_that_name_is_not(
+    blog: Blog,
+) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    add(
+        blog,
+        "db.json",
+        f'{{"meta":{{"version":1,"warehouse":"4.0.2"}},"models":{{"Post":["{A}"]}}}}',
+    )
+    assert whys(blog) == {}
+    add(blog, "data/db.json", f'{{"cover":"{A}"}}')
+    assert whys(blog) == {"data/db.json:1:11": "other-file"}
+
+
 def test_the_configuration_of_the_generator_says_what_is_built(blog: Blog) -> None:
     blog.write("p.md", "nothing\n")
     add(blog, "hugo.toml", 'publishDir = "built"\n')
