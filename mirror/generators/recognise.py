@@ -16,6 +16,8 @@ from mirror.model import Form
 _MAX_BYTES = 2**20  # a configuration is far smaller
 _MAX_INHERITED = 20  # files, one of which names the next
 _FOLDERS = ("", "docs", "website", "site", "blog")  # where in a repository the site may be
+# The last place to look: of other generators it holds a part of the site, such as mdBook's pages.
+_LAST_FOLDER = "src"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,11 @@ class SiteGenerator:
 
 def find_generators(root: Path) -> list[SiteGenerator]:
     """Return the generators of a repository, in the order of the table."""
-    found = (find_generator(root / name) for name in _FOLDERS)
+    found = [site for name in _FOLDERS if (site := find_generator(root / name)) is not None]
+    if not found and (last := find_generator(root / _LAST_FOLDER)) is not None:
+        found.append(last)
     return sorted(
-        (site for site in found if site is not None),
+        found,
         key=lambda site: GENERATORS.index(site.generator),
     )
 

@@ -216,6 +216,9 @@ def test_init_says_why_a_host_is_off_and_how_it_comes_on(tmp_path):
             ["docs/.vuepress/"], "docs/.vuepress/public/mirror", "/mirror", id="VuePress"
         ),
         pytest.param(
+            ["src/.vuepress/"], "src/.vuepress/public/mirror", "/mirror", id="VuePress in src"
+        ),
+        pytest.param(
             ["docs/.vitepress/", "vite.config.ts"], "docs/public/mirror", "/mirror", id="VitePress"
         ),
         pytest.param([".vitepress/", "docs/"], "public/mirror", "/mirror", id="VitePress, root"),
