@@ -101,7 +101,8 @@ class Style:
         mark = self.mark(*_MARKS[outcome], _COLOURS.get(outcome, _RED))
         # A file may have a line break in its name.
         place, subject = printable(finding.place), printable(finding.subject)
-        named = place if place == subject else f"{place} {subject}"
+        is_named = subject in (place, printable(finding.post or ""))
+        named = place if is_named else f"{place} {subject}"
         text = f"{named}: {finding.message} [{finding.rule.id}]"
         return f"{mark} {for_log(text)}"
 

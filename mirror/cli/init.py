@@ -72,7 +72,7 @@ def init(
     hosts, post_count = _hosts(scanned)
     if not hosts:
         posts = count_text(len(scanned.posts), "post")
-        say(f"no image with a web address in {posts}; name the folder: `mirror init content/posts`")
+        say(f"no image with a web address in {posts}; name their folder: `mirror init FOLDER`")
         raise typer.Exit(EXIT_USAGE)
     uploads = list(_upload_hosts(uploader_files or [], root))
     proposal = propose(hosts, {name for _, name in uploads})

@@ -56,7 +56,8 @@ def decode(data: bytes) -> PostText:
     post_text = PostText(body.encode(), encoding, len(data) - len(body.encode(encoding)))
     if (nul := post_text.utf8.find(b"\0")) >= 0:
         _, line, column = PositionCounter(post_text).advance(nul)
-        raise NotTextError("holds a NUL character, so it is no text", line, column)
+        message = "holds a NUL character, so it is no text; delete it, or `exclude` the post"
+        raise NotTextError(message, line, column)
     return post_text
 
 

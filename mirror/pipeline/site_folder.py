@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.config import CONFIG_NAME, ConfigError
+from mirror.files import opened
 from mirror.generators import SiteGenerator, find_generators
 from mirror.model import Finding
 from mirror.pipeline.built_site import is_version_control
@@ -116,7 +117,7 @@ def _is_hexo_cache(path: Path) -> bool:
     if path.name != _HEXO_CACHE:
         return False
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return file.read(len(_HEXO_CACHE_STARTS)) == _HEXO_CACHE_STARTS
     except OSError:  # the reader of the file names it
         return False

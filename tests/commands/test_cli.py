@@ -163,6 +163,15 @@ def test_posts_that_are_no_text_are_named_and_the_rest_is_done(site: Blog) -> No
     assert invariants.at_rest(site.truth()) == []
 
 
+def test_a_post_is_named_once_in_a_finding_with_its_line(site: Blog) -> None:
+    (site.root / "posts" / "nul.md").write_bytes(b"# Words\n\na\0b\n")
+    ended = site.run("scan")
+    assert ended.code == 3
+    assert ended.err.count("posts/nul.md") == 1
+    assert "posts/nul.md:3:2: holds a NUL character" in ended.err
+    assert "`exclude` the post" in ended.err
+
+
 def test_what_a_host_refuses_is_named_with_its_status(site: Blog) -> None:
     post = site.root / "posts" / "more.md"
     post.write_text(f"![]({PICTURES}gone.png)\n")
