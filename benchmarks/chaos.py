@@ -1,4 +1,4 @@
-"""Faults, survived or not: the long form of tests/commands/test_faults.py.
+"""Faults, survived or not: the long form of tests/commands/test_every_fault.py.
 
 Processes and sockets are real. Each row of the table is a kind of fault. After every single one, a
 checker that shares no code with the program compares manifest, archive, bucket and posts. `lost`

@@ -177,3 +177,26 @@ def test_no_possessive_group_can_stop_within_itself() -> None:
         if re.search(r"\br[bf]?[\"'].*\)[*+?]\+", is_string.sub("", line))
     ]
     assert groups == []
+
+
+def test_the_name_of_a_test_file_says_what_it_tests() -> None:
+    """A module of mirror or the benchmarks, a whole room, one command, or every command."""
+    commands = {path.stem for path in (PACKAGE / "cli").glob("*.py")} - {"common", "ci"}
+    unnamed = [
+        path.name
+        for path in (TESTS.parent / "commands").glob("test_*.py")
+        if not _begins_with(path, commands | {"every"})
+    ]
+    homes = {"": PACKAGE, "benchmarks": TESTS.parents[1] / "benchmarks"}
+    for path in TESTS.rglob("test_*.py"):
+        room = path.parent.relative_to(TESTS).as_posix().removeprefix(".")
+        home = homes.get(room, PACKAGE / room)
+        names = {entry.stem for entry in home.iterdir()} | {path.parent.name, "architecture"}
+        if not _begins_with(path, names):
+            unnamed.append(path.relative_to(TESTS).as_posix())
+    assert unnamed == []
+
+
+def _begins_with(path: Path, names: set[str]) -> bool:
+    words = path.stem.removeprefix("test_").split("_")
+    return any("_".join(words[: count + 1]) in names for count in range(len(words)))

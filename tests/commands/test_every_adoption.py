@@ -31,7 +31,7 @@ from support.servers import BUCKET as SERVER_BUCKET
 from support.servers import Server, Servers
 from support.workflow_commands import Command
 
-from commands.test_adoption import PLACEHOLDER, ROOT
+from commands.test_sync_adoption import PLACEHOLDER, ROOT
 from commands.test_verify_public import Spoil, body, headers, only, without
 from mirror.host import ImageHost, Request, Response
 
