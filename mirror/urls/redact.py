@@ -71,6 +71,10 @@ _PROTOCOLS = (
         _protocol(rf"{name}=(?:.*~)?hmac=[0-9a-f]{{32,128}}")
         for name in ("hdnts", "hdnea", "hdntl", "__token__", "__cld_token__", "token")
     ),
+    # nginx, with the names of its documentation and with the short ones that are as common:
+    # https://nginx.org/en/docs/http/ngx_http_secure_link_module.html
+    _protocol(r"md5=[\w-]{22} expires=\d{10}"),
+    _protocol(r"st=[\w-]{22} e=\d{10}"),
     # Bunny: https://docs.bunny.net/docs/cdn-token-authentication
     _protocol(
         r"token=(?:HS256-)?[\w-]{22,86} expires=\d{10}",
@@ -117,17 +121,17 @@ _PUBLIC_NAMES = frozenset({"x-oss-process"})
 # and Reddit is a checksum of the address: it is published with it, and says nothing else.
 _SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
 _SECRET_NAMES = frozenset(
-    "accesskeyid access_key access_token accesstoken api_key apikey auth auth_key authkey "
-    "auth_code authcode bearer cookie csrf hmac otp pass passkey passphrase private_key psw pw pwd "
-    "rlkey resourcekey secret_id secret_key secretid secretkey session_id sessionid ssig ticket "
-    "authorization awsaccesskeyid credential expires googleaccessid jsessionid jwt key-pair-id "
-    "ossaccesskeyid password passwd phpsessid policy secret security-token session sig sign "
-    "signature token".split()
+    "auth bearer cookie csrf expires googleaccessid hmac jwt key-pair-id otp pass policy psw pw "
+    "resourcekey rlkey session sig sign ssig ticket".split()
 )
+# Names of several words are compared without what joins the words: `secret_key`, `secret-key` and
+# `secretKey` are one name, and `client.secret.key` ends with it.
 _SECRET_ENDS = re.compile(
-    r".*(?:token|secret|signature|password|passwd|credential|access[_-]?key(?:[_-]?id)?"
-    r"|(?:api|app|subscription)[_-]?key)"
+    r".*(?:token|secret|signature|password|passwd|pwd|credentials?|authorization"
+    r"|accesskey(?:id)?|(?:api|app|auth|pass|private|secret|subscription)key|secretid"
+    r"|authcode|pass(?:code|phrase)|sess(?:ion)?id)"
 )
+_JOINTS = re.compile(r"[-_.]")
 _NAME_PART = re.compile(r"[^\[\]\"'\s]+")
 _SECRET_VALUE = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{13,}"
@@ -342,12 +346,12 @@ def _is_secret_name(name: str) -> bool:
     """Return True if a parameter of that name, in lower case, grants access."""
     if name in _PUBLIC_NAMES:
         return False
-    # `user[token]`, `token[]`, `token2` and `"token"` as well.
-    parts = (part.rstrip("0123456789") for part in _NAME_PART.findall(name))
+    # `user[token]`, `token[]`, `token2`, `_token` and `"token"` as well.
+    parts = (part.rstrip("0123456789").strip("_") for part in _NAME_PART.findall(name))
     return any(
         part in _SECRET_NAMES
         or part.startswith(_SECRET_PREFIXES)
-        or _SECRET_ENDS.fullmatch(part) is not None
+        or _SECRET_ENDS.fullmatch(_JOINTS.sub("", part)) is not None
         for part in parts
     )
 

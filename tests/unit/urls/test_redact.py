@@ -155,6 +155,8 @@ def test_a_signed_url_within_another_is_no_secret_kept(url):
         "https://h.example/a.png?exp=1631289275&verify=1&hmacs=2&sigma=3&author=4&passage=5",
         "https://h.example/a.png?ik-t=1700000000&expire=1700000000",
         "https://h.example/maps/static/a.png?key=b&tk=c",
+        "https://h.example/a.png?md5=0123456789abcdef0123456789abcdef&st=1&e=2",
+        "https://h.example/a.png?p_w=300&s-ig=2&app-id=3&secretary=4&session-idea=5&road_sign=6",
         "https://h.example/a.png?keyword=b&monkey=c&ak=d",
         "https://h.example/a.png;v=2",
         "https://h.example/road&sign=left.png",
@@ -249,6 +251,8 @@ SIGNED = {
     "Bunny": "token=plantedplantedplanted_-1&expires=1598024587",
     "Bunny, of a folder": "token=HS256-plantedplantedplantedplantedplantedplanted0"
     "&token_path=%2Fa%2F&expires=1598024587",
+    "nginx": "md5=plantedplantedplante-_&expires=2147483647",
+    "nginx, with short names": "st=plantedplantedplante-_&e=2147483647",
     "KeyCDN": "token=plantedplantedplanted1&expire=1700000000",
     "ImageKit": f"ik-t=1700000000&ik-s={'0123456789' * 4}",
     "Cloudflare Images": f"exp=1631289275&sig={'0123456789abcdef' * 4}",
@@ -271,6 +275,11 @@ SIGNED = {
         "token=planted",
         "token=planted&expires=never",
         "verify=1&token=planted",
+        *(
+            f"{name}=planted"
+            for name in "secret-key secret.key app_secret_key auth-key session-id sessid pass-code "
+            "client_session_id ASP.NET_SessionId rsa_private_key user_pwd X-Auth-Code _sig".split()
+        ),
     ],
 )
 def test_a_short_secret_by_its_name_is_hidden_and_stays_a_part_of_the_address(query):
