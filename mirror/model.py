@@ -300,6 +300,7 @@ class Rule(Enum):
     SECRET_IN_POST = "M505", "signature-in-post", Outcome.WARNING
     PRUNE_REFUSED = "M506", "prune-refused", Outcome.REFUSED
     SETTING_OPENS = "M507", "setting-opens-access", Outcome.WARNING
+    SETTING_HIDES = "M508", "setting-hides-images", Outcome.WARNING
     PAGE_SHOWS_SOURCE = "M601", "page-shows-source", Outcome.DIFFERENCE
     PAGE_TARGET_UNKNOWN = "M602", "page-mirrored-url-unknown", Outcome.DIFFERENCE
     PAGE_FILE_MISSING = "M603", "page-image-missing", Outcome.DIFFERENCE

@@ -25,14 +25,13 @@ from mirror.cli.common import (
     ignored_lines,
     is_stdout,
     leftovers_lines,
-    load,
     open_site,
     path,
     print_end,
     reached_destinations,
     running,
 )
-from mirror.config import ArchiveBucket, ConfigError
+from mirror.config import ArchiveBucket, ConfigError, find_config, load_config
 from mirror.console import say
 
 if TYPE_CHECKING:
@@ -129,7 +128,8 @@ def verify(
             raise ConfigError("--base says where the built site is published; add --site DIR")
         if since is not None and not offline:
             raise ConfigError("--since says what --offline is to name; add --offline")
-        settings = load(config)
+        config = find_config(config, os.environ, Path.cwd())
+        settings = load_config(config)
         if offline and archive:
             _need_folder(settings.archive)
         options = VerifyOptions(
@@ -145,6 +145,7 @@ def verify(
             notes=since is not None
             or (offline and not as_json and form in (Format.TEXT, Format.GITHUB)),
             since=since,
+            config_file=config.absolute(),
         )
         parts = open_site(settings)
     check_output(output, parts, config, paths)

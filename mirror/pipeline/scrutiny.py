@@ -1,7 +1,8 @@
 """The lines of a change that a person should read before it is merged. Asks no network.
 
 `verify` cannot know who wrote them, so it names all: decisions about pictures, the settings that
-let keys or requests go somewhere, and, since a commit, addresses that a known picture did not have.
+let keys or requests go somewhere, and, since a commit, addresses that a known picture did not have
+and settings by which fewer images are looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from posixpath import basename, dirname
 
-from mirror.config import Config, header_variables
+from mirror.config import Config, ConfigError, header_variables, loads_config
 from mirror.history import Before, tracked_file
 from mirror.manifest import FILES, ManifestFile
 from mirror.model import Finding, Rule
@@ -53,6 +54,12 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
     folders = {folder: before.names(manifest.folder / folder) for folder in {*map(dirname, FILES)}}
     names = [name for name in FILES if basename(name) in folders[dirname(name)]]
     if not names:
+        if manifest.exists():
+            message = (
+                f"was not there at commit {before.commit}, so no line of it can be compared; look "
+                "whether the manifest stood elsewhere, and each host sends what is said here"
+            )
+            yield Finding(Rule.SOURCE_MOVED, _name(manifest.path, root), message)
         return
     try:
         old = manifest.load_texts(before.read, names)
@@ -71,6 +78,43 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
                 continue
             message += "; look whether its host sends that picture"
             yield Finding(Rule.SOURCE_MOVED, address, message, _name(Path(file), root), number)
+
+
+def narrowings(config: Config, file: Path, before: Before) -> Iterator[Finding]:
+    """Yield a note for each setting of a change by which fewer images are looked at than before.
+
+    Nothing is said about an image that no setting covers any more. `file` is that of `config`.
+    """
+    text = before.read(file)
+    if not text:
+        return  # the whole configuration is new
+    try:
+        old = loads_config(text.encode(), file)
+    except ConfigError as error:
+        message = f"cannot be compared with commit {before.commit}, where it is broken: {error}"
+        yield Finding(Rule.SETTING_HIDES, _name(file, config.root), message)
+        return
+    for entry in config.ignored.entries:
+        if entry not in old.ignored.entries:
+            message = "is new: nobody is told if such an image is not mirrored, or changed"
+            yield Finding(Rule.SETTING_HIDES, f"[[ignore]] {without_secrets(entry.text)}", message)
+    posts, was = config.posts, old.posts
+    for pattern in sorted({*posts.exclude} - {*was.exclude}):
+        yield _narrowing("exclude", pattern, "is new: posts that it fits are not read")
+    for pattern in sorted({*was.include} - {*posts.include}):
+        yield _narrowing("include", pattern, "is gone: posts that it alone fits are not read")
+    for path in sorted({*was.paths} - {*posts.paths}):
+        yield _narrowing("paths", _name(path, config.root), "is gone: its posts are not read")
+    matched = tuple(prefix for source in config.sources for prefix in source.match)
+    for source in old.sources:
+        for prefix in source.match:
+            if not prefix.startswith(matched):
+                message = f"match = {prefix!r} is gone: images there count as nobody's"
+                yield Finding(Rule.SETTING_HIDES, f"source {source.name}", message)
+
+
+def _narrowing(key: str, value: str, message: str) -> Finding:
+    return Finding(Rule.SETTING_HIDES, f"[posts].{key}", f"{value!r} {message}")
 
 
 def openings(config: Config) -> Iterator[Finding]:

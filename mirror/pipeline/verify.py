@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from mirror.config import Config
+from mirror.config import CONFIG_NAME, Config
 from mirror.destinations import Destination, former_targets
 from mirror.engine import Engine
 from mirror.files import real_path
@@ -45,7 +45,7 @@ class VerifyOptions:
     `sample` is the part of the images whose bytes are read, wherever bytes are read. `site` is the
     folder of the built site, `base` where it is published if not where its generator says.
     With `notes` the lines are named that a person should read before a change is merged: with
-    `since`, a branch or a commit, those that were not there.
+    `since`, a branch or a commit, those that were not there, also in the `config_file`.
     """
 
     paths: tuple[Path, ...] = ()
@@ -59,6 +59,7 @@ class VerifyOptions:
     base: SiteAddress | None = None
     notes: bool = False
     since: str | None = None
+    config_file: Path = Path(CONFIG_NAME)
 
 
 @dataclass(slots=True)
@@ -158,7 +159,7 @@ def verify(
             )
         )
     if options.notes:
-        notes = chain(_changes(config, parts.manifest, options.since), scrutiny.openings(config))
+        notes = chain(_changes(config, parts.manifest, options), scrutiny.openings(config))
         layer = Layer("decisions and settings", (), FindingLog(progress.finding, notes))
         checks.append(LayerCheck(layer))
     images = objects.counts
@@ -216,13 +217,14 @@ def _sum(checks: Iterable[LayerCheck]) -> dict[str, int]:
     return counts | {"ignored": len(set[str]().union(*(check.not_asked for check in checks)))}
 
 
-def _changes(config: Config, manifest: ManifestFile, since: str | None) -> Iterator[Finding]:
-    if since is None:
+def _changes(config: Config, manifest: ManifestFile, options: VerifyOptions) -> Iterator[Finding]:
+    if options.since is None:
         yield from scrutiny.decisions(config.manifest / REVIEWS, config.root)
         return
-    before = Before.since(since, config.root)
+    before = Before.since(options.since, config.root)
     yield from scrutiny.decisions(config.manifest / REVIEWS, config.root, before)
     yield from scrutiny.moved_sources(manifest, config.root, before)
+    yield from scrutiny.narrowings(config, config.root / options.config_file, before)
 
 
 def _sampled(manifest: ManifestFile, sample: Sample) -> Iterator[Asset]:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.commands import filled, run
+from support.commands import BUCKET, filled, run
 from support.sites import Blog
 from support.workflow_commands import obey
 
@@ -27,7 +27,7 @@ def notes(blog: Blog, *arguments: str) -> dict[str, list[str]]:
     assert ran.code == 0
     notes_by_rule: dict[str, list[str]] = {}
     for line in ran.out.splitlines():
-        if match := re.search(r"(\S+ ?\S*): (.*) \[(M214|M216|M507)\]$", line):
+        if match := re.search(r"(\S+ ?\S*): (.*) \[(M214|M216|M507|M508)\]$", line):
             notes_by_rule.setdefault(match[3], []).append(line.partition(" ")[2])
     return notes_by_rule
 
@@ -125,6 +125,53 @@ def test_an_address_that_had_another_picture_is_named(repository: Blog) -> None:
 def test_a_new_picture_is_no_news(repository: Blog) -> None:
     filled(repository, "a.png", "b.png", "new.png")
     assert "M216" not in notes(repository, "--offline", "--since", "main")
+
+
+@pytest.mark.parametrize("how", ["another path", "a link"])
+def test_a_manifest_that_was_not_there_cannot_be_compared_and_is_named(
+    repository: Blog, how: str
+) -> None:
+    add_source(repository, 2, "https://h.example/x.png")
+    folder = repository.root / "manifests"
+    folder.rename(repository.root / "other")
+    if how == "a link":
+        folder.symlink_to("other")
+    else:
+        repository.configure(more='[manifest]\npath = "other"\n')
+    (told,) = notes(repository, "--offline", "--since", "main")["M216"]
+    assert "/images.jsonl" in told
+    assert "be compared" in told
+
+
+def test_each_setting_that_hides_images_is_named(repository: Blog) -> None:
+    path = repository.root / "mirror.toml"
+    before = path.read_text()
+    assert "M508" not in notes(repository, "--offline", "--since", "main")
+    ignored = '[[ignore]]\nurl = "https://h.example/*"\n'
+    path.write_text(
+        before.replace(BUCKET, f"{BUCKET}a.png").replace(
+            'paths = ["posts"]',
+            'paths = ["posts/new"]\nexclude = ["b*"]\ninclude = ["**/*.md"]',
+        )
+        + ignored
+    )
+    (repository.root / "posts" / "new").mkdir()
+    repository.write("new/c.md", f"![]({BUCKET}a.png)\n")
+    told = notes(repository, "--offline", "--since", "main")["M508"]
+    texts = ["https://h.example/*", "'b*' is new", "'**/*.mdx' is gone", "'posts' is gone", BUCKET]
+    assert all(any(text in line for line in told) for text in texts), told
+    assert "M508" not in notes(repository, "--offline")
+
+
+def test_a_setting_by_which_more_is_looked_at_is_not_named(repository: Blog) -> None:
+    path = repository.root / "mirror.toml"
+    with path.open("a") as file:
+        file.write('[[ignore]]\nurl = "https://h.example/x.png"\n')
+    git(repository.root, "commit", "--all", "--quiet", "--message=ignored")
+    git(repository.root, "switch", "--quiet", "--create=other")
+    text = path.read_text()
+    path.write_text(text[: text.index("[[ignore]]")].replace('"posts"', '"posts", "."'))
+    assert "M508" not in notes(repository, "--offline", "--since", "change")
 
 
 def test_only_decisions_that_were_added_are_named(repository: Blog) -> None:
