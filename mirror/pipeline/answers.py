@@ -83,6 +83,15 @@ class Answer:
         """True for a picture whose bytes are in the archive."""
         return self.blob is not None and self.rule is None
 
+    def fits(self, request: FetchItem) -> bool:
+        """Return True if this can be the answer for `request`.
+
+        A picture that the machine of the answer had is unchanged there, and may be unknown here.
+        """
+        if self.rule is None:
+            return self.blob is not None or request.is_known
+        return (self.rule is Rule.ORIGINAL_UNREADABLE) == request.is_original
+
     def result(self, request: FetchItem) -> DownloadResult:
         """Return what the download of `request` would have given."""
         if self.rule is not None:

@@ -25,7 +25,8 @@ from mirror.urls.sources import Locator, SourceImage
 class FetchItem:
     """One object to fetch, all addresses it has, and the image of the posts it is fetched for.
 
-    `is_original` marks the unprocessed original of a rendition that the posts show.
+    `is_original` marks the unprocessed original of a rendition that the posts show, and `is_known`
+    an object whose picture is here: only for such a one can its host say that it is unchanged.
     """
 
     located: SourceImage
@@ -33,6 +34,7 @@ class FetchItem:
     image: PostImage
     is_original: bool = False
     validators: Validators | None = None
+    is_known: bool = False
 
     def finding(self, rule: Rule, message: str) -> Finding:
         """Return a finding at the first place where the posts show the image."""
@@ -249,7 +251,14 @@ def plan(
             asks = blob is None or (refresh and not has_hidden(located.request.raw))
             if asks and located.address not in ignored:
                 validators = inventory.validators_of(located.address, blob)
-                request = FetchItem(located, (located.address,), image, is_original, validators)
+                request = FetchItem(
+                    located,
+                    (located.address,),
+                    image,
+                    is_original,
+                    validators,
+                    is_known=blob is not None,
+                )
                 groups.setdefault(located.object_name, []).append(request)
     requests = [item for item in map(_join, groups.values()) if covers(item.addresses)]
     chosen = requests
@@ -286,4 +295,5 @@ def _join(group: Sequence[FetchItem]) -> FetchItem:
         group[0],
         addresses=tuple(dict.fromkeys(url for item in group for url in item.addresses)),
         is_original=all(item.is_original for item in group),
+        is_known=all(item.is_known for item in group),
     )

@@ -201,9 +201,7 @@ class Answers:
         answer, *others = (self._by_name.get(identity(url)) for url in request.addresses)
         if answer is None or any(other is not answer for other in others):
             return None
-        is_about_original = answer.rule is Rule.ORIGINAL_UNREADABLE
-        fits = answer.rule is None or is_about_original == request.is_original
-        return answer if fits else None
+        return answer if answer.fits(request) else None
 
     def __contains__(self, request: object) -> bool:
         return isinstance(request, FetchItem) and self.find(request) is not None

@@ -171,6 +171,20 @@ def test_a_changed_picture_is_held_back_as_by_a_single_refresh(filled: Blog) -> 
     assert [f.rule for f in together.findings] == [f.rule for f in one_run.findings]
 
 
+def test_what_is_unchanged_for_a_machine_that_knew_it_is_asked_for_where_nobody_does(
+    filled: Blog, tmp_path: Path
+) -> None:
+    fresh = copy_of(filled, tmp_path / "fresh")
+    single_run = copy_of(filled, tmp_path / "single")
+    single_run.sync()
+    filled.sync()
+    shard(filled, 1, 1, refresh=True)
+    result = fresh.sync(collect=(filled.root,), refresh=True)
+    assert result.summary["fetched"]
+    assert records(fresh) == records(single_run)
+    assert not fresh.verify(deep=True).findings
+
+
 class Redirecting(ImageHost):
     """Sends whoever asks for a picture that is gone to a notice."""
 
