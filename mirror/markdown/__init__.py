@@ -113,7 +113,11 @@ def find_references(data: bytes, post: str) -> Scan:
 def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:
     block = frontmatter.split(utf8)
     body = utf8[block.body :]
-    inner = mdx.find(body) if is_mdx else commonmark.find(body)
+    grammar = mdx if is_mdx else commonmark
+    inner = grammar.find(body)
+    readable = generators.without_torn_code(body, inner.masks)
+    if readable != body:
+        inner = grammar.find(readable)
     bare_urls = (item.start for item in inner.urls if item.form is Form.AUTOLINK)
     tags = generators.find(body, inner.masks, bare_urls)
     masks = merge_ranges((*inner.masks, *tags.masks))

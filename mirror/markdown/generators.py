@@ -9,6 +9,7 @@ Markdown, so the text outside of code is searched for them.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -35,6 +36,8 @@ _CODE_NAMES = frozenset(b"highlight codeblock".split())
 _COMMENT_NAMES = frozenset(b"comment".split())
 _RAW_NAMES = frozenset(b"raw verbatim".split())
 _YAML_NAMES = frozenset(b"aplayerlist flink".split())
+_NO_MARKDOWN = _CODE_NAMES | _COMMENT_NAMES
+_INK = re.compile(rb"\S")
 _PAIRED = _YAML_NAMES | _CODE_NAMES | _COMMENT_NAMES | _RAW_NAMES
 
 _EMBED = re.compile(rb"(?<!\\)!\[\[([^\s\[\]|\\]+)(?:\\?\|[^\[\]\r\n]*)?\]\]")
@@ -104,6 +107,42 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
         if has_url and b"::" in body:
             _fields(body, merged, result)
     return result
+
+
+def without_torn_code(body: bytes, masks: Iterable[tuple[int, int]]) -> bytes:
+    """Return `body` with blanks for the code in tags that begins something behind their end.
+
+    A generator takes the code out before it reads Markdown. Markdown that is read with the code,
+    such as an unclosed `<pre>` or a fence, takes what follows for code too. `masks` are what it
+    takes for code and comments; the body comes back as it is if no tag begins outside of them and
+    ends in one that begins behind it. From the first such tag on, the masks prove nothing.
+    """
+    if not any(name in body for name in _NO_MARKDOWN):
+        return body
+    merged = merge_ranges(masks)
+    starts = [start for start, _ in merged]
+    torn: list[tuple[int, int]] = []
+    tags = list(_tags(body))
+    names = {tag.name for tag in tags}
+    opened: _TemplateTag | None = None
+    for tag in tags:
+        if opened is None:
+            is_paired = tag.name in _NO_MARKDOWN and not names.isdisjoint(_closing(tag.name))
+            if is_paired and (torn or not is_within(tag.start, merged)):
+                opened = tag
+        elif tag.name in _closing(opened.name):
+            if torn or (
+                is_within(tag.start, merged)
+                and starts[bisect_right(starts, tag.start) - 1] >= opened.stop
+            ):
+                torn.append((opened.stop, tag.start))
+            opened = None
+    pieces = []
+    done = 0
+    for start, stop in torn:
+        pieces += [body[done:start], _INK.sub(b" ", body[start:stop])]
+        done = stop
+    return b"".join((*pieces, body[done:]))
 
 
 def _find_tags(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:

@@ -78,3 +78,39 @@ def test_code_and_comments_hide_the_syntax_of_editors(text: str, before: str, af
     hidden = find_references(f"{before}{text}{after}".encode(), "a.md").references
     assert [ref.form.is_rewritten for ref in visible] == [True]
     assert [ref.form.is_rendered for ref in hidden] == [False]
+
+
+OPEN = ["<pre>", "<!-- x", "```", "~~~~ md", "<script>", "<style>", "<textarea>", "<?php"]
+CODE_TAGS = [
+    ("{{< highlight html >}}", "{{< /highlight >}}"),
+    ("{% highlight html %}", "{% endhighlight %}"),
+    ("{% codeblock %}", "{% endcodeblock %}"),
+    ("{% comment %}", "{% endcomment %}"),
+]
+
+
+@pytest.mark.parametrize("text", OPEN)
+@pytest.mark.parametrize(("first", "last"), CODE_TAGS)
+@pytest.mark.parametrize("suffix", [".md", ".markdown"])
+def test_code_in_a_tag_begins_nothing_behind_it(
+    text: str, first: str, last: str, suffix: str
+) -> None:
+    """The generator takes the code out before it reads Markdown, as Hugo and Jekyll do."""
+    code = f"{first}\n{text}\n![](https://h/code.png)\n{last}\n\n"
+    post = f"{code}![](https://h/a.png)\n\n{code}![](https://h/b.png)\n"
+    references = find_references(post.encode(), f"a{suffix}").references
+    seen = [ref.url.raw for ref in references if ref.form.is_rendered]
+    assert seen == ["https://h/a.png", "https://h/b.png"]
+    quoted = {ref.form for ref in references if ref.url.raw == "https://h/code.png"}
+    assert quoted <= {Form.CODE, Form.COMMENT}
+    spans = [post[ref.span.start : ref.span.stop] for ref in references]
+    assert spans == [ref.url.raw for ref in references]
+
+
+def test_a_tag_that_code_quotes_takes_no_code_out() -> None:
+    post = "```\n{{< highlight >}}\n<pre>\n{{< /highlight >}}\n```\n\n![](https://h/a.png)\n"
+    (reference,) = find_references(post.encode(), "a.md").references
+    assert reference.form is Form.INLINE
+    quoted = "```\n{% highlight %}\n```\n\n```\n![](https://h/a.png)\n{% endhighlight %}\n```\n"
+    (reference,) = find_references(quoted.encode(), "a.md").references
+    assert reference.form is Form.CODE
