@@ -106,13 +106,15 @@ class CollectedShards:
 class CopyJob:
     """Take an answer and the site it comes from, and copy the bytes that this site lacks.
 
-    Return the answer, with the folder of its site if the bytes it describes are not there.
+    Return the answer, with the folder of its site if the bytes it describes are not there. With
+    `dry_run` nothing is copied.
     """
 
     config: Config
     archive: Archive
     held: HeldImages
     reviews: Reviews
+    dry_run: bool = False
 
     def __call__(self, item: tuple[Answer, Path]) -> tuple[Answer, Path | None]:
         answer, folder = item
@@ -122,11 +124,11 @@ class CopyJob:
         if not answer.is_archived:
             copied_state = State.below(folder / self.config.state.name)
             damaged = copied_state.held.get_bytes(blob.digest)
-            if damaged is not None:
+            if damaged is not None and not self.dry_run:
                 self.held.keep_bytes(blob.digest, damaged)
             return answer, None  # `accept` would ask for it again
         is_here = self.archive.has(blob)
-        if is_here:
+        if is_here and not self.dry_run:
             self.archive.note(blob)
         if is_here and blob.fingerprint is not None:
             return answer, None
@@ -138,7 +140,7 @@ class CopyJob:
         accepted = self.reviews.accepts(answer.addresses[0], blob.digest)
         if not _describes(blob, data, self.config.fetch.max_pixels, accepted=accepted):
             return answer, folder
-        if not is_here:
+        if not is_here and not self.dry_run:
             self.archive.put(blob, data)
         return answer, None
 

@@ -5,7 +5,7 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +21,7 @@ from mirror.engine import Engine, Results
 from mirror.manifest import Checksums, ImageCounts, Manifest
 from mirror.model import Finding, HeldImage, Outcome
 from mirror.pipeline.adopt import adopt, count_repeats, find_told_apart, suspect_notices
-from mirror.pipeline.collect import CopyJob, clear_shards, earlier_answers
+from mirror.pipeline.collect import CollectedShards, CopyJob, clear_shards, earlier_answers
 from mirror.pipeline.dedupe import (
     CompareJob,
     DedupeRules,
@@ -56,7 +56,7 @@ from mirror.pipeline.hold import (
 )
 from mirror.pipeline.lookahead import Lookahead
 from mirror.pipeline.parts import Parts
-from mirror.pipeline.plan import FetchItem, Inventory, plan, unused_entries
+from mirror.pipeline.plan import FetchItem, Inventory, Plan, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import ResolvedReferences, find_orphans, held_behind, images_behind
@@ -224,8 +224,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         answered=shards.answers,
     )
     counts = snapshot.scanned.tally() | dict(todo.counts) | {"mirrored": snapshot.mirrored}
+    copy = CopyJob(config, archive, state.held, reviews, options.dry_run)
     if options.dry_run:
-        planned = _report_plan(todo.requests, shards.answers, progress)
+        planned = _report_plan(todo, options.limit, shards, copy, findings, progress)
         return SyncResult(summary(counts, findings, started), findings, planned)
     if options.shard is not None:
         answer = shard_answers(options.shard, engine, config, archive, reviews)
@@ -250,7 +251,6 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
     unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
     with sealing(archive) if unsealed else nullcontext():
-        copy = CopyJob(config, archive, state.held, reviews)
         taken, to_ask, unfit = shards.take(todo.requests, copy)
         findings.extend(unfit)
         todo, left = todo.within(options.limit, to_ask)
@@ -354,10 +354,18 @@ def _unused(config: Config, locator: Locator, snapshot: _Snapshot) -> Iterator[F
 
 
 def _report_plan(
-    requests: Iterable[FetchItem], answered: Container[FetchItem], progress: Progress
+    todo: Plan,
+    limit: int | None,
+    shards: CollectedShards,
+    copy: CopyJob,
+    findings: FindingLog,
+    progress: Progress,
 ) -> list[Address]:
-    """Report and return the addresses that a run would fetch."""
-    planned = [url for item in requests if item not in answered for url in item.addresses]
+    """Report and return the addresses that a run would fetch: those that no shard answers."""
+    _, to_ask, unfit = shards.take(todo.requests, copy)
+    findings.extend(unfit)
+    _, left = todo.within(limit, to_ask)
+    planned = [url for item in left for url in item.addresses]
     for address in planned:
         progress.event("would-fetch", source=address)
     return planned

@@ -378,6 +378,10 @@ def test_an_answer_without_its_original_is_not_taken(
     originals = sorted((machine.root / "archive/data").rglob("*.png"))
     originals[0].unlink()
     originals[1].write_bytes(originals[2].read_bytes())
+    dry = run(filled, "sync", "--dry-run", "--collect", str(machine.root))
+    assert "2 originals are missing or damaged" in dry.out + dry.err
+    assert sum(line.startswith("would fetch http") for line in dry.out.splitlines()) == 2
+    assert not (filled.root / "archive").exists()
     result = filled.sync(collect=(machine.root,))
     (found,) = [f for f in result.findings if f.rule is Rule.SHARD_NOT_TAKEN]
     assert found.subject == str(machine.root)
