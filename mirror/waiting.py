@@ -18,9 +18,9 @@ SILENCE_S = 15.0
 _LOOK_S = 1.0
 
 
-def silence_remark(timeout_s: float, requests: int | None) -> str:
+def silence_remark(timeout_s: float, requests: int) -> str:
     """Return the remark on a place that is silent; `requests` is how often one is sent."""
-    limit = f"{timeout_s:g} s" if requests == 1 else f"{requests or 'some'} times {timeout_s:g} s"
+    limit = f"{timeout_s:g} s" if requests == 1 else f"{requests} times {timeout_s:g} s"
     return f"no answer for {SILENCE_S:.0f} s; a request is given up after {limit}"
 
 

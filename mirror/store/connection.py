@@ -52,7 +52,7 @@ class Connection:
         self.prefix = f"{prefix}/" if prefix else ""
         self._lock = RLock()
         self._endpoint_url = settings.endpoint_url
-        self._attempts: int | None = None  # at a request, once the client is made
+        self._attempts = _ATTEMPTS  # at a request; known for certain once the client is made
         self._silent_in_a_row = 0
 
     @property
@@ -177,7 +177,8 @@ class Connection:
             ),
             **self._credentials(),
         )
-        self._attempts = (client.meta.config.retries or {}).get("total_max_attempts")
+        retries = client.meta.config.retries or {}
+        self._attempts = retries.get("total_max_attempts", _ATTEMPTS)
         client.meta.events.register("before-send.s3", self._count)
         client.meta.events.register("response-received.s3", self._note_response)
         question = _RegionQuestion()
