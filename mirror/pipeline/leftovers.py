@@ -352,9 +352,8 @@ def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why
     done = size = 0
     for mention in mentions:
         before = text[done : mention.start]
-        if before.endswith(
-            (b"+", b"-")
-        ):  # of a diff, or of `git+https://`: no address begins there
+        # The sign of a diff, or of `git+https://`: no address begins behind it.
+        if before.endswith((b"+", b"-")):
             before += b" "
         pieces += before, _PROBE
         size += len(before)
