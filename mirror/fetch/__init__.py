@@ -6,7 +6,8 @@ Read in this order:
 - `fetcher`: `Fetcher.fetch` returns the whole body exactly as its host declared it, or raises
   `FetchError`; its loop tries again
 - `exchange`: all attempts for one URL: redirects, the body, and the rest of an interrupted body
-- `limits`: sizes, times, requests per host, and the waits before another try
+- `retries`: what follows a failed attempt, and the waits
+- `limits`: sizes, times, and the requests to one host
 - `addresses`: URLs as browsers read them, and the guard against private addresses
 - `network`, `library`: httpx, with each connected address checked
 - `checks`, `diagnosis`: what hosts declare, and their errors as ours

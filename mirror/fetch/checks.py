@@ -146,7 +146,7 @@ def _mismatch(check: str, expected: str, actual: str) -> FetchError:
     return FetchError(
         f"expected a body with the {check} that the host declares, {expected}, found {actual}",
         Kind.CONTENT,
-        again=True,
+        is_temporary=True,
     )
 
 

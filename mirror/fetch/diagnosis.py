@@ -154,11 +154,9 @@ def refuse_document(body: bytes, endpoint: Endpoint) -> None:
 
 
 def final_error(error: FetchError, attempts: int) -> FetchError:
-    """Return `error` with the number of attempts; it is not retried."""
+    """Return `error` with the number of attempts."""
     tried = f" (tried {attempts} times)" if attempts > 1 else ""
-    return FetchError(
-        f"{error}{tried}", error.kind, error.status, again=False, is_silence=error.is_silence
-    )
+    return FetchError(f"{error}{tried}", error.kind, error.status, is_silence=error.is_silence)
 
 
 @contextmanager
@@ -172,7 +170,7 @@ def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
     except httpx.TimeoutException as error:
         raise FetchError(
             f"{endpoint.netloc} was silent: expected a connection, then an answer, then data "
-            f"within {limits.timeout_s:g} s each, and all of it within {limits.whole_s:g} s",
+            f"within {limits.timeout_s:g} s each, and all of it within {limits.transfer_s:g} s",
             Kind.TRANSIENT,
             is_silence=True,
         ) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 from mirror.urls.redact import printable
 
@@ -32,18 +33,20 @@ class FetchError(Exception):
         kind: Kind,
         status: int | None = None,
         *,
-        again: bool | None = None,
+        is_temporary: bool | None = None,
         wait_s: float | None = None,
         is_silence: bool = False,
     ) -> None:
-        """Set `again` to override the kind's retry rule; `wait_s` comes from Retry-After.
+        """Take the facts of a failure.
 
-        `is_silence` means that the host took the time for an answer and sent none.
+        An error `is_temporary` if another attempt may succeed: by default, if its kind is
+        `TRANSIENT`. `wait_s` comes from Retry-After. `is_silence` means that the host took the
+        time for an answer and sent none.
         """
         super().__init__(printable(message))
         self.kind = kind
         self.status = status
-        self.again = kind is Kind.TRANSIENT if again is None else again
+        self.is_temporary = kind is Kind.TRANSIENT if is_temporary is None else is_temporary
         self.wait_s = wait_s
         self.is_silence = is_silence
 
@@ -52,17 +55,16 @@ class FetchError(Exception):
         """True if the host reports too many requests."""
         return self.status in (429, 503)
 
+    @property
+    def is_rate_limit(self) -> bool:
+        """True for a 429 that does not say how long to wait."""
+        return self.status == 429 and self.wait_s is None
+
     def __reduce__(self) -> tuple[Callable[..., FetchError], tuple[object, ...]]:
-        facts = (str(self), self.kind, self.status, self.again, self.wait_s, self.is_silence)
-        return _restore, facts
+        return _restore, (str(self), vars(self))
 
 
-def _restore(
-    message: str,
-    kind: Kind,
-    status: int | None,
-    again: bool,
-    wait_s: float | None,
-    is_silence: bool,
-) -> FetchError:
-    return FetchError(message, kind, status, again=again, wait_s=wait_s, is_silence=is_silence)
+def _restore(message: str, facts: dict[str, Any]) -> FetchError:
+    error = FetchError(message, facts["kind"])
+    vars(error).update(facts)
+    return error

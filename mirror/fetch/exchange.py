@@ -17,8 +17,9 @@ from mirror.fetch.checks import Declaration, named_endpoint, too_large
 from mirror.fetch.diagnosis import error_for_status, fetch_errors, refuse_document
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
-from mirror.fetch.limits import FetchLimits, retry_after_s
+from mirror.fetch.limits import FetchLimits
 from mirror.fetch.network import GuardedTransport
+from mirror.fetch.retries import retry_after_s
 from mirror.urls.sources import is_processed
 from mirror.waiting import WAITS, silence_remark
 
@@ -77,7 +78,7 @@ class Exchange:
         self._wait_for_room = wait_for_room
         self._partial: _Partial | None = None
         self._mismatch: bytes | None = None  # SHA-256 of the last body that was not as declared
-        self._left_s = limits.whole_s
+        self._left_s = limits.transfer_s
         self._timeouts = {
             "connect": min(limits.timeout_s, _CONNECT_S),
             "read": limits.timeout_s,

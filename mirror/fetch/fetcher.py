@@ -15,8 +15,9 @@ from mirror.fetch.body import Body, Validators
 from mirror.fetch.diagnosis import final_error
 from mirror.fetch.errors import FetchError
 from mirror.fetch.exchange import Exchange
-from mirror.fetch.limits import FetchLimits, HostLimit, backoff_s
+from mirror.fetch.limits import FetchLimits, HostLimit
 from mirror.fetch.network import GuardedTransport
+from mirror.fetch.retries import Step, backoff_s, next_step
 from mirror.urls.address import Url
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -107,9 +108,10 @@ class Fetcher:
                 with host.slot():
                     return exchange.attempt(attempt)
             except FetchError as error:
-                if host.waits_out(error):  # this is no failed attempt
-                    continue
-                if attempt > host.retries(self.limits.retries, error) or exchange.is_over:
+                step = next_step(error, attempt, self.limits.retries, host.state)
+                if step is Step.WAIT:
+                    continue  # the next slot of the host waits
+                if step is Step.GIVE_UP or exchange.is_over:
                     raise final_error(error, attempt) from error
             self._sleep(backoff_s(attempt, self._random))
             attempt += 1

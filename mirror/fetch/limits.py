@@ -1,4 +1,4 @@
-"""Limits of fetching: sizes, times, requests per host, and waits before a retry."""
+"""Limits of fetching: sizes, times, and the requests to one host."""
 
 from __future__ import annotations
 
@@ -6,23 +6,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import partial
 
 from mirror.fetch.errors import FetchError, Kind
+from mirror.fetch.retries import MAX_WAIT_S, HostState, pause_s
 from mirror.waiting import WAITS
 
-MAX_WAIT_S = 60.0
-"""Longest wait, also when Retry-After asks for more."""
-
-_FIRST_WAIT_S = 0.5
-_LONGEST_BACKOFF_S = 30.0
-# A host that answers 429 without Retry-After is left alone for so long, then for twice as long, and
-# so on, up to `MAX_WAIT_S`. Limits are counted by the minute or less almost everywhere.
-_FIRST_PAUSE_S = 2.0
-# For so long after the last picture a host that answers 429 is waited for.
-_PATIENCE_S = 300.0
-_TOO_MANY_REQUESTS = 429
 # After this many failed URLs in a row a host counts as down, until one succeeds. Each further URL
 # is then requested once and without a pause, so that a dead or hostile host does not block the run.
 _DOWN_AFTER = 8
@@ -37,8 +26,8 @@ class FetchLimits:
     """Limits of every fetch; the defaults are those of `[fetch]` in mirror.toml.
 
     `timeout_s` is the longest time for the connection and the response headers together, and the
-    longest silence after that. `transfer_s` is the longest time for all transfers of one URL, ten
-    times `timeout_s` by default. A body slower than `min_bytes_per_s` over `timeout_s` counts as
+    longest silence after that. `transfer_timeouts` of it is the longest time for all transfers of
+    one URL. A body slower than `min_bytes_per_s` over `timeout_s` counts as
     stalled. The time of a name lookup is not limited: the system's resolver decides.
     """
 
@@ -48,32 +37,13 @@ class FetchLimits:
     max_bytes: int = 64 * 2**20
     max_redirects: int = 5
     allow_private_hosts: bool = False
-    transfer_s: float | None = None
+    transfer_timeouts: float = 10.0
     min_bytes_per_s: int = 1024
 
     @property
-    def whole_s(self) -> float:
+    def transfer_s(self) -> float:
         """Longest time for all transfers of one URL."""
-        return 10 * self.timeout_s if self.transfer_s is None else self.transfer_s
-
-
-def backoff_s(attempt: int, random: Callable[[], float]) -> float:
-    """Return the wait after failed attempt `attempt`, from 1: exponential, with full jitter."""
-    return float(random() * min(_LONGEST_BACKOFF_S, _FIRST_WAIT_S * 2.0 ** min(attempt - 1, 16)))
-
-
-def retry_after_s(text: str | None, now: float) -> float | None:
-    """Return the wait that a Retry-After header asks for, at most `MAX_WAIT_S`, or `None`."""
-    if text is None:
-        return None
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), MAX_WAIT_S)
-    try:
-        wait_s = parsedate_to_datetime(text).timestamp() - now
-    except (ValueError, OverflowError):
-        return None
-    return min(max(wait_s, 0.0), MAX_WAIT_S)
+        return self.transfer_timeouts * self.timeout_s
 
 
 class HostLimit:
@@ -93,7 +63,7 @@ class HostLimit:
         """Take the `name` of the host in messages."""
         self.width = float(most)
         self._name = name
-        self._pause_s = _FIRST_PAUSE_S
+        self._pauses = 0  # for a 429 since the last success
         self._limited_at: float | None = None  # time of the first 429 since the last success
         self._most = most
         self._sleep = sleep
@@ -125,11 +95,11 @@ class HostLimit:
             self._running += 1
             self._sent += 1
             number = self._sent
-            pause_s = min(self._not_before - self._now(), MAX_WAIT_S)
+            wait_s = min(self._not_before - self._now(), MAX_WAIT_S)
         try:
-            if pause_s > 0 and not self.is_down:
-                with WAITS.wait_for(self._name, partial(_pause_remark, pause_s)):
-                    self._sleep(pause_s)
+            if wait_s > 0 and not self._is_down:
+                with WAITS.wait_for(self._name, partial(_pause_remark, wait_s)):
+                    self._sleep(wait_s)
             yield
         except FetchError as error:
             self._slow_down(number, error)
@@ -142,22 +112,15 @@ class HostLimit:
                 self._free.notify()
 
     @property
-    def is_down(self) -> bool:
-        """True if so many URLs in a row failed that waiting for this host is useless."""
-        return self._failed_in_a_row >= _DOWN_AFTER
-
-    def retries(self, configured: int, error: FetchError) -> int:
-        """Return the number of retries of a URL that failed with `error`."""
-        return configured if error.again and not self.is_down else 0
-
-    def waits_out(self, error: FetchError) -> bool:
-        """Return True if a URL that failed with `error` is asked for again after the pause."""
+    def state(self) -> HostState:
+        """Return what the last answers of the host tell about the next one."""
         with self._free:
-            return (
-                _is_rate_limit(error)
-                and self._limited_at is not None
-                and self._now() - self._limited_at < _PATIENCE_S
-            )
+            limited_for_s = 0.0 if self._limited_at is None else self._now() - self._limited_at
+            return HostState(self._is_down, limited_for_s)
+
+    @property
+    def _is_down(self) -> bool:
+        return self._failed_in_a_row >= _DOWN_AFTER
 
     def record(self, failure: FetchError | None) -> None:
         """Record the end of a URL. Only transient failures count against the host."""
@@ -172,29 +135,25 @@ class HostLimit:
             if error.is_overload and number > self._cut_at:
                 self.width = max(1.0, self.width / 2)
                 self._cut_at = self._sent
-            if error.again and error.wait_s is not None:
+            if error.is_temporary and error.wait_s is not None:
                 self._not_before = max(self._not_before, self._now() + error.wait_s)
-            elif _is_rate_limit(error) and self._now() >= self._not_before:
+            elif error.is_rate_limit and self._now() >= self._not_before:
                 self._pause()
 
     def _pause(self) -> None:
         now = self._now()
         if self._limited_at is None:
             self._limited_at = now
-        self._not_before = now + self._pause_s
-        self._pause_s = min(2 * self._pause_s, MAX_WAIT_S)
+        self._not_before = now + pause_s(self._pauses)
+        self._pauses += 1
 
     def _widen(self) -> None:
         with self._free:
             self.width = min(float(self._most), self.width + 1 / self.width)
             self._limited_at = None
-            self._pause_s = _FIRST_PAUSE_S
+            self._pauses = 0
             self._free.notify()
 
 
-def _pause_remark(pause_s: float) -> str:
-    return f"it has had too many requests, and is asked again after a pause of {pause_s:.0f} s"
-
-
-def _is_rate_limit(error: FetchError) -> bool:
-    return error.status == _TOO_MANY_REQUESTS and error.wait_s is None
+def _pause_remark(wait_s: float) -> str:
+    return f"it has had too many requests, and is asked again after a pause of {wait_s:.0f} s"

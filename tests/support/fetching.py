@@ -18,7 +18,7 @@ from mirror.urls.address import Url
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 16
 # No honest host on loopback needs this long, however busy the machine is.
 PATIENT = FetchLimits(timeout_s=10, retries=2, max_bytes=2**20)
-SHORT = {"timeout_s": 0.15, "transfer_s": 0.4}
+SHORT = {"timeout_s": 0.15, "transfer_timeouts": 2.5}
 
 
 @dataclass

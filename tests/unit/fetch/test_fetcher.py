@@ -281,7 +281,7 @@ def test_a_body_of_exactly_the_limit_is_fetched(host: MisbehavingHost) -> None:
 
 
 def test_a_dripping_host_is_left_after_the_time_for_one_url(host: MisbehavingHost) -> None:
-    with fetcher_for(host, retries=99, timeout_s=0.1, transfer_s=0.3) as fetcher:
+    with fetcher_for(host, retries=99, timeout_s=0.1, transfer_timeouts=3) as fetcher:
         error = failure(fetcher, host.base_url + "drip-body/a.png")
     assert error.kind is Kind.TRANSIENT
     assert host.requests["GET drip-body/a.png"] <= 4
@@ -351,5 +351,5 @@ def test_a_url_that_cannot_be_requested_is_refused_at_once(url: str) -> None:
     with Fetcher(FetchLimits(), sleep=never) as fetcher, pytest.raises(FetchError) as caught:
         fetcher.fetch(Url(url))
     assert caught.value.kind is Kind.REFUSED
-    assert not caught.value.again
+    assert not caught.value.is_temporary
     assert "tried" not in str(caught.value)

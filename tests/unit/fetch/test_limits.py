@@ -9,8 +9,6 @@ from dataclasses import replace
 from email.utils import formatdate
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from support.fetching import (
     PATIENT,
     PNG,
@@ -24,7 +22,7 @@ from support.misbehaving import MisbehavingHost
 
 from mirror.fetch import FetchError, Kind, limits
 from mirror.fetch.fetcher import Fetcher
-from mirror.fetch.limits import HostLimit, backoff_s, retry_after_s
+from mirror.fetch.limits import HostLimit
 from mirror.host import Request, Response
 from mirror.waiting import Waits
 
@@ -45,40 +43,6 @@ def test_retry_after_as_a_date_is_waited_for(host: MisbehavingHost, clock: Clock
     with Scripted({"a.png": busy_once}) as server, fetcher_for(server, clock=clock) as fetcher:
         body(fetcher, server.base_url + "a.png")
     assert sum(clock.slept) == pytest.approx(20)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param(None, None, id="no header"),
-        pytest.param("5", 5.0, id="seconds"),
-        pytest.param(" 5 ", 5.0, id="blanks"),
-        pytest.param("0", 0.0, id="at once"),
-        pytest.param("86400", 60.0, id="a day is cut to a minute"),
-        pytest.param("9" * 400, 60.0, id="absurd"),
-        pytest.param(formatdate(1_800_000_030, usegmt=True), 30.0, id="date"),
-        pytest.param(formatdate(1_700_000_000, usegmt=True), 0.0, id="date in the past"),
-        pytest.param(formatdate(2_000_000_000, usegmt=True), 60.0, id="date far off"),
-        pytest.param("Sun, 99 Foo 2026 99:99:99 GMT", None, id="no date"),
-        pytest.param("-3", None, id="negative"),
-        pytest.param("soon", None, id="a word"),
-        pytest.param("٣", None, id="a digit that is not ASCII"),
-    ],
-)
-def test_retry_after_is_read_and_capped(text: str | None, expected: float | None) -> None:
-    assert retry_after_s(text, now=1_800_000_000.0) == expected
-
-
-@given(st.text(), st.floats(0, 4e9))
-def test_any_retry_after_gives_a_bounded_wait(text: str, now: float) -> None:
-    wait_s = retry_after_s(text, now)
-    assert wait_s is None or 0 <= wait_s <= 60
-
-
-@given(st.integers(1, 10**6), st.floats(0, 1))
-def test_backoff_is_bounded_and_fully_jittered(attempt: int, chance: float) -> None:
-    assert 0 <= backoff_s(attempt, lambda: chance) <= min(30, 0.5 * 2.0 ** min(attempt - 1, 99))
-    assert backoff_s(attempt, lambda: 0.0) == 0
 
 
 def overload(wait_s: float | None = None) -> FetchError:
@@ -186,7 +150,7 @@ def test_a_host_with_a_rate_limit_is_waited_for_and_said(
 def test_a_host_that_never_answers_is_asked_no_more_in_the_end() -> None:
     with (
         MisbehavingHost({"a.png": PNG}) as host,
-        fetcher_for(host, retries=0, timeout_s=0.01, transfer_s=0.1) as fetcher,
+        fetcher_for(host, retries=0, timeout_s=0.01) as fetcher,
     ):
         failures = [failure(fetcher, f"{host.base_url}never-answers/{n}") for n in range(40)]
         assert host.requests.total() <= 32
