@@ -314,12 +314,19 @@ class Rule(Enum):
         self.outcome = outcome
 
 
+class Advice(Enum):
+    """The decision that a finding asks a person for."""
+
+    ACCEPT = "accept"  # a picture waits; `mirror accept` takes it
+    IGNORE = "ignore"  # an image that is known to be gone is listed under [[ignore]]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing a person is told: what it is about, what was expected and found, what to do.
 
     `subject` is a post, an address, a key or a store's name, already printable; `post`, `line`
-    and `column` say where in the posts it shows.
+    and `column` say where in the posts it shows. `advice` is what the message explains.
     """
 
     rule: Rule
@@ -328,6 +335,7 @@ class Finding:
     post: str | None = None
     line: int | None = None
     column: int | None = None
+    advice: Advice | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "subject", printable(self.subject))
@@ -362,8 +370,10 @@ class Place:
     line: int
     column: int
 
-    def finding(self, rule: Rule, subject: str, message: str) -> Finding:
-        return Finding(rule, subject, message, self.post, self.line, self.column)
+    def finding(
+        self, rule: Rule, subject: str, message: str, advice: Advice | None = None
+    ) -> Finding:
+        return Finding(rule, subject, message, self.post, self.line, self.column, advice)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, Protocol
 
@@ -169,14 +169,14 @@ class Result(Protocol):
 
 @contextmanager
 def running(
-    parts: Parts, command: str, *, as_json: bool, quiet: bool, writes: bool, shard: str = ""
+    lock: AbstractContextManager[None] | None = None, *, as_json: bool, quiet: bool
 ) -> Iterator[Progress]:
     """Yield the progress to report to, and take it off the screen in the end.
 
-    A command that `writes` holds the lock of the site meanwhile, or that of a `shard`.
+    A command that writes holds the `lock` of the site meanwhile.
     """
     progress = _progress(as_json, quiet)
-    with parts.lock(f"mirror {command}", shard) if writes else nullcontext():
+    with lock or nullcontext():
         try:
             yield progress
         finally:

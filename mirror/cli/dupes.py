@@ -178,10 +178,9 @@ def _evidence_json(evidence: Evidence | None) -> dict[str, object]:
 def _evidence_text(evidence: Evidence | None) -> str:
     if evidence is None:
         return "A person said so."
+    from mirror.repeats.evidence import STATISTICS
+
     parts = [evidence.tier or "apart", f"{evidence.distance} bits"]
-    parts += [
-        f"{name} {value:g}"
-        for name, value in _evidence_json(evidence).items()
-        if type(value) is float
-    ]
+    measured = zip(STATISTICS, evidence.statistics, strict=False)
+    parts += [f"{name} {value:g}" for name, value in measured]
     return f"{evidence.sentence} ({', '.join(parts)})"

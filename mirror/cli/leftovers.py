@@ -70,7 +70,7 @@ def leftovers(
         None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
         file,
     )
-    with running(parts, "leftovers", as_json=as_json, quiet=quiet, writes=False) as progress:
+    with running(as_json=as_json, quiet=quiet) as progress:
         result = find_leftovers(parts, options, progress)
     breaking = [place for place in result.leftovers if place.breaks]
     code = EXIT_FOUND if breaking else exit_code(result.findings, checks=True)

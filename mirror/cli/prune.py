@@ -51,7 +51,8 @@ def prune(
     except ValueError as error:
         raise ConfigError(f"--max-delete: {error}") from error
     parts = open_site(load(config))
-    with running(parts, "prune", as_json=as_json, quiet=quiet, writes=yes) as progress:
+    lock = parts.lock("mirror prune") if yes else None
+    with running(lock, as_json=as_json, quiet=quiet) as progress:
         result = run_prune(parts, Threads(), options, progress)
     lines = _prune_lines(result, options)
     if parts.destinations and not reached_destinations(parts.config.destinations, result.findings):

@@ -43,7 +43,8 @@ def repair(
     from mirror.pipeline.repair import repair as run_repair
 
     parts = open_site(load(config))
-    with running(parts, "repair", as_json=as_json, quiet=quiet, writes=not dry_run) as progress:
+    lock = None if dry_run else parts.lock("mirror repair")
+    with running(lock, as_json=as_json, quiet=quiet) as progress:
         result = run_repair(parts, Threads(), RepairOptions(dry_run, deep), progress)
     is_whole = exit_code(result.findings) == EXIT_OK
     lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=is_whole)

@@ -58,7 +58,7 @@ def report(
     parts = open_site(load(config))
     check_output(output, parts, config, paths)
     now = _now()
-    with running(parts, "report", as_json=as_json, quiet=quiet, writes=False) as progress:
+    with running(as_json=as_json, quiet=quiet) as progress:
         contents = make_report(parts, Threads(), paths or (), progress, now)
     if to_stdout:
         sys.stdout.buffer.writelines(piece.encode("utf-8") for piece in page(contents))

@@ -40,7 +40,7 @@ def restore(
     from mirror.pipeline.restore import restore as run_restore
 
     parts = open_site(load(config))
-    with running(parts, "restore", as_json=as_json, quiet=quiet, writes=False) as progress:
+    with running(as_json=as_json, quiet=quiet) as progress:
         result = run_restore(parts, Threads(), folder, progress)
     finish(result, progress, [_restore_line(result.summary, folder)], verbose=verbose)
 

@@ -101,9 +101,10 @@ def rewrite(
     mapping = None if urls is None else _read_map(urls)
     settings = load(config) if mapping is None else load_or_default(config)
     parts = open_site(settings)
-    locks = writes and mapping is None  # a map may be used outside of any site
+    # A map may be used outside of any site.
+    lock = parts.lock("mirror rewrite") if writes and mapping is None else None
     left: list[str] = []
-    with running(parts, "rewrite", as_json=as_json, quiet=quiet, writes=locks) as progress:
+    with running(lock, as_json=as_json, quiet=quiet) as progress:
         scanned = scan_posts(settings, paths)
         inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times)
         if back:

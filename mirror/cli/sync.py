@@ -30,7 +30,7 @@ from mirror.cli.common import (
 )
 from mirror.config import CONFIG_NAME, Config, ConfigError
 from mirror.console import for_log
-from mirror.model import Finding, Rule
+from mirror.model import Advice, Finding, Rule
 
 if TYPE_CHECKING:
     from mirror.engine import Engine
@@ -125,9 +125,9 @@ def sync(
     for folder in sites:
         need_own_state(folder / settings.state.name)
     options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, Scope(scope), part, sites)
-    name = part.name if part else ""
+    lock = None if dry_run else parts.lock("mirror sync", part.name if part else "")
     with (
-        running(parts, "sync", as_json=as_json, quiet=quiet, writes=not dry_run, shard=name) as log,
+        running(lock, as_json=as_json, quiet=quiet) as log,
         _engine(parts, engine, scheduler, opens=not dry_run) as opened,
     ):
         result = run_sync(parts, opened, options, log)
@@ -269,8 +269,8 @@ def _fetched_line(summary: Mapping[str, int | float], findings: Sequence[Finding
 
 
 def _waiting_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return the number of images whose findings advise to look at them, and to accept them."""
-    waiting = {finding.subject for finding in findings if "`mirror accept " in finding.message}
+    """Return the number of images that wait for a person who looks at them."""
+    waiting = _subjects(findings, Advice.ACCEPT)
     if not waiting:
         return []
     images = count_text(len(waiting), "image waits", "images wait")
@@ -281,18 +281,18 @@ def _waiting_lines(findings: Sequence[Finding]) -> list[str]:
 
 
 def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return the lines of `mirror.toml` for the images whose findings advise to ignore them."""
-    addresses = {
-        finding.subject
-        for finding in findings
-        if finding.rule in _NOT_FETCHED and "[[ignore]]" in finding.message
-    }
+    """Return the lines of `mirror.toml` that ignore the images that their hosts do not have."""
+    addresses = _subjects(findings, Advice.IGNORE)
     if not addresses:
         return []
     lines = [f"what is gone for good is not asked for again with these lines in {CONFIG_NAME}:"]
     for address in sorted(addresses):
         lines += ["", "[[ignore]]", f"url = {json.dumps(for_log(address), ensure_ascii=False)}"]
     return [*lines, ""]
+
+
+def _subjects(findings: Sequence[Finding], advice: Advice) -> set[str]:
+    return {finding.subject for finding in findings if finding.advice is advice}
 
 
 def _stored_line(

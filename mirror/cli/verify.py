@@ -152,7 +152,7 @@ def verify(
     with stdout_to(output):
         with (
             failure_printed(form, config, output),
-            running(parts, "verify", as_json=as_json, quiet=quiet, writes=False) as progress,
+            running(as_json=as_json, quiet=quiet) as progress,
         ):
             _need_something_to_compare(parts, options)
             result = run_verify(parts, Threads(), options, progress)

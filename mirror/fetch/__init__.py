@@ -18,6 +18,6 @@ that a body is a picture. This page loads no HTTP client; `fetcher` does.
 
 from mirror.fetch.addresses import names_private_host
 from mirror.fetch.body import Body, Validators
-from mirror.fetch.errors import GONE, FetchError, Kind
+from mirror.fetch.errors import FetchError, Kind
 
-__all__ = ["GONE", "Body", "FetchError", "Kind", "Validators", "names_private_host"]
+__all__ = ["Body", "FetchError", "Kind", "Validators", "names_private_host"]

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from mirror.fetch.addresses import Endpoint
 from mirror.fetch.checks import describe_document, error_code, named_endpoint, stated_reason
-from mirror.fetch.errors import GONE, FetchError, Kind
+from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
 from mirror.fetch.limits import FetchLimits
 from mirror.urls.redact import hide_secrets
@@ -108,6 +108,8 @@ def _kind(status: int, code: str | None, body: bytes) -> Kind:
         )
     if status == 451:
         return Kind.BLOCKED
+    if status in (404, 410):
+        return Kind.GONE
     if status in _TEMPORARY or (status >= 500 and status not in _PERMANENT):
         return Kind.TRANSIENT
     return Kind.PERMANENT
@@ -128,8 +130,6 @@ def _remedy(
         return _COLD_STORAGE
     if status == 451:
         return _WITHHELD
-    if status in (404, 410):
-        return GONE
     kind = _kind(status, code, body)
     if kind is Kind.AUTHENTICATION:
         return _CREDENTIALS

@@ -1,4 +1,4 @@
-"""Errors of a fetch: one sentence, and one of seven kinds."""
+"""Errors of a fetch: one sentence, and one of eight kinds."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Any
 
 from mirror.urls.redact import printable
 
-GONE = "if it is known to be gone, list it under [[ignore]]"
-"""The remedy for a picture that its host does not have."""
-
 
 class Kind(StrEnum):
     """Classes of failure. They decide whether to retry, and what the user is advised to do."""
 
+    GONE = "gone"  # the host has no such picture
     PERMANENT = "permanent"  # asking again gives the same answer
     TRANSIENT = "transient"  # the network or the host failed; the next attempt may succeed
     AUTHENTICATION = "authentication"  # credentials are missing, wrong or expired

@@ -16,6 +16,7 @@ from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import (
     Component,
     DecodingBudget,
+    ForeignFormatError,
     ImageError,
     ImageLimits,
     ImageTooLargeError,
@@ -30,6 +31,7 @@ from mirror.pictures.thumbnail import thumbnail
 __all__ = [
     "Component",
     "DecodingBudget",
+    "ForeignFormatError",
     "Grey",
     "ImageError",
     "ImageLimits",

@@ -109,6 +109,10 @@ class ImageError(Exception):
     """No picture, or one that does not decode whole; the message names what the bytes are."""
 
 
+class ForeignFormatError(ImageError):
+    """A whole file of a type that no page shows as a picture; the message says what helps."""
+
+
 class ImageTooLargeError(ImageError):
     """A picture over a limit, refused before its pixels took memory."""
 
@@ -232,8 +236,10 @@ class Picture:
         """Raise `ImageError` unless `data` begins like a picture within `limits`."""
         self._name = picture_format(data)
         if self._name is None:
-            remedy = f"; {text}" if (text := remedy_for(data)) is not None else ""
-            raise ImageError(f"expected a picture, found {describe(data)}{remedy}")
+            problem = f"expected a picture, found {describe(data)}"
+            if (remedy := remedy_for(data)) is not None:
+                raise ForeignFormatError(f"{problem}; {remedy}")
+            raise ImageError(problem)
         if is_cut_short(data):
             raise ImageError(f"{self._name}, cut short: its end is missing")
         if self._name == "JPEG" and (scans := scan_count(data)) > _MAX_SCANS:

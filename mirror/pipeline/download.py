@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from mirror.archive import Archive, ArchiveError, UnreachableArchiveError, UnreadableError
 from mirror.engine import Engine, Results
-from mirror.fetch import GONE, FetchError, Kind, Validators
-from mirror.model import Blob, Finding, HeldImage, Rule
+from mirror.fetch import FetchError, Kind, Validators
+from mirror.model import Advice, Blob, Finding, HeldImage, Rule
 from mirror.pipeline.budget import ByteBudget, Reservation
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.progress import FindingLog, Progress
@@ -149,12 +149,14 @@ class FetchJob:
             try:
                 body = self.origins.read(located, request.validators, reservation.grow)
             except FetchError as error:
+                if error.kind is Kind.GONE:
+                    failure = failure or _gone(request, str(error))
                 rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
                 failure = failure or _not_fetched(request, rule, str(error))
                 if error.kind is Kind.TOO_LARGE:
                     break
             except NotFoundError as error:
-                failure = failure or _not_fetched(request, Rule.NOT_FETCHED, f"{error}; {GONE}")
+                failure = failure or _gone(request, str(error))
             except StoreError as error:
                 failure = failure or _not_fetched(request, Rule.NOT_FETCHED, str(error))
             else:
@@ -197,6 +199,7 @@ class InspectJob:
     def _inspect(self, received: Download) -> DownloadResult:
         # Pillow and numpy, which are loaded while the first pictures are on their way.
         from mirror.pictures import (
+            ForeignFormatError,
             ImageError,
             ImageLimits,
             ImageTooLargeError,
@@ -210,6 +213,8 @@ class InspectJob:
             self.archive.put(blob, received.data)
         except ImageTooLargeError as error:
             return _not_fetched(request, Rule.TOO_LARGE, str(error))
+        except ForeignFormatError as error:
+            return _not_fetched(request, Rule.NOT_AN_IMAGE, str(error), Advice.IGNORE)
         except ImageError as error:
             finding = _not_fetched(request, Rule.NOT_AN_IMAGE, str(error))
             damaged = damaged_blob(received.data)
@@ -232,7 +237,8 @@ class InspectJob:
             f"{finding.message}; look at {place}: `mirror accept {address}` keeps it as it is; if "
             "you do without it, list it under [[ignore]]"
         )
-        return DamagedImage(received.request, blob, replace(finding, message=message))
+        finding = replace(finding, message=message, advice=Advice.ACCEPT)
+        return DamagedImage(received.request, blob, finding)
 
 
 def download(
@@ -277,8 +283,9 @@ class KnownImages:
             state = f"its picture is safe in {place}"
         else:
             state = "its original is not in the archive (`mirror verify --archive` says more)"
-        reason = failure.message.replace(f"; {GONE}", "")
-        return replace(failure, message=f"{state}; {ASKED_AGAIN}{reason}")
+        message = f"{state}; {ASKED_AGAIN}{failure.message.replace(_IF_GONE, '')}"
+        advice = None if failure.advice is Advice.IGNORE else failure.advice
+        return replace(failure, message=message, advice=advice)
 
     def _keeps(self, blob: Blob) -> bool:
         try:
@@ -390,10 +397,19 @@ def newest_validators(
     }
 
 
-def _not_fetched(request: FetchItem, rule: Rule, message: str) -> Finding:
+_IF_GONE = "; if it is known to be gone, list it under [[ignore]]"
+
+
+def _gone(request: FetchItem, reason: str) -> Finding:
+    return _not_fetched(request, Rule.NOT_FETCHED, reason + _IF_GONE, Advice.IGNORE)
+
+
+def _not_fetched(
+    request: FetchItem, rule: Rule, message: str, advice: Advice | None = None
+) -> Finding:
     if request.is_original:
         return request.finding(
             Rule.ORIGINAL_UNREADABLE,
             f"the unprocessed original of what the post shows cannot be read: {message}",
         )
-    return request.finding(rule, message)
+    return request.finding(rule, message, advice)

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from mirror.archive import original_key
 from mirror.manifest import Manifest
-from mirror.model import Asset, Finding, HeldImage, Rule
+from mirror.model import Advice, Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import Original
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.post_images import PostImage
@@ -149,7 +149,7 @@ def suspect_findings(
     for image in images:
         if (suspect := suspects.get(identity(image.located.address))) is not None:
             place, address = image.places[0], image.located.address
-            yield place.finding(Rule.REDIRECTED_TOGETHER, address, str(suspect))
+            yield place.finding(Rule.REDIRECTED_TOGETHER, address, str(suspect), Advice.ACCEPT)
 
 
 def _changed(original: Original, before: Asset) -> Finding:
@@ -159,6 +159,7 @@ def _changed(original: Original, before: Asset) -> Finding:
         "The new one is held back, and posts go on showing the old one; look at it "
         f"({original_key(original.blob.digest, original.blob.media_type)} in the archive), then "
         f"take it with `mirror accept {original.request.addresses[0]}`; {_REFUSE}",
+        Advice.ACCEPT,
     )
 
 
@@ -169,6 +170,7 @@ def _contradicted(original: Original, before: Asset) -> Finding:
         f"the manifest has picture {before.digest} for it, which never came from it here, and the "
         f"host serves {original.blob.digest}. The post stays as it is. If the line is wrong, take "
         f"the address out of its `sources`; if the host is right, `mirror accept {address}`",
+        Advice.ACCEPT,
     )
 
 
@@ -196,7 +198,7 @@ def hold_unconfirmed(
             "the host does not send it now. The post stays as it is. If the line is wrong, take "
             f"the address out of its `sources`; if it is right, `mirror accept {address}`"
         )
-        findings.append(request.finding(Rule.SOURCE_NOT_PROVEN, message))
+        findings.append(request.finding(Rule.SOURCE_NOT_PROVEN, message, Advice.ACCEPT))
     return images, findings
 
 
@@ -212,6 +214,7 @@ def _notice(original: Original, together: Collection[Address], manifest: Manifes
         f"a picture is gone looks like this. It is held back, and the post stays as it is{also}; "
         f"if it is right, take it with `mirror accept {original.request.addresses[0]}`; "
         f"{_REFUSE_NOTICE}",
+        Advice.ACCEPT,
     )
 
 
@@ -240,7 +243,7 @@ def waiting_findings(
                 f"{new.blob.digest} instead of {before.digest}; `mirror accept {address}` takes "
                 f"it; {_REFUSE}"
             )
-            yield image.places[0].finding(Rule.SOURCE_CHANGED, address, message)
+            yield image.places[0].finding(Rule.SOURCE_CHANGED, address, message, Advice.ACCEPT)
 
 
 def without_answered(

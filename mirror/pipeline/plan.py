@@ -11,7 +11,7 @@ from itertools import chain
 from mirror.archive import Archive
 from mirror.fetch import Validators
 from mirror.manifest import Manifest
-from mirror.model import Blob, Digest, Finding, HeldImage, Rule
+from mirror.model import Advice, Blob, Digest, Finding, HeldImage, Rule
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.source_proof import SourceProof
 from mirror.state import Journal, ValidatorCache
@@ -36,11 +36,12 @@ class FetchItem:
     validators: Validators | None = None
     is_known: bool = False
 
-    def finding(self, rule: Rule, message: str) -> Finding:
+    def finding(self, rule: Rule, message: str, advice: Advice | None = None) -> Finding:
         """Return a finding at the first place where the posts show the image."""
         count = len(self.image.places)
         also = f" (shown {count} times)" if count > 1 else ""
-        return self.image.places[0].finding(rule, str(self.addresses[0]), message + also)
+        subject = str(self.addresses[0])
+        return self.image.places[0].finding(rule, subject, message + also, advice)
 
 
 @dataclass(frozen=True, slots=True)

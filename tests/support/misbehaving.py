@@ -372,8 +372,8 @@ MISBEHAVIOURS: Mapping[str, Misbehaviour] = {
     ),
     "busy-always": Misbehaviour(_busy(503), Kind.TRANSIENT),
     "bad-gateway-once": Misbehaviour(_first(_says(502, "InternalError")), None),
-    "gone": Misbehaviour(_says(410, "NoSuchKey"), Kind.PERMANENT),
-    "no-such-key": Misbehaviour(_says(404, "NoSuchKey"), Kind.PERMANENT),
+    "gone": Misbehaviour(_says(410, "NoSuchKey"), Kind.GONE),
+    "no-such-key": Misbehaviour(_says(404, "NoSuchKey"), Kind.GONE),
     "unauthorized": Misbehaviour(_says(401, "InvalidAccessKeyId"), Kind.AUTHENTICATION),
     "private-bucket": Misbehaviour(
         _says(403, "AccessDenied", "You have no right to access this object."),
