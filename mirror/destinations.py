@@ -24,6 +24,7 @@ from mirror.manifest import Manifest, Object
 from mirror.model import EXTENSIONS, Asset, Blob, Finding, Form, Key, Quoting, Reference, Rule
 from mirror.store import (
     DirectoryStore,
+    ListingError,
     ObjectInfo,
     S3Settings,
     Store,
@@ -38,6 +39,7 @@ from mirror.urls.sources import Locator
 if TYPE_CHECKING:
     from mirror.generators import SiteGenerator
 
+_EXTRAS = 200_000
 _SVG = "image/svg+xml"
 _TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()} | {
     ".apng": "image/png",
@@ -295,6 +297,19 @@ def read_difference(store: Store, expected: Object) -> str | None:
     if digest == expected.digest.hex:
         return None
     return f"expected SHA-256 {expected.digest}, found {digest}"
+
+
+def limit_extras(destination: Destination, extras: int, known: int) -> None:
+    """Raise `ListingError` where too many objects are listed that the manifest does not name.
+
+    Each of them is held in memory. A site may lose its manifest, and another one may share the
+    prefix, so ten times the `known` objects are allowed beside `_EXTRAS`.
+    """
+    if extras > _EXTRAS + 10 * known:
+        raise ListingError(
+            f"{destination.name}: {extras:,} listed objects are in no line of the manifest, and no "
+            "more are listed; give the site a prefix of its own"
+        )
 
 
 def unreachable(destination: Destination, error: StoreError, then: str = "") -> Finding:

@@ -14,6 +14,7 @@ from mirror.destinations import (
     Destination,
     ListingMatch,
     compare_listed,
+    limit_extras,
     read_difference,
     unreachable,
 )
@@ -93,10 +94,12 @@ def compare_destination(
     only if a difference depends on them.
     """
     comparison = Comparison()
+    known = extras = 0
     progress.stage(f"list {destination.name}", None, "objects")
     missing, late, to_read = array("Q"), array("Q"), array("Q")  # numbers of objects
     try:
         for entry, info in _joined(objects, _counted(destination.store.list(), progress)):
+            known += entry is not None
             if entry is not None and info is not None:
                 number, (_, size, checksum) = entry
                 if missing and number <= missing[-1]:
@@ -114,6 +117,8 @@ def compare_destination(
             elif entry is not None:
                 missing.append(entry[0])
             elif info is not None and not is_reserved(info.key):
+                extras += 1
+                limit_extras(destination, extras, known)
                 difference = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
                 comparison.differences.append(difference)
     except StoreError as error:

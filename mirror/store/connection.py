@@ -22,6 +22,7 @@ from mirror.store.diagnosis import no_response_error, refusal_error
 from mirror.store.errors import MOST_IN_A_ROW, UnreachableError
 from mirror.store.listing import keep_contents
 from mirror.store.profiles import Profile, addressing_of, profile_of, region_of
+from mirror.store.session import LimitedSession
 from mirror.store.settings import S3Settings
 from mirror.waiting import WAITS, silence_remark
 
@@ -179,6 +180,9 @@ class Connection:
         )
         retries = client.meta.config.retries or {}
         self._attempts = retries.get("total_max_attempts", _ATTEMPTS)
+        endpoint = client._endpoint  # noqa: SLF001  (botocore has no hook for the body of an answer)
+        timeout_s = client.meta.config.read_timeout
+        endpoint.http_session = LimitedSession(endpoint.http_session, self.place, timeout_s)
         client.meta.events.register("before-send.s3", self._count)
         client.meta.events.register("response-received.s3", self._note_response)
         question = _RegionQuestion()

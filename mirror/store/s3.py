@@ -37,6 +37,7 @@ from mirror.store.profiles import CreateOnly
 from mirror.store.protocol import ObjectInfo, Store
 from mirror.store.settings import S3Settings
 from mirror.urls.redact import printable
+from mirror.waiting import WAITS
 
 if TYPE_CHECKING:
     from botocore.response import StreamingBody
@@ -48,6 +49,8 @@ _UPLOADS = 3
 _NO_SIZE = 1 << 63  # bytes: no server has such an object
 # A page can be empty, for example where many objects were deleted in a versioned bucket.
 _MAX_EMPTY_PAGES = 1000
+# Ten million objects; of a server that never ends its listing, no more is read.
+_MAX_PAGES = 10_000
 _PIECE_BYTES = 2**20  # read at once
 _READS = 3  # for a connection that breaks in the middle of an object
 
@@ -220,10 +223,16 @@ class S3Store:
         """
         first_keys: set[str] = set()
         asked_for = self.connection.prefix + prefix
-        with closing(read_ahead(self._pages(prefix))) as pages:
+        count = 0
+        place = f"the end of the listing of {self.connection.place}"
+        with (
+            WAITS.wait_for(place, lambda: f"{count:,} objects so far"),
+            closing(read_ahead(self._pages(prefix))) as pages,
+        ):
             for page in pages:
                 with self.connection.errors(Key(prefix)):
                     objects = page.objects()
+                count += len(objects)
                 if objects:
                     first_key = objects[0][0]
                     if first_key in first_keys:
@@ -261,8 +270,13 @@ class S3Store:
         """Yield the pages. Raise `ListingError` where a client would ask for pages for ever."""
         page = self.list_page(prefix)
         yield page
-        token, empty_pages = "", 0
+        token, pages, empty_pages = "", 1, 0
         while not page.is_last:
+            if pages == _MAX_PAGES:
+                raise self._listing_error(
+                    f"{pages:,} pages of objects, and no end; give the site a prefix of its own"
+                )
+            pages += 1
             if not page.next_token:
                 raise self._listing_error("there are more objects, and no continuation token")
             if page.next_token == token:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import md5
 from itertools import count, repeat
+from time import sleep
 
 import pytest
 from support.scripted import Response, ScriptedServer, scripted_server
@@ -24,6 +25,7 @@ from mirror.store import (
 )
 from mirror.store.profiles import profile_of
 from mirror.store.s3 import S3Store
+from mirror.waiting import Waits
 
 
 def digest(data: bytes) -> str:
@@ -427,6 +429,58 @@ def test_a_listing_that_goes_round_is_an_error(server: ScriptedServer) -> None:
     server.respond = lambda _: page(f"t{next(numbers) % 3}", "a", "b")
     with pytest.raises(ListingError, match="the same page again"):
         list(s3(server.url).list())
+
+
+def test_a_listing_of_new_objects_without_end_is_named_and_left(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.store.s3._MAX_PAGES", 20)
+    waits = Waits(lambda: 16.0 * len(server.requests))
+    monkeypatch.setattr("mirror.store.s3.WAITS", waits)
+    numbers = count()
+    server.respond = lambda _: page(f"t{next(numbers)}", f"{next(numbers)}.png")
+    objects = s3(server.url).list()
+    next(objects)
+    assert [line for line in waits.overdue() if "1 objects so far" in line]
+    with pytest.raises(ListingError, match="20 pages of objects, and no end"):
+        list(objects)
+    assert len(server.requests) == 20
+
+
+@pytest.mark.parametrize("status", [200, 500])
+def test_an_answer_without_end_is_an_error(server: ScriptedServer, status: int) -> None:
+    server.responses = [Response(status, chunks=repeat(b" " * 2**16))]
+    with pytest.raises(UnreachableError, match="more than 16 MiB, and no end"):
+        list(s3(server.url).list())
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("read", [lambda store: list(store.list()), lambda store: store.get("k")])
+@pytest.mark.usefixtures("impatient")
+def test_an_answer_of_a_byte_now_and_then_is_silence(
+    server: ScriptedServer, read: Callable[[S3Store], object]
+) -> None:
+    """Each byte comes within the time limit of a read, which is as long as that of the body."""
+
+    def drip() -> Iterator[bytes]:
+        for _ in range(40):
+            yield b" "
+            sleep(0.02)
+
+    server.respond = lambda _: Response(chunks=drip())
+    with pytest.raises(UnreachableError, match="ReadTimeoutError"):
+        read(s3(server.url, timeout_s=0.2))
+
+
+def test_a_slow_answer_is_read_to_its_end(server: ScriptedServer) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(10):
+            yield b"p" * 2000
+            sleep(0.02)
+        yield b""
+
+    server.responses = [Response(chunks=pieces())]
+    assert s3(server.url, timeout_s=0.1).get(Key("k")) == b"p" * 20_000
 
 
 def test_empty_pages_hide_no_object(server: ScriptedServer) -> None:

@@ -59,7 +59,7 @@ def scripted_server() -> Iterator[ScriptedServer]:
             self.close_connection = "Content-Length" in response.headers
             try:
                 self.wfile.write(response.body)
-                for chunk in response.chunks:
+                for chunk in response.chunks:  # an empty one is the end
                     self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
             except OSError:  # the client hung up
                 self.close_connection = True

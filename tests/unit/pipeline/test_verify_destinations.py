@@ -13,8 +13,10 @@ from mirror.config import DestinationSettings
 from mirror.destinations import Destination
 from mirror.engine import Serial
 from mirror.manifest import Manifest
-from mirror.model import Asset, Blob, Digest, Key
+from mirror.model import Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.portion import ALL, Sample
+from mirror.pipeline.progress import FindingLog
+from mirror.pipeline.prune import list_extras
 from mirror.pipeline.verify_destinations import ObjectState, compare_destination
 from mirror.store import MemoryStore, ObjectInfo, Store, UnreachableError
 
@@ -117,3 +119,22 @@ def test_what_only_one_side_has_is_missing_or_extra(
         *((ObjectState.MISSING, key) for key in lost),
     ]
     assert (comparison.compared, comparison.error) == (3, None)
+
+
+@pytest.mark.parametrize(("strays", "is_given_up"), [(40, False), (41, True)])
+def test_a_listing_of_ever_more_strays_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, strays: int, is_given_up: bool
+) -> None:
+    """Ten are allowed, and ten for each of the three objects that are known."""
+    monkeypatch.setattr("mirror.destinations._EXTRAS", 10)
+    store = MemoryStore()
+    for number in range(strays):
+        store.put(Key(f"z/{number}.png"), b"stray")
+    _, _, broke_off = compared(store)
+    assert broke_off is is_given_up
+    findings = FindingLog(lambda _: None)
+    keys = {str(asset.key) for asset in ASSETS.values()}
+    destination = Destination(DestinationSettings("r2", "file:x"), store)
+    extras = list_extras([destination], keys, None, findings, Recorder())
+    assert len(extras.objects) == (0 if is_given_up else strays)
+    assert [finding.rule for finding in findings] == [Rule.DESTINATION_UNREACHABLE] * is_given_up
