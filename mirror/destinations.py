@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -310,6 +310,16 @@ def limit_extras(destination: Destination, extras: int, known: int) -> None:
             f"{destination.name}: {extras:,} listed objects are in no line of the manifest, and no "
             "more are listed; give the site a prefix of its own"
         )
+
+
+def not_stored_in(destination: Destination, key: Key, reasons: Mapping[str, str]) -> str | None:
+    """Return why a missing object is not in a destination; `None` if it is not known.
+
+    `reasons` are those of the last sync, by key; they begin with the name of the destination.
+    """
+    reason = reasons.get(key, "")
+    is_about_it = reason.startswith(f"{destination.name}: ")
+    return f"missing, as the last sync could not store it: {reason}" if is_about_it else None
 
 
 def unreachable(destination: Destination, error: StoreError, then: str = "") -> Finding:

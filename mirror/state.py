@@ -269,6 +269,14 @@ class LastSync:
             if (address := canonical(failure.subject)) is not None
         }
 
+    @property
+    def not_stored(self) -> dict[str, str]:
+        """Return why pictures were not stored, by key; the message begins with the destination."""
+        return {f.subject: f.message for f in self.findings if f.rule is Rule.NOT_STORED}
+
+
+NO_SYNC = LastSync(moment(0), ())
+"""Stands where no sync is on record."""
 
 _SHOWN = re.compile(r" \(shown \d+ times\)\Z")
 
@@ -307,11 +315,6 @@ class LastSyncFile:
             return None
         ended = moment(status.st_mtime)
         return LastSync(ended, tuple(_findings(json_lines(self.path))))
-
-    def reasons(self) -> dict[str, str]:
-        """Return the `LastSync.reasons`; none if no sync is on record."""
-        last = self.load()
-        return last.reasons if last is not None else {}
 
 
 def _findings(lines: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:

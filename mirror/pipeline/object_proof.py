@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
+from types import MappingProxyType
 
-from mirror.destinations import Depth, Destination, ListingMatch, compare_listed, difference
+from mirror.destinations import (
+    Depth,
+    Destination,
+    ListingMatch,
+    compare_listed,
+    difference,
+    not_stored_in,
+)
 from mirror.manifest import Object
 from mirror.model import Asset, Digest, Key
 from mirror.site_index import KEY_IN_USE, SiteIndexError, used_by_others
@@ -16,12 +24,20 @@ class ObjectProof:
     """The objects that a destination holds, by one listing; read back where it proves nothing."""
 
     def __init__(
-        self, destination: Destination, keys: Collection[Key] = (), site: str | None = None
+        self,
+        destination: Destination,
+        keys: Collection[Key] = (),
+        site: str | None = None,
+        not_stored: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Take the keys and the name of this site. Raise `StoreError` without a listing."""
+        """Take the keys and the name of this site, and why the last sync did not store a key.
+
+        Raise `StoreError` without a listing.
+        """
         self._destination = destination
         self._keys = keys
         self._site = site
+        self._not_stored = not_stored
         self._listing = PackedListing(destination.store.list())
         self._problems: dict[Key, str | None] = {}
 
@@ -38,7 +54,9 @@ class ObjectProof:
     def _compare(self, expected: Object, info: ObjectInfo | None) -> str | None:
         where = f"{self._destination.name}: {expected.key}"
         if info is None:
-            return f"stays as it is: {where} is missing; {self._sync_or_why_not(expected)}"
+            reason = not_stored_in(self._destination, expected.key, self._not_stored)
+            reason = reason or f"{where} is missing; {self._sync_or_why_not(expected)}"
+            return f"stays as it is: {reason}"
         try:
             mismatch = difference(self._destination.store, expected, info, Depth.READ)
         except StoreError as error:

@@ -34,6 +34,7 @@ from mirror.pipeline.verify_destinations import (
     Comparison,
     ObjectDifference,
     ObjectState,
+    ReadBack,
     compare_destination,
 )
 from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
@@ -101,7 +102,7 @@ def repair(
     manifest, _ = parts.manifest.load()
     log = RepairLog(FindingLog(progress.finding), progress, options.dry_run)
     site = site_name(parts.config.manifest)
-    compare = partial(compare_destination, deep=options.deep, site=site)
+    compare = partial(compare_destination, read_back=ReadBack(options.deep), site=site)
     comparisons = (
         (destination, compare(destination, manifest.objects, engine, progress))
         for destination in parts.destinations

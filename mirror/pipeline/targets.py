@@ -20,6 +20,7 @@ from mirror.posts import Post
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import is_source
 from mirror.site_index import site_name
+from mirror.state import NO_SYNC
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import Locator
@@ -294,6 +295,8 @@ def open_by_manifest(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         raise ConfigError(f"destination {destination.name!r}: {problem}; set `public_url` instead")
     manifest, _ = parts.manifest.load()
     redirects, _ = parts.redirects.load()
+    last = parts.state.last_sync.load() or NO_SYNC
+    site = site_name(parts.config.manifest)
     reviews = load_reviews(parts.config.manifest / REVIEWS)
     return ByManifest(
         locator=parts.locator,
@@ -301,7 +304,7 @@ def open_by_manifest(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         ignored=parts.config.ignored,
         manifest=manifest,
         destination=destination,
-        proof=ObjectProof(destination, manifest.by_key.keys(), site_name(parts.config.manifest)),
+        proof=ObjectProof(destination, manifest.by_key.keys(), site, last.not_stored),
         repeats=RepeatProof(
             manifest,
             reviews,
@@ -311,6 +314,6 @@ def open_by_manifest(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         ),
         sources=SourceProof(parts.archive.source_record(), reviews, parts.locator),
         drop_secrets=drop_secrets,
-        reasons=parts.state.last_sync.reasons(),
+        reasons=last.reasons,
         suspects=find_suspects(manifest, redirects, reviews),
     )

@@ -26,11 +26,12 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.portion import ALL, Sample
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress, summary
 from mirror.pipeline.verify_archive import check_archive
-from mirror.pipeline.verify_destinations import check_destinations
+from mirror.pipeline.verify_destinations import ReadBack, check_destinations
 from mirror.records import Record
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import Rewrite
 from mirror.site_index import site_name
+from mirror.state import NO_SYNC
 from mirror.urls.sources import Locator, Source
 
 if TYPE_CHECKING:
@@ -89,14 +90,15 @@ def verify(
         from mirror.pipeline.text_files import need_built_site  # parsers of HTML
 
         need_built_site(options.site)
+    last = parts.state.last_sync.load() or NO_SYNC
     objects, checks = _check_destinations(
         parts.manifest,
         partial(
             check_destinations,
             destinations if options.destinations else (),
             engine,
-            options.deep,
-            options.sample,
+            ReadBack(options.deep, options.sample),
+            last.not_stored,
             progress,
             site_name(config.manifest),
         ),
@@ -140,7 +142,7 @@ def verify(
                 destinations,
                 parts.locator,
                 config.ignored,
-                parts.state.last_sync.reasons(),
+                last.reasons,
                 former,
                 progress,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -15,6 +15,7 @@ from mirror.destinations import (
     ListingMatch,
     compare_listed,
     limit_extras,
+    not_stored_in,
     read_difference,
     unreachable,
 )
@@ -36,6 +37,17 @@ from mirror.store import (
 )
 
 _STEP = 100  # objects of a listing between two movements of the progress bar
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBack:
+    """The objects that are read back: those without a checksum, or all if `deep`.
+
+    Both within `sample`.
+    """
+
+    deep: bool = False
+    sample: Sample = ALL
 
 
 class ObjectState(Enum):
@@ -76,22 +88,22 @@ class Comparison:
     index_error: SiteIndexError | None = None
 
 
+_NO_CHECKSUM = ReadBack()
+
+
 def compare_destination(
     destination: Destination,
     objects: Objects,
     engine: Engine,
     progress: Progress,
-    *,
-    deep: bool = False,
-    sample: Sample = ALL,
+    read_back: ReadBack = _NO_CHECKSUM,
     site: str | None = None,
 ) -> Comparison:
     """Compare a destination with the manifest, by one listing as far as that tells.
 
-    Objects without a checksum are read back, with `deep` all of them, both within `sample`. So is
-    every object with another checksum: where a bucket encrypts with KMS, an ETag only looks like
-    an MD5. What the index of another site than `site` names is not extra; the indexes are read
-    only if a difference depends on them.
+    Beside `read_back`, every object with another checksum is read back: where a bucket encrypts
+    with KMS, an ETag only looks like an MD5. What the index of another site than `site` names is
+    not extra; the indexes are read only if a difference depends on them.
     """
     comparison = Comparison()
     known = extras = 0
@@ -110,8 +122,8 @@ def compare_destination(
                     difference = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
                     comparison.differences.append(difference)
                 elif listed is ListingMatch.OTHER_CHECKSUM or (
-                    (deep or listed is ListingMatch.NO_CHECKSUM)
-                    and objects.at(number).digest in sample
+                    (read_back.deep or listed is ListingMatch.NO_CHECKSUM)
+                    and objects.at(number).digest in read_back.sample
                 ):
                     to_read.append(number)
             elif entry is not None:
@@ -294,23 +306,21 @@ _EMPTY = "{message} in {name}, which is empty; `mirror sync` or `mirror repair` 
 def check_destinations(
     destinations: Iterable[Destination],
     engine: Engine,
-    deep: bool,
-    sample: Sample,
+    read_back: ReadBack,
+    not_stored: Mapping[str, str],
     progress: Progress,
     site: str | None,
     objects: Objects,
 ) -> list[LayerCheck]:
     """Compare each of `destinations` with the manifest.
 
-    `objects` are read while the first destination is listed. If that raises, no finding was
-    reported.
+    `not_stored` says why the last sync did not store a picture, by key. `objects` are read while
+    the first destination is listed. If that raises, no finding was reported.
     """
     checks = []
     for destination in destinations:
-        comparison = compare_destination(
-            destination, objects, engine, progress, deep=deep, sample=sample, site=site
-        )
-        layer = _destination_layer(destination, objects, comparison, progress)
+        comparison = compare_destination(destination, objects, engine, progress, read_back, site)
+        layer = _destination_layer(destination, objects, comparison, not_stored, progress)
         counts = {"objects": comparison.compared, "read": comparison.read}
         checks.append(LayerCheck(layer, counts))
     objects.read_all()  # where there is no destination
@@ -318,7 +328,11 @@ def check_destinations(
 
 
 def _destination_layer(
-    destination: Destination, objects: Objects, comparison: Comparison, progress: Progress
+    destination: Destination,
+    objects: Objects,
+    comparison: Comparison,
+    not_stored: Mapping[str, str],
+    progress: Progress,
 ) -> Layer:
     findings = FindingLog(progress.finding)
     states = {difference.state for difference in comparison.differences}
@@ -328,6 +342,8 @@ def _destination_layer(
         remedy = _EMPTY if is_empty else _REMEDIES[difference.state]
         remedy = _TAKEN if difference.is_taken else remedy
         message = remedy.format(name=destination.name, message=difference.message)
+        if difference.state is ObjectState.MISSING:
+            message = not_stored_in(destination, difference.key, not_stored) or message
         findings.append(Finding(difference.state.value, difference.key, message))
     if (index_error := comparison.index_error) is not None and comparison.error is None:
         findings.append(Finding(Rule.OBJECT_UNCHECKED, index_error.key, str(index_error)))

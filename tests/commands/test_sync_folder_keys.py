@@ -68,8 +68,12 @@ def test_pictures_whose_keys_exclude_others_stop_nobody_else(
         assert stored(by_path) == {*ALL} - {*refused}
     missing = run(by_path, "verify", "--deep", "--json")
     assert (missing.code, missing.rules) == (1, ["M301"] * len(refused))
+    assert str(missing.events).count("missing, as the last sync could not store it") == len(refused)
+    assert "puts it back" not in str(missing.events)
     rewritten = run(by_path, "rewrite", "--json")
     assert (rewritten.code, rewritten.rules) == (3, ["M111"] * len(refused))
+    assert str(rewritten.events).count("leave `{path}` out of `key`") == len(refused)
+    assert "run `mirror sync`" not in str(rewritten.events)
     assert by_path.read("post.md").count(BUCKET) == len(refused)
     assert run(by_path, "prune", "--yes", "--max-delete", "100").code == 0
     assert stored(by_path) == {*ALL} - {*refused}

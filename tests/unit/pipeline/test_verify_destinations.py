@@ -17,7 +17,7 @@ from mirror.model import Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.portion import ALL, Sample
 from mirror.pipeline.progress import FindingLog
 from mirror.pipeline.prune import list_extras
-from mirror.pipeline.verify_destinations import ObjectState, compare_destination
+from mirror.pipeline.verify_destinations import ObjectState, ReadBack, compare_destination
 from mirror.store import MemoryStore, ObjectInfo, Store, UnreachableError
 
 
@@ -64,7 +64,7 @@ def compared(
         store.put(asset.key, data)
     destination = Destination(DestinationSettings(store.name, "file:x"), store)
     comparison = compare_destination(
-        destination, Manifest(ASSETS).objects, Serial(), Recorder(), deep=deep, sample=sample
+        destination, Manifest(ASSETS).objects, Serial(), Recorder(), ReadBack(deep, sample)
     )
     states = [difference.state for difference in comparison.differences]
     return states, comparison.read, comparison.error is not None
