@@ -118,7 +118,7 @@ class RepeatProof:
         evidence = self._evidence_on(asset, other)
         if isinstance(evidence, str):
             return evidence
-        return None if evidence.same else evidence.phrase
+        return None if evidence.same else str(evidence.refusal or "kept apart")
 
     def _evidence_on(self, asset: Asset, other: Asset) -> Evidence | str:
         """Return the evidence on two pictures, or the reason why there is none."""

@@ -54,7 +54,8 @@ class Tier(StrEnum):
 class Refusal(StrEnum):
     """Reason for keeping two pictures apart.
 
-    `AMBIGUOUS` is said of a pair that was accepted, and whose copy another picture explains too.
+    The value is the reason in a few words, which messages, the ledger and JSON hold. `AMBIGUOUS` is
+    said of a pair that was accepted, and whose copy another picture explains too.
     All others but `PIXELS` and `UNREADABLE` are guards: they refuse before pixels are compared.
     """
 
@@ -73,52 +74,27 @@ class Refusal(StrEnum):
     UNREADABLE = "could not be read"
 
 
-# The words for each verdict: within a message, and as a sentence of `mirror dupes` and the report.
-# The phrase of a refusal is its value, which the ledger and JSON hold too.
-_WORDS: dict[Tier | Refusal, tuple[str, str]] = {
-    Tier.PIXELS: (
-        "all pixels are equal",
-        "Every pixel is equal; only the file differs.",
-    ),
-    Tier.REPRODUCED: (
-        "one is made from the other with nothing left over",
-        "A copy, resized or saved again: that explains every pixel.",
-    ),
+_SENTENCES: dict[Tier | Refusal, str] = {
+    Tier.PIXELS: "Every pixel is equal; only the file differs.",
+    Tier.REPRODUCED: "A copy, resized or saved again: that explains every pixel.",
     Tier.NEARLY: (
-        "one is made from the other but for even traces of another program's resizer",
-        "A copy resized by another program: only even traces of that are left unexplained.",
+        "A copy resized by another program: only even traces of that are left unexplained."
     ),
-    Refusal.DISTANCE: (Refusal.DISTANCE.value, "Their fingerprints are too far apart."),
-    Refusal.DEPTH: (Refusal.DEPTH.value, "One has 16-bit, CMYK or other special pixels."),
-    Refusal.ORIENTATION: (
-        Refusal.ORIENTATION.value,
-        "One is turned by a tag that not every program reads.",
-    ),
+    Refusal.DISTANCE: "Their fingerprints are too far apart.",
+    Refusal.DEPTH: "One has 16-bit, CMYK or other special pixels.",
+    Refusal.ORIENTATION: "One is turned by a tag that not every program reads.",
     Refusal.COLOURS: (
-        Refusal.COLOURS.value,
-        "Equal pixels may look different: by a colour profile, or by what browsers do.",
+        "Equal pixels may look different: by a colour profile, or by what browsers do."
     ),
-    Refusal.ANIMATED: (Refusal.ANIMATED.value, "One is animated."),
-    Refusal.TRANSPARENT: (Refusal.TRANSPARENT.value, "One is transparent."),
-    Refusal.SMALL: (Refusal.SMALL.value, "Too small to tell a copy from another picture."),
-    Refusal.PLAIN: (
-        Refusal.PLAIN.value,
-        "Nearly blank: there is too little to tell them apart by.",
-    ),
-    Refusal.SHAPE: (Refusal.SHAPE.value, "Another shape: one is cut."),
-    Refusal.UNEXPLAINED: (
-        Refusal.UNEXPLAINED.value,
-        "The same size and coding, and yet other pixels: an edit.",
-    ),
-    Refusal.PIXELS: (
-        Refusal.PIXELS.value,
-        "Some pixels differ by more than resizing or saving explains.",
-    ),
-    Refusal.AMBIGUOUS: (
-        Refusal.AMBIGUOUS.value,
-        "A copy of this kind could be made of another picture of the site as well.",
-    ),
-    Refusal.UNREADABLE: (Refusal.UNREADABLE.value, "One of them could not be read."),
+    Refusal.ANIMATED: "One is animated.",
+    Refusal.TRANSPARENT: "One is transparent.",
+    Refusal.SMALL: "Too small to tell a copy from another picture.",
+    Refusal.PLAIN: "Nearly blank: there is too little to tell them apart by.",
+    Refusal.SHAPE: "Another shape: one is cut.",
+    Refusal.UNEXPLAINED: "The same size and coding, and yet other pixels: an edit.",
+    Refusal.PIXELS: "Some pixels differ by more than resizing or saving explains.",
+    Refusal.AMBIGUOUS: "A copy of this kind could be made of another picture of the site as well.",
+    Refusal.UNREADABLE: "One of them could not be read.",
 }
 
 
@@ -180,16 +156,7 @@ class Evidence:
         return self.same and (self.exact or self.origin == origin)
 
     @property
-    def phrase(self) -> str:
-        """The verdict in a few words, for one line of text."""
-        return self._words[0]
-
-    @property
     def sentence(self) -> str:
-        """The verdict as a sentence, for a page."""
-        return self._words[1]
-
-    @property
-    def _words(self) -> tuple[str, str]:
+        """The verdict as a sentence of `mirror dupes` and of the report."""
         verdict = self.tier or self.refusal
-        return ("kept apart", "Kept apart.") if verdict is None else _WORDS[verdict]
+        return "Kept apart." if verdict is None else _SENTENCES[verdict]

@@ -16,7 +16,7 @@ _BAR_SHARE = 0.76  # of a step; the rest is the gap between two bars
 _ROUNDING = 3.0
 
 
-def growth(points: Sequence[Growth]) -> Iterator[Html]:
+def growth_chart(points: Sequence[Growth]) -> Iterator[Html]:
     last = points[-1]
     yield lead(
         f"{count_text(last.count, 'original')}, {size_text(last.size)}, by the dates of the files."

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from mirror.amounts import count_text, size_text
 from mirror.model import Finding, Outcome, Rule
-from mirror.report.growth import growth
+from mirror.report.growth import growth_chart
 from mirror.report.html import Html, join, lead, table, tag
 from mirror.report.tiles import look_alikes, pictures, repeats
 from mirror.report.values import HostTotals, Report
@@ -98,7 +98,7 @@ def sections(report: Report) -> Iterator[Html]:
     if report.look_alikes:
         yield from _section("apart", "Alike, and kept apart", look_alikes(report))
     if report.growth:
-        yield from _section("growth", "Growth of the archive", growth(report.growth))
+        yield from _section("growth", "Growth of the archive", growth_chart(report.growth))
     yield from _section("pictures", "Pictures", pictures(report))
 
 

@@ -50,18 +50,18 @@ def pictures(report: Report) -> Iterator[Html]:
         # A browser lays out only the lists in sight, so thousands of pictures scroll smoothly.
         yield Html(f'<ul class="grid plain chunk" role="list" aria-label="{name}">\n')
         for picture in chunk:
-            yield tag("li", _tile(picture), class_="tile")
+            yield tag("li", _tile_content(picture), class_="tile")
             yield Html("\n")
         yield Html("</ul>\n")
     yield Html("</div>")
 
 
-def _tile(picture: PictureTile, *more: Html | None) -> Html:
+def _tile_content(picture: PictureTile, *more: Html | None) -> Html:
     name = shortened(picture.name, TEXT_LENGTH // 2)
     linked = tag("a", name, href=picture.url, rel="noreferrer") if _is_web(picture.url) else name
     return join(
         (
-            _well(picture, name),
+            _thumbnail(picture, name),
             tag(
                 "div",
                 tag("p", linked, class_="name", dir="auto"),
@@ -79,7 +79,7 @@ def _is_web(url: str | None) -> bool:
     return url is not None and url.startswith(("https://", "http://"))
 
 
-def _well(picture: PictureTile, name: str) -> Html:
+def _thumbnail(picture: PictureTile, name: str) -> Html:
     small = picture.thumbnail
     if small is None:
         return tag("div", picture.no_preview or "no preview", class_="well")
@@ -145,7 +145,7 @@ def repeats(report: Report) -> Iterator[Html]:
     for number, group in enumerate(groups, start=1):
         yield _group(
             f"Group {number:,}: {shortened(group.canonical.name, TEXT_LENGTH // 2)}",
-            tag("li", _role("Shown in posts"), _tile(group.canonical), class_="tile kept"),
+            tag("li", _label("Shown in posts"), _tile_content(group.canonical), class_="tile kept"),
             *(tag("li", *_repeat(repeat), class_="tile") for repeat in group.repeats),
         )
 
@@ -159,12 +159,12 @@ def _group(name: str, *tiles: Html) -> Html:
     )
 
 
-def _role(text: str) -> Html:
+def _label(text: str) -> Html:
     return tag("p", text, class_="role")
 
 
 def _repeat(repeat: RepeatTile) -> Iterator[Html]:
-    yield _role("Repeat")
+    yield _label("Repeat")
     digest = repeat.picture.blob.digest.hex
     if repeat.is_reviewed:
         why = tag("p", "A person said so.", class_="why")
@@ -172,7 +172,7 @@ def _repeat(repeat: RepeatTile) -> Iterator[Html]:
         why = tag("p", "No evidence is on record.", class_="why")
     else:
         why = _evidence(repeat.evidence)
-    yield _tile(repeat.picture, why, tag("p", digest[:16], class_="mono quiet"))
+    yield _tile_content(repeat.picture, why, tag("p", digest[:16], class_="mono quiet"))
 
 
 def _evidence(evidence: Evidence) -> Html:
@@ -200,6 +200,6 @@ def _pair(pair: LookAlikes) -> Html:
     names = f"{pair.first.name} and {pair.second.name}"
     return _group(
         shortened(names, TEXT_LENGTH),
-        tag("li", _tile(pair.first), class_="tile"),
-        tag("li", _tile(pair.second, _evidence(pair.evidence)), class_="tile"),
+        tag("li", _tile_content(pair.first), class_="tile"),
+        tag("li", _tile_content(pair.second, _evidence(pair.evidence)), class_="tile"),
     )

@@ -185,10 +185,10 @@ class Connection:
         endpoint.http_session = LimitedSession(endpoint.http_session, self.place, timeout_s)
         client.meta.events.register("before-send.s3", self._count)
         client.meta.events.register("response-received.s3", self._note_response)
-        question = _RegionQuestion()
-        client.meta.events.register("before-call.s3.HeadBucket", question.begin)
-        client.meta.events.register("after-call.s3.HeadBucket", question.end)
-        client.meta.events.register("after-call-error.s3.HeadBucket", question.end)
+        lookup = _RegionLookup()
+        client.meta.events.register("before-call.s3.HeadBucket", lookup.begin)
+        client.meta.events.register("after-call.s3.HeadBucket", lookup.end)
+        client.meta.events.register("after-call-error.s3.HeadBucket", lookup.end)
         client.meta.events.register("before-sign.s3.PutObject", _send_at_once)
         for operation in ("GetObject", "HeadObject"):
             client.meta.events.register(f"before-parameter-build.s3.{operation}", _hold_raw_key)
@@ -287,7 +287,7 @@ def _send_raw_key(params: dict[str, Any], context: dict[str, Any], **_: Any) -> 
             params[part] = params[part].replace(*context[_RAW_KEY])
 
 
-class _RegionQuestion(local):
+class _RegionLookup(local):
     """Lets botocore ask once which region a bucket is in.
 
     botocore asks with a HEAD of the bucket where a server redirects, and asks again where the

@@ -27,11 +27,5 @@ PAIR = Pair.of(sha(1), sha(2))
     ],
     ids=lambda evidence: str(evidence.tier or evidence.refusal),
 )
-def test_every_verdict_has_a_phrase_and_a_sentence(evidence):
-    assert evidence.phrase
+def test_every_verdict_has_a_sentence(evidence):
     assert evidence.sentence.endswith(".")
-
-
-def test_the_phrase_of_a_refusal_is_what_the_ledger_holds():
-    for refusal in Refusal:
-        assert Evidence(PAIR, 0, refusal=refusal).phrase == refusal.value
