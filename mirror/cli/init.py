@@ -105,6 +105,7 @@ def _say_hosts(proposal: ConfigDraft) -> None:
     width = max(len(host.name) for host in hosts)
     for host in hosts:
         role = "source" if host in proposal.sources else "switched off"
+        role += "; CHECK: is it yours?" if host in proposal.doubtful else ""
         say(f"  {host.name:<{width}}  {host.images:>6,}  {role}")
     if proposal.others:
         say("\n".join(WHY_OFF))

@@ -29,6 +29,10 @@ _ENDPOINT = re.compile(
 )
 
 
+_DOUBTFUL = 20
+"""A bucket with less than this part of another's images may be one that a post quotes from."""
+
+
 @dataclass(frozen=True, slots=True)
 class PostHost:
     """A host in the posts, or a bucket of an S3 endpoint, and the number of its images they show.
@@ -44,10 +48,14 @@ class PostHost:
 
 @dataclass(frozen=True, slots=True)
 class ConfigDraft:
-    """The hosts that a new `mirror.toml` names as sources, and those it names as comments."""
+    """The hosts that a new `mirror.toml` names as sources, and those it names as comments.
+
+    `doubtful` are sources with so few images that they may be somebody else's.
+    """
 
     sources: tuple[PostHost, ...]
     others: tuple[PostHost, ...]
+    doubtful: frozenset[PostHost] = frozenset()
 
 
 def name_host(address: str) -> str:
@@ -77,7 +85,12 @@ def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft
         if host.name in known or _STORAGE.search(host.name.partition("/")[0])
     ]
     chosen = chosen or ranked[:1]
-    return ConfigDraft(tuple(chosen), tuple(host for host in ranked if host not in chosen))
+    most = max((host.images for host in chosen), default=0)
+    return ConfigDraft(
+        tuple(chosen),
+        tuple(host for host in ranked if host not in chosen),
+        frozenset(h for h in chosen if h.name not in known and _DOUBTFUL * h.images < most),
+    )
 
 
 WHY_OFF = (
@@ -103,7 +116,10 @@ def configuration(
         f"[posts]\npaths = {json.dumps(list(paths), ensure_ascii=False)}\n",
     ]
     names: set[str] = set()
-    tables += [_source(host, _name(host, names), fetch) for host in draft.sources]
+    tables += [
+        _source(host, _name(host, names), fetch, is_doubtful=host in draft.doubtful)
+        for host in draft.sources
+    ]
     if draft.others:
         tables.append("".join(f"# {line}.\n" for line in WHY_OFF))
     tables += [_switched_off(_source(host, _name(host, names), None)) for host in draft.others]
@@ -150,12 +166,13 @@ def _relative_links(public: PublicFolder) -> str:
     )
 
 
-def _source(host: PostHost, name: str, fetch: str | None) -> str:
+def _source(host: PostHost, name: str, fetch: str | None, *, is_doubtful: bool = False) -> str:
+    check = "; CHECK THIS: is it yours?" if is_doubtful else ""
     lines = [
         "[[source]]",
         f"name = {json.dumps(name)}",
         f"match = [{json.dumps(f'{host.scheme}://{host.name}/')}]"
-        f"   # {count_text(host.images, 'image')}",
+        f"   # {count_text(host.images, 'image')}{check}",
     ]
     if fetch is not None:
         lines.append(f"fetch = {json.dumps(fetch)}")

@@ -25,6 +25,17 @@ def test_storage_hosts_come_before_the_most_used_one():
     assert next(host.name for host in owned.sources) == "i.example"
 
 
+def test_a_bucket_with_few_images_beside_a_large_one_is_to_be_checked():
+    mine, quoted = PostHost("b.oss-cn-beijing.aliyuncs.com", 61), PostHost("s3.amazonaws.com/g", 3)
+    assert propose([mine, quoted]).doubtful == {quoted}
+    assert not propose([mine, quoted], owned=[quoted.name]).doubtful
+    assert not propose([mine, PostHost(quoted.name, 4)]).doubtful
+    assert not propose([quoted]).doubtful
+    text = configuration(propose([mine, quoted]), ["posts"], PublicFolder("", "s", "/s"))
+    assert 'match = ["https://s3.amazonaws.com/g/"]   # 3 images; CHECK THIS: is it yours?' in text
+    assert text.count("is it yours") == 1
+
+
 @pytest.mark.parametrize("name", ['we"ird', "back\\slash", "图"])
 def test_a_hostile_path_cannot_break_out_of_its_string(name, tmp_path):
     hosts = propose([PostHost("i.example", 1), PostHost("i.other", 1)])
