@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Any, TypeVar
 
 from mirror.config.headers import VARIABLE
@@ -11,6 +12,7 @@ from mirror.config.values import ConfigError
 from mirror.urls.redact import looks_secret, without_secrets
 
 _MAX_NAME = 100  # characters of a name in a table
+_MAX_TEXT = 4096  # characters of a text; no path and no URL that servers take is longer
 
 T = TypeVar("T")
 
@@ -35,6 +37,18 @@ _CREDENTIALS = (
 )
 
 
+_values = Repr()
+_values.maxstring = _values.maxother = 200
+
+
+def shown(value: object) -> str:
+    """Return a value as an error quotes it: on one line, and a large or deep one cut."""
+    try:
+        return _values.repr(value)
+    except ValueError:  # more digits than Python writes out
+        return "a number that is too long"
+
+
 class Table:
     """Typed access to one table. It notes each key that is read, so that `finish` finds others."""
 
@@ -43,7 +57,7 @@ class Table:
         self._file = file
         self._known: set[str] = set()
         if not isinstance(raw, Mapping):
-            raise ConfigError(f"{file}: {where}: expected a table, got {raw!r}")
+            raise ConfigError(f"{file}: {where}: expected a table, got {shown(raw)}")
         self._raw = raw
         for key, value in raw.items():
             if len(key) > _MAX_NAME:
@@ -65,7 +79,7 @@ class Table:
         if key in self._raw and (
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
-            raise self.error(key, f"expected {words}, got {value!r}")
+            raise self.error(key, f"expected {words}, got {shown(value)}")
         return value  # type: ignore[no-any-return]
 
     def _hint(self, missing: str) -> str:
@@ -77,7 +91,7 @@ class Table:
 
     def text(self, key: str, default: Any = None) -> str:
         value = self._take(key, str, "a string", _REQUIRED if default is None else default)
-        return self._without_secret(key, value)
+        return self._checked(key, value)
 
     def optional_text(self, key: str) -> str | None:
         return self.text(key) if key in self._raw else self._take(key, str, "a string", None)
@@ -88,8 +102,8 @@ class Table:
         )
         for value in values:
             if not isinstance(value, str):
-                raise self.error(key, f"expected a list of strings, got {value!r} in it")
-            self._without_secret(key, value)
+                raise self.error(key, f"expected a list of strings, got {shown(value)} in it")
+            self._checked(key, value)
         return tuple(values)
 
     def flag(self, key: str, default: bool) -> bool:
@@ -111,10 +125,10 @@ class Table:
         value: object = self._take(key, (int, str), 'bytes, such as "64MiB"', default)
         match = _SIZE.fullmatch(str(value).strip())
         if match is None or match[2].lower() not in _UNITS:
-            raise self.error(key, f'expected bytes, such as "64MiB", got {value!r}')
+            raise self.error(key, f'expected bytes, such as "64MiB", got {shown(value)}')
         size = float(match[1]) * _UNITS[match[2].lower()]
         if size < 1:
-            raise self.error(key, f"expected more than no bytes, got {value!r}")
+            raise self.error(key, f"expected more than no bytes, got {shown(value)}")
         if size >= 2**63:
             raise self.error(key, f"expected fewer bytes, got {match[0]:.40}")
         return int(size)
@@ -123,14 +137,20 @@ class Table:
         self._known.add(key)
         value = self._raw.get(key, default)
         if value not in choices or isinstance(value, bool):
-            raise self.error(key, f"expected one of {', '.join(map(repr, choices))}, got {value!r}")
+            raise self.error(
+                key, f"expected one of {', '.join(map(repr, choices))}, got {shown(value)}"
+            )
         return value
 
     def headers(self, key: str) -> list[tuple[str, str]]:
         headers = []
         for name, value in self._take(key, dict, "a table of strings", {}).items():
             if not isinstance(value, str) or re.search(r"[\r\n\0]", name + value):
-                raise self.error(f"{key}.{name}", f"expected a string of one line, got {value!r}")
+                raise self.error(
+                    f"{key}.{name}", f"expected a string of one line, got {shown(value)}"
+                )
+            if len(value) > _MAX_TEXT:
+                raise self.error(f"{key}.{name}", f"expected at most {_MAX_TEXT:,} characters")
             if not _HEADER_NAME.fullmatch(name):
                 raise self.error(f"{key}.{name}", "no header can have this name")
             if name.lower() in _OWN_HEADERS:
@@ -174,9 +194,12 @@ class Table:
                 key, f"unknown key; did you mean {near[0]!r}?" if near else "unknown key"
             )
 
-    def _without_secret(self, key: str, value: str) -> str:
+    def _checked(self, key: str, value: str) -> str:
+        """Return a text that is short, of one line and without a secret; raise for another."""
+        if len(value) > _MAX_TEXT:
+            raise self.error(key, f"expected at most {_MAX_TEXT:,} characters, got {len(value):,}")
         if re.search(r"[\x00-\x1f\x7f]", value):
-            raise self.error(key, f"expected text without control characters, got {value!r}")
+            raise self.error(key, f"expected text without control characters, got {shown(value)}")
         if looks_secret(value) or without_secrets(value) != value:
             raise self.error(
                 key, f"holds a secret, which does not belong in this file; {_CREDENTIALS}"

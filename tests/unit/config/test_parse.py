@@ -283,11 +283,40 @@ def test_images_may_stand_beneath_the_posts_and_in_a_site_that_is_the_manifests_
         ('[[destination]]\nurl = "file:x"\nkey = "{sha256:.99999}"\n', "fields are"),
         ('[[destination]]\nurl = "file:x"\n' * 101, "expected at most 100 tables"),
         ("#" * (2 << 20), "has more than"),
+        (f'[[destination]]\nurl = "file:{"x/" * 4000}"\n', r"at most 4,096 characters, got 8,005"),
+        (
+            f'[[source]]\nname="s"\nmatch=[]\nheaders = {{X = "{"x" * 5000}"}}\n',
+            "headers.X: .* 4,096",
+        ),
     ],
-    ids=["dots", "header", "name", "template", "cut", "destinations", "bytes"],
+    ids=["dots", "header", "name", "template", "cut", "destinations", "bytes", "text", "value"],
 )
 def test_what_would_take_long_to_read_is_refused(tmp_path, text, words):
     path = tmp_path / "mirror.toml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=words):
         load_config(path)
+
+
+_DEEP = "[" + ("{" + "a." * 199 + "a = [\n") * 60 + "]}\n" * 60 + "]\n"
+
+
+@pytest.mark.parametrize("value", [_DEEP, f"[0x{'f' * 9000}]", f'["{"x" * 900_000}", 1]'])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "[posts]\npaths = [1,",
+        "version = [",
+        "[fetch]\nretries = [",
+        "[fetch]\nmax_bytes = [",
+        "archive = [1,",
+        '[[source]]\nname = "s"\nmatch = []\nheaders.X = [',
+    ],
+)
+def test_a_value_that_is_deep_or_long_is_quoted_in_part(tmp_path, start, value):
+    """Thousands of levels are more than Python can print; a megabyte fills a log."""
+    path = tmp_path / "mirror.toml"
+    path.write_text(f"{start}{value}]\n")
+    with pytest.raises(ConfigError, match="expected") as error:
+        load_config(path)
+    assert len(str(error.value)) < 1500
