@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from mirror.config import Config, ConfigError, PostSettings, check_no_escape, written_folders
 from mirror.files import NotAFileError, read_whole, real_path, sweep
+from mirror.globs import compile_path_glob
 from mirror.model import Finding, Rule
 from mirror.urls.address import Url
 from mirror.urls.relative import from_root
@@ -89,9 +90,10 @@ def find_posts(
     `ConfigError` for a path that does not exist.
     """
     roots = [Path(os.path.abspath(path)) for path in posts.paths]  # noqa: PTH100  (links stay)
-    include = [_glob(pattern) for pattern in posts.include]
-    exclude = [_glob(pattern) for pattern in posts.exclude]
-    unmatched = {pattern: _glob(pattern) for pattern in posts.include if pattern not in _USUAL}
+    globs = {pattern: compile_path_glob(pattern.lstrip("/")) for pattern in posts.include}
+    include = [*globs.values()]
+    exclude = [compile_path_glob(pattern.lstrip("/")) for pattern in posts.exclude]
+    unmatched = {pattern: glob for pattern, glob in globs.items() if pattern not in _USUAL}
     by_name: dict[str, Post] = {}
     findings: list[Finding] = []
     skipped = {str(path) for path in skip}
@@ -178,10 +180,3 @@ def _link(path: Path, name: str, start: Path) -> Iterator[Finding]:
 
 def _name(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern: `**/` is any number of folders, `*` and `?` stay inside one name."""
-    parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.lstrip("/"))
-    special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(special.get(part, re.escape(part)) for part in parts), re.DOTALL)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from mirror.globs import compile_text_glob
 from mirror.urls.address import identity, parse
 
 _URL = re.compile(r"(?:(?:https?:)?//)(?P<host>[^/]+)(?P<rest>/.*)?", re.IGNORECASE)
@@ -43,8 +44,7 @@ class IgnoreEntry:
         name = identity(parts.url("https"))
         if not has_host:
             name = match["host"].lower() + name.removeprefix(_STAND_IN)
-        expression = re.escape(name).replace(r"\*", ".*").replace(r"\?", ".")
-        return cls(text, expression=re.compile(expression, re.DOTALL))
+        return cls(text, expression=compile_text_glob(name))
 
     def matches_any(self, names: Collection[str]) -> bool:
         """Return True if it matches one of `names`, which are identities of addresses."""

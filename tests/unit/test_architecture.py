@@ -35,6 +35,7 @@ RANKS = [
         "amounts",
         "compact",
         "extras",
+        "globs",
         "runner",
         "waiting",
     ),
