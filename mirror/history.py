@@ -48,11 +48,19 @@ class Before:
         return set(os.fsdecode(tree or b"").split("\0")) - {""}
 
     def _show(self, path: Path, *command: str) -> bytes | None:
-        path = _through_links_above(path)
-        if not path.is_relative_to(self.root):
-            return None
-        name = path.relative_to(self.root).as_posix()
-        return _git(self.root, *command, f"{self.commit}:{'' if name == '.' else name}")
+        # A folder may have become a link since. So the path is tried as it is spelled, before it is
+        # tried as the links of today lead it.
+        places = (real_path(above) / path.relative_to(above) for above in reversed(path.parents))
+        names = [
+            place.relative_to(self.root).as_posix()
+            for place in dict.fromkeys(places)
+            if place.is_relative_to(self.root)
+        ]
+        for name in names:
+            shown = _git(self.root, *command, f"{self.commit}:{'' if name == '.' else name}")
+            if shown is not None:
+                return shown
+        return None
 
 
 def tracked_file(folder: Path) -> Path | None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from posixpath import basename, dirname
 
-from mirror.config import Config, ConfigError, header_variables, loads_config
+from mirror.config import ArchiveBucket, Config, ConfigError, header_variables, loads_config
 from mirror.history import Before, tracked_file
 from mirror.manifest import FILES, ManifestFile
 from mirror.model import Finding, Rule
@@ -87,7 +87,12 @@ def narrowings(config: Config, file: Path, before: Before) -> Iterator[Finding]:
     """
     text = before.read(file)
     if not text:
-        return  # the whole configuration is new
+        message = (
+            f"was not there at commit {before.commit}, so no setting of it can be compared; look "
+            "whether another configuration was used until now"
+        )
+        yield Finding(Rule.SETTING_HIDES, _name(file, config.root), message)
+        return
     try:
         old = loads_config(text.encode(), file)
     except ConfigError as error:
@@ -119,12 +124,15 @@ def _narrowing(key: str, value: str, message: str) -> Finding:
 
 def openings(config: Config) -> Iterator[Finding]:
     """Yield a note for each setting or file that lets keys, requests or pictures go astray."""
-    for kind, tables in (("destination", config.destinations), ("source", config.sources)):
-        for table in tables:
-            if table.endpoint_url is not None:
-                url = without_secrets(table.endpoint_url)
-                message = f"endpoint_url = {url!r}: requests with your keys go to this server"
-                yield Finding(Rule.SETTING_OPENS, f"{kind} {table.name}", message)
+    endpoints = [(f"destination {each.name}", each.endpoint_url) for each in config.destinations]
+    endpoints += [(f"source {each.name}", each.endpoint_url) for each in config.sources]
+    if isinstance(config.archive, ArchiveBucket):
+        endpoints.append(("archive", config.archive.endpoint_url))
+    for subject, url in endpoints:
+        if url is not None:
+            shown = without_secrets(url)
+            message = f"endpoint_url = {shown!r}: requests with your keys go to this server"
+            yield Finding(Rule.SETTING_OPENS, subject, message)
     for source in config.sources:
         if source.fetch is not None and _is_private(source.fetch):
             message = f"fetch = {source.fetch!r}: this private host and port are asked for it"

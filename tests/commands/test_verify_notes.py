@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -55,11 +56,15 @@ def test_each_setting_that_opens_something_is_named(site: Blog) -> None:
             '[[destination]]\nname = "far"\nurl = "s3://b/p"\n'
             'endpoint_url = "https://evil.example"\npublic_url = "http://10.0.0.7/x"\n'
         ),
-        more="[fetch]\nallow_private_hosts = true\n",
+        more=(
+            "[fetch]\nallow_private_hosts = true\n"
+            '[archive]\npath = "s3://b/a"\nendpoint_url = "https://worse.example"\n'
+        ),
     )
     messages = "\n".join(notes(site, "--offline")["M507"])
     for text in (
         "destination far: endpoint_url = 'https://evil.example'",
+        "archive: endpoint_url = 'https://worse.example'",
         f"source blog: fetch = '{site.host.base_url}'",
         "source blog: headers: its hosts get the environment variable BLOG_COOKIE",
         "destination far: public_url = 'http://10.0.0.7/x'",
@@ -127,17 +132,29 @@ def test_a_new_picture_is_no_news(repository: Blog) -> None:
     assert "M216" not in notes(repository, "--offline", "--since", "main")
 
 
-@pytest.mark.parametrize("how", ["another path", "a link"])
-def test_a_manifest_that_was_not_there_cannot_be_compared_and_is_named(
-    repository: Blog, how: str
-) -> None:
+def test_a_folder_that_became_a_link_is_compared_as_it_was(repository: Blog) -> None:
+    """The folder that it leads to was there too, with another manifest."""
+    folder, other = repository.root / "manifests", repository.root / "other"
+    shutil.copytree(folder, other)
     add_source(repository, 2, "https://h.example/x.png")
-    folder = repository.root / "manifests"
-    folder.rename(repository.root / "other")
-    if how == "a link":
-        folder.symlink_to("other")
-    else:
-        repository.configure(more='[manifest]\npath = "other"\n')
+    git(repository.root, "add", "other")
+    git(repository.root, "commit", "--all", "--quiet", "--message=other")
+    add_source(repository, 2, "https://h.example/y.png")
+    (folder / "reviews.txt").write_text(f"split {'0' * 64}\nsplit {'1' * 64}\n")
+    shutil.rmtree(other)
+    folder.rename(other)
+    folder.symlink_to("other")
+    told = notes(repository, "--offline", "--since", "HEAD")
+    assert [line.partition(": is new")[0].split()[-1] for line in told["M216"]] == [
+        "https://h.example/y.png"
+    ]
+    assert len(told["M214"]) == 1
+
+
+def test_a_manifest_that_was_not_there_cannot_be_compared_and_is_named(repository: Blog) -> None:
+    add_source(repository, 2, "https://h.example/x.png")
+    (repository.root / "manifests").rename(repository.root / "other")
+    repository.configure(more='[manifest]\npath = "other"\n')
     (told,) = notes(repository, "--offline", "--since", "main")["M216"]
     assert "/images.jsonl" in told
     assert "be compared" in told
@@ -161,6 +178,17 @@ def test_each_setting_that_hides_images_is_named(repository: Blog) -> None:
     texts = ["https://h.example/*", "'b*' is new", "'**/*.mdx' is gone", "'posts' is gone", BUCKET]
     assert all(any(text in line for line in told) for text in texts), told
     assert "M508" not in notes(repository, "--offline")
+
+
+def test_a_configuration_that_hides_the_one_of_before_is_named(repository: Blog) -> None:
+    """The job works in a folder beneath that of `mirror.toml`, where a change adds another one."""
+    text = (repository.root / "mirror.toml").read_text().replace('"posts"', '"."')
+    ignored = '[manifest]\npath = "../manifests"\n[[ignore]]\nurl = "https://*/*"\n'
+    folder = repository.root / "posts"
+    (folder / "mirror.toml").write_text(text + ignored)
+    repository.root = folder
+    (told,) = notes(repository, "--offline", "--since", "main")["M508"]
+    assert "mirror.toml: was not there at commit" in told
 
 
 def test_a_setting_by_which_more_is_looked_at_is_not_named(repository: Blog) -> None:

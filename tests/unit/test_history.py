@@ -40,6 +40,7 @@ def test_files_are_read_as_they_were_where_the_branches_parted(site: Path) -> No
     assert before.names(site) == {"a.txt", "parts"}
     assert before.names(site / "parts") == {"名.txt"}
     assert before.names(site / "nowhere") == set()
+    assert before.names(site.parent) == {"site"}
 
 
 def test_a_folder_outside_of_the_repository_had_nothing(site: Path) -> None:
