@@ -34,7 +34,7 @@ from mirror.config.values import (
 from mirror.files import explain, read_named, unspellable
 from mirror.urls.address import canonical, identity
 from mirror.urls.ignore import IgnoreEntry, IgnoreList, is_pattern
-from mirror.urls.redact import without_secrets
+from mirror.urls.redact import printable, without_secrets
 from mirror.urls.relative import encoded
 from mirror.urls.sources import Locator, Source
 
@@ -171,7 +171,7 @@ def _source(table: Table) -> Source:
     if fetch is not None and not re.match(r"(?:https?|s3)://[^/]", fetch):
         raise table.error("fetch", f"expected http://…, https://… or s3://bucket, got {fetch!r}")
     source = Source(
-        name=table.text("name"),
+        name=table.name(),
         match=table.texts("match"),
         fetch=fetch,
         headers=tuple(table.headers("headers")),
@@ -204,7 +204,7 @@ def _destination(table: Table, root: Path) -> DestinationSettings:
             raise table.error("links", "a relative link has no `public_url`; leave one of them out")
         public = _path_from_root(table, url, root)
     destination = DestinationSettings(
-        name=table.text("name", url),
+        name=table.name(printable(url)),
         url=url,
         public_url=public.rstrip("/") if public is not None else None,
         key=_key_template(table),

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from mirror.config.headers import VARIABLE
 from mirror.config.values import ConfigError
-from mirror.urls.redact import looks_secret, without_secrets
+from mirror.urls.redact import looks_secret, printable, without_secrets
 
 _MAX_NAME = 100  # characters of a name in a table
 _MAX_TEXT = 4096  # characters of a text; no path and no URL that servers take is longer
@@ -92,6 +92,13 @@ class Table:
     def text(self, key: str, default: Any = None) -> str:
         value = self._take(key, str, "a string", _REQUIRED if default is None else default)
         return self._checked(key, value)
+
+    def name(self, default: Any = None) -> str:
+        """Return `name`, which is printed as it is in every line about the table."""
+        value = self.text("name", default)
+        if printable(value) != value:
+            raise self.error("name", f"expected characters that show, got {printable(value)!r}")
+        return value
 
     def optional_text(self, key: str) -> str | None:
         return self.text(key) if key in self._raw else self._take(key, str, "a string", None)

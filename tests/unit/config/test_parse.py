@@ -135,6 +135,8 @@ def target(**keys):
         pytest.param({"fetch": {"timeout_s": 0}}, "above 0", id="timeout"),
         pytest.param({"ignore": [{"url": "x", "reason": "y"}]}, "expected a URL", id="ignore"),
         pytest.param({"ignore": [{"url": "x*"}]}, "expected a URL", id="ignored pattern"),
+        pytest.param(target(name="a\u202eb"), r"name: expected .* 'a\\\\u202eb'", id="bidi"),
+        pytest.param(source(name="a\u200bb"), "name: expected characters that show", id="unseen"),
         pytest.param({"version": 2}, "version: expected one of 1", id="version"),
     ],
 )
@@ -142,6 +144,12 @@ def test_what_is_wrong_is_named_with_what_was_expected(raw, message):
     with pytest.raises(ConfigError, match=message) as error:
         parse_config(raw, Path("/site"))
     assert str(error.value).startswith("mirror.toml: ")
+
+
+def test_a_destination_without_a_name_is_called_as_its_url_shows():
+    config = parse_config({"destination": [{"url": "file:a\u202eb"}]}, Path("/"))
+    assert config.destinations[0].name == "file:a\\u202eb"
+    assert config.destinations[0].url == "file:a\u202eb"
 
 
 def test_a_secret_is_never_repeated_in_the_message():
