@@ -36,6 +36,7 @@ def merge(
 
     What contradicts stays between conflict markers, and the exit code is 1.
     """
+    from mirror.files import sweep
     from mirror.pipeline.merge import MERGES, merger_of
     from mirror.records import RecordError, read_text, write_text
 
@@ -48,6 +49,7 @@ def merge(
     except (ConfigError, RecordError) as error:
         say(f"{one_line(str(place))}: merged line by line: {one_line(str(error))}", sys.stderr)
         raise typer.Exit(_merge_lines(base, ours, theirs)) from error
+    sweep(ours.parent, deep=False)  # git has it in the work tree, where no other command looks
     write_text(ours, merged.text)
     for conflict in merged.conflicts:
         say(f"{one_line(str(place))}: {one_line(conflict)}", sys.stderr)

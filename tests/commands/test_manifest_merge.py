@@ -323,3 +323,13 @@ def test_a_part_with_a_contradiction_stays_between_markers(repository: Repositor
     )
     assert ended.returncode == 1
     assert "<<<<<<< ours" in (repository.path("images") / "aa.jsonl").read_text()
+
+
+def test_what_a_killed_merge_left_in_the_work_tree_is_removed(tmp_path: Path) -> None:
+    text = manifest.dumps(manifest.loads(json.dumps(manifest.HEADER)))
+    for name in ("base", "ours", "theirs", ".mirror-00ff.tmp"):
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, "-m", "mirror", "manifest", "merge"]
+    files = ("base", "ours", "theirs", "manifests/images.jsonl")
+    assert subprocess.run([*command, *files], cwd=tmp_path).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base", "ours", "theirs"]
