@@ -250,9 +250,8 @@ class _TagReader:
             for inner in all_tags[first:last]:
                 if not inner.closes:
                     self.quoted_attributes(inner)
-        # The text of a paragraph is not in the pieces: it begins behind the last byte of the tag.
         origin = self.pieces.origin
-        self.result.add_quoted(self.source, origin(tag.stop - 1) + 1, origin(stop), Form.CODE)
+        self.result.add_quoted(self.source, self.behind(tag.stop), origin(stop), Form.CODE)
         return stop
 
     def quoted_attributes(self, tag: HtmlTag) -> None:
@@ -266,8 +265,11 @@ class _TagReader:
         ]
 
     def quote(self, start: int, stop: int, form: Form) -> None:
-        origin = self.pieces.origin
-        self.result.add_quoted(self.source, origin(start), origin(stop), form)
+        self.result.add_quoted(self.source, self.pieces.origin(start), self.behind(stop), form)
+
+    def behind(self, stop: int) -> int:
+        """Return the place right behind a tag. The text of a paragraph is not in the pieces."""
+        return self.pieces.origin(stop - 1) + 1
 
     def visible(self, start: int, stop: int) -> None:
         """Text between the tags of a block; that of a paragraph is not in the pieces."""
