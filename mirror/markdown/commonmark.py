@@ -35,6 +35,7 @@ _BARE = re.compile(rb"[^\\()\x00-\x20\x7f]+|\\[!-/:-@\[-`{-~]|[\\()]")
 _LABEL = re.compile(rb"\[[^\[\]\\]*(?:\\.[^\[\]\\]*)*\]:", re.S)
 # A destination that cannot be mistaken: nothing in it could end it, or belong to a title.
 _PLAIN_URL = re.compile(r"[^\s\"'()<>\[\]\\&|\x00-\x1f]+")
+_CAPITAL_END = re.compile(rb"</(?=[a-z]*[A-Z])(?i:pre|script|style|textarea)>")
 _TEMPLATE = re.compile(r"\{[{%]")
 
 # What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
@@ -70,6 +71,7 @@ def find(body: bytes, depth: int = 0) -> GrammarResult:
 
     `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the notes around.
     """
+    body = _with_small_ends(body)
     text = body.decode()
     reader = _EventReader(body, depth)
     try:
@@ -83,6 +85,14 @@ def find(body: bytes, depth: int = 0) -> GrammarResult:
         raise ParserError(str(error)) from error
     reader.definitions(definitions)
     return reader.result
+
+
+def _with_small_ends(body: bytes) -> bytes:
+    """Return `body` with `</PRE>` in small letters: this parser sees no other end of such a block.
+
+    No offset moves.
+    """
+    return _CAPITAL_END.sub(lambda end: end[0].lower(), body)
 
 
 class _EventReader:
