@@ -22,7 +22,8 @@ from mirror.markdown.urls import (
 )
 from mirror.model import Form, Quoting
 
-_OPENING = re.compile(rb"<(?:(!--)|(!\[CDATA\[)|([!?])|(/?)([A-Za-z][^\s/>]*))")
+# `<//host/a>` is the destination of an image in an element that holds Markdown.
+_OPENING = re.compile(rb"<(?:(!--)|(!\[CDATA\[)|([!?]|/(?![A-Za-z>/]))|(/?)([A-Za-z][^\s/>]*))")
 _COMMENT_END = re.compile(rb"--!?>")
 _SCRIPT_MARK = re.compile(rb"(?i)<!--|-->|</?script(?=[\s/>])")
 _ATTRIBUTE = re.compile(
@@ -41,6 +42,16 @@ _BLANKS = b" \t\n\f\r\v"
 # Browsers show the content of these as it is written, or not at all: it holds no images.
 _RAW_TEXT = frozenset(b"script style textarea title xmp iframe noembed noframes".split())
 _VERBATIM = _RAW_TEXT | frozenset(b"pre code samp listing template".split())
+
+# SVG and formulas, and their elements that hold HTML. HTML anywhere else in them ends them:
+# https://html.spec.whatwg.org/multipage/parsing.html#parsing-main-inforeign
+_FOREIGN = b"svg"
+_HOLDS_HTML = frozenset(b"annotation-xml desc foreignobject mi mn mo ms mtext title".split())
+_ENDS_FOREIGN = frozenset(
+    b"b big blockquote body br center code dd div dl dt em embed h1 h2 h3 h4 h5 h6 head hr i img"
+    b" li listing menu meta nobr ol p pre ruby s small span strike strong sub sup table td th tt u"
+    b" ul var".split()
+)
 
 _IMAGE_ATTRIBUTES = frozenset(
     b"src data-src data-original data-lazy-src xlink:href href".split()
@@ -103,23 +114,22 @@ class HtmlTag(NamedTuple):
 def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
     """Tokenize; the content of raw text elements holds no tags. What is never closed is dropped.
 
-    The title of an SVG may hold elements, unlike that of a page.
-
-    A CDATA section is taken whole, as Markdown does; to a browser it ends at the first `>`.
+    In an SVG or a formula no element is raw text, and a CDATA section is one. Elsewhere
+    `<![CDATA[`, `<?` and `</` before no name are comments up to a `>`.
 
     Outside a block a raw text element that stays open is taken for a word that looks like one.
     """
     at = 0
     never_closed: set[bytes] = set()
-    is_in_svg = False
+    inside = b""
     while opening := _OPENING.search(text, at):
         comment, cdata, declaration, slash, name = opening.groups()
         attributes: tuple[Attribute, ...] = ()
         if comment:
             at = _comment_end(text, opening.end())
-        elif cdata:
+        elif cdata and inside == _FOREIGN:
             at = _after(text, b"]]>", opening.end())
-        elif declaration:
+        elif cdata or declaration:
             at = _after(text, b">", opening.end())
         else:
             at, attributes = _attributes(text, opening.end())
@@ -127,17 +137,30 @@ def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
                 return
         yield HtmlTag(opening.start(), at, name or b"", bool(slash), attributes)
         lower = (name or b"").lower()
-        if lower == b"svg":
-            is_in_svg = not slash and not text.endswith(b"/>", 0, at)
-        if is_in_svg and lower == b"title":
-            continue
-        if not slash and lower in _RAW_TEXT - never_closed:
+        is_raw_text = inside != _FOREIGN and lower in _RAW_TEXT - never_closed
+        if name and not text.endswith(b"/>", 0, at):
+            inside = _inside(lower, inside, closes=bool(slash))
+        if is_raw_text and not slash:
             if (closing := _raw_text_end(text, lower, at)) >= 0:
                 at = closing
             elif is_block:
                 return
             else:
                 never_closed.add(lower)
+
+
+def _inside(name: bytes, inside: bytes, *, closes: bool) -> bytes:
+    """Return what the text behind a tag is in, as `inside` says what the tag is in.
+
+    That is nothing, `_FOREIGN`, or the name of an element of an SVG or a formula that holds HTML.
+    """
+    if name in (b"svg", b"math"):
+        return b"" if closes else _FOREIGN
+    if inside != _FOREIGN:
+        return _FOREIGN if closes and name == inside else inside
+    if name in _ENDS_FOREIGN:
+        return b""
+    return name if name in _HOLDS_HTML and not closes else inside
 
 
 def _raw_text_end(text: bytes, name: bytes, at: int) -> int:
@@ -244,12 +267,11 @@ class _TagReader:
         if index == len(closing) and not self.is_block:
             return tag.stop
         stop = closing[index] if index < len(closing) else len(self.pieces.text)
-        if tag.name.lower() not in _RAW_TEXT:
-            first = bisect_left(all_tags, tag.stop, key=attrgetter("start"))
-            last = bisect_left(all_tags, stop, key=attrgetter("start"))
-            for inner in all_tags[first:last]:
-                if not inner.closes:
-                    self.quoted_attributes(inner)
+        first = bisect_left(all_tags, tag.stop, key=attrgetter("start"))
+        last = bisect_left(all_tags, stop, key=attrgetter("start"))
+        for inner in all_tags[first:last]:
+            if not inner.closes:
+                self.quoted_attributes(inner)
         origin = self.pieces.origin
         self.result.add_quoted(self.source, self.behind(tag.stop), origin(stop), Form.CODE)
         return stop

@@ -16,10 +16,11 @@ from mirror.markdown import (
     HtmlTag,
     is_drawn_language,
     read,
+    tags,
     trimmed,
 )
 from mirror.model import Quoting
-from mirror.pages.pictures import is_shown_address, names_picture, page_tags
+from mirror.pages.pictures import is_shown_address, names_picture
 from mirror.urls.address import Url, parse
 from mirror.urls.sources import Source
 
@@ -213,12 +214,13 @@ def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Men
     """Yield each mention in an HTML page in UTF-8, in order, with what the page does with it."""
     waiting = list(mentions)[::-1]
     inside = _Inside()
-    for tag in page_tags(page) if waiting else ():
+    for tag in tags(page) if waiting else ():
         while waiting and waiting[-1].start < tag.start:
             yield waiting.pop(), inside.use
         while waiting and waiting[-1].start < tag.stop:
             mention = waiting.pop()
-            yield mention, _in_tag(page, tag, mention)
+            is_content = inside.is_raw and not tag.name  # CDATA in the style sheet of an SVG
+            yield mention, inside.use if is_content else _in_tag(page, tag, mention)
         inside.enter(page, tag)
     while waiting:
         yield waiting.pop(), inside.use
@@ -231,6 +233,10 @@ class _Inside:
         self._code = 0
         self._raw = b""
         self._drawn: list[bytes] = []  # the names of a block that a script draws, and within it
+
+    @property
+    def is_raw(self) -> bool:
+        return bool(self._raw)
 
     @property
     def use(self) -> Use:

@@ -73,7 +73,6 @@ _META = re.compile(
     rb"(?:og|twitter):image(?::(?:src|url|secure_url))?|image|thumbnailurl"
     rb"|msapplication-(?:tileimage|square\d+x\d+logo|wide310x150logo)"
 )
-_BOGUS = re.compile(rb"<!\[CDATA\[|</(?![A-Za-z>])")
 _CSS_COMMENT = re.compile(rb"/\*(?:.*?\*/|.*)", re.DOTALL)
 # A drawing in an attribute may have addresses of its own: Next.js has such behind its pictures.
 # One whose quotes are not closed hides nothing.
@@ -103,14 +102,16 @@ def find_pictures(page: bytes) -> PageAddresses:
     web_manifests: list[PageAddress] = []
     templates = 0
     style: HtmlTag | None = None
-    for tag in page_tags(page):
+    for tag in tags(page):
         name = tag.name.lower()
+        if not name:  # in the style sheet of an SVG a CDATA section holds rules
+            continue
         if style is not None:
             pictures += _css_pictures(page, style.stop, tag.start)
         style = None
         if name == b"template":
             templates = max(0, templates - 1) if tag.closes else templates + 1
-        if tag.closes or templates or not name:
+        if tag.closes or templates:
             continue
         if name == b"style":
             style = tag
@@ -124,11 +125,6 @@ def find_pictures(page: bytes) -> PageAddresses:
     if style is not None:
         pictures += _css_pictures(page, style.stop, len(page))
     return PageAddresses(base, tuple(pictures), tuple(style_sheets), tuple(web_manifests))
-
-
-def page_tags(page: bytes) -> Iterator[HtmlTag]:
-    """Tokenize a whole page, where `<![CDATA[` and `</` before no name are comments up to a `>`."""
-    return tags(_BOGUS.sub(lambda mark: b"<?" + mark[0][2:], page))
 
 
 def find_style_pictures(text: bytes) -> PageAddresses:
