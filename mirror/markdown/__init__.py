@@ -8,6 +8,7 @@ Others use these names:
 - `spell` returns a URL as one syntax must write it, `read` does the reverse.
 - `splice` replaces spans of a post and leaves every other byte as it is.
 - `is_image_link` tells a link to an image from a link to a page.
+- `render` returns the HTML that CommonMark makes of a post.
 - `find_drawn` returns the parts of a post that a plugin may show as something else than text.
 
 Read the files in this order:
@@ -55,6 +56,7 @@ __all__ = [
     "is_image_link",
     "is_within",
     "read",
+    "render",
     "spell",
     "splice",
     "srcset_urls",
@@ -108,6 +110,19 @@ def find_references(data: bytes, post: str) -> Scan:
         tuple(_references(post_text, _without_overlaps(result.urls))),
         tuple(_findings(post_text, post, result.problems)),
     )
+
+
+def render(utf8: bytes, post: str) -> bytes:
+    """Return the page that CommonMark makes of a post in UTF-8.
+
+    It is empty for MDX, for data, and where the parser fails.
+    """
+    if PurePosixPath(post).suffix.lower() in {".mdx", *_DATA_SUFFIXES}:
+        return b""
+    try:
+        return commonmark.render(_LONE_CR.sub(b"\n", utf8[frontmatter.split(utf8).body :]))
+    except commonmark.ParserError:
+        return b""
 
 
 def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:

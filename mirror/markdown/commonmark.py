@@ -8,6 +8,8 @@ as the address that the parser reported.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyromark
@@ -74,17 +76,18 @@ def find(body: bytes, depth: int = 0) -> GrammarResult:
     body = _with_small_ends(body)
     text = body.decode()
     reader = _EventReader(body, depth)
-    try:
+    with _parser_errors():
         events = _PARSER.events_with_range(text, merge_text=True)
         definitions = _PARSER.reference_definitions(text) if b"]:" in body else {}
         reader.run(events)
-    except BaseException as error:
-        # A panic in the parser is no `Exception`, and a post must not stop the run.
-        if type(error).__name__ != "PanicException":
-            raise
-        raise ParserError(str(error)) from error
     reader.definitions(definitions)
     return reader.result
+
+
+def render(body: bytes) -> bytes:
+    """Return the page of Markdown without front matter."""
+    with _parser_errors():
+        return _PARSER.html(_with_small_ends(body).decode()).encode()
 
 
 def _with_small_ends(body: bytes) -> bytes:
@@ -93,6 +96,17 @@ def _with_small_ends(body: bytes) -> bytes:
     No offset moves.
     """
     return _CAPITAL_END.sub(lambda end: end[0].lower(), body)
+
+
+@contextmanager
+def _parser_errors() -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        # A panic in the parser is no `Exception`, and a post must not stop the run.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ParserError(str(error)) from error
 
 
 class _EventReader:

@@ -17,7 +17,7 @@ from typing import Any
 
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
-from mirror.markdown import find_drawn, find_references, is_within
+from mirror.markdown import find_drawn, find_references, is_within, render
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Quoting, Reference, Rule
 from mirror.pages import (
@@ -335,9 +335,11 @@ def _is_in_syntax(text: bytes, start: int) -> bool:
     return _IN_SYNTAX.search(before.rpartition(b"\n")[2]) is not None
 
 
-_PROBE = b"https://probe.invalid/a.png"
+_PROBE = b"https://probe.invalid/%d.png"
+_PROBE_NUMBER = re.compile(r"//probe\.invalid/(\d{1,9})\.png")
 _PROBED = {Form.AUTOLINK: Why.TEXT, Form.CODE: Why.CODE, Form.COMMENT: Why.CODE}
-_SCRIPT = re.compile(rb"(</?)s(?=cript[\s>]|tyle[\s>])", re.I)
+# A script, a style sheet, `<?php`, and `<!x`, which is text to renderers of older CommonMark.
+_SCRIPT = re.compile(rb"(</?)s(?=cript[\s>]|tyle[\s>])|<(?=\?|!(?!--))", re.I)
 
 
 def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why]:
@@ -346,28 +348,38 @@ def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why
     Code and comments are searched for images only. So each mention is replaced by the address of
     an image, and the form that is found there is that of the place. A script and a style sheet
     count as code, too, but the page runs them: they are found by what is code only within them.
+    An element that a block leaves open goes on behind it in a browser, which the whole page shows.
     """
     pieces: list[bytes] = []
     starts: dict[int, int] = {}  # in the changed text -> in `text`
     done = size = 0
-    for mention in mentions:
+    for number, mention in enumerate(mentions):
         before = text[done : mention.start]
         # The sign of a diff, or of `git+https://`: no address begins behind it.
         if before.endswith((b"+", b"-")):
             before += b" "
-        pieces += before, _PROBE
+        pieces += before, _PROBE % number
         size += len(before)
         starts[size] = mention.start
-        size += len(_PROBE)
+        size += len(pieces[-1])
         done = mention.stop
     changed = b"".join((*pieces, text[done:]))
     reasons = _reasons_at(changed, starts, name)
-    if (without_scripts := _SCRIPT.sub(rb"\1x", changed)) != changed:
+    if (without_scripts := _SCRIPT.sub(_no_script, changed)) != changed:
         others = _reasons_at(without_scripts, starts, name)
         for start, why in reasons.items():
             if why is Why.CODE and others[start] is not Why.CODE:
                 reasons[start] = Why.UNKNOWN_FORM
+    for picture in find_pictures(render(changed, name)).pictures:
+        probe = _PROBE_NUMBER.search(picture.url)
+        if probe and int(probe[1]) < len(mentions):
+            reasons[mentions[int(probe[1])].start] = Why.UNKNOWN_FORM
     return reasons
+
+
+def _no_script(opening: re.Match[bytes]) -> bytes:
+    """Return what is no script and no declaration, and as long."""
+    return opening[1] + b"x" if opening[1] else b"("
 
 
 def _reasons_at(text: bytes, starts: Mapping[int, int], name: str) -> dict[int, Why]:
