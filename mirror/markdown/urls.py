@@ -66,6 +66,7 @@ _RUN = (
 )
 _BARE_URL = re.compile(rb"(?<![A-Za-z0-9+.-])https?://" + _RUN, re.I)
 _QUOTED_URL = re.compile(rb"(?<![A-Za-z0-9+.:/-])(?:https?:)?//" + _RUN, re.I)
+_PARENTHESIS = re.compile(rb"\\.|[()]", re.S)
 _TRAILING = b"?!.,:;*_~&"
 _BEFORE_IMAGE = re.compile(rb"!\[[^\[\]\r\n]*\]\([ \t]*<?$|\bsrc=[\"']?$", re.I)
 _MAX_BEFORE = 200
@@ -188,7 +189,12 @@ def quoted_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int
 
 
 def trimmed(source: bytes, start: int, stop: int) -> int:
-    """Return `stop` without punctuation at the end and parentheses opened before the URL."""
+    """Return `stop` without punctuation at the end and parentheses opened before the URL.
+
+    Behind `](` the URL ends at the parenthesis that closes that one.
+    """
+    if source.endswith(b"](", 0, start):
+        stop = _closing(source, start, stop)
     surplus = source.count(b")", start, stop) - source.count(b"(", start, stop)
     while stop > start:
         last = source[stop - 1]
@@ -197,4 +203,13 @@ def trimmed(source: bytes, start: int, stop: int) -> int:
         elif last not in _TRAILING:
             break
         stop -= 1
+    return stop
+
+
+def _closing(source: bytes, start: int, stop: int) -> int:
+    depth = 0
+    for mark in _PARENTHESIS.finditer(source, start, stop):
+        depth += {b"(": 1, b")": -1}.get(mark[0], 0)
+        if depth < 0:
+            return mark.start()
     return stop

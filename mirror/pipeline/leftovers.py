@@ -13,7 +13,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
@@ -282,15 +282,17 @@ def _explained(
     reasons: Reasons,
 ) -> Iterator[Leftover]:
     position = PositionCounter(PostText(text, "utf-8"))
-    by_start: dict[int, Why] = {}
+    probed: _Probed | None = None
     drawn = find_drawn(text)
     for mention in mentions:
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)
         why = None if reference is None else reasons.of(name, reference)
-        if why is None or why is Why.CODE:
-            by_start = by_start or _probe(text, mentions, name)
-            why = by_start[mention.start]
+        if why in (None, Why.CODE, Why.TEXT):
+            probed = probed or _probe(text, mentions, name)
+            why = why if why is Why.TEXT else probed.reasons[mention.start]
+            if mention.start in probed.shown:
+                why = Why.UNKNOWN_FORM
         if (why is Why.CODE and is_within(mention.start, drawn.code)) or (
             why is Why.TEXT
             and (is_within(mention.start, drawn.text) or _is_in_syntax(text, mention.start))
@@ -339,11 +341,18 @@ _PROBE = b"https://probe.invalid/%d.png"
 _PROBE_NUMBER = re.compile(r"//probe\.invalid/(\d{1,9})\.png")
 _PROBED = {Form.AUTOLINK: Why.TEXT, Form.CODE: Why.CODE, Form.COMMENT: Why.CODE}
 # A script, a style sheet, `<?php`, and `<!x`, which is text to renderers of older CommonMark.
-_SCRIPT = re.compile(rb"(</?)s(?=cript[\s>]|tyle[\s>])|<(?=\?|!(?!--))", re.I)
+_SCRIPT = re.compile(rb"<(?:s(?=(?:cript|tyle)[\s>])|/s(?:cript|tyle)>|(?=\?|!(?!--)))", re.I)
 
 
-def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why]:
-    """Tell what each place of a post is, by the start of its mention.
+class _Probed(NamedTuple):
+    """What each place of a post is, by the start of its mention; and those that the page shows."""
+
+    reasons: Mapping[int, Why]
+    shown: Container[int]
+
+
+def _probe(text: bytes, mentions: Iterable[Mention], name: str) -> _Probed:
+    """Tell what the places of a post are.
 
     Code and comments are searched for images only. So each mention is replaced by the address of
     an image, and the form that is found there is that of the place. A script and a style sheet
@@ -352,34 +361,36 @@ def _probe(text: bytes, mentions: Sequence[Mention], name: str) -> dict[int, Why
     """
     pieces: list[bytes] = []
     starts: dict[int, int] = {}  # in the changed text -> in `text`
+    numbers: dict[str, int] = {}  # of the probes -> in `text`
     done = size = 0
-    for number, mention in enumerate(mentions):
+    for mention in mentions:
         before = text[done : mention.start]
         # The sign of a diff, or of `git+https://`: no address begins behind it.
         if before.endswith((b"+", b"-")):
             before += b" "
-        pieces += before, _PROBE % number
+        pieces += before, _PROBE % len(starts)
+        numbers[str(len(starts))] = mention.start
         size += len(before)
         starts[size] = mention.start
         size += len(pieces[-1])
         done = mention.stop
     changed = b"".join((*pieces, text[done:]))
     reasons = _reasons_at(changed, starts, name)
-    if (without_scripts := _SCRIPT.sub(_no_script, changed)) != changed:
+    if (without_scripts := _SCRIPT.sub(_without_script, changed)) != changed:
         others = _reasons_at(without_scripts, starts, name)
         for start, why in reasons.items():
             if why is Why.CODE and others[start] is not Why.CODE:
                 reasons[start] = Why.UNKNOWN_FORM
-    for picture in find_pictures(render(changed, name)).pictures:
-        probe = _PROBE_NUMBER.search(picture.url)
-        if probe and int(probe[1]) < len(mentions):
-            reasons[mentions[int(probe[1])].start] = Why.UNKNOWN_FORM
-    return reasons
+    pictures = find_pictures(render(changed, name)).pictures
+    probes = filter(None, (_PROBE_NUMBER.search(picture.url) for picture in pictures))
+    return _Probed(reasons, {numbers.get(probe[1], -1) for probe in probes})
 
 
-def _no_script(opening: re.Match[bytes]) -> bytes:
-    """Return what is no script and no declaration, and as long."""
-    return opening[1] + b"x" if opening[1] else b"("
+def _without_script(opening: re.Match[bytes]) -> bytes:
+    """Return as many bytes that begin no script. Its end is one of `<pre>` to CommonMark, too."""
+    if opening[0].startswith(b"</"):
+        return b"</pre>".ljust(len(opening[0]))
+    return b"<x" if len(opening[0]) > 1 else b"("
 
 
 def _reasons_at(text: bytes, starts: Mapping[int, int], name: str) -> dict[int, Why]:
