@@ -6,17 +6,21 @@ pictures alone, not on time or order.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container
 from contextlib import closing
-from queue import Empty, SimpleQueue
+from functools import cached_property
+from queue import SimpleQueue
 from threading import Event
+from typing import TYPE_CHECKING
 
 from mirror.engine import Background, Results
 from mirror.model import Asset, Blob
 from mirror.pipeline.dedupe import AssetPair
 from mirror.pipeline.download import DownloadResult, Original
 from mirror.repeats.evidence import Evidence, Pair, Refusal
+
+if TYPE_CHECKING:
+    from mirror.repeats.search import RecentPictures
 
 # Pictures that a new one is looked for among: those that came last. Bounds the work for each.
 _MOST_KEPT = 2048
@@ -32,7 +36,6 @@ class Lookahead:
         self._compare = compare
         self._known = known
         self._came: SimpleQueue[Blob | None] = SimpleQueue()
-        self._kept: deque[Blob] = deque(maxlen=_MOST_KEPT)
         self._is_over = Event()
 
     def watch(self, results: Results[DownloadResult]) -> Results[DownloadResult]:
@@ -50,39 +53,27 @@ class Lookahead:
             thread.result()
 
     def _work(self) -> None:
-        # The end is looked at first: what says it in the queue may have been taken meanwhile.
+        # Others may stand in the queue before what ends it.
         while not self._is_over.is_set() and (blob := self._came.get()) is not None:
-            blobs = [blob, *self._waiting()]
             try:
-                self._look_at(blobs)
+                self._look_at(blob)
             except Exception:  # noqa: BLE001  (the choice compares again, and raises it)
                 return
-            self._kept.extend(blobs)
 
-    def _waiting(self) -> Iterator[Blob]:
-        """Yield what came meanwhile."""
-        while True:
-            try:
-                blob = self._came.get_nowait()
-            except Empty:
-                return
-            if blob is None:
-                return
-            yield blob
+    @cached_property
+    def _recent(self) -> RecentPictures:
+        from mirror.repeats.search import RecentPictures  # numpy, which takes long to import
 
-    def _look_at(self, blobs: list[Blob]) -> None:
-        from mirror.repeats.search import find_candidates  # numpy, which takes long to import
+        return RecentPictures(_MOST_KEPT)
 
-        by_digest = {blob.digest: blob for blob in (*self._kept, *blobs)}
-        candidates = find_candidates(blobs, self._kept)
-        nearest = sorted(candidates, key=lambda candidate: candidate.distance)
-        for candidate in nearest[: _NEAREST * len(blobs)]:
+    def _look_at(self, blob: Blob) -> None:
+        for candidate, mate in self._recent.add(blob)[:_NEAREST]:
             if self._is_over.is_set():
                 return
             pair = candidate.pair
             if pair in self.evidence or pair in self._known:
                 continue
-            first, second = (Asset(by_digest[digest], ()) for digest in (pair.first, pair.second))
-            evidence = self._compare(AssetPair(candidate, first, second))
+            first, second = sorted((blob, mate), key=lambda blob: blob.digest)
+            evidence = self._compare(AssetPair(candidate, Asset(first, ()), Asset(second, ())))
             if evidence.refusal is not Refusal.UNREADABLE:
                 self.evidence[pair] = evidence

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -69,6 +69,31 @@ def neighbours(words: Words, new: int, distance: int = DISTANCE) -> Iterator[tup
         matches = _one_by_one(words, new, distance)
     for rows, columns, distances in matches:
         yield from zip(rows.tolist(), columns.tolist(), distances.tolist(), strict=True)
+
+
+class RecentPictures:
+    """The pictures that came last, at most `most`, to look for those that are near a new one."""
+
+    def __init__(self, most: int) -> None:
+        self._kept: deque[tuple[int, Blob]] = deque(maxlen=most)
+
+    def add(self, blob: Blob) -> list[tuple[Candidate, Blob]]:
+        """Keep a picture; return its pairs with those before it, and their blobs, nearest first.
+
+        They are those of `find_candidates`, but for blank pictures, which have none here.
+        """
+        if blob.fingerprint is None or blob.fingerprint.bits.bit_count() not in _CONTENT:
+            return []
+        bits, size = blob.fingerprint.bits, (blob.width or 0, blob.height or 0)
+        near = [
+            (Candidate(Pair.of(blob.digest, mate.digest), (bits ^ mate_bits).bit_count()), mate)
+            for mate_bits, mate in self._kept
+            if (bits ^ mate_bits).bit_count() <= DISTANCE
+            and mate.digest != blob.digest
+            and plausible_sizes(size, (mate.width or 0, mate.height or 0))
+        ]
+        self._kept.append((bits, blob))
+        return sorted(near, key=lambda item: item[0].distance)
 
 
 class _Table:

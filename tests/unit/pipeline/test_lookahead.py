@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 
 import pytest
 from support.slides import deck, encode
@@ -12,7 +12,7 @@ from support.slides import deck, encode
 from mirror.archive import Archive
 from mirror.engine import Results
 from mirror.fetch import Validators
-from mirror.model import Blob, Finding, Place, Rule
+from mirror.model import Finding, Place, Rule
 from mirror.pictures.blob import inspect
 from mirror.pipeline.dedupe import AssetPair, CompareJob
 from mirror.pipeline.download import DownloadResult, Original
@@ -99,25 +99,6 @@ def test_a_failure_is_left_to_the_choice(archive: Archive, error: Exception | No
     results = list(came(archive, [SLIDES[0], COPIES[0]]))
     assert list(lookahead.watch(compare.then_end(results))) == [*results, FAILURE]
     assert lookahead.evidence == {}
-
-
-def test_the_end_may_be_taken_from_the_queue_together_with_pictures(archive: Archive) -> None:
-    """It comes while the thread takes what is waiting, behind a picture it has taken already."""
-    lookahead = Lookahead(CompareJob(archive, (), 10**8), ())
-    first, second, third = came(archive, SLIDES)
-
-    def waiting() -> Iterator[Blob]:
-        lookahead._is_over.set()
-        lookahead._came.put(None)
-        return Lookahead._waiting(lookahead)
-
-    lookahead._waiting = waiting  # type: ignore[method-assign]
-    for original in (first, second, third):
-        lookahead._came.put(original.blob)
-    thread = Thread(target=lookahead._work, daemon=True)
-    thread.start()
-    thread.join(60)
-    assert not thread.is_alive()
 
 
 def test_who_stops_listening_ends_it(archive: Archive) -> None:

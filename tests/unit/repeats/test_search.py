@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mirror.model import Blob, Digest, Fingerprint
 from mirror.repeats import search
 from mirror.repeats.evidence import DISTANCE, Candidate, Pair
-from mirror.repeats.search import find_candidates
+from mirror.repeats.search import RecentPictures, find_candidates
 
 
 def _blob(number: int, bits: int, size: tuple[int, int] = (1280, 720)) -> Blob:
@@ -61,6 +61,24 @@ def test_looking_bands_up_finds_what_looking_at_all_finds(seed, new):
         for way in (search._by_bands, search._one_by_one)
     ]
     assert pairs[0] == pairs[1]
+
+
+@given(st.integers(0, 2**32), st.integers(0, 40))
+def test_looking_at_one_after_the_other_finds_what_looking_at_all_finds(seed, count):
+    blobs = _clustered(Random(seed), count)
+    sized = [replace(b, width=1280 * (n % 3), height=720 * (n % 3)) for n, b in enumerate(blobs)]
+    recent = RecentPictures(100)
+    found = [near for blob in [*sized, _blob(998, 1), _blob(999, 1)] for near in recent.add(blob)]
+    assert sorted(candidate for candidate, _ in found) == find_candidates(sized)
+    assert all(mate.digest in (near.pair.first, near.pair.second) for near, mate in found)
+
+
+def test_what_came_last_is_kept_and_the_nearest_comes_first():
+    bits = Random(1).getrandbits(256)
+    recent = RecentPictures(3)
+    for number, flipped in enumerate((0, 7, 1, 3)):
+        recent.add(_blob(number, bits ^ flipped))
+    assert [near.distance for near, _ in recent.add(_blob(9, bits))] == [1, 2, 3]
 
 
 def test_proposals_leave_out_what_sizes_rule_out_and_what_has_no_pixels():
