@@ -39,7 +39,7 @@ from mirror.urls.sources import Locator
 if TYPE_CHECKING:
     from mirror.generators import SiteGenerator
 
-_EXTRAS = 200_000
+_MOST_EXTRAS, _EXTRAS_PER_OBJECT = 200_000, 10
 _SVG = "image/svg+xml"
 _TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()} | {
     ".apng": "image/png",
@@ -299,13 +299,13 @@ def read_difference(store: Store, expected: Object) -> str | None:
     return f"expected SHA-256 {expected.digest}, found {digest}"
 
 
-def limit_extras(destination: Destination, extras: int, known: int) -> None:
+def check_extra_count(destination: Destination, extras: int, known: int) -> None:
     """Raise `ListingError` where too many objects are listed that the manifest does not name.
 
-    Each of them is held in memory. A site may lose its manifest, and another one may share the
-    prefix, so ten times the `known` objects are allowed beside `_EXTRAS`.
+    Each of them is held in memory. A site may lose its manifest, and other sites may share the
+    prefix, so as many are allowed beside ten for each of the `known` objects.
     """
-    if extras > _EXTRAS + 10 * known:
+    if extras > _MOST_EXTRAS + _EXTRAS_PER_OBJECT * known:
         raise ListingError(
             f"{destination.name}: {extras:,} listed objects are in no line of the manifest, and no "
             "more are listed; give the site a prefix of its own"

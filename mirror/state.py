@@ -6,8 +6,8 @@ journal.jsonl     what was fetched since the manifest was last written
 lock              the run that is at work
 validators.jsonl  the versions that hosts named, for `--refresh`, and whose turn it is
 last-sync.jsonl   the summary and the findings of the last sync
-sealed.txt        the archive whose lists lacked nothing but what is named in
-unsealed-….txt    the originals that a run has put since (`mirror.archive`)
+sealed.txt        the place of the archive whose lists were complete (`mirror.archive`)
+unsealed-….txt    originals that a run has put and these lists may lack
 shards/           what shards of a sync hand on, and their locks
 held/             pictures that wait for a person's decision: images.jsonl, and damaged bytes
 workers           the proof for workers of a cluster that they have this folder

@@ -17,6 +17,8 @@ INFO = Key("bag-info.txt")
 DECLARATION = Key("bagit.txt")
 TAG_MANIFEST = Key("tagmanifest-sha256.txt")
 
+LISTS = (DECLARATION, INFO, MANIFEST, TAG_MANIFEST)
+
 _BAG = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _OXUM = re.compile(rb"Payload-Oxum: ([0-9]{1,18})\.([0-9]{1,18})\n")
 _NAME = len("0" * 64 + "  ")  # where the name starts in a line
@@ -30,6 +32,11 @@ class Entry:
     name: str
     digest: str
     size: int
+
+    @classmethod
+    def of_original(cls, name: str, size: int) -> Entry:
+        """Return the entry of an original, whose name holds its digest."""
+        return cls(name, name[_DIGEST], size)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,8 @@ class Archive:
         self._store = store
         self._state = state
         self._unsealed = None if state is None else UnsealedNames(state, store.identity)
-        self._put: dict[str, int | None] = {}  # sizes by name; `None` until it is known to be there
+        # By name; `None` until the original is known to be there.
+        self._put_sizes: dict[str, int | None] = {}
         self._spool: Spool | None = None
         self._failures = 0  # in a row
         self._mutex = Mutex()
@@ -97,7 +98,7 @@ class Archive:
         if sha256(data).hexdigest() != blob.digest.hex:
             raise ArchiveError(f"{blob.digest}: the bytes to keep have another SHA-256")
         key = original_key(blob.digest, blob.media_type)
-        if self._put.setdefault(key, None) is None and self._unsealed is not None:
+        if self._put_sizes.setdefault(key, None) is None and self._unsealed is not None:
             self._unsealed.add(key)
         with self._errors(key):
             try:
@@ -106,7 +107,7 @@ class Archive:
                 if self._unsealed is not None:
                     self._unsealed.mark_unknown()  # the lists have the size of the damaged bytes
                 self._store.replace(key, data, blob.media_type, inline=_is_inline(blob))
-        self._put[key] = len(data)
+        self._put_sizes[key] = len(data)
         self._keep(key, data)
 
     def note(self, blob: Blob) -> None:
@@ -115,9 +116,9 @@ class Archive:
         That process may write down nothing here, so the name is written down as `put` does it.
         """
         key = original_key(blob.digest, blob.media_type)
-        if key not in self._put and self._unsealed is not None:
+        if key not in self._put_sizes and self._unsealed is not None:
             self._unsealed.add(key)
-        self._put[key] = blob.size
+        self._put_sizes[key] = blob.size
 
     def get(self, digest: Digest, media_type: str, size: int | None = None) -> bytes:
         """Return the original. Raise `ArchiveError` unless its bytes have this digest.
@@ -147,7 +148,7 @@ class Archive:
         if (first := next(names, None)) is None:
             return None
         with self._errors(bag.MANIFEST):
-            lists = self._lists(bag.dumps(Bag()))
+            lists = self._lists(bag.LISTS)
         return bag.find_lack(lists, chain([first], names))
 
     def has(self, blob: Blob) -> bool:
@@ -242,7 +243,7 @@ class Archive:
 
     # --- The bag ------------------------------------------------------------------------------
 
-    def look(self) -> None:
+    def check_listing(self) -> None:
         """List one original. Raise `ArchiveError` if that is refused, before much is done."""
         with self._errors(_DATA):
             next(iter(self._store.list(_DATA)), None)
@@ -250,7 +251,7 @@ class Archive:
     @property
     def is_unsealed(self) -> bool:
         """True if the bag's lists may lack an original that was put from this machine."""
-        return bool(self._put or (self._unsealed is not None and self._unsealed.abandoned()))
+        return bool(self._put_sizes or (self._unsealed is not None and self._unsealed.abandoned()))
 
     def seal(self, *, whole: bool = False) -> None:
         """Bring the bag's lists of checksums up to date.
@@ -266,7 +267,7 @@ class Archive:
             self._store.sweep("")
         abandoned = {} if self._unsealed is None else self._unsealed.abandoned()
         names = set(filter(_ORIGINAL.fullmatch, chain.from_iterable(abandoned.values())))
-        sealed = {name for name, size in dict(self._put).items() if size is not None}
+        sealed = {name for name, size in dict(self._put_sizes).items() if size is not None}
         added = self._look_up(names)
         sealed |= {entry.name for entry in added or ()}
         is_known = self._unsealed is not None and self._unsealed.is_complete and added is not None
@@ -277,10 +278,10 @@ class Archive:
                 return bag.dumps(Bag().with_entries(self._entries()))
             return bag.dumps(kept.with_entries(added))
 
-        self._update(list(bag.dumps(Bag())), with_added)
+        self._update(bag.LISTS, with_added)
         # After Ctrl-C, a picture may still be on its way.
-        left = {name: size for name, size in dict(self._put).items() if name not in sealed}
-        self._put = left
+        left = {name: size for name, size in dict(self._put_sizes).items() if name not in sealed}
+        self._put_sizes = left
         if self._unsealed is not None:
             self._unsealed.mark_complete()
             self._unsealed.clear(abandoned, left)
@@ -290,7 +291,7 @@ class Archive:
 
         `names` are those that earlier runs left.
         """
-        put = dict(self._put)
+        put = dict(self._put_sizes)
         unsure = {*names, *(name for name, size in put.items() if size is None)}
         if len(unsure) > _MOST_LOOK_UPS:
             return None
@@ -300,7 +301,7 @@ class Archive:
                 sizes[name] = size
             if isinstance(self._store, DirectoryStore):
                 self._store.sweep(name.rpartition("/")[0])
-        return [Entry(name, name[8:72], size) for name, size in sizes.items()]
+        return [Entry.of_original(name, size) for name, size in sizes.items()]
 
     def _stat(self, name: str) -> tuple[str, int | None]:
         with self._errors(name):

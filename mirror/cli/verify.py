@@ -123,7 +123,7 @@ def verify(
     with failure_printed(form, config, output, only_new=True):
         part = _part(sample)
         if offline:
-            _need_offline(deep=deep, public=public, sample=sample, archive=archive)
+            _check_offline_options(deep=deep, public=public, sample=sample, archive=archive)
         if base is not None and site is None:
             raise ConfigError("--base says where the built site is published; add --site DIR")
         if since is not None and not offline:
@@ -179,7 +179,7 @@ def _part(sample: str | None) -> Sample:
         raise ConfigError(f"--sample: {error}") from error
 
 
-def _need_offline(*, deep: bool, public: bool, sample: str | None, archive: bool) -> None:
+def _check_offline_options(*, deep: bool, public: bool, sample: str | None, archive: bool) -> None:
     """Raise `ConfigError` for what `--offline` does not go with."""
     if deep or public:
         other = "--deep" if deep else "--public"

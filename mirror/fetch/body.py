@@ -1,4 +1,4 @@
-"""A body that came for a URL, and its host's names for this version of it."""
+"""A body that came for a URL, and the validators that its host gave with it."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from fastcrc import crc64 as _crc64
 
+from mirror.etags import md5_of_etag
 from mirror.fetch.errors import FetchError, Kind
 
-_PLAIN_MD5 = re.compile(r'"?([0-9a-fA-F]{32})"?')
 _NUMBER = re.compile(r"[0-9]{1,20}")  # Python refuses to read a number of thousands of digits
 _CODINGS = frozenset("gzip x-gzip deflate br compress x-compress zstd dcb dcz".split())
 _HEAD = 4096
@@ -52,13 +52,12 @@ class Declaration:
         if is_processed:
             return cls(length, encoding=encoding)
         crc = headers.get("x-oss-hash-crc64ecma") or headers.get("x-cos-hash-crc64ecma")
-        tag = _PLAIN_MD5.fullmatch(headers.get("etag", ""))
-        is_md5 = tag and not _has_other_tags(headers)
+        tag = None if _has_other_tags(headers) else md5_of_etag(headers.get("etag", ""))
         return cls(
             length,
             headers.get("content-md5"),
             _number(crc),
-            tag[1].lower() if tag and is_md5 else None,
+            tag,
             encoding,
         )
 

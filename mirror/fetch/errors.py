@@ -49,6 +49,11 @@ class FetchError(Exception):
         self.is_silence = is_silence
 
     @property
+    def is_denied(self) -> bool:
+        """True if the host refuses this client; a Referer or credentials may help."""
+        return self.kind in (Kind.BLOCKED, Kind.AUTHENTICATION)
+
+    @property
     def is_overload(self) -> bool:
         """True if the host reports too many requests."""
         return self.status in (429, 503)

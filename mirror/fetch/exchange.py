@@ -31,7 +31,7 @@ _NO_CONTENT = httpx.ByteStream(b"")  # given as a stream, httpx adds no header f
 
 
 @dataclass(slots=True)
-class _Partial:
+class _ReceivedPart:
     """The received part of a body, and what its first response declared."""
 
     declaration: Declaration
@@ -76,7 +76,7 @@ class Exchange:
         self._headers = {name.lower(): text for name, text in headers.items()}
         self._validators = validators
         self._wait_for_room = wait_for_room
-        self._partial: _Partial | None = None
+        self._received: _ReceivedPart | None = None
         self._mismatch: bytes | None = None  # SHA-256 of the last body that was not as declared
         self._left_s = limits.transfer_s
         self._timeouts = {
@@ -120,17 +120,17 @@ class Exchange:
             if response.status in _REDIRECTS:
                 body = response.read_start()  # a connection can be reused once its body is read
                 return _next_endpoint(endpoint, response, body)
-            if response.status == 304 and self._validators and not self._partial:
+            if response.status == 304 and self._validators and not self._received:
                 response.read_start()
                 return None
-            partial = self._resume(response) or self._begin(response, endpoint)
-            self._partial = partial
+            part = self._resume(response) or self._begin(response, endpoint)
+            self._received = part
             self._transport.deadline.at = began + self._left_s
-            self._read(response, partial)
-            self._partial = None
+            self._read(response, part)
+            self._received = None
             try:
-                data = self._verified_data(partial, endpoint)
-                return Body(data, partial.validators, 1, headers=response.headers)
+                data = self._verified_data(part, endpoint)
+                return Body(data, part.validators, 1, headers=response.headers)
             except FetchError:
                 response.abandon()
                 raise
@@ -168,45 +168,47 @@ class Exchange:
                 headers["authorization"] = self._endpoint.authorization
             headers |= self._headers
         headers["accept-encoding"] = "identity"
-        if self._partial and (rest := self._partial.range_headers()):
+        if self._received and (rest := self._received.range_headers()):
             headers |= rest
         elif self._validators:
             headers |= self._validators.as_headers()
         pairs = ((name.title().encode(), text.encode()) for name, text in headers.items())
         return [(b"Host", endpoint.netloc.encode()), *pairs]
 
-    def _resume(self, response: _Response) -> _Partial | None:
+    def _resume(self, response: _Response) -> _ReceivedPart | None:
         """Return the part that the response continues, or `None` if it starts anew."""
-        if self._partial is None or response.status not in (200, 206, 416):
+        if self._received is None or response.status not in (200, 206, 416):
             return None
-        partial, self._partial = self._partial, None
+        part, self._received = self._received, None
         if response.status == 200:  # the version changed, or the host knows no ranges
             return None
-        if response.status == 206 and partial.is_continued_by(response.headers):
-            return partial
+        if response.status == 206 and part.is_continued_by(response.headers):
+            return part
         raise FetchError(
-            f"expected the rest of the body from byte {len(partial.data)}, found another part",
+            f"expected the rest of the body from byte {len(part.data)}, found another part",
             Kind.TRANSIENT,
             response.status,
         )
 
-    def _begin(self, response: _Response, endpoint: Endpoint) -> _Partial:
+    def _begin(self, response: _Response, endpoint: Endpoint) -> _ReceivedPart:
         if response.status != 200:
             raise response.to_error(endpoint, self._now())
         headers = response.headers
         declaration = Declaration.parse(headers, is_processed=is_processed(endpoint.path))
         if (declaration.length or 0) > self._limits.max_bytes:
             raise too_large(self._limits.max_bytes, f"Content-Length {declaration.length}")
-        return _Partial(declaration, Validators(headers.get("etag"), headers.get("last-modified")))
+        return _ReceivedPart(
+            declaration, Validators(headers.get("etag"), headers.get("last-modified"))
+        )
 
-    def _read(self, response: _Response, partial: _Partial) -> None:
-        """Append the response's body to `partial`, which keeps it if the connection breaks."""
+    def _read(self, response: _Response, part: _ReceivedPart) -> None:
+        """Append the response's body to `part`, which keeps it if the connection breaks."""
         limits = self._limits
         began = time.monotonic()
-        before = len(partial.data)
+        before = len(part.data)
         for chunk in response.chunks():
-            partial.data += chunk
-            if len(partial.data) > limits.max_bytes:
+            part.data += chunk
+            if len(part.data) > limits.max_bytes:
                 raise too_large(limits.max_bytes, "more")
             if waited_s := self._wait_for_room(len(chunk)):
                 began += waited_s
@@ -214,17 +216,17 @@ class Exchange:
                 self._transport.deadline.at += waited_s
             took_s = time.monotonic() - began
             if took_s > limits.timeout_s:
-                _check_speed(len(partial.data) - before, took_s, limits.min_bytes_per_s)
+                _check_speed(len(part.data) - before, took_s, limits.min_bytes_per_s)
 
-    def _verified_data(self, partial: _Partial, endpoint: Endpoint) -> bytes:
-        data = bytes(partial.data)
-        partial.data.clear()
-        if partial.declaration.encoding == "identity":
+    def _verified_data(self, part: _ReceivedPart, endpoint: Endpoint) -> bytes:
+        data = bytes(part.data)
+        part.data.clear()
+        if part.declaration.encoding == "identity":
             refuse_document(data, endpoint)
-            self._check(data, partial.declaration)
+            self._check(data, part.declaration)
             return data
-        self._check(data, partial.declaration)
-        data = partial.declaration.decoded(data, self._limits.max_bytes)
+        self._check(data, part.declaration)
+        data = part.declaration.decoded(data, self._limits.max_bytes)
         refuse_document(data, endpoint)
         return data
 

@@ -14,6 +14,7 @@ MAX_WAIT_S = 60.0
 
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
+_MOST_DOUBLINGS = 16  # far beyond the longest wait; 2.0 ** 1024 overflows
 # A host that answers 429 without Retry-After is left alone for so long, then for twice as long, and
 # so on, up to `MAX_WAIT_S`. Limits are counted by the minute or less almost everywhere.
 _FIRST_PAUSE_S = 2.0
@@ -52,13 +53,13 @@ def next_step(error: FetchError, attempt: int, retries: int, host: HostState) ->
 
 def backoff_s(attempt: int, random: Callable[[], float]) -> float:
     """Return the wait after failed attempt `attempt`, from 1: exponential, with full jitter."""
-    longest_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(attempt - 1, 16))
+    longest_s = min(_LONGEST_BACKOFF_S, _FIRST_BACKOFF_S * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS))
     return float(random() * longest_s)
 
 
 def pause_s(pauses: int) -> float:
     """Return the pause after a 429 without Retry-After that followed `pauses` other ones."""
-    return min(MAX_WAIT_S, _FIRST_PAUSE_S * 2.0 ** min(pauses, 16))
+    return min(MAX_WAIT_S, _FIRST_PAUSE_S * 2.0 ** min(pauses, _MOST_DOUBLINGS))
 
 
 def retry_after_s(text: str | None, now: float) -> float | None:

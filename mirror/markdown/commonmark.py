@@ -17,7 +17,7 @@ import pyromark
 from mirror.markdown import html
 from mirror.markdown.results import GrammarResult, JoinedText, Problem, UrlSpan
 from mirror.markdown.spelling import read
-from mirror.markdown.urls import bare_urls, form_by_name, is_absolute
+from mirror.markdown.urls import IMAGE_DIRECTIVES, bare_urls, form_by_name, is_absolute
 from mirror.model import Form, Quoting, Rule
 
 # Front matter is cut off before: the parser's own option takes any pair of `---` lines anywhere
@@ -49,8 +49,7 @@ _DEFINITION = re.compile(rb"(?:\A|\n)[ \t>]*[:~][ \t]")
 # A fence of MyST that holds Markdown: ```{note}. Many others hold programs: {r}, {code-block}.
 _DIRECTIVE = re.compile(rb"[ \t]*[`~]{3,}[ \t]*\{([\w:+.-]+)\}[ \t]*([^\r\n]*)")
 _OPTION = re.compile(rb"[ \t]*:([\w-]+):[ \t]*([^\s\\]*)[^\n]*\n")
-_IMAGE_DIRECTIVES = frozenset(b"figure image".split())
-_MARKDOWN_DIRECTIVES = _IMAGE_DIRECTIVES | frozenset(
+_MARKDOWN_DIRECTIVES = IMAGE_DIRECTIVES | frozenset(
     b"admonition attention aside blockquote card card-carousel caution centered container danger"
     b" definition deprecated details div dropdown epigraph error example exercise exercise-start"
     b" figure-md glossary grid grid-item grid-item-card highlights hint important list-table"
@@ -71,7 +70,8 @@ class ParserError(Exception):
 def find(body: bytes, depth: int = 0) -> GrammarResult:
     """Find URLs in Markdown without front matter.
 
-    `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the notes around.
+    `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the
+    blocks of Markdown that this one lies in.
     """
     body = _with_small_ends(body)
     text = body.decode()
@@ -285,7 +285,7 @@ class _EventReader:
     def finish_note(self, lines: list[tuple[int, int]], place: dict[str, int]) -> None:
         pieces = JoinedText(self.body, lines)
         directive = _DIRECTIVE.match(self.body, place["start"], place["end"])
-        if directive and directive[1] in _IMAGE_DIRECTIVES:
+        if directive and directive[1] in IMAGE_DIRECTIVES:
             argument = directive[2].rstrip()
             self.shortcode(argument, directive.start(2), directive[1], Quoting.BARE)
         if directive:

@@ -89,7 +89,7 @@ class FrontMatter(NamedTuple):
     The body is the whole post where only some generators take its start for front matter.
     """
 
-    # "yaml", "toml", "json", "header"; "" for none, "half" for one that is opened and not closed
+    # "yaml", "toml", "json", "header"; "" for none, "unclosed" without an end
     kind: str
     start: int
     stop: int
@@ -108,10 +108,10 @@ def split(source: bytes) -> FrontMatter:
         if is_mapping(source[fence.end() : stop]):
             if closing:
                 return FrontMatter(kind, fence.end(), stop, closing.end())
-            return FrontMatter("half", 0, stop, stop)
+            return FrontMatter("unclosed", 0, stop, stop)
     elif _JSON_OBJECT.match(source):
         if (stop := _json_end(source)) < 0:
-            return FrontMatter("half", 0, len(source), len(source))
+            return FrontMatter("unclosed", 0, len(source), len(source))
         return FrontMatter("json", 0, stop, stop)
     elif block := _bare_json(source) or _unopened(source):
         return block
@@ -201,7 +201,7 @@ def find(source: bytes, block: FrontMatter) -> GrammarResult:
     Front matter that its parser refuses is a problem; YAML is then searched line by line.
     """
     result = GrammarResult()
-    if block.kind == "half":
+    if block.kind == "unclosed":
         message = "front matter is opened here and never closed, so the post stays as it is"
         result.problems.append(Problem(0, message, Rule.FRONT_MATTER_BROKEN))
     elif block.kind:
@@ -245,7 +245,7 @@ def _find(
         if kind in ("yaml", "toml"):
             _find_in_comments(result, text, offset, values)
     for value in values:
-        _judge(result, text, offset, value)
+        _add_value(result, text, offset, value)
 
 
 def _find_in_comments(
@@ -296,7 +296,7 @@ def _root() -> _Collection:
     return _Collection("", below_picture=False, is_mapping=False, is_flow=False)
 
 
-def _judge(result: GrammarResult, text: bytes, offset: int, item: _StringValue) -> None:
+def _add_value(result: GrammarResult, text: bytes, offset: int, item: _StringValue) -> None:
     key, below_picture, value, start, stop, quoting = item
     if embed := _EMBED.fullmatch(value.strip()):
         value, quoting = embed[1], Quoting.LITERAL
@@ -307,7 +307,7 @@ def _judge(result: GrammarResult, text: bytes, offset: int, item: _StringValue) 
     if words:
         form = form_by_name(Form.FRONT_MATTER, words[0], key, below_picture=below_picture)
     if form is None or len(words) > 1:
-        _judge_text(result, text, offset, value, start, stop)
+        _add_urls_of_text(result, text, offset, value, start, stop)
     if form is None:
         return
     if padding := _PADDING.match(text, start, stop):
@@ -323,7 +323,7 @@ def _judge(result: GrammarResult, text: bytes, offset: int, item: _StringValue) 
         result.problems.append(Problem(offset + start, message))
 
 
-def _judge_text(
+def _add_urls_of_text(
     result: GrammarResult, text: bytes, offset: int, value: str, start: int, stop: int
 ) -> None:
     """Find image URLs within longer text, such as an excerpt."""

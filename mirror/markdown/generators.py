@@ -15,7 +15,12 @@ from typing import NamedTuple
 
 from mirror.markdown import frontmatter
 from mirror.markdown.results import GrammarResult, is_within, merge_ranges
-from mirror.markdown.urls import form_by_name, has_image_path, is_picture_name
+from mirror.markdown.urls import (
+    IMAGE_DIRECTIVES,
+    form_by_name,
+    has_image_path,
+    is_picture_name,
+)
 from mirror.model import Form, Quoting
 
 _OPENING = re.compile(rb"\{(?:\{([<%])|%)-?[ \t\r\n]*+(/?[A-Za-z_][\w.\-/]*+)")
@@ -53,9 +58,10 @@ _BLANK_LINE = re.compile(rb"\n[ \t]*+\r?\n")
 _PROPERTIES = re.compile(
     rb"^[ \t]*::+[A-Za-z][^\r\n]*\r?\n[ \t]*---[ \t]*\r?\n(.*?)^[ \t]*---[ \t]*\r?$", re.M | re.S
 )
-_FENCE = re.compile(rb"^[ \t>]*:{3,}[ \t]*\{(\w[\w:+.-]*)\}[ \t]*([^\s\\]*)[^\n]*(?:\n|\Z)", re.M)
+_COLON_DIRECTIVE = re.compile(
+    rb"^[ \t>]*:{3,}[ \t]*\{(\w[\w:+.-]*)\}[ \t]*([^\s\\]*)[^\n]*(?:\n|\Z)", re.M
+)
 _OPTION = re.compile(rb"[ \t>]*:([\w-]+):[ \t]+([^\s\\]+)[ \t]*\r?(?:\n|\Z)")
-_IMAGE_FENCES = frozenset(b"figure image".split())
 _FIELD = re.compile(rb"::[ \t]+\"?([^\s\[\]()<>|\"]++)\"?(?=[ \t]*(?:[\r\n]|\Z)|[\])])")
 _FIELD_KEY = re.compile(
     rb"(?:[ \t>]*(?:(?:[-*+]|\d+[.)])[ \t]+(?:\[.\][ \t]+)?)?|.*[\[(])"
@@ -101,7 +107,7 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
             _components(body, merged, result)
         if b"::" in body:
             _docfx(body, merged, result)
-            _fences(body, merged, result)
+            _colon_directives(body, merged, result)
         if has_url and b"![[" in body:
             _embeds(body, merged, result)
         if has_url and b"::" in body:
@@ -265,13 +271,13 @@ def _properties(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarRe
             frontmatter.find_in_tag(body, *properties.span(1), result)
 
 
-def _fences(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
-    for fence in _FENCE.finditer(body):
-        if is_within(fence.end() - 1, masks):
+def _colon_directives(body: bytes, masks: Sequence[tuple[int, int]], result: GrammarResult) -> None:
+    for directive in _COLON_DIRECTIVE.finditer(body):
+        if is_within(directive.end() - 1, masks):
             continue
-        if fence[1] in _IMAGE_FENCES:
-            _add(body, *fence.span(2), Form.SHORTCODE, result, fence[1].decode())
-        at = fence.end()
+        if directive[1] in IMAGE_DIRECTIVES:
+            _add(body, *directive.span(2), Form.SHORTCODE, result, directive[1].decode())
+        at = directive.end()
         while option := _OPTION.match(body, at):
             at = option.end()
             _add(body, *option.span(2), Form.SHORTCODE, result, option[1].decode())

@@ -58,6 +58,9 @@ _TEXT_NAME = re.compile(
     r"title|alt(?:[_-]?text)?|caption|class|id|name|description|summary|xmlns(?::.*)?", re.I
 )
 
+IMAGE_DIRECTIVES = frozenset(b"figure image".split())
+"""The directives of MyST whose argument is an image."""
+
 # A URL in running text: ends at blanks, brackets, quotes and CJK punctuation. A backslash escapes.
 _STOP = rb"\x00-\x20\x7f<>\"'`\\^{}|\[\]"
 _RUN = (

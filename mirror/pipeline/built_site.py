@@ -45,7 +45,7 @@ _PAGES = frozenset({".html", ".htm", ".xhtml"})
 # What pages load and browsers draw or run, and what feed readers show.
 _ASKED_FOR = frozenset(".css .svg .js .mjs .json .webmanifest .xml .rss .atom".split())
 _PLACES = 20  # of one address; a logo that is gone is gone on every page
-_HOSTS = 1000  # that are told apart
+_HOSTS = 1000  # that are told apart; pages of a stranger may name any number
 _CHECKED = 1 << 16  # locations whose check is remembered: most pages show what others show
 _MORE_HOSTS = "more hosts"
 _STEP = 100
@@ -437,10 +437,10 @@ class _SiteReader:
                 yield name
 
     def sum_up(self) -> None:
-        """Report how many pages more show what was named, and the other hosts."""
+        """Report in how many places more stands what was named, and the other hosts."""
         for (rule, subject), count in self._places.items():
             if count > _PLACES:
-                message = f"the same on {count - _PLACES:,} more pages"
+                message = f"the same in {count_text(count - _PLACES, 'more place')}"
                 self.findings.append(Finding(rule, subject, message))
         for host, count in self._hosts.most_common():
             pictures = count_text(count, "picture is", "pictures are")

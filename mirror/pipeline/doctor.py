@@ -54,7 +54,6 @@ from mirror.store.probe import (
 from mirror.urls.address import Url
 from mirror.urls.sources import Locator, Source, SourceImage
 
-_BLOCKED = (Kind.BLOCKED, Kind.AUTHENTICATION)  # a Referer may help
 _MOST_IMAGES = 3  # of a source, as one of them may be gone
 
 ReadError: TypeAlias = FetchError | StoreError
@@ -411,7 +410,7 @@ def _explain_unread(
     blocked = [
         (image, error)
         for image, error in unread
-        if isinstance(error, FetchError) and error.kind in _BLOCKED
+        if isinstance(error, FetchError) and error.is_denied
     ]
     first = (blocked or unread)[0]
     image, error = first

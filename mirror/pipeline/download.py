@@ -375,7 +375,7 @@ def sealing(archive: Archive) -> Iterator[None]:
     one says more.
     """
     if archive.root is None:
-        archive.look()
+        archive.check_listing()
     try:
         yield
     except BaseException:

@@ -95,28 +95,23 @@ def open_origins(sources: Sequence[Source], fetch: FetchSettings) -> Iterator[Or
             {
                 source.name: open_source_bucket(source, fetch.concurrency)
                 for source in sources
-                if _is_bucket(source)
+                if source.bucket is not None
             },
             fetch.max_bytes,
             {
                 source.name: stack.enter_context(open_fetcher(fetch, source.fetch))
                 for source in sources
-                if source.fetch is not None and not _is_bucket(source)
+                if source.fetch is not None and source.bucket is None
             },
         )
 
 
 def open_source_bucket(source: Source, workers: int) -> Store:
     """Open the bucket behind `fetch = "s3://..."` for as many readers at once as `workers`."""
-    bucket = (source.fetch or "").removeprefix("s3://").partition("/")[0]
     settings = S3Settings(
         endpoint_url=source.endpoint_url,
         region=source.region,
         profile=source.profile,
         workers=workers,
     )
-    return open_bucket(source.name, f"s3://{bucket}", settings)
-
-
-def _is_bucket(source: Source) -> bool:
-    return source.fetch is not None and source.fetch.startswith("s3://")
+    return open_bucket(source.name, f"s3://{source.bucket}", settings)

@@ -41,7 +41,7 @@ class Sample(Portion):
     __slots__ = ()
 
     def __contains__(self, digest: Digest) -> bool:
-        return self.takes(int(digest.hex[:15], 16))
+        return self.takes(int(digest.hex[:15], 16))  # 60 bits: enough for any count
 
 
 ALL = Sample(1, 1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from urllib.parse import unquote
 
-from mirror.destinations import Destination, limit_extras, unreachable
+from mirror.destinations import Destination, check_extra_count, unreachable
 from mirror.engine import Engine
 from mirror.manifest import Manifest
 from mirror.model import Finding, Key, Outcome, Rule, is_reserved
@@ -188,7 +188,7 @@ def list_extras(
                 total += 1
                 progress.advance()
                 unnamed += [info] if info.key not in keys else []
-                limit_extras(destination, len(unnamed), len(keys))
+                check_extra_count(destination, len(unnamed), len(keys))
             if unnamed:
                 used = used_by_others(destination.store, {info.key for info in unnamed}, site)
         except SiteIndexError as error:

@@ -29,7 +29,6 @@ _SAME_TYPE = {
     "image/jpg": "image/jpeg",
     "image/x-ms-bmp": "image/bmp",
 }
-_REFUSED = (Kind.BLOCKED, Kind.AUTHENTICATION)
 _CHECKS_FAILED = (Kind.CONTENT, Kind.TOO_LARGE)
 _SILENCE = (Kind.TRANSIENT, Kind.PERMANENT)  # without a status: no connection, no certificate
 _SILENT = 8  # URLs in a row; a host can also fail at one alone
@@ -202,7 +201,7 @@ class PublicJob:
         try:
             self._get(url, None)
         except FetchError as error:
-            if error.kind in _REFUSED:
+            if error.is_denied:
                 yield Finding(
                     Rule.PUBLIC_REFERER,
                     url,
@@ -225,7 +224,7 @@ class PublicJob:
     def _failed(self, url: str, error: FetchError) -> Finding:
         if error.kind in _CHECKS_FAILED:
             return Finding(Rule.PUBLIC_DIFFERENT, url, str(error))
-        if error.kind in _REFUSED:
+        if error.is_denied:
             message = f"{self._refused(url)} (HTTP {error.status}); let everybody read the objects"
             return Finding(Rule.PUBLIC_MISSING, url, message)
         if error.status in (404, 410):

@@ -80,7 +80,7 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
             yield Finding(Rule.SOURCE_MOVED, address, message, _name(Path(file), root), number)
 
 
-def narrowings(config: Config, file: Path, before: Before) -> Iterator[Finding]:
+def settings_that_hide(config: Config, file: Path, before: Before) -> Iterator[Finding]:
     """Yield a note for each setting of a change by which fewer images are looked at than before.
 
     Nothing is said about an image that no setting covers any more. `file` is that of `config`.
@@ -122,7 +122,7 @@ def _narrowing(key: str, value: str, message: str) -> Finding:
     return Finding(Rule.SETTING_HIDES, f"[posts].{key}", f"{value!r} {message}")
 
 
-def openings(config: Config) -> Iterator[Finding]:
+def settings_that_open(config: Config) -> Iterator[Finding]:
     """Yield a note for each setting or file that lets keys, requests or pictures go astray."""
     endpoints = [(f"destination {each.name}", each.endpoint_url) for each in config.destinations]
     endpoints += [(f"source {each.name}", each.endpoint_url) for each in config.sources]

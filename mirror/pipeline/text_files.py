@@ -62,11 +62,11 @@ def walk_files(
             continue
         try:
             with os.scandir(str(path)) as entries:
+                kinds = [(entry, entry.is_dir(follow_symlinks=False)) for entry in entries]
                 below = [
-                    (Path(entry.path), is_folder)
-                    for entry in entries
-                    if (is_folder := entry.is_dir(follow_symlinks=False))
-                    or entry.is_file(follow_symlinks=False)
+                    (Path(entry.path), is_dir)
+                    for entry, is_dir in kinds
+                    if is_dir or entry.is_file(follow_symlinks=False)
                 ]
         except OSError as error:
             name = _name(path, root)

@@ -161,7 +161,9 @@ def verify(
             )
         )
     if options.notes:
-        notes = chain(_changes(config, parts.manifest, options), scrutiny.openings(config))
+        notes = chain(
+            _changes(config, parts.manifest, options), scrutiny.settings_that_open(config)
+        )
         layer = Layer("decisions and settings", (), FindingLog(progress.finding, notes))
         checks.append(LayerCheck(layer))
     images = objects.counts
@@ -226,7 +228,7 @@ def _changes(config: Config, manifest: ManifestFile, options: VerifyOptions) -> 
     before = Before.since(options.since, config.root)
     yield from scrutiny.decisions(config.manifest / REVIEWS, config.root, before)
     yield from scrutiny.moved_sources(manifest, config.root, before)
-    yield from scrutiny.narrowings(config, config.root / options.config_file, before)
+    yield from scrutiny.settings_that_hide(config, config.root / options.config_file, before)
 
 
 def _sampled(manifest: ManifestFile, sample: Sample) -> Iterator[Asset]:

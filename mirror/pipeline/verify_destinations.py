@@ -13,8 +13,8 @@ from functools import partial
 from mirror.destinations import (
     Destination,
     ListingMatch,
+    check_extra_count,
     compare_listed,
-    limit_extras,
     not_stored_in,
     read_difference,
     unreachable,
@@ -130,7 +130,7 @@ def compare_destination(
                 missing.append(entry[0])
             elif info is not None and not is_reserved(info.key):
                 extras += 1
-                limit_extras(destination, extras, known)
+                check_extra_count(destination, extras, known)
                 difference = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
                 comparison.differences.append(difference)
     except StoreError as error:

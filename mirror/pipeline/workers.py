@@ -148,7 +148,7 @@ def _source_buckets(sources: Iterable[Source]) -> Iterator[Store]:
     from mirror.pipeline.origins import open_source_bucket  # an HTTP client
 
     for source in sources:
-        if source.fetch is not None and source.fetch.startswith("s3://"):
+        if source.bucket is not None:
             yield open_source_bucket(source, 1)
 
 

@@ -8,11 +8,13 @@ from PIL import Image
 
 from mirror.repeats.statistics import Statistics, measure_rows, planes
 
-_UNIT = 16  # rows that no JPEG codes across
-_ROWS = 2 * _UNIT
+UNIT = 16
+"""Pixels either way that no JPEG codes across."""
+
+_ROWS = 2 * UNIT
 # Rows beside the measured ones: one unit whose colours depend on rows outside, and one on which the
 # differences of the measured rows depend.
-_BESIDE = 2 * _UNIT
+_BESIDE = 2 * UNIT
 _MOST = 0.5  # of a picture; a larger band saves nothing
 
 
@@ -22,7 +24,7 @@ class Band:
     def __init__(self, copy: Image.Image, top: int, hopeless: Callable[[Statistics], bool]) -> None:
         self._copy = copy
         self._hopeless = hopeless
-        self._top = top // _UNIT * _UNIT
+        self._top = top // UNIT * UNIT
         self._bottom = min(self._top + _ROWS, copy.height)
         self.start = max(self._top - _BESIDE, 0)
         self.stop = min(self._bottom + _BESIDE, copy.height)
@@ -40,7 +42,7 @@ class Band:
     @property
     def is_aligned_when_turned(self) -> bool:
         """True if the units of a JPEG that is stored turned begin where those of this band do."""
-        return self._copy.height % _UNIT == 0
+        return self._copy.height % UNIT == 0
 
     def cut(self, image: Image.Image) -> Image.Image:
         """Return the rows that are coded together with those of the band."""
@@ -48,8 +50,8 @@ class Band:
 
     def fails(self, made: Image.Image) -> bool:
         """Return True if these rows of a reproduction prove that it fails; `made` is a cut."""
-        above = _UNIT if self.start else 0
-        below = _UNIT if self.stop < self._copy.height else 0
+        above = UNIT if self.start else 0
+        below = UNIT if self.stop < self._copy.height else 0
         box = (0, above, made.width, made.height - below)
         expected = self.cut(self._copy).crop(box)
         top = self._top - self.start - above

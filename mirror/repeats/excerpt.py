@@ -17,25 +17,25 @@ from PIL import Image
 
 from mirror.model import Digest
 from mirror.pictures import Picture
+from mirror.repeats.band import UNIT
 from mirror.repeats.bins import Planes, cannot_show, fits_luma, planes_of_coders
 from mirror.repeats.cache import Excerpts
 from mirror.repeats.recode import (
+    busiest_box,
     jpeg_once,
     jpeg_options,
     luma_once,
     may_be_second,
-    probe_box,
 )
 from mirror.repeats.sketch import BlockMeans, Header, Sketch, blocks_of
 from mirror.repeats.statistics import luma_inside
 
 PixelBox = tuple[int, int, int, int]
 
-_UNIT = 16  # pixels either way that no JPEG codes across
-_PLACE = 2 * _UNIT  # pixels of a side of the place that is looked at
+_PLACE = 2 * UNIT  # pixels of a side of the place that is looked at
 # Pixels around the place that are coded with it: the colours of the outer unit depend on pixels
 # outside.
-_BESIDE = 2 * _UNIT
+_BESIDE = 2 * UNIT
 _EDGE = 2  # pixels beside the edge of a picture, where filters take mirrored pixels
 
 
@@ -197,7 +197,7 @@ def _coding(copy: View, excerpts: Excerpts) -> _Coding | None:
         if options is None:
             return None
         planes = picture.components
-        coding = _Coding(options, planes[0].table if planes else None, probe_box(rgb))
+        coding = _Coding(options, planes[0].table if planes else None, busiest_box(rgb))
         excerpts.add(key, coding)
     return coding
 
@@ -235,7 +235,7 @@ def _recode(
 def _fits(
     original: _Excerpt, recoded: _RecodedExcerpt, copied: _Excerpt, table: NDArray[np.float64]
 ) -> bool:
-    """Return True unless no coder's bins show the copy here."""
+    """Return True if some coder's bins may show the copy here."""
     if copied.luma is None or recoded.luma is None:
         return True
     if cannot_show(recoded.planes, copied.luma, table):
@@ -244,7 +244,7 @@ def _fits(
 
 
 def _may_be_second(copy: View, origin: View, coding: _Coding, excerpts: Excerpts) -> bool:
-    """Return True unless the probe of the copy proves that it is no second JPEG of the origin."""
+    """Return True if the copy may be a second JPEG of the origin, as far as its probe shows."""
     copied, original = (_cut(view, coding.probe, excerpts) for view in (copy, origin))
     if copied is None or original is None:
         return True

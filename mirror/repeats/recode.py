@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mirror.pictures import Picture, components
-from mirror.repeats.band import Band
+from mirror.repeats.band import UNIT, Band
 from mirror.repeats.bins import fits_bins
 from mirror.repeats.palette import fits_palette
 
-_UNIT = 16  # pixels either way that no JPEG codes across
 _PROBE = (256, 96)  # pixels of the part on which earlier qualities are tried; bounds the work
 _RIM = 24  # pixels of it, at each side, that depend on pixels outside
-_LEAST_CELLS = 5 * _UNIT  # pixels of a side of it that has a unit with two more on each side
+_LEAST_CELLS = 5 * UNIT  # pixels of a side of it that has a unit with two more on each side
 _REPEATED = 0.05  # mean levels of the probe: the right quality leaves less, any other 0.3 and more
 _RELATED = (
     8.0  # mean levels of the probe up to which an earlier JPEG may explain them; not measured
@@ -121,13 +120,8 @@ def luma_once(image: Image.Image, options: dict[str, Any]) -> NDArray[np.uint8] 
     return planes[0].plane if planes else None
 
 
-def probe_box(copy_image: Image.Image) -> tuple[int, int, int, int]:
-    """Return the part of a copy that shows if an earlier JPEG may explain it."""
-    return _busiest(copy_image)
-
-
 def may_be_second(part: Image.Image, copy_part: Image.Image, options: dict[str, Any]) -> bool:
-    """Return False if the probes of a picture and a JPEG leave no earlier JPEG to be tried."""
+    """Return True if an earlier JPEG may explain what the probes of the two leave."""
     once = jpeg_once(part, options)
     return once is not None and _is_related(float(np.abs(_inner(once) - _inner(copy_part)).mean()))
 
@@ -157,7 +151,7 @@ def _second_jpeg(
     """Yield `image` after a JPEG of the quality that explains `copy`, and then one like `copy`."""
     if copy.mode != "RGB" or copy.orientation != 1:
         return
-    box = _busiest(copy_image)
+    box = busiest_box(copy_image)
     part, expected = image.crop(box), _inner(copy_image.crop(box))
 
     def left_over(recoded: Image.Image | None) -> float:
@@ -187,13 +181,13 @@ class _Cell:
 
     def __init__(self, once: Image.Image, expected: Image.Image) -> None:
         apart = np.abs(np.asarray(once).astype(np.int16) - np.asarray(expected)).sum(axis=2)
-        rows, columns = (side // _UNIT for side in apart.shape)
-        units = apart[: rows * _UNIT, : columns * _UNIT].reshape(rows, _UNIT, columns, _UNIT)
+        rows, columns = (side // UNIT for side in apart.shape)
+        units = apart[: rows * UNIT, : columns * UNIT].reshape(rows, UNIT, columns, UNIT)
         # The units at the rim are not compared whole, and each is coded with those around it.
         inner = units.sum(axis=(1, 3))[2:-2, 2:-2]
         row, column = np.unravel_index(inner.argmax(), inner.shape)
-        left, top = (int(column) + 2) * _UNIT, (int(row) + 2) * _UNIT
-        self._box = (left - _UNIT, top - _UNIT, left + 2 * _UNIT, top + 2 * _UNIT)
+        left, top = (int(column) + 2) * UNIT, (int(row) + 2) * UNIT
+        self._box = (left - UNIT, top - UNIT, left + 2 * UNIT, top + 2 * UNIT)
         self._expected = self._unit(self.cut(expected))
 
     def cut(self, part: Image.Image) -> Image.Image:
@@ -204,7 +198,7 @@ class _Cell:
         return int(np.abs(self._unit(made) - self._expected).sum())
 
     def _unit(self, cut: Image.Image) -> np.ndarray[Any, np.dtype[np.int16]]:
-        return np.asarray(cut).astype(np.int16)[_UNIT : 2 * _UNIT, _UNIT : 2 * _UNIT]
+        return np.asarray(cut).astype(np.int16)[UNIT : 2 * UNIT, UNIT : 2 * UNIT]
 
 
 def _inner(part: Image.Image) -> np.ndarray[Any, np.dtype[np.int16]]:
@@ -212,19 +206,19 @@ def _inner(part: Image.Image) -> np.ndarray[Any, np.dtype[np.int16]]:
     return np.asarray(part).astype(np.int16)[_RIM:-_RIM, _RIM:-_RIM]
 
 
-def _busiest(image: Image.Image) -> tuple[int, int, int, int]:
+def busiest_box(image: Image.Image) -> tuple[int, int, int, int]:
     """Return the box with most edges, on the grid of a JPEG's blocks."""
     grey = np.asarray(image.convert("L")).astype(np.int16)
-    rows, columns = (side // _UNIT for side in grey.shape)
-    edges = np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))[: rows * _UNIT, : columns * _UNIT]
-    energy = edges.reshape(rows, _UNIT, columns, _UNIT).sum(axis=(1, 3))
+    rows, columns = (side // UNIT for side in grey.shape)
+    edges = np.abs(np.diff(grey, axis=1, prepend=grey[:, :1]))[: rows * UNIT, : columns * UNIT]
+    energy = edges.reshape(rows, UNIT, columns, UNIT).sum(axis=(1, 3))
     wide, high = (
-        min(side // _UNIT, most) for side, most in zip(_PROBE, (columns, rows), strict=True)
+        min(side // UNIT, most) for side, most in zip(_PROBE, (columns, rows), strict=True)
     )
     total = np.pad(energy.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     sums = total[high:, wide:] - total[:-high, wide:] - total[high:, :-wide] + total[:-high, :-wide]
-    top, left = (int(n) * _UNIT for n in np.unravel_index(sums.argmax(), sums.shape))
-    return left, top, left + wide * _UNIT, top + high * _UNIT
+    top, left = (int(n) * UNIT for n in np.unravel_index(sums.argmax(), sums.shape))
+    return left, top, left + wide * UNIT, top + high * UNIT
 
 
 def _coded(image: Image.Image, coding: str, **options: Any) -> Image.Image:

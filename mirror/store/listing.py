@@ -60,15 +60,6 @@ class Page:
         return [(item["Key"], item["Size"], item.get("ETag", "")) for item in items]
 
 
-def md5_of_etag(etag: str) -> str | None:
-    """Return the ETag in lower case if it looks like an MD5, `None` otherwise.
-
-    The ETag of an upload in parts does not. OSS writes upper-case ETags.
-    """
-    etag = etag.strip('"').lower()
-    return etag if len(etag) == 32 and not etag.strip("0123456789abcdef") else None
-
-
 def read_ahead(pages: Iterator[Page]) -> Generator[Page, None, None]:
     """Yield `pages`, and request the next two meanwhile, so that the server never waits."""
     with closing(Threads().map(lambda _: next(pages, None), repeat(None), 1)) as results:

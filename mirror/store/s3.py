@@ -15,6 +15,7 @@ from hashlib import md5, sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from mirror.etags import md5_of_etag
 from mirror.model import OCTETS, Blob, Key
 from mirror.store.connection import Connection
 from mirror.store.diagnosis import code_and_status, is_refusal
@@ -32,7 +33,7 @@ from mirror.store.errors import (
     too_large_error,
 )
 from mirror.store.keys import check_key
-from mirror.store.listing import Page, md5_of_etag, read_ahead
+from mirror.store.listing import Page, read_ahead
 from mirror.store.profiles import CreateOnly
 from mirror.store.protocol import ObjectInfo, Store
 from mirror.store.settings import S3Settings

@@ -20,9 +20,10 @@ def is_pattern(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class IgnoreEntry:
-    """One entry: `text` is its spelling, `expression` what the identity of an address matches.
+    """One entry, spelled as `text`.
 
-    Without an expression, `name` is the identity of the one address that is meant.
+    `expression` is the pattern that the identity of an address must match. Without one, `name` is
+    the identity of the one address that is meant.
     """
 
     text: str

@@ -50,6 +50,22 @@ class Source:
     region: str | None = None
     profile: str | None = None
 
+    @property
+    def bucket(self) -> str | None:
+        """Name of the bucket of `fetch = "s3://bucket/prefix"`."""
+        return self._bucket_and_prefix[0] or None
+
+    @property
+    def bucket_prefix(self) -> str:
+        """Start of the keys in it, without a slash at either end."""
+        return self._bucket_and_prefix[1].strip("/")
+
+    @property
+    def _bucket_and_prefix(self) -> tuple[str, str]:
+        is_bucket = self.fetch is not None and self.fetch.startswith("s3://")
+        bucket, _, prefix = (self.fetch or "").removeprefix("s3://").partition("/")
+        return (bucket, prefix) if is_bucket else ("", "")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceImage:
@@ -161,21 +177,20 @@ def _source_image(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceIma
 def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
     source = prefix.source
     address = parts.address(prefix.scheme)
-    is_bucket = source.fetch is not None and source.fetch.startswith("s3://")
-    if source.fetch is None or (is_bucket and _VERSION.search(parts.query)):
+    if source.fetch is None or (source.bucket and _VERSION.search(parts.query)):
         # Also for one version of an object, which only its host is asked for.
         scheme = full.scheme or prefix.scheme
         other = "https" if scheme == "http" else "http"
         may_fall_back = "http" in (full.scheme or "http", prefix.scheme)
         fallback = Url(full.url(other)) if may_fall_back else None
         return SourceImage(source, address, Url(full.url(scheme)), fallback=fallback)
-    rest = (parts if is_bucket else full).path[len(prefix.path) :]
+    rest = (parts if source.bucket else full).path[len(prefix.path) :]
     if prefix.path.endswith("/"):
         rest = "/" + rest
-    if is_bucket:
-        inside = source.fetch.removeprefix("s3://").partition("/")[2].strip("/")
+    if source.bucket:
+        prefix_in_bucket = f"{source.bucket_prefix}/" if source.bucket_prefix else ""
         key = unquote_to_bytes(rest[1:]).decode("utf-8", "surrogateescape")
-        return SourceImage(source, address, Url(address), f"{inside}/{key}" if inside else key)
+        return SourceImage(source, address, Url(address), prefix_in_bucket + key)
     query = f"?{full.query}" if full.query else ""
     return SourceImage(source, address, Url(f"{source.fetch.rstrip('/')}{rest}{query}"))
 

@@ -211,7 +211,7 @@ def test_one_address_on_many_pages_is_named_on_the_first_and_counted(mirrored: B
     ran = verify(mirrored, "--verbose")
     lines = [line for line in ran.out.splitlines() if "[M603]" in line]
     assert len(lines) == 21
-    assert "/logo.png: the same on 10 more pages" in lines[-1]
+    assert "/logo.png: the same in 10 more places" in lines[-1]
 
 
 def test_pictures_of_local_style_sheets_are_checked_once(mirrored: Blog) -> None:

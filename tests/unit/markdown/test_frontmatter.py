@@ -87,7 +87,7 @@ FRONT_MATTER = [
     pytest.param("+++\na = //\n+++\n", "toml", id="broken behind its key"),
     pytest.param("+++\n标题 = 'x'\n+++\n", "toml", id="a key without the quotes that it needs"),
     pytest.param('{"标题": 1}', "json", id="JSON"),
-    pytest.param("---\n标题: x\n", "half", id="never closed"),
+    pytest.param("---\n标题: x\n", "unclosed", id="never closed"),
     pytest.param("---\ntext\n---\n", "", id="text"),
     pytest.param("---\n![](https://h/a.png): x\n---\n", "", id="an image"),
     pytest.param("---\n[a]: https://h/a.png\n---\n", "", id="a definition"),

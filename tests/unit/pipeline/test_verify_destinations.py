@@ -126,7 +126,7 @@ def test_a_listing_of_ever_more_strays_is_given_up(
     monkeypatch: pytest.MonkeyPatch, strays: int, is_given_up: bool
 ) -> None:
     """Ten are allowed, and ten for each of the three objects that are known."""
-    monkeypatch.setattr("mirror.destinations._EXTRAS", 10)
+    monkeypatch.setattr("mirror.destinations._MOST_EXTRAS", 10)
     store = MemoryStore()
     for number in range(strays):
         store.put(Key(f"z/{number}.png"), b"stray")

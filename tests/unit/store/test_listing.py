@@ -7,7 +7,8 @@ from xml.sax.saxutils import escape
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mirror.store.listing import md5_of_etag, read_fast, read_xml
+from mirror.etags import md5_of_etag
+from mirror.store.listing import read_fast, read_xml
 
 MD5 = "5d41402abc4b2a76b9719d911017c592"
 KEYS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5).map(escape)
