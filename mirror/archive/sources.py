@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 
 from mirror.model import Digest, Key
-from mirror.urls.address import Address, identity
+from mirror.urls.address import Address, canonical, identity
 
 SOURCES = Key("sources.txt")
 
@@ -29,11 +29,15 @@ class SourceRecord:
 
     @classmethod
     def loads(cls, data: bytes) -> SourceRecord:
-        """Read `sources.txt`; of several lines of an address, the last counts."""
+        """Read `sources.txt`; of several lines of an address, the last counts.
+
+        A line from before mirror knew a secret in its address counts for the one that hides it.
+        """
         record = cls()
         for line in BytesIO(data):
             if match := _LINE.fullmatch(line):
-                record.add(match[2].decode(), match[1].decode())
+                url = match[2].decode()
+                record.add(canonical(url) or url, match[1].decode())
         return record
 
     def add(self, address: str, digest: str) -> None:

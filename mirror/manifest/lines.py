@@ -17,7 +17,7 @@ import msgspec
 
 from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key, is_reserved
 from mirror.records import RecordError
-from mirror.urls.address import Address, canonical, identity, is_canonical
+from mirror.urls.address import Address, canonical, hidden_of, identity, is_canonical
 from mirror.urls.redact import hide_secrets
 
 HEADER = {"format": "mirror-manifest", "version": 1}
@@ -97,10 +97,13 @@ class Line(BlobMembers, kw_only=True, forbid_unknown_fields=True, gc=False):
     former_sources: list[str] = []
 
     def check(self) -> None:
-        """Raise `ValueError` for a member that `dumps` cannot have written."""
+        """Raise `ValueError` for a member that `dumps` cannot have written.
+
+        An address with a secret in it is one that was written before mirror knew the secret.
+        """
         self.check_blob()
-        _check_addresses("sources", self.sources)
-        _check_addresses("former_sources", self.former_sources)
+        self.sources = _addresses("sources", self.sources)
+        self.former_sources = _addresses("former_sources", self.former_sources)
         if self.key is not None and not is_safe_key(self.key):
             raise ValueError(f"key: expected a relative path without `..`, got {self.key!r}")
         if self.key is not None and is_reserved(self.key):
@@ -253,13 +256,18 @@ def load_blob(raw: Mapping[str, Any]) -> Blob:
     return members.blob()
 
 
-def _check_addresses(member: str, urls: Iterable[str]) -> None:
+def _addresses(member: str, urls: list[str]) -> list[str]:
+    """Return `urls` with the secrets in them hidden; raise `ValueError` for another spelling."""
+    if all(map(is_canonical, urls)):
+        return urls
+    addresses = set()
     for url in urls:
-        if not is_canonical(url):
-            address = canonical(url)
+        if (address := hidden_of(url)) is None:
             # The text may hold a secret, which is not printed.
-            actual = f"another spelling, or a secret, in {address!r}" if address else repr(url)
+            actual = f"another spelling, in {known!r}" if (known := canonical(url)) else repr(url)
             raise ValueError(f"{member}: expected canonical URLs, got {actual}")
+        addresses.add(address)
+    return sorted(addresses)
 
 
 def is_safe_key(key: str) -> bool:

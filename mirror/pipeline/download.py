@@ -360,7 +360,7 @@ def _attempts(request: FetchItem) -> Iterator[SourceImage]:
     ]
     seen = set[str]()
     for located in (*spellings, *others):
-        is_askable = located.bucket_key is not None or not has_hidden(located.request.raw)
+        is_askable = not has_hidden(located.bucket_key or located.request.raw)
         if is_askable and located.request.raw not in seen:
             seen.add(located.request.raw)
             yield located

@@ -122,14 +122,15 @@ _PUBLIC_NAMES = frozenset({"x-oss-process"})
 _SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
 _SECRET_NAMES = frozenset(
     "auth bearer cookie csrf expires googleaccessid hmac jwt key-pair-id otp pass policy psw pw "
-    "resourcekey rlkey session sig sign ssig ticket".split()
+    "resourcekey rlkey samlart session sig sign ssig".split()
 )
 # Names of several words are compared without what joins the words: `secret_key`, `secret-key` and
 # `secretKey` are one name, and `client.secret.key` ends with it.
 _SECRET_ENDS = re.compile(
     r".*(?:token|secret|signature|password|passwd|pwd|credentials?|authorization"
     r"|accesskey(?:id)?|(?:api|app|auth|pass|private|secret|subscription)key|secretid"
-    r"|authcode|pass(?:code|phrase)|sess(?:ion)?id)"
+    r"|authcode|pass(?:code|phrase)|sess(?:ion)?id|saml(?:request|response)|assertion|ticket)"
+    r"|(?:x|api|app)sign"
 )
 _JOINTS = re.compile(r"[-_.]")
 _NAME_PART = re.compile(r"[^\[\]\"'\s]+")
@@ -156,8 +157,8 @@ _HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.\[\]%-]+?(?:=|%3D)hidden-[0-9a-f]{32
 
 # --- Where parameters stand -----------------------------------------------------------------------
 
-# A URL without any of these has no userinfo, no query, no fragment and no parameter in its path.
-_MARKS = re.compile(r"[?#@=%]")
+# A URL without any of these has no userinfo, no query, no fragment and no secret in its path.
+_MARKS = re.compile(r"[?#@=%]|/eyJ")
 # Browsers take `\` for `/`, and what stands before the last `@` for the password.
 _USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
 # The same of a URL that stands in another one, in its path, its query or behind its `#`.
@@ -178,16 +179,25 @@ _NESTED = re.compile(
     rf"|(?:[;?]|%(?:25)*(?:3B|3F)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
-# A path without any of these has no parameter, and no URL with userinfo within.
-_MARKS_IN_PATH = re.compile(r"[=@]|%(?:25)*(?:3D|40)", re.I)
+# A pair in a list that is the value of a parameter: `?q=a,token=b|sign=c`.
+_IN_LIST = re.compile(
+    rf"(?P<mark>[,|:]|%(?:25)*(?:2C|7C|3A))(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
+    rf"(?P<value>(?:(?!(?:[,|:]|%(?:25)*(?:2C|7C|3A)){_NAME}(?:=|%(?:25)*3D)).)*)",
+    re.IGNORECASE | re.DOTALL,
+)
+# A path without any of these has no pair, no JWT, and no URL with userinfo within.
+_MARKS_IN_PATH = re.compile(r"[=@]|%(?:25)*(?:3D|40)|/eyJ", re.I)
 _SEPARATOR = re.compile(r"&(?:amp;)?|;(?=[\w.\[\]%-]+=)")  # COS has `;` in a value, too
 _NESTED_QUERY = re.compile(r"%(?:25)*(?:3F|23)[^/]*", re.I)
-# A parameter of the path itself: `;jsessionid=…`.
+# A parameter of the path itself, or a part of it that is a pair: `;jsessionid=…`, `/token=…/`.
 _IN_PATH = re.compile(
-    rf"(?P<mark>;|%(?:25)*3B)(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
+    rf"(?P<mark>[;/]|%(?:25)*3B)(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
     r"(?P<value>(?:(?![;/]|%(?:25)*3B).)*)",
     re.IGNORECASE | re.DOTALL,
 )
+# A part of the path that is a whole JWT. No other part without a name is known for a secret: a
+# digest, a UUID or random letters are the names that hosts give to pictures.
+_JWT_IN_PATH = re.compile(r"(?<=/)eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+(?=[/;]|\Z)", re.ASCII)
 # Control, format (bidi) and line-separator characters must never reach a terminal raw.
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -242,6 +252,7 @@ def path_without_secrets(path: str) -> str:
 def _redacted_path(path: str) -> str:
     path = _NESTED_USERINFO.sub(r"\1", path)
     path = _NESTED_QUERY.sub(lambda match: _redacted_nested(match[0]), path)
+    path = _JWT_IN_PATH.sub(lambda match: _hidden("", match[0]), path)
     return _IN_PATH.sub(_hidden_match, path)
 
 
@@ -302,21 +313,20 @@ def _signature(pairs: Iterable[tuple[str, str]]) -> frozenset[str]:
 
 def _hidden_match(match: re.Match[str]) -> str:
     name, value = _plain(match["name"]), match["value"]
-    if _is_secret_name(name) or looks_secret(match[0]) or _lets_in(name, unquote(value)):
+    if _is_secret(name, unquote(value), match[0]):
         return f"{match['mark']}{match['name']}{match['equals']}{_hidden(name, value)}"
     return match[0]
 
 
 def _hidden_pair(pair: str, keys: frozenset[str]) -> str:
     name, value = _name_and_value(pair)
-    if name in keys or _is_secret_name(name) or looks_secret(pair) or _lets_in(name, value):
-        spelled, equals, rest = pair.partition("=")
-        if not equals and not looks_secret(pair):
-            return pair  # a name alone grants nothing
-        if looks_secret(spelled):
-            return _hidden("", pair)
-        return f"{spelled}={_hidden(name, rest)}"
-    return pair
+    spelled, equals, rest = pair.partition("=")
+    if name not in keys and not _is_secret(name, value, pair):
+        return _IN_LIST.sub(_hidden_match, pair)
+    if looks_secret(spelled):
+        return _hidden("", pair)
+    # A name alone grants nothing.
+    return f"{spelled}={_hidden(name, rest)}" if equals else pair
 
 
 def _hidden(name: str, value: str) -> str:
@@ -340,6 +350,11 @@ def _name_and_value(pair: str) -> tuple[str, str]:
 def looks_secret(text: str) -> bool:
     """Return True if `text` holds a key by its shape: AWS, Aliyun, Tencent, GitHub, JWT, Google."""
     return bool(_SECRET_VALUE.search(text))
+
+
+def _is_secret(name: str, value: str, spelled: str) -> bool:
+    """Return True if a pair, decoded and as it is spelled, lets a reader in."""
+    return _is_secret_name(name) or looks_secret(spelled) or _lets_in(name, value)
 
 
 def _is_secret_name(name: str) -> bool:

@@ -184,7 +184,7 @@ def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
         may_fall_back = "http" in (full.scheme or "http", prefix.scheme)
         fallback = Url(full.url(other)) if may_fall_back else None
         return SourceImage(source, address, Url(full.url(scheme)), fallback=fallback)
-    rest = (parts if source.bucket else full).path[len(prefix.path) :]
+    rest = full.path[len(prefix.path) :]
     if prefix.path.endswith("/"):
         rest = "/" + rest
     if source.bucket:

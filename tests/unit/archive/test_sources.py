@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mirror.archive.sources import SourceRecord
 from mirror.model import Digest
-from mirror.urls.address import Address
+from mirror.urls.address import Address, canonical
 
 A, B, C = (Digest(digit * 64) for digit in "abc")
 FIRST, SECOND = Address("https://host.example/1.png"), Address("https://host.example/2.png")
@@ -45,3 +45,12 @@ def test_a_line_that_is_none_is_passed_over() -> None:
     torn = f"{B.hex}  {FIRST}".encode()  # a run was killed while it wrote
     sources = SourceRecord.loads(data + torn)
     assert sources.is_known(FIRST, A)
+
+
+def test_a_line_from_before_a_secret_was_known_counts_for_the_address_that_hides_it() -> None:
+    url = "https://host.example/1.png?x-sign=planted"
+    sources = record((Address(url), A))
+    address = canonical(url)
+    assert address is not None
+    assert sources.is_known(address, A)
+    assert sources.contradicts(address, B)
