@@ -67,7 +67,7 @@ _RESERVED = re.compile("(%(?:2[146BC]|3[ABD]|40))", re.IGNORECASE)
 _QUERY = _SEGMENT + "/?%|"  # `%` stays: a query is compared as its host wrote it
 # Most addresses: seen to be canonical without taking them apart. A manifest may have millions.
 _PLAIN = re.compile(
-    r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?!.*(?:%(?!20|[89A-F][0-9A-F])|/eyJ))"
+    r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?!.*%(?!20|[89A-F][0-9A-F]))(?!.*/eyJ)"  # a JWT
     r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~%-]++)+"
 )
 # Paths that `_path` leaves as they are: no dot segment, and nothing to escape or to respell.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 # fmt: off
 _OPENINGS = (
     '[', '![', '](', '![](', '![](<', '<', '<a ', "<a b='", '<a b="', '<!--', '<![CDATA[',
+    '<svg>', '<svg><title>', '<math><mi>', '</PRE>', '<PRE></PRE>\n',
     '<?', '<!a', '</', '<code>', '<title>', '<script>', '<pre>', '`', '`a``b', '*', '**_',
     '~~', '\\', '&', '&amp', '(', ')', '|', '> ', '- ', '#', '{{', '{{<', '{{< a', '{% ',
     '{% a ', '{% raw %}', "{%a='", '{', '}', '{`', "{'", 'https://', '//', 'https://a.png',
