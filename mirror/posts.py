@@ -97,8 +97,8 @@ def find_posts(
     by_name: dict[str, Post] = {}
     findings: list[Finding] = []
     skipped = {str(path) for path in skip}
-    for start in paths or posts.paths:
-        start = Path(os.path.abspath(start))  # noqa: PTH100  (`resolve` would follow links)
+    starts = [Path(os.path.abspath(path)) for path in paths] or roots  # noqa: PTH100  (as above)
+    for start in dict.fromkeys(starts):
         check_no_escape(start, root, "the posts")
         if not _is_true(start.exists):
             where = "PATHS" if paths else "[posts].paths"

@@ -43,6 +43,7 @@ _MAX_BYTES = 1 << 20  # ten thousand [[ignore]] tables
 # square of their number; a thousand in one line take 20 ms, 50,000 two minutes.
 _MAX_DOTS, _MAX_HEADER_DOTS = 200, 8
 _MAX_DESTINATIONS = 100
+_MAX_POST_ENTRIES = 1000  # paths, and patterns; each is compared with each post
 _MAX_KEY = 1024  # characters of a key template; the keys of S3 have 1024 bytes at most
 _KEY_FIELDS = ("sha256", "ext", "source", "path", "stem", "name")
 
@@ -162,6 +163,9 @@ def _posts(table: Table, root: Path) -> PostSettings:
         table.texts("include", default.include),
         table.texts("exclude", default.exclude),
     )
+    for key in ("paths", "include", "exclude"):
+        if (count := len(getattr(posts, key))) > _MAX_POST_ENTRIES:
+            raise table.error(key, f"expected at most {_MAX_POST_ENTRIES:,}, got {count:,}")
     table.finish()
     return posts
 

@@ -47,6 +47,22 @@ def test_patterns_count_from_the_nearest_of_two_configured_folders(tree: Path) -
         assert [post.name for post in find_posts(posts, tree, paths)[0]] == ["b/e/f.md"]
 
 
+def test_a_folder_that_is_named_again_is_read_once(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walked: list[str] = []
+    walk = os.walk
+    monkeypatch.setattr(
+        os, "walk", lambda top, **more: walked.append(str(top)) or walk(top, **more)
+    )
+    again = tree / "b" / ".."
+    posts = find_posts(PostSettings((tree, again, tree)), tree)[0]
+    assert [post.name for post in find_posts(PostSettings((tree,)), tree)[0]] == [
+        post.name for post in posts
+    ]
+    assert walked == [str(tree)] * 2
+
+
 def test_a_pattern_that_matches_nothing_is_named(tree: Path) -> None:
     include = ("**/*.md", "data/*.yml", "**/*.mdx", "a.md")
     posts, findings = names(tree, include)

@@ -291,13 +291,27 @@ def test_images_may_stand_beneath_the_posts_and_in_a_site_that_is_the_manifests_
         ('[[destination]]\nurl = "file:x"\nkey = "{sha256:.99999}"\n', "fields are"),
         ('[[destination]]\nurl = "file:x"\n' * 101, "expected at most 100 tables"),
         ("#" * (2 << 20), "has more than"),
+        ("[posts]\npaths = [" + '"a",' * 1001 + "]\n", "paths: .* 1,000, got 1,001"),
+        ("[posts]\ninclude = [" + '"a",' * 1001 + "]\n", "include: .* 1,000, got 1,001"),
         (f'[[destination]]\nurl = "file:{"x/" * 4000}"\n', r"at most 4,096 characters, got 8,005"),
         (
             f'[[source]]\nname="s"\nmatch=[]\nheaders = {{X = "{"x" * 5000}"}}\n',
             "headers.X: .* 4,096",
         ),
     ],
-    ids=["dots", "header", "name", "template", "cut", "destinations", "bytes", "text", "value"],
+    ids=[
+        "dots",
+        "header",
+        "name",
+        "template",
+        "cut",
+        "destinations",
+        "bytes",
+        "paths",
+        "patterns",
+        "text",
+        "value",
+    ],
 )
 def test_what_would_take_long_to_read_is_refused(tmp_path, text, words):
     path = tmp_path / "mirror.toml"
