@@ -8,6 +8,7 @@ disk stands here. `rewrites.jsonl` and `redirects.jsonl` are a `Record`, which d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
@@ -28,6 +29,37 @@ class RecordError(Exception):
 
 class StateError(Exception):
     """A file that mirror keeps cannot be written: the message names it, the reason, the remedy."""
+
+
+class Remarks:
+    """What a person is told about the records of another version, each topic once.
+
+    The process that a person looks at says how; other processes tell nobody.
+    """
+
+    def __init__(self) -> None:
+        self._tell: Callable[[str], None] | None = None
+        self._told: set[str] = set()
+
+    @contextmanager
+    def told_to(self, tell: Callable[[str], None]) -> Iterator[None]:
+        """Call `tell` with each remark until the block ends."""
+        self._tell = tell
+        self._told.clear()
+        try:
+            yield
+        finally:
+            self._tell = None
+
+    def tell(self, text: str, topic: str) -> None:
+        """Tell `text`, unless something was told about the topic."""
+        if self._tell is not None and topic not in self._told:
+            self._told.add(topic)
+            self._tell(text)
+
+
+REMARKS = Remarks()
+"""Those of this process."""
 
 
 @dataclass(frozen=True, slots=True)

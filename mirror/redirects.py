@@ -10,10 +10,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from mirror.manifest import is_address
 from mirror.model import Digest
 from mirror.records import RecordError, split_lines
 from mirror.urls.address import Address, canonical, identity
+from mirror.urls.redact import without_secrets
 
 HEADER = {"format": "mirror-redirects", "version": 1}
 FILE_NAME = "redirects.jsonl"
@@ -71,16 +71,17 @@ def read_lines(lines: Iterable[str]) -> dict[Address, Redirect]:
             raw = json.loads(line)
             if raw == HEADER:
                 continue
-            if number == 1 or not (is_address(raw["source"]) and isinstance(raw["final_url"], str)):
+            address = canonical(raw["source"])  # another version may have spelled it differently
+            if number == 1 or address is None:
                 raise ValueError
-            redirect = Redirect(raw["final_url"], Digest.parse(raw["sha256"]))
+            redirect = Redirect(without_secrets(raw["final_url"]), Digest.parse(raw["sha256"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             expected = f"{json.dumps(HEADER)}" if number == 1 else "a redirect"
             raise RedirectsError(
                 f"line {number}: expected {expected}; delete the line: `mirror sync --refresh` "
                 "asks the host again"
             ) from error
-        redirects[Address(raw["source"])] = redirect
+        redirects[address] = redirect
     return redirects
 
 

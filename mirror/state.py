@@ -18,6 +18,7 @@ crash-….log       a bug, for whoever reports it
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,8 +38,10 @@ from mirror.manifest import dump_blob, is_address, load_blob
 from mirror.model import Blob, Digest, Finding, HeldImage, Outcome, Rule
 from mirror.records import StateError, unwritable
 from mirror.urls.address import Address, canonical, identity
+from mirror.urls.redact import hide_secrets
 
 _IMAGES = "images.jsonl"
+_MAX_LIST_BYTES = 1 << 26  # a hundred thousand pictures that wait; more than that is none of ours
 _RULES = {rule.id: rule for rule in Rule}
 
 
@@ -242,8 +245,9 @@ class HeldImages:
         return f"{self.folder.name}/{name}"
 
     def _lines(self) -> Iterator[dict[str, Any]]:
-        with suppress(OSError):
-            yield from _objects(self._tree.read(self._name(_IMAGES), MAX_BYTES))
+        with suppress(OSError), self._tree.opened(self._name(_IMAGES)) as file:
+            if os.fstat(file.fileno()).st_size <= _MAX_LIST_BYTES:
+                yield from _objects(file.read())
 
     def _write(self, name: str, data: bytes) -> None:
         try:
@@ -322,7 +326,9 @@ def _findings(lines: Iterable[Mapping[str, Any]]) -> Iterator[Finding]:
         with suppress(KeyError, TypeError):  # of another version: nothing that could be shown
             if raw["type"] == "finding":
                 place = (raw.get(name) for name in ("post", "line", "column"))
-                yield Finding(_RULES[raw["rule"]], raw["subject"], raw["message"], *place)
+                # Another version may have taken no part of an address for a secret.
+                subject, message = hide_secrets(raw["subject"]), hide_secrets(raw["message"])
+                yield Finding(_RULES[raw["rule"]], subject, message, *place)
 
 
 def json_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -29,15 +29,12 @@ class SourceRecord:
 
     @classmethod
     def loads(cls, data: bytes) -> SourceRecord:
-        """Read `sources.txt`; of several lines of an address, the last counts.
-
-        A line from before mirror knew a secret in its address counts for the one that hides it.
-        """
+        """Read `sources.txt`; of several lines of an address, the last counts."""
         record = cls()
         for line in BytesIO(data):
             if match := _LINE.fullmatch(line):
-                url = match[2].decode()
-                record.add(canonical(url) or url, match[1].decode())
+                address = match[2].decode()  # as the version that wrote it spelled it
+                record.add(canonical(address) or address, match[1].decode())
         return record
 
     def add(self, address: str, digest: str) -> None:

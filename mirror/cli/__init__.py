@@ -21,6 +21,7 @@ from mirror import __version__
 from mirror.cli.common import EXIT_OK, EXIT_USAGE, ConfigPath, setup_exit_code
 from mirror.config import ConfigError
 from mirror.console import for_log, print_json, say, say_remark
+from mirror.records import REMARKS
 from mirror.waiting import WAITS
 
 # Each command, its file and its function have one name, but for `manifest`, which has commands.
@@ -137,7 +138,7 @@ def run() -> int:
 def _call() -> int:
     """Call the command and return the code that it exits with."""
     try:
-        with WAITS.told_to(say_remark):
+        with WAITS.told_to(say_remark), REMARKS.told_to(say_remark):
             app(prog_name="mirror")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else EXIT_USAGE

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 
 from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key, is_reserved
-from mirror.records import RecordError
-from mirror.urls.address import Address, canonical, hidden_of, identity, is_canonical
+from mirror.records import REMARKS, RecordError
+from mirror.urls.address import Address, canonical, identity, is_canonical
 from mirror.urls.redact import hide_secrets
 
 HEADER = {"format": "mirror-manifest", "version": 1}
@@ -97,10 +97,7 @@ class Line(BlobMembers, kw_only=True, forbid_unknown_fields=True, gc=False):
     former_sources: list[str] = []
 
     def check(self) -> None:
-        """Raise `ValueError` for a member that `dumps` cannot have written.
-
-        An address with a secret in it is one that was written before mirror knew the secret.
-        """
+        """Raise `ValueError` for a member that `dumps` of no version can have written."""
         self.check_blob()
         self.sources = _addresses("sources", self.sources)
         self.former_sources = _addresses("former_sources", self.former_sources)
@@ -257,17 +254,26 @@ def load_blob(raw: Mapping[str, Any]) -> Blob:
 
 
 def _addresses(member: str, urls: list[str]) -> list[str]:
-    """Return `urls` with the secrets in them hidden; raise `ValueError` for another spelling."""
+    """Return the addresses that the URLs spell, each once; raise `ValueError` for what is none.
+
+    Another version may have spelled an address in another way, or have taken no secret for one.
+    """
     if all(map(is_canonical, urls)):
         return urls
-    addresses = set()
+    spelled: dict[str, str] = {}
     for url in urls:
-        if (address := hidden_of(url)) is None:
-            # The text may hold a secret, which is not printed.
-            actual = f"another spelling, in {known!r}" if (known := canonical(url)) else repr(url)
-            raise ValueError(f"{member}: expected canonical URLs, got {actual}")
-        addresses.add(address)
-    return sorted(addresses)
+        address = canonical(url)
+        if address is None:
+            raise ValueError(f"{member}: expected URLs, got {url!r}")
+        if address != url:
+            REMARKS.tell(
+                f"a URL of the manifest is read as {address}, and so are others like it: mirror "
+                "spells it in this way now, and hides its secrets. The next `mirror sync` writes "
+                "it so; a secret that stood there stays in the history of git",
+                topic="spelling",
+            )
+        spelled.setdefault(identity(address), address)
+    return [*spelled.values()]
 
 
 def is_safe_key(key: str) -> bool:

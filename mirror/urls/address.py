@@ -207,13 +207,6 @@ def is_canonical(text: str) -> bool:
     return canonical(text) == text
 
 
-def hidden_of(text: str) -> Address | None:
-    """Return the address of a URL that has its spelling but for secrets; `None` for any other."""
-    parts = parse(text)
-    scheme = (parts and parts.scheme) or "https"
-    return parts.public.address(scheme) if parts and parts.url(scheme) == text else None
-
-
 def identity(address: str) -> str:
     """Return the address without its scheme: two addresses are compared by it."""
     return address.partition("//")[2]

@@ -31,6 +31,14 @@ def test_held_images_are_kept_by_address(tmp_path: Path) -> None:
     assert held.load() == {}
 
 
+def test_a_list_of_held_images_without_end_is_not_read(tmp_path: Path) -> None:
+    held = HeldImages(tmp_path / "held")
+    held.save([held_image("a.png")])
+    with held.path.open("ab") as file:
+        file.truncate(1 << 40)
+    assert held.load() == {}
+
+
 def test_damaged_bytes_are_kept_whole_or_not_at_all(tmp_path: Path) -> None:
     held = HeldImages(tmp_path / "held")
     digest = held_image("a.png", b"damaged").blob.digest
