@@ -46,6 +46,8 @@ _SHORT_HELP = {
     "manifest": "Merge the manifests of two branches.",
 }
 
+_MAX_MESSAGE = 4000  # characters
+
 
 class _Commands(TyperGroup):
     """The commands by name; the file of one is imported when it is called.
@@ -128,11 +130,17 @@ def run() -> int:
         setup_code = setup_exit_code(error)
         if setup_code is None:
             raise
-        code, message = setup_code, for_log(str(error))
+        code, message = setup_code, for_log(_shortened(str(error)))
         if _wants_json(sys.argv):
             print_json({"type": "error", "message": message, "exit_code": code})
         say(f"mirror: {message}", sys.stderr)
     return code
+
+
+def _shortened(text: str) -> str:
+    """Return a message that a quoted line, which may have any length, does not make endless."""
+    half = _MAX_MESSAGE // 2
+    return text if len(text) <= _MAX_MESSAGE else f"{text[:half]} … {text[-half:]}"
 
 
 def _call() -> int:

@@ -190,3 +190,13 @@ def test_a_crash_log_is_not_written_through_a_planted_link(tmp_path: Path) -> No
     ends(done, 70, "details are in")
     assert not list((tmp_path / "outside").iterdir())
     assert len(list((tmp_path / "temporary").glob("crash-*.log"))) == 1
+
+
+@pytest.mark.parametrize("command", [["dupes"], ["sync", "--json"], ["verify", "--offline"]])
+def test_a_line_without_end_is_quoted_in_part(blog: Blog, command: list[str]) -> None:
+    filled(blog, "a.png")
+    (blog.root / "manifests" / "reviews.txt").write_text("a" * 1_000_000)
+    ran = run(blog, *command)
+    assert ran.code == 2
+    assert "line 1: expected `split SHA256`" in ran.out + ran.err
+    assert len(ran.out + ran.err) < 20_000

@@ -141,7 +141,7 @@ def test_an_address_of_another_version_is_read_as_it_is_spelled_now():
     first, second = asset.sources
     assert second == "https://h.example/b"
     assert first.startswith("https://h.example/a.png;jsessionid=hidden-")
-    with pytest.raises(ManifestError, match="line 2: sources: expected URLs, got 'a.png'"):
+    with pytest.raises(ManifestError, match=r"line 2: sources: expected URLs, got 'a\.png'"):
         loads(as_text([HEADER, line(sources=["a.png"])]))
 
 
