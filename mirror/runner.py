@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-# Most set `CI`. Azure Pipelines, TeamCity, Jenkins and AWS CodeBuild have names of their own.
-_NAMES = "CI GITHUB_ACTIONS TF_BUILD TEAMCITY_VERSION JENKINS_URL CODEBUILD_BUILD_ID".split()
+# Most set `CI`. Azure Pipelines, TeamCity, Jenkins, AWS CodeBuild, Bamboo, GoCD, Taskcluster,
+# Harness and Render have names of their own. Jenkins has its URL only where somebody set it.
+_NAMES = (
+    "CI GITHUB_ACTIONS TF_BUILD TEAMCITY_VERSION JENKINS_URL JENKINS_HOME CODEBUILD_BUILD_ID "
+    "bamboo_buildKey GO_PIPELINE_NAME TASKCLUSTER_ROOT_URL HARNESS_BUILD_ID RENDER"
+).split()
 
 
 def is_ci(environ: Mapping[str, str] = os.environ) -> bool:

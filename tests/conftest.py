@@ -23,7 +23,21 @@ settings.register_profile("search", deadline=None, max_examples=1000, print_blob
 settings.load_profile("mirror")
 
 
-_NOT_OURS = ("AWS_", "CI", "CODEBUILD_", "GITHUB_", "JENKINS_", "MIRROR_", "TEAMCITY_", "TF_BUILD")
+_NOT_OURS = (
+    "AWS_",
+    "CI",
+    "CODEBUILD_",
+    "GITHUB_",
+    "GO_PIPELINE_",
+    "HARNESS_",
+    "JENKINS_",
+    "MIRROR_",
+    "RENDER",
+    "TASKCLUSTER_",
+    "TEAMCITY_",
+    "TF_BUILD",
+    "bamboo_",
+)
 
 
 def pytest_configure() -> None:

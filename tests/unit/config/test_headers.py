@@ -34,7 +34,8 @@ def test_a_secret_may_stand_within_a_header(name):
     (
         "AWS_SECRET_ACCESS_KEY AWS_ACCESS_KEY_ID MY_SECRET_X GITHUB_TOKEN GH_TOKEN CI_JOB_TOKEN "
         "CI_JOB_JWT_V2 CI_REGISTRY_PASSWORD ACTIONS_RUNTIME_TOKEN GITLAB_TOKEN NPM_TOKEN "
-        "github_token SYSTEM_ACCESSTOKEN AZURE_CLIENT_ID"
+        "github_token SYSTEM_ACCESSTOKEN AZURE_CLIENT_ID DOCKER_PASSWORD "
+        "CLOUDSDK_AUTH_ACCESS_TOKEN RESTIC_PASSWORD CARGO_REGISTRY_TOKEN NUGET_API_KEY MYSQL_PWD"
     ).split(),
 )
 @pytest.mark.parametrize("ci", [{}, {"CI": "true", "MIRROR_ALLOW_ENV": "@"}])
@@ -55,6 +56,13 @@ def test_in_ci_a_header_takes_only_variables_that_the_job_names():
         assert "planted" not in str(error.value)
     environ |= {"MIRROR_ALLOW_ENV": "B, A"}
     assert request_headers(config.sources[0], environ) == {"Cookie": "planted c"}
+
+
+@pytest.mark.parametrize("name", ["JENKINS_HOME", "bamboo_buildKey", "RENDER", "TF_BUILD"])
+def test_a_runner_that_does_not_set_ci_is_one(name):
+    config = parse_config(source(headers={"Cookie": "${A}"}), Path("/"))
+    with pytest.raises(ConfigError, match="MIRROR_ALLOW_ENV=A "):
+        request_headers(config.sources[0], {"A": "v", name: "x"})
 
 
 def test_the_variable_that_a_message_proposes_can_be_used():
