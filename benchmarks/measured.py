@@ -135,7 +135,7 @@ def _sync(
     from mirror.pipeline.sync import sync as run
 
     site = open_parts(load_config(path))
-    options = SyncOptions(shard=Shard.parse(part) if part else None, collect=copies)
+    options = SyncOptions(shard=Shard.parse(part) if part else None, copies=copies)
     with site.lock("benchmark", options.shard.name if options.shard else ""):
         began, cpu_began = time.perf_counter(), time.process_time()
         result = run(site, engine, options, Silent())

@@ -101,8 +101,8 @@ def sync(
     refresh: Refresh = False,
     limit: Limit = None,
     scope: RepeatScope = "all",
-    shard: ShardName = None,
-    collect: Copies = None,
+    shard_name: ShardName = None,
+    copies: Copies = None,
     engine: EngineOption = EngineName.THREADS,
     scheduler: Scheduler = None,
     as_json: Json = False,
@@ -115,57 +115,59 @@ def sync(
     from mirror.repeats import Scope
     from mirror.state import need_own_state
 
-    part = _part(shard, collect, engine, scheduler)
+    shard = _shard(shard_name, copies, engine, scheduler)
     settings = load(config)
     _need_sources(settings)
     parts = open_site(settings)
-    sites = tuple(_sites(collect or ()))
-    if dry_run:  # else the lock asks
+    existing_copies = tuple(_existing(copies or ()))
+    if dry_run:  # A run that writes asks this when it takes the lock.
         need_own_state(settings.state)
-    for folder in sites:
+    for folder in existing_copies:
         need_own_state(folder / settings.state.name)
-    options = SyncOptions(tuple(paths or ()), dry_run, refresh, limit, Scope(scope), part, sites)
-    lock = None if dry_run else parts.lock("mirror sync", part.name if part else "")
+    options = SyncOptions(
+        tuple(paths or ()), dry_run, refresh, limit, Scope(scope), shard, existing_copies
+    )
+    lock = None if dry_run else parts.lock("mirror sync", shard.name if shard else "")
     with (
         running(lock, as_json=as_json, quiet=quiet) as log,
-        _engine(parts, engine, scheduler, opens=not dry_run) as opened,
+        _engine(parts, engine, scheduler, has_work=not dry_run) as opened,
     ):
         result = run_sync(parts, opened, options, log)
-        if not dry_run and not part:
+        if not dry_run and not shard:
             parts.state.last_sync.save(result.summary, result.findings)
     if dry_run:
         lines = _plan_lines(result.summary, result.planned)
-    elif part:
-        lines = _shard_lines(part, result.summary, result.findings)
+    elif shard:
+        lines = _shard_lines(shard, result.summary, result.findings)
     else:
         images = result.images.text(result.unprocessed) if result.images.images else ""
         lines = _sync_lines(result.summary, result.stored, images, settings, result.findings)
     finish(result, log, [_posts_line(result.summary), *lines], verbose=verbose)
 
 
-def _part(
-    shard: str | None, collect: Sequence[Path] | None, engine: EngineName, scheduler: str | None
+def _shard(
+    name: str | None, copies: Sequence[Path] | None, engine: EngineName, scheduler: str | None
 ) -> Shard | None:
     """Return the part to fetch; raise for options that do not go together."""
     from mirror.pipeline.shards import Shard
 
     if scheduler is not None and engine is not EngineName.DASK:
         raise typer.BadParameter("goes with `--engine dask`", param_hint="--scheduler")
-    if shard is None:
+    if name is None:
         return None
-    if collect:
+    if copies:
         raise typer.BadParameter(
             "a shard takes no others; the sync behind them does", param_hint="--collect"
         )
     try:
-        return Shard.parse(shard)
+        return Shard.parse(name)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--shard") from error
 
 
-def _sites(folders: Iterable[Path]) -> Iterator[Path]:
-    """Yield the folders that hold copies of the site. Raise `ConfigError` for one that is none."""
-    for folder in folders:
+def _existing(copies: Iterable[Path]) -> Iterator[Path]:
+    """Yield the folders of the copies. Raise `ConfigError` for one that is none."""
+    for folder in copies:
         if not folder.is_dir():
             raise ConfigError(f"--collect {folder}: no such folder")
         yield folder.absolute()
@@ -173,12 +175,12 @@ def _sites(folders: Iterable[Path]) -> Iterator[Path]:
 
 @contextmanager
 def _engine(
-    parts: Parts, name: EngineName, scheduler: str | None, *, opens: bool
+    parts: Parts, name: EngineName, scheduler: str | None, *, has_work: bool
 ) -> Iterator[Engine]:
     """Yield the engine that runs the work, with a cluster only where there is work."""
     from mirror.engine import Threads
 
-    if name is EngineName.THREADS or not opens:
+    if name is EngineName.THREADS or not has_work:
         yield Threads()
         return
     from mirror.cluster import open_cluster

@@ -88,7 +88,7 @@ class SyncOptions:
     """The arguments of the command; `paths` override the configured ones.
 
     `scope` says among which pictures repeats are looked for.
-    With `shard` only that part of the images is fetched. `collect` are copies of the site on which
+    With `shard` only that part of the images is fetched. `copies` are copies of the site on which
     shards ran.
     """
 
@@ -98,7 +98,7 @@ class SyncOptions:
     limit: int | None = None
     scope: Scope = Scope.ALL
     shard: Shard | None = None
-    collect: tuple[Path, ...] = ()
+    copies: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, accepted)
     known = KnownImages(inventory.blobs, archive, bool(parts.destinations))
     shards = earlier_answers(
-        config, archive, options.shard, options.collect, refresh=options.refresh
+        config, archive, options.shard, options.copies, refresh=options.refresh
     )
     findings.extend(shards.findings)
     todo = plan(

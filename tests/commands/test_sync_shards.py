@@ -129,7 +129,7 @@ def test_shards_of_other_machines_bring_their_originals(
         machines.append(machine.root)
     asked = filled.asked
     for folders in (machines, machines[::-1]):
-        result = filled.sync(collect=tuple(folders))
+        result = filled.sync(copies=tuple(folders))
         assert filled.asked == asked
         assert records(filled) == single.records
         assert told(result) == single.findings
@@ -138,7 +138,7 @@ def test_shards_of_other_machines_bring_their_originals(
             shutil.rmtree(filled.root / name)
     assert (machines[0] / ".mirror/shards/1-of-3.jsonl").exists(), "a copy is only read"
     # A damaged picture can be accepted where it was brought to.
-    filled.sync(collect=tuple(machines))
+    filled.sync(copies=tuple(machines))
     assert run(filled, "accept", BUCKET + DAMAGED).code == 0
 
 
@@ -179,7 +179,7 @@ def test_what_is_unchanged_for_a_machine_that_knew_it_is_asked_for_where_nobody_
     single_run.sync()
     filled.sync()
     shard(filled, 1, 1, refresh=True)
-    result = fresh.sync(collect=(filled.root,), refresh=True)
+    result = fresh.sync(copies=(filled.root,), refresh=True)
     assert result.summary["fetched"]
     assert records(fresh) == records(single_run)
     assert not fresh.verify(deep=True).findings
@@ -266,14 +266,14 @@ def test_a_limit_also_holds_for_what_is_of_no_use_in_a_shard(filled: Blog, tmp_p
     shard(machine, 1, 1)
     shutil.rmtree(machine.root / "archive")
     asked = filled.asked
-    nobody = filled.sync(collect=(machine.root,), limit=0)
+    nobody = filled.sync(copies=(machine.root,), limit=0)
     assert Rule.SHARD_NOT_TAKEN in {finding.rule for finding in nobody.findings}
     assert filled.asked == asked, "`--limit 0` asks nobody"
     pictures = nobody.summary["postponed"]
     assert pictures > 2
-    some = filled.sync(collect=(machine.root,), limit=2)
+    some = filled.sync(copies=(machine.root,), limit=2)
     assert (filled.asked - asked, some.summary["postponed"]) == (2, pictures - 2)
-    assert filled.sync(collect=(machine.root,)).summary["postponed"] == 0
+    assert filled.sync(copies=(machine.root,)).summary["postponed"] == 0
     assert not filled.verify(deep=True).findings
 
 
@@ -382,7 +382,7 @@ def test_an_answer_without_its_original_is_not_taken(
     assert "2 originals are missing or damaged" in dry.out + dry.err
     assert sum(line.startswith("would fetch http") for line in dry.out.splitlines()) == 2
     assert not (filled.root / "archive").exists()
-    result = filled.sync(collect=(machine.root,))
+    result = filled.sync(copies=(machine.root,))
     (found,) = [f for f in result.findings if f.rule is Rule.SHARD_NOT_TAKEN]
     assert found.subject == str(machine.root)
     assert "2 originals are missing or damaged" in found.message
@@ -406,7 +406,7 @@ def test_facts_that_are_not_those_of_the_bytes_are_not_taken(
         lines[1:] = map(json.dumps, answers)
 
     reseal(path, forge)
-    filled.sync(collect=(machine.root,))
+    filled.sync(copies=(machine.root,))
     assert records(filled) == single.records
 
 
@@ -436,7 +436,7 @@ def test_what_does_not_decode_is_not_taken(
         lines[1:] = map(json.dumps, answers)
 
     reseal(path, forge)
-    filled.sync(collect=(machine.root,))
+    filled.sync(copies=(machine.root,))
     assert records(filled) == single.records
 
 
@@ -473,7 +473,7 @@ def test_a_copy_without_any_part_is_named(filled: Blog, tmp_path: Path) -> None:
     machines = [copy_of(filled, tmp_path / f"machine{number}") for number in (1, 2)]
     shard(machines[0], 1, 1)
     folders = tuple(machine.root for machine in machines)
-    result = filled.sync(collect=(*folders, filled.root), limit=0)
+    result = filled.sync(copies=(*folders, filled.root), limit=0)
     (found,) = [f for f in result.findings if f.rule is Rule.SHARD_MISSING]
     assert found.subject == str(folders[1])
     assert found.message.startswith("has no part in .mirror/shards; this run asks the hosts")
@@ -498,13 +498,13 @@ def test_a_part_that_was_run_twice_is_named(
     second = Blog(tmp_path / "second", filled.host)
     shutil.copytree(first.root, second.root)
     folders = (first.root, second.root)
-    equal = filled.sync(collect=folders)
+    equal = filled.sync(copies=folders)
     assert [f.rule for f in equal.findings].count(Rule.SHARD_TWICE) == 1
     assert equal.summary["fetched"] == 0
     assert records(filled) == single.records
     forget(filled)
     change_answer(rule="M201", message="gone")(second.root / ".mirror/shards/1-of-1.jsonl")
-    other = filled.sync(collect=folders)
+    other = filled.sync(copies=folders)
     found = [f for f in other.findings if f.rule is Rule.SHARD_NOT_TAKEN]
     assert {f.subject for f in found} == {f"{f}/.mirror/shards/1-of-1.jsonl" for f in folders}
     assert other.summary["collected"] == 0
