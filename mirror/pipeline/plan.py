@@ -224,7 +224,7 @@ def plan(
     *,
     refresh: bool = False,
     limit: int | None = None,
-    covers: Callable[[Sequence[Address]], bool] = lambda _: True,
+    covers: Callable[[Sequence[Address]], bool] | None = None,
     answered: Container[FetchItem] = (),
 ) -> Plan:
     """Decide what to fetch, in the order in which posts show it.
@@ -261,7 +261,9 @@ def plan(
                     is_known=blob is not None,
                 )
                 groups.setdefault(located.object_name, []).append(request)
-    requests = [item for item in map(_join, groups.values()) if covers(item.addresses)]
+    requests = [
+        item for item in map(_join, groups.values()) if covers is None or covers(item.addresses)
+    ]
     chosen = requests
     if limit is not None:
         turns = {address: turn for turn, address in enumerate(inventory.validators)}

@@ -127,7 +127,7 @@ class _Snapshot:
     """
 
     scanned: SiteScan
-    settled: Manifest
+    manifest: Manifest
     saved: Checksums
     images: Sequence[PostImage]
     orphans: Sequence[Finding]
@@ -146,20 +146,24 @@ class _Snapshot:
         refresh: bool,
     ) -> Self:
         """Look up what the posts show; with `refresh` also the images behind mirrored addresses."""
-        settled, saved = loaded
-        resolved = ResolvedReferences(scanned, destinations, settled)
+        manifest, saved = loaded
+        resolved = ResolvedReferences(scanned, destinations, manifest)
         images: Sequence[PostImage] = scanned.source_images(
             locator, lambda url: resolved.asset_of(url) is not None
         )
         mirrored = 0
         behind: Sequence[PostImage] = ()
         if refresh:
-            images = [*images, *images_behind(resolved, settled, locator, images)]
+            images = [*images, *images_behind(resolved, manifest, locator, images)]
         else:
             mirrored = resolved.count_mirrored()
-            behind = held_behind(resolved, settled, locator, images, held)
+            behind = held_behind(resolved, manifest, locator, images, held)
         orphans = find_orphans(resolved, destinations)
-        return cls(scanned, settled, saved, images, orphans, mirrored, behind)
+        return cls(scanned, manifest, saved, images, orphans, mirrored, behind)
+
+    def shown(self) -> Iterator[PostImage]:
+        """Yield the images that posts show from a source, and those that are `held_behind`."""
+        return chain(self.images, self.held_behind)
 
     def still_shown(
         self, held: Iterable[HeldImage], *, all_posts: bool
@@ -171,7 +175,7 @@ class _Snapshot:
         failed = (finding.rule.outcome is Outcome.FAILURE for finding in self.scanned.findings)
         if not all_posts or self.orphans or not self.scanned.posts or any(failed):
             return iter(held)
-        return still_shown(held, chain(self.images, self.held_behind), self.settled)
+        return still_shown(held, self.shown(), self.manifest)
 
 
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
@@ -182,6 +186,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     """
     started = monotonic()
     config, archive, state, locator = parts.config, parts.archive, parts.state, parts.locator
+    mode = Mode(config.dedupe)
 
     # The posts, and what they show.
     held = state.held.load()
@@ -193,48 +198,48 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         held.values(),
         refresh=options.refresh,
     )
-    settled, images = snapshot.settled, snapshot.images
+    before, images = snapshot.manifest, snapshot.images
     findings = FindingLog(progress.finding, snapshot.scanned.findings)
-    findings.extend(signatures(snapshot.scanned, locator))
-    findings.extend(snapshot.orphans)
+    findings.extend(chain(signatures(snapshot.scanned, locator), snapshot.orphans))
     if not options.paths:
         findings.extend(_unused(config, locator, snapshot))
-    findings.extend(find_told_apart(settled, (image.located.address for image in images)))
+    findings.extend(find_told_apart(before, (image.located.address for image in images)))
 
     # What to ask for.
     reviews = load_reviews(config.manifest / REVIEWS)
     redirects, old_redirects = parts.redirects.load()
     accepted = _archive_accepted(
-        accepted_images(held, settled, reviews), archive, state.held, dry_run=options.dry_run
+        accepted_images(held, before, reviews), archive, state.held, dry_run=options.dry_run
     )
     proof = SourceProof(archive.source_record(), reviews, locator)
-    inventory = Inventory.load(settled, state.journal, archive, proof, state.validators, accepted)
+    inventory = Inventory.load(before, state.journal, archive, proof, state.validators, accepted)
     known = KnownImages(inventory.blobs, archive, bool(parts.destinations))
-    shards = earlier_answers(
+    earlier = earlier_answers(
         config, archive, options.shard, options.copies, refresh=options.refresh
     )
-    findings.extend(shards.findings)
+    findings.extend(earlier.findings)
     todo = plan(
         images,
         inventory,
         config.ignored,
         refresh=options.refresh,
         limit=options.limit,
-        covers=options.shard.covers if options.shard else _is_all,
-        answered=shards.answers,
+        covers=options.shard.covers if options.shard else None,
+        answered=earlier.answers,
     )
     counts = snapshot.scanned.tally() | dict(todo.counts) | {"mirrored": snapshot.mirrored}
     copy = CopyJob(config, archive, state.held, reviews, options.dry_run)
+
+    # Two kinds of run end here: one that only plans, and that of a shard.
     if options.dry_run:
-        planned = _report_plan(todo, options.limit, shards, copy, findings, progress)
+        planned = _report_plan(todo, options.limit, earlier, copy, findings, progress)
         return SyncResult(summary(counts, findings, started), findings, planned)
     if options.shard is not None:
-        answer = shard_answers(options.shard, engine, config, archive, reviews)
         counts |= run_shard(
             ShardFile.of(config, options.shard, refresh=options.refresh),
             todo.requests,
-            shards,
-            answer,
+            earlier,
+            shard_answers(options.shard, engine, config, archive, reviews),
             known,
             findings,
             progress,
@@ -249,54 +254,52 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     compare = CompareJob(archive, parts.destinations, config.fetch.max_pixels, sketches)
     lookahead = Lookahead(compare, ledger.evidence)
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
-    unsealed = todo.requests or inventory.unrecorded or archive.is_unsealed
-    with sealing(archive) if unsealed else nullcontext():
-        taken, to_ask, unfit = shards.take(todo.requests, copy)
+    needs_seal = bool(todo.requests or inventory.unrecorded or archive.is_unsealed)
+    with sealing(archive) if needs_seal else nullcontext():
+        taken, to_ask, unfit = earlier.take(todo.requests, copy)
         findings.extend(unfit)
         todo, left = todo.within(options.limit, to_ask)
         results = _download(config, archive, state, engine, reviews, sketches, taken, left)
-        if engine.in_process and config.dedupe != "off":
+        if engine.in_process and mode is not Mode.OFF:
             results = lookahead.watch(results)
         results = listings.meanwhile(results, findings)
+        # Nothing has run yet: this draws each result through all of the above.
         received = receive(results, todo.requests, known, findings, progress)
 
     # Record what came, and hold back what a person has to look at.
     intake = hold_back(
-        settled, received.originals, reviews, held.values(), redirects, inventory.doubtful
+        before, received.originals, reviews, held.values(), redirects, inventory.doubtful
     )
     redirects = redirects_after(redirects, received.originals)
-    suspects = find_suspects(settled, redirects, reviews, config.ignored)
+    suspects = find_suspects(before, redirects, reviews, config.ignored)
     findings.extend([*intake.findings, *suspect_findings(images, suspects)])
     unproven, doubts = hold_unconfirmed(
-        settled, todo.requests, received.originals, inventory.doubtful
+        before, todo.requests, received.originals, inventory.doubtful
     )
     unanswered = without_answered(held, received.answered)
-    shown = chain(images, snapshot.held_behind)
-    findings.extend(
-        [*doubts, *waiting_findings(shown, unanswered, settled, reviews, config.ignored)]
-    )
+    waiting = waiting_findings(snapshot.shown(), unanswered, before, reviews, config.ignored)
+    findings.extend([*doubts, *waiting])
     came = [source for original in intake.recorded for source in original.sources]
-    adopted = adopt(settled, [*todo.known, *came])
+    adopted = adopt(before, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
 
     # Choose which picture stands for which.
     rules = DedupeRules(
-        Mode(config.dedupe),
+        mode,
         reviews,
         renditions_of_originals(adopted, locator),
         options.scope,
         partial(source_names, locator=locator),
     )
     judge = Judge(compare, adopted, engine, ledger, lookahead.evidence, progress)
-    choice = choose_repeats(settled, adopted, rules, ledger, judge)
+    choice = choose_repeats(before, adopted, rules, ledger, judge)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
-    originals = unprocessed_originals(choice.manifest, locator)
-    unshown = unshown_originals(
-        choice.manifest, originals, (image.located.address for image in images)
-    )
-    manifest, clashes = settle(choice.manifest, key_template(parts.destinations), locator, unshown)
+    deduped = choice.manifest
+    originals = unprocessed_originals(deduped, locator)
+    unshown = unshown_originals(deduped, originals, (image.located.address for image in images))
+    manifest, clashes = settle(deduped, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
     stored = store_everywhere(
         listings.complete(findings),
@@ -323,11 +326,11 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     state.held.save([*findings.sift(kept), *unproven])
     state.validators.add(todo.addresses, newest_validators(received.originals))
     state.journal.clear()
-    if not options.paths:  # else other posts show what the shards have
-        clear_shards(shards.shards, state, asked_all=not todo.counts["postponed"])
+    if not options.paths:  # Else other posts show what the shards have.
+        clear_shards(earlier.shards, state, asked_all=not todo.counts["postponed"])
 
     counts |= {
-        **todo.counts,
+        **todo.counts,  # More was postponed where an answer of a shard was of no use.
         **count_downloads(received.originals, left),
         "stored": sum(stored.values()),
         "repeats": count_repeats(images, manifest),
@@ -346,33 +349,29 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 
 def _unused(config: Config, locator: Locator, snapshot: _Snapshot) -> Iterator[Finding]:
     """Yield a warning for each entry of the configuration that matches nothing in the site."""
-    yield from unused_entries(config.ignored, snapshot.images, snapshot.settled)
+    yield from unused_entries(config.ignored, snapshot.images, snapshot.manifest)
     if snapshot.orphans:  # the lines are lost that would have the images of a source
         return
-    assets = snapshot.settled.assets.values()
+    assets = snapshot.manifest.assets.values()
     yield from unmatched_sources(config.sources, locator, snapshot.scanned, assets)
 
 
 def _report_plan(
     todo: Plan,
     limit: int | None,
-    shards: CollectedShards,
+    earlier: CollectedShards,
     copy: CopyJob,
     findings: FindingLog,
     progress: Progress,
 ) -> list[Address]:
     """Report and return the addresses that a run would fetch: those that no shard answers."""
-    _, to_ask, unfit = shards.take(todo.requests, copy)
+    _, to_ask, unfit = earlier.take(todo.requests, copy)
     findings.extend(unfit)
     _, left = todo.within(limit, to_ask)
     planned = [url for item in left for url in item.addresses]
     for address in planned:
         progress.event("would-fetch", source=address)
     return planned
-
-
-def _is_all(_: Sequence[Address]) -> bool:
-    return True
 
 
 def _download(
