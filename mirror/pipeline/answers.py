@@ -25,10 +25,10 @@ from mirror.pipeline.download import (
     DECODE_WORKERS,
     DamagedImage,
     DownloadResult,
+    FetchedImage,
     FetchJob,
     InspectJob,
     NotModified,
-    Original,
 )
 from mirror.pipeline.parts import open_archive
 from mirror.pipeline.plan import FetchItem
@@ -69,7 +69,7 @@ class Answer:
     def of(cls, request: FetchItem, result: DownloadResult) -> Answer:
         """Return the answer that a download gave for a request."""
         addresses = request.addresses
-        if isinstance(result, Original):
+        if isinstance(result, FetchedImage):
             return cls(addresses, result.blob, result.validators, result.final_url)
         if isinstance(result, NotModified):
             return cls(addresses)
@@ -100,7 +100,7 @@ class Answer:
             return finding if self.blob is None else DamagedImage(request, self.blob, finding)
         if self.blob is None:
             return NotModified(request)
-        return Original(request, self.blob, self.validators, self.final_url)
+        return FetchedImage(request, self.blob, self.validators, self.final_url)
 
 
 def dumps_answer(answer: Answer) -> str:

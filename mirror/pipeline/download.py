@@ -51,7 +51,7 @@ class Download:
 
 
 @dataclass(frozen=True, slots=True)
-class Original:
+class FetchedImage:
     """The blob that came for a request; its bytes are in the archive.
 
     `final_url` is the address that the host redirected to; `None` if it did not.
@@ -63,7 +63,7 @@ class Original:
     final_url: str | None = None
 
     @property
-    def sources(self) -> Iterator[tuple[Address, Blob]]:
+    def entries(self) -> Iterator[tuple[Address, Blob]]:
         """Each address of the request, with the blob."""
         return ((address, self.blob) for address in self.request.addresses)
 
@@ -84,7 +84,7 @@ class DamagedImage:
     finding: Finding
 
 
-DownloadResult: TypeAlias = Original | NotModified | DamagedImage | Finding
+DownloadResult: TypeAlias = FetchedImage | NotModified | DamagedImage | Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class ReceivedImages:
     `unchanged` are the requests that `NotModified` answers.
     """
 
-    originals: Sequence[Original] = ()
+    fetched: Sequence[FetchedImage] = ()
     damaged: Sequence[DamagedImage] = ()
     unchanged: Sequence[FetchItem] = ()
 
@@ -102,7 +102,7 @@ class ReceivedImages:
     def answered(self) -> frozenset[str]:
         """The identities of the addresses whose host sent a picture, or named that of before."""
         requests = chain(
-            (original.request for original in self.originals),
+            (image.request for image in self.fetched),
             (image.request for image in self.damaged),
             self.unchanged,
         )
@@ -227,7 +227,7 @@ class InspectJob:
         # A picture behind a redirect may have to be held back.
         if self.journal is not None and received.final_url is None:
             self.journal.append(request.addresses, blob)
-        return Original(request, blob, received.validators, received.final_url)
+        return FetchedImage(request, blob, received.validators, received.final_url)
 
     def _hold(self, received: Download, blob: Blob, finding: Finding) -> DamagedImage:
         self.held.keep_bytes(blob.digest, received.data)
@@ -311,7 +311,7 @@ def receive(
         return ReceivedImages()
     progress.stage("fetch", len(requests), "images")
     order = {id(request): number for number, request in enumerate(requests)}
-    originals: list[Original] = []
+    fetched: list[FetchedImage] = []
     damaged: list[DamagedImage] = []
     unchanged: list[FetchItem] = []
     with closing(results):
@@ -323,30 +323,32 @@ def receive(
                 findings.append(known.explain(result.finding))
                 progress.advance(failed=1)
                 damaged.append(result)
-            elif isinstance(result, Original):
-                originals.append(result)
+            elif isinstance(result, FetchedImage):
+                fetched.append(result)
                 progress.advance(size=result.blob.size)
-                for address, blob in result.sources:
+                for address, blob in result.entries:
                     progress.event(
                         "fetched", source=address, sha256=blob.digest.hex, size=blob.size
                     )
             else:
                 unchanged.append(result.request)
                 progress.advance()
-    originals.sort(key=lambda original: order[id(original.request)])
+    fetched.sort(key=lambda image: order[id(image.request)])
     damaged.sort(key=lambda image: order[id(image.request)])
-    return ReceivedImages(originals, damaged, unchanged)
+    return ReceivedImages(fetched, damaged, unchanged)
 
 
-def count_downloads(originals: Sequence[Original], requests: Iterable[FetchItem]) -> dict[str, int]:
+def count_downloads(
+    images: Sequence[FetchedImage], requests: Iterable[FetchItem]
+) -> dict[str, int]:
     """Count what was fetched by these `requests`, and what shards had of the others."""
     asked = {id(request) for request in requests}
-    fetched = [original for original in originals if id(original.request) in asked]
+    fetched = [image for image in images if id(image.request) in asked]
     return {
         "fetched": len(fetched),
-        "originals": sum(original.request.is_original for original in fetched),
-        "bytes": sum(original.blob.size for original in fetched),
-        "collected": len(originals) - len(fetched),
+        "originals": sum(image.request.is_original for image in fetched),
+        "bytes": sum(image.blob.size for image in fetched),
+        "collected": len(images) - len(fetched),
     }
 
 
@@ -387,13 +389,13 @@ def sealing(archive: Archive) -> Iterator[None]:
 
 
 def newest_validators(
-    originals: Iterable[Original],
+    fetched: Iterable[FetchedImage],
 ) -> dict[Address, tuple[str, Validators]]:
     """Return, by address, the digest of the bytes that came and the validators of the host."""
     return {
-        address: (blob.digest.hex, original.validators)
-        for original in originals
-        for address, blob in original.sources
+        address: (blob.digest.hex, image.validators)
+        for image in fetched
+        for address, blob in image.entries
     }
 
 

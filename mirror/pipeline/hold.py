@@ -16,7 +16,7 @@ from types import MappingProxyType
 from mirror.archive import original_key
 from mirror.manifest import Manifest
 from mirror.model import Advice, Asset, Finding, HeldImage, Rule
-from mirror.pipeline.download import Original
+from mirror.pipeline.download import FetchedImage
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.post_images import PostImage
 from mirror.redirects import Redirect, redirected_together
@@ -30,16 +30,16 @@ _REFUSE_NOTICE = "if it is not, list the address under [[ignore]]"
 
 @dataclass(frozen=True, slots=True)
 class HoldResult:
-    """The originals of a run: those that are recorded, and those that are held back."""
+    """The images that came in a run: those that are recorded, and those that are held back."""
 
-    recorded: Sequence[Original]
+    recorded: Sequence[FetchedImage]
     held: Sequence[HeldImage]
     findings: Sequence[Finding]
 
 
 def hold_back(
     manifest: Manifest,
-    originals: Iterable[Original],
+    fetched: Iterable[FetchedImage],
     reviews: Reviews,
     held_before: Iterable[HeldImage] = (),
     redirects_before: Mapping[Address, Redirect] = MappingProxyType({}),
@@ -54,41 +54,41 @@ def hold_back(
     """
     pending = (image for image in held_before if not _is_recorded(manifest, image))
     suspects = {image.blob.digest for image in pending} | {*reviews.accepted.values()}
-    recorded: list[Original] = []
+    recorded: list[FetchedImage] = []
     held: list[HeldImage] = []
     findings: list[Finding] = []
-    originals = list(originals)
-    redirects = redirects_after(redirects_before, originals)
+    fetched = list(fetched)
+    redirects = redirects_after(redirects_before, fetched)
     notices = redirected_together(redirects)
-    for original in originals:
-        address, blob = original.request.addresses[0], original.blob
+    for image in fetched:
+        address, blob = image.request.addresses[0], image.blob
         before = manifest.find(address)
         if reviews.accepts(address, blob.digest) or (before and before.digest == blob.digest):
-            recorded.append(original)
+            recorded.append(image)
         elif before is not None:
-            held += (HeldImage(url, blob) for url in original.request.addresses)
+            held += (HeldImage(url, blob) for url in image.request.addresses)
             is_doubtful = identity(address) in doubtful
-            findings.append((_contradicted if is_doubtful else _changed)(original, before))
-        elif original.final_url is not None and (
-            original.final_url in notices or blob.digest in suspects
+            findings.append((_contradicted if is_doubtful else _changed)(image, before))
+        elif image.final_url is not None and (
+            image.final_url in notices or blob.digest in suspects
         ):
-            held += (HeldImage(url, blob) for url in original.request.addresses)
-            findings.append(_notice(original, notices.get(original.final_url, ()), manifest))
+            held += (HeldImage(url, blob) for url in image.request.addresses)
+            findings.append(_notice(image, notices.get(image.final_url, ()), manifest))
         else:
-            recorded.append(original)
+            recorded.append(image)
     return HoldResult(recorded, held, findings)
 
 
 def redirects_after(
-    before: Mapping[Address, Redirect], originals: Iterable[Original]
+    before: Mapping[Address, Redirect], fetched: Iterable[FetchedImage]
 ) -> dict[Address, Redirect]:
-    """Return where the addresses lead to, now that `originals` came."""
+    """Return where the addresses lead to, now that the images came."""
     redirects = dict(before)
-    for original in originals:
-        for address in original.request.addresses:
+    for image in fetched:
+        for address in image.request.addresses:
             redirects.pop(address, None)
-            if original.final_url is not None:
-                redirect = Redirect(original.final_url, original.blob.digest)
+            if image.final_url is not None:
+                redirect = Redirect(image.final_url, image.blob.digest)
                 redirects |= {address: redirect} if redirect.leads_from(address) else {}
     return redirects
 
@@ -152,23 +152,23 @@ def suspect_findings(
             yield place.finding(Rule.REDIRECTED_TOGETHER, address, str(suspect), Advice.ACCEPT)
 
 
-def _changed(original: Original, before: Asset) -> Finding:
-    return original.request.finding(
+def _changed(image: FetchedImage, before: Asset) -> Finding:
+    return image.request.finding(
         Rule.SOURCE_CHANGED,
-        f"the host serves another picture now: {original.blob.digest} instead of {before.digest}. "
+        f"the host serves another picture now: {image.blob.digest} instead of {before.digest}. "
         "The new one is held back, and posts go on showing the old one; look at it "
-        f"({original_key(original.blob.digest, original.blob.media_type)} in the archive), then "
-        f"take it with `mirror accept {original.request.addresses[0]}`; {_REFUSE}",
+        f"({original_key(image.blob.digest, image.blob.media_type)} in the archive), then "
+        f"take it with `mirror accept {image.request.addresses[0]}`; {_REFUSE}",
         Advice.ACCEPT,
     )
 
 
-def _contradicted(original: Original, before: Asset) -> Finding:
-    address = original.request.addresses[0]
-    return original.request.finding(
+def _contradicted(image: FetchedImage, before: Asset) -> Finding:
+    address = image.request.addresses[0]
+    return image.request.finding(
         Rule.SOURCE_NOT_PROVEN,
         f"the manifest has picture {before.digest} for it, which never came from it here, and the "
-        f"host serves {original.blob.digest}. The post stays as it is. If the line is wrong, take "
+        f"host serves {image.blob.digest}. The post stays as it is. If the line is wrong, take "
         f"the address out of its `sources`; if the host is right, `mirror accept {address}`",
         Advice.ACCEPT,
     )
@@ -177,14 +177,14 @@ def _contradicted(original: Original, before: Asset) -> Finding:
 def hold_unconfirmed(
     manifest: Manifest,
     requests: Iterable[FetchItem],
-    originals: Iterable[Original],
+    fetched: Iterable[FetchedImage],
     doubtful: Container[str],
 ) -> tuple[list[HeldImage], list[Finding]]:
     """Return the pictures that the manifest has for `doubtful` addresses and no host confirmed.
 
     They wait for a person's decision, and each is a finding.
     """
-    answered = {identity(url) for item in originals for url in item.request.addresses}
+    answered = {identity(url) for image in fetched for url in image.request.addresses}
     images: list[HeldImage] = []
     findings: list[Finding] = []
     for request in requests:
@@ -202,17 +202,17 @@ def hold_unconfirmed(
     return images, findings
 
 
-def _notice(original: Original, together: Collection[Address], manifest: Manifest) -> Finding:
+def _notice(image: FetchedImage, together: Collection[Address], manifest: Manifest) -> Finding:
     addresses = f"{len(together)} addresses" if together else "this address and others"
     recorded = [address for address in together if manifest.find(address) is not None]
     also = (
         f". It is mirrored already for {recorded[0]}, so look at that one too" if recorded else ""
     )
-    return original.request.finding(
+    return image.request.finding(
         Rule.REDIRECTED_TOGETHER,
-        f"the host redirects {addresses} to one picture, {original.final_url}: a notice that "
+        f"the host redirects {addresses} to one picture, {image.final_url}: a notice that "
         f"a picture is gone looks like this. It is held back, and the post stays as it is{also}; "
-        f"if it is right, take it with `mirror accept {original.request.addresses[0]}`; "
+        f"if it is right, take it with `mirror accept {image.request.addresses[0]}`; "
         f"{_REFUSE_NOTICE}",
         Advice.ACCEPT,
     )

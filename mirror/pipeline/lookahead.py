@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from mirror.engine import Background, Results
 from mirror.model import Asset, Blob
 from mirror.pipeline.dedupe import AssetPair
-from mirror.pipeline.download import DownloadResult, Original
+from mirror.pipeline.download import DownloadResult, FetchedImage
 from mirror.repeats.evidence import Evidence, Pair, Refusal
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Lookahead:
         try:
             with closing(results):
                 for result in results:
-                    if isinstance(result, Original):
+                    if isinstance(result, FetchedImage):
                         self._came.put(result.blob)
                     yield result
         finally:

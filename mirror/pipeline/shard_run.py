@@ -60,6 +60,6 @@ def run_shard(
             yield new.result(request)
 
     file.begin(answers)
-    originals = receive(results(), requests, known, findings, progress).originals
+    fetched = receive(results(), requests, known, findings, progress).fetched
     file.finish(answers)
-    return count_downloads(originals, left)
+    return count_downloads(fetched, left)

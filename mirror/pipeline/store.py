@@ -75,15 +75,15 @@ def unprocessed_originals(manifest: Manifest, locator: Locator) -> set[str]:
 
 
 def unshown_originals(
-    manifest: Manifest, originals: AbstractSet[str], shown: Iterable[Address]
+    manifest: Manifest, unprocessed: AbstractSet[str], shown: Iterable[Address]
 ) -> set[Digest]:
     """Return the pictures of `unprocessed_originals` that posts do not show themselves.
 
     Posts show the address of the rendition, so these are kept in the archive alone.
     """
-    if not originals:
+    if not unprocessed:
         return set()
-    unshown = set(originals)
+    unshown = set(unprocessed)
     unshown.difference_update(map(identity, shown))
     return {
         asset.digest

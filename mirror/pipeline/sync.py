@@ -268,18 +268,16 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 
     # Record what came, and hold back what a person has to look at.
     intake = hold_back(
-        before, received.originals, reviews, held.values(), redirects, inventory.doubtful
+        before, received.fetched, reviews, held.values(), redirects, inventory.doubtful
     )
-    redirects = redirects_after(redirects, received.originals)
+    redirects = redirects_after(redirects, received.fetched)
     suspects = find_suspects(before, redirects, reviews, config.ignored)
     findings.extend([*intake.findings, *suspect_findings(images, suspects)])
-    unproven, doubts = hold_unconfirmed(
-        before, todo.requests, received.originals, inventory.doubtful
-    )
+    unproven, doubts = hold_unconfirmed(before, todo.requests, received.fetched, inventory.doubtful)
     unanswered = without_answered(held, received.answered)
     waiting = waiting_findings(snapshot.shown(), unanswered, before, reviews, config.ignored)
     findings.extend([*doubts, *waiting])
-    came = [source for original in intake.recorded for source in original.sources]
+    came = [entry for image in intake.recorded for entry in image.entries]
     adopted = adopt(before, [*todo.known, *came])
     findings.extend(suspect_notices(images, adopted))
 
@@ -297,8 +295,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 
     # Store what the destinations lack.
     deduped = choice.manifest
-    originals = unprocessed_originals(deduped, locator)
-    unshown = unshown_originals(deduped, originals, (image.located.address for image in images))
+    unprocessed = unprocessed_originals(deduped, locator)
+    unshown = unshown_originals(deduped, unprocessed, (image.located.address for image in images))
     manifest, clashes = settle(deduped, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
     stored = store_everywhere(
@@ -324,14 +322,14 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     kept = snapshot.still_shown(waiting_images, all_posts=not options.paths)
     state.held.save([*findings.sift(kept), *unproven])
-    state.validators.add(todo.addresses, newest_validators(received.originals))
+    state.validators.add(todo.addresses, newest_validators(received.fetched))
     state.journal.clear()
     if not options.paths:  # Else other posts show what the shards have.
         clear_shards(earlier.shards, state, asked_all=not todo.counts["postponed"])
 
     counts |= {
         **todo.counts,  # More was postponed where an answer of a shard was of no use.
-        **count_downloads(received.originals, left),
+        **count_downloads(received.fetched, left),
         "stored": sum(stored.values()),
         "repeats": count_repeats(images, manifest),
     }
@@ -343,7 +341,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         findings_in_order,
         stored=stored,
         images=manifest.assets.count(),
-        unprocessed=sum(name in manifest.by_source for name in originals),
+        unprocessed=sum(name in manifest.by_source for name in unprocessed),
     )
 
 

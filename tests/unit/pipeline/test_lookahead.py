@@ -15,7 +15,7 @@ from mirror.fetch import Validators
 from mirror.model import Finding, Place, Rule
 from mirror.pictures.blob import inspect
 from mirror.pipeline.dedupe import AssetPair, CompareJob
-from mirror.pipeline.download import DownloadResult, Original
+from mirror.pipeline.download import DownloadResult, FetchedImage
 from mirror.pipeline.lookahead import Lookahead
 from mirror.pipeline.plan import FetchItem
 from mirror.pipeline.post_images import PostImage
@@ -37,11 +37,11 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(DirectoryStore("archive", tmp_path))
 
 
-def came(archive: Archive, pictures: Iterable[bytes]) -> Iterator[Original]:
+def came(archive: Archive, pictures: Iterable[bytes]) -> Iterator[FetchedImage]:
     for data in pictures:
         blob = inspect(data)
         archive.put(blob, data)
-        yield Original(REQUEST, blob, Validators())
+        yield FetchedImage(REQUEST, blob, Validators())
 
 
 def pair(first: bytes, second: bytes) -> Pair:
