@@ -31,7 +31,7 @@ from mirror.pipeline.download import (
     NotModified,
 )
 from mirror.pipeline.parts import open_archive
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.repeats.cache import Sketches
 from mirror.repeats.reviews import Reviews
 from mirror.state import State
@@ -66,7 +66,7 @@ class Answer:
     message: str = ""
 
     @classmethod
-    def of(cls, request: FetchItem, result: DownloadResult) -> Answer:
+    def of(cls, request: ImageRequest, result: DownloadResult) -> Answer:
         """Return the answer that a download gave for a request."""
         addresses = request.addresses
         if isinstance(result, FetchedImage):
@@ -83,7 +83,7 @@ class Answer:
         """True for a picture whose bytes are in the archive."""
         return self.blob is not None and self.rule is None
 
-    def fits(self, request: FetchItem) -> bool:
+    def fits(self, request: ImageRequest) -> bool:
         """Return True if this can be the answer for `request`.
 
         A picture that the machine of the answer had is unchanged there, and may be unknown here.
@@ -92,7 +92,7 @@ class Answer:
             return self.blob is not None or request.is_known
         return (self.rule is Rule.ORIGINAL_UNREADABLE) == request.is_original
 
-    def result(self, request: FetchItem) -> DownloadResult:
+    def result(self, request: ImageRequest) -> DownloadResult:
         """Return what the download of `request` would have given."""
         if self.rule is not None:
             place, subject = request.image.places[0], str(request.addresses[0])
@@ -187,7 +187,7 @@ class AnswerJob:
     ) -> tuple[Callable[..., AnswerJob], tuple[Config, Reviews, Sketches | None]]:
         return AnswerJob, self._settings
 
-    def __call__(self, numbered: tuple[int, FetchItem]) -> tuple[int, Answer]:
+    def __call__(self, numbered: tuple[int, ImageRequest]) -> tuple[int, Answer]:
         number, request = numbered
         received = self._fetch(request)
         with self._decoders:

@@ -20,7 +20,7 @@ from mirror.files import MAX_BYTES, Tree, explain
 from mirror.model import Blob, Finding, Rule
 from mirror.pipeline.answers import Answer
 from mirror.pipeline.download import DownloadResult
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.shards import (
     PART,
     Answers,
@@ -76,8 +76,8 @@ class CollectedShards:
         return (answer for item in self.shards for answer in item.answers)
 
     def take(
-        self, requests: Sequence[FetchItem], copy: CopyJob
-    ) -> tuple[list[DownloadResult], list[FetchItem], list[Finding]]:
+        self, requests: Sequence[ImageRequest], copy: CopyJob
+    ) -> tuple[list[DownloadResult], list[ImageRequest], list[Finding]]:
         """Return the results of the requests that are answered, those left, and findings.
 
         What another machine archived is copied into the archive, and counts only with the bytes

@@ -375,7 +375,7 @@ def _check_source(
     unread: list[UnreadImage] = []
     silent_hosts = set[str]()
     for image in images:
-        host = urlsplit(image.request.raw).netloc if image.bucket_key is None else ""
+        host = urlsplit(image.fetch_url.raw).netloc if image.bucket_key is None else ""
         if host in silent_hosts:
             continue
         result = reader.read(image, headers)
@@ -459,7 +459,7 @@ def _check_hot_links(
 
 def _ask(fetcher: Fetcher, image: SourceImage, headers: Mapping[str, str]) -> Body | FetchError:
     try:
-        body = fetcher.fetch(image.request, headers)
+        body = fetcher.fetch(image.fetch_url, headers)
     except FetchError as error:
         return error
     assert body is not None  # noqa: S101  (no validators were sent)

@@ -14,7 +14,7 @@ from mirror.engine import Engine, Results
 from mirror.fetch import FetchError, Kind, Validators
 from mirror.model import Advice, Blob, Finding, HeldImage, Rule
 from mirror.pipeline.budget import ByteBudget, Reservation
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.records import StateError
 from mirror.repeats.reviews import Reviews
@@ -43,7 +43,7 @@ _RULE_OF_KIND = {
 class Download:
     """The bytes that came for a request, not inspected yet."""
 
-    request: FetchItem
+    request: ImageRequest
     data: bytes = field(repr=False)
     validators: Validators
     reservation: Reservation
@@ -57,7 +57,7 @@ class FetchedImage:
     `final_url` is the address that the host redirected to; `None` if it did not.
     """
 
-    request: FetchItem
+    request: ImageRequest
     blob: Blob
     validators: Validators
     final_url: str | None = None
@@ -72,14 +72,14 @@ class FetchedImage:
 class NotModified:
     """The answer of a host that the bytes in the archive are still those of its object."""
 
-    request: FetchItem
+    request: ImageRequest
 
 
 @dataclass(frozen=True, slots=True)
 class DamagedImage:
     """A picture that does not decode whole. Its bytes wait for a person who accepts them."""
 
-    request: FetchItem
+    request: ImageRequest
     blob: Blob
     finding: Finding
 
@@ -96,7 +96,7 @@ class ReceivedImages:
 
     fetched: Sequence[FetchedImage] = ()
     damaged: Sequence[DamagedImage] = ()
-    unchanged: Sequence[FetchItem] = ()
+    unchanged: Sequence[ImageRequest] = ()
 
     @property
     def answered(self) -> frozenset[str]:
@@ -129,7 +129,7 @@ class FetchJob:
     origins: Origins
     budget: ByteBudget = field(default_factory=ByteBudget)
 
-    def __call__(self, request: FetchItem) -> Download | NotModified | Finding:
+    def __call__(self, request: ImageRequest) -> Download | NotModified | Finding:
         reservation = self.budget.reserve()
         size = 0
         try:
@@ -141,7 +141,7 @@ class FetchJob:
         return result
 
     def _read(
-        self, request: FetchItem, reservation: Reservation
+        self, request: ImageRequest, reservation: Reservation
     ) -> Download | NotModified | Finding:
         """Try every spelling of the request that the posts have; the first error is returned."""
         failure: Finding | None = None
@@ -245,7 +245,7 @@ def download(
     engine: Engine,
     fetch: FetchJob,
     inspect: InspectJob,
-    requests: Sequence[FetchItem],
+    requests: Sequence[ImageRequest],
     concurrency: int,
 ) -> Results[DownloadResult]:
     """Fetch and inspect, overlapping; yield each result as it comes."""
@@ -298,7 +298,7 @@ class KnownImages:
 
 def receive(
     results: Results[DownloadResult],
-    requests: Sequence[FetchItem],
+    requests: Sequence[ImageRequest],
     known: KnownImages,
     findings: FindingLog,
     progress: Progress,
@@ -313,7 +313,7 @@ def receive(
     order = {id(request): number for number, request in enumerate(requests)}
     fetched: list[FetchedImage] = []
     damaged: list[DamagedImage] = []
-    unchanged: list[FetchItem] = []
+    unchanged: list[ImageRequest] = []
     with closing(results):
         for result in results:
             if isinstance(result, Finding):
@@ -339,7 +339,7 @@ def receive(
 
 
 def count_downloads(
-    images: Sequence[FetchedImage], requests: Iterable[FetchItem]
+    images: Sequence[FetchedImage], requests: Iterable[ImageRequest]
 ) -> dict[str, int]:
     """Count what was fetched by these `requests`, and what shards had of the others."""
     asked = {id(request) for request in requests}
@@ -352,19 +352,19 @@ def count_downloads(
     }
 
 
-def _attempts(request: FetchItem) -> Iterator[SourceImage]:
+def _attempts(request: ImageRequest) -> Iterator[SourceImage]:
     """Yield the spellings of a request, then those with the other scheme; no URL twice."""
     spellings = [request.located, *(() if request.is_original else request.image.spellings)]
     others = [
-        replace(located, request=located.fallback)
+        replace(located, fetch_url=located.fallback_url)
         for located in spellings
-        if located.fallback is not None
+        if located.fallback_url is not None
     ]
     seen = set[str]()
     for located in (*spellings, *others):
-        is_askable = not has_hidden(located.bucket_key or located.request.raw)
-        if is_askable and located.request.raw not in seen:
-            seen.add(located.request.raw)
+        is_askable = not has_hidden(located.bucket_key or located.fetch_url.raw)
+        if is_askable and located.fetch_url.raw not in seen:
+            seen.add(located.fetch_url.raw)
             yield located
 
 
@@ -402,12 +402,12 @@ def newest_validators(
 _IF_GONE = "; if it is known to be gone, list it under [[ignore]]"
 
 
-def _gone(request: FetchItem, reason: str) -> Finding:
+def _gone(request: ImageRequest, reason: str) -> Finding:
     return _not_fetched(request, Rule.NOT_FETCHED, reason + _IF_GONE, Advice.IGNORE)
 
 
 def _not_fetched(
-    request: FetchItem, rule: Rule, message: str, advice: Advice | None = None
+    request: ImageRequest, rule: Rule, message: str, advice: Advice | None = None
 ) -> Finding:
     if request.is_original:
         return request.finding(

@@ -17,7 +17,7 @@ from mirror.archive import original_key
 from mirror.manifest import Manifest
 from mirror.model import Advice, Asset, Finding, HeldImage, Rule
 from mirror.pipeline.download import FetchedImage
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.post_images import PostImage
 from mirror.redirects import Redirect, redirected_together
 from mirror.repeats.reviews import Reviews
@@ -176,7 +176,7 @@ def _contradicted(image: FetchedImage, before: Asset) -> Finding:
 
 def hold_unconfirmed(
     manifest: Manifest,
-    requests: Iterable[FetchItem],
+    requests: Iterable[ImageRequest],
     fetched: Iterable[FetchedImage],
     doubtful: Container[str],
 ) -> tuple[list[HeldImage], list[Finding]]:

@@ -71,7 +71,7 @@ class Origins:
         if located.bucket_key is None:
             name = located.source.name
             fetcher = self.fetchers.get(name, self.fetcher)
-            return fetcher.fetch(located.request, self.headers[name], validators, wait_for_room)
+            return fetcher.fetch(located.fetch_url, self.headers[name], validators, wait_for_room)
         store, key = self.buckets[located.source.name], Key(located.bucket_key)
         info = store.stat(key)  # A host's headers would say this with the body.
         if info is not None and info.size > self.max_bytes:

@@ -22,8 +22,8 @@ from mirror.urls.sources import Locator, SourceImage
 
 
 @dataclass(frozen=True, slots=True)
-class FetchItem:
-    """One object to fetch, all addresses it has, and the image of the posts it is fetched for.
+class ImageRequest:
+    """A request for one object: all its addresses, and the image of the posts it is fetched for.
 
     `is_original` marks the unprocessed original of a rendition that the posts show, and `is_known`
     an object whose picture is here: only for such a one can its host say that it is unchanged.
@@ -191,7 +191,7 @@ class Plan:
     `counts` are `urls`, `reused`, `ignored` and `postponed` (over the limit).
     """
 
-    requests: Sequence[FetchItem]
+    requests: Sequence[ImageRequest]
     known: Sequence[tuple[Address, Blob]]
     counts: Counter[str]
 
@@ -201,8 +201,8 @@ class Plan:
         return [address for request in self.requests for address in request.addresses]
 
     def within(
-        self, limit: int | None, left: Sequence[FetchItem]
-    ) -> tuple[Plan, Sequence[FetchItem]]:
+        self, limit: int | None, left: Sequence[ImageRequest]
+    ) -> tuple[Plan, Sequence[ImageRequest]]:
         """Return the plan and its requests `left` to ask for, at most `limit` of them.
 
         An answer of a shard may turn out to be of no use. Such requests, which count against the
@@ -225,7 +225,7 @@ def plan(
     refresh: bool = False,
     limit: int | None = None,
     covers: Callable[[Sequence[Address]], bool] | None = None,
-    answered: Container[FetchItem] = (),
+    answered: Container[ImageRequest] = (),
 ) -> Plan:
     """Decide what to fetch, in the order in which posts show it.
 
@@ -236,7 +236,7 @@ def plan(
     """
     counts = Counter(urls=len(images), reused=0, ignored=0, postponed=0)
     known = list(inventory.unrecorded)
-    groups: dict[str, list[FetchItem]] = {}
+    groups: dict[str, list[ImageRequest]] = {}
     for image in images:
         if image.located.address in ignored:
             counts["ignored" if inventory.find(image.located) is None else "reused"] += 1
@@ -249,10 +249,10 @@ def plan(
             if blob is not None:
                 counts["reused"] += not is_original
             # Nobody can ask again for an address whose secret is hidden.
-            asks = blob is None or (refresh and not has_hidden(located.request.raw))
+            asks = blob is None or (refresh and not has_hidden(located.fetch_url.raw))
             if asks and located.address not in ignored:
                 validators = inventory.validators_of(located.address, blob)
-                request = FetchItem(
+                request = ImageRequest(
                     located,
                     (located.address,),
                     image,
@@ -292,7 +292,7 @@ def unused_entries(
         yield Finding(Rule.ENTRY_UNUSED, without_secrets(entry.text), message)
 
 
-def _join(group: Sequence[FetchItem]) -> FetchItem:
+def _join(group: Sequence[ImageRequest]) -> ImageRequest:
     """Return one request for all addresses of one object."""
     return replace(
         group[0],

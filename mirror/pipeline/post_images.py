@@ -121,7 +121,7 @@ class PostImages(Sequence[PostImage]):
         known = [self._url(number), *self._spellings.get(number, ())]
         if url.raw in known:
             return
-        if image.request.raw not in {self._locate(raw).request.raw for raw in known}:
+        if image.fetch_url.raw not in {self._locate(raw).fetch_url.raw for raw in known}:
             self._spellings.setdefault(number, []).append(url.raw)
 
     def _url(self, number: int) -> str:

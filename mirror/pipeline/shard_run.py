@@ -12,13 +12,13 @@ from mirror.engine import Engine, Results
 from mirror.pipeline.answers import Answer
 from mirror.pipeline.collect import CollectedShards
 from mirror.pipeline.download import DownloadResult, KnownImages, count_downloads, receive
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.workers import answer_requests
 from mirror.repeats.reviews import Reviews
 
-AnswerRequests = Callable[[Sequence[FetchItem]], Iterator[tuple[FetchItem, Answer]]]
+AnswerRequests = Callable[[Sequence[ImageRequest]], Iterator[tuple[ImageRequest, Answer]]]
 
 
 def shard_answers(
@@ -34,7 +34,7 @@ def shard_answers(
 
 def run_shard(
     file: ShardFile,
-    requests: Sequence[FetchItem],
+    requests: Sequence[ImageRequest],
     earlier: CollectedShards,
     answer: AnswerRequests,
     known: KnownImages,

@@ -22,7 +22,7 @@ from mirror.config import Config
 from mirror.files import append, read_whole
 from mirror.model import Finding, Rule
 from mirror.pipeline.answers import Answer, dumps_answer, loads_answer
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.portion import Portion
 from mirror.records import unwritable, write_text
 from mirror.state import State
@@ -196,7 +196,7 @@ class Answers:
                 if known != answer:
                     self._by_name[name] = None  # two that contradict each other are none
 
-    def find(self, request: FetchItem) -> Answer | None:
+    def find(self, request: ImageRequest) -> Answer | None:
         """Return the one answer for all addresses of a request."""
         answer, *others = (self._by_name.get(identity(url)) for url in request.addresses)
         if answer is None or any(other is not answer for other in others):
@@ -204,7 +204,7 @@ class Answers:
         return answer if answer.fits(request) else None
 
     def __contains__(self, request: object) -> bool:
-        return isinstance(request, FetchItem) and self.find(request) is not None
+        return isinstance(request, ImageRequest) and self.find(request) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ from mirror.pipeline.hold import (
 )
 from mirror.pipeline.lookahead import Lookahead
 from mirror.pipeline.parts import Parts
-from mirror.pipeline.plan import FetchItem, Inventory, Plan, plan, unused_entries
+from mirror.pipeline.plan import ImageRequest, Inventory, Plan, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.resolve import ResolvedReferences, find_orphans, held_behind, images_behind
@@ -380,7 +380,7 @@ def _download(
     reviews: Reviews,
     sketches: Sketches,
     taken: Iterable[DownloadResult],
-    left: Sequence[FetchItem],
+    left: Sequence[ImageRequest],
 ) -> Results[DownloadResult]:
     """Yield what shards have answered, then fetch and inspect what is left, overlapping."""
     yield from taken

@@ -18,7 +18,7 @@ from mirror.files import read_whole, write_whole
 from mirror.model import Key
 from mirror.pipeline.answers import Answer, AnswerJob
 from mirror.pipeline.parts import Parts, open_parts
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.records import unwritable
 from mirror.repeats.cache import Sketches
 from mirror.repeats.reviews import Reviews
@@ -34,9 +34,9 @@ def answer_requests(
     config: Config,
     archive: Archive,
     reviews: Reviews,
-    requests: Sequence[FetchItem],
+    requests: Sequence[ImageRequest],
     sketches: Sketches | None = None,
-) -> Iterator[tuple[FetchItem, Answer]]:
+) -> Iterator[tuple[ImageRequest, Answer]]:
     """Fetch, inspect and archive with any engine; yield each request with its answer as it comes.
 
     A worker adds what it inspects to its `sketches`, if there are any.

@@ -71,22 +71,22 @@ class Source:
 class SourceImage:
     """One picture a post asks for: how the manifest calls it and where it is read.
 
-    `bucket_key` is set instead of `request` when it is read from `s3://`. `fallback` is the request
-    with the other scheme, where the post does not insist on https. `original` is the
-    unprocessed object behind a rendition: archived too, because a style can vanish with its host.
+    `bucket_key` is used instead of `fetch_url` when it is read from `s3://`. `fallback_url` has the
+    other scheme, where the post does not insist on https. `original` is the unprocessed object
+    behind a rendition: archived too, because a style can vanish with its host.
     """
 
     source: Source
     address: Address
-    request: Url
+    fetch_url: Url
     bucket_key: str | None = None
     original: SourceImage | None = None
-    fallback: Url | None = None
+    fallback_url: Url | None = None
 
     @property
     def object_name(self) -> str:
         """Name of the object that is read: equal for two addresses that one object serves."""
-        return f"{self.source.name}\0{self.bucket_key}" if self.bucket_key else self.request.raw
+        return f"{self.source.name}\0{self.bucket_key}" if self.bucket_key else self.fetch_url.raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ def _image_at(prefix: _Prefix, parts: UrlParts, full: UrlParts) -> SourceImage:
         other = "https" if scheme == "http" else "http"
         may_fall_back = "http" in (full.scheme or "http", prefix.scheme)
         fallback = Url(full.url(other)) if may_fall_back else None
-        return SourceImage(source, address, Url(full.url(scheme)), fallback=fallback)
+        return SourceImage(source, address, Url(full.url(scheme)), fallback_url=fallback)
     rest = full.path[len(prefix.path) :]
     if prefix.path.endswith("/"):
         rest = "/" + rest

@@ -41,7 +41,7 @@ from mirror.model import Digest, Rule
 from mirror.pipeline.answers import AnswerJob
 from mirror.pipeline.dedupe import CompareJob
 from mirror.pipeline.parts import open_parts
-from mirror.pipeline.plan import FetchItem, Inventory, plan
+from mirror.pipeline.plan import ImageRequest, Inventory, plan
 from mirror.pipeline.scan import scan
 from mirror.pipeline.shards import Shard
 from mirror.pipeline.store import StoreJob
@@ -395,7 +395,7 @@ def test_an_archive_that_is_not_shared_ends_the_run(blog: Blog, dask: Dask, tmp_
     assert len(list(answer_requests(dask, config, archive, NO_REVIEWS, requests))) == 3
 
 
-def planned(blog: Blog) -> Sequence[FetchItem]:
+def planned(blog: Blog) -> Sequence[ImageRequest]:
     site = blog.site
     images = scan(*site.posts.find()).source_images(site.locator)
     return plan(images, Inventory({}, {}, [], {}), blog.config.ignored).requests

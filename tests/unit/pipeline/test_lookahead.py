@@ -17,7 +17,7 @@ from mirror.pictures.blob import inspect
 from mirror.pipeline.dedupe import AssetPair, CompareJob
 from mirror.pipeline.download import DownloadResult, FetchedImage
 from mirror.pipeline.lookahead import Lookahead
-from mirror.pipeline.plan import FetchItem
+from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.post_images import PostImage
 from mirror.repeats.evidence import Evidence, Pair, Refusal
 from mirror.store import DirectoryStore
@@ -26,7 +26,7 @@ from mirror.urls.sources import Locator, Source
 
 LOCATED = Locator([Source("oss", ("https://h.example/",))]).locate(Url("https://h.example/a.png"))
 assert LOCATED is not None
-REQUEST = FetchItem(LOCATED, (LOCATED.address,), PostImage(LOCATED, (Place("post.md", 1, 1),)))
+REQUEST = ImageRequest(LOCATED, (LOCATED.address,), PostImage(LOCATED, (Place("post.md", 1, 1),)))
 SLIDES = [encode(slide.draw()) for slide in deck(3, seed=4)]
 COPIES = [encode(slide.draw(), "JPEG", quality=88) for slide in deck(3, seed=4)[:2]]
 FAILURE = Finding(Rule.NOT_FETCHED, "https://h.example/b.png", "is gone")

@@ -35,7 +35,7 @@ def expected(references: list[tuple[Post, Reference]]) -> list[PostImage]:
         image = LOCATOR.locate(reference.url)
         if image is not None and not is_mirrored(reference.url):
             name = identity(image.address)
-            located.setdefault(name, {}).setdefault(image.request.raw, image)
+            located.setdefault(name, {}).setdefault(image.fetch_url.raw, image)
             place = Place(post.name, reference.line, reference.column)
             places.setdefault(name, []).append(place)
     return [

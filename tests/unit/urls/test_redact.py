@@ -186,7 +186,7 @@ def test_a_secret_in_the_path_goes_to_the_host_and_nowhere_else():
     ):
         located = locator.locate(Url(raw))
         assert "planted" not in located.address
-        assert "planted" in located.request.raw
+        assert "planted" in located.fetch_url.raw
         assert locator.locate(Url(located.address)).address == located.address
     bucket = Locator([Source("s", ("https://h.example/",), fetch="s3://bucket")])
     assert bucket.locate(Url("https://h.example/token=A/a.png")).bucket_key == "token=A/a.png"

@@ -142,7 +142,7 @@ def test_http_and_https_of_one_object_are_recorded_alike(locator):
 def test_a_signature_goes_to_the_host_and_not_to_the_manifest(locator):
     located = locator.locate(Url(BUCKET + "a.png?Expires=1&Signature=s&OSSAccessKeyId=k"))
     assert located.address == BUCKET + "a.png"
-    assert located.request.raw.endswith("?Expires=1&Signature=s&OSSAccessKeyId=k")
+    assert located.fetch_url.raw.endswith("?Expires=1&Signature=s&OSSAccessKeyId=k")
 
 
 def test_two_addresses_of_one_fetch_base_are_asked_for_once():
@@ -150,7 +150,7 @@ def test_two_addresses_of_one_fetch_base_are_asked_for_once():
         [Source("s", (BUCKET, "https://img.example/"), fetch="http://127.0.0.1:9000/b/")]
     )
     one, two = (locator.locate(Url(u)) for u in (BUCKET + "n/a.png", "//img.example/n/a.png"))
-    assert one.request.raw == two.request.raw == "http://127.0.0.1:9000/b/n/a.png"
+    assert one.fetch_url.raw == two.fetch_url.raw == "http://127.0.0.1:9000/b/n/a.png"
     assert one.address != two.address
 
 
@@ -237,7 +237,7 @@ def test_one_version_of_an_object_is_asked_of_its_host() -> None:
     located = locator.locate(Url("https://img.example.com/a.png?versionId=1"))
     assert located
     assert located.bucket_key is None
-    assert located.request.raw == "https://img.example.com/a.png?versionId=1"
+    assert located.fetch_url.raw == "https://img.example.com/a.png?versionId=1"
 
 
 def test_a_fetch_base_is_asked_for_all_that_the_post_says() -> None:
@@ -247,7 +247,7 @@ def test_a_fetch_base_is_asked_for_all_that_the_post_says() -> None:
     assert HIDDEN.sub("HIDDEN", located.address) == (
         "https://img.example.com/p;jsessionid=HIDDEN/a.png?token=HIDDEN"
     )
-    assert located.request.raw == "http://inner.example/p;jsessionid=S/a.png?token=T"
+    assert located.fetch_url.raw == "http://inner.example/p;jsessionid=S/a.png?token=T"
 
 
 @pytest.mark.parametrize("fetch", [None, "http://inner.example/pictures", "s3://bucket/inside"])
@@ -257,9 +257,9 @@ def test_a_prefix_ends_where_a_segment_ends(fetch):
     located = locator.locate(Url("https://cdn.example/note/a.png"))
     assert located is not None
     if fetch is None:
-        assert located.request.raw == "https://cdn.example/note/a.png"
+        assert located.fetch_url.raw == "https://cdn.example/note/a.png"
     elif located.bucket_key is None:
-        assert located.request.raw == "http://inner.example/pictures/a.png"
+        assert located.fetch_url.raw == "http://inner.example/pictures/a.png"
     else:
         assert located.bucket_key == "inside/a.png"
     whole = locator.locate(Url("https://cdn.example/note"))
@@ -272,7 +272,7 @@ def test_the_scheme_that_a_post_spells_is_asked():
     requests = [
         locator.locate(Url(f"{scheme}//cdn.example/a.png")) for scheme in ("http:", "https:", "")
     ]
-    assert [located.request.raw.partition("/")[0] for located in requests] == [
+    assert [located.fetch_url.raw.partition("/")[0] for located in requests] == [
         "http:",
         "https:",
         "https:",
