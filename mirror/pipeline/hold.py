@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from mirror.archive import original_key
 from mirror.manifest import Manifest
@@ -30,20 +29,24 @@ _REFUSE_NOTICE = "if it is not, list the address under [[ignore]]"
 
 @dataclass(frozen=True, slots=True)
 class HoldResult:
-    """The images that came in a run: those that are recorded, and those that are held back."""
+    """The images that came in a run: those that are recorded, and those that are held back.
+
+    `redirects` says where the addresses lead to, now that the images came.
+    """
 
     recorded: Sequence[FetchedImage]
     held: Sequence[HeldImage]
     findings: Sequence[Finding]
+    redirects: dict[Address, Redirect]
 
 
 def hold_back(
     manifest: Manifest,
-    fetched: Iterable[FetchedImage],
+    fetched: Sequence[FetchedImage],
     reviews: Reviews,
-    held_before: Iterable[HeldImage] = (),
-    redirects_before: Mapping[Address, Redirect] = MappingProxyType({}),
-    doubtful: Container[str] = frozenset(),
+    held_before: Iterable[HeldImage],
+    redirects_before: Mapping[Address, Redirect],
+    doubtful: Container[str],
 ) -> HoldResult:
     """Hold back what a person has to look at, unless `reviews` accept it.
 
@@ -57,8 +60,7 @@ def hold_back(
     recorded: list[FetchedImage] = []
     held: list[HeldImage] = []
     findings: list[Finding] = []
-    fetched = list(fetched)
-    redirects = redirects_after(redirects_before, fetched)
+    redirects = _redirects_after(redirects_before, fetched)
     notices = redirected_together(redirects)
     for image in fetched:
         address, blob = image.request.addresses[0], image.blob
@@ -76,10 +78,10 @@ def hold_back(
             findings.append(_notice(image, notices.get(image.final_url, ()), manifest))
         else:
             recorded.append(image)
-    return HoldResult(recorded, held, findings)
+    return HoldResult(recorded, held, findings, redirects)
 
 
-def redirects_after(
+def _redirects_after(
     before: Mapping[Address, Redirect], fetched: Iterable[FetchedImage]
 ) -> dict[Address, Redirect]:
     """Return where the addresses lead to, now that the images came."""

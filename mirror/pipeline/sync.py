@@ -47,7 +47,6 @@ from mirror.pipeline.hold import (
     find_suspects,
     hold_back,
     hold_unconfirmed,
-    redirects_after,
     still_held,
     still_shown,
     suspect_findings,
@@ -207,7 +206,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 
     # What to ask for.
     reviews = load_reviews(config.manifest / REVIEWS)
-    redirects, old_redirects = parts.redirects.load()
+    redirects_before, old_redirects = parts.redirects.load()
     accepted = _archive_accepted(
         accepted_images(held, before, reviews), archive, state.held, dry_run=options.dry_run
     )
@@ -268,10 +267,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 
     # Record what came, and hold back what a person has to look at.
     intake = hold_back(
-        before, received.fetched, reviews, held.values(), redirects, inventory.doubtful
+        before, received.fetched, reviews, held.values(), redirects_before, inventory.doubtful
     )
-    redirects = redirects_after(redirects, received.fetched)
-    suspects = find_suspects(before, redirects, reviews, config.ignored)
+    suspects = find_suspects(before, intake.redirects, reviews, config.ignored)
     findings.extend([*intake.findings, *suspect_findings(images, suspects)])
     unproven, doubts = hold_unconfirmed(before, todo.requests, received.fetched, inventory.doubtful)
     unanswered = without_answered(held, received.answered)
@@ -311,8 +309,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
 
     # Save. The redirects go first: the next run has to know which of its addresses were redirected.
-    if redirects or old_redirects is not None:
-        parts.redirects.save(redirects, old_redirects)
+    if intake.redirects or old_redirects is not None:
+        parts.redirects.save(intake.redirects, old_redirects)
     # An empty manifest beside orphans would hide that the manifest was lost.
     if manifest.assets or not snapshot.orphans:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
