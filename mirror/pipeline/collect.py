@@ -78,18 +78,20 @@ class CollectedShards:
     def take(
         self, requests: Sequence[ImageRequest], copy: CopyJob
     ) -> tuple[list[DownloadResult], list[ImageRequest], list[Finding]]:
-        """Return the results of the requests that are answered, those left, and findings.
+        """Return the results of answered requests, the requests without answer, and findings.
 
         What another machine archived is copied into the archive, and counts only with the bytes
         that its answer describes.
         """
-        answered = [(item, answer) for item in requests if (answer := self.answers.find(item))]
+        answered = [
+            (request, answer) for request in requests if (answer := self.answers.find(request))
+        ]
         jobs = [(answer, self._folders[answer.addresses]) for _, answer in answered]
         copied = Threads().map(copy, jobs, _COPY_WORKERS)
         lacking = {answer.addresses: folder for answer, folder in copied if folder is not None}
         answered = [pair for pair in answered if pair[1].addresses not in lacking]
         known = {request.addresses for request, _ in answered}
-        left = [request for request in requests if request.addresses not in known]
+        unanswered = [request for request in requests if request.addresses not in known]
         findings = [
             Finding(
                 Rule.SHARD_NOT_TAKEN,
@@ -99,7 +101,7 @@ class CollectedShards:
             )
             for folder, count in sorted(Counter(lacking.values()).items())
         ]
-        return [answer.result(request) for request, answer in answered], left, findings
+        return [answer.result(request) for request, answer in answered], unanswered, findings
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,20 +201,20 @@ class Plan:
         return [address for request in self.requests for address in request.addresses]
 
     def within(
-        self, limit: int | None, left: Sequence[ImageRequest]
+        self, limit: int | None, unanswered: Sequence[ImageRequest]
     ) -> tuple[Plan, Sequence[ImageRequest]]:
-        """Return the plan and its requests `left` to ask for, at most `limit` of them.
+        """Return the plan within the limit, and the requests to ask for.
 
         An answer of a shard may turn out to be of no use. Such requests, which count against the
-        limit then, are the first ones of `left`, and are postponed first.
+        limit then, are the first ones of `unanswered`, and are postponed first.
         """
-        over = 0 if limit is None else len(left) - limit
+        over = 0 if limit is None else len(unanswered) - limit
         if over <= 0:
-            return self, left
-        postponed = set(map(id, left[:over]))
+            return self, unanswered
+        postponed = set(map(id, unanswered[:over]))
         requests = [request for request in self.requests if id(request) not in postponed]
         counts = self.counts | Counter(postponed=self.counts["postponed"] + over)
-        return Plan(requests, self.known, counts), left[over:]
+        return Plan(requests, self.known, counts), unanswered[over:]
 
 
 def plan(
@@ -262,14 +262,18 @@ def plan(
                 )
                 groups.setdefault(located.object_name, []).append(request)
     requests = [
-        item for item in map(_join, groups.values()) if covers is None or covers(item.addresses)
+        request
+        for request in map(_join, groups.values())
+        if covers is None or covers(request.addresses)
     ]
     chosen = requests
     if limit is not None:
         turns = {address: turn for turn, address in enumerate(inventory.validators)}
-        left = [item for item in requests if item not in answered]
-        left.sort(key=lambda item: min(turns.get(address, -1) for address in item.addresses))
-        chosen = [*(item for item in requests if item in answered), *left[:limit]]
+        unanswered = [request for request in requests if request not in answered]
+        unanswered.sort(
+            key=lambda request: min(turns.get(address, -1) for address in request.addresses)
+        )
+        chosen = [*(request for request in requests if request in answered), *unanswered[:limit]]
     counts["postponed"] = len(requests) - len(chosen)
     return Plan(chosen, known, counts)
 
@@ -296,7 +300,7 @@ def _join(group: Sequence[ImageRequest]) -> ImageRequest:
     """Return one request for all addresses of one object."""
     return replace(
         group[0],
-        addresses=tuple(dict.fromkeys(url for item in group for url in item.addresses)),
-        is_original=all(item.is_original for item in group),
-        is_known=all(item.is_known for item in group),
+        addresses=tuple(dict.fromkeys(url for request in group for url in request.addresses)),
+        is_original=all(request.is_original for request in group),
+        is_known=all(request.is_known for request in group),
     )

@@ -47,14 +47,14 @@ def run_shard(
     archive is not sealed: the sync that takes the shards does that. Raise what `sync` raises.
     """
     answered = [(request, earlier.answers.find(request)) for request in requests]
-    left = [request for request, answer_before in answered if answer_before is None]
+    unanswered = [request for request, answer_before in answered if answer_before is None]
     answers = list(earlier.listed)
 
     def results() -> Results[DownloadResult]:
         for request, answer_before in answered:
             if answer_before is not None:
                 yield answer_before.result(request)
-        for request, new in answer(left):
+        for request, new in answer(unanswered):
             file.note(new)
             answers.append(new)
             yield new.result(request)
@@ -62,4 +62,4 @@ def run_shard(
     file.begin(answers)
     fetched = receive(results(), requests, known, findings, progress).fetched
     file.finish(answers)
-    return count_downloads(fetched, left)
+    return count_downloads(fetched, unanswered)

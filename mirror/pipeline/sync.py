@@ -255,10 +255,10 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # The bag's lists lack what is fetched now, and what a killed run left unrecorded.
     needs_seal = bool(todo.requests or inventory.unrecorded or archive.is_unsealed)
     with sealing(archive) if needs_seal else nullcontext():
-        taken, to_ask, unfit = earlier.take(todo.requests, copy)
+        taken, unanswered, unfit = earlier.take(todo.requests, copy)
         findings.extend(unfit)
-        todo, left = todo.within(options.limit, to_ask)
-        results = _download(config, archive, state, engine, reviews, sketches, taken, left)
+        todo, to_ask = todo.within(options.limit, unanswered)
+        results = _download(config, archive, state, engine, reviews, sketches, taken, to_ask)
         if engine.in_process and mode is not Mode.OFF:
             results = lookahead.watch(results)
         results = listings.meanwhile(results, findings)
@@ -272,8 +272,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     suspects = find_suspects(before, intake.redirects, reviews, config.ignored)
     findings.extend([*intake.findings, *suspect_findings(images, suspects)])
     unproven, doubts = hold_unconfirmed(before, todo.requests, received.fetched, inventory.doubtful)
-    unanswered = without_answered(held, received.answered)
-    waiting = waiting_findings(snapshot.shown(), unanswered, before, reviews, config.ignored)
+    still_waiting = without_answered(held, received.answered)
+    waiting = waiting_findings(snapshot.shown(), still_waiting, before, reviews, config.ignored)
     findings.extend([*doubts, *waiting])
     came = [entry for image in intake.recorded for entry in image.entries]
     adopted = adopt(before, [*todo.known, *came])
@@ -316,7 +316,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
         findings.extend(parts.manifest.save(manifest, snapshot.saved))
     waiting_images = still_held(
-        [*unanswered.values(), *received.damaged_images, *intake.held], manifest
+        [*still_waiting.values(), *received.damaged_images, *intake.held], manifest
     )
     kept = snapshot.still_shown(waiting_images, all_posts=not options.paths)
     state.held.save([*findings.sift(kept), *unproven])
@@ -327,7 +327,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 
     counts |= {
         **todo.counts,  # More was postponed where an answer of a shard was of no use.
-        **count_downloads(received.fetched, left),
+        **count_downloads(received.fetched, to_ask),
         "stored": sum(stored.values()),
         "repeats": count_repeats(images, manifest),
     }
@@ -361,10 +361,10 @@ def _report_plan(
     progress: Progress,
 ) -> list[Address]:
     """Report and return the addresses that a run would fetch: those that no shard answers."""
-    _, to_ask, unfit = earlier.take(todo.requests, copy)
+    _, unanswered, unfit = earlier.take(todo.requests, copy)
     findings.extend(unfit)
-    _, left = todo.within(limit, to_ask)
-    planned = [url for item in left for url in item.addresses]
+    _, to_ask = todo.within(limit, unanswered)
+    planned = [url for request in to_ask for url in request.addresses]
     for address in planned:
         progress.event("would-fetch", source=address)
     return planned
@@ -378,11 +378,11 @@ def _download(
     reviews: Reviews,
     sketches: Sketches,
     taken: Iterable[DownloadResult],
-    left: Sequence[ImageRequest],
+    to_ask: Sequence[ImageRequest],
 ) -> Results[DownloadResult]:
-    """Yield what shards have answered, then fetch and inspect what is left, overlapping."""
+    """Yield what shards have answered, then fetch and inspect the rest, overlapping."""
     yield from taken
-    if not left:
+    if not to_ask:
         return
     if engine.in_process:
         from mirror.pipeline.origins import open_origins
@@ -392,9 +392,11 @@ def _download(
             inspect = InspectJob(
                 archive, state.journal, state.held, reviews, max_pixels, sketches.watch
             )
-            yield from download(engine, FetchJob(origins), inspect, left, config.fetch.concurrency)
+            yield from download(
+                engine, FetchJob(origins), inspect, to_ask, config.fetch.concurrency
+            )
         return
-    for request, answer in answer_requests(engine, config, archive, reviews, left, sketches):
+    for request, answer in answer_requests(engine, config, archive, reviews, to_ask, sketches):
         if answer.blob is not None and answer.is_archived and answer.final_url is None:
             state.journal.append(request.addresses, answer.blob)
         yield answer.result(request)
