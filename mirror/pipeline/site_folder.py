@@ -41,11 +41,11 @@ _OUTPUTS = frozenset("public _site dist build site output out _build _book".spli
 
 @dataclass(frozen=True, slots=True)
 class SiteFolder:
-    """The folder of a site. `kept` are folders that are left out, `files` files of ours."""
+    """The folder of a site, without the folders `left_out` and the files of `our_files`."""
 
     root: Path
-    kept: frozenset[Path]
-    files: frozenset[Path]
+    left_out: frozenset[Path]
+    our_files: frozenset[Path]
     has_generator: bool
 
     @classmethod
@@ -61,11 +61,11 @@ class SiteFolder:
         ]
         folders = (*ours, *outputs, *([site] if site is not None else []))
         # A manifest may be kept in the folder of the whole site: then it is its files that count.
-        kept = {Path(os.path.abspath(folder)) for folder in folders}  # noqa: PTH100
-        inside = {folder for folder in kept if not root.is_relative_to(folder)}
-        files = {config.absolute()} if config is not None else set()
-        files |= {folder / name for folder in kept - inside for name in MANIFEST_FILES}
-        return cls(root, frozenset(inside), frozenset(files), bool(outputs))
+        absolute = {Path(os.path.abspath(folder)) for folder in folders}  # noqa: PTH100
+        left_out = {folder for folder in absolute if not root.is_relative_to(folder)}
+        our_files = {config.absolute()} if config is not None else set()
+        our_files |= {folder / name for folder in absolute - left_out for name in MANIFEST_FILES}
+        return cls(root, frozenset(left_out), frozenset(our_files), bool(outputs))
 
     def walk(self, paths: Sequence[Path]) -> Iterator[TextFile | Finding]:
         """Yield the files below `paths`, each once. Raise `ConfigError` for a path that is gone."""
@@ -93,13 +93,13 @@ class SiteFolder:
                     yield file
 
     def _is_ours(self, path: Path) -> bool:
-        return path.name in _OURS or path in self.files
+        return path.name in _OURS or path in self.our_files
 
     def is_left_out(self, folder: Path) -> bool:
         """Return True for a folder that holds nothing the author wrote."""
         name = folder.name
         return (
-            folder in self.kept
+            folder in self.left_out
             or is_version_control(folder)
             or name in _DEPENDENCIES
             or name in _CACHES
