@@ -57,7 +57,7 @@ class ByteBudget:
             self._taken += size
         return monotonic() - began
 
-    def settle(self, reservation: Reservation, taken: int, size: int) -> None:
+    def arrived(self, reservation: Reservation, taken: int, size: int) -> None:
         """Count the `size` bytes of a whole body in place of those that were taken for it."""
         with self._room:
             if reservation in self._growing:
@@ -92,9 +92,9 @@ class Reservation:
         self._taken += more
         return waited_s
 
-    def settle(self, size: int) -> None:
+    def arrived(self, size: int) -> None:
         """Set the bytes of the whole body; nothing more comes."""
-        self._budget.settle(self, self._taken, size)
+        self._budget.arrived(self, self._taken, size)
         self._taken = size
 
     def release(self) -> None:

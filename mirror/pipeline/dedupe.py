@@ -205,7 +205,7 @@ def choose_repeats(
         canonicals = judge_waves(waves, judge)
         moved = [asset for asset in settled if _aliased(asset, canonicals) != asset]
         if not is_wider or (ledger.is_complete and not moved):
-            ledger.settle(mode, rules.scope)
+            ledger.record_mode(mode, rules.scope)
     finally:
         ledger.save()
     changed = {

@@ -137,7 +137,7 @@ class FetchJob:
             if isinstance(result, Download):
                 size = len(result.data)
         finally:
-            reservation.settle(size)
+            reservation.arrived(size)
         return result
 
     def _read(

@@ -415,7 +415,7 @@ def join_findings(
     take the image.
     """
     standing = [
-        finding for finding in last if not _is_settled(finding, manifest, held, reviews, ignored)
+        finding for finding in last if not _is_outdated(finding, manifest, held, reviews, ignored)
     ]
     known = {(finding.rule, _topic(finding)) for finding in standing}
     failed = {_topic(finding) for finding in standing if finding.rule.outcome is Outcome.FAILURE}
@@ -432,7 +432,7 @@ def _topic(finding: Finding) -> str:
     return identity(address) if address else f"{finding.rule.id} {finding.place}"
 
 
-def _is_settled(
+def _is_outdated(
     finding: Finding,
     manifest: Manifest,
     held: Mapping[str, HeldImage],

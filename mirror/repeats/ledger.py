@@ -126,7 +126,7 @@ class Ledger:
         else:
             self._new.append(evidence)
 
-    def settle(self, mode: Mode, scope: Scope = Scope.ALL) -> None:
+    def record_mode(self, mode: Mode, scope: Scope = Scope.ALL) -> None:
         """Record that all settled pictures were compared as far as the two go."""
         if (mode, scope) != (self.mode, self.scope):
             self.mode, self.scope = mode, scope

@@ -28,7 +28,7 @@ def test_forty_bodies_in_flight_hold_the_budget_and_one_body(size: int, body: in
             with lock:
                 now += MIB
                 peak = max(peak, now)
-        reservation.settle(body * MIB)
+        reservation.arrived(body * MIB)
         return reservation
 
     def inspect(reservation) -> int:
@@ -48,7 +48,7 @@ def test_a_fetch_that_waits_for_room_goes_on_when_the_budget_is_closed() -> None
     budget = ByteBudget(MIB)
     held, waiting = budget.reserve(), budget.reserve()
     held.grow(MIB)
-    held.settle(MIB)
+    held.arrived(MIB)
     thread = threading.Thread(target=waiting.grow, args=(MIB,))
     thread.start()
     time.sleep(0.05)
@@ -62,7 +62,7 @@ def test_a_failed_fetch_gives_all_back() -> None:
     budget = ByteBudget(MIB)
     reservation = budget.reserve()
     reservation.grow(5)
-    reservation.settle(0)
+    reservation.arrived(0)
     reservation.release()
     assert budget.taken == 0
 
@@ -74,7 +74,7 @@ def test_a_download_that_an_error_ends_waits_for_no_room() -> None:
     def fetch(_: int):
         reservation = budget.reserve()
         reservation.grow(MIB)
-        reservation.settle(MIB)
+        reservation.arrived(MIB)
         return reservation
 
     def fail(reservation) -> None:
