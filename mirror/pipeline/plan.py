@@ -69,24 +69,23 @@ class Inventory:
         `accepted` are pictures in the archive that take the place of those of the manifest. An
         address of the manifest that `sources` doubt is not known.
         """
-        doubtful = {
-            url
+        doubtful = frozenset(
+            identity(url)
             for asset in manifest.assets.values()
             for url in asset.sources
             if sources.is_doubtful(url, asset)
-        }
+        )
         written = [(url, blob) for url, blob in journal.read() if manifest.find(url) is None]
         there = archive.holding(blob for _, blob in written)
         unrecorded = [(url, blob) for url, blob in written if blob.digest in there]
         unrecorded += [(image.address, image.blob) for image in accepted]
         newer = {identity(url): blob for url, blob in unrecorded}
-        hidden = frozenset(map(identity, doubtful))
         return cls(
-            _BlobsBySource(manifest, newer, hidden),
-            _BlobsByObject(manifest, unrecorded, sources.locator, hidden),
+            _BlobsBySource(manifest, newer, doubtful),
+            _BlobsByObject(manifest, unrecorded, sources.locator, doubtful),
             unrecorded,
             validators.load(),
-            hidden - newer.keys(),
+            doubtful - newer.keys(),
         )
 
     def find(self, located: SourceImage) -> Blob | None:
@@ -112,27 +111,27 @@ class Inventory:
 class _BlobsBySource(Mapping[str, Blob]):
     """The blobs of a manifest by the identity of their sources; those that came since go first.
 
-    Sources that are `hidden` are left out.
+    Sources that are `doubtful` are left out.
     """
 
     def __init__(
-        self, manifest: Manifest, newer: Mapping[str, Blob], hidden: Container[str]
+        self, manifest: Manifest, newer: Mapping[str, Blob], doubtful: Container[str]
     ) -> None:
         self._by_source = manifest.by_source
         self._newer = newer
-        self._hidden = hidden
+        self._doubtful = doubtful
 
     def __getitem__(self, name: str) -> Blob:
         if (newer := self._newer.get(name)) is not None:
             return newer
-        if name in self._hidden:
+        if name in self._doubtful:
             raise KeyError(name)
         return self._by_source[name].blob
 
     def __iter__(self) -> Iterator[str]:
         yield from self._newer
         others = (name for name in self._by_source if name not in self._newer)
-        yield from (name for name in others if name not in self._hidden)
+        yield from (name for name in others if name not in self._doubtful)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -142,7 +141,7 @@ class _BlobsByObject(Mapping[str, Blob]):
     """The blobs by `SourceImage.object_name`, where one object may have several addresses.
 
     That takes a source that is read from elsewhere. They are looked through when the first is asked
-    for: a run that finds nothing new asks for none. Sources that are `hidden` are left out.
+    for: a run that finds nothing new asks for none. Sources that are `doubtful` are left out.
     """
 
     def __init__(
@@ -150,9 +149,9 @@ class _BlobsByObject(Mapping[str, Blob]):
         manifest: Manifest,
         newer: Iterable[tuple[Address, Blob]],
         locator: Locator,
-        hidden: Container[str],
+        doubtful: Container[str],
     ) -> None:
-        self._hidden = hidden
+        self._doubtful = doubtful
         self._manifest = manifest
         self._newer = newer
         self._locator = locator
@@ -171,7 +170,7 @@ class _BlobsByObject(Mapping[str, Blob]):
     def _entries(self) -> dict[str, Digest | Blob]:
         entries: dict[str, Digest | Blob] = {}
         for asset in self._manifest.assets.values():
-            sources = (url for url in asset.sources if identity(url) not in self._hidden)
+            sources = (url for url in asset.sources if identity(url) not in self._doubtful)
             entries |= dict.fromkeys(self._names(sources), asset.digest)
         for url, blob in self._newer:
             entries |= dict.fromkeys(self._names([url]), blob)
