@@ -121,7 +121,7 @@ def verify(
     as_json = as_json or form is Format.JSON
     # Before the configuration is read, nobody knows which files `output` must not replace.
     with failure_printed(form, config, output, only_new=True):
-        part = _part(sample)
+        portion = _portion(sample)
         if offline:
             _check_offline_options(deep=deep, public=public, sample=sample, archive=archive)
         if base is not None and site is None:
@@ -139,7 +139,7 @@ def verify(
             destinations=not offline,
             public=public,
             deep=deep or (sample is not None and not offline),
-            sample=part,
+            sample=portion,
             site=None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
             base=None if base is None else _site_address(base),
             notes=since is not None
@@ -169,8 +169,8 @@ def verify(
     raise typer.Exit(code)
 
 
-def _part(sample: str | None) -> Sample:
-    """Return the slice that `--sample` names, or the whole; raise `ConfigError`."""
+def _portion(sample: str | None) -> Sample:
+    """Return the portion that `--sample` names, or the whole; raise `ConfigError`."""
     from mirror.pipeline.portion import ALL, Sample
 
     try:
@@ -240,8 +240,8 @@ def _verdict(
     if summary["read"]:
         parts.append(f"{summary['read']:,} read back")
     if options.archive:
-        part = options.sample
-        share = f"slice {part.number}/{part.count} of " if part.count > 1 else ""
+        portion = options.sample
+        share = f"slice {portion.number}/{portion.count} of " if portion.count > 1 else ""
         parts.append(f"{share}the archive read")
     if options.public:
         parts.append(f"{count_text(int(summary['asked']), 'public URL')} asked")

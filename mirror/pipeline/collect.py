@@ -22,7 +22,7 @@ from mirror.pipeline.answers import Answer
 from mirror.pipeline.download import DownloadResult
 from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.shards import (
-    PART,
+    PARTIAL_SUFFIX,
     Answers,
     Shard,
     ShardError,
@@ -229,7 +229,7 @@ def clear_shards(shards: Iterable[SiteShard], state: State, *, asked_all: bool) 
     It also has what killed or running shards noted, if the run `asked_all` that the posts show.
     """
     taken = [item.path for item in shards if item.path.parent == state.shards]
-    for path in (*taken, *(state.shards.glob(f"*{PART}") if asked_all else ())):
+    for path in (*taken, *(state.shards.glob(f"*{PARTIAL_SUFFIX}") if asked_all else ())):
         with suppress(OSError):
             path.unlink()
 

@@ -31,7 +31,7 @@ from mirror.urls.ignore import IgnoreList
 
 FORMAT = "mirror-shard"
 VERSION = 1
-PART = ".part"  # the suffix of what a running shard has noted
+PARTIAL_SUFFIX = ".part"  # of the file with what a running shard has noted
 
 
 # --- A part of all requests -----------------------------------------------------------------------
@@ -220,8 +220,8 @@ class ShardFile:
         return cls(folder / f"{shard.name}.jsonl", ShardHeader.of(config, shard, refresh=refresh))
 
     @property
-    def _part(self) -> Path:
-        return self.path.with_suffix(PART)
+    def _partial_path(self) -> Path:
+        return self.path.with_suffix(PARTIAL_SUFFIX)
 
     def archived(self, archive: Archive) -> list[Answer]:
         """Return the pictures that this shard has archived already; failures are asked for again.
@@ -230,7 +230,7 @@ class ShardFile:
         `ArchiveError`.
         """
         # The answers of a refresh that ended are what the hosts said then.
-        paths = [self._part] if self.header.refresh else [self.path, self._part]
+        paths = [self._partial_path] if self.header.refresh else [self.path, self._partial_path]
         answers = {
             answer.addresses: answer
             for path in paths
@@ -242,21 +242,21 @@ class ShardFile:
     def begin(self, archived: Iterable[Answer]) -> None:
         """Begin a run with what is archived already. Raise `StateError`."""
         lines = [f"{dumps_answer(answer)}\n" for answer in archived]
-        write_text(self._part, self.header.dumps() + "".join(lines))
+        write_text(self._partial_path, self.header.dumps() + "".join(lines))
 
     def note(self, answer: Answer) -> None:
         """Keep an answer at once, for the case that this run is killed. Raise `StateError`."""
         # The line end comes first: a line that a kill or a full disk tore must not take this along.
         try:
-            append(self._part, f"\n{dumps_answer(answer)}\n".encode())
+            append(self._partial_path, f"\n{dumps_answer(answer)}\n".encode())
         except OSError as error:
-            raise unwritable(self._part, error) from error
+            raise unwritable(self._partial_path, error) from error
 
     def finish(self, answers: Iterable[Answer]) -> None:
         """Write the sealed file. Raise `StateError`."""
         write_text(self.path, dumps_shard(self.header, answers))
         with suppress(OSError):
-            self._part.unlink()
+            self._partial_path.unlink()
 
     def _noted(self, path: Path) -> Iterator[Answer]:
         try:
