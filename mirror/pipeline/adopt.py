@@ -77,7 +77,7 @@ def find_told_apart(manifest: Manifest, addresses: Iterable[Address]) -> list[Fi
     ]
 
 
-def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator[Finding]:
+def notice_findings(images: Iterable[PostImage], manifest: Manifest) -> Iterator[Finding]:
     """Report pictures behind so many URLs of one host that they may be a notice on hot-linking."""
     by_host: dict[str, dict[Digest, list[PostImage]]] = {}
     counts = Counter[str]()  # of the URLs of each host
@@ -90,7 +90,7 @@ def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator
     for host in counts:
         urls = counts[host]
         for digest, alike in by_host.get(host, {}).items():
-            if _is_suspect(len(alike), urls):
+            if _may_be_notice(len(alike), urls):
                 first = alike[0]
                 message = (
                     f"{len(alike)} of {urls} URLs of {host} give one picture ({digest}); look at "
@@ -101,7 +101,7 @@ def suspect_notices(images: Iterable[PostImage], manifest: Manifest) -> Iterator
                 yield first.places[0].finding(Rule.SUSPECT_NOTICE, subject, message)
 
 
-def _is_suspect(alike: int, urls: int) -> bool:
+def _may_be_notice(alike: int, urls: int) -> bool:
     many = max(_NOTICE_URLS, _NOTICE_SHARE * urls)
     return alike > 1 and (alike >= many or alike >= _NOTICE_MOST * urls)
 

@@ -56,7 +56,7 @@ def hold_back(
     `doubtful` are the identities of addresses for which nothing proves the picture of the manifest.
     """
     pending = (image for image in held_before if not _is_recorded(manifest, image))
-    suspects = {image.blob.digest for image in pending} | {*reviews.accepted.values()}
+    asked_about = {image.blob.digest for image in pending} | {*reviews.accepted.values()}
     recorded: list[FetchedImage] = []
     held: list[HeldImage] = []
     findings: list[Finding] = []
@@ -69,10 +69,13 @@ def hold_back(
             recorded.append(image)
         elif before is not None:
             held += (HeldImage(url, blob) for url in image.request.addresses)
-            is_doubtful = identity(address) in doubtful
-            findings.append((_contradicted if is_doubtful else _changed)(image, before))
+            if identity(address) in doubtful:
+                answer = f"serves {blob.digest}"
+                findings.append(_unproven(image.request, before, answer, "the host is right"))
+            else:
+                findings.append(_changed(image, before))
         elif image.final_url is not None and (
-            image.final_url in notices or blob.digest in suspects
+            image.final_url in notices or blob.digest in asked_about
         ):
             held += (HeldImage(url, blob) for url in image.request.addresses)
             findings.append(_notice(image, notices.get(image.final_url, ()), manifest))
@@ -165,15 +168,13 @@ def _changed(image: FetchedImage, before: Asset) -> Finding:
     )
 
 
-def _contradicted(image: FetchedImage, before: Asset) -> Finding:
-    address = image.request.addresses[0]
-    return image.request.finding(
-        Rule.SOURCE_NOT_PROVEN,
-        f"the manifest has picture {before.digest} for it, which never came from it here, and the "
-        f"host serves {image.blob.digest}. The post stays as it is. If the line is wrong, take "
-        f"the address out of its `sources`; if the host is right, `mirror accept {address}`",
-        Advice.ACCEPT,
+def _unproven(request: ImageRequest, before: Asset, answer: str, if_right: str) -> Finding:
+    message = (
+        f"the manifest has picture {before.digest} for it, which never came from it here, and "
+        f"the host {answer}. The post stays as it is. If the line is wrong, take the address out "
+        f"of its `sources`; if {if_right}, `mirror accept {request.addresses[0]}`"
     )
+    return request.finding(Rule.SOURCE_NOT_PROVEN, message, Advice.ACCEPT)
 
 
 def hold_unconfirmed(
@@ -195,12 +196,7 @@ def hold_unconfirmed(
         if identity(address) in answered or identity(address) not in doubtful or before is None:
             continue
         images += (HeldImage(url, before.blob) for url in request.addresses)
-        message = (
-            f"the manifest has picture {before.digest} for it, which never came from it here, and "
-            "the host does not send it now. The post stays as it is. If the line is wrong, take "
-            f"the address out of its `sources`; if it is right, `mirror accept {address}`"
-        )
-        findings.append(request.finding(Rule.SOURCE_NOT_PROVEN, message, Advice.ACCEPT))
+        findings.append(_unproven(request, before, "does not send it now", "it is right"))
     return images, findings
 
 

@@ -20,7 +20,7 @@ from mirror.destinations import Destination, key_template
 from mirror.engine import Engine, Results
 from mirror.manifest import Checksums, ImageCounts, Manifest
 from mirror.model import Finding, HeldImage, Outcome
-from mirror.pipeline.adopt import adopt, count_repeats, find_told_apart, suspect_notices
+from mirror.pipeline.adopt import adopt, count_repeats, find_told_apart, notice_findings
 from mirror.pipeline.collect import CollectedShards, CopyJob, clear_shards, earlier_answers
 from mirror.pipeline.dedupe import (
     CompareJob,
@@ -277,7 +277,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings.extend([*doubts, *waiting])
     came = [entry for image in intake.recorded for entry in image.entries]
     adopted = adopt(before, [*todo.known, *came])
-    findings.extend(suspect_notices(images, adopted))
+    findings.extend(notice_findings(images, adopted))
 
     # Choose which picture stands for which.
     rules = DedupeRules(
