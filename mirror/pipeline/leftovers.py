@@ -125,7 +125,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     findings = FindingLog(progress.finding)
     scanned = _scan_posts(parts.posts, options.paths)
     findings.extend(scanned.findings)
-    posts = {scanned_post.post.name for scanned_post in scanned.posts}
+    posts = {scanned_post.name for scanned_post in scanned.posts}
     folder = SiteFolder.open(
         config.root, [folder for _, folder in parts.folders], options.config, options.site
     )
@@ -255,16 +255,16 @@ class Reasons:
 def _in_posts(
     scanned: SiteScan, finder: MentionFinder, reasons: Reasons, findings: FindingLog
 ) -> Iterator[Leftover]:
-    for entry in scanned.posts:
-        data = entry.read()
+    for scanned_post in scanned.posts:
+        data = scanned_post.read()
         if isinstance(data, Finding):
             findings.append(data)
-        elif entry.encoding and finder.may_be_in(data):
+        elif scanned_post.encoding and finder.may_be_in(data):
             text = decode(data).utf8
             mentions = list(finder.find(text))
             if mentions:
-                by_line = _by_line(entry.references)
-                yield from _explained(entry.post.name, text, mentions, by_line, reasons)
+                by_line = _by_line(scanned_post.references)
+                yield from _explained(scanned_post.name, text, mentions, by_line, reasons)
 
 
 def _by_line(references: Iterable[Reference]) -> Mapping[int, Sequence[Reference]]:

@@ -20,7 +20,7 @@ def diff(edit: PostEdit) -> str:
     Encoded as `diff_encoding` says, `git apply` takes it from the folder of the configuration, but
     not for a post with secrets or in UTF-16.
     """
-    encoding = edit.scanned.encoding
+    encoding = edit.scanned_post.encoding
     old = {
         ref.span: _without_secret(ref)
         for ref in edit.before.references
@@ -140,7 +140,7 @@ def diff_encoding(edit: PostEdit) -> str:
 
     A patch of UTF-16 would have no line ends that `git` finds, so its diff is in UTF-8.
     """
-    return "gb18030" if edit.scanned.encoding == "gb18030" else "utf-8"
+    return "gb18030" if edit.scanned_post.encoding == "gb18030" else "utf-8"
 
 
 _GIT_ESCAPES = {

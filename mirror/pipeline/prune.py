@@ -291,13 +291,16 @@ def _texts(scanned: SiteScan) -> Iterator[tuple[str, str] | Finding]:
     The scanner decodes a host that is spelled in other ways, which the text does not show. A post
     that cannot be read any more is a finding.
     """
-    for entry in scanned.posts:
-        data = entry.post.read()
+    for scanned_post in scanned.posts:
+        data = scanned_post.post.read()
         if isinstance(data, Finding):
             yield data
         else:
-            yield entry.post.name, data.decode(entry.encoding or "utf-8", "replace")
-            yield entry.post.name, "\n".join(reference.url.raw for reference in entry.references)
+            yield scanned_post.name, data.decode(scanned_post.encoding or "utf-8", "replace")
+            yield (
+                scanned_post.name,
+                "\n".join(reference.url.raw for reference in scanned_post.references),
+            )
 
 
 def keys_in_posts(

@@ -99,10 +99,10 @@ def rewrite(
     scanned, memory = inputs.scanned, kept.memory if kept is not None else None
     findings = FindingLog(inputs.progress.finding, scanned.findings)
     changes: list[PostEdit] = []
-    for post, data in _read(scanned.posts, findings):
-        recalled = memory.recall(_snapshot(post, data)) if memory is not None else {}
-        edits = list(findings.sift(repoint(scanned, post, recalled, resolve)))
-        changes += findings.sift(edit_where_possible(post, data, edits))
+    for scanned_post, data in _read(scanned.posts, findings):
+        recalled = memory.recall(_snapshot(scanned_post, data)) if memory is not None else {}
+        edits = list(findings.sift(repoint(scanned, scanned_post, recalled, resolve)))
+        changes += findings.sift(edit_where_possible(scanned_post, data, edits))
     findings.extend(_moved_anchors(scanned.anchors, changes))
     if kept is not None:
         findings.extend(_dropped_secrets(changes))
@@ -121,19 +121,19 @@ def revert(
     memory = kept.memory
     looks_mirrored = partial(is_mirrored, destinations)
     changes: list[PostEdit] = []
-    for post, data in _read(inputs.scanned.posts, findings):
-        snapshot = _snapshot(post, data)
+    for scanned_post, data in _read(inputs.scanned.posts, findings):
+        snapshot = _snapshot(scanned_post, data)
         recalled = memory.recall(snapshot)
         findings.extend(memory.unknown(snapshot, recalled, looks_mirrored))
-        findings.extend(_without_secret(post, recalled))
+        findings.extend(_without_secret(scanned_post, recalled))
         recalled = {
             reference: line for reference, line in recalled.items() if not has_hidden(line.source)
         }
-        edits = list(findings.sift(point_back(post, recalled)))
-        change = edit_post(post, data, edits)
+        edits = list(findings.sift(point_back(scanned_post, recalled)))
+        change = edit_post(scanned_post, data, edits)
         if isinstance(change, Finding):  # the reference was moved into another syntax meanwhile
-            edits = list(findings.sift(point_back(post, recalled, respell=True)))
-            changes += findings.sift(edit_where_possible(post, data, edits))
+            edits = list(findings.sift(point_back(scanned_post, recalled, respell=True)))
+            changes += findings.sift(edit_where_possible(scanned_post, data, edits))
         elif change is not None:
             changes.append(change)
     result = _write(inputs, changes, findings, started)
@@ -160,11 +160,13 @@ def memory_to_revert(parts: Parts) -> RewriteMemory:
     return kept
 
 
-def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) -> Iterator[Finding]:
+def _without_secret(
+    scanned_post: ScannedPost, recalled: Mapping[Reference, Rewrite]
+) -> Iterator[Finding]:
     """Yield a finding for each reference whose source had a secret, which is kept nowhere."""
     for reference, line in recalled.items():
         if has_hidden(line.source):
-            yield reference.place_in(post.post.name).finding(
+            yield reference.place_in(scanned_post.name).finding(
                 Rule.NOT_REVERTED,
                 str(reference.url),
                 f"stays as it is: the secret of {line.source} is kept nowhere; edit it by hand",
@@ -172,19 +174,19 @@ def _without_secret(post: ScannedPost, recalled: Mapping[Reference, Rewrite]) ->
 
 
 def _read(
-    posts: Iterable[ScannedPost], findings: FindingLog
+    scanned_posts: Iterable[ScannedPost], findings: FindingLog
 ) -> Iterator[tuple[ScannedPost, bytes]]:
     """Yield the posts with the bytes they were scanned from."""
-    for post in posts:
-        data = post.read()
+    for scanned_post in scanned_posts:
+        data = scanned_post.read()
         if isinstance(data, Finding):
             findings.append(data)
         else:
-            yield post, data
+            yield scanned_post, data
 
 
-def _snapshot(post: ScannedPost, data: bytes) -> PostSnapshot:
-    return PostSnapshot(post.post.name, data, post.references)
+def _snapshot(scanned_post: ScannedPost, data: bytes) -> PostSnapshot:
+    return PostSnapshot(scanned_post.name, data, scanned_post.references)
 
 
 def _moved_anchors(anchors: Iterable[Finding], changes: Iterable[PostEdit]) -> Iterator[Finding]:
@@ -212,7 +214,7 @@ def _write(
 ) -> RewriteResult:
     changed = []
     if inputs.write:
-        sweep_beside(post.post for post in inputs.scanned.posts)
+        sweep_beside(scanned_post.post for scanned_post in inputs.scanned.posts)
     inputs.progress.stage("rewrite", len(changes), "posts")
     for change in changes:
         failure = write_post(change, keep_times=inputs.keep_times) if inputs.write else None

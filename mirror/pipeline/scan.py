@@ -29,6 +29,10 @@ class ScannedPost:
     stored: Iterable[Reference]  # packed where there are many
 
     @property
+    def name(self) -> str:
+        return self.post.name
+
+    @property
     def references(self) -> tuple[Reference, ...]:
         """The references in the order of the file, unpacked anew if they are packed."""
         return tuple(self.stored)
@@ -37,7 +41,7 @@ class ScannedPost:
         """Return the bytes again; a finding if they cannot be read, or are others than before."""
         data = self.post.read()
         if not isinstance(data, Finding) and sha256(data).digest() != self.digest:
-            return changed_post(self.post.name)
+            return changed_post(self.name)
         return data
 
 
@@ -56,19 +60,19 @@ class SiteScan:
     # A post's anchors change only where a URL in a heading does, so these are kept apart.
     anchors: list[Finding] = field(default_factory=list)
     _shown_links: set[str] | None = None  # of all posts; `None` until it is asked for
-    _unpacked: int = 0
+    _reference_count: int = 0
 
     def add(self, post: Post, data: bytes) -> None:
         """Scan the bytes of a post and add what they hold."""
-        scan = find_references(data, post.name)
-        for finding in scan.findings:
+        result = find_references(data, post.name)
+        for finding in result.findings:
             log = self.anchors if finding.rule is Rule.HEADING_ANCHOR else self.findings
             log.append(finding)
-        references: Iterable[Reference] = scan.references
-        self._unpacked += len(scan.references)
-        if self._unpacked > _MOST_UNPACKED:
+        references: Iterable[Reference] = result.references
+        self._reference_count += len(result.references)
+        if self._reference_count > _MOST_UNPACKED:
             references = PackedReferences(references)
-        self.posts.append(ScannedPost(post, scan.encoding, sha256(data).digest(), references))
+        self.posts.append(ScannedPost(post, result.encoding, sha256(data).digest(), references))
         self._shown_links = None
 
     def references(self, *, quoted: bool = False) -> Iterator[tuple[Post, Reference]]:
@@ -77,10 +81,10 @@ class SiteScan:
         A link or a bare URL counts when its path ends in an image extension, or when the same URL
         stands anywhere in the posts as an image. `quoted` adds code and comments.
         """
-        for scanned in self.posts:
-            for reference in scanned.stored:
+        for scanned_post in self.posts:
+            for reference in scanned_post.stored:
                 if self.leads_to_image(reference) and (quoted or reference.form.is_rendered):
-                    yield scanned.post, reference
+                    yield scanned_post.post, reference
 
     def tally(self) -> dict[str, int]:
         """Count posts, references and `urls` that differ."""

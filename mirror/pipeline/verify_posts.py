@@ -44,7 +44,7 @@ def check_posts(
     findings.extend(former_references(scanned, former, destinations))
     not_asked = not_asked_for(scanned, locator, manifest, ignored)
     leftovers = images_left(scanned, locator, destinations, not_asked)
-    layer = Layer("posts", [post.post.name for post in scanned.posts], findings)
+    layer = Layer("posts", [scanned_post.name for scanned_post in scanned.posts], findings)
     return LayerCheck(layer, scanned.tally() | {"leftovers": leftovers}, not_asked)
 
 
