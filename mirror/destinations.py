@@ -258,6 +258,11 @@ def compare_listed(size: int, md5: str, info: ObjectInfo) -> ListingMatch:
     return ListingMatch.NO_CHECKSUM if info.md5 is None else ListingMatch.OTHER_CHECKSUM
 
 
+def size_difference(size: int, info: ObjectInfo) -> str:
+    """Return the message about a listed object of `OTHER_SIZE`."""
+    return f"expected {size} bytes, found {info.size}"
+
+
 class Depth(Enum):
     """The next step of a comparison where a listing proves nothing."""
 
@@ -274,7 +279,7 @@ def difference(store: Store, expected: Object, info: ObjectInfo, depth: Depth) -
         case ListingMatch.EQUAL:
             return None
         case ListingMatch.OTHER_SIZE:
-            return f"expected {expected.size} bytes, found {info.size}"
+            return size_difference(expected.size, info)
         case ListingMatch.NO_CHECKSUM if depth is Depth.ASK:
             return None
         case ListingMatch.OTHER_CHECKSUM if depth is Depth.ASK:

@@ -17,6 +17,7 @@ from mirror.destinations import (
     compare_listed,
     not_stored_in,
     read_difference,
+    size_difference,
     unreachable,
 )
 from mirror.engine import Engine
@@ -118,7 +119,7 @@ def compare_destination(
                     late.append(number)
                 listed = compare_listed(size, checksum, info)
                 if listed is ListingMatch.OTHER_SIZE:
-                    message = f"expected {size} bytes, found {info.size}"
+                    message = size_difference(size, info)
                     difference = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
                     comparison.differences.append(difference)
                 elif listed is ListingMatch.OTHER_CHECKSUM or (
