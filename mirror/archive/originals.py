@@ -27,8 +27,6 @@ from mirror.engine import Engine, Results, Serial, Threads
 from mirror.files import explain, sweep
 from mirror.model import EXTENSIONS, Blob, Digest, Key
 from mirror.store import (
-    FATAL,
-    MOST_IN_A_ROW,
     REPEATED,
     ConflictError,
     DirectoryStore,
@@ -37,6 +35,7 @@ from mirror.store import (
     Store,
     StoreError,
     TooLargeError,
+    concerns_all,
 )
 from mirror.urls.address import Address
 from mirror.urls.redact import printable
@@ -387,7 +386,7 @@ class Archive:
         if self.root is not None:
             return False
         self._failures += isinstance(error, REPEATED)
-        return isinstance(error, FATAL) or self._failures >= MOST_IN_A_ROW
+        return concerns_all(error, self._failures)
 
 
 def _is_inline(blob: Blob) -> bool:

@@ -39,7 +39,6 @@ from mirror.site_index import (
 )
 from mirror.store import (
     FATAL,
-    MOST_IN_A_ROW,
     REPEATED,
     DirectoryStore,
     ExistsError,
@@ -49,6 +48,7 @@ from mirror.store import (
     Store,
     StoreError,
     check_key,
+    concerns_all,
 )
 from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator, is_processed
@@ -388,7 +388,7 @@ def store_missing(
         for result in results:
             if isinstance(result, ObjectFailure):
                 failures.append(result)
-                if _refuses_all(failures):
+                if concerns_all(result.error, len(failures)):
                     break
                 continue
             findings.extend(map(_not_stored, failures))
@@ -402,17 +402,12 @@ def store_missing(
             size = result.blob.size
             progress.advance(size=size)
             progress.event("stored", destination=destination.name, key=result.key, size=size)
-    if failures and _refuses_all(failures):
+    if failures and concerns_all(failures[-1].error, len(failures)):
         left = f"; {len(missing) - len(stored)} objects were not stored there"
         findings.append(unreachable(destination, failures[-1].error, left))
     else:
         findings.extend(map(_not_stored, failures))
     return stored
-
-
-def _refuses_all(failures: Sequence[ObjectFailure]) -> bool:
-    """Return True if the next object would meet the last of these errors, which came in a row."""
-    return len(failures) == MOST_IN_A_ROW or isinstance(failures[-1].error, FATAL)
 
 
 def _not_stored(failure: ObjectFailure) -> Finding:

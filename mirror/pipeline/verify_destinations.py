@@ -28,13 +28,13 @@ from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.site_index import KEY_IN_USE, SiteIndexError, nested_prefixes, used_by_others
 from mirror.store import (
     FATAL,
-    MOST_IN_A_ROW,
     NotFoundError,
     ObjectFailure,
     ObjectInfo,
     Store,
     StoreError,
     UnreachableError,
+    concerns_all,
 )
 
 _STEP = 100  # objects of a listing between two movements of the progress bar
@@ -225,7 +225,7 @@ def _read_back_all(
         for result in results:
             if isinstance(result, ObjectFailure):
                 silent += 1
-                if silent == MOST_IN_A_ROW or not isinstance(result.error, UnreachableError):
+                if concerns_all(result.error, silent):
                     comparison.error = result.error
                     return
                 unchecked = ObjectDifference(ObjectState.UNCHECKED, result.key, str(result.error))

@@ -14,7 +14,6 @@ from dataclasses import replace
 
 from mirror.store.errors import (
     FATAL,
-    MOST_IN_A_ROW,
     REPEATED,
     AccessError,
     ConflictError,
@@ -27,6 +26,7 @@ from mirror.store.errors import (
     StoreError,
     TooLargeError,
     UnreachableError,
+    concerns_all,
 )
 from mirror.store.folder import DirectoryStore
 from mirror.store.keys import check_key
@@ -37,7 +37,6 @@ from mirror.store.settings import S3Settings
 
 __all__ = [
     "FATAL",
-    "MOST_IN_A_ROW",
     "REPEATED",
     "AccessError",
     "ConflictError",
@@ -57,6 +56,7 @@ __all__ = [
     "TooLargeError",
     "UnreachableError",
     "check_key",
+    "concerns_all",
     "open_bucket",
 ]
 

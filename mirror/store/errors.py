@@ -53,7 +53,15 @@ FATAL = (CredentialsError, NoBucketError)
 REPEATED = (AccessError, UnreachableError)
 """Errors that the next object may meet too: a server can also fail at one object alone."""
 MOST_IN_A_ROW = 3
-"""So many of `REPEATED` in a row count as one that the next object would meet too."""
+"""So many of `REPEATED` in a row count as one that the next object would meet too.
+
+More would only cost time: each may take the minutes of a silent server. Chosen, not measured.
+"""
+
+
+def concerns_all(error: StoreError, in_a_row: int) -> bool:
+    """Return True if the next object would meet the error too, which is the last of so many."""
+    return isinstance(error, FATAL) or in_a_row >= MOST_IN_A_ROW
 
 
 @dataclass(frozen=True, slots=True)
