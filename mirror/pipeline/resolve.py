@@ -56,14 +56,14 @@ class ResolvedReferences:
         return DistinctTexts(shown).distinct
 
 
-def find_orphans(
+def find_unknown_targets(
     resolved: Iterable[ResolvedReference], destinations: Sequence[Destination]
 ) -> list[Finding]:
     """Report mirrored URLs in the posts that no asset has: all or part of the manifest was lost.
 
     One finding stands for all. There may be thousands, and `verify --posts` names each.
     """
-    orphans = (
+    unknown = (
         entry
         for entry in resolved
         if entry.asset is None
@@ -74,9 +74,9 @@ def find_orphans(
             for destination in destinations
         )
     )
-    if (first := next(orphans, None)) is None:
+    if (first := next(unknown, None)) is None:
         return []
-    others = sum(1 for _ in orphans)
+    others = sum(1 for _ in unknown)
     more = f", and so do {others:,} more" if others else ""
     return [
         first.place.finding(

@@ -58,7 +58,12 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.plan import ImageRequest, Inventory, Plan, plan, unused_entries
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.resolve import ResolvedReferences, find_orphans, held_behind, images_behind
+from mirror.pipeline.resolve import (
+    ResolvedReferences,
+    find_unknown_targets,
+    held_behind,
+    images_behind,
+)
 from mirror.pipeline.scan import SiteScan, scan, signatures
 from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
@@ -129,7 +134,7 @@ class _Snapshot:
     manifest: Manifest
     saved: Checksums
     images: Sequence[PostImage]
-    orphans: Sequence[Finding]
+    unknown_targets: Sequence[Finding]
     mirrored: int
     held_behind: Sequence[PostImage] = ()
 
@@ -157,8 +162,8 @@ class _Snapshot:
         else:
             mirrored = resolved.count_mirrored()
             behind = held_behind(resolved, manifest, locator, images, held)
-        orphans = find_orphans(resolved, destinations)
-        return cls(scanned, manifest, saved, images, orphans, mirrored, behind)
+        unknown_targets = find_unknown_targets(resolved, destinations)
+        return cls(scanned, manifest, saved, images, unknown_targets, mirrored, behind)
 
     def shown(self) -> Iterator[PostImage]:
         """Yield the images that posts show from a source, and those that are `held_behind`."""
@@ -172,7 +177,7 @@ class _Snapshot:
         If a post cannot be read or the manifest is lost, all are yielded.
         """
         failed = (finding.rule.outcome is Outcome.FAILURE for finding in self.scanned.findings)
-        if not all_posts or self.orphans or not self.scanned.posts or any(failed):
+        if not all_posts or self.unknown_targets or not self.scanned.posts or any(failed):
             return iter(held)
         return still_shown(held, self.shown(), self.manifest)
 
@@ -199,7 +204,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     before, images = snapshot.manifest, snapshot.images
     findings = FindingLog(progress.finding, snapshot.scanned.findings)
-    findings.extend(chain(signatures(snapshot.scanned, locator), snapshot.orphans))
+    findings.extend(chain(signatures(snapshot.scanned, locator), snapshot.unknown_targets))
     if not options.paths:
         findings.extend(_unused(config, locator, snapshot))
     findings.extend(find_told_apart(before, (image.located.address for image in images)))
@@ -311,8 +316,8 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     # Save. The redirects go first: the next run has to know which of its addresses were redirected.
     if intake.redirects or old_redirects is not None:
         parts.redirects.save(intake.redirects, old_redirects)
-    # An empty manifest beside orphans would hide that the manifest was lost.
-    if manifest.assets or not snapshot.orphans:
+    # An empty manifest beside unknown targets would hide that the manifest was lost.
+    if manifest.assets or not snapshot.unknown_targets:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
         findings.extend(parts.manifest.save(manifest, snapshot.saved))
     waiting_images = still_held(
@@ -346,7 +351,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
 def _unused(config: Config, locator: Locator, snapshot: _Snapshot) -> Iterator[Finding]:
     """Yield a warning for each entry of the configuration that matches nothing in the site."""
     yield from unused_entries(config.ignored, snapshot.images, snapshot.manifest)
-    if snapshot.orphans:  # the lines are lost that would have the images of a source
+    if snapshot.unknown_targets:  # the lines are lost that would have the images of a source
         return
     assets = snapshot.manifest.assets.values()
     yield from unmatched_sources(config.sources, locator, snapshot.scanned, assets)
