@@ -177,16 +177,16 @@ def side_by_side(wave: Sequence[Candidate]) -> list[Candidate]:
     return sorted(wave, key=key)
 
 
-def choose_repeats(
-    before: Manifest, manifest: Manifest, rules: DedupeRules, ledger: Ledger, judge: Judge
-) -> Choice:
-    """Set `alias_of` in `manifest` where another picture stands for one; `before` is settled.
+def choose_repeats(before: Manifest, rules: DedupeRules, judge: Judge) -> Choice:
+    """Set `alias_of` in the manifest of `judge` where another picture stands for one.
 
-    New pictures are compared with all, or with all of their sources. Settled ones are compared with
-    each other only after the mode or the scope was made wider, and then until a run finds nothing
-    more to change: only what a saved manifest holds counts as done. A narrower mode takes nothing
-    back. The ledger is saved, also when an error ends the comparison.
+    New pictures are compared with all, or with all of their sources. Settled ones, which `before`
+    has, are compared with each other only after the mode or the scope was made wider, and then
+    until a run finds nothing more to change: only what a saved manifest holds counts as done. A
+    narrower mode takes nothing back. The ledger of `judge` is saved, also when an error ends the
+    comparison.
     """
+    manifest, ledger = judge.manifest, judge.ledger
     mode, last_mode = rules.mode, ledger.mode
     is_wider = mode.is_wider_than(last_mode) or (
         rules.scope is Scope.ALL and ledger.scope is not Scope.ALL

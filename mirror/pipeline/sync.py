@@ -293,7 +293,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         partial(source_names, locator=locator),
     )
     judge = Judge(compare, adopted, engine, ledger, lookahead.evidence, progress)
-    choice = choose_repeats(before, adopted, rules, ledger, judge)
+    choice = choose_repeats(before, rules, judge)
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
