@@ -121,10 +121,9 @@ class PictureCheck:
         ]
         holders = [destination for destination, key in keys if key in self.objects]
         if holders:
-            is_elsewhere = location.host or not any(
-                _is_on_site(destination) for destination in holders
-            )
-            return None if is_elsewhere else self._missing(location, name)
+            # An object of a bucket is no file of the built site.
+            is_file_of_site = not location.host and any(map(_is_on_site, holders))
+            return self._missing(location, name) if is_file_of_site else None
         if (_host(location) or self.site.host) in self.hosts:
             is_built = name is not None and self.file_at(name) is not None
             # The site may move to where its source was.
