@@ -107,8 +107,8 @@ def make_report(
         )
         for digest, asset in assets.items()
     }
-    missing = find_missing(usage, config.ignored)
-    hosts = host_totals(manifest, missing, host_table(scanned, parts.locator), parts.locator)
+    not_mirrored = find_not_mirrored(usage, config.ignored)
+    hosts = host_totals(manifest, not_mirrored, host_table(scanned, parts.locator), parts.locator)
     hosts = mark_mirror(hosts, parts.destinations)
     last = parts.state.last_sync.load()
     redirects, _ = parts.redirects.load()
@@ -125,7 +125,7 @@ def make_report(
     return Report(
         title=f"Images of {config.root.name or 'the site'}",
         made=made,
-        totals=totals(scanned, manifest, missing, hosts),
+        totals=totals(scanned, manifest, not_mirrored, hosts),
         hosts=hosts,
         findings=join_findings(
             last.findings if last else (), now, manifest, held, reviews, config.ignored
@@ -182,23 +182,23 @@ class Usage:
 
 
 @dataclass(slots=True)
-class Missing:
+class NotMirrored:
     """The images of sources that are not mirrored, by host.
 
-    `ignored` are those that the configuration lists.
+    `ignored` are those that the configuration lists, `waiting` all others.
     """
 
-    missing: dict[str, DistinctTexts] = field(default_factory=dict)
+    waiting: dict[str, DistinctTexts] = field(default_factory=dict)
     ignored: dict[str, DistinctTexts] = field(default_factory=dict)
 
 
-def find_missing(usage: Usage, ignored: Container[str]) -> Missing:
+def find_not_mirrored(usage: Usage, ignored: Container[str]) -> NotMirrored:
     """Count what posts show and nobody has. `ignored` are the addresses under [[ignore]]."""
-    missing = Missing()
+    not_mirrored = NotMirrored()
     for address in usage.not_mirrored():
-        hosts = missing.ignored if address in ignored else missing.missing
+        hosts = not_mirrored.ignored if address in ignored else not_mirrored.waiting
         hosts.setdefault(host_of(address), DistinctTexts()).add(identity(address))
-    return missing
+    return not_mirrored
 
 
 def first_pictures(usage: Usage, manifest: Manifest, most: int) -> list[Asset]:
@@ -331,7 +331,7 @@ def in_post_order(pictures: Iterable[PictureTile]) -> list[PictureTile]:
 
 
 def host_totals(
-    manifest: Manifest, not_mirrored: Missing, rows: Iterable[HostRow], locator: Locator
+    manifest: Manifest, not_mirrored: NotMirrored, rows: Iterable[HostRow], locator: Locator
 ) -> list[HostTotals]:
     """Return the totals of every host in `rows` (those of posts) or in the manifest.
 
@@ -348,13 +348,13 @@ def host_totals(
         for host, address in zip(hosts_of_asset, asset.sources, strict=True):
             if host not in sources and (source := locator.source_of(address)) is not None:
                 sources[host] = source.name
-    missing = Counter({host: texts.distinct for host, texts in not_mirrored.missing.items()})
+    waiting = Counter({host: texts.distinct for host, texts in not_mirrored.waiting.items()})
     ignored = Counter({host: texts.distinct for host, texts in not_mirrored.ignored.items()})
     in_posts = {row.name: row for row in rows}
     hosts = []
     for name in mirrored.keys() | in_posts.keys():
         row = in_posts.get(name, HostRow(name))
-        images = mirrored[name] + missing[name] + ignored[name]
+        images = mirrored[name] + waiting[name] + ignored[name]
         former = "(no longer configured)" if images else ""
         hosts.append(
             HostTotals(
@@ -381,14 +381,14 @@ def mark_mirror(
 
 
 def totals(
-    scanned: SiteScan, manifest: Manifest, not_mirrored: Missing, hosts: Iterable[HostTotals]
+    scanned: SiteScan, manifest: Manifest, not_mirrored: NotMirrored, hosts: Iterable[HostTotals]
 ) -> Totals:
     counts = manifest.assets.count()
     return Totals(
         posts=len(scanned.posts),
         references=sum(1 for _ in scanned.references()),
         images=sum(host.images for host in hosts if host.source),
-        missing=sum(texts.distinct for texts in not_mirrored.missing.values()),
+        missing=sum(texts.distinct for texts in not_mirrored.waiting.values()),
         ignored=sum(texts.distinct for texts in not_mirrored.ignored.values()),
         pictures=counts.pictures,
         repeats=counts.repeats,
