@@ -249,7 +249,7 @@ class Rule(Enum):
     FRONT_MATTER_BROKEN = "M108", "front-matter-unparsed", Outcome.WARNING
     HEADING_ANCHOR = "M109", "heading-anchor-changes", Outcome.WARNING
     NOT_REPOINTED = "M110", "reference-not-repointed", Outcome.WARNING
-    NOT_PROVEN = "M111", "object-not-proven", Outcome.FAILURE
+    OBJECT_NOT_PROVEN = "M111", "object-not-proven", Outcome.FAILURE
     NO_POSTS = "M112", "no-posts", Outcome.WARNING
     POSTS_UNCHECKED = "M113", "posts-not-checked", Outcome.UNCHECKED
     FILE_UNCHECKED = "M114", "file-not-checked", Outcome.UNCHECKED

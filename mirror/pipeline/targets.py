@@ -55,9 +55,9 @@ class ByManifest:
     """The public URL of the asset that stands for a source, at `destination`.
 
     `destinations` are all whose URLs may stand in posts. A reference is only repointed at an object
-    that `proof` saw, and only if `--revert` can bring back what stood there. It shows the picture
-    that it meant before, or one that `repeats` proves to be the same, or one that a person chose.
-    `sources` prove the picture of the manifest for the address of a source.
+    that `object_proof` saw, and only if `--revert` can bring back what stood there. It shows the
+    picture that it meant before, or one that `repeat_proof` proves to be the same, or one that a
+    person chose. `source_proof` proves the picture of the manifest for the address of a source.
     `reasons` say why the last sync did not take an image, by the identity of its address;
     `suspects` wait for a person's decision.
 
@@ -71,9 +71,9 @@ class ByManifest:
     ignored: Container[str]
     manifest: Manifest
     destination: Destination
-    proof: ObjectProof
-    repeats: RepeatProof
-    sources: SourceProof
+    object_proof: ObjectProof
+    repeat_proof: RepeatProof
+    source_proof: SourceProof
     drop_secrets: bool = False
     reasons: Mapping[str, str] = field(default_factory=dict)
     suspects: Mapping[str, Suspect] = field(default_factory=dict)
@@ -113,8 +113,8 @@ class ByManifest:
             return Finding(Rule.REPEAT_NOT_PROVEN, str(url), doubt) if doubt else None
         if (obstacle := self._obstacle(post, reference, url)) is not None:
             return obstacle
-        if (problem := self.proof.problem(shown)) is not None:
-            return Finding(Rule.NOT_PROVEN, str(url), problem)
+        if (problem := self.object_proof.problem(shown)) is not None:
+            return Finding(Rule.OBJECT_NOT_PROVEN, str(url), problem)
         return link + url.fragment
 
     def _obstacle(self, post: Post, reference: Reference, url: Url) -> Finding | None:
@@ -171,7 +171,7 @@ class ByManifest:
                 )
                 return Finding(Rule.NOT_REPOINTED, str(url), message)
             return self._not_mirrored(located.address)
-        if not is_repointed and self.sources.is_doubtful(located.address, asset):
+        if not is_repointed and self.source_proof.is_doubtful(located.address, asset):
             message = (
                 "stays as it is: the picture that the manifest has for it never came from it here; "
                 "`mirror sync` asks its host"
@@ -213,7 +213,7 @@ class ByManifest:
             return shown, None
         if self._is_replaced(meant, asset, url):
             return meant, None
-        reason = self.repeats.problem(meant, shown) or ""
+        reason = self.repeat_proof.problem(meant, shown) or ""
         return meant, _not_proven(meant, shown, reason, is_repeat=meant.digest == asset.digest)
 
     def _may_show(self, shown: Asset, meant: Asset, asset: Asset, url: Url) -> bool:
@@ -221,14 +221,14 @@ class ByManifest:
 
         A person may have accepted `asset` for the address, or parted it from what was shown.
         """
-        if self.repeats.problem(meant, shown) is None:
+        if self.repeat_proof.problem(meant, shown) is None:
             return True
         if asset.digest == meant.digest:
             return False
         located = self.locator.locate(url)
-        if located is not None and self.repeats.is_accepted(located.address, asset):
-            return self.repeats.problem(asset, shown) is None
-        return shown.digest == asset.digest and self.repeats.is_parted(asset, meant)
+        if located is not None and self.repeat_proof.is_accepted(located.address, asset):
+            return self.repeat_proof.problem(asset, shown) is None
+        return shown.digest == asset.digest and self.repeat_proof.is_parted(asset, meant)
 
     def _is_replaced(self, meant: Asset, asset: Asset, url: Url) -> bool:
         """Return True if the manifest says that `asset` took the place of `meant` at its address.
@@ -264,7 +264,7 @@ def unfollowed_links(destination: Destination) -> str | None:
 
 def _not_proven(meant: Asset, shown: Asset, reason: str, *, is_repeat: bool) -> str:
     """Return the words for a picture that stays; `is_repeat` if `shown` is to stand for `meant`."""
-    two = (
+    if_two = (
         "if they are two, `mirror dupes --split` with the first, then `mirror sync`"
         if is_repeat
         else "if the second is right, `mirror rewrite --revert` goes back to the source, and "
@@ -274,7 +274,7 @@ def _not_proven(meant: Asset, shown: Asset, reason: str, *, is_repeat: bool) -> 
     return (
         f"stays as it is: it means picture {meant.digest}, the manifest now has {shown.digest} for "
         f"it, and nothing proves that they are one ({reason}). Restore the lines of the manifest; "
-        f"if they are one, `mirror dupes --merge` with both records it; {two}"
+        f"if they are one, `mirror dupes --merge` with both records it; {if_two}"
     )
 
 
@@ -304,15 +304,15 @@ def open_by_manifest(parts: Parts, *, drop_secrets: bool) -> ByManifest:
         ignored=parts.config.ignored,
         manifest=manifest,
         destination=destination,
-        proof=ObjectProof(destination, manifest.by_key.keys(), site, last.not_stored),
-        repeats=RepeatProof(
+        object_proof=ObjectProof(destination, manifest.by_key.keys(), site, last.not_stored),
+        repeat_proof=RepeatProof(
             manifest,
             reviews,
             parts.archive,
             parts.destinations,
             parts.config.fetch.max_pixels,
         ),
-        sources=SourceProof(parts.archive.source_record(), reviews, parts.locator),
+        source_proof=SourceProof(parts.archive.source_record(), reviews, parts.locator),
         drop_secrets=drop_secrets,
         reasons=last.reasons,
         suspects=find_suspects(manifest, redirects, reviews),

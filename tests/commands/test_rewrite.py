@@ -241,7 +241,7 @@ def test_a_post_is_only_pointed_at_an_object_that_was_seen_with_the_right_bytes(
     (path,) = (mirrored.root / "static").rglob("*.png")
     path.unlink() if damage == "missing" else path.write_bytes(DECK[1])
     result = mirrored.rewrite()
-    assert rules(result) == [Rule.NOT_PROVEN]
+    assert rules(result) == [Rule.OBJECT_NOT_PROVEN]
     assert mirrored.read("post.md") == f"![]({BUCKET}a.png)\n"
 
 

@@ -369,7 +369,7 @@ def test_an_object_with_other_bytes_stays_and_is_a_finding(blog):
     result = blog.sync()
     assert rules(result) == [Rule.OBJECT_DIFFERENT]
     assert path.read_bytes() == b"somebody else's"
-    assert blog.rewrite().findings[0].rule is Rule.NOT_PROVEN
+    assert blog.rewrite().findings[0].rule is Rule.OBJECT_NOT_PROVEN
     assert blog.read("post.md") == images("a.png")
 
 
@@ -542,7 +542,7 @@ def test_an_etag_that_only_looks_like_an_md5_is_no_difference(blog, monkeypatch)
     store.delete(Key(blog.asset("a.png")["key"]))
     store.put(Key(blog.asset("a.png")["key"]), bytes(len(DECK[0])))
     blog.revert()
-    assert rules(blog.rewrite()) == [Rule.NOT_PROVEN]
+    assert rules(blog.rewrite()) == [Rule.OBJECT_NOT_PROVEN]
 
 
 def test_a_source_can_be_its_bucket(
