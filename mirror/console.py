@@ -258,7 +258,8 @@ class BarProgress:
             return
         self._counts.add(items, size, failed)
         parts = [size_text(self._counts.size)] if self._counts.size else []
-        parts += [f"{self._counts.failed} failed"] if self._counts.failed else []
+        if self._counts.failed:
+            parts.append(f"{self._counts.failed} failed")
         self._bar.set_postfix_str(", ".join(parts), refresh=False)
         self._bar.update(items)
 

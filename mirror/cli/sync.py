@@ -235,7 +235,8 @@ def _sync_lines(
     findings: Sequence[Finding],
 ) -> list[str]:
     lines = [_fetched_line(summary, findings), _stored_line(stored, settings, findings)]
-    lines += [images] if images else []
+    if images:
+        lines.append(images)
     if summary.get("compared_again"):
         originals = count_text(int(summary["compared_again"]), "known original")
         repeats = f"{summary['merged_again']:,} turned out to be repeats"

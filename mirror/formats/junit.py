@@ -90,7 +90,8 @@ def _case(report: CheckReport, layer: Layer, name: str, findings: Sequence[Findi
 def _counts(counts: Counter[str], *, skipped: bool = True) -> str:
     """Return the attributes of a suite. Most schemas have no `skipped` for the root."""
     names = {"tests": "tests", "failures": "failure", "errors": "error"}
-    names |= {"skipped": "skipped"} if skipped else {}
+    if skipped:
+        names["skipped"] = "skipped"
     return " ".join(f'{name}="{counts[result]}"' for name, result in names.items())
 
 

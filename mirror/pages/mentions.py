@@ -249,7 +249,8 @@ class _Inside:
     def enter(self, page: bytes, tag: HtmlTag) -> None:
         name = tag.name.lower()
         if self._drawn and name in self._drawn:
-            self._drawn += [name] if not tag.closes else []
+            if not tag.closes:
+                self._drawn.append(name)
             if tag.closes:
                 self._drawn.remove(name)
         elif not tag.closes and any(

@@ -119,8 +119,10 @@ def find_pictures(page: bytes) -> PageAddresses:
             base = next((_value(page, a) for a in tag.attributes if a.name == b"href"), None)
         elif name == b"link":
             relations = _words(page, tag, b"rel").split()
-            style_sheets += _plain(page, tag, b"href") if b"stylesheet" in relations else ()
-            web_manifests += _plain(page, tag, b"href") if b"manifest" in relations else ()
+            if b"stylesheet" in relations:
+                style_sheets += _plain(page, tag, b"href")
+            if b"manifest" in relations:
+                web_manifests += _plain(page, tag, b"href")
         pictures += _in_tag(page, tag, name)
     if style is not None:
         pictures += _css_pictures(page, style.stop, len(page))

@@ -94,7 +94,8 @@ def _redirects_after(
             redirects.pop(address, None)
             if image.final_url is not None:
                 redirect = Redirect(image.final_url, image.blob.digest)
-                redirects |= {address: redirect} if redirect.leads_from(address) else {}
+                if redirect.leads_from(address):
+                    redirects[address] = redirect
     return redirects
 
 

@@ -187,7 +187,8 @@ def list_extras(
                     continue
                 total += 1
                 progress.advance()
-                unnamed += [info] if info.key not in keys else []
+                if info.key not in keys:
+                    unnamed.append(info)
                 check_extra_count(destination, len(unnamed), len(keys))
             if unnamed:
                 used = used_by_others(destination.store, {info.key for info in unnamed}, site)

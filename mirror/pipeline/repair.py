@@ -258,7 +258,8 @@ def find_damaged_originals(
     with closing(engine.map(job, manifest.assets.values(), _WORKERS)) as results:
         for asset, failed in results:
             progress.advance(failed=failed)
-            damaged += [asset] if failed else []
+            if failed:
+                damaged.append(asset)
     return damaged
 
 

@@ -145,7 +145,8 @@ def compare_destination(
     for lost in map(objects.at, absent):
         comparison.differences.append(ObjectDifference(ObjectState.MISSING, lost.key, "missing"))
         # No other bytes have a key that holds the digest of these.
-        contested |= {lost.key} if lost.digest.hex not in lost.key else set()
+        if lost.digest.hex not in lost.key:
+            contested.add(lost.key)
     if to_read:
         _read_back_all(destination, objects, to_read, comparison, engine, progress)
     _compare_indexes(destination.store, objects, comparison, site, contested)
@@ -234,7 +235,8 @@ def _read_back_all(
             silent = 0
             comparison.read += 1
             progress.advance(failed=result is not None)
-            comparison.differences += [result] if result is not None else []
+            if result is not None:
+                comparison.differences.append(result)
 
 
 def _read_back(

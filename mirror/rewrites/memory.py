@@ -78,7 +78,8 @@ class Memory:
         strays: set[Reference] = set()
         for ref, target, is_stray in self._targets(post):
             here[ref] = occurrence(post.data, ref.span, target)
-            strays |= {ref} if is_stray else set()
+            if is_stray:
+                strays.add(ref)
         lines = self._recall_occurrences(post.name, list(here.values()))
         recalled: dict[Reference, Rewrite] = {}
         for ref, at in here.items():
