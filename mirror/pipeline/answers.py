@@ -79,9 +79,9 @@ class Answer:
         return cls(addresses, rule=result.rule, message=result.message)
 
     @property
-    def is_archived(self) -> bool:
-        """True for a picture whose bytes are in the archive."""
-        return self.blob is not None and self.rule is None
+    def archived_blob(self) -> Blob | None:
+        """The blob of a picture whose bytes are in the archive."""
+        return self.blob if self.rule is None else None
 
     def fits(self, request: ImageRequest) -> bool:
         """Return True if this can be the answer for `request`.

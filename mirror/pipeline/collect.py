@@ -123,7 +123,7 @@ class CopyJob:
         blob = answer.blob
         if blob is None:
             return answer, None
-        if not answer.is_archived:
+        if answer.archived_blob is None:
             copied_state = State.below(folder / self.config.state.name)
             damaged = copied_state.held.get_bytes(blob.digest)
             if damaged is not None and not self.dry_run:

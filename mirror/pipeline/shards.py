@@ -235,7 +235,7 @@ class ShardFile:
             answer.addresses: answer
             for path in paths
             for answer in self._noted(path)
-            if answer.blob is not None and answer.is_archived and archive.has(answer.blob)
+            if answer.archived_blob is not None and archive.has(answer.archived_blob)
         }
         return list(answers.values())
 

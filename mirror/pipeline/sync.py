@@ -402,8 +402,8 @@ def _download(
             )
         return
     for request, answer in answer_requests(engine, config, archive, reviews, to_ask, sketches):
-        if answer.blob is not None and answer.is_archived and answer.final_url is None:
-            state.journal.append(request.addresses, answer.blob)
+        if answer.archived_blob is not None and answer.final_url is None:
+            state.journal.append(request.addresses, answer.archived_blob)
         yield answer.result(request)
 
 

@@ -52,7 +52,7 @@ def answer_requests(
         # here. They are rare, and are asked for once more.
         lost = []
         for number, answer in results:
-            damaged = None if answer.is_archived else answer.blob
+            damaged = None if answer.archived_blob is not None else answer.blob
             if damaged is not None and not job.has_bytes(damaged):
                 lost.append(numbered[number])
                 continue
@@ -65,15 +65,15 @@ def answer_requests(
 
 def _note(archive: Archive, answer: Answer) -> None:
     """Let the archive know of an original that another process has put."""
-    if answer.blob is None or not answer.is_archived:
+    if (blob := answer.archived_blob) is None:
         return
-    if not archive.has(answer.blob):
+    if not archive.has(blob):
         raise ClusterError(
-            f"a worker has archived {answer.blob.digest}, which is not in the archive "
+            f"a worker has archived {blob.digest}, which is not in the archive "
             f"here ({archive.place}): workers need the same folder at the same path, "
             "or an archive in a bucket"
         )
-    archive.note(answer.blob)
+    archive.note(blob)
 
 
 @contextmanager
