@@ -108,11 +108,14 @@ class CollectedShards:
 class CopyJob:
     """Take an answer and the site it comes from, and copy the bytes that this site lacks.
 
-    Return the answer, with the folder of its site if the bytes it describes are not there. With
+    Return the answer, with the folder of its site if the bytes it describes are not there. This
+    site is at `root`, and `state_name` is the folder of the state in every copy of it. With
     `dry_run` nothing is copied.
     """
 
-    config: Config
+    root: Path
+    state_name: str
+    max_pixels: int
     archive: Archive
     held: HeldImages
     reviews: Reviews
@@ -124,7 +127,7 @@ class CopyJob:
         if blob is None:
             return answer, None
         if answer.archived_blob is None:
-            copied_state = State.below(folder / self.config.state.name)
+            copied_state = State.below(folder / self.state_name)
             damaged = copied_state.held.get_bytes(blob.digest)
             if damaged is not None and not self.dry_run:
                 self.held.keep_bytes(blob.digest, damaged)
@@ -140,7 +143,7 @@ class CopyJob:
         except ArchiveError:
             return answer, folder
         accepted = self.reviews.accepts(answer.addresses[0], blob.digest)
-        if not _describes(blob, data, self.config.fetch.max_pixels, accepted=accepted):
+        if not _describes(blob, data, self.max_pixels, accepted=accepted):
             return answer, folder
         if not is_here and not self.dry_run:
             self.archive.put(blob, data)
@@ -154,8 +157,7 @@ class CopyJob:
         root = self.archive.root
         if root is None:
             return self.archive
-        is_inside = root.is_relative_to(self.config.root)
-        name = root.relative_to(self.config.root) if is_inside else root.name
+        name = root.relative_to(self.root) if root.is_relative_to(self.root) else root.name
         return Archive(DirectoryStore("archive", folder / name))
 
 

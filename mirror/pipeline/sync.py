@@ -84,7 +84,8 @@ from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
 from mirror.state import HeldImages, State
 from mirror.urls.address import Address
-from mirror.urls.sources import Locator
+from mirror.urls.ignore import IgnoreList
+from mirror.urls.sources import Locator, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings = FindingLog(progress.finding, snapshot.scanned.findings)
     findings.extend(chain(signatures(snapshot.scanned, locator), snapshot.unknown_targets))
     if not options.paths:
-        findings.extend(_unused(config, locator, snapshot))
+        findings.extend(_unused(config.ignored, config.sources, locator, snapshot))
     findings.extend(find_told_apart(before, (image.located.address for image in images)))
 
     # What to ask for.
@@ -232,7 +233,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         answered=earlier.answers,
     )
     counts = snapshot.scanned.tally() | dict(todo.counts) | {"mirrored": snapshot.mirrored}
-    copy = CopyJob(config, archive, state.held, reviews, options.dry_run)
+    copy = CopyJob(
+        config.root,
+        config.state.name,
+        config.fetch.max_pixels,
+        archive,
+        state.held,
+        reviews,
+        options.dry_run,
+    )
 
     # Two kinds of run end here: one that only plans, and that of a shard.
     if options.dry_run:
@@ -348,13 +357,15 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
 
 
-def _unused(config: Config, locator: Locator, snapshot: _Snapshot) -> Iterator[Finding]:
+def _unused(
+    ignored: IgnoreList, sources: Sequence[Source], locator: Locator, snapshot: _Snapshot
+) -> Iterator[Finding]:
     """Yield a warning for each entry of the configuration that matches nothing in the site."""
-    yield from unused_entries(config.ignored, snapshot.images, snapshot.manifest)
+    yield from unused_entries(ignored, snapshot.images, snapshot.manifest)
     if snapshot.unknown_targets:  # the lines are lost that would have the images of a source
         return
     assets = snapshot.manifest.assets.values()
-    yield from unmatched_sources(config.sources, locator, snapshot.scanned, assets)
+    yield from unmatched_sources(sources, locator, snapshot.scanned, assets)
 
 
 def _report_plan(

@@ -91,9 +91,10 @@ def checked_workers(cluster: Dask, parts: Parts) -> Iterator[None]:
         raise unwritable(path, error) from error
     try:
         stores = _stores(parts.archive, parts.destinations)
-        here = _problems(parts.config, stores, parts.state.folder, token)
+        config = parts.config
+        here = _problems(config.root, config.sources, stores, parts.state.folder, token)
         lines = []
-        for worker, problems in cluster.ask_workers(worker_problems, parts.config, token).items():
+        for worker, problems in cluster.ask_workers(worker_problems, config, token).items():
             texts = [str(problems)] if isinstance(problems, Exception) else problems
             lines += [f"worker {worker}: {text}" for text in texts if text not in here]
         if lines:
@@ -108,27 +109,29 @@ def worker_problems(config: Config, token: str) -> list[str]:
     """Return what this process lacks to work on the site of a configuration."""
     parts = open_parts(config)
     stores = _stores(parts.archive, parts.destinations)
-    return _problems(config, stores, parts.state.folder, token)
+    return _problems(config.root, config.sources, stores, parts.state.folder, token)
 
 
 def _stores(archive: Archive, destinations: Iterable[Destination]) -> list[Store]:
     return [archive.store, *(destination.store for destination in destinations)]
 
 
-def _problems(config: Config, stores: Sequence[Store], state: Path, token: str) -> list[str]:
+def _problems(
+    root: Path, sources: Sequence[Source], stores: Sequence[Store], state: Path, token: str
+) -> list[str]:
     problems = []
-    if _is_in(config.root, stores) and not _has_token(state, token):
+    if _is_in(root, stores) and not _has_token(state, token):
         problems.append(
-            f"does not have the folder of the site, {config.root}, on {os.uname().nodename}; "
+            f"does not have the folder of the site, {root}, on {os.uname().nodename}; "
             "share it under the same path, or keep archive and images in buckets"
         )
-    for source in config.sources:
+    for source in sources:
         try:
             request_headers(source, os.environ)
         except ConfigError as error:
             problems.append(str(error))
     buckets = (store for store in stores if not isinstance(store, DirectoryStore))
-    problems += _without_credentials(chain(buckets, _source_buckets(config.sources)))
+    problems += _without_credentials(chain(buckets, _source_buckets(sources)))
     return problems
 
 
