@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from mirror.config.places import (
     check_folder,
@@ -196,7 +197,7 @@ def _destination(table: Table, root: Path) -> DestinationSettings:
     if not re.match(r"s3://[^/]|file:.", url):
         raise table.error("url", f'expected "s3://bucket/prefix" or "file:folder", got {url!r}')
     public = table.optional_text("public_url")
-    if public is not None and not re.fullmatch(r"(?:https?:/|)/[^\s?#<>\"'`\\^{}|]*", public):
+    if public is not None and not _is_public_base(public):
         raise table.error(
             "public_url",
             f"expected https://… or a path such as /images, got {public!r}; a relative path would "
@@ -217,6 +218,14 @@ def _destination(table: Table, root: Path) -> DestinationSettings:
     )
     table.finish()
     return destination
+
+
+def _is_public_base(text: str) -> bool:
+    """Return True if a key behind `text` makes an address that a page can show."""
+    if printable(text) != text or not re.fullmatch(r"(?:https?:/|)/[^\s?#<>\"'`\\^{}|]*", text):
+        return False
+    is_above = ".." in unquote(text).split("/")
+    return not is_above and (text.startswith("/") or canonical(f"{text}/x") is not None)
 
 
 def _path_from_root(table: Table, url: str, root: Path) -> str:

@@ -152,6 +152,24 @@ def test_a_destination_without_a_name_is_called_as_its_url_shows():
     assert config.destinations[0].url == "file:a\u202eb"
 
 
+@pytest.mark.parametrize(
+    "public",
+    "https:// https://[ https://[::1/x https://h:abc/ https://h:99999 /.. /a/../.. /%2e%2e/x "
+    "https://h/\u202ex".split(),
+)
+def test_a_public_url_that_no_page_can_show_is_refused(public):
+    with pytest.raises(ConfigError, match="public_url: expected https://"):
+        parse_config(target(public_url=public), Path("/"))
+
+
+@pytest.mark.parametrize(
+    "public",
+    "/ /images //h.example/x https://h:8080 http://[::1]:90/x https://图.cn/图 /a..b".split(),
+)
+def test_a_public_url_may_be_an_address_or_a_path(public):
+    assert parse_config(target(public_url=public), Path("/")).destinations
+
+
 def test_a_secret_is_never_repeated_in_the_message():
     with pytest.raises(ConfigError) as error:
         parse_config(source(fetch="https://u:planted@h.example/"), Path("/"))
