@@ -34,6 +34,7 @@ RANKS = [
         "files",
         "amounts",
         "compact",
+        "etags",
         "extras",
         "globs",
         "runner",
