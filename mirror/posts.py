@@ -123,11 +123,11 @@ def find_posts(
             else:
                 by_name[name] = Post(name, path)
         for error in errors:
-            path = Path(error.filename)
-            name, below = (_name(path, folder) + "/" for folder in (root, base))
-            if not any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
+            folder = Path(error.filename)
+            names = [_name(folder, place) + "/" for place in (root, base)]
+            if not any(pattern.fullmatch(name) for pattern in exclude for name in names):
                 message = f"cannot be read, and what posts it holds: {error.strerror}"
-                findings.append(Finding(Rule.POST_UNREADABLE, name, message))
+                findings.append(Finding(Rule.POST_UNREADABLE, names[0], message))
     for pattern in unmatched if not paths else ():
         message = f"{pattern!r} matches no file; each pattern counts from each of `paths`"
         findings.append(Finding(Rule.ENTRY_UNUSED, "[posts].include", message))

@@ -13,10 +13,18 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
-from types import EllipsisType
 from typing import BinaryIO, Generic, TypeVar
 
-from mirror.files import ChangedError, Checksum, explain, opened, read_whole, write_whole
+from mirror.files import (
+    ANYTHING,
+    ChangedError,
+    Checksum,
+    Expected,
+    explain,
+    opened,
+    read_whole,
+    write_whole,
+)
 
 T = TypeVar("T")
 
@@ -143,12 +151,10 @@ def read_text(path: Path) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file that mirror keeps, whole. Raise `StateError`."""
-    write_pieces(path, [text.encode("utf-8")], expected=...)
+    write_pieces(path, [text.encode("utf-8")], expected=ANYTHING)
 
 
-def write_pieces(
-    path: Path, pieces: Iterable[bytes], expected: Checksum | EllipsisType | None
-) -> None:
+def write_pieces(path: Path, pieces: Iterable[bytes], expected: Expected) -> None:
     """Write a file that mirror keeps, whole.
 
     Raise `StateError`, or `ChangedError` unless it holds what is `expected` (`None`: no file).

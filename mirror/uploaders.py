@@ -204,9 +204,13 @@ def _host_name(prefix: str) -> str:
 def _distinct(name: str, used: set[str]) -> str:
     """Return a name for `[[source]]` that is not in `used`, of plain characters and no secret."""
     plain = re.sub(r"[^\w.-]+", "-", name).strip("-")[:40]
-    plain = plain if plain and not looks_secret(plain) else "images"
-    chosen, number = plain, 2
+    return free_name(plain if plain and not looks_secret(plain) else "images", used)
+
+
+def free_name(name: str, used: set[str]) -> str:
+    """Return `name`, with a number where it is in `used`, and add it there."""
+    chosen, number = name, 2
     while chosen in used:
-        chosen, number = f"{plain}-{number}", number + 1
+        chosen, number = f"{name}-{number}", number + 1
     used.add(chosen)
     return chosen

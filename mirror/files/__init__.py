@@ -21,7 +21,7 @@ from mirror.files.errors import (
 )
 from mirror.files.links import escaping_link, real_path, repository_of
 from mirror.files.lock import Lock
-from mirror.files.platform import Checksum, is_temporary
+from mirror.files.platform import ANYTHING, Checksum, Expected, is_temporary
 from mirror.files.tree import Tree
 from mirror.files.whole import (
     MAX_BYTES,
@@ -35,9 +35,11 @@ from mirror.files.whole import (
 )
 
 __all__ = [
+    "ANYTHING",
     "MAX_BYTES",
     "ChangedError",
     "Checksum",
+    "Expected",
     "FileTooLargeError",
     "HeldError",
     "Lock",

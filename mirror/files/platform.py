@@ -10,10 +10,36 @@ import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import Enum
 from hashlib import sha256
 from pathlib import Path
-from types import EllipsisType
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """The SHA-256 of the contents of a file, in the place of contents that are large."""
+
+    sha256: bytes
+
+    @classmethod
+    def of(cls, pieces: Iterable[bytes]) -> Checksum:
+        """Return the checksum of the pieces, one behind the other."""
+        digest = sha256()
+        for piece in pieces:
+            digest.update(piece)
+        return cls(digest.digest())
+
+
+class Anything(Enum):
+    """Stands for contents that nobody checks before they are replaced."""
+
+    ANYTHING = "anything"
+
+
+ANYTHING = Anything.ANYTHING
+Expected: TypeAlias = bytes | Checksum | Anything | None
+"""Contents that a file must have to be replaced; `None` stands for no file."""
 
 
 class Folder(Protocol):
@@ -60,7 +86,7 @@ class Folder(Protocol):
         name: str,
         data: bytes | Iterable[bytes],
         *,
-        expected: bytes | Checksum | EllipsisType | None = ...,
+        expected: Expected = ANYTHING,
         mode: int | None = None,
         keep_times: bool = False,
     ) -> None:
@@ -99,21 +125,6 @@ class Platform(Protocol):
     def try_lock(self, file: int) -> bool:
         """Take the lock of an open file without waiting; `False` if another process has it."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Checksum:
-    """The SHA-256 of the contents of a file, in the place of contents that are large."""
-
-    sha256: bytes
-
-    @classmethod
-    def of(cls, pieces: Iterable[bytes]) -> Checksum:
-        """Return the checksum of the pieces, one behind the other."""
-        digest = sha256()
-        for piece in pieces:
-            digest.update(piece)
-        return cls(digest.digest())
 
 
 def current_platform() -> Platform:

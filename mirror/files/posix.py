@@ -14,11 +14,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader, FileIO
 from pathlib import Path
-from types import EllipsisType
 from typing import TYPE_CHECKING, BinaryIO
 
 from mirror.files.errors import ChangedError, NotAFileError, OutsideError
-from mirror.files.platform import Checksum, is_temporary, new_temporary_name
+from mirror.files.platform import (
+    ANYTHING,
+    Anything,
+    Checksum,
+    Expected,
+    is_temporary,
+    new_temporary_name,
+)
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -136,7 +142,7 @@ class PosixFolder:
         name: str,
         data: bytes | Iterable[bytes],
         *,
-        expected: bytes | Checksum | EllipsisType | None = ...,
+        expected: Expected = ANYTHING,
         mode: int | None = None,
         keep_times: bool = False,
     ) -> None:
@@ -153,7 +159,7 @@ class PosixFolder:
                 os.fchmod(file, mode)
             if keep_times and old:
                 os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))
-            if expected is ...:
+            if isinstance(expected, Anything):
                 self._rename(temporary, name)
             else:
                 with self._locked():

@@ -8,11 +8,10 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import EllipsisType
 from typing import BinaryIO
 
 from mirror.files.errors import OutsideError, unspellable
-from mirror.files.platform import Checksum, Folder, current_platform
+from mirror.files.platform import ANYTHING, Expected, Folder, current_platform
 
 
 class Tree:
@@ -34,7 +33,7 @@ class Tree:
         name: str,
         data: bytes | Iterable[bytes],
         *,
-        expected: bytes | Checksum | EllipsisType | None = ...,
+        expected: Expected = ANYTHING,
     ) -> None:
         """Write a file whole, and its folders, in place of an older one.
 

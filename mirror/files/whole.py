@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from types import EllipsisType
 from typing import BinaryIO
 
 from mirror.files.errors import FileTooLargeError
 from mirror.files.links import real_path
-from mirror.files.platform import Checksum, current_platform, is_temporary
+from mirror.files.platform import ANYTHING, Expected, current_platform, is_temporary
 
 MAX_BYTES = 1 << 30
 """Largest file that is read: more than a manifest of two million images."""
@@ -57,7 +56,7 @@ def write_whole(
     path: Path,
     data: bytes | Iterable[bytes],
     *,
-    expected: bytes | Checksum | EllipsisType | None = ...,
+    expected: Expected = ANYTHING,
     mode: int | None = None,
     keep_times: bool = False,
 ) -> None:

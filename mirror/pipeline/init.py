@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mirror.amounts import count_text
 from mirror.generators import PublicFolder
 from mirror.store.profiles import is_endpoint
-from mirror.uploaders import OWNER_PARTS
+from mirror.uploaders import OWNER_PARTS, free_name
 from mirror.urls.address import host_of, identity
 
 # Names under which object storage and image hosting is reached: vendors' documentation.
@@ -186,9 +186,4 @@ def _switched_off(text: str) -> str:
 def _name(host: PostHost, names: set[str]) -> str:
     """Return the bucket or the first label of the host, with a number where a name is taken."""
     name, _, bucket = host.name.partition("/")
-    first = bucket or name.partition(":")[0].partition(".")[0]
-    name, number = first, 2
-    while name in names:
-        name, number = f"{first}-{number}", number + 1
-    names.add(name)
-    return name
+    return free_name(bucket or name.partition(":")[0].partition(".")[0], names)

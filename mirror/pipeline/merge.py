@@ -197,23 +197,23 @@ def _lines(text: str) -> list[str]:
 
 def _added(base: str, side: str) -> list[str]:
     """Return the lines that a side has more of than the common ancestor."""
-    left = Counter(_lines(base))
-    added = []
-    for line in _lines(side):
-        left[line] -= 1
-        if left[line] < 0:
-            added.append(line)
-    return added
+    return _beyond(_lines(side), Counter(_lines(base)))
 
 
 def _without(ours: str, base: str, theirs: str) -> list[str]:
     """Return our lines without those that the other side took out, and without what both added."""
     gone = Counter(_lines(base)) - Counter(_lines(theirs))
     gone += Counter(_added(base, ours)) & Counter(_added(base, theirs))
+    return _beyond(_lines(ours), gone)
+
+
+def _beyond(lines: Iterable[str], counts: Counter[str]) -> list[str]:
+    """Return `lines` without the first of each, as many as `counts` has of it."""
+    left = Counter(counts)
     kept = []
-    for line in _lines(ours):
-        gone[line] -= 1
-        if gone[line] < 0:
+    for line in lines:
+        left[line] -= 1
+        if left[line] < 0:
             kept.append(line)
     return kept
 

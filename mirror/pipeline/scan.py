@@ -148,7 +148,7 @@ _FREE_IF_ASKED = "`mirror rewrite --drop-secrets` takes it out; without, this UR
 _NOT_FREE = "`mirror rewrite` leaves text as it is: take it out by hand"
 
 
-def signatures(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
+def secret_findings(scanned: SiteScan, locator: Locator) -> Iterator[Finding]:
     """Report the references that publish a signature or a key with an image of a source."""
     for post, ref in scanned.references():
         if ref.url.raw != ref.url.public and locator.locate(ref.url) is not None:

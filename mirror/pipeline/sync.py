@@ -64,7 +64,7 @@ from mirror.pipeline.resolve import (
     held_behind,
     images_behind,
 )
-from mirror.pipeline.scan import SiteScan, scan, signatures
+from mirror.pipeline.scan import SiteScan, scan, secret_findings
 from mirror.pipeline.shard_run import run_shard, shard_answers
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
@@ -205,7 +205,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     )
     before, images = snapshot.manifest, snapshot.images
     findings = FindingLog(progress.finding, snapshot.scanned.findings)
-    findings.extend(chain(signatures(snapshot.scanned, locator), snapshot.unknown_targets))
+    findings.extend(chain(secret_findings(snapshot.scanned, locator), snapshot.unknown_targets))
     if not options.paths:
         findings.extend(_unused(config.ignored, config.sources, locator, snapshot))
     findings.extend(find_told_apart(before, (image.located.address for image in images)))

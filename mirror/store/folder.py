@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
-from mirror.files import ChangedError, NotAFileError, Tree, explain, sweep
+from mirror.files import ANYTHING, ChangedError, NotAFileError, Tree, explain, sweep
 from mirror.model import OCTETS, Blob, Key
 from mirror.store.errors import (
     AccessError,
@@ -95,7 +95,7 @@ class DirectoryStore:
         check_key(key)
         with self._errors(key, writing=True):
             try:
-                self._tree.replace(key, data, expected=... if expected is None else expected)
+                self._tree.replace(key, data, expected=ANYTHING if expected is None else expected)
             except ChangedError as error:
                 raise conflict_error(self.name, key) from error
 

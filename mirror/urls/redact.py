@@ -354,7 +354,7 @@ def looks_secret(text: str) -> bool:
 
 def _is_secret(name: str, value: str, spelled: str) -> bool:
     """Return True if a pair, decoded and as it is spelled, lets a reader in."""
-    return _is_secret_name(name) or looks_secret(spelled) or _lets_in(name, value)
+    return _is_secret_name(name) or looks_secret(spelled) or _is_random_key(name, value)
 
 
 def _is_secret_name(name: str) -> bool:
@@ -371,7 +371,7 @@ def _is_secret_name(name: str) -> bool:
     )
 
 
-def _lets_in(name: str, value: str) -> bool:
+def _is_random_key(name: str, value: str) -> bool:
     """Return True if a parameter that may name the picture has a random value instead.
 
     In random letters and digits more than half of the neighbours are of two kinds (capitals, small
