@@ -42,7 +42,9 @@ _TEMPLATE = re.compile(r"\{[{%]")
 
 # What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
 # extensions (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`.
-_ADMONITION = re.compile(rb"(?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w]")
+# They may stand in the last line of a paragraph that began before.
+_ADMONITION = re.compile(rb"(?:\A|\n[ \t]*)((?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w][^\n]*\n?)")
+_NOTE_INDENTATION = 4
 # Likewise behind the definition of a term, in the same paragraph or in the one before it
 # (kramdown, Goldmark, Python-Markdown, Pandoc, which also takes `~`).
 _DEFINITION = re.compile(rb"(?:\A|\n)[ \t>]*[:~][ \t]")
@@ -67,15 +69,17 @@ class ParserError(Exception):
     """The parser itself failed on this text."""
 
 
-def find(body: bytes, depth: int = 0) -> GrammarResult:
+def find(body: bytes, depth: int = 0, *, in_note: bool = False) -> GrammarResult:
     """Find URLs in Markdown without front matter.
 
     `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the
     blocks of Markdown that this one lies in.
+    `in_note` is for notes of Python-Markdown. It looks for blocks of HTML before it takes their
+    indentation away, so there are none in a note, and the text between tags is Markdown.
     """
     body = _with_small_ends(body)
     text = body.decode()
-    reader = _EventReader(body, depth)
+    reader = _EventReader(body, depth, in_note)
     with _parser_errors():
         events = _PARSER.events_with_range(text, merge_text=True)
         definitions = _PARSER.reference_definitions(text) if b"]:" in body else {}
@@ -112,9 +116,10 @@ def _parser_errors() -> Iterator[None]:
 class _EventReader:
     """One pass over the events of a post."""
 
-    def __init__(self, body: bytes, depth: int) -> None:
+    def __init__(self, body: bytes, depth: int, in_note: bool) -> None:
         self.body = body
         self.depth = depth
+        self.in_note = in_note
         self.result = GrammarResult()
         self.open: list[tuple[str, dict[str, Any], dict[str, int]]] = []  # images and links
         self.used: dict[str, Form] = {}  # labels, folded
@@ -122,6 +127,8 @@ class _EventReader:
         self.tags: list[tuple[int, int]] = []  # inline HTML of the paragraph
         self.in_code = False
         self.paragraph = b""  # the paragraph right before the current block
+        self.paragraph_at = 0
+        self.results_before = self.result.counts()  # when the paragraph began
         self.has_term = False  # another paragraph is right before that one
         self.note: list[tuple[int, int]] | None = None  # lines of a block that is no code
         self.images = 0  # open images; HTML in an alt text is not shown
@@ -155,6 +162,7 @@ class _EventReader:
         if isinstance(value, str):
             if value not in _INLINE:
                 self.finish_paragraph()
+                self.results_before = self.result.counts()
             return
         name, data = value.popitem()
         if name in ("Image", "Link"):
@@ -193,6 +201,7 @@ class _EventReader:
             is_paragraph = value == "Paragraph"
             self.has_term = bool(self.paragraph)
             self.paragraph = self.body[place["start"] : place["end"]] if is_paragraph else b""
+            self.paragraph_at = place["start"]
 
     # --- images and links ---------------------------------------------------------------------
 
@@ -268,7 +277,7 @@ class _EventReader:
         if self.html:
             pieces = JoinedText(self.body, self.html)
             self.result.extend(html.find(pieces, self.body, is_block=True))
-            if self.depth < _MAX_DEPTH and html.holds_markdown(pieces):
+            if self.depth < _MAX_DEPTH and (self.in_note or html.holds_markdown(pieces)):
                 self.nested_markdown(JoinedText(self.body, html.between_tags(pieces)))
             self.html = []
 
@@ -277,21 +286,48 @@ class _EventReader:
         if kind != "Indented":
             directive = _DIRECTIVE.match(self.body, place["start"], place["end"])
             return directive is not None and directive[1] in _MARKDOWN_DIRECTIVES
-        if _ADMONITION.match(self.paragraph):
+        if _ADMONITION.search(self.paragraph):
             return True
         # The first line of a paragraph is a definition only behind a paragraph that is its term.
         return _DEFINITION.search(self.paragraph, 0 if self.has_term else 1) is not None
 
+    def whole_note(self, end: int) -> list[tuple[int, int]]:
+        """Return the lines of the note that ends at `end`, without their indentation.
+
+        CommonMark takes those before the first blank line for text of the paragraph. They may open
+        a list or a fence that goes on behind it, so what the paragraph gave there is dropped.
+        """
+        marks = list(_ADMONITION.finditer(self.paragraph))
+        if not marks:
+            return []
+        at, stop = (self.paragraph_at + place for place in marks[-1].span(1))
+        before = self.body[self.body.rfind(b"\n", 0, at) + 1 : at]
+        column = len(before.decode().expandtabs(_NOTE_INDENTATION)) + _NOTE_INDENTATION
+        lines = []
+        while stop < end:
+            first = _past_column(self.body, stop, column)
+            stop = self.body.find(b"\n", stop) + 1 or len(self.body)
+            if first < 0:
+                return []  # the note ends here
+            lines.append((min(first, stop), stop))
+        if not lines or b">" in before:
+            return []
+        self.result.drop_since(self.results_before, lines[0][0])
+        return lines
+
     def finish_note(self, lines: list[tuple[int, int]], place: dict[str, int]) -> None:
-        pieces = JoinedText(self.body, lines)
         directive = _DIRECTIVE.match(self.body, place["start"], place["end"])
+        if directive is None:
+            lines = self.whole_note(place["end"]) or lines
+        pieces = JoinedText(self.body, lines)
         if directive and directive[1] in IMAGE_DIRECTIVES:
             argument = directive[2].rstrip()
             self.shortcode(argument, directive.start(2), directive[1], Quoting.BARE)
         if directive:
             self.options(pieces)
         if lines:
-            self.nested_markdown(pieces)
+            is_note = directive is None and _ADMONITION.search(self.paragraph) is not None
+            self.nested_markdown(pieces, in_note=self.in_note or is_note)
 
     def options(self, pieces: JoinedText) -> None:
         """Read the lines `:name: value` that a directive begins with."""
@@ -307,9 +343,10 @@ class _EventReader:
             span = start, start + len(word)
             self.result.urls.append(UrlSpan(*span, url, form, quoting))
 
-    def nested_markdown(self, pieces: JoinedText) -> None:
+    def nested_markdown(self, pieces: JoinedText, *, in_note: bool = False) -> None:
         """Read a block as Markdown that other tools take for Markdown and CommonMark does not."""
-        self.result.extend(pieces.to_source(find(pieces.text, self.depth + 1)))
+        found = find(pieces.text, self.depth + 1, in_note=in_note)
+        self.result.extend(pieces.to_source(found))
 
     def finish_paragraph(self) -> None:
         if self.tags:
@@ -338,6 +375,18 @@ def _destination(body: bytes, at: int, stop: int) -> tuple[int, int, Quoting] | 
             break
         end = token.end()
     return (at, end, Quoting.BARE) if end > at else None
+
+
+def _past_column(body: bytes, at: int, column: int) -> int:
+    """Return where a line goes on behind its blanks up to the column, or where a blank one ends.
+
+    -1 where other text begins before the column.
+    """
+    reached = 0
+    while reached < column and body[at : at + 1] in (b" ", b"\t"):
+        reached += 1 if body[at] == ord(" ") else _NOTE_INDENTATION - reached % _NOTE_INDENTATION
+        at += 1
+    return at if reached >= column or body[at : at + 1] in (b"\r", b"\n", b"") else -1
 
 
 def _lines(body: bytes, text: str, start: int, stop: int) -> list[tuple[int, int]]:

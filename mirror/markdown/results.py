@@ -56,6 +56,16 @@ class GrammarResult:
         for url_start, url_stop in quoted_urls(source, start, stop):
             self.add(source, url_start, url_stop, form, Quoting.TEXT)
 
+    def counts(self) -> tuple[int, int, int]:
+        return len(self.urls), len(self.problems), len(self.masks)
+
+    def drop_since(self, counts: tuple[int, int, int], start: int) -> None:
+        """Drop what was added since the `counts` and stands at or behind `start`."""
+        urls, problems, masks = counts
+        self.urls[urls:] = [item for item in self.urls[urls:] if item.start < start]
+        self.problems[problems:] = [item for item in self.problems[problems:] if item.start < start]
+        self.masks[masks:] = [item for item in self.masks[masks:] if item[0] < start]
+
     def extend(self, other: GrammarResult) -> None:
         self.urls += other.urls
         self.problems += other.problems
