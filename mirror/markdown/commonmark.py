@@ -17,7 +17,13 @@ import pyromark
 from mirror.markdown import html
 from mirror.markdown.results import GrammarResult, JoinedText, Problem, UrlSpan
 from mirror.markdown.spelling import read
-from mirror.markdown.urls import IMAGE_DIRECTIVES, bare_urls, form_by_name, is_absolute
+from mirror.markdown.urls import (
+    IMAGE_DIRECTIVES,
+    bare_urls,
+    form_by_name,
+    is_absolute,
+    is_template,
+)
 from mirror.model import Form, Quoting, Rule
 
 # Front matter is cut off before: the parser's own option takes any pair of `---` lines anywhere
@@ -38,7 +44,6 @@ _LABEL = re.compile(rb"\[[^\[\]\\]*(?:\\.[^\[\]\\]*)*\]:", re.S)
 # A destination that cannot be mistaken: nothing in it could end it, or belong to a title.
 _PLAIN_URL = re.compile(r"[^\s\"'()<>\[\]\\&|\x00-\x1f]+")
 _CAPITAL_END = re.compile(rb"</(?=[a-z]*[A-Z])(?i:pre|script|style|textarea)>")
-_TEMPLATE = re.compile(r"\{[{%]")
 
 # What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
 # extensions (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`.
@@ -224,7 +229,7 @@ class _EventReader:
             self.result.add(self.body, start + 1, stop - 1, Form.AUTOLINK, Quoting.TEXT)
 
     def destination(self, url: str, form: Form, start: int, content: int, stop: int) -> None:
-        if not url or _TEMPLATE.search(url):
+        if not url or is_template(url):
             return
         if _PLAIN_URL.fullmatch(url):
             spelled = url.encode()
@@ -261,7 +266,7 @@ class _EventReader:
         for label, definition in definitions.items():
             start, stop = definition["span"]["start"], definition["span"]["end"]
             url = definition["dest"]
-            if not url or label.startswith("^") or _TEMPLATE.search(url):
+            if not url or label.startswith("^") or is_template(url):
                 continue
             match = _LABEL.match(self.body, start, stop)
             form = self.used.get(_fold(label), Form.LINK)

@@ -19,6 +19,7 @@ from mirror.markdown.urls import (
     bare_urls,
     form_by_name,
     has_image_path,
+    is_template,
 )
 from mirror.model import Form, Quoting
 
@@ -302,6 +303,8 @@ class _TagReader:
     def add(self, start: int, stop: int, form: Form, quoting: Quoting) -> None:
         if span := self.pieces.span(start, stop):
             url = read(self.source[span[0] : span[1]].decode(), quoting)
+            if is_template(url):
+                return
             if form is not Form.AUTOLINK:
                 url = as_browsers_read(url)
             self.result.urls.append(UrlSpan(*span, url, form, quoting))

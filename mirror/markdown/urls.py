@@ -24,6 +24,9 @@ _OTHER_PATH = re.compile(
 # A host can make a picture of a video or a document: OSS, COS, Qiniu, Cloudinary.
 _MAKES_PICTURE = re.compile(r"process|snapshot|vframe|preview|image|format=", re.I)
 
+# What a site's generator replaces: Liquid, Nunjucks, Hugo, ERB, template literals.
+_TEMPLATE = re.compile(r"\{[{%#]|<%|\$\{")
+
 # Words of a name: `og_image`, `coverImage`, `cover-url`, `OGImage`.
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
 _PICTURE_WORD = re.compile(
@@ -88,6 +91,11 @@ def has_image_path(url: str) -> bool:
 def is_absolute(url: str) -> bool:
     """Return True if the URL names a host: http, https or protocol-relative."""
     return _ABSOLUTE.match(url) is not None
+
+
+def is_template(url: str) -> bool:
+    """Return True if the address is not known before the site's generator has read the post."""
+    return _TEMPLATE.search(url) is not None
 
 
 def as_browsers_read(url: str) -> str:

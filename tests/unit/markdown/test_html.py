@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from mirror.markdown import find_references
 from mirror.model import Rule
 
@@ -24,3 +26,21 @@ def test_a_path_in_an_attribute_for_scripts_is_an_image_as_its_whole_address_is(
     text = '<b data-bg="https://h/a.png"></b><b data-bg="/images/a.png"></b><b data-x="a/b"></b>'
     urls = [ref.url.raw for ref in find_references(text.encode(), "a.md").references]
     assert urls == ["https://h/a.png", "/images/a.png"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '<img src="https://h/{{ site.name }}/a.png">',
+        "x <img src='https://h/badge.svg?url={{ url | url_encode }}&style=flat'> y",
+        '<a href="https://h/{% if x %}a{% endif %}.png">x</a>',
+        "<img src=https://h/${x}/a.png>",
+        '<img src="https://h/<%= x %>.png">',
+        "<p style=\"background: url('https://h/{{x}}.png')\">",
+        '<img srcset="https://h/{{x}}.png 2x">',
+        "![](https://h/${x}/a.png)",
+        "![](<https://h/{{ x }}/a.png>)",
+    ],
+)
+def test_an_address_that_a_generator_makes_is_no_image(text: str) -> None:
+    assert find_references(text.encode(), "a.md").references == ()
