@@ -6,7 +6,9 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mirror.files import real_path
 from mirror.generators.recognise import SiteGenerator
+from mirror.generators.table import PublishedFolder
 from mirror.urls.address import parse
 
 
@@ -33,11 +35,31 @@ def public_folder(site: SiteGenerator | None, root: Path) -> PublicFolder:
         return public
     if (published := site.generator.published) is not None:
         parent = site.content[0] if published.in_content and site.content else ""
+        published = _as_configured(published, site, site.place / parent)
         folder = os.path.relpath(site.place / parent / published.folder / "mirror", root)
         if published.path is None:
             return PublicFolder(site.name, folder, "", published.remark)
         public = PublicFolder(site.name, folder, f"{published.path}/mirror", published.remark)
     return published_below(public, site.address, adds_base=site.generator.adds_base)
+
+
+def _as_configured(published: PublishedFolder, site: SiteGenerator, above: Path) -> PublishedFolder:
+    """Return the folder that the site's configuration names in place of the usual one.
+
+    A setting may name files, too. Where no folder that it names is there, a remark says so.
+    """
+    if not site.statics or published.folder in site.statics:
+        return published
+    folders = (
+        name
+        for name in site.statics
+        if (above / name).is_dir() and real_path(above / name).is_relative_to(real_path(site.place))
+    )
+    folder = next(folders, None)
+    if folder is None or folder == os.curdir:
+        remark = f"{site.name} publishes it once `{published.setting}` names it"
+        return replace(published, remark=published.remark or remark)
+    return replace(published, folder=folder, path=published.path and f"/{folder}")
 
 
 def published_below(public: PublicFolder, address: str, *, adds_base: bool) -> PublicFolder:

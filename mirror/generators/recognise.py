@@ -27,6 +27,7 @@ class SiteGenerator:
     `address` is where the site is published, such as `https://example.com/blog/`, or only its path
     `/blog/`; empty where the configuration does not say. `content` are folders below `place` with
     the sources of the pages, and `output` is that of the built site. Empty means unknown.
+    `statics` are the names of what it publishes as it is; empty means what is usual.
     """
 
     generator: Generator
@@ -34,6 +35,7 @@ class SiteGenerator:
     address: str = ""
     content: tuple[str, ...] = ()
     output: str = ""
+    statics: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -100,6 +102,17 @@ def _described(generator: Generator, sign: Sign, folder: Path) -> SiteGenerator:
         _address(settings.get(generator.site, ""), settings.get(generator.base, "")),
         tuple(folders),
         os.path.normpath(output) if output else "",
+        _statics(settings, generator),
+    )
+
+
+def _statics(settings: Mapping[str, str], generator: Generator) -> tuple[str, ...]:
+    setting = generator.published.setting.lower() if generator.published else ""
+    named = re.compile(rf"{re.escape(setting)}(?:\.\d+)?")
+    return tuple(
+        os.path.normpath(name)
+        for key, name in settings.items()
+        if setting and name and named.fullmatch(key)
     )
 
 

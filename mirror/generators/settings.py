@@ -7,7 +7,7 @@ import json
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -17,8 +17,9 @@ _MAX_DEPTH = 20  # of tables in YAML
 def read_settings(name: str, text: str) -> dict[str, str]:
     """Return the texts that a configuration sets, by name in lower case.
 
-    Tables are joined by dots, and those of a list are numbered. Of JavaScript and Python only what
-    is written as a literal is read. What cannot be parsed sets nothing.
+    Tables are joined by dots. Those of a list are numbered, and so are the texts of one, except in
+    YAML and JavaScript. Of JavaScript and Python only what is written as a literal is read. What
+    cannot be parsed sets nothing.
     """
     reader = _READERS.get(name.rpartition(".")[2], _javascript)
     try:
@@ -46,6 +47,12 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
             tables = (item for item in value if isinstance(item, dict))
             for number, item in enumerate(tables):
                 yield from _flat(item, f"{prefix}{key}.{number}.")
+            yield from _numbered(prefix + key, value)
+
+
+def _numbered(name: str, values: Sequence[Any]) -> Iterator[tuple[str, str]]:
+    texts = (value for value in values if isinstance(value, str))
+    return ((f"{name}.{number}", text) for number, text in enumerate(texts))
 
 
 _YAML_LINE = re.compile(
@@ -146,20 +153,24 @@ def _bracket(mark: str, member: str, tables: list[str]) -> None:
 
 
 def _python(text: str) -> dict[str, str]:
-    settings = {}
+    settings: dict[str, str] = {}
     for statement in ast.parse(text).body:
-        if (
-            isinstance(statement, ast.Assign | ast.AnnAssign)
-            and isinstance(statement.value, ast.Constant)
-            and isinstance(statement.value.value, str)
-        ):
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
             targets = (
                 [statement.target] if isinstance(statement, ast.AnnAssign) else statement.targets
             )
             for name in targets:
                 if isinstance(name, ast.Name):
-                    settings[name.id] = statement.value.value
+                    settings |= _literals(name.id, statement.value)
     return settings
+
+
+def _literals(name: str, value: ast.expr) -> dict[str, str]:
+    if isinstance(value, ast.List | ast.Tuple):
+        return dict(_numbered(name, [getattr(item, "value", None) for item in value.elts]))
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return {name: value.value}
+    return {}
 
 
 _READERS: Mapping[str, Callable[[str], dict[str, str]]] = {

@@ -28,13 +28,15 @@ class PublishedFolder:
 
     The folder is below that of the configuration, or `in_content`. `path` is `None` where posts
     need relative links, as no path from the root of the site leads there from every page. `remark`
-    is what the user has to know or do.
+    is what the user has to know or do. `setting` names other folders in its place; a folder other
+    than the root of the site is then found under its own name.
     """
 
     folder: str
     path: str | None = ""
     in_content: bool = False
     remark: str = ""
+    setting: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ _INLINE_IMAGES = frozenset({Form.INLINE})
 _TABLES = ("toml", "y*ml", "json")
 _STATIC = PublishedFolder("static")
 _PUBLIC = PublishedFolder("public")
+_PUBLIC_DIR = PublishedFolder("public", setting="publicDir")
 _CONTENT = PublishedFolder("", in_content=True)
 
 # The first that fits counts, so that what only says "some JavaScript" comes last.
@@ -165,7 +168,7 @@ GENERATORS = (
         base="base",
         content=("srcdir", "src"),
         output=("outdir", "dist"),
-        published=_PUBLIC,
+        published=_PUBLIC_DIR,
         follows=_IMAGES,
     ),
     # https://rspress.rs/guide/basic/static-assets
@@ -216,7 +219,7 @@ GENERATORS = (
         output=("publishdir", "public"),
         contents=r"languages\.[^.]+\.contentdir",
         mounts="module.mounts",
-        published=_STATIC,
+        published=PublishedFolder("static", setting="staticDir"),
     ),
     # https://docsify.js.org/#/configuration: the folder itself is served. Of an image that is no
     # whole address it takes any path, also one from the root, from the folder of the post.
@@ -317,7 +320,7 @@ GENERATORS = (
         site="siteurl",
         content=("path", "."),
         output=("output_path", "output"),
-        published=PublishedFolder("images", "/images", in_content=True),
+        published=PublishedFolder("images", "/images", in_content=True, setting="STATIC_PATHS"),
     ),
     # https://github.com/getnikola/nikola/blob/master/nikola/conf.py.in: FILES_FOLDERS
     Generator(
@@ -395,8 +398,9 @@ GENERATORS = (
         ),
         follows=_EVERY_FORM,
     ),
-    # https://www.sphinx-doc.org/en/master/usage/configuration.html: no folder is copied unless
-    # `html_static_path` or `html_extra_path` names it
+    # https://www.sphinx-doc.org/en/master/usage/configuration.html: no folder is copied as it is
+    # unless `html_static_path` or `html_extra_path` names it. An image in Markdown is copied from
+    # wherever it lies.
     Generator(
         "Sphinx",
         (
@@ -407,6 +411,14 @@ GENERATORS = (
         site="html_baseurl",
         content=("", "."),
         output=("", "_build"),
+        published=PublishedFolder(
+            "assets",
+            "/assets",
+            in_content=True,
+            remark="Sphinx takes images in Markdown from any folder, and those in HTML from "
+            "`_static` alone, once `html_static_path` names it",
+            setting="html_static_path",
+        ),
         follows=_EVERY_FORM,
     ),
     # https://nextra.site/docs/guide/image
@@ -454,7 +466,7 @@ GENERATORS = (
         base="app.baseurl",
         content=("", "content"),
         output=("", ".output"),
-        published=_PUBLIC,
+        published=PublishedFolder("public", setting="dir.public"),
     ),
     # https://svelte.dev/docs/kit/project-structure#Project-files-static; newer ones have their
     # settings in Vite's file, and plain Svelte, which is Vite's, has the other file too
@@ -464,7 +476,7 @@ GENERATORS = (
         ("svelte.config.*",),
         base="kit.paths.base",
         output=("", "build"),
-        published=_STATIC,
+        published=PublishedFolder("static", setting="kit.files.assets"),
     ),
     # https://vite.dev/guide/assets.html#the-public-directory
     Generator(
@@ -473,6 +485,6 @@ GENERATORS = (
         ("vite.config.*",),
         base="base",
         output=("build.outdir", "dist"),
-        published=_PUBLIC,
+        published=_PUBLIC_DIR,
     ),
 )

@@ -63,3 +63,73 @@ def test_a_site_below_a_path_gets_the_whole_address(address: str, public_url: st
     )
     assert prefixing.public_url == "/mirror"
     assert "verify --site" in prefixing.remark
+
+
+PELICAN = "PATH = 'content'\nSTATIC_PATHS = {}\n"
+
+
+@pytest.mark.parametrize(
+    ("site", "folder", "public_url"),
+    [
+        pytest.param(
+            {"pelicanconf.py": PELICAN.format(["extra/CNAME", "extra"]), "content/extra/CNAME": ""},
+            "content/extra/mirror",
+            "/extra/mirror",
+            id="Pelican",
+        ),
+        pytest.param(
+            {"pelicanconf.py": PELICAN.format(["images", "extra"]), "content/extra/CNAME": ""},
+            "content/images/mirror",
+            "/images/mirror",
+            id="the usual folder among others",
+        ),
+        pytest.param(
+            {"hugo.toml": 'staticDir = ["assets/../files", "b"]\n', "files/a": "", "b/a": ""},
+            "files/mirror",
+            "/mirror",
+            id="Hugo",
+        ),
+        pytest.param(
+            {"astro.config.mjs": "export default { publicDir: './files' }\n", "files/a": ""},
+            "files/mirror",
+            "/mirror",
+            id="Astro",
+        ),
+        pytest.param(
+            {"conf.py": "project = 'x'\nhtml_static_path = ['_static']\n", "_static/a": ""},
+            "_static/mirror",
+            "/_static/mirror",
+            id="Sphinx",
+        ),
+        pytest.param(
+            {"hugo.yaml": "staticDir: ../files\n", "hugo.toml": ""},
+            "static/mirror",
+            "/mirror",
+            id="a folder outside of the site",
+        ),
+    ],
+)
+def test_the_folder_is_one_that_the_configuration_publishes(
+    site: Mapping[str, str], folder: str, public_url: str, tmp_path: Path
+) -> None:
+    for name, text in site.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    public = public_folder(next(iter(find_generators(tmp_path))), tmp_path)
+    assert (public.folder, public.public_url) == (folder, public_url)
+
+
+def test_a_folder_that_the_configuration_does_not_publish_gets_a_remark(tmp_path: Path) -> None:
+    (tmp_path / "content").mkdir()
+    (tmp_path / "pelicanconf.py").write_text(PELICAN.format(["robots.txt"]))
+    public = public_folder(next(iter(find_generators(tmp_path))), tmp_path)
+    assert public.folder == "content/images/mirror"
+    assert public.remark == "Pelican publishes it once `STATIC_PATHS` names it"
+
+
+def test_sphinx_is_known_where_it_publishes_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/conf.py").write_text("project = 'x'\n")
+    public = public_folder(next(iter(find_generators(tmp_path))), tmp_path)
+    assert (public.generator, public.folder) == ("Sphinx", "source/assets/mirror")
+    assert "html_static_path" in public.remark
