@@ -104,6 +104,7 @@ GENERATORS = (
         "VitePress",
         (Sign(".vitepress"),),
         (".vitepress/config.*", ".vitepress/config/index.*"),
+        site="sitemap.hostname",
         base="base",
         content=("srcdir", "."),
         output=("outdir", ".vitepress/dist"),

@@ -3,6 +3,7 @@
 Others use these names:
 
 - `find_pictures` returns where an HTML page asks for pictures and style sheets, as it spells that.
+- `find_own_address` returns the address that a page gives as its own.
 - `SiteAddress`, `Location` and `resolve` tell where such an address leads, as a browser would.
 - `find_icons` returns the pictures that a web manifest names.
 - `MentionFinder` finds every place of a text that spells an address of a source.
@@ -19,6 +20,7 @@ from mirror.pages.pictures import (
     PageAddress,
     PageAddresses,
     find_icons,
+    find_own_address,
     find_pictures,
     find_style_pictures,
 )
@@ -33,6 +35,7 @@ __all__ = [
     "SiteAddress",
     "Use",
     "find_icons",
+    "find_own_address",
     "find_pictures",
     "find_style_pictures",
     "mention_uses",

@@ -129,6 +129,20 @@ def find_pictures(page: bytes) -> PageAddresses:
     return PageAddresses(base, tuple(pictures), tuple(style_sheets), tuple(web_manifests))
 
 
+def find_own_address(page: bytes) -> str | None:
+    """Return the address that a page in UTF-8 gives as its own: the canonical one, or `og:url`."""
+    shared = None
+    for tag in tags(page):
+        match tag.name.lower():
+            case b"link" if b"canonical" in _words(page, tag, b"rel").split():
+                return next((_at(page, a).url for a in tag.attributes if a.name == b"href"), None)
+            case b"meta" if shared is None and _words(page, tag, b"property") == b"og:url":
+                shared = next(
+                    (_at(page, a).url for a in tag.attributes if a.name == b"content"), None
+                )
+    return shared
+
+
 def find_style_pictures(text: bytes) -> PageAddresses:
     """Return the addresses of pictures in a style sheet in UTF-8, and of the sheets it imports."""
     imports = (PageAddress(m.start(1), m[1].decode()) for m in _IMPORT.finditer(text))

@@ -27,6 +27,7 @@ from mirror.pages import (
     SiteAddress,
     Use,
     find_icons,
+    find_own_address,
     find_pictures,
     find_style_pictures,
     mention_uses,
@@ -38,7 +39,7 @@ from mirror.pages import (
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.pipeline.text_files import TextFile, walk_files
 from mirror.store import DirectoryStore
-from mirror.urls.address import Address, Url, canonical, host_of, identity
+from mirror.urls.address import Address, Url, canonical, host_of, identity, parse
 from mirror.urls.sources import Locator, Source
 
 _PAGES = frozenset({".html", ".htm", ".xhtml"})
@@ -67,16 +68,35 @@ def is_version_control(path: Path) -> bool:
 
 
 def published_at(folder: Path, root: Path) -> SiteAddress:
-    """Return where the site built in `folder` is published, as its generator's settings say."""
+    """Return where the site built in `folder` is published, as its generator's settings say.
+
+    Where they name no host, the first page may.
+    """
     generators = [*generators_above(root, folder), *find_generators(root)]
     built_here = [g for g in generators if g.output and g.place / g.output == folder]
     for generator in (*built_here, *generators):
         if generator.address:
             try:
-                return SiteAddress.read(generator.address)
+                address = SiteAddress.read(generator.address)
             except ValueError:
                 continue
-    return SiteAddress()
+            return address if address.host else _with_host(address, folder)
+    return _with_host(SiteAddress(), folder)
+
+
+def _with_host(site: SiteAddress, folder: Path) -> SiteAddress:
+    """Add the host of the address that the first page gives as its own.
+
+    A generator's settings may be computed, or those of a theme. The path there says less: the
+    first page may lead to that of a language.
+    """
+    data = TextFile("index.html", folder / "index.html").read()
+    text = None if isinstance(data, Finding) else utf8_text(data)
+    url = None if text is None else find_own_address(text)
+    own = None if url is None else parse(url)
+    # `localhost` stands there where nobody has said the host.
+    is_host = own is not None and "." in own.host and own.path.startswith(site.path)
+    return SiteAddress(own.host, site.path) if own is not None and is_host else site
 
 
 def source_hosts(sources: Iterable[Source]) -> frozenset[str]:

@@ -249,6 +249,42 @@ def test_the_generator_says_where_the_site_is(mirrored: Blog) -> None:
     assert differences(mirrored) == ["M603 public/index.html:2:36"]
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        '<link href="https://me.example/en/" rel="canonical">',
+        '<meta property="og:url" content="https://me.example/">',
+    ],
+)
+@pytest.mark.parametrize("config", ["export default { site: SITE.url }", ""])
+def test_the_first_page_names_the_host_that_no_setting_names(
+    mirrored: Blog, own: str, config: str
+) -> None:
+    write(mirrored, "astro.config.mjs", config)
+    page(mirrored, own)
+    html = """<meta property="og:image" content="https://me.example/images/KEY">
+        <meta property="og:image" content="https://me.example/gone.png">"""
+    page(mirrored, html, "public/a.html")
+    assert differences(mirrored) == ["M603 public/a.html:2:44"]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        '<link rel="canonical" href="http://localhost:4321/">',  # Astro without `site`
+        '<link rel="canonical" href="/">',
+        '<link rel="canonical">',
+        '<link rel="alternate" href="https://h.example/"><meta content="https://h.example/">',
+    ],
+)
+def test_a_page_that_names_no_host_of_its_own_adds_none(mirrored: Blog, own: str) -> None:
+    images = "".join(
+        f'<img src="http://{host}/images/KEY">' for host in ("localhost:4321", "h.example")
+    )
+    page(mirrored, own + images)
+    assert [each.partition(" ")[0] for each in differences(mirrored)] == ["M605", "M605"]
+
+
 def test_a_root_relative_address_of_the_mirror_fails_below_a_base(mirrored: Blog) -> None:
     page(mirrored, '<img src="/images/KEY">')
     assert differences(mirrored, "--base", "/blog/") == ["M603 public/index.html:1:11"]

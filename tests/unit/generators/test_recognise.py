@@ -231,6 +231,10 @@ def test_a_folder_of_something_else_has_no_generator(tmp_path: Path) -> None:
             "/r/", ("src",), id="VitePress, a choice",
         ),
         pytest.param(
+            {".vitepress/config.ts": "define({ base: '/r/', sitemap: { hostname: '//e.com' } })"},
+            "//e.com/r/", (".",), id="VitePress, the host of its sitemap",
+        ),
+        pytest.param(
             {".vitepress/config.ts": "define({ themeConfig: { sidebar: [{ base: '/guide/' }] } })"},
             "", (".",), id="VitePress, the base of a sidebar",
         ),
