@@ -33,7 +33,7 @@ from pathlib import PurePosixPath
 
 from mirror.markdown import commonmark, frontmatter, generators, mdx
 from mirror.markdown.decode import NotTextError, PositionCounter, PostText, decode
-from mirror.markdown.drawn import find_drawn
+from mirror.markdown.drawn import DrawnParts, find_drawn
 from mirror.markdown.fences import DRAWN_LANGUAGES, is_drawn_language
 from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stripped, tags
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
@@ -46,6 +46,7 @@ from mirror.urls.address import Url
 __all__ = [
     "DRAWN_LANGUAGES",
     "Attribute",
+    "DrawnParts",
     "HtmlTag",
     "Scan",
     "css_urls",

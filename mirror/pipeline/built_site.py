@@ -342,7 +342,7 @@ class _SiteReader:
                     self._in_sheets[file.name] |= named
                 else:
                     self._check_mentions(
-                        file, text, mention_uses(text, self._mentions(text)), named
+                        file, text, mention_uses(text, self._finder.find(text)), named
                     )
                 waiting += self._new_sheets(addresses, base)
                 self._web_manifests |= set(self._names(addresses.web_manifests, base))
@@ -361,9 +361,6 @@ class _SiteReader:
         if self._finder.may_be_in(data) and (text := utf8_text(data)) is not None:
             uses = string_uses(file.path.suffix, text, self._finder)
             self._check_mentions(file, text, uses, named)
-
-    def _mentions(self, text: bytes) -> Iterator[Mention]:
-        return self._finder.find(text) if self._finder.may_be_in(text) else iter(())
 
     def _check_mentions(
         self,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
-from mirror.markdown import find_drawn, find_references, is_within, render
+from mirror.markdown import DrawnParts, find_drawn, find_references, is_within, render
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Quoting, Reference, Rule
 from mirror.pages import (
@@ -287,19 +287,16 @@ def _explained(
     for mention in mentions:
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)
-        why = None if reference is None else reasons.of(name, reference)
-        if why in (None, Why.CODE, Why.TEXT):
-            probed = probed or _probe(text, mentions, name)
-            why = why if why is Why.TEXT else probed.reasons[mention.start]
-            if mention.start in probed.shown:
-                why = Why.UNKNOWN_FORM
-        if (why is Why.CODE and is_within(mention.start, drawn.code)) or (
-            why is Why.TEXT
-            and (is_within(mention.start, drawn.text) or _is_in_syntax(text, mention.start))
-        ):
-            why = Why.UNKNOWN_FORM
+        expected = None if reference is None else reasons.of(name, reference)
         if reference is not None and reasons.is_proxied(reference, mention):
             why = Why.PROXIED
+        elif expected in (None, Why.CODE, Why.TEXT):
+            probed = probed or _probe(text, mentions, name)
+            why = Why.TEXT if expected is Why.TEXT else probed.reasons[mention.start]
+            if mention.start in probed.shown or _may_be_drawn(why, text, mention.start, drawn):
+                why = Why.UNKNOWN_FORM
+        else:
+            why = expected
         url = mention.url if reference is None else reference.url
         is_page = (
             why is Why.NOT_MIRRORED
@@ -307,6 +304,13 @@ def _explained(
             and not reasons.scanned.leads_to_image(reference)
         )
         yield Leftover(name, line, column, url, why, is_page=is_page)
+
+
+def _may_be_drawn(why: Why, text: bytes, start: int, drawn: DrawnParts) -> bool:
+    """Return True for a place of code or text that a site generator may make an image of."""
+    if why is Why.CODE:
+        return is_within(start, drawn.code)
+    return why is Why.TEXT and (is_within(start, drawn.text) or _is_in_syntax(text, start))
 
 
 def _reference_at(on_line: Sequence[Reference], column: int) -> Reference | None:
