@@ -29,7 +29,7 @@ class NotTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PostText:
-    """A post as UTF-8 without its byte order mark; `bom_size` is the mark's length in the file."""
+    """A post as UTF-8 without the byte order marks before it; `bom_size` is their length there."""
 
     utf8: bytes
     encoding: str
@@ -52,7 +52,7 @@ def decode(data: bytes) -> PostText:
         raise _not_text(data) from error
     if not same or (encoding == "gb18030" and _is_damaged_utf8(data)):
         raise _not_text(data)
-    body = text.removeprefix(_BOM)
+    body = text.lstrip(_BOM)  # editors write several, and Hugo reads front matter behind them
     post_text = PostText(body.encode(), encoding, len(data) - len(body.encode(encoding)))
     if (nul := post_text.utf8.find(b"\0")) >= 0:
         _, line, column = PositionCounter(post_text).advance(nul)
@@ -80,7 +80,7 @@ def _not_text(data: bytes) -> NotTextError:
     try:
         data.decode(encoding)
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode(encoding, errors="replace").removeprefix(_BOM)
+        before = data[: error.start].decode(encoding, errors="replace").lstrip(_BOM)
         _, line, column = PositionCounter(PostText(before.encode(), "utf-8")).advance(
             len(before.encode())
         )

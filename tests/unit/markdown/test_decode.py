@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mirror.markdown import find_references, splice
-from mirror.model import Rule, Span
+from mirror.model import Form, Rule, Span
 
 
 def test_a_place_is_bytes_of_the_file_and_characters_of_a_line() -> None:
@@ -18,6 +18,15 @@ def test_a_place_is_bytes_of_the_file_and_characters_of_a_line() -> None:
         ("u", Span(38, 39), 4, 6),
         ("ü", Span(56, 58), 7, 10),
     ]
+
+
+def test_front_matter_stands_behind_any_number_of_byte_order_marks() -> None:
+    for encoding in ("utf-8", "utf-16-le"):
+        data = "\ufeff\ufeff\ufeff---\ncover: //h/a.png\n---\n".encode(encoding)
+        (reference,) = find_references(data, "a.md").references
+        assert (reference.form, reference.line, reference.column) == (Form.FRONT_MATTER, 2, 8)
+        span = data[reference.span.start : reference.span.stop]
+        assert span.decode(encoding) == "//h/a.png"
 
 
 @pytest.mark.parametrize(
