@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Semaphore
@@ -19,7 +19,7 @@ from weakref import finalize
 from mirror.config import Config
 from mirror.fetch import Validators
 from mirror.manifest import dump_blob, is_address, load_blob
-from mirror.model import Blob, Rule
+from mirror.model import Advice, Blob, Rule
 from mirror.pipeline.budget import ByteBudget
 from mirror.pipeline.download import (
     DECODE_WORKERS,
@@ -47,15 +47,17 @@ _FAILURES = {
         Rule.TOO_LARGE,
     )
 }
-_MEMBERS = {"addresses", "blob", "etag", "last_modified", "final_url", "rule", "message"}
+_ADVICE = {advice.value: advice for advice in Advice}
+_MEMBERS = frozenset("addresses blob etag last_modified final_url rule message advice".split())
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The outcome of the request for `addresses`.
 
-    A picture has a `blob`. A failure has a `rule` and a `message`; a picture that is damaged has
-    both. Neither means that the object is the one that the validators of the request name.
+    A picture has a `blob`. A failure has a `rule`, a `message` and maybe `advice`; a picture that is
+    damaged has both. Neither means that the object is the one that the validators of the request
+    name.
     """
 
     addresses: tuple[Address, ...]
@@ -64,6 +66,7 @@ class Answer:
     final_url: str | None = None
     rule: Rule | None = None
     message: str = ""
+    advice: Advice | None = None
 
     @classmethod
     def of(cls, request: ImageRequest, result: DownloadResult) -> Answer:
@@ -74,9 +77,9 @@ class Answer:
         if isinstance(result, NotModified):
             return cls(addresses)
         if isinstance(result, DamagedImage):
-            finding = result.finding
-            return cls(addresses, result.blob, rule=finding.rule, message=finding.message)
-        return cls(addresses, rule=result.rule, message=result.message)
+            answer = cls.of(request, result.finding)
+            return replace(answer, blob=result.blob)
+        return cls(addresses, rule=result.rule, message=result.message, advice=result.advice)
 
     @property
     def archived_blob(self) -> Blob | None:
@@ -96,7 +99,7 @@ class Answer:
         """Return what the download of `request` would have given."""
         if self.rule is not None:
             place, subject = request.image.places[0], str(request.addresses[0])
-            finding = place.finding(self.rule, subject, self.message)
+            finding = place.finding(self.rule, subject, self.message, self.advice)
             return finding if self.blob is None else DamagedImage(request, self.blob, finding)
         if self.blob is None:
             return NotModified(request)
@@ -113,6 +116,7 @@ def dumps_answer(answer: Answer) -> str:
         "final_url": answer.final_url,
         "rule": answer.rule.id if answer.rule is not None else None,
         "message": answer.message or None,
+        "advice": answer.advice.value if answer.advice is not None else None,
     }
     return json.dumps({name: value for name, value in members.items() if value is not None})
 
@@ -131,6 +135,9 @@ def loads_answer(text: str) -> Answer:
     rule = _text(raw, "rule")
     if rule is not None and rule not in _FAILURES:
         raise ValueError(f"rule: expected one of {', '.join(_FAILURES)}, got {rule!r}")
+    advice = _text(raw, "advice")
+    if advice is not None and advice not in _ADVICE:
+        raise ValueError(f"advice: expected one of {', '.join(_ADVICE)}, got {advice!r}")
     blob = raw.get("blob")
     if blob is not None and not isinstance(blob, dict):
         raise ValueError("blob: expected the facts about a picture")
@@ -141,6 +148,7 @@ def loads_answer(text: str) -> Answer:
         _text(raw, "final_url"),
         _FAILURES[rule] if rule is not None else None,
         _text(raw, "message") or "",
+        _ADVICE[advice] if advice is not None else None,
     )
 
 
