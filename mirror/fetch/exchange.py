@@ -236,11 +236,11 @@ class Exchange:
         The same bytes twice overrule an ETag that looks like an MD5 and is another one: some hosts
         derive it from something else. A body that was cut or mixed up would differ.
         """
-        digest = sha256(data).digest()
+        is_same = self._mismatch is not None and sha256(data).digest() == self._mismatch
         try:
-            declaration.check(data, is_etag_opaque=digest == self._mismatch)
+            declaration.check(data, is_etag_opaque=is_same)
         except FetchError:
-            self._mismatch = digest
+            self._mismatch = sha256(data).digest()
             raise
 
 

@@ -55,8 +55,8 @@ _MEMBERS = frozenset("addresses blob etag last_modified final_url rule message a
 class Answer:
     """The outcome of the request for `addresses`.
 
-    A picture has a `blob`. A failure has a `rule`, a `message` and maybe `advice`; a picture that is
-    damaged has both. Neither means that the object is the one that the validators of the request
+    A picture has a `blob`. A failure has a `rule`, a `message` and maybe `advice`; a damaged
+    picture has both. Neither means that the object is the one that the validators of the request
     name.
     """
 
