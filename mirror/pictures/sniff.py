@@ -148,7 +148,7 @@ def _is_cut_jpeg(data: bytes) -> bool:
     An upload that was never finished may leave zeros there, which a decoder shows as grey.
     """
     at = _first_scan(data)
-    return data.startswith(_START_OF_SCAN, at) and data.find(_END_OF_IMAGE, at) < 0
+    return data.startswith(_START_OF_SCAN, at) and data.rfind(_END_OF_IMAGE, at) < 0
 
 
 _AFTER_SEGMENTS = (_START_OF_SCAN, b"\xff")
