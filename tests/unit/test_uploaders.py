@@ -140,6 +140,16 @@ CONFIG = {
             ],
             id="hosts that others use too",
         ),
+        *(
+            pytest.param(
+                gallery(f"https://{owner}/a.png"), [UploaderSource(name, match, 1)], id=name
+            )
+            for owner, name, match in (
+                ("gcore.jsdelivr.net/gh/me/g@1", "g", "https://gcore.jsdelivr.net/gh/me/g"),
+                ("testingcf.jsdelivr.net/gh/me/t", "t", "https://testingcf.jsdelivr.net/gh/me/t"),
+                ("res.cloudinary.com/me/image/upload", "me", "https://res.cloudinary.com/me/"),
+            )
+        ),
         pytest.param(
             gallery("http://a.example.com/1.png", "https://a.example.com/2.png"),
             [UploaderSource("a", "https://a.example.com/", 2)],
