@@ -3,7 +3,6 @@
 Read in this order:
 
 - `sniff`: what the first bytes are, without any library
-- `inflate`: a PNG -> one that Pillow decodes in less time
 - `decode`: bytes -> `Picture` -> frames, within limits taken from the headers
 - `colour`: the colour space that the numbers of a picture belong to
 - `phash`: a decoded frame -> the fingerprint

@@ -34,7 +34,6 @@ from PIL import (
 )
 
 from mirror.pictures.colour import colour_space
-from mirror.pictures.inflate import opened_png
 from mirror.pictures.sniff import (
     SIGNATURE_TYPES,
     describe,
@@ -250,8 +249,7 @@ class Picture:
         self.data = data
         self._raise_pillows_limit()
         with _decoding(self._name):
-            file = opened_png(data) if self._name == "PNG" else BytesIO(data)
-            self._file: ImageFile.ImageFile = Image.open(file, formats=_FORMATS)
+            self._file: ImageFile.ImageFile = Image.open(BytesIO(data), formats=_FORMATS)
             self._check(1)
             self.media_type = _MEDIA_TYPES[self._file.format or ""]
             self.mode = self._file.mode

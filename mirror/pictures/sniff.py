@@ -101,7 +101,7 @@ def without_broken_chunks(data: bytes) -> bytes:
     """
     if picture_format(data) != "PNG":
         return data
-    broken = [place for kind, place in png_chunks(data) if _is_ignored(data, kind, place)]
+    broken = [place for kind, place in _png_chunks(data) if _is_ignored(data, kind, place)]
     pieces, at = [], 0
     for start, stop in broken:
         pieces.append(data[at:start])
@@ -120,7 +120,7 @@ def _is_ignored(data: bytes, kind: bytes, place: tuple[int, int]) -> bool:
     return crc32(memoryview(data)[start + 4 : stop - 4]).to_bytes(4, "big") != data[stop - 4 : stop]
 
 
-def png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
     """Yield the type of each chunk up to IEND, and where the whole chunk begins and ends."""
     at = 8
     while kind := data[at + 4 : at + 8]:
@@ -133,7 +133,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
 
 def _is_cut_png(data: bytes) -> bool:
     """Return True if the chunks of a PNG end before a whole IEND."""
-    chunks = list(png_chunks(data))
+    chunks = list(_png_chunks(data))
     return not chunks or chunks[-1][0] != b"IEND" or chunks[-1][1][1] > len(data)
 
 
@@ -264,7 +264,7 @@ _COLOUR_CHUNKS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 def png_colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """Return the chunks in front of the pixels of a PNG that say what its colours are."""
     chunks = []
-    for kind, (start, stop) in png_chunks(data):
+    for kind, (start, stop) in _png_chunks(data):
         if kind == b"IDAT":
             break
         if kind in _COLOUR_CHUNKS:
