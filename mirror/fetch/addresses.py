@@ -24,7 +24,7 @@ _HOST = re.compile(r"\[[0-9a-f:.]+\]|[0-9a-z_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class HttpUrl:
     """Scheme, host, port and path of one request."""
 
     scheme: str
@@ -34,7 +34,7 @@ class Endpoint:
     authorization: str | None = field(default=None, repr=False)
 
     @classmethod
-    def parse(cls, raw: str) -> Endpoint:
+    def parse(cls, raw: str) -> HttpUrl:
         """Read a URL as a browser does; raise `FetchError` if it is no http(s) URL."""
         text = raw.strip("".join(map(chr, range(0x21)))).translate({9: None, 10: None, 13: None})
         text = text.partition("#")[0]
@@ -52,14 +52,14 @@ class Endpoint:
         encoded = quote(without_dots(slash + path), safe=_PATH, errors="replace")
         if mark:
             encoded += "?" + quote(query, safe=_QUERY, errors="replace")
-        endpoint = cls(scheme, host, port, encoded, _basic(userinfo) if at else None)
-        if len(endpoint.url) > _MAX_URL_LENGTH:
+        http_url = cls(scheme, host, port, encoded, _basic(userinfo) if at else None)
+        if len(http_url.url) > _MAX_URL_LENGTH:
             raise FetchError(
                 f"expected a URL of at most {_MAX_URL_LENGTH:,} characters, found a longer one; "
                 "correct the URL in the post",
                 Kind.REFUSED,
             )
-        return endpoint
+        return http_url
 
     @property
     def written_port(self) -> int | None:
@@ -82,25 +82,25 @@ class Endpoint:
         """The URL without secrets, for messages."""
         return str(Url(self.url))
 
-    def redirected(self, location: str) -> Endpoint:
-        """Return the endpoint that `location` names, without credentials.
+    def redirected(self, location: str) -> HttpUrl:
+        """Return the URL that `location` names, without credentials.
 
         Raise `FetchError` for a redirect from https to http.
         """
         try:
-            endpoint = Endpoint.parse(urljoin(self.url, location.strip().replace("\\", "/")))
+            http_url = HttpUrl.parse(urljoin(self.url, location.strip().replace("\\", "/")))
         except ValueError:
             raise FetchError("expected a URL in Location, found none", Kind.REFUSED) from None
-        if self.scheme == "https" and endpoint.scheme == "http":
+        if self.scheme == "https" and http_url.scheme == "http":
             raise FetchError(
-                f"redirected from https to {endpoint.redacted_url}, which is not encrypted; "
+                f"redirected from https to {http_url.redacted_url}, which is not encrypted; "
                 "not followed. Point the source at an https address",
                 Kind.REFUSED,
             )
-        return Endpoint(endpoint.scheme, endpoint.host, endpoint.port, endpoint.path)
+        return HttpUrl(http_url.scheme, http_url.host, http_url.port, http_url.path)
 
-    def shares_headers_with(self, other: Endpoint) -> bool:
-        """Return True if headers for this endpoint may also go to `other`, of the same origin.
+    def shares_headers_with(self, other: HttpUrl) -> bool:
+        """Return True if headers for this URL may also go to `other`, of the same origin.
 
         Port 80 of http and port 443 of https of one host count as the same origin.
         """
@@ -219,8 +219,8 @@ def names_private_host(url: str) -> bool:
     A name that only resolves to a private address is not known to be one.
     """
     try:
-        endpoint = Endpoint.parse(url)
-        Guard().check_name(endpoint.host, endpoint.port)
+        http_url = HttpUrl.parse(url)
+        Guard().check_name(http_url.host, http_url.port)
     except FetchError:
         return True
     return False

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from mirror.fetch.addresses import Endpoint
+from mirror.fetch.addresses import HttpUrl
 from mirror.fetch.checks import describe_document, error_code, named_endpoint, stated_reason
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
@@ -44,25 +44,25 @@ _WITHHELD = "it is withheld by order: no setting of mirror helps"
 
 
 def error_for_status(
-    status: int, endpoint: Endpoint, body: bytes, wait_s: float | None = None
+    status: int, http_url: HttpUrl, body: bytes, wait_s: float | None = None
 ) -> FetchError:
     """Return the error for a response without a picture; `body` is the start of its body.
 
     The reason that the host states is quoted and decides the remedy.
     """
     code = error_code(body)
-    reason = _reason(body, endpoint)
+    reason = _reason(body, http_url)
     kind = _kind(status, code, body)
     try:
         phrase = f"HTTP {status} {HTTPStatus(status).phrase}"
     except ValueError:
         phrase = f"HTTP {status}"
-    description = f"{phrase} from {endpoint.netloc}"
-    if document := _document(body, endpoint) if body else None:
+    description = f"{phrase} from {http_url.netloc}"
+    if document := _document(body, http_url) if body else None:
         description += f" with {document}"
     if reason is not None:
         description += f": {reason!r}"
-    remedy = _remedy(status, code, reason, body, endpoint)
+    remedy = _remedy(status, code, reason, body, http_url)
     return FetchError(
         f"expected a picture, found {description}" + (f"; {remedy}" if remedy else ""),
         kind,
@@ -71,12 +71,12 @@ def error_for_status(
     )
 
 
-def _document(body: bytes, endpoint: Endpoint) -> str | None:
+def _document(body: bytes, http_url: HttpUrl) -> str | None:
     """Return the document type of `body` with the host's error code; `None` for a picture."""
     document = describe_document(body)
     code = error_code(body) if document else None
     # The code is left out if the URL contains it: a host could repeat a secret of the query.
-    if code and code.lower() not in endpoint.path.lower():
+    if code and code.lower() not in http_url.path.lower():
         return f"{document} with Code {code}"
     return document
 
@@ -84,13 +84,13 @@ def _document(body: bytes, endpoint: Endpoint) -> str | None:
 _ECHO = 4  # characters of the URL that a host may repeat, at most
 
 
-def _reason(body: bytes, endpoint: Endpoint) -> str | None:
+def _reason(body: bytes, http_url: HttpUrl) -> str | None:
     """Return the reason that the host states, without what it repeats of the URL."""
     reason = stated_reason(body)
     if reason is None or reason.lower() in _NO_REASONS:
         return None
     reason = hide_secrets(reason)
-    words = re.split("[/?&=;]", unquote(endpoint.path) + "&" + endpoint.path)
+    words = re.split("[/?&=;]", unquote(http_url.path) + "&" + http_url.path)
     for word in sorted({word for word in words if len(word) >= _ECHO}, key=len, reverse=True):
         reason = reason.replace(word, "…")
     return reason
@@ -116,10 +116,10 @@ def _kind(status: int, code: str | None, body: bytes) -> Kind:
 
 
 def _remedy(
-    status: int, code: str | None, reason: str | None, body: bytes, endpoint: Endpoint
+    status: int, code: str | None, reason: str | None, body: bytes, http_url: HttpUrl
 ) -> str | None:
     other = named_endpoint(body)
-    if other is not None and other.lower() != endpoint.netloc:
+    if other is not None and other.lower() != http_url.netloc:
         return (
             f"the bucket is at another endpoint: set fetch = {f'https://{other}/'!r} for this "
             "[[source]]"
@@ -138,9 +138,9 @@ def _remedy(
     return _REFERER if kind is Kind.BLOCKED and is_about_referer else None
 
 
-def refuse_document(body: bytes, endpoint: Endpoint) -> None:
+def refuse_document(body: bytes, http_url: HttpUrl) -> None:
     """Raise `FetchError` if a body sent with status 200 is a document, or empty."""
-    document = _document(body, endpoint)
+    document = _document(body, http_url)
     if document is None:
         return
     remedy = "the host answers errors as if they were pictures, look at the URL in a browser"
@@ -160,7 +160,7 @@ def final_error(error: FetchError, attempts: int) -> FetchError:
 
 
 @contextmanager
-def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
+def fetch_errors(http_url: HttpUrl, limits: FetchLimits) -> Iterator[None]:
     """Raise `FetchError` in place of httpx's errors.
 
     The text of an httpx error is quoted only if it cannot contain a header or a part of the URL.
@@ -169,22 +169,22 @@ def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
         yield
     except httpx.TimeoutException as error:
         raise FetchError(
-            f"{endpoint.netloc} was silent: expected a connection, then an answer, then data "
+            f"{http_url.netloc} was silent: expected a connection, then an answer, then data "
             f"within {limits.timeout_s:g} s each, and all of it within {limits.transfer_s:g} s",
             Kind.TRANSIENT,
             is_silence=True,
         ) from error
     except httpx.ConnectError as error:
-        raise _connect_error(endpoint, error) from error
+        raise _connect_error(http_url, error) from error
     except httpx.RemoteProtocolError as error:
         raise FetchError(
-            f"{endpoint.netloc} broke off, or does not speak HTTP: expected a whole answer, "
+            f"{http_url.netloc} broke off, or does not speak HTTP: expected a whole answer, "
             f"found: {_without_quotes(error)}",
             Kind.TRANSIENT,
         ) from None
     except httpx.NetworkError as error:
         raise FetchError(
-            f"the connection to {endpoint.netloc} broke ({error})", Kind.TRANSIENT
+            f"the connection to {http_url.netloc} broke ({error})", Kind.TRANSIENT
         ) from error
     except httpx.InvalidURL:  # its text quotes the URL
         raise FetchError(
@@ -199,17 +199,17 @@ def fetch_errors(endpoint: Endpoint, limits: FetchLimits) -> Iterator[None]:
         ) from None
 
 
-def _connect_error(endpoint: Endpoint, error: httpx.ConnectError) -> FetchError:
+def _connect_error(http_url: HttpUrl, error: httpx.ConnectError) -> FetchError:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
         cause = cause.__cause__ or cause.__context__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return FetchError(
-            f"expected a certificate for {endpoint.host}, found: {cause.verify_message}; it is "
+            f"expected a certificate for {http_url.host}, found: {cause.verify_message}; it is "
             "always checked, for a private authority set SSL_CERT_FILE",
             Kind.PERMANENT,
         )
-    return FetchError(f"no connection to {endpoint.netloc} ({error})", Kind.TRANSIENT)
+    return FetchError(f"no connection to {http_url.netloc} ({error})", Kind.TRANSIENT)
 
 
 def _without_quotes(error: Exception) -> str:

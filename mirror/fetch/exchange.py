@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import cast
 
 import mirror
-from mirror.fetch.addresses import Endpoint
+from mirror.fetch.addresses import HttpUrl
 from mirror.fetch.body import Body, Validators
 from mirror.fetch.checks import Declaration, named_endpoint, too_large
 from mirror.fetch.diagnosis import error_for_status, fetch_errors, refuse_document
@@ -64,7 +64,7 @@ class Exchange:
         transport: GuardedTransport,
         limits: FetchLimits,
         now: Callable[[], float],
-        endpoint: Endpoint,
+        http_url: HttpUrl,
         headers: Mapping[str, str],
         validators: Validators | None,
         wait_for_room: Callable[[int], float],
@@ -72,7 +72,7 @@ class Exchange:
         self._transport = transport
         self._limits = limits
         self._now = now
-        self._endpoint = endpoint
+        self._http_url = http_url
         self._headers = {name.lower(): text for name, text in headers.items()}
         self._validators = validators
         self._wait_for_room = wait_for_room
@@ -93,61 +93,59 @@ class Exchange:
     def attempt(self, number: int) -> Body | None:
         """Follow redirects and return the body; `None` if it is not modified."""
         began = time.monotonic()
-        endpoint, is_same_origin = self._endpoint, True
+        http_url, is_same_origin = self._http_url, True
         try:
             for _ in range(self._limits.max_redirects + 1):
-                with fetch_errors(endpoint, self._limits):
-                    outcome = self._hop(endpoint, is_same_origin, began)
-                if not isinstance(outcome, Endpoint):
-                    final_url = endpoint.redacted_url if endpoint != self._endpoint else None
+                with fetch_errors(http_url, self._limits):
+                    outcome = self._hop(http_url, is_same_origin, began)
+                if not isinstance(outcome, HttpUrl):
+                    final_url = http_url.redacted_url if http_url != self._http_url else None
                     return outcome and replace(outcome, attempts=number, final_url=final_url)
-                is_same_origin = is_same_origin and endpoint.shares_headers_with(outcome)
-                endpoint = outcome
+                is_same_origin = is_same_origin and http_url.shares_headers_with(outcome)
+                http_url = outcome
         finally:
             self._transport.deadline.at = float("inf")
             self._left_s -= time.monotonic() - began
         raise FetchError(
             f"expected at most {self._limits.max_redirects} redirects, found another one, to "
-            f"{endpoint.redacted_url}; use the final address",
+            f"{http_url.redacted_url}; use the final address",
             Kind.PERMANENT,
         )
 
-    def _hop(
-        self, endpoint: Endpoint, is_same_origin: bool, began: float
-    ) -> Endpoint | Body | None:
-        """Make one request: return the next endpoint, the body, or `None` if not modified."""
-        with self._send(endpoint, is_same_origin, began) as response:
+    def _hop(self, http_url: HttpUrl, is_same_origin: bool, began: float) -> HttpUrl | Body | None:
+        """Make one request: return the next http_url, the body, or `None` if not modified."""
+        with self._send(http_url, is_same_origin, began) as response:
             if response.status in _REDIRECTS:
                 body = response.read_start()  # a connection can be reused once its body is read
-                return _next_endpoint(endpoint, response, body)
+                return _next_url(http_url, response, body)
             if response.status == 304 and self._validators and not self._received:
                 response.read_start()
                 return None
-            part = self._resume(response) or self._begin(response, endpoint)
+            part = self._resume(response) or self._begin(response, http_url)
             self._received = part
             self._transport.deadline.at = began + self._left_s
             self._read(response, part)
             self._received = None
             try:
-                data = self._verified_data(part, endpoint)
+                data = self._verified_data(part, http_url)
                 return Body(data, part.validators, 1, headers=response.headers)
             except FetchError:
                 response.abandon()
                 raise
 
     @contextmanager
-    def _send(self, endpoint: Endpoint, is_same_origin: bool, began: float) -> Iterator[_Response]:
+    def _send(self, http_url: HttpUrl, is_same_origin: bool, began: float) -> Iterator[_Response]:
         """Send a request; the connection and the response headers may take `timeout_s`."""
         timeout_s = self._limits.timeout_s
         self._transport.deadline.at = min(time.monotonic() + timeout_s, began + self._left_s)
         request = httpx.Request(
             "GET",
-            endpoint.url,
-            headers=self._request_headers(endpoint, is_same_origin),
+            http_url.url,
+            headers=self._request_headers(http_url, is_same_origin),
             stream=_NO_CONTENT,
             extensions={"timeout": self._timeouts},
         )
-        wait = partial(WAITS.wait_for, endpoint.netloc, self._silence_remark)
+        wait = partial(WAITS.wait_for, http_url.netloc, self._silence_remark)
         with wait():
             # httpx.Client would follow redirects, keep cookies and log URLs without our checks.
             response = self._transport.handle_request(request)
@@ -160,12 +158,12 @@ class Exchange:
         return silence_remark(self._limits.timeout_s, 1 + self._limits.retries)
 
     def _request_headers(
-        self, endpoint: Endpoint, is_same_origin: bool
+        self, http_url: HttpUrl, is_same_origin: bool
     ) -> list[tuple[bytes, bytes]]:
         headers = {"user-agent": _USER_AGENT, "accept": "*/*"}
         if is_same_origin:
-            if self._endpoint.authorization:
-                headers["authorization"] = self._endpoint.authorization
+            if self._http_url.authorization:
+                headers["authorization"] = self._http_url.authorization
             headers |= self._headers
         headers["accept-encoding"] = "identity"
         if self._received and (rest := self._received.range_headers()):
@@ -173,7 +171,7 @@ class Exchange:
         elif self._validators:
             headers |= self._validators.as_headers()
         pairs = ((name.title().encode(), text.encode()) for name, text in headers.items())
-        return [(b"Host", endpoint.netloc.encode()), *pairs]
+        return [(b"Host", http_url.netloc.encode()), *pairs]
 
     def _resume(self, response: _Response) -> _ReceivedPart | None:
         """Return the part that the response continues, or `None` if it starts anew."""
@@ -190,11 +188,11 @@ class Exchange:
             response.status,
         )
 
-    def _begin(self, response: _Response, endpoint: Endpoint) -> _ReceivedPart:
+    def _begin(self, response: _Response, http_url: HttpUrl) -> _ReceivedPart:
         if response.status != 200:
-            raise response.to_error(endpoint, self._now())
+            raise response.to_error(http_url, self._now())
         headers = response.headers
-        declaration = Declaration.parse(headers, is_processed=is_processed(endpoint.path))
+        declaration = Declaration.parse(headers, is_processed=is_processed(http_url.path))
         if (declaration.length or 0) > self._limits.max_bytes:
             raise too_large(self._limits.max_bytes, f"Content-Length {declaration.length}")
         return _ReceivedPart(
@@ -218,16 +216,16 @@ class Exchange:
             if took_s > limits.timeout_s:
                 _check_speed(len(part.data) - before, took_s, limits.min_bytes_per_s)
 
-    def _verified_data(self, part: _ReceivedPart, endpoint: Endpoint) -> bytes:
+    def _verified_data(self, part: _ReceivedPart, http_url: HttpUrl) -> bytes:
         data = bytes(part.data)
         part.data.clear()
         if part.declaration.encoding == "identity":
-            refuse_document(data, endpoint)
+            refuse_document(data, http_url)
             self._check(data, part.declaration)
             return data
         self._check(data, part.declaration)
         data = part.declaration.decoded(data, self._limits.max_bytes)
-        refuse_document(data, endpoint)
+        refuse_document(data, http_url)
         return data
 
     def _check(self, data: bytes, declaration: Declaration) -> None:
@@ -287,16 +285,16 @@ class _Response:
         """Close the connection: after a body of a wrong length, more bytes may follow."""
         self._response.extensions["network_stream"].close()
 
-    def to_error(self, endpoint: Endpoint, now: float) -> FetchError:
+    def to_error(self, http_url: HttpUrl, now: float) -> FetchError:
         """Return the error for a response without a picture, with the reason the host gives."""
         wait_s = retry_after_s(self.headers.get("retry-after"), now)
-        return error_for_status(self.status, endpoint, self.read_start(), wait_s)
+        return error_for_status(self.status, http_url, self.read_start(), wait_s)
 
 
-def _next_endpoint(endpoint: Endpoint, response: _Response, body: bytes) -> Endpoint:
+def _next_url(http_url: HttpUrl, response: _Response, body: bytes) -> HttpUrl:
     location = response.headers.get("location")
     if not location and named_endpoint(body) is not None:
-        raise error_for_status(response.status, endpoint, body)
+        raise error_for_status(response.status, http_url, body)
     if not location:
         raise FetchError(
             f"expected an address to go on to, found HTTP {response.status} without Location",
@@ -305,9 +303,9 @@ def _next_endpoint(endpoint: Endpoint, response: _Response, body: bytes) -> Endp
         )
     raw = location.encode("latin-1")
     try:
-        return endpoint.redirected(raw.decode())
+        return http_url.redirected(raw.decode())
     except UnicodeDecodeError:
-        return endpoint.redirected(location)
+        return http_url.redirected(location)
 
 
 def _check_speed(received: int, took_s: float, min_bytes_per_s: int) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Self
 
-from mirror.fetch.addresses import Endpoint, Guard
+from mirror.fetch.addresses import Guard, HttpUrl
 from mirror.fetch.body import Body, Validators
 from mirror.fetch.diagnosis import final_error
 from mirror.fetch.errors import FetchError
@@ -88,10 +88,10 @@ class Fetcher:
         of bytes that arrived, before more is read; it returns the seconds that it waited, which
         count against no time limit. Raise `FetchError`.
         """
-        endpoint = Endpoint.parse(url.raw)
-        host = self._host(endpoint.netloc)
+        http_url = HttpUrl.parse(url.raw)
+        host = self._host(http_url.netloc)
         exchange = Exchange(
-            self._transport, self.limits, self._now, endpoint, headers, validators, wait_for_room
+            self._transport, self.limits, self._now, http_url, headers, validators, wait_for_room
         )
         try:
             body = self._retry(exchange, host)

@@ -22,7 +22,7 @@ from mirror import manifest, rewrites
 from mirror.config import Config, ConfigError, load_config, parse_config
 from mirror.destinations import object_key
 from mirror.fetch import FetchError
-from mirror.fetch.addresses import Endpoint
+from mirror.fetch.addresses import HttpUrl
 from mirror.manifest import ManifestError, is_safe_key
 from mirror.markdown import find_references, splice
 from mirror.pictures.blob import inspect
@@ -99,14 +99,14 @@ def test_secrets_are_cut_out_once_and_for_all(text: str) -> None:
 @given(urls)
 def test_any_url_is_an_endpoint_or_refused(text: str) -> None:
     try:
-        endpoint = Endpoint.parse(text)
+        http_url = HttpUrl.parse(text)
     except FetchError:
         return
-    assert endpoint.path.startswith("/")
-    assert endpoint.path.isascii()
-    assert not set(endpoint.path) & set(" \r\n\t\0")
+    assert http_url.path.startswith("/")
+    assert http_url.path.isascii()
+    assert not set(http_url.path) & set(" \r\n\t\0")
     with suppress(httpx.InvalidURL):  # a host that cannot exist
-        assert httpx.URL(endpoint.url).raw_path.decode() == endpoint.path
+        assert httpx.URL(http_url.url).raw_path.decode() == http_url.path
 
 
 @few

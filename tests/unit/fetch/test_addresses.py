@@ -22,7 +22,7 @@ from support.fetching import (
 from support.misbehaving import MisbehavingHost
 
 from mirror.fetch import FetchError, Kind
-from mirror.fetch.addresses import Endpoint, Guard, is_private
+from mirror.fetch.addresses import Guard, HttpUrl, is_private
 from mirror.fetch.fetcher import Fetcher
 from mirror.host import ImageHost
 from mirror.urls.address import Url
@@ -102,22 +102,22 @@ def test_an_encoded_path_reaches_the_wire_byte_for_byte(path: str) -> None:
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="?#\\"), max_size=30))
 def test_what_is_asked_for_is_stable_under_asking_again(path: str) -> None:
-    once = Endpoint.parse(f"http://h/{path}").path
+    once = HttpUrl.parse(f"http://h/{path}").path
     assert once.isascii()
     assert not any(c.isspace() for c in once)
-    assert Endpoint.parse(f"http://h{once}").path == once
+    assert HttpUrl.parse(f"http://h{once}").path == once
 
 
 @given(st.text(max_size=40))
 def test_any_text_is_an_endpoint_or_refused(text: str) -> None:
     for raw in (text, f"http:{text}", f"http://{text}", f"http://h/{text}"):
         try:
-            endpoint = Endpoint.parse(raw)
+            http_url = HttpUrl.parse(raw)
         except FetchError as error:
             assert error.kind is Kind.REFUSED  # noqa: PT017
         else:
-            assert endpoint.host.isascii()
-            assert endpoint.path.startswith(("/", "?"))
+            assert http_url.host.isascii()
+            assert http_url.path.startswith(("/", "?"))
 
 
 @pytest.mark.parametrize(
@@ -136,8 +136,8 @@ def test_any_text_is_an_endpoint_or_refused(text: str) -> None:
     ],
 )
 def test_the_host_of_a_url(url: str, host: str, port: int) -> None:
-    endpoint = Endpoint.parse(url)
-    assert (endpoint.host, endpoint.port) == (host, port)
+    http_url = HttpUrl.parse(url)
+    assert (http_url.host, http_url.port) == (host, port)
 
 
 @pytest.mark.parametrize(

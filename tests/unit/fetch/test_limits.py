@@ -20,9 +20,11 @@ from support.fetching import (
 )
 from support.misbehaving import MisbehavingHost
 
-from mirror.fetch import FetchError, Kind, limits
+from mirror.config import FetchSettings
+from mirror.fetch import FetchError, Kind
+from mirror.fetch import limits as limits_module
 from mirror.fetch.fetcher import Fetcher
-from mirror.fetch.limits import HostLimit
+from mirror.fetch.limits import FetchLimits, HostLimit
 from mirror.host import Request, Response
 from mirror.waiting import Waits
 
@@ -128,7 +130,7 @@ def test_a_host_with_a_rate_limit_is_waited_for_and_said(
         return Response(200, {}, PNG)
 
     waits, said = Waits(clock.now), list[str]()
-    monkeypatch.setattr(limits, "WAITS", waits)
+    monkeypatch.setattr(limits_module, "WAITS", waits)
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
@@ -193,3 +195,9 @@ def test_a_host_that_is_down_is_asked_once_a_url_until_it_answers(
     body(fetcher, host.base_url + "a.png")
     failure(fetcher, host.base_url + "reset/10.png")
     assert host.requests["GET reset/10.png"] == 3
+
+
+def test_the_defaults_are_those_of_the_configuration() -> None:
+    settings, limits = FetchSettings(), FetchLimits()
+    for name in ("concurrency", "timeout_s", "retries", "max_bytes", "allow_private_hosts"):
+        assert getattr(limits, name) == getattr(settings, name), name
