@@ -80,7 +80,7 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
     scanned = scan(*parts.posts.find())
     seen = survey(scanned, parts.locator, destinations, manifest)
     site = Subject("site", str(config.root))
-    home = chain(
+    site_checks = chain(
         _check_posts(seen, len(config.sources)),
         _check_former_addresses(scanned, parts.rewrites, destinations),
         _check_destinations(destinations),
@@ -91,7 +91,7 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
             | ({"archive": parts.archive.root} if parts.archive.root is not None else {})
         ),
     )
-    yield from ((site, check) for check in home)
+    yield from ((site, check) for check in site_checks)
     patience_s = min(config.fetch.timeout_s, PATIENCE_S)
     if parts.archive.root is None:
         archive = Subject("archive", "archive", parts.archive.place)
@@ -416,9 +416,11 @@ def _explain_unread(
     image, error = first
     remedy = ""
     if blocked:
-        home = _home(image)
-        if isinstance(_ask(fetcher, image, {**_without_referer(headers), "Referer": home}), Body):
-            remedy = f'set `headers = {{ Referer = "{home}" }}`'
+        front_page = _front_page(image)
+        if isinstance(
+            _ask(fetcher, image, {**_without_referer(headers), "Referer": front_page}), Body
+        ):
+            remedy = f'set `headers = {{ Referer = "{front_page}" }}`'
     others = " and ".join(item[0].address for item in unread if item is not first)
     others = f"; {others} cannot be read either" if others else ""
     return failed("read", f"{image.address}: {error}{others}", remedy)
@@ -428,7 +430,7 @@ def _without_referer(headers: Mapping[str, str]) -> Mapping[str, str]:
     return {name: value for name, value in headers.items() if name.lower() != "referer"}
 
 
-def _home(image: SourceImage) -> str:
+def _front_page(image: SourceImage) -> str:
     """Return the address of the first page of the image's host."""
     parts = urlsplit(image.address)
     return f"{parts.scheme}://{parts.netloc}/"
@@ -438,14 +440,14 @@ def _check_hot_links(
     image: SourceImage, body: Body, headers: Mapping[str, str], fetcher: Fetcher
 ) -> Iterator[Check]:
     """Compare `body`, which came with `headers`, with what comes with another Referer."""
-    bare, home = _without_referer(headers), _home(image)
+    bare, front_page = _without_referer(headers), _front_page(image)
     if len(bare) == len(headers):
-        other = _ask(fetcher, image, {**bare, "Referer": home})
+        other = _ask(fetcher, image, {**bare, "Referer": front_page})
         if isinstance(other, Body) and body.data != other.data:
             yield failed(
                 "hot links",
                 "with a Referer of its own site the host sends another picture",
-                f'look at both; `headers = {{ Referer = "{home}" }}` asks as its own site does',
+                f'look at both; `headers = {{ Referer = "{front_page}" }}` asks as its site does',
             )
         else:
             yield passed("hot links", "the host asks for no Referer")

@@ -120,9 +120,7 @@ class SiteScan:
             self._shown_links = links.intersection(names) if links else set()
         return self._shown_links
 
-    def source_images(
-        self, locator: Locator, is_mirrored: Callable[[Url], bool] = lambda _: False
-    ) -> PostImages:
+    def source_images(self, locator: Locator, is_mirrored: Callable[[Url], bool]) -> PostImages:
         """Return the images of the sources, each once, in the order in which the posts show them.
 
         A mirrored URL is no source, also where bucket and mirror share a domain.

@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 _MAX_MESSAGE = 200  # characters of a server's own message
 
 
-def refusal_error(
-    error: ClientError, place: str, key: Key, secrets: Collection[str] = ()
-) -> StoreError:
+def refusal_error(error: ClientError, place: str, key: Key, secrets: Collection[str]) -> StoreError:
     """Return the error for a response that is a refusal; `place` names the bucket in it.
 
     A server may repeat a part of the request in its message: `secrets` and other secrets by their
@@ -64,7 +62,7 @@ def _without(text: str, secrets: Collection[str]) -> str:
     return text
 
 
-def no_response_error(error: Exception, place: str, secrets: Collection[str] = ()) -> StoreError:
+def no_response_error(error: Exception, place: str, secrets: Collection[str]) -> StoreError:
     """Return the error for a request that got no response; `place` names the bucket in it."""
     from botocore import exceptions as boto
 
