@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 # --- Signature protocols --------------------------------------------------------------------------
 
@@ -179,9 +179,9 @@ _NESTED = re.compile(
     rf"|(?:[;?]|%(?:25)*(?:3B|3F)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
-# A pair in a list that is the value of a parameter: `?q=a,token=b|sign=c`.
+# A pair in a list that is the value of a parameter: `?q=a,token=b|sign=c`, `?q=token=b,a=c`.
 _IN_LIST = re.compile(
-    rf"(?P<mark>[,|:]|%(?:25)*(?:2C|7C|3A))(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
+    rf"(?P<mark>[,|:]|%(?:25)*(?:2C|7C|3A)|(?<==))(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
     rf"(?P<value>(?:(?!(?:[,|:]|%(?:25)*(?:2C|7C|3A)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
@@ -333,7 +333,9 @@ def _hidden(name: str, value: str) -> str:
     """Return what stands for a secret value; one that is hidden already stays."""
     if not value or _HIDDEN.fullmatch(value):
         return value
-    digest = sha256(f"{name}\0{unquote(value)}".encode("utf-8", "surrogatepass")).hexdigest()
+    # `unquote` makes one character of every byte that is no UTF-8.
+    secret = unquote_to_bytes(value.encode("utf-8", "surrogatepass"))
+    digest = sha256(name.encode("utf-8", "surrogatepass") + b"\0" + secret).hexdigest()
     return f"hidden-{digest[:32]}"
 
 

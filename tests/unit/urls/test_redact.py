@@ -298,6 +298,8 @@ SIGNED = {
         ),
         *(f"q=a{mark}token=planted" for mark in (",", "|", ":", "%2C", "%257C", ",b=1|")),
         "q=a,b|token%3Dplanted:v=2",
+        "q=token=planted,a=b",
+        "q=token%3Dplanted|a",
     ],
 )
 def test_a_short_secret_by_its_name_is_hidden_and_stays_a_part_of_the_address(query):
@@ -359,6 +361,12 @@ def test_a_part_of_a_signature_may_tell_objects_apart(query):
             assert "planted" not in canonical(url).lower()
             assert canonical(url) != canonical(url.replace("planted", "another"))
             assert has_hidden(without_secrets(url))
+
+
+def test_two_tokens_that_are_no_text_are_two_objects():
+    one, other = (canonical(f"https://h.example/a.png?token={end}") for end in ("%FE", "%FF"))
+    assert has_hidden(one)
+    assert one != other
 
 
 @pytest.mark.parametrize(
