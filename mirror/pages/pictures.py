@@ -130,10 +130,15 @@ def find_pictures(page: bytes) -> PageAddresses:
 
 
 def find_own_address(page: bytes) -> str | None:
-    """Return the address that a page in UTF-8 gives as its own: the canonical one, or `og:url`."""
+    """Return the address that a page in UTF-8 gives as its own: the canonical one, or `og:url`.
+
+    Behind the head, such an element is part of a text.
+    """
     shared = None
     for tag in tags(page):
         match tag.name.lower():
+            case b"body":
+                break
             case b"link" if b"canonical" in _words(page, tag, b"rel").split():
                 return next((_at(page, a).url for a in tag.attributes if a.name == b"href"), None)
             case b"meta" if shared is None and _words(page, tag, b"property") == b"og:url":

@@ -67,10 +67,11 @@ def is_version_control(path: Path) -> bool:
     return path.name in (".git", ".hg", ".svn")
 
 
-def published_at(folder: Path, root: Path) -> SiteAddress:
+def published_at(folder: Path, root: Path, sources: Iterable[Source]) -> SiteAddress:
     """Return where the site built in `folder` is published, as its generator's settings say.
 
-    Where they name no host, the first page may.
+    Where they name no host, the first page may, but for a host of `sources`: a text that was
+    published there before names it, too, and no place that asks it must count as the site's own.
     """
     generators = [*generators_above(root, folder), *find_generators(root)]
     built_here = [g for g in generators if g.output and g.place / g.output == folder]
@@ -80,11 +81,11 @@ def published_at(folder: Path, root: Path) -> SiteAddress:
                 address = SiteAddress.read(generator.address)
             except ValueError:
                 continue
-            return address if address.host else _with_host(address, folder)
-    return _with_host(SiteAddress(), folder)
+            return address if address.host else _with_host(address, folder, sources)
+    return _with_host(SiteAddress(), folder, sources)
 
 
-def _with_host(site: SiteAddress, folder: Path) -> SiteAddress:
+def _with_host(site: SiteAddress, folder: Path, sources: Iterable[Source]) -> SiteAddress:
     """Add the host of the address that the first page gives as its own.
 
     A generator's settings may be computed, or those of a theme. The path there says less: the
@@ -95,8 +96,9 @@ def _with_host(site: SiteAddress, folder: Path) -> SiteAddress:
     url = None if text is None else find_own_address(text)
     own = None if url is None else parse(url)
     # `localhost` stands there where nobody has said the host.
-    is_host = own is not None and "." in own.host and own.path.startswith(site.path)
-    return SiteAddress(own.host, site.path) if own is not None and is_host else site
+    if own is None or "." not in own.host or not own.path.startswith(site.path):
+        return site
+    return site if own.host in source_hosts(sources) else SiteAddress(own.host, site.path)
 
 
 def source_hosts(sources: Iterable[Source]) -> frozenset[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+from mirror.config import Config
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import DrawnParts, find_drawn, find_references, is_within, render
@@ -145,7 +146,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
             finder,
             findings,
         ),
-        _in_built_site(options.site, config.root, finder, parts.locator, findings),
+        _in_built_site(options.site, config, finder, parts.locator, findings),
     )
     leftovers = []
     for place in places:
@@ -431,12 +432,12 @@ _USES = {Use.ASKED: Why.SITE, Use.TEXT: Why.TEXT, Use.CODE: Why.CODE}
 
 
 def _in_built_site(
-    site: Path | None, root: Path, finder: MentionFinder, locator: Locator, findings: FindingLog
+    site: Path | None, config: Config, finder: MentionFinder, locator: Locator, findings: FindingLog
 ) -> Iterator[Leftover]:
     if site is None:
         return
-    address = published_at(site, root)
-    for file in findings.sift(walk_files(site, root, is_version_control)):
+    address = published_at(site, config.root, config.sources)
+    for file in findings.sift(walk_files(site, config.root, is_version_control)):
         if not (is_page(file.path) or is_asked_for(file.path)):
             continue
         data = file.read()

@@ -280,7 +280,7 @@ def _check_site(
 
     check = built_site.PictureCheck(
         folder=real_path(folder),
-        site=base or built_site.published_at(folder, config.root),
+        site=base or built_site.published_at(folder, config.root, config.sources),
         destinations=destinations,
         locator=locator,
         hosts=built_site.source_hosts(config.sources),

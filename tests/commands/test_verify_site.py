@@ -268,6 +268,19 @@ def test_the_first_page_names_the_host_that_no_setting_names(
     assert differences(mirrored) == ["M603 public/a.html:2:44"]
 
 
+def test_the_host_of_a_source_is_not_the_sites_own_because_the_first_page_says_so(
+    mirrored: Blog,
+) -> None:
+    """A text that was published there first names it, and the site may have files of its paths."""
+    page(mirrored, f'<link rel="canonical" href="{BUCKET}">')
+    write(mirrored, "public/b.png", b"another")
+    odd = BUCKET.replace("//", r"\\")
+    page(mirrored, f'<img src="{odd}b.png">', "public/b.html")
+    assert "M601 public/b.html:1:11" in differences(mirrored)
+    ran = run(mirrored, "leftovers", "--site", "public", "--json")
+    assert "public/b.html" in [event["file"] for event in ran.events[:-1]]
+
+
 @pytest.mark.parametrize(
     "own",
     [
@@ -275,6 +288,7 @@ def test_the_first_page_names_the_host_that_no_setting_names(
         '<link rel="canonical" href="/">',
         '<link rel="canonical">',
         '<link rel="alternate" href="https://h.example/"><meta content="https://h.example/">',
+        '<body><link rel="canonical" href="https://h.example/">',
     ],
 )
 def test_a_page_that_names_no_host_of_its_own_adds_none(mirrored: Blog, own: str) -> None:
