@@ -53,6 +53,8 @@ _MAX_EMPTY_PAGES = 1000
 # Ten million objects; of a server that never ends its listing, no more is read.
 _MAX_PAGES = 10_000
 _PIECE_BYTES = 2**20  # read at once
+# S3 gives the length of every object. Of one without, which may have no end, no more is read.
+_MAX_WITHOUT_LENGTH = 2**28
 _READS = 3  # for a connection that breaks in the middle of an object
 
 
@@ -187,23 +189,26 @@ class S3Store:
         with self.connection.errors(key):
             while True:
                 response = self.connection.client.get_object(**self.connection.request(key))
+                limit = _NO_SIZE if max_bytes is None else max_bytes
+                if "ContentLength" not in response:
+                    limit = min(limit, _MAX_WITHOUT_LENGTH)
                 try:
-                    return self._read(key, response["Body"], max_bytes)
+                    return self._read(key, response["Body"], limit)
                 except (HTTPClientError, IncompleteReadError):
                     reads += 1
                     if reads == _READS:
                         raise
 
-    def _read(self, key: Key, body: StreamingBody, max_bytes: int | None) -> bytes:
+    def _read(self, key: Key, body: StreamingBody, max_bytes: int) -> bytes:
         parts: list[bytes] = []
-        remaining = _NO_SIZE if max_bytes is None else max_bytes
+        remaining = max_bytes
         # The read after the last byte makes botocore compare the length with the declared one.
         while part := body.read(min(remaining + 1, _PIECE_BYTES)):
             self.connection.heard_from()
             remaining -= len(part)
             if remaining < 0:
                 body.close()
-                raise too_large_error(self.connection.place, key, max_bytes or 0)
+                raise too_large_error(self.connection.place, key, max_bytes)
             parts.append(part)
         return b"".join(parts)
 

@@ -455,6 +455,16 @@ def test_an_answer_without_end_is_an_error(server: ScriptedServer, status: int) 
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize("max_bytes", [None, 1 << 34])
+def test_an_object_without_a_length_is_read_up_to_a_limit(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, max_bytes: int | None
+) -> None:
+    monkeypatch.setattr("mirror.store.s3._MAX_WITHOUT_LENGTH", 2**20)
+    server.respond = lambda _: Response(chunks=repeat(b" " * 2**16))
+    with pytest.raises(TooLargeError, match="longer than 1048576 bytes"):
+        s3(server.url).get(Key("k"), max_bytes=max_bytes)
+
+
 @pytest.mark.parametrize("read", [lambda store: list(store.list()), lambda store: store.get("k")])
 @pytest.mark.usefixtures("impatient")
 def test_an_answer_of_a_byte_now_and_then_is_silence(
