@@ -134,10 +134,10 @@ def loads_answer(text: str) -> Answer:
         raise ValueError("addresses: expected canonical URLs")
     rule = _text(raw, "rule")
     if rule is not None and rule not in _FAILURES:
-        raise ValueError(f"rule: expected one of {', '.join(_FAILURES)}, got {rule!r}")
+        raise ValueError(f"rule: expected one of {', '.join(_FAILURES)}, got {rule!r:.80}")
     advice = _text(raw, "advice")
     if advice is not None and advice not in _ADVICE:
-        raise ValueError(f"advice: expected one of {', '.join(_ADVICE)}, got {advice!r}")
+        raise ValueError(f"advice: expected one of {', '.join(_ADVICE)}, got {advice!r:.80}")
     blob = raw.get("blob")
     if blob is not None and not isinstance(blob, dict):
         raise ValueError("blob: expected the facts about a picture")
@@ -155,7 +155,7 @@ def loads_answer(text: str) -> Answer:
 def _text(raw: Mapping[str, Any], name: str) -> str | None:
     value = raw.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name}: expected a text, got {value!r}")
+        raise ValueError(f"{name}: expected a text, got {value!r:.80}")
     return value
 
 

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,13 @@ def test_each_setting_counts(change: dict[str, object]) -> None:
     root = Path("/home/a/site")
     before = settings_digest(parse_config(CONFIG, root))
     assert before != settings_digest(parse_config(CONFIG | change, root))
+
+
+@pytest.mark.parametrize("name", ["advice", "rule", "etag"])
+@pytest.mark.parametrize("value", ["x" * 10_000, ["x"] * 10_000])
+def test_a_long_value_of_an_answer_is_quoted_in_part(name: str, value: object) -> None:
+    if name == "etag" and isinstance(value, str):
+        value = {"x": value}
+    with pytest.raises(ValueError, match=name) as caught:
+        loads_answer(json.dumps({"addresses": ["https://h.example/a.png"], name: value}))
+    assert len(str(caught.value)) < 200
