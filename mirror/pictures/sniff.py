@@ -133,8 +133,10 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
 
 def _is_cut_png(data: bytes) -> bool:
     """Return True if the chunks of a PNG end before a whole IEND."""
-    chunks = list(_png_chunks(data))
-    return not chunks or chunks[-1][0] != b"IEND" or chunks[-1][1][1] > len(data)
+    kind, stop = b"", 0
+    for kind, (_, stop) in _png_chunks(data):  # noqa: B007  (the last)
+        pass
+    return kind != b"IEND" or stop > len(data)
 
 
 # --- JPEG, GIF, WebP ------------------------------------------------------------------------------

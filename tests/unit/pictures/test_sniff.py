@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import ImageError
+from mirror.pictures.sniff import is_cut_short
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,15 @@ def test_what_is_not_a_picture_is_named(data, said):
     with pytest.raises(ImageError, match=said) as caught:
         inspect(data)
     assert str(caught.value).isprintable()
+
+
+def test_a_picture_of_empty_chunks_takes_no_memory_for_each() -> None:
+    chunk = b"\0\0\0\0IDAT\0\0\0\0"
+    data = b"\x89PNG\r\n\x1a\n" + chunk * 100_000 + chunk.replace(b"IDAT", b"IEND")
+    tracemalloc.start()
+    try:
+        assert not is_cut_short(data)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000
