@@ -126,15 +126,6 @@ class Fingerprint:
 
     bits: int
 
-    @classmethod
-    def parse(cls, text: object) -> Self:
-        """Raise `ValueError` for anything but 64 lower-case hex digits."""
-        if not isinstance(text, str) or not _HEX_64.fullmatch(text):
-            raise ValueError(
-                f"expected 64 lower-case hex digits (256-bit fingerprint), got {text!r}"
-            )
-        return cls(int(text, 16))
-
     def __str__(self) -> str:
         return f"{self.bits:064x}"
 

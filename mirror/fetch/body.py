@@ -34,6 +34,5 @@ class Body:
 
     data: bytes
     validators: Validators
-    attempts: int
     final_url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

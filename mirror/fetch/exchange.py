@@ -90,7 +90,7 @@ class Exchange:
         """True if the time for all transfers is used up."""
         return self._left_s <= 0
 
-    def attempt(self, number: int) -> Body | None:
+    def attempt(self) -> Body | None:
         """Follow redirects and return the body; `None` if it is not modified."""
         began = time.monotonic()
         http_url, is_same_origin = self._http_url, True
@@ -100,7 +100,7 @@ class Exchange:
                     outcome = self._hop(http_url, is_same_origin, began)
                 if not isinstance(outcome, HttpUrl):
                     final_url = http_url.redacted_url if http_url != self._http_url else None
-                    return outcome and replace(outcome, attempts=number, final_url=final_url)
+                    return outcome and replace(outcome, final_url=final_url)
                 is_same_origin = is_same_origin and http_url.shares_headers_with(outcome)
                 http_url = outcome
         finally:
@@ -128,7 +128,7 @@ class Exchange:
             self._received = None
             try:
                 data = self._verified_data(part, http_url)
-                return Body(data, part.validators, 1, headers=response.headers)
+                return Body(data, part.validators, headers=response.headers)
             except FetchError:
                 response.abandon()
                 raise

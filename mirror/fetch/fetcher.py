@@ -106,7 +106,7 @@ class Fetcher:
         while True:
             try:
                 with host.slot():
-                    return exchange.attempt(attempt)
+                    return exchange.attempt()
             except FetchError as error:
                 step = next_step(error, attempt, self.limits.retries, host.state)
                 if step is Step.WAIT:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirror.amounts import count_text
@@ -27,13 +27,6 @@ class ImageCounts:
     look_alike: int = 0
     in_archive_alone: int = 0
     former_objects: int = 0
-
-    @classmethod
-    def of(cls, assets: Iterable[Asset]) -> ImageCounts:
-        counts = cls()
-        for asset in assets:
-            counts.add_asset(asset)
-        return counts
 
     @property
     def repeats(self) -> int:

@@ -350,8 +350,8 @@ class _EventReader:
 
     def nested_markdown(self, pieces: JoinedText, *, in_note: bool = False) -> None:
         """Read a block as Markdown that other tools take for Markdown and CommonMark does not."""
-        found = find(pieces.text, self.depth + 1, in_note=in_note)
-        self.result.extend(pieces.to_source(found))
+        inner = find(pieces.text, self.depth + 1, in_note=in_note)
+        self.result.extend(pieces.to_source(inner))
 
     def finish_paragraph(self) -> None:
         if self.tags:

@@ -59,8 +59,8 @@ def is_drawn(info: bytes) -> bool:
 
 def is_drawn_language(text: bytes) -> bool:
     """Return True if `text` begins with the name of a diagram, or with a word for no language."""
-    found = _WORD.match(text.lower())
-    word = _PREFIX.sub(b"", found[0], count=1) if found else b""
+    first = _WORD.match(text.lower())
+    word = _PREFIX.sub(b"", first[0], count=1) if first else b""
     if not word[:1].isalpha() and not word[:1] > b"\x7f":
         return False  # no word, an option, or a file such as `.env`
     is_language = (

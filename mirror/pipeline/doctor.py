@@ -335,7 +335,7 @@ class ImageReader:
             return _ask(self.fetcher, image, headers)
         try:
             bucket = impatient(self.open_bucket(), self.fetcher.limits.timeout_s)
-            return Body(bucket.get(Key(image.bucket_key)), Validators(), 1)
+            return Body(bucket.get(Key(image.bucket_key)), Validators())
         except StoreError as error:
             return error
 

@@ -82,7 +82,7 @@ class Origins:
             Declaration(info.size, etag_md5=info.md5).check(data)
         if data.startswith(_GZIP):  # Over HTTP a header would say that it is packed.
             data = Declaration(encoding="gzip").decoded(data, self.max_bytes)
-        return Body(data, Validators(), 1)
+        return Body(data, Validators())
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from mirror.store.errors import UnreachableError
 MIN_BYTES_PER_S = 1024
 """A body slower than this over the time limit counts as silence, as a host's does."""
 _MAX_BYTES = 16 * 2**20  # a page with a thousand of the longest keys, all encoded, has 6 MiB
+_MAX_TAGS = 200_000  # a page with a thousand objects and their owners has 30,000
 _PIECE_BYTES = 2**16
 
 
@@ -64,6 +65,11 @@ class LimitedSession:
                     f"{self._place}: the answer has more than {_MAX_BYTES >> 20} MiB, and no end; "
                     "is endpoint_url an S3 server's?"
                 )
+        if data.count(b"<") > _MAX_TAGS:  # parsed, each takes a hundred bytes
+            raise UnreachableError(
+                f"{self._place}: the answer has more than {_MAX_TAGS:,} tags; is endpoint_url an "
+                "S3 server's?"
+            )
         return bytes(data)
 
 

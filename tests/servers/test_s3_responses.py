@@ -465,6 +465,12 @@ def test_an_object_without_a_length_is_read_up_to_a_limit(
         s3(server.url).get(Key("k"), max_bytes=max_bytes)
 
 
+def test_an_answer_of_tags_alone_is_not_parsed(server: ScriptedServer) -> None:
+    server.responses = [Response(body=b"<R>" + b"<a>" * 10**6)]
+    with pytest.raises(UnreachableError, match="more than 200,000 tags"):
+        list(s3(server.url).list())
+
+
 @pytest.mark.parametrize("read", [lambda store: list(store.list()), lambda store: store.get("k")])
 @pytest.mark.usefixtures("impatient")
 def test_an_answer_of_a_byte_now_and_then_is_silence(

@@ -82,7 +82,9 @@ def plainly(line: str) -> Asset | None:
             raw["media_type"],
             raw["width"],
             raw["height"],
-            Fingerprint.parse(fingerprint) if fingerprint is not None else None,
+            Fingerprint(int(Digest.parse(fingerprint).hex, 16))
+            if fingerprint is not None
+            else None,
         )
         return Asset(
             blob,
