@@ -100,7 +100,8 @@ class Line(BlobMembers, kw_only=True, forbid_unknown_fields=True, gc=False):
         """Raise `ValueError` for a member that `dumps` of no version can have written."""
         self.check_blob()
         self.sources = _addresses("sources", self.sources)
-        self.former_sources = _addresses("former_sources", self.former_sources)
+        if self.former_sources:
+            self.former_sources = _addresses("former_sources", self.former_sources)
         if self.key is not None and not is_safe_key(self.key):
             raise ValueError(f"key: expected a relative path without `..`, got {self.key!r}")
         if self.key is not None and is_reserved(self.key):

@@ -67,7 +67,7 @@ _RESERVED = re.compile("(%(?:2[146BC]|3[ABD]|40))", re.IGNORECASE)
 _QUERY = _SEGMENT + "/?%|"  # `%` stays: a query is compared as its host wrote it
 # Most addresses: seen to be canonical without taking them apart. A manifest may have millions.
 _PLAIN = re.compile(
-    r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?!.*%(?!20|[89A-F][0-9A-F]))(?!.*/eyJ)"  # a JWT
+    r"https?://[a-z0-9_-]+(?:\.[a-z0-9_-]+)*(?!.*%(?!20|[89A-F][0-9A-F]))"
     r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~%-]++)+"
 )
 # Paths that `_path` leaves as they are: no dot segment, and nothing to escape or to respell.
@@ -106,7 +106,7 @@ class UrlParts:
 
 def parse(text: str) -> UrlParts | None:
     """Take an absolute or `//` URL apart, secrets included; `None` for anything else."""
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) and "/eyJ" not in text:  # a JWT
         scheme, _, rest = text.partition("://")
         host, slash, path = rest.partition("/")
         return UrlParts(scheme, host, slash + path, "")
@@ -196,7 +196,7 @@ def without_dots(path: str) -> str:
 
 def canonical(text: str) -> Address | None:
     """Return the address of an absolute or `//` URL (as https), or `None` for anything else."""
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) and "/eyJ" not in text:  # a JWT
         return Address(text)
     parts = parse(text)
     return parts.public.address(parts.scheme or "https") if parts else None
