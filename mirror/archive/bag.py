@@ -17,7 +17,8 @@ INFO = Key("bag-info.txt")
 DECLARATION = Key("bagit.txt")
 TAG_MANIFEST = Key("tagmanifest-sha256.txt")
 
-LISTS = (DECLARATION, INFO, MANIFEST, TAG_MANIFEST)
+LISTS = (INFO, DECLARATION, MANIFEST, TAG_MANIFEST)
+"""The lists in the order in which `dumps` gives them."""
 
 _BAG = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 _OXUM = re.compile(rb"Payload-Oxum: ([0-9]{1,18})\.([0-9]{1,18})\n")

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mirror.archive.bag import (
     DECLARATION,
     INFO,
+    LISTS,
     MANIFEST,
     TAG_MANIFEST,
     Bag,
@@ -110,3 +111,7 @@ def test_a_list_that_was_changed_is_named(key: str) -> None:
 def test_originals_that_no_list_names_are_counted() -> None:
     lists = dumps(Bag().with_entries(ORIGINALS[:1]))
     assert find_lack(lists, NAMES) == f"{MANIFEST} lacks 2 originals"
+
+
+def test_the_lists_are_those_that_a_bag_is_written_as() -> None:
+    assert tuple(dumps(Bag())) == LISTS
