@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -90,7 +90,7 @@ def verify(
         from mirror.pipeline.text_files import need_built_site  # parsers of HTML
 
         need_built_site(options.site)
-    last = parts.state.last_sync.load() or NO_SYNC
+    last_sync = cache(lambda: parts.state.last_sync.load() or NO_SYNC)  # read where it is needed
     objects, checks = _check_destinations(
         parts.manifest,
         partial(
@@ -98,7 +98,7 @@ def verify(
             destinations if options.destinations else (),
             engine,
             ReadBack(options.deep, options.sample),
-            last.not_stored,
+            cache(lambda: last_sync().not_stored),
             progress,
             site_name(config.manifest),
         ),
@@ -142,7 +142,7 @@ def verify(
                 destinations,
                 parts.locator,
                 config.ignored,
-                last.reasons,
+                last_sync().reasons,
                 former,
                 progress,
             )

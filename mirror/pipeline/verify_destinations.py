@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -310,15 +310,16 @@ def check_destinations(
     destinations: Iterable[Destination],
     engine: Engine,
     read_back: ReadBack,
-    not_stored: Mapping[str, str],
+    not_stored: Callable[[], Mapping[str, str]],
     progress: Progress,
     site: str | None,
     objects: Objects,
 ) -> list[LayerCheck]:
     """Compare each of `destinations` with the manifest.
 
-    `not_stored` says why the last sync did not store a picture, by key. `objects` are read while
-    the first destination is listed. If that raises, no finding was reported.
+    `not_stored` is called where an object is missing, and returns why the last sync did not store
+    a picture, by key. `objects` are read while the first destination is listed. If that raises, no
+    finding was reported.
     """
     checks = []
     for destination in destinations:
@@ -334,7 +335,7 @@ def _destination_layer(
     destination: Destination,
     objects: Objects,
     comparison: Comparison,
-    not_stored: Mapping[str, str],
+    not_stored: Callable[[], Mapping[str, str]],
     progress: Progress,
 ) -> Layer:
     findings = FindingLog(progress.finding)
@@ -346,7 +347,7 @@ def _destination_layer(
         remedy = _TAKEN if difference.is_taken else remedy
         message = remedy.format(name=destination.name, message=difference.message)
         if difference.state is ObjectState.MISSING:
-            message = not_stored_in(destination, difference.key, not_stored) or message
+            message = not_stored_in(destination, difference.key, not_stored()) or message
         findings.append(Finding(difference.state.value, difference.key, message))
     if (index_error := comparison.index_error) is not None and comparison.error is None:
         findings.append(Finding(Rule.OBJECT_UNCHECKED, index_error.key, str(index_error)))
