@@ -113,7 +113,7 @@ class Exchange:
         )
 
     def _hop(self, http_url: HttpUrl, is_same_origin: bool, began: float) -> HttpUrl | Body | None:
-        """Make one request: return the next http_url, the body, or `None` if not modified."""
+        """Make one request: return the next URL, the body, or `None` if not modified."""
         with self._send(http_url, is_same_origin, began) as response:
             if response.status in _REDIRECTS:
                 body = response.read_start()  # a connection can be reused once its body is read

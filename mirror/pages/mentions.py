@@ -249,10 +249,10 @@ class _Inside:
     def enter(self, page: bytes, tag: HtmlTag) -> None:
         name = tag.name.lower()
         if self._drawn and name in self._drawn:
-            if not tag.closes:
-                self._drawn.append(name)
             if tag.closes:
                 self._drawn.remove(name)
+            else:
+                self._drawn.append(name)
         elif not tag.closes and any(
             attribute.name == b"class"
             and _may_be_drawn(name, page[attribute.start : attribute.stop])

@@ -134,18 +134,16 @@ def find_own_address(page: bytes) -> str | None:
 
     Behind the head, such an element is part of a text.
     """
-    shared = None
+    shared: list[PageAddress] = []
     for tag in tags(page):
-        match tag.name.lower():
-            case b"body":
-                break
-            case b"link" if b"canonical" in _words(page, tag, b"rel").split():
-                return next((_at(page, a).url for a in tag.attributes if a.name == b"href"), None)
-            case b"meta" if shared is None and _words(page, tag, b"property") == b"og:url":
-                shared = next(
-                    (_at(page, a).url for a in tag.attributes if a.name == b"content"), None
-                )
-    return shared
+        name = tag.name.lower()
+        if name == b"body":
+            break
+        if name == b"link" and b"canonical" in _words(page, tag, b"rel").split():
+            return next((address.url for address in _plain(page, tag, b"href")), None)
+        if name == b"meta" and _words(page, tag, b"property") == b"og:url":
+            shared += _plain(page, tag, b"content")
+    return shared[0].url if shared else None
 
 
 def find_style_pictures(text: bytes) -> PageAddresses:

@@ -149,10 +149,7 @@ class FetchJob:
             try:
                 body = self.origins.read(located, request.validators, reservation.grow)
             except FetchError as error:
-                if error.kind is Kind.GONE:
-                    failure = failure or _gone(request, str(error))
-                rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
-                failure = failure or _not_fetched(request, rule, str(error))
+                failure = failure or _refused(request, error)
                 if error.kind is Kind.TOO_LARGE:
                     break
             except NotFoundError as error:
@@ -404,6 +401,13 @@ _IF_GONE = "; if it is known to be gone, list it under [[ignore]]"
 
 def _gone(request: ImageRequest, reason: str) -> Finding:
     return _not_fetched(request, Rule.NOT_FETCHED, reason + _IF_GONE, Advice.IGNORE)
+
+
+def _refused(request: ImageRequest, error: FetchError) -> Finding:
+    if error.kind is Kind.GONE:
+        return _gone(request, str(error))
+    rule = _RULE_OF_KIND.get(error.kind, Rule.NOT_FETCHED)
+    return _not_fetched(request, rule, str(error))
 
 
 def _not_fetched(

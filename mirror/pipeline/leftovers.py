@@ -366,7 +366,6 @@ def _probe(text: bytes, mentions: Iterable[Mention], name: str) -> _Probed:
     """
     pieces: list[bytes] = []
     starts: dict[int, int] = {}  # in the changed text -> in `text`
-    numbers: dict[str, int] = {}  # of the probes -> in `text`
     done = size = 0
     for mention in mentions:
         before = text[done : mention.start]
@@ -374,7 +373,6 @@ def _probe(text: bytes, mentions: Iterable[Mention], name: str) -> _Probed:
         if before.endswith((b"+", b"-")):
             before += b" "
         pieces += before, _PROBE % len(starts)
-        numbers[str(len(starts))] = mention.start
         size += len(before)
         starts[size] = mention.start
         size += len(pieces[-1])
@@ -388,7 +386,8 @@ def _probe(text: bytes, mentions: Iterable[Mention], name: str) -> _Probed:
                 reasons[start] = Why.UNKNOWN_FORM
     pictures = find_pictures(render(changed, name)).pictures
     probes = filter(None, (_PROBE_NUMBER.search(picture.url) for picture in pictures))
-    return _Probed(reasons, {numbers.get(probe[1], -1) for probe in probes})
+    numbers = {int(probe[1]) for probe in probes}
+    return _Probed(reasons, {s for number, s in enumerate(starts.values()) if number in numbers})
 
 
 def _without_script(opening: re.Match[bytes]) -> bytes:

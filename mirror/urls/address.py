@@ -12,6 +12,7 @@ from typing import NewType
 from urllib.parse import quote, unquote_to_bytes
 
 from mirror.urls.redact import (
+    JWT_MARK,
     path_without_secrets,
     printable,
     query_without_secrets,
@@ -106,7 +107,7 @@ class UrlParts:
 
 def parse(text: str) -> UrlParts | None:
     """Take an absolute or `//` URL apart, secrets included; `None` for anything else."""
-    if _PLAIN.fullmatch(text) and "/eyJ" not in text:  # a JWT
+    if _PLAIN.fullmatch(text) and JWT_MARK not in text:
         scheme, _, rest = text.partition("://")
         host, slash, path = rest.partition("/")
         return UrlParts(scheme, host, slash + path, "")
@@ -196,7 +197,7 @@ def without_dots(path: str) -> str:
 
 def canonical(text: str) -> Address | None:
     """Return the address of an absolute or `//` URL (as https), or `None` for anything else."""
-    if _PLAIN.fullmatch(text) and "/eyJ" not in text:  # a JWT
+    if _PLAIN.fullmatch(text) and JWT_MARK not in text:
         return Address(text)
     parts = parse(text)
     return parts.public.address(parts.scheme or "https") if parts else None

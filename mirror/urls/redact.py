@@ -157,10 +157,11 @@ _HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.\[\]%-]+?(?:=|%3D)hidden-[0-9a-f]{32
 
 # --- Where parameters stand -----------------------------------------------------------------------
 
-# A URL without any of these, and without `_JWT_MARK`, has no userinfo, no query, no fragment and no
+# A URL without any of these, and without `JWT_MARK`, has no userinfo, no query, no fragment and no
 # secret in its path. An expression with both takes four times as long.
 _MARKS = re.compile(r"[?#@=%]")
-_JWT_MARK = "/eyJ"
+JWT_MARK = "/eyJ"
+"""The start of a part of a path that may be a whole JWT."""
 # Browsers take `\` for `/`, and what stands before the last `@` for the password.
 _USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
 # The same of a URL that stands in another one, in its path, its query or behind its `#`.
@@ -187,7 +188,7 @@ _IN_LIST = re.compile(
     rf"(?P<value>(?:(?!(?:[,|:]|%(?:25)*(?:2C|7C|3A)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
-# A path without any of these, and without `_JWT_MARK`, has no secret and no URL with one within.
+# A path without any of these, and without `JWT_MARK`, has no secret and no URL with one within.
 _MARKS_IN_PATH = re.compile(r"[=@]|%(?:25)*(?:3D|40)", re.I)
 _SEPARATOR = re.compile(r"&(?:amp;)?|;(?=[\w.\[\]%-]+=)")  # COS has `;` in a value, too
 _NESTED_QUERY = re.compile(r"%(?:25)*(?:3F|23)[^/]*", re.I)
@@ -213,7 +214,7 @@ def without_secrets(text: str) -> str:
     Secrets in the fragment are dropped. Everything else comes back as it was, in its order, so a
     URL without secrets is unchanged.
     """
-    if not _MARKS.search(text) and _JWT_MARK not in text:
+    if not _MARKS.search(text) and JWT_MARK not in text:
         return text
     return _settled(_redacted, text)
 
@@ -248,7 +249,7 @@ def _redacted(text: str) -> str:
 
 def path_without_secrets(path: str) -> str:
     """Return a path with the secrets in it hidden, those of a URL within it too."""
-    if not _MARKS_IN_PATH.search(path) and _JWT_MARK not in path:
+    if not _MARKS_IN_PATH.search(path) and JWT_MARK not in path:
         return path
     return _settled(_redacted_path, path)
 

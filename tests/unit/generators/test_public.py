@@ -14,6 +14,14 @@ KIT = 'import { sveltekit } from "@sveltejs/kit/vite";\n'
 PLAIN = 'import { svelte } from "@sveltejs/vite-plugin-svelte";\n'
 
 
+def public_of(site: Mapping[str, str], root: Path) -> PublicFolder:
+    """Write the files of a site; return the folder for its images."""
+    for name, text in site.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    return public_folder(next(iter(find_generators(root))), root)
+
+
 @pytest.mark.parametrize(
     ("site", "generator", "folder"),
     [
@@ -35,9 +43,7 @@ PLAIN = 'import { svelte } from "@sveltejs/vite-plugin-svelte";\n'
 def test_files_of_one_name_are_told_apart_by_what_they_hold(
     site: Mapping[str, str], generator: str, folder: str, tmp_path: Path
 ) -> None:
-    for name, text in site.items():
-        (tmp_path / name).write_text(text)
-    public = public_folder(next(iter(find_generators(tmp_path))), tmp_path)
+    public = public_of(site, tmp_path)
     assert (public.generator, public.folder, public.public_url) == (generator, folder, "/mirror")
 
 
@@ -112,17 +118,13 @@ PELICAN = "PATH = 'content'\nSTATIC_PATHS = {}\n"
 def test_the_folder_is_one_that_the_configuration_publishes(
     site: Mapping[str, str], folder: str, public_url: str, tmp_path: Path
 ) -> None:
-    for name, text in site.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    public = public_folder(next(iter(find_generators(tmp_path))), tmp_path)
+    public = public_of(site, tmp_path)
     assert (public.folder, public.public_url) == (folder, public_url)
 
 
 def test_a_folder_that_the_configuration_does_not_publish_gets_a_remark(tmp_path: Path) -> None:
     (tmp_path / "content").mkdir()
-    (tmp_path / "pelicanconf.py").write_text(PELICAN.format(["robots.txt"]))
-    public = public_folder(next(iter(find_generators(tmp_path))), tmp_path)
+    public = public_of({"pelicanconf.py": PELICAN.format(["robots.txt"])}, tmp_path)
     assert public.folder == "content/images/mirror"
     assert public.remark == "Pelican publishes it once `STATIC_PATHS` names it"
 

@@ -275,6 +275,15 @@ SIGNED = {
 }
 
 
+def hidden_address(url: str) -> str:
+    """Return the address of a URL, whose secret is hidden there and stays a part of it."""
+    hidden = canonical(url)
+    assert "planted" not in hidden
+    assert has_hidden(hidden)
+    assert hidden != canonical(url.replace("planted", "another"))
+    return hidden
+
+
 @pytest.mark.parametrize(
     "query",
     [
@@ -303,11 +312,7 @@ SIGNED = {
     ],
 )
 def test_a_short_secret_by_its_name_is_hidden_and_stays_a_part_of_the_address(query):
-    url = f"https://h.example/a.png?{query}"
-    hidden = canonical(url)
-    assert "planted" not in hidden
-    assert has_hidden(hidden)
-    assert hidden != canonical(url.replace("planted", "another"))
+    hidden_address(f"https://h.example/a.png?{query}")
 
 
 JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{'planted' * 6}"
@@ -326,12 +331,9 @@ JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{'planted' * 6}"
 )
 def test_a_secret_that_is_a_part_of_the_path_is_hidden_and_stays_a_part_of_the_address(path):
     url = f"https://h.example/{path}"
-    hidden = canonical(url)
-    assert "planted" not in hidden
+    hidden = hidden_address(url)
     assert hidden == canonical(without_secrets(url)) == canonical(hidden)
-    assert has_hidden(hidden)
     assert hidden.count("/") == url.count("/")
-    assert hidden != canonical(url.replace("planted", "another"))
     assert "planted" not in hide_secrets(f"no answer: {url}")
 
 
