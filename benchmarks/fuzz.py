@@ -222,9 +222,9 @@ def _ledger_seeds() -> Iterator[bytes]:
 
 
 def _pictures() -> Run:
+    from mirror.documents import describe
     from mirror.pictures.blob import damaged_blob, inspect
     from mirror.pictures.decode import ImageError, ImageLimits
-    from mirror.pictures.sniff import describe
     from mirror.urls.redact import printable
 
     limits = ImageLimits(max_pixels=200_000)

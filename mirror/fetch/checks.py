@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import codecs
 import hashlib
-import json
 import re
 import zlib
 from collections.abc import Mapping
@@ -18,7 +16,6 @@ from mirror.fetch.errors import FetchError, Kind
 
 _NUMBER = re.compile(r"[0-9]{1,20}")  # Python refuses to read a number of thousands of digits
 _CODINGS = frozenset("gzip x-gzip deflate br compress x-compress zstd dcb dcz".split())
-_HEAD = 4096
 
 
 def crc64(data: bytes) -> int:
@@ -147,91 +144,3 @@ def _mismatch(check: str, expected: str, actual: str) -> FetchError:
         Kind.CONTENT,
         is_temporary=True,
     )
-
-
-# --- Documents sent instead of a picture ------------------------------------------------------
-
-_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_PREAMBLE = re.compile(
-    r"\s*(?:<\?.*?\?>|<!--.*?-->|<!doctype\s[^>\[]*(?:\[.*?\]\s*)?>)", re.S | re.I
-)
-_ELEMENT = re.compile(r"\s*<(?:[a-z_][\w.-]*:)?([a-z_][\w.-]*)", re.IGNORECASE)
-_CODE = re.compile(rb"<Code>\s*([A-Z][A-Za-z]{2,63}(?:\.[A-Za-z]{1,63})?)\s*</Code>")
-
-
-_ENDPOINT = re.compile(rb"<Endpoint>\s*([A-Za-z0-9][A-Za-z0-9.:-]{2,253})\s*</Endpoint>")
-_MESSAGE = re.compile(r"<Message>\s*([^<]+?)\s*</Message>", re.IGNORECASE)
-_REASON_NAMES = ("message", "msg", "error_description", "error", "detail", "reason")
-_REASON_LENGTH = 200
-
-
-def error_code(body: bytes) -> str | None:
-    """Return `Code` of an XML error document, the form that OSS, S3 and COS use."""
-    match = _CODE.search(body, 0, _HEAD)
-    return match[1].decode() if match else None
-
-
-def named_endpoint(body: bytes) -> str | None:
-    """Return the host that an XML error document names as the right one, as OSS and S3 do."""
-    match = _ENDPOINT.search(body, 0, _HEAD)
-    return match[1].decode() if match else None
-
-
-def stated_reason(body: bytes) -> str | None:
-    """Return the reason that a host gives in an error body, on one line; `None` without one.
-
-    It is the message of an XML document, a message of JSON, or a text of one line. It may repeat
-    the URL.
-    """
-    text = body[:_HEAD].decode("utf-8", "replace").strip("\ufeff \t\r\n")
-    if match := _MESSAGE.search(text):
-        return _on_one_line(match[1])
-    if text[:1] == "{":
-        return _reason_in_json(text)
-    is_line = text.isprintable() and 0 < len(text) <= _REASON_LENGTH and text[0] not in "<["
-    return text if is_line else None
-
-
-def _reason_in_json(text: str) -> str | None:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    for holder in (document, document.get("error")):
-        for name in _REASON_NAMES if isinstance(holder, dict) else ():
-            if isinstance(reason := holder.get(name), str) and reason.strip():
-                return _on_one_line(reason)
-    return None
-
-
-def _on_one_line(text: str) -> str | None:
-    line = " ".join(text.split())
-    return line[:_REASON_LENGTH] or None
-
-
-def describe_document(body: bytes) -> str | None:
-    """Return the name of the document type of `body`, or `None` if it may be a picture.
-
-    SVG counts as a picture. Other bytes are left to the decoder.
-    """
-    if not body:
-        return "nothing: the body is empty"
-    start = body[:_HEAD].lstrip(b" \t\r\n")
-    if not start and len(body) <= _HEAD:
-        return "only blanks"
-    if not start.startswith((b"<", b"{", b"[", *_BYTE_ORDER_MARKS)):
-        return None
-    wide = start.startswith(_BYTE_ORDER_MARKS[1:])
-    text = start.decode("utf-16" if wide else "utf-8", "replace").lstrip("\ufeff")
-    if text.lstrip()[:1] in ("{", "["):
-        return "JSON"
-    if re.match(r"\s*<!doctype\s+html\b", text, re.IGNORECASE):
-        return "an HTML page"
-    while match := _PREAMBLE.match(text):
-        text = text[match.end() :]
-    element = _ELEMENT.match(text)
-    if element is None or element[1].lower() == "svg":
-        return None
-    if element[1].lower() in ("html", "head", "body", "script", "title", "meta", "center"):
-        return "an HTML page"
-    return "an XML document"

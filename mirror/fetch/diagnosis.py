@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from urllib.parse import unquote
 
+from mirror.documents import document_type, error_code, named_endpoint, stated_reason
 from mirror.fetch.addresses import HttpUrl
-from mirror.fetch.checks import describe_document, error_code, named_endpoint, stated_reason
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
 from mirror.fetch.limits import FetchLimits
@@ -73,7 +73,7 @@ def error_for_status(
 
 def _document(body: bytes, http_url: HttpUrl) -> str | None:
     """Return the document type of `body` with the host's error code; `None` for a picture."""
-    document = describe_document(body)
+    document = document_type(body)
     code = error_code(body) if document else None
     # The code is left out if the URL contains it: a host could repeat a secret of the query.
     if code and code.lower() not in http_url.path.lower():

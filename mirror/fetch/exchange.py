@@ -11,9 +11,10 @@ from hashlib import sha256
 from typing import cast
 
 import mirror
+from mirror.documents import named_endpoint
 from mirror.fetch.addresses import HttpUrl
 from mirror.fetch.body import Body, Validators
-from mirror.fetch.checks import Declaration, named_endpoint, too_large
+from mirror.fetch.checks import Declaration, too_large
 from mirror.fetch.diagnosis import error_for_status, fetch_errors, refuse_document
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx

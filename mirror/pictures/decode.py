@@ -33,17 +33,16 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from mirror.documents import describe, remedy_for
 from mirror.pictures.colour import colour_space
 from mirror.pictures.sniff import (
     SIGNATURE_TYPES,
-    describe,
     is_bare_webp,
     is_cut_short,
     is_icon_set,
     is_lossy_webp,
     is_whole_gif,
     picture_format,
-    remedy_for,
     scan_count,
     without_broken_chunks,
 )

@@ -1,7 +1,6 @@
 """Bytes -> the kind of file they are, read from the bytes themselves. No third party.
 
-Used where Pillow does not decide: SVG, which has no pixels here, pictures that were cut short, and
-the name of what arrived instead of a picture.
+Used where Pillow does not decide: SVG, which has no pixels here, and pictures that were cut short.
 """
 
 from __future__ import annotations
@@ -10,26 +9,10 @@ import re
 from collections.abc import Iterator
 from zlib import crc32
 
-from mirror.urls.redact import printable
+from mirror.documents import root_element, text_of
 
-_HEAD = 4096  # bytes of a text that `describe` reads; bounds its work
 _PROLOG = 1 << 16  # bytes that may hold the root of an SVG: licences and entity lists precede it
 
-_MATROSKA = b"\x1aE\xdf\xa3"
-# First bytes of what hosts send in place of a picture, or of pictures nobody's browser shows.
-_MAGIC = (
-    (b"%PDF", "a PDF document"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"\x1f\x8b", "gzip data"),
-    (b"8BPS", "a Photoshop document"),
-    (b"\x00\x00\x00\x0cjP", "a JPEG 2000 picture"),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"%!PS", "a PostScript document"),
-    (_MATROSKA, "a Matroska or WebM video"),
-)
-_CONVERTIBLE = (b"%PDF", b"8BPS", b"\x00\x00\x00\x0cjP", b"\xff\x0a", b"%!PS")
-# Brands of ISO/IEC 23008-12, annex B, and those of its structural specification.
-_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
@@ -50,8 +33,6 @@ SIGNATURE_TYPES = {
     "WebP": "image/webp",
     "AVIF": "image/avif",
 }
-_TAG_NAME = re.compile(r"<([A-Za-z_][\w.:-]{0,99})")
-_ERROR_CODE = re.compile(r"<(?:Code|Message)>\s*([^<]{1,80})", re.IGNORECASE)
 _SVG_TAIL = re.compile(r"(?:--|\?)>\Z")
 _SVG_END = re.compile(r"</(?:[\w.-]+:)?svg\s*>|<(?:[\w.-]+:)?svg\b[^<>]*/>")
 
@@ -276,7 +257,7 @@ def png_colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
 
 def is_svg(data: bytes) -> bool:
     """Return True if `data` is text whose root element is `svg`. Entities are never expanded."""
-    return _root_element(_text(data[:_PROLOG])).rpartition(":")[2] == "svg"
+    return root_element(text_of(data[:_PROLOG])) == "svg"
 
 
 def is_whole_svg(data: bytes) -> bool:
@@ -284,7 +265,7 @@ def is_whole_svg(data: bytes) -> bool:
 
     Comments and processing instructions may follow it.
     """
-    text = _text(data).rstrip()
+    text = text_of(data).rstrip()
     end = len(text)
     while (tail := _SVG_TAIL.search(text, max(end - 3, 0), end)) is not None:
         start = text.rfind("<!--" if tail[0] == "-->" else "<?", 0, end)
@@ -294,70 +275,3 @@ def is_whole_svg(data: bytes) -> bool:
         while end and text[end - 1].isspace():
             end -= 1
     return bool(_SVG_END.fullmatch(text, max(text.rfind("<", 0, end), 0), end))
-
-
-def describe(data: bytes) -> str:
-    """Return a name for bytes that are no picture, safe to print: "an HTML page", "JSON", …"""
-    if not data.strip():
-        return "only blanks" if data else "nothing: the body is empty"
-    for magic, name in _MAGIC:
-        if data.startswith(magic):
-            return name
-    if data[4:8] == b"ftyp":
-        name = "a HEIC picture" if data[8:12] in _HEIC_BRANDS else "a video"
-        return f"{name} (brand {printable(data[8:12].decode('latin-1'))!r})"
-    text = _text(data[:_HEAD]).lstrip("\ufeff \t\r\n")
-    if text and all(char.isprintable() or char.isspace() for char in text[:80]):
-        return _describe_text(text)
-    return f"{len(data):,} bytes that begin {data[:8].hex()}"
-
-
-def remedy_for(data: bytes) -> str | None:
-    """Return what a user can do about a file that is whole and no picture of the web.
-
-    Return `None` for anything else, such as an error page.
-    """
-    if data.startswith(_CONVERTIBLE) or (data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS):
-        return "convert it to a format of the web, such as PNG, or list it under [[ignore]]"
-    if data.startswith(_MATROSKA) or data[4:8] == b"ftyp":
-        return "videos are not mirrored: list it under [[ignore]]"
-    return None
-
-
-def _describe_text(text: str) -> str:
-    begin = printable(text[:40])
-    root = _root_element(text).lower()
-    if text[:14].lower() == "<!doctype html" or root in ("html", "head", "body", "script"):
-        return "an HTML page"
-    if root:
-        code = _ERROR_CODE.search(text)
-        return "an XML document" + (f" that says {printable(code[1].strip())!r}" if code else "")
-    return f"{'JSON' if text[0] in '{[' else 'text'} that begins {begin!r}"
-
-
-def _text(data: bytes) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return data.decode("utf-16", "replace")
-    return data.decode("utf-8", "replace")
-
-
-def _root_element(text: str) -> str:
-    """Return the name of the first element behind the declaration, comments and a DOCTYPE.
-
-    Empty if there is none.
-    """
-    text = text.lstrip("\ufeff \t\r\n")
-    while text:
-        if text.startswith("<?"):
-            end = "?>"
-        elif text.startswith("<!--"):
-            end = "-->"
-        elif text[:9].upper() == "<!DOCTYPE":
-            bracket, close = text.find("["), text.find(">")
-            end = "]>" if 0 <= bracket < close else ">"
-        else:
-            break
-        _, separator, text = text.partition(end)
-        text = text.lstrip() if separator else ""
-    match = _TAG_NAME.match(text)
-    return match[1] if match else ""

@@ -34,6 +34,7 @@ RANKS = [
         "files",
         "amounts",
         "compact",
+        "documents",
         "etags",
         "extras",
         "globs",

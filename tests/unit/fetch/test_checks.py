@@ -8,12 +8,10 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fetching import (
-    PNG,
-)
+from support.fetching import PNG
 
 from mirror.fetch import FetchError, Validators
-from mirror.fetch.checks import Declaration, describe_document
+from mirror.fetch.checks import Declaration
 from mirror.host import ImageHost, Request
 
 
@@ -65,44 +63,6 @@ def test_a_body_agrees_with_its_own_checksums_and_no_other(data: bytes, other: b
     if other != data:
         with pytest.raises(FetchError):
             declared.check(other)
-
-
-@pytest.mark.parametrize(
-    ("data", "expected"),
-    [
-        (PNG, None),
-        (b"GIF89a", None),
-        (b"\xff\xd8\xff\xe0", None),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", None),
-        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- <html> -->\n<svg>", None),
-        (b'<!DOCTYPE svg PUBLIC "-//W3C//DTD SVG 1.1//EN" "x"[<!ENTITY a "b">]>\n<svg>', None),
-        (b"<svg:svg xmlns:svg='http://www.w3.org/2000/svg'>", None),
-        ("<svg/>".encode("utf-16"), None),
-        (b"", "nothing: the body is empty"),
-        (b" \r\n", "only blanks"),
-        (b"<!doctype HTML><p>", "an HTML page"),
-        (b"\n<!-- c --><html lang=en>", "an HTML page"),
-        (b"<html><svg></svg></html>", "an HTML page"),
-        ("<html>".encode("utf-16"), "an HTML page"),
-        (b"<script>location='/'</script>", "an HTML page"),
-        (
-            b"<?xml version='1.0'?><Error><Code>NoSuchKey</Code>",
-            "an XML document",
-        ),
-        (b"<rss>", "an XML document"),
-        (b'{"code": 404}', "JSON"),
-        (b"\n[1]", "JSON"),
-    ],
-)
-def test_a_document_is_named(data: bytes, expected: str | None) -> None:
-    assert describe_document(data) == expected
-
-
-@given(st.binary(max_size=300))
-def test_any_bytes_can_be_described(data: bytes) -> None:
-    for start in (b"", b"<", b"<?xml", b"<!DOCTYPE x [", b"\xff\xfe<"):
-        description = describe_document(start + data)
-        assert description is None or description.isprintable()
 
 
 @pytest.mark.parametrize("name", ["content-length", "x-oss-hash-crc64ecma"])

@@ -28,6 +28,9 @@ from mirror.pictures.sniff import is_cut_short
             b'<!DOCTYPE svg [<!ENTITY a "&b;&b;"><!ENTITY b "ha">]><svg>&a;</svg>', id="entities"
         ),
         pytest.param(
+            b'<!DOCTYPE svg [\n<!ENTITY a "b">\n] >\n<svg></svg>', id="a blank behind the entities"
+        ),
+        pytest.param(
             b"<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN' 'x'><svg></svg>", id="doctype"
         ),
     ],
