@@ -15,7 +15,20 @@ from time import monotonic
 SILENCE_S = 15.0
 """Seconds without an answer after which a place is named."""
 
-_LOOK_S = 1.0
+MIN_BYTES_PER_S = 1024
+"""The least speed of a body. It brings 300 kB in five minutes, the longest transfer of an image
+that the default `timeout_s` allows: at half of it few pictures would come whole."""
+
+_LOOK_S = 1.0  # between two looks: how much later than `SILENCE_S` a place may be named
+
+
+def is_stalled(received_bytes: int, took_s: float, timeout_s: float) -> bool:
+    """Return True for a body that comes too slowly over a time longer than `timeout_s`.
+
+    Such a body counts as silence. Each of its bytes starts the time limit of a read anew, so a byte
+    now and then would hold up a run without an end.
+    """
+    return took_s > timeout_s and received_bytes < took_s * MIN_BYTES_PER_S
 
 
 def silence_remark(timeout_s: float, requests: int) -> str:

@@ -22,7 +22,7 @@ from mirror.fetch.limits import FetchLimits
 from mirror.fetch.network import GuardedTransport
 from mirror.fetch.retries import retry_after_s
 from mirror.urls.sources import is_processed
-from mirror.waiting import WAITS, silence_remark
+from mirror.waiting import MIN_BYTES_PER_S, WAITS, is_stalled, silence_remark
 
 _USER_AGENT = f"markdown-mirror/{mirror.__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -214,8 +214,12 @@ class Exchange:
                 self._left_s += waited_s
                 self._transport.deadline.at += waited_s
             took_s = time.monotonic() - began
-            if took_s > limits.timeout_s:
-                _check_speed(len(part.data) - before, took_s, limits.min_bytes_per_s)
+            if is_stalled(received := len(part.data) - before, took_s, limits.timeout_s):
+                raise FetchError(
+                    f"expected at least {MIN_BYTES_PER_S} bytes a second, found {received} bytes "
+                    f"in {took_s:.1f} s",
+                    Kind.TRANSIENT,
+                )
 
     def _verified_data(self, part: _ReceivedPart, http_url: HttpUrl) -> bytes:
         data = bytes(part.data)
@@ -307,12 +311,3 @@ def _next_url(http_url: HttpUrl, response: _Response, body: bytes) -> HttpUrl:
         return http_url.redirected(raw.decode())
     except UnicodeDecodeError:
         return http_url.redirected(location)
-
-
-def _check_speed(received: int, took_s: float, min_bytes_per_s: int) -> None:
-    if received < took_s * min_bytes_per_s:
-        raise FetchError(
-            f"expected at least {min_bytes_per_s} bytes a second, found {received} bytes in "
-            f"{took_s:.1f} s",
-            Kind.TRANSIENT,
-        )

@@ -27,8 +27,7 @@ class FetchLimits:
 
     `timeout_s` is the longest time for the connection and the response headers together, and the
     longest silence after that. `transfer_timeouts` of it is the longest time for all transfers of
-    one URL. A body slower than `min_bytes_per_s` over `timeout_s` counts as
-    stalled. The time of a name lookup is not limited: the system's resolver decides.
+    one URL. The time of a name lookup is not limited: the system's resolver decides.
     """
 
     concurrency: int = 16
@@ -38,7 +37,6 @@ class FetchLimits:
     max_redirects: int = 5
     allow_private_hosts: bool = False
     transfer_timeouts: float = 10.0
-    min_bytes_per_s: int = 1024
 
     @property
     def transfer_s(self) -> float:

@@ -12,8 +12,8 @@ from time import monotonic
 from typing import IO, Any, cast
 
 from mirror.store.errors import UnreachableError
+from mirror.waiting import is_stalled
 
-_MIN_BYTES_PER_S = 1024  # over the time limit; a slower body counts as silence, as a host's does
 _MAX_BYTES = 16 * 2**20  # a page with a thousand of the longest keys, all encoded, has 6 MiB
 _MAX_TAGS = 200_000  # a page with a thousand objects and their owners has 30,000
 _PIECE_BYTES = 2**16
@@ -22,7 +22,7 @@ _PIECE_BYTES = 2**16
 class LimitedSession:
     """The session of a client, with limits on the bodies that its `send` returns.
 
-    `timeout_s` is the time after which a body has to be as fast as that of a host.
+    `timeout_s` is the time after which a body must be faster than `is_stalled` says.
     """
 
     def __init__(self, session: Any, place: str, timeout_s: float) -> None:
@@ -91,7 +91,7 @@ class PacedBody:
         data: bytes = self._raw.read1(amt) or b""
         self._received += len(data)
         took_s = monotonic() - self._began
-        if took_s > self._timeout_s and self._received < took_s * _MIN_BYTES_PER_S:
+        if is_stalled(self._received, took_s, self._timeout_s):
             from botocore.exceptions import ReadTimeoutError
 
             self.close()

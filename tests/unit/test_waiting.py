@@ -7,7 +7,7 @@ from threading import Event
 import pytest
 
 from mirror import waiting
-from mirror.waiting import SILENCE_S, Waits, silence_remark
+from mirror.waiting import MIN_BYTES_PER_S, SILENCE_S, Waits, is_stalled, silence_remark
 
 
 @dataclass
@@ -107,3 +107,18 @@ def test_a_person_is_told_while_the_block_runs(monkeypatch: pytest.MonkeyPatch) 
     assert lines == ["waiting for a.example: "] * 2
     with waits.wait_for("a.example", str):
         assert not is_told.wait(0.01)
+
+
+@pytest.mark.parametrize(
+    ("received_bytes", "took_s", "stalled"),
+    [
+        pytest.param(0, 30.0, False, id="no longer than the limit"),
+        pytest.param(31 * MIN_BYTES_PER_S - 1, 31.0, True, id="one byte too few"),
+        pytest.param(31 * MIN_BYTES_PER_S, 31.0, False, id="just as fast"),
+        pytest.param(0, 31.0, True, id="nothing came"),
+    ],
+)
+def test_a_body_stalls_only_behind_the_time_limit(
+    received_bytes: int, took_s: float, stalled: bool
+) -> None:
+    assert is_stalled(received_bytes, took_s, timeout_s=30.0) is stalled
