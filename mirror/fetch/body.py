@@ -36,3 +36,18 @@ class Body:
     validators: Validators
     final_url: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def media_type(self) -> str:
+        """The media type that the host declares, without parameters; empty if it declares none."""
+        return _first_word(self.headers.get("content-type", ""))
+
+    @property
+    def is_attachment(self) -> bool:
+        """True if a browser that opens the address by itself saves the body."""
+        return _first_word(self.headers.get("content-disposition", "")) == "attachment"
+
+
+def _first_word(header: str) -> str:
+    """Return what stands in front of the parameters of a header, in lower case."""
+    return header.partition(";")[0].strip().lower()

@@ -294,26 +294,25 @@ def _check_public_url(
         yield failed(name, "other bytes than are in the bucket", "correct `public_url`")
         return
     yield passed(name, "a reader gets the bytes that are in the bucket")
-    yield from _check_public_headers(body.headers)
+    yield from _check_public_headers(body)
 
 
-def _check_public_headers(headers: Mapping[str, str]) -> Iterator[Check]:
-    """Check that a browser shows a picture that was sent with `headers`."""
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if headers.get("content-disposition", "").lower().startswith("attachment"):
+def _check_public_headers(body: Body) -> Iterator[Check]:
+    """Check that a browser shows the probe's picture as the headers of `body` say."""
+    if body.is_attachment:
         yield failed(
             "public headers",
             "browsers save the image instead of showing it when it is opened by itself",
             "bind a domain of your own to the bucket and name it in `public_url`: providers send "
             "this with their own domain",
         )
-    elif kind != "image/png":
+    elif body.media_type != "image/png":
         yield failed(
             "public headers",
-            f"a PNG is sent as {kind or 'nothing'}",
+            f"a PNG is sent as {body.media_type or 'nothing'}",
             "look for a rule of the domain or the CDN that sets types",
         )
-    elif headers.get("x-content-type-options", "").lower() != "nosniff":
+    elif body.headers.get("x-content-type-options", "").lower() != "nosniff":
         advice = "let the CDN send X-Content-Type-Options: nosniff"
         yield passed("public headers", "shown as the image it is", advice)
     else:

@@ -246,7 +246,8 @@ class PublicJob:
         return f"is refused to readers who come from {self.referer}, and served to others"
 
     def _differences(self, asset: Asset, url: str, body: Body) -> Iterator[Finding]:
-        expected, actual = asset.blob.media_type, _media_type(body.headers)
+        expected = asset.blob.media_type
+        actual = _SAME_TYPE.get(body.media_type, body.media_type)
         other = _other_picture_type(asset, body.data)
         if actual not in (expected, other):
             message = (
@@ -255,7 +256,7 @@ class PublicJob:
                 "rules"
             )
             yield Finding(Rule.PUBLIC_DIFFERENT, url, message)
-        if _is_attachment(body.headers) and not may_run_scripts(asset, self.locator):
+        if body.is_attachment and not may_run_scripts(asset, self.locator):
             message = (
                 "is sent with Content-Disposition: attachment, so a browser that opens it saves "
                 "it. The default domains of some providers do that; use a domain of your own"
@@ -286,13 +287,3 @@ def _other_picture_type(asset: Asset, data: bytes) -> str | None:
     """Return the media type of `data` if it is a picture of another type than the asset's."""
     media_type = SIGNATURE_TYPES.get(picture_format(data) or "")
     return media_type if media_type != asset.blob.media_type else None
-
-
-def _media_type(headers: Mapping[str, str]) -> str:
-    name = headers.get("content-type", "").partition(";")[0].strip().lower()
-    return _SAME_TYPE.get(name, name)
-
-
-def _is_attachment(headers: Mapping[str, str]) -> bool:
-    disposition = headers.get("content-disposition", "")
-    return disposition.partition(";")[0].strip().lower() == "attachment"
