@@ -37,7 +37,7 @@ from mirror.pages import (
     utf8_text,
 )
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
-from mirror.pipeline.text_files import TextFile, walk_files
+from mirror.pipeline.text_files import TextFile, is_version_control, walk_files
 from mirror.store import DirectoryStore
 from mirror.urls.address import Address, Url, canonical, host_of, identity, parse
 from mirror.urls.sources import Locator, Source
@@ -57,14 +57,15 @@ def is_page(path: Path) -> bool:
     return path.suffix.lower() in _PAGES
 
 
-def is_asked_for(path: Path) -> bool:
-    """Return True for a file beside the pages that readers get with them."""
+def walk_built_site(folder: Path, root: Path) -> Iterator[TextFile | Finding]:
+    """Yield the pages of a built site and what readers get with them, as `walk_files` does."""
+    for file in walk_files(folder, root, is_version_control):
+        if isinstance(file, Finding) or is_page(file.path) or _is_asked_for(file.path):
+            yield file
+
+
+def _is_asked_for(path: Path) -> bool:
     return path.suffix.lower() in _ASKED_FOR
-
-
-def is_version_control(path: Path) -> bool:
-    """Return True for a folder that version control keeps for itself."""
-    return path.name in (".git", ".hg", ".svn")
 
 
 def published_at(folder: Path, root: Path, sources: Iterable[Source]) -> SiteAddress:
@@ -265,7 +266,7 @@ def check_site(
     reader = _SiteReader(check, finder, ignored, folder, root, FindingLog(progress.finding))
     pages: list[str] = []
     others: list[TextFile] = []
-    for file in walk_files(folder, root, is_version_control):
+    for file in walk_built_site(folder, root):
         if isinstance(file, Finding):
             reader.findings.append(file)
         elif is_page(file.path):
@@ -273,7 +274,7 @@ def check_site(
             pages.append(file.name)
             if len(pages) % _STEP == 0:
                 progress.advance(_STEP)
-        elif is_asked_for(file.path):
+        else:
             others.append(file)
     for file in others:  # behind the pages, which name some of them and of their pictures
         reader.read_other(file)

@@ -35,18 +35,13 @@ from mirror.pages import (
     string_uses,
     utf8_text,
 )
-from mirror.pipeline.built_site import (
-    is_asked_for,
-    is_page,
-    is_version_control,
-    published_at,
-)
+from mirror.pipeline.built_site import is_page, published_at, walk_built_site
 from mirror.pipeline.hold import find_suspects
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import SiteScan, scan, shown_identities
 from mirror.pipeline.site_folder import SiteFolder
-from mirror.pipeline.text_files import TextFile, need_built_site, walk_files
+from mirror.pipeline.text_files import TextFile, need_built_site
 from mirror.pipeline.unmatched import unmatched_sources
 from mirror.posts import PostTree
 from mirror.repeats.reviews import REVIEWS, load_reviews
@@ -436,9 +431,7 @@ def _in_built_site(
     if site is None:
         return
     address = published_at(site, config.root, config.sources)
-    for file in findings.sift(walk_files(site, config.root, is_version_control)):
-        if not (is_page(file.path) or is_asked_for(file.path)):
-            continue
+    for file in findings.sift(walk_built_site(site, config.root)):
         data = file.read()
         if isinstance(data, Finding):
             findings.append(data)

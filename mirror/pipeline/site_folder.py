@@ -11,9 +11,8 @@ from mirror.config import CONFIG_NAME, ConfigError
 from mirror.files import opened
 from mirror.generators import SiteGenerator, find_generators
 from mirror.model import Finding
-from mirror.pipeline.built_site import is_version_control
 from mirror.pipeline.ownership import MANIFEST_FILES
-from mirror.pipeline.text_files import TextFile, walk_files
+from mirror.pipeline.text_files import TextFile, is_version_control, walk_files
 
 # Also of another site in a folder below; the second is what `mirror report` writes.
 _OURS = frozenset({CONFIG_NAME, "mirror-report.html"})

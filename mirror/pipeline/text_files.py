@@ -47,6 +47,11 @@ def need_built_site(folder: Path | None) -> None:
         raise ConfigError(f"{folder}: no such folder (named in --site); build the site first")
 
 
+def is_version_control(path: Path) -> bool:
+    """Return True for a folder that version control keeps for itself."""
+    return path.name in (".git", ".hg", ".svn")
+
+
 def walk_files(
     folder: Path, root: Path, is_skipped: Callable[[Path], bool] = lambda _: False
 ) -> Iterator[TextFile | Finding]:
