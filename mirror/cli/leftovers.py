@@ -28,26 +28,9 @@ from mirror.cli.common import (
 )
 from mirror.config import find_config, load_config
 from mirror.console import JsonProgress, Style, for_log, say
-from mirror.urls.redact import has_hidden
 
 if TYPE_CHECKING:
     from mirror.pipeline.leftovers import Leftover
-
-_REASONS = {
-    "not-mirrored": "is not mirrored, or waits for `mirror accept`; `mirror sync` says why",
-    "rewrite": "is mirrored; `mirror rewrite` moves it, or says why not",
-    "text": "is text that readers see; no picture is lost",
-    "code": "stands in code or in a comment; no picture is lost",
-    "unknown-form": "stands where `mirror rewrite` changes no address; change it by hand",
-    "proxied": "another host asks the source for it; write the picture's own address, then sync",
-    "other-file": "stands in a file that is no post; change it by hand, or name a data file in "
-    "`include` of [posts]",
-    "site": "a built page asks for it; build the site again once no post and no file names it. If "
-    "none does, a theme or a plugin has it",
-}
-
-
-_MARKDOWN = (".md", ".markdown", ".mdx")
 
 
 def leftovers(
@@ -90,23 +73,8 @@ def leftovers(
 
 def _line(place: Leftover, style: Style) -> str:
     mark = ("✗" if style.unicode else "x") if place.breaks else ("·" if style.unicode else "-")
-    reason = _REASONS[place.why.value]
-    if place.why.value == "other-file" and place.file.lower().endswith(_MARKDOWN):
-        reason = (
-            "stands in a Markdown file that is no post; name it in `paths` of [posts], or change "
-            "it by hand"
-        )
-    if place.why.value == "rewrite" and has_hidden(place.url.public):
-        reason = (
-            "is mirrored; `mirror rewrite --drop-secrets` moves it, and `--revert` could not bring "
-            "its secret back"
-        )
-    if place.is_page:
-        reason = "is a link to a page or file that mirror does not keep; change it by hand"
-    if place.is_ignored:
-        reason = "is under [[ignore]], so mirror does not ask whether it still exists"
     where = f"{one_line(place.file)}:{place.line}:{place.column}"
-    return for_log(f"{mark} {where} {place.url}: {reason} [{place.why.value}]")
+    return for_log(f"{mark} {where} {place.url}: {place.reason} [{place.why}]")
 
 
 def _verdict(
@@ -117,7 +85,7 @@ def _verdict(
     is_site_read: bool,
 ) -> str:
     if breaking:
-        reasons = Counter(place.why.value for place in breaking)
+        reasons = Counter(place.why for place in breaking)
         parts = ", ".join(f"{count:,} {why}" for why, count in reasons.items())
         return f"{count_text(len(breaking), 'place')} would break without the source: {parts}"
     if not was_read:

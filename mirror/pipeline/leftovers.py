@@ -47,6 +47,7 @@ from mirror.posts import PostTree
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import is_source
 from mirror.urls.address import Address, Url, canonical, identity
+from mirror.urls.redact import has_hidden
 from mirror.urls.sources import Locator
 
 
@@ -61,6 +62,27 @@ class Why(StrEnum):
     PROXIED = "proxied"
     OTHER_FILE = "other-file"
     SITE = "site"
+
+
+_REASONS = {
+    Why.NOT_MIRRORED: "is not mirrored, or waits for `mirror accept`; `mirror sync` says why",
+    Why.REWRITE: "is mirrored; `mirror rewrite` moves it, or says why not",
+    Why.TEXT: "is text that readers see; no picture is lost",
+    Why.CODE: "stands in code or in a comment; no picture is lost",
+    Why.UNKNOWN_FORM: "stands where `mirror rewrite` changes no address; change it by hand",
+    Why.PROXIED: (
+        "another host asks the source for it; write the picture's own address, then sync"
+    ),
+    Why.OTHER_FILE: (
+        "stands in a file that is no post; change it by hand, or name a data file in `include` of "
+        "[posts]"
+    ),
+    Why.SITE: (
+        "a built page asks for it; build the site again once no post and no file names it. If none "
+        "does, a theme or a plugin has it"
+    ),
+}
+_MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +105,25 @@ class Leftover:
     def breaks(self) -> bool:
         """True if a page would lose a picture or a link without the source."""
         return self.why not in (Why.TEXT, Why.CODE) and not self.is_ignored
+
+    @property
+    def reason(self) -> str:
+        """What the reason means for a person, and what to do."""
+        if self.is_ignored:
+            return "is under [[ignore]], so mirror does not ask whether it still exists"
+        if self.is_page:
+            return "is a link to a page or file that mirror does not keep; change it by hand"
+        if self.why is Why.REWRITE and has_hidden(self.url.public):
+            return (
+                "is mirrored; `mirror rewrite --drop-secrets` moves it, and `--revert` could not "
+                "bring its secret back"
+            )
+        if self.why is Why.OTHER_FILE and Path(self.file).suffix.lower() in _MARKDOWN:
+            return (
+                "stands in a Markdown file that is no post; name it in `paths` of [posts], or "
+                "change it by hand"
+            )
+        return _REASONS[self.why]
 
     def as_json(self) -> dict[str, Any]:
         place = {"file": self.file, "line": self.line, "column": self.column}
@@ -156,9 +197,6 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     ignored = {place.url.public for place in leftovers if place.is_ignored}
     counts = {**scanned.tally(), **_counts(leftovers), "ignored": len(ignored)}
     return LeftoverResult(leftovers, findings, summary(counts, findings, started))
-
-
-_MARKDOWN = frozenset({".md", ".markdown", ".mdx"})
 
 
 def _scan_posts(posts: PostTree, paths: Sequence[Path]) -> SiteScan:
