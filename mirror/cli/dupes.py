@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mirror.manifest import Manifest
     from mirror.repeats.evidence import Evidence
     from mirror.repeats.groups import RepeatGroup
+    from mirror.repeats.reviews import Decision
 
 _SHORT_DIGEST = 12  # hex digits; unique among some million images
 
@@ -50,27 +51,27 @@ def dupes(
         find_refused,
     )
     from mirror.repeats.ledger import LEDGER, Ledger
-    from mirror.repeats.reviews import REVIEWS, add_review, load_reviews
+    from mirror.repeats.reviews import REVIEWS, Merge, Split, add_review, load_reviews
 
     parts = open_site(load(config))
     manifest, _ = parts.manifest.load()
     path = parts.config.manifest / REVIEWS
     reviews = load_reviews(path)  # raises for a broken file before anything is added to it
     ledger = Ledger.load(parts.config.manifest / LEDGER)
-    companions: dict[str, set[Digest]] = {}  # by line of the reviews, the other pictures it moves
+    companions: dict[Decision, set[Digest]] = {}  # the other pictures that a decision moves
     for digest in dict.fromkeys(_find(manifest, sha) for sha in split or ()):
-        companions[f"split {digest}"] = companions_of_split(
+        companions[Split(digest)] = companions_of_split(
             manifest, ledger.evidence.values(), reviews, digest
         )
     if merge is not None:
         first, second = (_find(manifest, sha) for sha in merge)
         if first == second:
             raise ConfigError(f"--merge takes two pictures; both are {first}")
-        companions[f"merge {first} {second}"] = companions_of_merge(manifest, first, second)
+        companions[Merge(first, second)] = companions_of_merge(manifest, first, second)
     if companions:
         with parts.lock("mirror dupes"):
-            for line in companions:
-                add_review(path, line)
+            for decision in companions:
+                add_review(path, decision)
         _print_reviews(companions, path, as_json)
         return
     refused = find_refused(manifest, ledger.evidence.values(), reviews)
@@ -91,12 +92,14 @@ def _find(manifest: Manifest, prefix: str) -> Digest:
     return matches[0]
 
 
-def _print_reviews(companions: Mapping[str, set[Digest]], path: Path, as_json: bool) -> None:
-    for line, others in companions.items():
+def _print_reviews(companions: Mapping[Decision, set[Digest]], path: Path, as_json: bool) -> None:
+    from mirror.repeats.reviews import Merge
+
+    for decision, others in companions.items():
         if as_json:
-            members = {"line": line, "file": str(path), "also": sorted(map(str, others))}
+            members = {"line": str(decision), "file": str(path), "also": sorted(map(str, others))}
             print_json({"type": "review", **members})
-        elif line.startswith("merge"):
+        elif isinstance(decision, Merge):
             say(f"one group of {len(others) + 2:,} pictures: the best of them stands for all")
         elif others:
             say(f"parted as well: {count_text(len(others), 'repeat')}")

@@ -17,14 +17,22 @@ from mirror.history import Before, tracked_file
 from mirror.manifest import FILES, ManifestFile
 from mirror.model import Finding, Rule
 from mirror.records import RecordError
-from mirror.repeats.reviews import ReviewError, load_decisions, loads_decisions
+from mirror.repeats.reviews import (
+    Accept,
+    Decision,
+    Merge,
+    ReviewError,
+    Split,
+    load_decisions,
+    loads_decisions,
+)
 from mirror.urls.address import identity
 from mirror.urls.redact import without_secrets
 
 _MEANINGS = {
-    "split": "this picture is shown by itself",
-    "merge": "these two count as one picture, and the better one is shown for both",
-    "accept": "these bytes are taken for the address",
+    Split: "this picture is shown by itself",
+    Merge: "these two count as one picture, and the better one is shown for both",
+    Accept: "these bytes are taken for the address",
 }
 
 
@@ -34,15 +42,14 @@ def decisions(reviews: Path, root: Path, before: Before | None = None) -> Iterat
     With `before`, only those that were not there. Lines are named from `root`. Raise `ReviewError`.
     """
     name = _name(reviews, root)
-    known = set[tuple[str, ...]]()
+    known = set[Decision]()
     if before is not None:
         with suppress(ReviewError):  # nobody could obey that file: all lines are new
-            known = {decision.words for decision in loads_decisions(before.read(reviews))}
-    for decision in load_decisions(reviews):
-        if decision.words in known:
-            continue
-        message = f"`{' '.join(decision.words)}`: {_MEANINGS[decision.words[0]]}"
-        yield Finding(Rule.DECISION, name, message, name, decision.line)
+            known = {line.decision for line in loads_decisions(before.read(reviews))}
+    for line in load_decisions(reviews):
+        if line.decision not in known:
+            message = f"`{line.decision}`: {_MEANINGS[type(line.decision)]}"
+            yield Finding(Rule.DECISION, name, message, name, line.number)
 
 
 def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterator[Finding]:

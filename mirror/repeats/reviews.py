@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from mirror.model import Digest
 from mirror.records import RecordError, read_text, write_text
@@ -48,56 +49,85 @@ NO_REVIEWS = Reviews()
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """One line of the file; `words` are its verb and what that is about, in canonical spelling."""
+class Split:
+    """A picture that stands for itself."""
 
-    line: int
-    words: tuple[str, ...]
+    digest: Digest
 
-    def holds_in(self, reviews: Reviews) -> bool:
-        """Return True if no later line took the decision back."""
-        match self.words:
-            case ("accept", address, digest):
-                return reviews.accepts(Address(address), Digest(digest))
-            case ("merge", first, second):
-                return Pair(Digest(first), Digest(second)) in reviews.merged
-            case _:
-                return Digest(self.words[1]) in reviews.split
+    def __str__(self) -> str:
+        return f"split {self.digest}"
 
 
-def loads_decisions(text: str) -> list[Decision]:
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Two pictures that are one."""
+
+    first: Digest
+    second: Digest
+
+    def __str__(self) -> str:
+        return f"merge {self.first} {self.second}"
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The bytes that a person takes for an address."""
+
+    address: Address
+    digest: Digest
+
+    def __str__(self) -> str:
+        return f"accept {self.address} {self.digest}"
+
+
+Decision: TypeAlias = Split | Merge | Accept
+"""A decision of a person. Its text is the line of the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionLine:
+    """A decision, in canonical spelling, and the number of its line."""
+
+    number: int
+    decision: Decision
+
+
+def loads_decisions(text: str) -> list[DecisionLine]:
     """Read lines `split SHA`, `merge SHA SHA` and `accept URL SHA`; `#` begins a comment.
 
     Raise `ReviewError`.
     """
-    decisions = []
-    words: tuple[str, ...]
+    lines = []
     for number, line in enumerate(text.split("\n"), start=1):
         try:
-            match line.partition("#")[0].split():
-                case []:
-                    continue
-                case ["split", digest]:
-                    words = ("split", Digest.parse(digest).hex)
-                case ["merge", first, second] if first != second:
-                    pair = Pair.of(Digest.parse(first), Digest.parse(second))
-                    words = ("merge", pair.first.hex, pair.second.hex)
-                case ["accept", url, digest] if (address := canonical(url)) is not None:
-                    words = ("accept", address, Digest.parse(digest).hex)
-                case _:
-                    raise ValueError(
-                        "expected `split SHA256`, `merge SHA256 SHA256` or `accept URL SHA256`, "
-                        f"got {hide_secrets(line.strip())!r}"
-                    )
+            if (decision := _parse(line)) is not None:
+                lines.append(DecisionLine(number, decision))
         except ValueError as error:
             raise ReviewError(f"line {number}: {error}") from error
-        decisions.append(Decision(number, words))
-    return decisions
+    return lines
+
+
+def _parse(line: str) -> Decision | None:
+    """Return the decision of a line, `None` if it has none; raise `ValueError` for another text."""
+    match line.partition("#")[0].split():
+        case []:
+            return None
+        case ["split", digest]:
+            return Split(Digest.parse(digest))
+        case ["merge", first, second] if first != second:
+            pair = Pair.of(Digest.parse(first), Digest.parse(second))
+            return Merge(pair.first, pair.second)
+        case ["accept", url, digest] if (address := canonical(url)) is not None:
+            return Accept(address, Digest.parse(digest))
+    raise ValueError(
+        "expected `split SHA256`, `merge SHA256 SHA256` or `accept URL SHA256`, "
+        f"got {hide_secrets(line.strip())!r}"
+    )
 
 
 def loads_reviews(text: str) -> Reviews:
     """Return what all lines together decide; a later line wins. Raise `ReviewError`."""
-    return _reviews(loads_decisions(text))
+    return _reviews(line.decision for line in loads_decisions(text))
 
 
 def _reviews(decisions: Iterable[Decision]) -> Reviews:
@@ -106,38 +136,48 @@ def _reviews(decisions: Iterable[Decision]) -> Reviews:
     partners: dict[Digest, set[Pair]] = {}
     accepted: dict[str, Digest] = {}
     for decision in decisions:
-        match decision.words:
-            case ("split", digest):
-                alone = Digest(digest)
-                split.add(alone)
-                merged -= partners.pop(alone, set())
-            case ("merge", first, second):
-                pair = Pair.of(Digest(first), Digest(second))
-                split -= {pair.first, pair.second}
+        match decision:
+            case Split(digest):
+                split.add(digest)
+                merged -= partners.pop(digest, set())
+            case Merge(first, second):
+                pair = Pair.of(first, second)
+                split -= {first, second}
                 merged.add(pair)
-                for side in (pair.first, pair.second):
+                for side in (first, second):
                     partners.setdefault(side, set()).add(pair)
-            case ("accept", address, digest):
-                accepted[identity(address)] = Digest(digest)
+            case Accept(address, digest):
+                accepted[identity(address)] = digest
     return Reviews(frozenset(split), frozenset(merged), accepted)
 
 
-def load_decisions(path: Path) -> list[Decision]:
+def load_decisions(path: Path) -> list[DecisionLine]:
     """Return the decisions of a file that take effect, in its order; raise `ReviewError`.
 
     One that a later line takes back or says again is left out.
     """
     try:
-        decisions = loads_decisions(read_text(path))
+        lines = loads_decisions(read_text(path))
     except ReviewError as error:
         raise ReviewError(f"{path}: {error}") from error
-    reviews = _reviews(decisions)
-    last = {decision.words: decision for decision in decisions}
+    reviews = _reviews(line.decision for line in lines)
+    last = {line.decision: line for line in lines}
     return [
-        decision
-        for decision in decisions
-        if last[decision.words] is decision and decision.holds_in(reviews)
+        line
+        for line in lines
+        if last[line.decision] is line and _takes_effect(line.decision, reviews)
     ]
+
+
+def _takes_effect(decision: Decision, reviews: Reviews) -> bool:
+    """Return True if no later line took the decision back."""
+    match decision:
+        case Split(digest):
+            return digest in reviews.split
+        case Merge(first, second):
+            return Pair.of(first, second) in reviews.merged
+        case Accept(address, digest):
+            return reviews.accepts(address, digest)
 
 
 def load_reviews(path: Path) -> Reviews:
@@ -148,9 +188,9 @@ def load_reviews(path: Path) -> Reviews:
         raise ReviewError(f"{path}: {error}") from error
 
 
-def add_review(path: Path, line: str) -> None:
+def add_review(path: Path, decision: Decision) -> None:
     """Append a decision to the file. Comments and all other lines stay as they are."""
     text = read_text(path)
     if text and not text.endswith("\n"):
         text += "\n"
-    write_text(path, f"{text}{line}\n")
+    write_text(path, f"{text}{decision}\n")

@@ -11,8 +11,12 @@ from support.reviews import dumps_reviews, merging
 from mirror.model import Digest
 from mirror.repeats.evidence import Pair
 from mirror.repeats.reviews import (
+    Accept,
+    Merge,
     ReviewError,
     Reviews,
+    Split,
+    add_review,
     load_decisions,
     loads_reviews,
 )
@@ -80,11 +84,21 @@ def test_of_the_lines_only_those_that_take_effect_are_told(tmp_path):
     ]
     path = tmp_path / "reviews.txt"
     path.write_text("\n".join(lines) + "\n")
-    assert [(each.line, each.words) for each in load_decisions(path)] == [
-        (2, ("split", one)),
-        (5, ("split", three)),
-        (7, ("accept", "http://h.example/a.png", two)),
+    assert [(each.number, each.decision) for each in load_decisions(path)] == [
+        (2, Split(Digest(one))),
+        (5, Split(Digest(three))),
+        (7, Accept(Address("http://h.example/a.png"), Digest(two))),
     ]
     path.write_text(f"merge {two} {one}\nbroken\n")
     with pytest.raises(ReviewError, match=r"reviews.txt: line 2: expected"):
         load_decisions(path)
+
+
+def test_a_decision_is_read_as_it_was_added(tmp_path):
+    path = tmp_path / "reviews.txt"
+    address = Address("https://h.example/a.png")
+    decisions = [Split(sha(3)), Merge(*sorted((sha(1), sha(2)))), Accept(address, sha(1))]
+    for decision in decisions:
+        add_review(path, decision)
+    assert [line.decision for line in load_decisions(path)] == decisions
+    assert path.read_text().split("\n")[0] == f"split {sha(3)}"
