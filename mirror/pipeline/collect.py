@@ -30,6 +30,7 @@ from mirror.pipeline.shards import (
     ShardHeader,
     limit_warnings,
     loads_shard,
+    settings_digest,
 )
 from mirror.repeats.reviews import Reviews
 from mirror.state import HeldImages, State
@@ -208,10 +209,11 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
     """
     findings: list[Finding] = []
     fitting: list[SiteShard] = []
+    settings = settings_digest(config)
     for folder in _distinct([config.root, *copies]):
         before = len(findings) + len(fitting)
         for name, header, answers in _read_shards(folder, config.state.name, findings):
-            if (reason := header.misfit(config, refresh=refresh)) is not None:
+            if (reason := header.misfit(settings, refresh=refresh)) is not None:
                 findings.append(_not_taken(folder / name, reason))
             else:
                 fitting.append(SiteShard(folder, name, header, answers))

@@ -15,7 +15,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from mirror.config import Config
 from mirror.destinations import Destination, is_mirrored
 from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import DrawnParts, find_drawn, find_references, is_within, render
@@ -173,19 +172,16 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     reasons = Reasons(scanned, parts.locator, manifest, parts.destinations, suspects)
     finder = MentionFinder(config.sources)
     progress.stage("read the site's folder", None, "places")
-    places = chain(
+    trees = options.paths or _trees(config.root, config.posts.paths)
+    places = [
         _in_posts(scanned, finder, reasons, findings),
-        _in_other_files(
-            folder,
-            options.paths or _trees(config.root, config.posts.paths),
-            posts,
-            finder,
-            findings,
-        ),
-        _in_built_site(options.site, config, finder, parts.locator, findings),
-    )
+        _in_other_files(folder, trees, posts, finder, findings),
+    ]
+    if (site := options.site) is not None:
+        address = published_at(site, config.root, config.sources)
+        places.append(_in_built_site(site, config.root, address, finder, parts.locator, findings))
     leftovers = []
-    for place in places:
+    for place in chain.from_iterable(places):
         progress.advance()
         if not is_mirrored(parts.destinations, place.url):
             leftovers.append(_with_ignored(place, parts.locator, manifest, config.ignored))
@@ -464,12 +460,14 @@ _USES = {Use.ASKED: Why.SITE, Use.TEXT: Why.TEXT, Use.CODE: Why.CODE}
 
 
 def _in_built_site(
-    site: Path | None, config: Config, finder: MentionFinder, locator: Locator, findings: FindingLog
+    site: Path,
+    root: Path,
+    address: SiteAddress,
+    finder: MentionFinder,
+    locator: Locator,
+    findings: FindingLog,
 ) -> Iterator[Leftover]:
-    if site is None:
-        return
-    address = published_at(site, config.root, config.sources)
-    for file in findings.sift(walk_built_site(site, config.root)):
+    for file in findings.sift(walk_built_site(site, root)):
         data = file.read()
         if isinstance(data, Finding):
             findings.append(data)

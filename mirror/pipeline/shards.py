@@ -106,8 +106,9 @@ class ShardHeader:
     shard: Shard
 
     @classmethod
-    def of(cls, config: Config, shard: Shard, *, refresh: bool) -> Self:
-        return cls(mirror.__version__, settings_digest(config), refresh, shard)
+    def of(cls, settings: str, shard: Shard, *, refresh: bool) -> Self:
+        """Return the header of a shard that runs here; `settings` is the digest of its settings."""
+        return cls(mirror.__version__, settings, refresh, shard)
 
     def dumps(self) -> str:
         members = {
@@ -133,14 +134,14 @@ class ShardHeader:
         expected = json.dumps({"format": FORMAT, "version": VERSION})[:-1]
         raise ShardError(f"line 1: expected {expected}, …, got {text[:80]!r}")
 
-    def misfit(self, config: Config, *, refresh: bool) -> str | None:
-        """Return why a sync cannot take this shard; `None` if it can."""
+    def misfit(self, settings: str, *, refresh: bool) -> str | None:
+        """Return why a sync with these settings cannot take this shard; `None` if it can."""
         if self.mirror != mirror.__version__:
             return (
                 f"comes from mirror {self.mirror}, and this is {mirror.__version__}; "
                 "run it again with this version"
             )
-        if self.settings != settings_digest(config):
+        if self.settings != settings:
             return "comes from another configuration; run it again with the mirror.toml of now"
         if self.refresh and not refresh:
             return "was run with `--refresh`; take it with `mirror sync --refresh`"
@@ -217,7 +218,8 @@ class ShardFile:
     @classmethod
     def of(cls, config: Config, shard: Shard, *, refresh: bool) -> Self:
         folder = State.below(config.state).shards
-        return cls(folder / f"{shard.name}.jsonl", ShardHeader.of(config, shard, refresh=refresh))
+        header = ShardHeader.of(settings_digest(config), shard, refresh=refresh)
+        return cls(folder / f"{shard.name}.jsonl", header)
 
     @property
     def _partial_path(self) -> Path:

@@ -148,17 +148,24 @@ def verify(
             )
         )
     if options.site is not None:
+        from mirror.pages import MentionFinder
+        from mirror.pipeline import built_site  # parsers of HTML
+
+        folder, sources = options.site, config.sources
+        address = options.base or built_site.published_at(folder, config.root, sources)
+        check = built_site.PictureCheck(
+            real_path(folder),
+            address,
+            destinations,
+            parts.locator,
+            built_site.source_hosts(sources),
+            objects,
+            former,
+        )
+        prefixes = built_site.mirrored_prefixes(destinations, former, address)
+        finder = MentionFinder(sources, prefixes)
         checks.append(
-            _check_site(
-                config,
-                destinations,
-                parts.locator,
-                objects,
-                former,
-                options.site,
-                options.base,
-                progress,
-            )
+            built_site.check_site(check, finder, config.ignored, folder, config.root, progress)
         )
     if options.notes:
         notes = chain(
@@ -263,30 +270,3 @@ def manifest_places(
                 names |= {asset.key, *filter(None, urls)}
             places |= dict.fromkeys(names & subjects, place)
     return places
-
-
-def _check_site(
-    config: Config,
-    destinations: tuple[Destination, ...],
-    locator: Locator,
-    objects: Objects,
-    former: set[str],
-    folder: Path,
-    base: SiteAddress | None,
-    progress: Progress,
-) -> LayerCheck:
-    from mirror.pages import MentionFinder
-    from mirror.pipeline import built_site  # parsers of HTML
-
-    check = built_site.PictureCheck(
-        folder=real_path(folder),
-        site=base or built_site.published_at(folder, config.root, config.sources),
-        destinations=destinations,
-        locator=locator,
-        hosts=built_site.source_hosts(config.sources),
-        objects=objects,
-        former=former,
-    )
-    prefixes = built_site.mirrored_prefixes(destinations, check.former, check.site)
-    finder = MentionFinder(config.sources, prefixes)
-    return built_site.check_site(check, finder, config.ignored, folder, config.root, progress)
