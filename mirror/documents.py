@@ -10,6 +10,7 @@ import codecs
 import json
 import re
 
+from mirror.quotes import quoted
 from mirror.urls.redact import printable
 
 # Bytes that are searched. The root of a page and the members of an error document are in the first
@@ -105,7 +106,7 @@ def describe(data: bytes) -> str:
         return kind
     if kind == _XML:
         said = error_code(data) or stated_reason(data)
-        return f"{kind} that says {printable(said)!r}" if said else kind
+        return f"{kind} that says {quoted(said)}" if said else kind
     return f"{kind or 'text'} that begins {printable(text[:_BEGINNING])!r}"
 
 
@@ -137,7 +138,7 @@ _CODE = re.compile(rb"<Code>\s*([A-Z][A-Za-z]{2,63}(?:\.[A-Za-z]{1,63})?)\s*</Co
 _ENDPOINT = re.compile(rb"<Endpoint>\s*([A-Za-z0-9][A-Za-z0-9.:-]{2,253})\s*</Endpoint>")
 _MESSAGE = re.compile(r"<Message>\s*([^<]+?)\s*</Message>", re.IGNORECASE)
 _REASON_NAMES = ("message", "msg", "error_description", "error", "detail", "reason")
-_REASON_LENGTH = 200  # characters of a host's own message: two lines of a terminal
+_LINE_LENGTH = 200  # characters; a longer line is a page and no message
 
 
 def error_code(body: bytes) -> str | None:
@@ -163,7 +164,7 @@ def stated_reason(body: bytes) -> str | None:
         return _on_one_line(match[1])
     if text[:1] == "{":
         return _reason_in_json(text)
-    is_line = text.isprintable() and 0 < len(text) <= _REASON_LENGTH and text[0] not in "<["
+    is_line = text.isprintable() and 0 < len(text) <= _LINE_LENGTH and text[0] not in "<["
     return text if is_line else None
 
 
@@ -180,5 +181,4 @@ def _reason_in_json(text: str) -> str | None:
 
 
 def _on_one_line(text: str) -> str | None:
-    line = " ".join(text.split())
-    return line[:_REASON_LENGTH] or None
+    return " ".join(text.split()) or None

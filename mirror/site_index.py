@@ -19,6 +19,7 @@ from mirror.compact import TextFilter
 from mirror.files import create_whole, explain, read_whole
 from mirror.manifest import is_safe_key
 from mirror.model import Digest, Key
+from mirror.quotes import quoted
 from mirror.records import RecordError, StateError, unwritable
 from mirror.store import NotFoundError, ObjectInfo, Store, StoreError, TooLargeError
 
@@ -126,7 +127,7 @@ def _entry(line: bytes) -> tuple[Key, Digest]:
     text = line.decode()
     digest, _, key = text[:-1].partition(" ")
     if not text.endswith("\n") or not is_safe_key(key) or len(digest) != _DIGEST_LENGTH:
-        raise ValueError(f"expected a SHA-256 and a relative path, found {text[:100]!r}")
+        raise ValueError(f"expected a SHA-256 and a relative path, found {quoted(text)}")
     return Key(key), Digest.parse(digest)
 
 

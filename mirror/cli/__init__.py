@@ -21,6 +21,7 @@ from mirror import __version__
 from mirror.cli.common import EXIT_OK, EXIT_USAGE, ConfigPath, setup_exit_code
 from mirror.config import ConfigError
 from mirror.console import for_log, print_json, say, say_remark
+from mirror.quotes import shortened
 from mirror.records import REMARKS
 from mirror.waiting import WAITS
 
@@ -46,7 +47,9 @@ _SHORT_HELP = {
     "manifest": "Merge the manifests of two branches.",
 }
 
-_MAX_MESSAGE = 4000  # characters
+# Characters of an error of setup. A whole path of 4,096 bytes hardly ever stands in one; a
+# message without an end would fill the screen and the log of a CI service.
+_MAX_MESSAGE = 4000
 
 
 class _Commands(TyperGroup):
@@ -130,17 +133,11 @@ def run() -> int:
         setup_code = setup_exit_code(error)
         if setup_code is None:
             raise
-        code, message = setup_code, for_log(_shortened(str(error)))
+        code, message = setup_code, for_log(shortened(str(error), _MAX_MESSAGE))
         if _wants_json(sys.argv):
             print_json({"type": "error", "message": message, "exit_code": code})
         say(f"mirror: {message}", sys.stderr)
     return code
-
-
-def _shortened(text: str) -> str:
-    """Return a message that a quoted line, which may have any length, does not make endless."""
-    half = _MAX_MESSAGE // 2
-    return text if len(text) <= _MAX_MESSAGE else f"{text[:half]} … {text[-half:]}"
 
 
 def _call() -> int:

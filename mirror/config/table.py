@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from reprlib import Repr
 from typing import Any, TypeVar
 
 from mirror.config.headers import VARIABLE
 from mirror.config.values import ConfigError
+from mirror.quotes import quoted, shortened
 from mirror.urls.redact import looks_secret, printable, without_secrets
 
 _MAX_NAME = 100  # characters of a name in a table
+_SHORT = 20  # characters that a message quotes of a longer name
 _MAX_TEXT = 4096  # characters of a text; no path and no URL that servers take is longer
 
 T = TypeVar("T")
@@ -37,18 +38,6 @@ _CREDENTIALS = (
 )
 
 
-_values = Repr()
-_values.maxstring = _values.maxother = 200
-
-
-def shown(value: object) -> str:
-    """Return a value as an error quotes it: on one line, and a large or deep one cut."""
-    try:
-        return _values.repr(value)
-    except ValueError:  # more digits than Python writes out
-        return "a number that is too long"
-
-
 class Table:
     """Typed access to one table. It notes each key that is read, so that `finish` finds others."""
 
@@ -57,11 +46,11 @@ class Table:
         self._file = file
         self._known: set[str] = set()
         if not isinstance(raw, Mapping):
-            raise ConfigError(f"{file}: {where}: expected a table, got {shown(raw)}")
+            raise ConfigError(f"{file}: {where}: expected a table, got {quoted(raw)}")
         self._raw = raw
         for key, value in raw.items():
             if len(key) > _MAX_NAME:
-                raise self.error(f"{key[:20]}…", f"expected at most {_MAX_NAME} characters")
+                raise self.error(shortened(key, _SHORT), f"expected at most {_MAX_NAME} characters")
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 raise self.error(key, "expected a number of 64 bits, got a longer one")
 
@@ -79,7 +68,7 @@ class Table:
         if key in self._raw and (
             not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)
         ):
-            raise self.error(key, f"expected {words}, got {shown(value)}")
+            raise self.error(key, f"expected {words}, got {quoted(value)}")
         return value  # type: ignore[no-any-return]
 
     def _hint(self, missing: str) -> str:
@@ -109,7 +98,7 @@ class Table:
         )
         for value in values:
             if not isinstance(value, str):
-                raise self.error(key, f"expected a list of strings, got {shown(value)} in it")
+                raise self.error(key, f"expected a list of strings, got {quoted(value)} in it")
             self._checked(key, value)
         return tuple(values)
 
@@ -132,12 +121,12 @@ class Table:
         value: object = self._take(key, (int, str), 'bytes, such as "64MiB"', default)
         match = _SIZE.fullmatch(str(value).strip())
         if match is None or match[2].lower() not in _UNITS:
-            raise self.error(key, f'expected bytes, such as "64MiB", got {shown(value)}')
+            raise self.error(key, f'expected bytes, such as "64MiB", got {quoted(value)}')
         size = float(match[1]) * _UNITS[match[2].lower()]
         if size < 1:
-            raise self.error(key, f"expected more than no bytes, got {shown(value)}")
+            raise self.error(key, f"expected more than no bytes, got {quoted(value)}")
         if size >= 2**63:
-            raise self.error(key, f"expected fewer bytes, got {match[0]:.40}")
+            raise self.error(key, f"expected fewer bytes, got {quoted(value)}")
         return int(size)
 
     def choice(self, key: str, choices: Sequence[Any], default: Any) -> Any:
@@ -145,7 +134,7 @@ class Table:
         value = self._raw.get(key, default)
         if value not in choices or isinstance(value, bool):
             raise self.error(
-                key, f"expected one of {', '.join(map(repr, choices))}, got {shown(value)}"
+                key, f"expected one of {', '.join(map(repr, choices))}, got {quoted(value)}"
             )
         return value
 
@@ -154,7 +143,7 @@ class Table:
         for name, value in self._take(key, dict, "a table of strings", {}).items():
             if not isinstance(value, str) or re.search(r"[\r\n\0]", name + value):
                 raise self.error(
-                    f"{key}.{name}", f"expected a string of one line, got {shown(value)}"
+                    f"{key}.{name}", f"expected a string of one line, got {quoted(value)}"
                 )
             if len(value) > _MAX_TEXT:
                 raise self.error(f"{key}.{name}", f"expected at most {_MAX_TEXT:,} characters")
@@ -206,7 +195,7 @@ class Table:
         if len(value) > _MAX_TEXT:
             raise self.error(key, f"expected at most {_MAX_TEXT:,} characters, got {len(value):,}")
         if re.search(r"[\x00-\x1f\x7f]", value):
-            raise self.error(key, f"expected text without control characters, got {shown(value)}")
+            raise self.error(key, f"expected text without control characters, got {quoted(value)}")
         if looks_secret(value) or without_secrets(value) != value:
             raise self.error(
                 key, f"holds a secret, which does not belong in this file; {_CREDENTIALS}"

@@ -13,6 +13,7 @@ from fastcrc import crc64 as _crc64
 
 from mirror.etags import md5_of_etag
 from mirror.fetch.errors import FetchError, Kind
+from mirror.quotes import quoted, shortened
 
 _NUMBER = re.compile(r"[0-9]{1,20}")  # Python refuses to read a number of thousands of digits
 _CODINGS = frozenset("gzip x-gzip deflate br compress x-compress zstd dcb dcz".split())
@@ -80,7 +81,7 @@ class Declaration:
             digest = base64.b64encode(md5.digest()).decode()
             # Base64 of sixteen bytes has 24 characters, so 32 hex digits cannot be base64.
             if declared != digest and declared.lower() != md5.hexdigest():
-                raise _mismatch("Content-MD5", declared[:40], digest)
+                raise _mismatch("Content-MD5", shortened(declared, 40), digest)
         elif md5.hexdigest() != self.etag_md5:
             raise _mismatch("MD5 in ETag", str(self.etag_md5), md5.hexdigest())
 
@@ -93,7 +94,7 @@ class Declaration:
             return body
         if self.encoding not in ("gzip", "x-gzip", "deflate"):
             raise FetchError(
-                f"expected the picture as it is, found Content-Encoding {self.encoding[:20]!r}",
+                f"expected the picture as it is, found Content-Encoding {quoted(self.encoding)}",
                 Kind.CONTENT,
             )
         inflater = zlib.decompressobj(

@@ -24,6 +24,7 @@ from typing import Any, Protocol
 
 from mirror.files import MAX_BYTES, Checksum, FileTooLargeError, Tree, explain
 from mirror.manifest.lines import HEADER, Line, LinePlace, ManifestError, line_error, read_lines
+from mirror.quotes import quoted
 
 FILE_NAME = "images.jsonl"
 FOLDER = "images"
@@ -74,7 +75,7 @@ def load_pending(text: str) -> dict[str, Change]:
         return {name: (_checksum(old), _checksum(new)) for name, (old, new) in files.items()}
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ValueError(
-            f"expected {json.dumps(_PENDING_FORMAT)} with `files`, got {text[:80]!r}"
+            f"expected {json.dumps(_PENDING_FORMAT)} with `files`, got {quoted(text)}"
         ) from error
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key, is_reserved
+from mirror.quotes import quoted
 from mirror.records import REMARKS, RecordError
 from mirror.urls.address import Address, canonical, identity, is_canonical
 from mirror.urls.redact import hide_secrets
@@ -147,7 +148,7 @@ def _explain(error: ValueError, text: str) -> str:
         return f"unknown member {match[1]!r}; expected {', '.join(Line.__struct_fields__)}"
     if match := _MISSING.search(message):
         return f"{match[1]!r} is missing"
-    return f"expected a JSON object, got {text[:80]!r} ({message})"
+    return f"expected a JSON object, got {quoted(text)} ({message})"
 
 
 def read_lines(texts: Iterable[str], file: str = "") -> Iterator[tuple[LinePlace, Line]]:
@@ -202,7 +203,7 @@ def _check_header(text: str, file: str) -> None:
     if header != HEADER:
         expected = json.dumps(HEADER)
         raise line_error(
-            place, f"expected {expected}, got {text[:80]!r}; another version needs another mirror"
+            place, f"expected {expected}, got {quoted(text)}; another version needs another mirror"
         )
 
 

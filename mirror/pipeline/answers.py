@@ -32,6 +32,7 @@ from mirror.pipeline.download import (
 )
 from mirror.pipeline.parts import open_archive
 from mirror.pipeline.plan import ImageRequest
+from mirror.quotes import quoted
 from mirror.repeats.cache import Sketches
 from mirror.repeats.reviews import Reviews
 from mirror.state import State
@@ -128,16 +129,16 @@ def loads_answer(text: str) -> Answer:
     except RecursionError as error:
         raise ValueError("expected an answer, got brackets in brackets") from error
     if not isinstance(raw, dict) or not raw.keys() <= _MEMBERS:
-        raise ValueError(f"expected an answer, got {text[:80]!r}")
+        raise ValueError(f"expected an answer, got {quoted(text)}")
     addresses = raw.get("addresses")
     if not isinstance(addresses, list) or not addresses or not all(map(is_address, addresses)):
         raise ValueError("addresses: expected canonical URLs")
     rule = _text(raw, "rule")
     if rule is not None and rule not in _FAILURES:
-        raise ValueError(f"rule: expected one of {', '.join(_FAILURES)}, got {rule!r:.80}")
+        raise ValueError(f"rule: expected one of {', '.join(_FAILURES)}, got {quoted(rule)}")
     advice = _text(raw, "advice")
     if advice is not None and advice not in _ADVICE:
-        raise ValueError(f"advice: expected one of {', '.join(_ADVICE)}, got {advice!r:.80}")
+        raise ValueError(f"advice: expected one of {', '.join(_ADVICE)}, got {quoted(advice)}")
     blob = raw.get("blob")
     if blob is not None and not isinstance(blob, dict):
         raise ValueError("blob: expected the facts about a picture")
@@ -155,7 +156,7 @@ def loads_answer(text: str) -> Answer:
 def _text(raw: Mapping[str, Any], name: str) -> str | None:
     value = raw.get(name)
     if value is not None and not isinstance(value, str):
-        raise ValueError(f"{name}: expected a text, got {value!r:.80}")
+        raise ValueError(f"{name}: expected a text, got {quoted(value)}")
     return value
 
 

@@ -24,6 +24,7 @@ from mirror.model import Finding, Rule
 from mirror.pipeline.answers import Answer, dumps_answer, loads_answer
 from mirror.pipeline.plan import ImageRequest
 from mirror.pipeline.portion import Portion
+from mirror.quotes import quoted
 from mirror.records import unwritable, write_text
 from mirror.state import State
 from mirror.urls.address import Address, identity
@@ -132,7 +133,7 @@ class ShardHeader:
             if text + "\n" == header.dumps():
                 return header
         expected = json.dumps({"format": FORMAT, "version": VERSION})[:-1]
-        raise ShardError(f"line 1: expected {expected}, …, got {text[:80]!r}")
+        raise ShardError(f"line 1: expected {expected}, …, got {quoted(text)}")
 
     def misfit(self, settings: str, *, refresh: bool) -> str | None:
         """Return why a sync with these settings cannot take this shard; `None` if it can."""

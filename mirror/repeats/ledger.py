@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mirror.model import Digest
+from mirror.quotes import quoted
 from mirror.records import RecordError, read_text, write_text
 from mirror.repeats.evidence import RULE, STATISTICS, Evidence, Mode, Pair, Refusal, Scope, Tier
 
@@ -74,7 +75,7 @@ def loads_ledger(text: str) -> dict[Pair, Evidence]:
                 evidence = _evidence(record)
                 by_pair[evidence.pair] = evidence
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            raise LedgerError(f"line {number}: expected evidence, got {line[:80]!r}") from error
+            raise LedgerError(f"line {number}: expected evidence, got {quoted(line)}") from error
     return by_pair
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from mirror.model import Digest
+from mirror.quotes import quoted
 from mirror.records import RecordError, read_text, write_text
 from mirror.repeats.evidence import Pair
 from mirror.urls.address import Address, canonical, identity
-from mirror.urls.redact import hide_secrets
 
 REVIEWS = "reviews.txt"
 
@@ -121,7 +121,7 @@ def _parse(line: str) -> Decision | None:
             return Accept(address, Digest.parse(digest))
     raise ValueError(
         "expected `split SHA256`, `merge SHA256 SHA256` or `accept URL SHA256`, "
-        f"got {hide_secrets(line.strip())!r}"
+        f"got {quoted(line.strip())}"
     )
 
 

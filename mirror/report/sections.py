@@ -10,11 +10,12 @@ from itertools import groupby
 
 from mirror.amounts import count_text, size_text
 from mirror.model import Finding, Outcome, Rule
+from mirror.quotes import shortened
 from mirror.report.growth import growth_chart
 from mirror.report.html import Html, join, lead, table, tag
 from mirror.report.tiles import look_alikes, pictures, repeats
 from mirror.report.values import HostTotals, Report
-from mirror.report.words import OUTCOMES, TEXT_LENGTH, shortened, title
+from mirror.report.words import OUTCOMES, TEXT_LENGTH, title
 
 _MOST_ROWS = 1000  # in the table of one rule
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import unquote
 
 from mirror.amounts import count_text
+from mirror.quotes import shortened
 from mirror.repeats.evidence import Evidence
 from mirror.report.html import Html, join, lead, tag
 from mirror.report.values import LookAlikes, PictureTile, PostLine, RepeatTile, Report
-from mirror.report.words import TEXT_LENGTH, facts, figures, shortened
+from mirror.report.words import TEXT_LENGTH, facts, figures
 
 _MOST_LINES = 4  # of posts, in a tile
 _MOST_SOURCES = 2  # in a tile

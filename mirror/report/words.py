@@ -45,14 +45,3 @@ def figures(evidence: Evidence) -> Iterator[tuple[str, str]]:
     if any(evidence.statistics):
         for name, value in zip(STATISTICS, evidence.statistics, strict=False):
             yield name, f"{value:g}"
-
-
-def shortened(text: str, length: int) -> str:
-    """Return `text`, without its middle if it is longer than `length` characters.
-
-    The two ends of a path or an address tell the most.
-    """
-    if len(text) <= length:
-        return text
-    head = length * 2 // 5
-    return f"{text[:head]}…{text[head + 1 - length :]}"

@@ -16,9 +16,9 @@ from operator import attrgetter
 from typing import overload
 
 from mirror.model import Quoting
+from mirror.quotes import quoted
 from mirror.records import RecordError, split_lines
 from mirror.urls.address import Url, parse
-from mirror.urls.redact import hide_secrets
 
 HEADER = {"format": "mirror-rewrites", "version": 1}
 FILE_NAME = "rewrites.jsonl"
@@ -98,7 +98,6 @@ def _unpack(packed: bytes) -> Sequence[Rewrite]:
 
 _REQUIRED = {"post", "target", "source", "before", "after"}
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
-_SHOWN_CHARACTERS = 60  # of a line that is wrong
 # A byte of a file name that is no UTF-8 is read as one of U+DC80 to U+DCFF. No other half of a
 # surrogate pair is ever written.
 _NO_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")
@@ -192,6 +191,4 @@ def _is_rewrite(raw: object) -> bool:
 
 
 def _error(number: int, expected: str, actual: str, hint: str = "") -> RewritesError:
-    # Somebody may have put a signed URL there by hand.
-    shown = hide_secrets(actual)[:_SHOWN_CHARACTERS]
-    return RewritesError(f"line {number}: {expected}, got {shown!r}{hint}")
+    return RewritesError(f"line {number}: {expected}, got {quoted(actual)}{hint}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from mirror.model import Key
+from mirror.quotes import shortened
 from mirror.store.errors import (
     ONE_OR_THE_OTHER,
     AccessError,
@@ -52,7 +53,7 @@ def _quoted(text: object, secrets: Collection[str]) -> str:
     """Return the start of a server's text on one line, without secrets."""
     # The secrets are cut first: a part of one would not be recognised.
     line = " ".join(_without(hide_secrets(str(text)), secrets).split())
-    return printable(line)[:_MAX_MESSAGE].strip()
+    return shortened(printable(line), _MAX_MESSAGE)
 
 
 def _without(text: str, secrets: Collection[str]) -> str:

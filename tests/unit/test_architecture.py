@@ -38,6 +38,7 @@ RANKS = [
         "etags",
         "extras",
         "globs",
+        "quotes",
         "runner",
         "waiting",
     ),
