@@ -34,11 +34,10 @@ from mirror.pipeline.shards import (
 )
 from mirror.repeats.reviews import Reviews
 from mirror.state import HeldImages, State
-from mirror.store import DirectoryStore
+from mirror.store import STORE_WORKERS, DirectoryStore
 from mirror.urls.address import Address
 
 _FILE_NAME = re.compile(r"[1-9]\d{0,5}-of-[1-9]\d{0,5}\.jsonl")
-_COPY_WORKERS = 8
 _ASKS = "this run asks the hosts for what it lacks. With `--limit 0` it would ask nobody"
 
 
@@ -88,7 +87,7 @@ class CollectedShards:
             (request, answer) for request in requests if (answer := self.answers.find(request))
         ]
         jobs = [(answer, self._folders[answer.addresses]) for _, answer in answered]
-        copied = Threads().map(copy, jobs, _COPY_WORKERS)
+        copied = Threads().map(copy, jobs, STORE_WORKERS)
         lacking = {answer.addresses: folder for answer, folder in copied if folder is not None}
         answered = [pair for pair in answered if pair[1].addresses not in lacking]
         known = {request.addresses for request, _ in answered}

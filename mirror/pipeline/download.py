@@ -19,7 +19,7 @@ from mirror.pipeline.progress import FindingLog, Progress
 from mirror.records import StateError
 from mirror.repeats.reviews import Reviews
 from mirror.state import HeldImages, Journal
-from mirror.store import NotFoundError, StoreError
+from mirror.store import STORE_WORKERS, NotFoundError, StoreError
 from mirror.urls.address import Address, identity
 from mirror.urls.redact import has_hidden
 from mirror.urls.sources import SourceImage
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 # As many decoders as cores, and one more to work while another waits for the disk.
 DECODE_WORKERS = (os.cpu_count() or 1) + 1
-# More of them where each picture waits until a bucket has it.
-_UPLOADERS = 8
 _RULE_OF_KIND = {
     Kind.REFUSED: Rule.ADDRESS_REFUSED,
     Kind.TOO_LARGE: Rule.TOO_LARGE,
@@ -247,7 +245,8 @@ def download(
 ) -> Results[DownloadResult]:
     """Fetch and inspect, overlapping; yield each result as it comes."""
     received = engine.map(fetch, requests, concurrency)
-    workers = DECODE_WORKERS + (_UPLOADERS if inspect.archive.root is None else 0)
+    # More of them where each picture waits until a bucket has it.
+    workers = DECODE_WORKERS + (STORE_WORKERS if inspect.archive.root is None else 0)
     try:
         yield from engine.map(inspect, received, workers)
     finally:

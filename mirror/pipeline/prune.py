@@ -29,9 +29,8 @@ from mirror.site_index import (
     trim_index,
     used_by_others,
 )
-from mirror.store import ObjectInfo, StoreError
+from mirror.store import STORE_WORKERS, ObjectInfo, StoreError
 
-_WORKERS = 8
 # The most characters that one character of a key takes: UTF-8 of four bytes, percent-encoded.
 _SPELLING_LENGTH = 12
 
@@ -215,7 +214,7 @@ def _delete_all(
     """Return the objects that were deleted; each of the others is a finding."""
     deleted = []
     progress.stage("delete", len(doomed), "objects")
-    for result in engine.map(_delete, doomed, _WORKERS):
+    for result in engine.map(_delete, doomed, STORE_WORKERS):
         progress.advance(failed=isinstance(result, Finding))
         if isinstance(result, Finding):
             findings.append(result)

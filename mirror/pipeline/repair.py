@@ -38,11 +38,9 @@ from mirror.pipeline.verify_destinations import (
     compare_destination,
 )
 from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
-from mirror.store import StoreError
+from mirror.store import STORE_WORKERS, StoreError
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
-
-_WORKERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +126,7 @@ def repair(
             progress.stage("repair", len(damages), "images")
         unmet = []
         copies = CopyFinder(parts.archive, diagnosis.reachable)
-        for attempt in engine.map(RepairJob(copies, writer), damages, _WORKERS):
+        for attempt in engine.map(RepairJob(copies, writer), damages, STORE_WORKERS):
             if attempt.is_found:
                 log.add(attempt)
             else:
@@ -255,7 +253,7 @@ def find_damaged_originals(
     """
     progress.stage("read the archive", len(manifest.assets), "originals")
     damaged = []
-    with closing(engine.map(job, manifest.assets.values(), _WORKERS)) as results:
+    with closing(engine.map(job, manifest.assets.values(), STORE_WORKERS)) as results:
         for asset, failed in results:
             progress.advance(failed=failed)
             if failed:

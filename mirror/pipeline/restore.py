@@ -27,9 +27,8 @@ from mirror.pipeline.copies import GoodCopy, find_copy
 from mirror.pipeline.ownership import check_restore_folder
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.store import STORE_WORKERS
 from mirror.urls.address import Address, decoded_path, identity
-
-_WORKERS = 8
 
 # --- Names ------------------------------------------------------------------------------------
 
@@ -291,7 +290,7 @@ def restore(parts: Parts, engine: Engine, folder: Path, progress: Progress) -> R
     counts = {"assets": len(manifest.assets), "restored": 0, "unchanged": 0, "bytes": 0}
     job = RestoreJob(OriginalFinder(parts.archive, parts.destinations, manifest), Tree(folder))
     progress.stage("restore", len(placements), "images")
-    for results in engine.map(job, placements, _WORKERS):
+    for results in engine.map(job, placements, STORE_WORKERS):
         copies = list(findings.sift(results))
         progress.advance(size=sum(copy.size for copy in copies if copy.origin is not None))
         for copy in copies:

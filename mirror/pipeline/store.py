@@ -40,6 +40,7 @@ from mirror.site_index import (
 from mirror.store import (
     FATAL,
     REPEATED,
+    STORE_WORKERS,
     DirectoryStore,
     ExistsError,
     ObjectFailure,
@@ -54,8 +55,6 @@ from mirror.urls.address import Address, Url, identity
 from mirror.urls.sources import Locator, is_processed
 
 T = TypeVar("T")
-
-_STORE_WORKERS = 8
 
 Listing: TypeAlias = Mapping[Key, ObjectInfo]
 
@@ -384,7 +383,7 @@ def store_missing(
     progress.stage(f"store in {destination.name}", len(missing), "objects")
     stored: list[Asset] = []
     failures: list[ObjectFailure] = []  # in a row
-    with closing(engine.map(job, missing, _STORE_WORKERS)) as results:
+    with closing(engine.map(job, missing, STORE_WORKERS)) as results:
         for result in results:
             if isinstance(result, ObjectFailure):
                 failures.append(result)

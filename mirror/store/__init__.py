@@ -33,11 +33,12 @@ from mirror.store.keys import check_key
 from mirror.store.memory import MemoryStore
 from mirror.store.packed import PackedListing
 from mirror.store.protocol import ObjectInfo, Store
-from mirror.store.settings import S3Settings
+from mirror.store.settings import STORE_WORKERS, S3Settings
 
 __all__ = [
     "FATAL",
     "REPEATED",
+    "STORE_WORKERS",
     "AccessError",
     "ConflictError",
     "CredentialsError",

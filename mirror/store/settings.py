@@ -9,6 +9,14 @@ from mirror.store.errors import StoreError
 from mirror.store.keys import check_key
 from mirror.store.profiles import NAMES
 
+STORE_WORKERS = 8
+"""Jobs at a time that wait for a store, each with the bytes of a picture in memory.
+
+A server on loopback that answers after 20 ms was given 60 new objects of 50 kB a second by 4 of
+them, 76 by 8 and 138 by 16, each for 5 ms of a core. Twice as many would hold twice as many
+pictures, and send so many more requests at once to a small server.
+"""
+
 _CHOICES = {"addressing": ("auto", "path", "virtual"), "provider": NAMES}
 
 
