@@ -31,7 +31,7 @@ from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import Progress
 from mirror.pipeline.resolve import ResolvedReferences, held_behind
 from mirror.pipeline.scan import HostRow, SiteScan, host_table, scan
-from mirror.pipeline.verify_posts import verify_posts
+from mirror.pipeline.verify_posts import ReferenceCheck, verify_posts
 from mirror.repeats.evidence import Evidence, Pair
 from mirror.repeats.groups import RepeatGroup, find_groups, find_refused
 from mirror.repeats.ledger import LEDGER, Ledger
@@ -116,9 +116,10 @@ def make_report(
     images = scanned.source_images(parts.locator, lambda url: resolved.asset_of(url) is not None)
     held = parts.state.held.load()
     behind = held_behind(resolved, manifest, parts.locator, images, held.values())
+    check = ReferenceCheck(parts.destinations, parts.locator, config.ignored, manifest, {})
     now = [
         *scanned.findings,
-        *verify_posts(parts.destinations, parts.locator, config.ignored, manifest, scanned, {}),
+        *verify_posts(scanned, check),
         *suspect_findings(images, find_suspects(manifest, redirects, reviews, config.ignored)),
         *waiting_findings(chain(images, behind), held, manifest, reviews, config.ignored),
     ]

@@ -6,7 +6,7 @@ Reads only. `verify` is the list of its layers.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain
@@ -25,8 +25,13 @@ from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.portion import ALL, Sample
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress, summary
-from mirror.pipeline.verify_archive import check_archive
-from mirror.pipeline.verify_destinations import ReadBack, check_destinations
+from mirror.pipeline.verify_archive import check_archive, verify_sources
+from mirror.pipeline.verify_destinations import (
+    Comparison,
+    ReadBack,
+    check_destinations,
+    compare_destination,
+)
 from mirror.records import Record
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import Rewrite
@@ -91,33 +96,26 @@ def verify(
 
         need_built_site(options.site)
     last_sync = cache(lambda: parts.state.last_sync.load() or NO_SYNC)  # read where it is needed
+    compare = partial(
+        compare_destination,
+        engine=engine,
+        progress=progress,
+        read_back=ReadBack(options.deep, options.sample),
+        site=site_name(config.manifest),
+    )
     objects, checks = _check_destinations(
         parts.manifest,
-        partial(
-            check_destinations,
-            destinations if options.destinations else (),
-            engine,
-            ReadBack(options.deep, options.sample),
-            cache(lambda: last_sync().not_stored),
-            progress,
-            site_name(config.manifest),
-        ),
+        destinations if options.destinations else (),
+        compare,
+        cache(lambda: last_sync().not_stored),
+        progress,
     )
     total = objects.asset_count if options.sample == ALL else None
     sample = partial(_sampled, parts.manifest, options.sample)
     if options.archive:
-        checks.append(
-            check_archive(
-                parts.archive,
-                parts.manifest,
-                sample,
-                total,
-                load_reviews(config.manifest / REVIEWS),
-                parts.locator,
-                engine,
-                progress,
-            )
-        )
+        reviews = load_reviews(config.manifest / REVIEWS)
+        doubts = verify_sources(parts.archive, parts.manifest, reviews, parts.locator)
+        checks.append(check_archive(parts.archive, sample, total, doubts, engine, progress))
     if options.public:
         from mirror.pipeline.public import check_public, public_host  # a web client
 
@@ -127,7 +125,7 @@ def verify(
         former = _former_targets(parts.rewrites, destinations)
     if options.posts:
         from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
-        from mirror.pipeline.verify_posts import check_posts
+        from mirror.pipeline.verify_posts import ReferenceCheck, check_posts, load_shown
 
         scanned = scan(*parts.posts.find(options.paths))
         if not options.paths:
@@ -135,34 +133,29 @@ def verify(
             scanned.findings.extend(
                 _unmatched(config.sources, parts.locator, scanned, assets, objects.asset_count)
             )
-        checks.append(
-            check_posts(
-                scanned,
-                parts.manifest,
-                destinations,
-                parts.locator,
-                config.ignored,
-                last_sync().reasons,
-                former,
-                progress,
-            )
+        reference_check = ReferenceCheck(
+            destinations,
+            parts.locator,
+            config.ignored,
+            load_shown(parts.manifest, scanned, destinations, parts.locator),
+            last_sync().reasons,
         )
+        checks.append(check_posts(scanned, reference_check, former, progress))
     if options.site is not None:
         from mirror.pages import MentionFinder
         from mirror.pipeline import built_site  # parsers of HTML
 
         folder, sources = options.site, config.sources
-        address = options.base or built_site.published_at(folder, config.root, sources)
         check = built_site.PictureCheck(
-            real_path(folder),
-            address,
-            destinations,
-            parts.locator,
-            built_site.source_hosts(sources),
-            objects,
-            former,
+            folder=real_path(folder),
+            site=options.base or built_site.published_at(folder, config.root, sources),
+            destinations=destinations,
+            locator=parts.locator,
+            hosts=built_site.source_hosts(sources),
+            objects=objects,
+            former=former,
         )
-        prefixes = built_site.mirrored_prefixes(destinations, former, address)
+        prefixes = built_site.mirrored_prefixes(destinations, former, check.site)
         finder = MentionFinder(sources, prefixes)
         checks.append(
             built_site.check_site(check, finder, config.ignored, folder, config.root, progress)
@@ -202,9 +195,18 @@ def _unmatched(
 
 
 def _check_destinations(
-    manifest: ManifestFile, check: Callable[[Objects], list[LayerCheck]]
+    manifest: ManifestFile,
+    destinations: Sequence[Destination],
+    compare: Callable[[Destination, Objects], Comparison],
+    not_stored: Callable[[], Mapping[str, str]],
+    progress: Progress,
 ) -> tuple[Objects, list[LayerCheck]]:
-    """Return the objects of the manifest and what `check` says of them."""
+    """Return the objects of the manifest, and each of `destinations` compared with them."""
+
+    def check(objects: Objects) -> list[LayerCheck]:
+        comparisons = ((item, compare(item, objects)) for item in destinations)
+        return check_destinations(comparisons, objects, not_stored, progress)
+
     objects = manifest.stream_objects()
     try:
         return objects, check(objects)

@@ -26,17 +26,16 @@ from mirror.urls.sources import Locator
 
 def check_archive(
     archive: Archive,
-    manifest: ManifestFile,
     assets: Callable[[], Iterator[Asset]],
     total: int | None,
-    reviews: Reviews,
-    locator: Locator,
+    source_findings: Iterable[Finding],
     engine: Engine,
     progress: Progress,
 ) -> LayerCheck:
-    """Read the originals of `assets`, and compare all sources with what the archive saw come.
+    """Read the originals of `assets`, which are `total` in number if that is known.
 
-    `assets` is called once to read them and once to name them.
+    `assets` is called each time that they are gone through. `source_findings` are those of
+    `verify_sources`; they are drawn once the originals were read.
     """
     progress.stage("read the archive", total, "originals")
     findings = FindingLog(progress.finding)
@@ -53,12 +52,7 @@ def check_archive(
     originals = (asset.blob for asset in assets() if asset.digest.hex not in absent)
     if (unlisted := verify_lists(archive, originals)) is not None:
         findings.append(unlisted)
-    try:
-        proof = SourceProof(archive.source_record(), reviews, locator)
-    except ArchiveError as error:
-        findings.append(Finding(Rule.ARCHIVE_UNCHECKED, SOURCES, str(error)))
-    else:
-        findings.extend(_doubtful_sources(manifest, proof))
+    findings.extend(source_findings)
     return LayerCheck(Layer("archive", (asset.digest.hex for asset in assets()), findings))
 
 
@@ -77,8 +71,15 @@ def verify_lists(archive: Archive, originals: Iterable[Blob]) -> Finding | None:
     return Finding(Rule.ARCHIVE_UNLISTED, "archive", message)
 
 
-def _doubtful_sources(manifest: ManifestFile, proof: SourceProof) -> Iterator[Finding]:
+def verify_sources(
+    archive: Archive, manifest: ManifestFile, reviews: Reviews, locator: Locator
+) -> Iterator[Finding]:
     """Yield a warning for each address that gave another picture here, or never this one."""
+    try:
+        proof = SourceProof(archive.source_record(), reviews, locator)
+    except ArchiveError as error:
+        yield Finding(Rule.ARCHIVE_UNCHECKED, SOURCES, str(error))
+        return
     for (file, number), asset in manifest.numbered():
         for address in asset.sources:
             if proof.is_doubtful(address, asset):

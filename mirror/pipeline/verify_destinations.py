@@ -47,7 +47,7 @@ class ReadBack:
     Both within `sample`.
     """
 
-    deep: bool = False
+    deep: bool
     sample: Sample = ALL
 
 
@@ -89,16 +89,13 @@ class Comparison:
     index_error: SiteIndexError | None = None
 
 
-_NO_CHECKSUM = ReadBack()
-
-
 def compare_destination(
     destination: Destination,
     objects: Objects,
     engine: Engine,
     progress: Progress,
-    read_back: ReadBack = _NO_CHECKSUM,
-    site: str | None = None,
+    read_back: ReadBack,
+    site: str | None,
 ) -> Comparison:
     """Compare a destination with the manifest, by one listing as far as that tells.
 
@@ -307,23 +304,19 @@ _EMPTY = "{message} in {name}, which is empty; `mirror sync` or `mirror repair` 
 
 
 def check_destinations(
-    destinations: Iterable[Destination],
-    engine: Engine,
-    read_back: ReadBack,
+    comparisons: Iterable[tuple[Destination, Comparison]],
+    objects: Objects,
     not_stored: Callable[[], Mapping[str, str]],
     progress: Progress,
-    site: str | None,
-    objects: Objects,
 ) -> list[LayerCheck]:
-    """Compare each of `destinations` with the manifest.
+    """Report each destination that is compared with `objects`, those of the manifest.
 
     `not_stored` is called where an object is missing, and returns why the last sync did not store
-    a picture, by key. `objects` are read while the first destination is listed. If that raises, no
+    a picture, by key. `objects` are read while the first comparison is drawn. If that raises, no
     finding was reported.
     """
     checks = []
-    for destination in destinations:
-        comparison = compare_destination(destination, objects, engine, progress, read_back, site)
+    for destination, comparison in comparisons:
         layer = _destination_layer(destination, objects, comparison, not_stored, progress)
         counts = {"objects": comparison.compared, "read": comparison.read}
         checks.append(LayerCheck(layer, counts))

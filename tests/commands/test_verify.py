@@ -29,7 +29,7 @@ from mirror.manifest import Manifest, ManifestError, ManifestFile
 from mirror.model import Asset, Blob, Digest, Key, Rule
 from mirror.pipeline.verify import VerifyOptions, verify
 from mirror.pipeline.verify_archive import verify_original
-from mirror.pipeline.verify_destinations import compare_destination
+from mirror.pipeline.verify_destinations import ReadBack, compare_destination
 from mirror.store import Store
 from mirror.store.s3 import S3Store
 
@@ -128,7 +128,12 @@ def test_a_listing_is_all_it_takes_where_etags_are_md5(
         path.write_bytes(str(number).encode())
     write_manifest(blog, Manifest(assets))
     comparison = compare_destination(
-        site.destinations[-1], Manifest(assets).objects, Threads(), Recorder()
+        site.destinations[-1],
+        Manifest(assets).objects,
+        Threads(),
+        Recorder(),
+        ReadBack(deep=False),
+        site=None,
     )
     assert (comparison.compared, comparison.read, comparison.differences) == (1003, 0, [])
     assert store.requests == {"ListObjectsV2": 2}

@@ -14,7 +14,7 @@ from mirror.destinations import Destination
 from mirror.engine import Serial
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest, Key
-from mirror.pipeline.verify_destinations import Comparison, compare_destination
+from mirror.pipeline.verify_destinations import Comparison, ReadBack, compare_destination
 from mirror.store import MemoryStore, ObjectInfo
 
 KEYS = [Key(key) for key in ("a", "a-b", "a/b", "a/c", "b", "中")]
@@ -40,7 +40,9 @@ def asset(key: Key) -> Asset:
 
 def compare(manifest: Manifest, infos: Sequence[ObjectInfo]) -> Comparison:
     destination = Destination(DestinationSettings("listing", "file:x"), Listing(infos))
-    return compare_destination(destination, manifest.objects, Serial(), Recorder())
+    return compare_destination(
+        destination, manifest.objects, Serial(), Recorder(), ReadBack(deep=False), site=None
+    )
 
 
 def infos() -> st.SearchStrategy[ObjectInfo]:

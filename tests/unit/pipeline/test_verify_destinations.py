@@ -64,7 +64,7 @@ def compared(
         store.put(asset.key, data)
     destination = Destination(DestinationSettings(store.name, "file:x"), store)
     comparison = compare_destination(
-        destination, Manifest(ASSETS).objects, Serial(), Recorder(), ReadBack(deep, sample)
+        destination, Manifest(ASSETS).objects, Serial(), Recorder(), ReadBack(deep, sample), None
     )
     states = [difference.state for difference in comparison.differences]
     return states, comparison.read, comparison.error is not None
@@ -112,7 +112,14 @@ def test_what_only_one_side_has_is_missing_or_extra(
         if number not in missing:
             store.put(key, data)
     destination = Destination(DestinationSettings(store.name, "file:x"), store)
-    comparison = compare_destination(destination, Manifest(ASSETS).objects, Serial(), Recorder())
+    comparison = compare_destination(
+        destination,
+        Manifest(ASSETS).objects,
+        Serial(),
+        Recorder(),
+        ReadBack(deep=False),
+        site=None,
+    )
     lost = sorted(str(made((b"one", b"two", b"three")[number]).key) for number in missing)
     assert [(difference.state, difference.key) for difference in comparison.differences] == [
         *((ObjectState.EXTRA, key) for key in extra),
