@@ -57,25 +57,37 @@ class _ReceivedPart:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class FetchRequest:
+    """A URL, the headers that its origin alone is sent, and the validators of what is here."""
+
+    http_url: HttpUrl
+    headers: Mapping[str, str]
+    validators: Validators | None
+
+    @property
+    def origin_headers(self) -> dict[str, str]:
+        """The headers in lower case, with the credentials of the URL if they name none."""
+        authorization = self.http_url.authorization
+        credentials = {"authorization": authorization} if authorization else {}
+        return credentials | {name.lower(): text for name, text in self.headers.items()}
+
+
 class Exchange:
-    """All attempts for one URL. They share the time limit and the part received so far."""
+    """All attempts for one request. They share the time limit and the part received so far."""
 
     def __init__(
         self,
         transport: GuardedTransport,
         limits: FetchLimits,
         now: Callable[[], float],
-        http_url: HttpUrl,
-        headers: Mapping[str, str],
-        validators: Validators | None,
+        request: FetchRequest,
         wait_for_room: Callable[[int], float],
     ) -> None:
         self._transport = transport
         self._limits = limits
         self._now = now
-        self._http_url = http_url
-        self._headers = {name.lower(): text for name, text in headers.items()}
-        self._validators = validators
+        self._request = request
         self._wait_for_room = wait_for_room
         self._received: _ReceivedPart | None = None
         self._mismatch: bytes | None = None  # SHA-256 of the last body that was not as declared
@@ -94,15 +106,17 @@ class Exchange:
     def attempt(self) -> Body | None:
         """Follow redirects and return the body; `None` if it is not modified."""
         began = time.monotonic()
-        http_url, is_same_origin = self._http_url, True
+        first_url = http_url = self._request.http_url
+        headers = self._request.origin_headers
         try:
             for _ in range(self._limits.max_redirects + 1):
                 with fetch_errors(http_url, self._limits):
-                    outcome = self._hop(http_url, is_same_origin, began)
+                    outcome = self._hop(http_url, headers, began)
                 if not isinstance(outcome, HttpUrl):
-                    final_url = http_url.redacted_url if http_url != self._http_url else None
+                    final_url = http_url.redacted_url if http_url != first_url else None
                     return outcome and replace(outcome, final_url=final_url)
-                is_same_origin = is_same_origin and http_url.shares_headers_with(outcome)
+                if not http_url.shares_headers_with(outcome):
+                    headers = {}
                 http_url = outcome
         finally:
             self._transport.deadline.at = float("inf")
@@ -113,13 +127,15 @@ class Exchange:
             Kind.PERMANENT,
         )
 
-    def _hop(self, http_url: HttpUrl, is_same_origin: bool, began: float) -> HttpUrl | Body | None:
+    def _hop(
+        self, http_url: HttpUrl, headers: Mapping[str, str], began: float
+    ) -> HttpUrl | Body | None:
         """Make one request: return the next URL, the body, or `None` if not modified."""
-        with self._send(http_url, is_same_origin, began) as response:
+        with self._send(http_url, headers, began) as response:
             if response.status in _REDIRECTS:
                 body = response.read_start()  # a connection can be reused once its body is read
                 return _next_url(http_url, response, body)
-            if response.status == 304 and self._validators and not self._received:
+            if response.status == 304 and self._request.validators and not self._received:
                 response.read_start()
                 return None
             part = self._resume(response) or self._begin(response, http_url)
@@ -135,14 +151,16 @@ class Exchange:
                 raise
 
     @contextmanager
-    def _send(self, http_url: HttpUrl, is_same_origin: bool, began: float) -> Iterator[_Response]:
+    def _send(
+        self, http_url: HttpUrl, headers: Mapping[str, str], began: float
+    ) -> Iterator[_Response]:
         """Send a request; the connection and the response headers may take `timeout_s`."""
         timeout_s = self._limits.timeout_s
         self._transport.deadline.at = min(time.monotonic() + timeout_s, began + self._left_s)
         request = httpx.Request(
             "GET",
             http_url.url,
-            headers=self._request_headers(http_url, is_same_origin),
+            headers=self._request_headers(http_url, headers),
             stream=_NO_CONTENT,
             extensions={"timeout": self._timeouts},
         )
@@ -159,19 +177,15 @@ class Exchange:
         return silence_remark(self._limits.timeout_s, 1 + self._limits.retries)
 
     def _request_headers(
-        self, http_url: HttpUrl, is_same_origin: bool
+        self, http_url: HttpUrl, headers: Mapping[str, str]
     ) -> list[tuple[bytes, bytes]]:
-        headers = {"user-agent": _USER_AGENT, "accept": "*/*"}
-        if is_same_origin:
-            if self._http_url.authorization:
-                headers["authorization"] = self._http_url.authorization
-            headers |= self._headers
-        headers["accept-encoding"] = "identity"
+        every = {"user-agent": _USER_AGENT, "accept": "*/*"} | dict(headers)
+        every["accept-encoding"] = "identity"
         if self._received and (rest := self._received.range_headers()):
-            headers |= rest
-        elif self._validators:
-            headers |= self._validators.as_headers()
-        pairs = ((name.title().encode(), text.encode()) for name, text in headers.items())
+            every |= rest
+        elif validators := self._request.validators:
+            every |= validators.as_headers()
+        pairs = ((name.title().encode(), text.encode()) for name, text in every.items())
         return [(b"Host", http_url.netloc.encode()), *pairs]
 
     def _resume(self, response: _Response) -> _ReceivedPart | None:

@@ -14,7 +14,7 @@ from mirror.fetch.addresses import Guard, HttpUrl
 from mirror.fetch.body import Body, Validators
 from mirror.fetch.diagnosis import final_error
 from mirror.fetch.errors import FetchError
-from mirror.fetch.exchange import Exchange
+from mirror.fetch.exchange import Exchange, FetchRequest
 from mirror.fetch.limits import FetchLimits, HostLimit
 from mirror.fetch.network import GuardedTransport
 from mirror.fetch.retries import Step, backoff_s, next_step
@@ -90,9 +90,8 @@ class Fetcher:
         """
         http_url = HttpUrl.parse(url.raw)
         host = self._host(http_url.netloc)
-        exchange = Exchange(
-            self._transport, self.limits, self._now, http_url, headers, validators, wait_for_room
-        )
+        request = FetchRequest(http_url, headers, validators)
+        exchange = Exchange(self._transport, self.limits, self._now, request, wait_for_room)
         try:
             body = self._retry(exchange, host)
         except FetchError as error:

@@ -199,6 +199,32 @@ class Plan:
         """The addresses of all requests."""
         return [address for request in self.requests for address in request.addresses]
 
+    def covered_by(self, covers: Callable[[Sequence[Address]], bool] | None) -> Plan:
+        """Return the plan with the requests whose addresses a part `covers`; `None` covers all."""
+        if covers is None:
+            return self
+        requests = [request for request in self.requests if covers(request.addresses)]
+        return replace(self, requests=requests)
+
+    def limited(
+        self, limit: int | None, asked_before: Iterable[Address], answered: Container[ImageRequest]
+    ) -> Plan:
+        """Return the plan with no more requests than the limit beside those that are `answered`.
+
+        Addresses that were never asked for come first, then those that were asked for longest ago,
+        which are the first of `asked_before`. So run by run everything gets its turn.
+        """
+        if limit is None:
+            return self
+        turns = {address: turn for turn, address in enumerate(asked_before)}
+        unanswered = [request for request in self.requests if request not in answered]
+        unanswered.sort(
+            key=lambda request: min(turns.get(address, -1) for address in request.addresses)
+        )
+        free = [request for request in self.requests if request in answered]
+        requests = [*free, *unanswered[:limit]]
+        return self._postponing(len(self.requests) - len(requests), requests)
+
     def within(
         self, limit: int | None, unanswered: Sequence[ImageRequest]
     ) -> tuple[Plan, Sequence[ImageRequest]]:
@@ -212,8 +238,13 @@ class Plan:
             return self, unanswered
         postponed = set(map(id, unanswered[:over]))
         requests = [request for request in self.requests if id(request) not in postponed]
-        counts = self.counts | Counter(postponed=self.counts["postponed"] + over)
-        return Plan(requests, self.known, counts), unanswered[over:]
+        return self._postponing(over, requests), unanswered[over:]
+
+    def _postponing(self, count: int, requests: Sequence[ImageRequest]) -> Plan:
+        """Return the plan with these `requests`, and `count` more that are postponed."""
+        counts = self.counts.copy()
+        counts["postponed"] += count
+        return Plan(requests, self.known, counts)
 
 
 def plan(
@@ -221,17 +252,11 @@ def plan(
     inventory: Inventory,
     ignored: Container[str],
     *,
-    refresh: bool = False,
-    limit: int | None = None,
-    covers: Callable[[Sequence[Address]], bool] | None = None,
-    answered: Container[ImageRequest] = (),
+    refresh: bool,
 ) -> Plan:
     """Decide what to fetch, in the order in which posts show it.
 
-    `refresh` also asks for images that are known. With a `limit`, addresses that were never asked
-    for come first, then those that were asked for longest ago. So run by run everything gets its
-    turn. Requests that are `answered` count against no limit. A shard only makes the requests
-    whose addresses it `covers`.
+    `refresh` also asks for images that are known.
     """
     counts = Counter(urls=len(images), reused=0, ignored=0, postponed=0)
     known = list(inventory.unrecorded)
@@ -260,21 +285,7 @@ def plan(
                     is_known=blob is not None,
                 )
                 groups.setdefault(located.object_name, []).append(request)
-    requests = [
-        request
-        for request in map(_join, groups.values())
-        if covers is None or covers(request.addresses)
-    ]
-    chosen = requests
-    if limit is not None:
-        turns = {address: turn for turn, address in enumerate(inventory.validators)}
-        unanswered = [request for request in requests if request not in answered]
-        unanswered.sort(
-            key=lambda request: min(turns.get(address, -1) for address in request.addresses)
-        )
-        chosen = [*(request for request in requests if request in answered), *unanswered[:limit]]
-    counts["postponed"] = len(requests) - len(chosen)
-    return Plan(chosen, known, counts)
+    return Plan(list(map(_join, groups.values())), known, counts)
 
 
 def unused_entries(

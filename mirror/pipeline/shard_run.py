@@ -11,14 +11,14 @@ from mirror.config import Config
 from mirror.engine import Engine, Results
 from mirror.pipeline.answers import Answer
 from mirror.pipeline.collect import CollectedShards
-from mirror.pipeline.download import DownloadResult, KnownImages, count_downloads, receive
+from mirror.pipeline.download import DownloadResult, ReceivedImages, count_downloads
 from mirror.pipeline.plan import ImageRequest
-from mirror.pipeline.progress import FindingLog, Progress
 from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.workers import answer_requests
 from mirror.repeats.reviews import Reviews
 
 AnswerRequests = Callable[[Sequence[ImageRequest]], Iterator[tuple[ImageRequest, Answer]]]
+ReceiveResults = Callable[[Results[DownloadResult], Sequence[ImageRequest]], ReceivedImages]
 
 
 def shard_answers(
@@ -37,14 +37,13 @@ def run_shard(
     requests: Sequence[ImageRequest],
     earlier: CollectedShards,
     answer: AnswerRequests,
-    known: KnownImages,
-    findings: FindingLog,
-    progress: Progress,
+    receive_results: ReceiveResults,
 ) -> dict[str, int]:
     """Let `answer` fetch, inspect and archive the images of a shard. Return the counts.
 
-    The answers go to `file`. What an `earlier` run of it archived is not asked for again. The
-    archive is not sealed: the sync that takes the shards does that. Raise what `sync` raises.
+    The answers go to `file`, and `receive_results` reports each. What an `earlier` run of the shard
+    archived is not asked for again. The archive is not sealed: the sync that takes the shards does
+    that. Raise what `sync` raises.
     """
     answered = [(request, earlier.answers.find(request)) for request in requests]
     unanswered = [request for request, answer_before in answered if answer_before is None]
@@ -60,6 +59,6 @@ def run_shard(
             yield new.result(request)
 
     file.begin(answers)
-    fetched = receive(results(), requests, known, findings, progress).fetched
+    fetched = receive_results(results(), requests).fetched
     file.finish(answers)
     return count_downloads(fetched, unanswered)

@@ -5,7 +5,7 @@ Nothing is deleted, and no object with other bytes is overwritten.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -212,6 +212,22 @@ def compare_listing(
     return missing, dict(sorted(faulty.items(), key=itemgetter(0)))
 
 
+def name_everywhere(
+    listings: Iterable[tuple[Destination, Listing]],
+    manifest: Manifest,
+    folder: Path,
+    findings: FindingLog,
+) -> Iterator[tuple[Destination, list[Asset]]]:
+    """Yield each destination with the assets that it lacks and that may be stored there.
+
+    They are as `name_objects` returns them; an index is written when its destination is drawn.
+    """
+    for destination, listing in listings:
+        missing, found = name_objects(manifest, listing, destination, folder)
+        findings.extend(found)
+        yield destination, missing
+
+
 def name_objects(
     manifest: Manifest, listing: Listing, destination: Destination, folder: Path
 ) -> tuple[list[Asset], list[Finding]]:
@@ -342,26 +358,18 @@ class StoreJob:
 
 
 def store_everywhere(
-    listings: Iterable[tuple[Destination, Listing]],
-    manifest: Manifest,
-    archive: Archive,
-    locator: Locator,
-    folder: Path,
+    lacking: Iterable[tuple[Destination, Sequence[Asset]]],
+    make_job: Callable[[Store], StoreJob],
     engine: Engine,
     findings: FindingLog,
     progress: Progress,
 ) -> dict[str, int]:
-    """Store what destinations lack; return the number of objects for each by name.
-
-    `folder` holds the manifest. Raise `StateError`.
-    """
+    """Store what destinations lack; return the number of objects for each by name."""
     stored: dict[str, int] = {}
-    for destination, listing in listings:
-        missing, different = name_objects(manifest, listing, destination, folder)
-        findings.extend(different)
-        job = StoreJob(archive, locator, destination.store)
+    for destination, missing in lacking:
+        job = make_job(destination.store)
         assets = store_missing(destination, missing, job, engine, findings, progress)
-        findings.extend(svg_warnings(assets, locator, destination.store))
+        findings.extend(svg_warnings(assets, job.locator, job.store))
         stored[destination.name] = len(assets)
     return stored
 

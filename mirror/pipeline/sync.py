@@ -70,6 +70,8 @@ from mirror.pipeline.shards import Shard, ShardFile
 from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.store import (
     Listings,
+    StoreJob,
+    name_everywhere,
     settle,
     store_everywhere,
     unprocessed_originals,
@@ -81,8 +83,8 @@ from mirror.posts import sweep_beside
 from mirror.repeats.cache import Sketches
 from mirror.repeats.evidence import Mode, Scope
 from mirror.repeats.ledger import LEDGER, Ledger
-from mirror.repeats.reviews import REVIEWS, Reviews, load_reviews
-from mirror.state import HeldImages, State
+from mirror.repeats.reviews import REVIEWS, load_reviews
+from mirror.state import HeldImages
 from mirror.urls.address import Address
 from mirror.urls.ignore import IgnoreList
 from mirror.urls.sources import Locator, Source
@@ -216,23 +218,24 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     accepted = _archive_accepted(
         accepted_images(held, before, reviews), archive, state.held, dry_run=options.dry_run
     )
-    proof = SourceProof(archive.source_record(), reviews, locator)
-    inventory = Inventory.load(before, state.journal, archive, proof, state.validators, accepted)
+    inventory = Inventory.load(
+        before,
+        state.journal,
+        archive,
+        SourceProof(archive.source_record(), reviews, locator),
+        state.validators,
+        accepted,
+    )
     known = KnownImages(inventory.blobs, archive, bool(parts.destinations))
     earlier = earlier_answers(
         config, archive, options.shard, options.copies, refresh=options.refresh
     )
     findings.extend(earlier.findings)
-    todo = plan(
-        images,
-        inventory,
-        config.ignored,
-        refresh=options.refresh,
-        limit=options.limit,
-        covers=options.shard.covers if options.shard else None,
-        answered=earlier.answers,
-    )
+    todo = plan(images, inventory, config.ignored, refresh=options.refresh)
+    todo = todo.covered_by(options.shard.covers if options.shard else None)
+    todo = todo.limited(options.limit, inventory.validators, earlier.answers)
     counts = snapshot.scanned.tally() | dict(todo.counts) | {"mirrored": snapshot.mirrored}
+    receive_results = partial(receive, known=known, findings=findings, progress=progress)
     copy = CopyJob(
         config.root,
         config.state.name,
@@ -253,9 +256,7 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
             todo.requests,
             earlier,
             shard_answers(options.shard, engine, config, archive, reviews),
-            known,
-            findings,
-            progress,
+            receive_results,
         )
         return SyncResult(summary(counts, findings, started), sorted(findings, key=_post_order))
 
@@ -272,12 +273,14 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         taken, unanswered, unfit = earlier.take(todo.requests, copy)
         findings.extend(unfit)
         todo, to_ask = todo.within(options.limit, unanswered)
-        results = _download(config, archive, state, engine, reviews, sketches, taken, to_ask)
+        inspect = InspectJob(
+            archive, state.journal, state.held, reviews, config.fetch.max_pixels, sketches.watch
+        )
+        results = _after(taken, _ask(engine, config, inspect, sketches, to_ask))
         if engine.in_process and mode is not Mode.OFF:
             results = lookahead.watch(results)
-        results = listings.meanwhile(results, findings)
         # Nothing has run yet: this draws each result through all of the above.
-        received = receive(results, todo.requests, known, findings, progress)
+        received = receive_results(listings.meanwhile(results, findings), todo.requests)
 
     # Record what came, and hold back what a person has to look at.
     intake = hold_back(
@@ -301,8 +304,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
         options.scope,
         partial(source_names, locator=locator),
     )
-    judge = Judge(compare, adopted, engine, ledger, lookahead.evidence, progress)
-    choice = choose_repeats(before, rules, judge)
+    choice = choose_repeats(
+        before, rules, Judge(compare, adopted, engine, ledger, lookahead.evidence, progress)
+    )
     report_choice(adopted, choice, progress)
 
     # Store what the destinations lack.
@@ -311,15 +315,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     unshown = unshown_originals(deduped, unprocessed, (image.located.address for image in images))
     manifest, clashes = settle(deduped, key_template(parts.destinations), locator, unshown)
     findings.extend(clashes)
+    lacking = name_everywhere(listings.complete(findings), manifest, config.manifest, findings)
     stored = store_everywhere(
-        listings.complete(findings),
-        manifest,
-        archive,
-        locator,
-        config.manifest,
-        engine,
-        findings,
-        progress,
+        lacking, partial(StoreJob, archive, locator), engine, findings, progress
     )
 
     # Save. The redirects go first: the next run has to know which of its addresses were redirected.
@@ -347,10 +345,9 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     }
     if choice.change is not None:
         counts |= choice.change.counts()
-    findings_in_order = sorted(findings, key=_post_order)
     return SyncResult(
         summary(counts, findings, started),
-        findings_in_order,
+        sorted(findings, key=_post_order),
         stored=stored,
         images=manifest.assets.count(),
         unprocessed=sum(name in manifest.by_source for name in unprocessed),
@@ -386,36 +383,40 @@ def _report_plan(
     return planned
 
 
-def _download(
-    config: Config,
-    archive: Archive,
-    state: State,
+def _ask(
     engine: Engine,
-    reviews: Reviews,
+    config: Config,
+    inspect: InspectJob,
     sketches: Sketches,
-    taken: Iterable[DownloadResult],
-    to_ask: Sequence[ImageRequest],
+    requests: Sequence[ImageRequest],
 ) -> Results[DownloadResult]:
-    """Yield what shards have answered, then fetch and inspect the rest, overlapping."""
-    yield from taken
-    if not to_ask:
+    """Fetch and inspect, overlapping: here, or in the other processes of the engine.
+
+    They inspect as `inspect` does, and add to their own copies of `sketches`.
+    """
+    if not requests:
         return
     if engine.in_process:
         from mirror.pipeline.origins import open_origins
 
         with open_origins(config.sources, config.fetch) as origins:
-            max_pixels = config.fetch.max_pixels
-            inspect = InspectJob(
-                archive, state.journal, state.held, reviews, max_pixels, sketches.watch
-            )
-            yield from download(
-                engine, FetchJob(origins), inspect, to_ask, config.fetch.concurrency
-            )
+            fetch = FetchJob(origins)
+            yield from download(engine, fetch, inspect, requests, config.fetch.concurrency)
         return
-    for request, answer in answer_requests(engine, config, archive, reviews, to_ask, sketches):
-        if answer.archived_blob is not None and answer.final_url is None:
-            state.journal.append(request.addresses, answer.archived_blob)
+    archive, reviews, journal = inspect.archive, inspect.reviews, inspect.journal
+    for request, answer in answer_requests(engine, config, archive, reviews, requests, sketches):
+        blob = answer.archived_blob
+        if journal is not None and blob is not None and answer.final_url is None:
+            journal.append(request.addresses, blob)
         yield answer.result(request)
+
+
+def _after(
+    taken: Iterable[DownloadResult], asked: Results[DownloadResult]
+) -> Results[DownloadResult]:
+    """Yield what shards have answered, then what the hosts are asked for."""
+    yield from taken
+    yield from asked
 
 
 def _archive_accepted(

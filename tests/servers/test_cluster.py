@@ -398,7 +398,7 @@ def test_an_archive_that_is_not_shared_ends_the_run(blog: Blog, dask: Dask, tmp_
 def planned(blog: Blog) -> Sequence[ImageRequest]:
     site = blog.site
     images = scan(*site.posts.find()).source_images(site.locator, lambda _: False)
-    return plan(images, Inventory({}, {}, [], {}), blog.config.ignored).requests
+    return plan(images, Inventory({}, {}, [], {}), blog.config.ignored, refresh=False).requests
 
 
 # --- A cluster that goes away ---------------------------------------------------------------------
