@@ -34,7 +34,7 @@ from mirror.store import (
 )
 from mirror.urls.address import Address, Url, decoded_path
 from mirror.urls.relative import encoded, from_post, is_path_from_root
-from mirror.urls.sources import Locator
+from mirror.urls.sources import Locator, Source
 
 if TYPE_CHECKING:
     from mirror.generators import SiteGenerator
@@ -129,14 +129,17 @@ def open_destination(settings: DestinationSettings, root: Path) -> Destination:
     return Destination(settings, store, generator)
 
 
-def bucket_settings(settings: DestinationSettings | ArchiveBucket) -> S3Settings:
-    """Return how to reach the bucket; its name and the prefix are in the URL."""
+def bucket_settings(settings: DestinationSettings | ArchiveBucket | Source) -> S3Settings:
+    """Return how to reach the bucket; its name and the prefix are in the URL.
+
+    Provider and addressing of the bucket of a source follow from its endpoint.
+    """
     return S3Settings(
         endpoint_url=settings.endpoint_url,
         region=settings.region,
         profile=settings.profile,
-        provider=settings.provider,
-        addressing=settings.addressing,
+        provider="auto" if isinstance(settings, Source) else settings.provider,
+        addressing="auto" if isinstance(settings, Source) else settings.addressing,
     )
 
 

@@ -6,15 +6,16 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mirror.config import FetchSettings, request_headers
+from mirror.destinations import bucket_settings
 from mirror.fetch import Body, FetchError, Kind, Validators
 from mirror.fetch.checks import Declaration
 from mirror.fetch.fetcher import Fetcher, no_wait
 from mirror.fetch.limits import FetchLimits
 from mirror.model import Key
-from mirror.store import S3Settings, Store, open_bucket
+from mirror.store import Store, open_bucket
 from mirror.urls.address import Address, canonical, host_of
 from mirror.urls.sources import Source, SourceImage
 
@@ -108,10 +109,5 @@ def open_origins(sources: Sequence[Source], fetch: FetchSettings) -> Iterator[Or
 
 def open_source_bucket(source: Source, workers: int) -> Store:
     """Open the bucket behind `fetch = "s3://..."` for as many readers at once as `workers`."""
-    settings = S3Settings(
-        endpoint_url=source.endpoint_url,
-        region=source.region,
-        profile=source.profile,
-        workers=workers,
-    )
+    settings = replace(bucket_settings(source), workers=workers)
     return open_bucket(source.name, f"s3://{source.bucket}", settings)

@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 
-def open_bucket(name: str, url: str, settings: S3Settings | None = None) -> Store:
+def open_bucket(name: str, url: str, settings: S3Settings) -> Store:
     """Return the store at `s3://bucket/prefix`; `settings` have what the URL does not say.
 
     No server is contacted. Raise `StoreError` for any other URL.
@@ -73,4 +73,4 @@ def open_bucket(name: str, url: str, settings: S3Settings | None = None) -> Stor
     bucket, _, prefix = rest.partition("/")
     if scheme != "s3":
         raise StoreError(f"{name}: {url!r} is not `s3://bucket/prefix`")
-    return S3Store(name, replace(settings or S3Settings(), bucket=bucket, prefix=prefix))
+    return S3Store(name, replace(settings, bucket=bucket, prefix=prefix))
