@@ -199,7 +199,7 @@ class Judge:
 def rule(blobs: Iterable[Blob], judge: Judge) -> tuple[int, dict[Digest, Digest]]:
     """How many pairs the fingerprints propose, and what the whole rule makes of them."""
     blobs = list({blob.digest: blob for blob in blobs}.values())
-    proposed = find_candidates(blobs)
+    proposed = find_candidates(blobs, ())
     return len(proposed), judge_waves(choose(blobs, proposed), judge)
 
 

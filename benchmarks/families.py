@@ -21,6 +21,7 @@ from support.slides import encode, turned
 
 from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
+from mirror.repeats.cache import Excerpts
 from mirror.repeats.choose import choose, judge_waves
 from mirror.repeats.compare import Side, compare_sides
 from mirror.repeats.evidence import Candidate, Evidence, Pair
@@ -136,7 +137,7 @@ class FamilyJudge:
         for candidate in asked:
             if (pair := candidate.pair) not in self.known:
                 sides = (self.sides[pair.first], self.sides[pair.second])
-                self.known[pair] = compare_sides(*sides, candidate.distance)
+                self.known[pair] = compare_sides(*sides, candidate.distance, Excerpts())
         return [self.known[candidate.pair] for candidate in asked]
 
 
@@ -157,7 +158,7 @@ class FamilyTally:
     ) -> None:
         known = {member.blob.digest: member for member in members}
         blobs = [member.blob for member in known.values()]
-        chosen = judge_waves(choose(blobs, find_candidates(blobs)), judge)
+        chosen = judge_waves(choose(blobs, find_candidates(blobs, ())), judge)
         self.folders += 1
         for is_sibling in (False, True):
             family = [d for d, member in known.items() if member.is_sibling is is_sibling]

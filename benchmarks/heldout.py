@@ -194,7 +194,7 @@ def coded_by_lot(items: Sequence[Item], random: Random) -> Iterator[Item]:
 def hard_pairs(items: Sequence[Item]) -> list[tuple[Item, Item]]:
     """Pictures with other pixels that the fingerprints propose as one, the nearest first."""
     known = {item.blob.digest: item for item in items}
-    found = find_candidates([item.blob for item in known.values()])
+    found = find_candidates([item.blob for item in known.values()], ())
     found.sort(key=lambda proposal: proposal.distance)
     pairs = [(known[p.pair.first], known[p.pair.second]) for p in found]
     return [(one, other) for one, other in pairs if one.same != other.same]

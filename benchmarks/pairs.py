@@ -123,7 +123,7 @@ def cost(pictures: Iterable[bytes]) -> None:
             blobs.append(blob)
             data[blob.digest] = picture
     judge = TimedJudge(data, sketches)
-    chosen = judge_waves(choose(blobs, find_candidates(blobs)), judge)
+    chosen = judge_waves(choose(blobs, find_candidates(blobs, ())), judge)
     print(f"{len(blobs)} pictures; inspecting one: {statistics.mean(inspected_ms):.1f} ms")
     repeats = sum(digest != kept for digest, kept in chosen.items())
     print(f"repeats: {repeats}; CPU in all, with drawing: {time.process_time() - began_all:.0f} s")
@@ -147,7 +147,7 @@ def rank(folder: Path, slides: Sequence[Image.Image]) -> None:
         bits = [blob.fingerprint for blob in map(inspect, (one, other))]
         if bits[0] is None or bits[1] is None or bits[0].distance(bits[1]) > DISTANCE:
             return
-        evidence = compare_sides(Side(one), Side(other), bits[0].distance(bits[1]))
+        evidence = compare_sides(Side(one), Side(other), bits[0].distance(bits[1]), Excerpts())
         if not evidence.same:
             ranked.append((is_copy, evidence))
 

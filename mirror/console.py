@@ -206,7 +206,7 @@ class _StageCounts:
 class LogProgress:
     """Prints a plain line on stderr every half minute; nothing if `quiet`."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._counts: _StageCounts | None = None
         self._printed_at = monotonic()

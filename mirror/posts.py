@@ -59,7 +59,7 @@ class PostTree:
 
     settings: PostSettings
     root: Path
-    skip: tuple[Path, ...] = ()
+    skip: tuple[Path, ...]
 
     @classmethod
     def of(cls, config: Config) -> PostTree:
@@ -80,7 +80,7 @@ class PostTree:
 
 
 def find_posts(
-    posts: PostSettings, root: Path, paths: Sequence[Path] = (), skip: Collection[Path] = ()
+    posts: PostSettings, root: Path, paths: Sequence[Path], skip: Collection[Path]
 ) -> tuple[list[Post], list[Finding]]:
     """Return the posts below `paths` (or the configured ones), sorted by name, each once.
 

@@ -66,7 +66,7 @@ def usual_paths(home: PurePath, project: PurePath) -> list[PurePath]:
     return [*files, project / "elog.cache.json"]
 
 
-def find_sources(data: bytes | str, name: str = "") -> list[UploaderSource]:
+def find_sources(data: bytes | str, name: str) -> list[UploaderSource]:
     """Read a gallery, a configuration or a cache; return its sources, most images first.
 
     `name` is that of the file, for messages. Raise `UploaderFileError` for anything but JSON or
@@ -79,7 +79,7 @@ def find_sources(data: bytes | str, name: str = "") -> list[UploaderSource]:
         urls = _IMAGE_URL.findall(text) if text.lstrip()[:1] not in ("{", "[") else []
         if not urls:
             raise UploaderFileError(
-                f"{name or 'the file'}: expected a gallery, a configuration or a cache of PicGo, "
+                f"{name}: expected a gallery, a configuration or a cache of PicGo, "
                 f"PicList or Elog, or a list of URLs ({type(error).__name__})"
             ) from error
         return _sum_up({}, urls)

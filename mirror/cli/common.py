@@ -188,7 +188,7 @@ def _progress(as_json: bool, quiet: bool) -> Progress:
     if as_json:
         return JsonProgress()
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or is_ci():
-        return LogProgress(quiet)
+        return LogProgress(quiet=quiet)
     return BarProgress()
 
 

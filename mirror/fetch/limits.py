@@ -56,7 +56,7 @@ class HostLimit:
         most: int,
         sleep: Callable[[float], None],
         now: Callable[[], float],
-        name: str = "",
+        name: str,
     ) -> None:
         """Take the `name` of the host in messages."""
         self.width = float(most)

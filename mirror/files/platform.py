@@ -87,12 +87,11 @@ class Folder(Protocol):
         data: bytes | Iterable[bytes],
         *,
         expected: Expected = ANYTHING,
-        mode: int | None = None,
         keep_times: bool = False,
     ) -> None:
         """Write a file, whole or not at all, in place of an older one.
 
-        `expected`, `mode` and `keep_times` are those of `write_whole`.
+        `expected` and `keep_times` are those of `write_whole`.
         """
         ...
 

@@ -143,7 +143,6 @@ class PosixFolder:
         data: bytes | Iterable[bytes],
         *,
         expected: Expected = ANYTHING,
-        mode: int | None = None,
         keep_times: bool = False,
     ) -> None:
         old = self.status(name)
@@ -153,10 +152,8 @@ class PosixFolder:
             if old and (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
                 with suppress(OSError):  # only root may; a run in a container often is root
                     os.fchown(file, old.st_uid, old.st_gid)
-            if mode is None and old:
-                mode = stat.S_IMODE(old.st_mode)
-            if mode is not None:
-                os.fchmod(file, mode)
+            if old:
+                os.fchmod(file, stat.S_IMODE(old.st_mode))
             if keep_times and old:
                 os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))
             if isinstance(expected, Anything):

@@ -57,18 +57,17 @@ def write_whole(
     data: bytes | Iterable[bytes],
     *,
     expected: Expected = ANYTHING,
-    mode: int | None = None,
     keep_times: bool = False,
 ) -> None:
     """Make `data` the contents of `path`: all of it, on the disk, or nothing changed.
 
-    The file keeps its mode unless `mode` is given, and its owner where the system allows it.
+    The file keeps its mode, and its owner where the system allows it.
     With `keep_times`, it keeps the times of its last change and of its last reading too.
     With `expected`, raise `ChangedError` unless the file holds exactly these bytes, or bytes with
     this checksum, or is absent for `None`. Raise `OutsideError` if `path` is a symbolic link.
     """
     with closing(current_platform().open_folder(path.parent)) as folder:
-        folder.replace(path.name, data, expected=expected, mode=mode, keep_times=keep_times)
+        folder.replace(path.name, data, expected=expected, keep_times=keep_times)
 
 
 def create_whole(path: Path, data: bytes) -> bool:

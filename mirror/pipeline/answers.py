@@ -167,7 +167,7 @@ class AnswerJob:
     credentials of its own environment.
     """
 
-    def __init__(self, config: Config, reviews: Reviews, sketches: Sketches | None = None) -> None:
+    def __init__(self, config: Config, reviews: Reviews, sketches: Sketches | None) -> None:
         """Keep `sketches` of the pictures, if there are any to keep them in.
 
         Raise `ConfigError` for a header whose environment variable is not set.

@@ -119,7 +119,7 @@ class CopyJob:
     archive: Archive
     held: HeldImages
     reviews: Reviews
-    dry_run: bool = False
+    dry_run: bool
 
     def __call__(self, item: tuple[Answer, Path]) -> tuple[Answer, Path | None]:
         answer, folder = item

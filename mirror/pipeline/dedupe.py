@@ -38,9 +38,9 @@ class DedupeRules:
 
     mode: Mode
     reviews: Reviews
-    apart: Collection[Pair] = ()
-    scope: Scope = Scope.ALL
-    sources_of: Callable[[Asset], Collection[str]] = lambda _: ()
+    apart: Collection[Pair]
+    scope: Scope
+    sources_of: Callable[[Asset], Collection[str]]
 
 
 @dataclass(frozen=True, slots=True)

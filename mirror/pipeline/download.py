@@ -45,7 +45,7 @@ class Download:
     data: bytes = field(repr=False)
     validators: Validators
     reservation: Reservation
-    final_url: str | None = None
+    final_url: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class FetchedImage:
     request: ImageRequest
     blob: Blob
     validators: Validators
-    final_url: str | None = None
+    final_url: str | None
 
     @property
     def entries(self) -> Iterator[tuple[Address, Blob]]:
@@ -173,7 +173,7 @@ class InspectJob:
     held: HeldImages
     reviews: Reviews
     max_pixels: int
-    watch: Watch | None = None
+    watch: Watch | None
 
     def __call__(self, received: Download | NotModified | Finding) -> DownloadResult:
         if not isinstance(received, Download):

@@ -55,7 +55,7 @@ class ConfigDraft:
 
     sources: tuple[PostHost, ...]
     others: tuple[PostHost, ...]
-    doubtful: frozenset[PostHost] = frozenset()
+    doubtful: frozenset[PostHost]
 
 
 def name_host(address: str) -> str:
@@ -72,7 +72,7 @@ def name_host(address: str) -> str:
     return "/".join((host, *owner)) if all(owner) and len(path) > len(owner) else host
 
 
-def propose(hosts: Iterable[PostHost], owned: Iterable[str] = ()) -> ConfigDraft:
+def propose(hosts: Iterable[PostHost], owned: Iterable[str]) -> ConfigDraft:
     """Choose the hosts that look like storage of the user; if none does, the most used one.
 
     `owned` are the hosts that an upload tool of the user has used.
@@ -103,9 +103,9 @@ def configuration(
     draft: ConfigDraft,
     paths: Sequence[str],
     public: PublicFolder,
-    fetch: str | None = None,
+    fetch: str | None,
     *,
-    follows_links: bool = False,
+    follows_links: bool,
 ) -> str:
     """Return the text of a `mirror.toml` with a folder as destination.
 

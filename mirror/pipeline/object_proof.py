@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from types import MappingProxyType
 
 from mirror.destinations import (
     Depth,
@@ -26,9 +25,9 @@ class ObjectProof:
     def __init__(
         self,
         destination: Destination,
-        keys: Collection[Key] = (),
-        site: str | None = None,
-        not_stored: Mapping[str, str] = MappingProxyType({}),
+        keys: Collection[Key],
+        site: str | None,
+        not_stored: Mapping[str, str],
     ) -> None:
         """Take the keys and the name of this site, and why the last sync did not store a key.
 

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from mirror.config import FetchSettings, request_headers
 from mirror.destinations import bucket_settings
@@ -57,7 +57,7 @@ class Origins:
     headers: Mapping[str, Mapping[str, str]]
     buckets: Mapping[str, Store]
     max_bytes: int
-    fetchers: Mapping[str, Fetcher] = field(default_factory=dict)
+    fetchers: Mapping[str, Fetcher]
 
     def read(
         self,

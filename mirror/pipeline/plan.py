@@ -32,9 +32,9 @@ class ImageRequest:
     located: SourceImage
     addresses: tuple[Address, ...]
     image: PostImage
-    is_original: bool = False
-    validators: Validators | None = None
-    is_known: bool = False
+    is_original: bool
+    validators: Validators | None
+    is_known: bool
 
     def finding(self, rule: Rule, message: str, advice: Advice | None = None) -> Finding:
         """Return a finding at the first place where the posts show the image."""
@@ -52,7 +52,7 @@ class Inventory:
     by_object: Mapping[str, Blob]  # by `SourceImage.object_name`
     unrecorded: Sequence[tuple[Address, Blob]]  # in journal and archive, not in the manifest
     validators: Mapping[Address, tuple[str, Validators]]
-    doubtful: frozenset[str] = frozenset()  # identities of addresses that are to be asked again
+    doubtful: frozenset[str]  # identities of addresses that are to be asked again
 
     @classmethod
     def load(
@@ -62,7 +62,7 @@ class Inventory:
         archive: Archive,
         sources: SourceProof,
         validators: ValidatorCache,
-        accepted: Iterable[HeldImage] = (),
+        accepted: Iterable[HeldImage],
     ) -> Inventory:
         """Read journal and validators. Raise `ArchiveError`.
 

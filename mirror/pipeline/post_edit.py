@@ -225,7 +225,7 @@ def _not_as_intended(scanned_post: ScannedPost, edit: Edit) -> Finding:
     return ref.place_in(scanned_post.name).finding(Rule.POST_NOT_WRITTEN, str(ref.url), message)
 
 
-def write_post(edit: PostEdit, *, keep_times: bool = False) -> Finding | None:
+def write_post(edit: PostEdit, *, keep_times: bool) -> Finding | None:
     """Replace the post, whole, unless it changed since it was read.
 
     With `keep_times`, the file keeps the time of its last change.

@@ -63,8 +63,8 @@ class MaxDelete:
 class PruneOptions:
     """With `yes`, objects are deleted; without it they are only listed."""
 
-    yes: bool = False
-    max_delete: MaxDelete = MaxDelete("10%", None, 10)
+    yes: bool
+    max_delete: MaxDelete
 
 
 @dataclass(frozen=True, slots=True)

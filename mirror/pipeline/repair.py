@@ -47,8 +47,8 @@ from mirror.urls.sources import Locator
 class RepairOptions:
     """`deep`: also read back the objects of which a listing says that they are right."""
 
-    dry_run: bool = False
-    deep: bool = False
+    dry_run: bool
+    deep: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -408,7 +408,7 @@ def join_findings(
     manifest: Manifest,
     held: Mapping[str, HeldImage],
     reviews: Reviews,
-    ignored: Container[str] = frozenset(),
+    ignored: Container[str],
 ) -> list[Finding]:
     """Return the findings of the last sync that can still be true, then new ones of `now`.
 

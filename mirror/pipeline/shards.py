@@ -190,7 +190,7 @@ def loads_shard(text: str) -> tuple[ShardHeader, list[Answer]]:
 class Answers:
     """Answers by the addresses they are for."""
 
-    def __init__(self, answers: Iterable[Answer] = ()) -> None:
+    def __init__(self, answers: Iterable[Answer]) -> None:
         self._by_name: dict[str, Answer | None] = {}
         for answer in answers:
             for name in map(identity, answer.addresses):

@@ -92,7 +92,7 @@ def unshown_originals(
 
 
 def settle(
-    manifest: Manifest, template: str, locator: Locator, unshown: Container[Digest] = ()
+    manifest: Manifest, template: str, locator: Locator, unshown: Container[Digest]
 ) -> tuple[Manifest, list[Finding]]:
     """Give every asset that needs an object of its own a key; a key that is there never moves.
 

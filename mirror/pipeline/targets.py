@@ -74,9 +74,9 @@ class ByManifest:
     object_proof: ObjectProof
     repeat_proof: RepeatProof
     source_proof: SourceProof
-    drop_secrets: bool = False
-    reasons: Mapping[str, str] = field(default_factory=dict)
-    suspects: Mapping[str, Suspect] = field(default_factory=dict)
+    drop_secrets: bool
+    reasons: Mapping[str, str]
+    suspects: Mapping[str, Suspect]
 
     def __call__(
         self, post: Post, reference: Reference, before: Url | None

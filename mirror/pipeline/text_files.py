@@ -53,7 +53,7 @@ def is_version_control(path: Path) -> bool:
 
 
 def walk_files(
-    folder: Path, root: Path, is_skipped: Callable[[Path], bool] = lambda _: False
+    folder: Path, root: Path, is_skipped: Callable[[Path], bool]
 ) -> Iterator[TextFile | Finding]:
     """Yield the plain files below `folder` in the order of their paths; names count from `root`.
 

@@ -35,7 +35,7 @@ _MAX_STEPS = 24  # coefficients of one block that may lie on an edge
 _BATCH = 512  # blocks; most pictures that differ do so in the first of them
 
 
-def fits_bins(copy: Sequence[Component], recoded: bytes, origin: Image.Image, top: int = 0) -> bool:
+def fits_bins(copy: Sequence[Component], recoded: bytes, origin: Image.Image, top: int) -> bool:
     """Return True if the JPEG with the components `copy` may show the RGB picture `origin`.
 
     `recoded` is a JPEG of `origin` with the same tables. Blocks in which the two agree are taken

@@ -186,29 +186,27 @@ def compare(
 
     Raise `ImageError` when one of them does not decode.
     """
-    return compare_sides(Side(first, limits), Side(second, limits), distance)
+    return compare_sides(Side(first, limits), Side(second, limits), distance, Excerpts())
 
 
-def compare_sides(
-    first: Side, second: Side, distance: int, excerpts: Excerpts | None = None
-) -> Evidence:
+def compare_sides(first: Side, second: Side, distance: int, excerpts: Excerpts) -> Evidence:
     """Return the evidence on two pictures, each of which may be a side of other pairs too.
 
     What `refuse` may need of them for other pairs is added to `excerpts`.
     """
-    judgement = _judge(first, second, distance, Excerpts() if excerpts is None else excerpts)
+    judgement = _judge(first, second, distance, excerpts)
     return judgement.evidence(Pair.of(first.digest, second.digest), distance)
 
 
 def refuse(
-    pair: Pair, first: Sketch, second: Sketch, distance: int, excerpts: Excerpts | None = None
+    pair: Pair, first: Sketch, second: Sketch, distance: int, excerpts: Excerpts
 ) -> Evidence | None:
     """Return the evidence that two sketches and kept excerpts give; `None` if more is needed.
 
     It is the evidence of `compare`. `first` and `second` are of the pictures of the pair.
     """
     judgement = _unlike_by_sketch(first, second, distance, may_be_equal=True)
-    if judgement is None and excerpts is not None:
+    if judgement is None:
         views = (View(pair.first, first.header), View(pair.second, second.header))
         judgement = _unlike_in_excerpt(*views, (first, second), distance, excerpts)
     return None if judgement is None else judgement.evidence(pair, distance)

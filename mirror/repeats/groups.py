@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest
 from mirror.repeats.evidence import Evidence, Pair, Refusal
-from mirror.repeats.reviews import NO_REVIEWS, Reviews
+from mirror.repeats.reviews import Reviews
 
 _UNMEASURED = 20.0  # levels of luma: above it `sketch` and `compare` look no closer
 
@@ -102,7 +102,7 @@ def _tie(
 
 
 def find_refused(
-    manifest: Manifest, evidence: Iterable[Evidence], reviews: Reviews = NO_REVIEWS
+    manifest: Manifest, evidence: Iterable[Evidence], reviews: Reviews
 ) -> list[Evidence]:
     """Return the pairs of the manifest that look alike and were kept apart, likeliest copies first.
 

@@ -41,7 +41,7 @@ def dumps_evidence(evidence: Evidence) -> str:
     return json.dumps(record) + "\n"
 
 
-def dumps_mode(mode: Mode, scope: Scope = Scope.ALL) -> str:
+def dumps_mode(mode: Mode, scope: Scope) -> str:
     """Return the line that says: all settled pictures were compared as far as the two go."""
     record = {"rule": RULE, "mode": mode.value}
     if scope is not Scope.ALL:
@@ -127,7 +127,7 @@ class Ledger:
         else:
             self._new.append(evidence)
 
-    def record_mode(self, mode: Mode, scope: Scope = Scope.ALL) -> None:
+    def record_mode(self, mode: Mode, scope: Scope) -> None:
         """Record that all settled pictures were compared as far as the two go."""
         if (mode, scope) != (self.mode, self.scope):
             self.mode, self.scope = mode, scope

@@ -47,18 +47,17 @@ def recodings(
     copy: Picture,
     image: Image.Image,
     copy_image: Image.Image,
-    code_once: Callable[[Picture], Image.Image | None] | None = None,
+    code_once: Callable[[Picture], Image.Image | None],
     *,
     resized: bool,
-    band: Band | None = None,
+    band: Band | None,
 ) -> Iterator[Image.Image]:
     """Yield `image` as the coding of `copy` may have left it, likeliest first; all are upright RGB.
 
     `copy_image` is the copy, decoded. It is yielded itself if another coder may have made it of an
     `image` that was not resized before. A JPEG is repeated with its own tables, and last as the
     second JPEG after one of the usual qualities, if a small part shows that this explains it. What
-    fails in the `band` is left out. `code_once` returns what `jpeg` makes of the copy and `image`,
-    where that may be at hand.
+    fails in the `band` is left out. `code_once` returns what `jpeg` makes of the copy and `image`.
     """
     if copy.coding[0] == "image/webp":
         yield from _webp(copy, image)
@@ -67,7 +66,7 @@ def recodings(
             return
         fails = band is not None and _fails_once(copy, image, band)
         if not fails:
-            once = jpeg(copy, image) if code_once is None else code_once(copy)
+            once = code_once(copy)
             if once is None:
                 return
             yield once.convert("RGB")

@@ -20,7 +20,7 @@ _Matches = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # rows, 
 
 _BYTES, _WORDS = 32, 4  # of one fingerprint
 _WORD_BITS = 64
-_BANDS = 13  # parts of a fingerprint that `_by_bands` looks up
+_BANDS = 13  # parts of a fingerprint that `_by_bands` looks up; more than half of `DISTANCE`
 _EDGES = [256 * number // _BANDS for number in range(_BANDS + 1)]  # of 19 or 20 bits each
 _BLOCK = 1 << 20  # comparisons made at a time; bounds memory, not measured
 _MAX_COMPARISONS = 400_000_000  # up to here comparing all is as fast as looking bands up
@@ -30,10 +30,8 @@ _CONTENT = range(96, 161)
 _BLANK_MATES = 64  # bounds the pairs of a folder of blank pictures; not measured
 
 
-def find_candidates(
-    blobs: Iterable[Blob], settled: Iterable[Blob] = (), distance: int = DISTANCE
-) -> list[Candidate]:
-    """Return the pairs within `distance` bits that sizes allow, in order.
+def find_candidates(blobs: Iterable[Blob], settled: Iterable[Blob]) -> list[Candidate]:
+    """Return the pairs within `DISTANCE` bits that sizes allow, in order.
 
     Pairs are made among `blobs`, and of `blobs` with `settled`. Fingerprints of blank pictures are
     all alike, so a blank one is only paired with those of equal size and fingerprint, and with no
@@ -51,23 +49,19 @@ def find_candidates(
             table.add(blob)
     candidates = [
         Candidate(Pair.of(table.digest(i), table.digest(j)), bits)
-        for i, j, bits in neighbours(table.words(), count, distance)
+        for i, j, bits in neighbours(table.words(), count)
         if plausible_sizes(table.size(i), table.size(j))
     ]
     return sorted({*candidates, *_blank_pairs(table.blank, new)})
 
 
-def neighbours(words: Words, new: int, distance: int = DISTANCE) -> Iterator[tuple[int, int, int]]:
-    """Yield pairs of rows i < j within `distance` bits, and their distance, in no special order.
+def neighbours(words: Words, new: int) -> Iterator[tuple[int, int, int]]:
+    """Yield pairs of rows i < j within `DISTANCE` bits, and their distance, in no special order.
 
     i is among the first `new` rows.
     """
-    total = len(words)
-    if distance < 2 * _BANDS and new * total > _MAX_COMPARISONS:
-        matches = _by_bands(words, new, distance)
-    else:
-        matches = _one_by_one(words, new, distance)
-    for rows, columns, distances in matches:
+    find = _by_bands if new * len(words) > _MAX_COMPARISONS else _one_by_one
+    for rows, columns, distances in find(words, new):
         yield from zip(rows.tolist(), columns.tolist(), distances.tolist(), strict=True)
 
 
@@ -149,19 +143,19 @@ def _distances(rows: Words, others: Words) -> NDArray[np.intp]:
     return total
 
 
-def _one_by_one(words: Words, new: int, distance: int) -> Iterator[_Matches]:
+def _one_by_one(words: Words, new: int) -> Iterator[_Matches]:
     start = 0
     while start < new:
         stop = min(new, start + max(1, _BLOCK // len(words)))
         distances = _distances(words[start:stop, None], words[None, start:])
-        rows, columns = np.nonzero(distances <= distance)
+        rows, columns = np.nonzero(distances <= DISTANCE)
         ahead = columns > rows
         rows, columns = rows[ahead], columns[ahead]
         yield rows + start, columns + start, distances[rows, columns]
         start = stop
 
 
-def _by_bands(words: Words, new: int, distance: int) -> Iterator[_Matches]:
+def _by_bands(words: Words, new: int) -> Iterator[_Matches]:
     """Look up the rows that agree with a row in some band up to a single bit.
 
     Two rows within 25 bits do, since 26 bits are two in each of 13 bands: multi-index hashing,
@@ -183,7 +177,7 @@ def _by_bands(words: Words, new: int, distance: int) -> Iterator[_Matches]:
             for numbers, places in _ranges(left, right):
                 rows, columns = seekers[numbers], order[places]
                 near = columns > rows
-                near[near] = _distances(words[rows[near]], in_order[places[near]]) <= distance
+                near[near] = _distances(words[rows[near]], in_order[places[near]]) <= DISTANCE
                 codes.append(rows[near] * len(words) + columns[near])
     pairs = np.unique(np.concatenate(codes)) if codes else np.empty(0, np.intp)
     rows, columns = np.divmod(pairs, len(words))

@@ -50,7 +50,7 @@ class Memory:
         manifest: Manifest,
         asset_of: Callable[[Url], Asset | None],
         exists: Callable[[str], bool],
-        meant: Callable[[Url], str | None] = lambda _: None,
+        meant: Callable[[Url], str | None],
     ) -> None:
         self._manifest = manifest
         self._asset_of = asset_of
@@ -96,7 +96,7 @@ class Memory:
         self,
         post: PostSnapshot,
         recalled: Mapping[Reference, Rewrite],
-        looks_mirrored: Callable[[Url], bool] = lambda _: False,
+        looks_mirrored: Callable[[Url], bool],
     ) -> Iterator[Finding]:
         """Yield a finding for each mirrored reference that is not in `recalled`.
 

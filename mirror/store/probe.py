@@ -81,7 +81,7 @@ _NOT_ASKED = unknown(
 )
 
 
-def impatient(store: Store, patience_s: float = PATIENCE_S) -> Store:
+def impatient(store: Store, patience_s: float) -> Store:
     """Return the same store with a time limit for each response, and without retries."""
     if isinstance(store, S3Store):
         return S3Store(store.name, replace(store.settings, timeout_s=patience_s))

@@ -642,7 +642,9 @@ def test_a_lost_manifest_is_said_by_whoever_needs_it(known):
     for work in (
         known.revert,
         lambda: restore(known.site, Serial(), known.root / "out", known.progress),
-        lambda: repair(known.site, Serial(), RepairOptions(), known.progress),
+        lambda: repair(
+            known.site, Serial(), RepairOptions(dry_run=False, deep=False), known.progress
+        ),
     ):
         with pytest.raises(ManifestError, match="there is no manifest"):
             work()

@@ -254,7 +254,7 @@ def test_every_job_pickles_as_its_settings(blog: Blog) -> None:
         parts.locator.address_of(f"{BUCKET}{url}.png")
     store = StoreJob(parts.archive, parts.locator, parts.destinations[0].store)
     compare = CompareJob(parts.archive, parts.destinations, None)  # type: ignore[arg-type]
-    for job in (AnswerJob(parts.config, NO_REVIEWS), store, compare):
+    for job in (AnswerJob(parts.config, NO_REVIEWS, None), store, compare):
         data = pickle.dumps(job)
         assert type(pickle.loads(data)) is type(job)  # noqa: S301  (our own)
         assert len(data) < 5_000, "what a run has learnt does not travel with each task"
@@ -398,7 +398,9 @@ def test_an_archive_that_is_not_shared_ends_the_run(blog: Blog, dask: Dask, tmp_
 def planned(blog: Blog) -> Sequence[ImageRequest]:
     site = blog.site
     images = scan(*site.posts.find()).source_images(site.locator, lambda _: False)
-    return plan(images, Inventory({}, {}, [], {}), blog.config.ignored, refresh=False).requests
+    return plan(
+        images, Inventory({}, {}, [], {}, frozenset()), blog.config.ignored, refresh=False
+    ).requests
 
 
 # --- A cluster that goes away ---------------------------------------------------------------------

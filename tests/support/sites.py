@@ -114,7 +114,7 @@ class Blog:
             site.config.ignored,
             manifest,
             target,
-            ObjectProof(target),
+            ObjectProof(target, (), None, {}),
             RepeatProof(
                 manifest,
                 reviews,
@@ -123,6 +123,9 @@ class Blog:
                 site.config.fetch.max_pixels,
             ),
             SourceProof(site.archive.source_record(), reviews, site.locator),
+            drop_secrets=False,
+            reasons={},
+            suspects={},
         )
         return rewriting.rewrite(
             self._inputs(site, write), resolve, rewriting.memory_of(site, manifest)

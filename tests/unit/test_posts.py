@@ -18,7 +18,7 @@ from mirror.posts import find_posts
 def names(root, include=None, exclude=(), paths=()):
     default = PostSettings(())
     posts = PostSettings((root,), include or default.include, exclude)
-    found, findings = find_posts(posts, root, paths)
+    found, findings = find_posts(posts, root, paths, ())
     return [post.name for post in found], findings
 
 
@@ -44,7 +44,7 @@ def test_patterns_count_from_the_configured_folder_also_where_a_path_in_it_is_na
 def test_patterns_count_from_the_nearest_of_two_configured_folders(tree: Path) -> None:
     posts = PostSettings((tree, tree / "b"), ("e/*.md",))
     for paths in ((), (tree / "b",), (tree / "b" / "e",)):
-        assert [post.name for post in find_posts(posts, tree, paths)[0]] == ["b/e/f.md"]
+        assert [post.name for post in find_posts(posts, tree, paths, ())[0]] == ["b/e/f.md"]
 
 
 def test_a_folder_that_is_named_again_is_read_once(
@@ -56,8 +56,8 @@ def test_a_folder_that_is_named_again_is_read_once(
         os, "walk", lambda top, **more: walked.append(str(top)) or walk(top, **more)
     )
     again = tree / "b" / ".."
-    posts = find_posts(PostSettings((tree, again, tree)), tree)[0]
-    assert [post.name for post in find_posts(PostSettings((tree,)), tree)[0]] == [
+    posts = find_posts(PostSettings((tree, again, tree)), tree, (), ())[0]
+    assert [post.name for post in find_posts(PostSettings((tree,)), tree, (), ())[0]] == [
         post.name for post in posts
     ]
     assert walked == [str(tree)] * 2
@@ -139,7 +139,7 @@ def test_a_folder_that_can_be_listed_and_not_entered_has_unreadable_posts(tree, 
 
     monkeypatch.setattr(Path, "stat", refused)
     monkeypatch.setattr(os, "open", refused_below)
-    posts, findings = find_posts(PostSettings((tree,)), tree)
+    posts, findings = find_posts(PostSettings((tree,)), tree, (), ())
     assert [post.name for post in posts] == ["a.md", "b/c.markdown", "b/d.mdx", "b/e/f.md", "旧.md"]
     assert findings == []
     (finding,) = scan(posts).findings

@@ -62,7 +62,7 @@ def ask(limit: HostLimit, error: FetchError | None = None) -> None:
 
 
 def test_the_limit_of_a_host_halves_when_it_is_busy_and_recovers(clock: Clock) -> None:
-    limit = HostLimit(16, clock.sleep, clock.now)
+    limit = HostLimit(16, clock.sleep, clock.now, "h.example")
     widths = []
     for _ in range(6):
         ask(limit, overload())
@@ -74,7 +74,7 @@ def test_the_limit_of_a_host_halves_when_it_is_busy_and_recovers(clock: Clock) -
 
 
 def test_answers_to_one_burst_count_once(clock: Clock) -> None:
-    limit = HostLimit(16, clock.sleep, clock.now)
+    limit = HostLimit(16, clock.sleep, clock.now, "h.example")
     all_sent = threading.Barrier(8)
 
     def burst(_: int) -> None:
@@ -91,7 +91,7 @@ def test_answers_to_one_burst_count_once(clock: Clock) -> None:
 
 
 def test_a_narrow_limit_holds_the_other_threads(clock: Clock) -> None:
-    limit = HostLimit(2, clock.sleep, clock.now)
+    limit = HostLimit(2, clock.sleep, clock.now, "h.example")
     running, most = Counter[str](), 0
     lock = threading.Lock()
 
@@ -110,7 +110,7 @@ def test_a_narrow_limit_holds_the_other_threads(clock: Clock) -> None:
 
 
 def test_a_pause_holds_for_the_next_request_to_the_host_too(clock: Clock) -> None:
-    limit = HostLimit(4, clock.sleep, clock.now)
+    limit = HostLimit(4, clock.sleep, clock.now, "h.example")
     ask(limit, overload(wait_s=9))
     ask(limit)
     ask(limit)

@@ -61,8 +61,6 @@ def test_a_file_keeps_its_mode_and_a_new_one_has_the_usual(post: Path) -> None:
     post.chmod(0o754)
     write_whole(post, b"new")
     assert mode(post) == 0o754
-    write_whole(post, b"newer", mode=0o600)
-    assert mode(post) == 0o600
     with umask(0o027):
         write_whole(post.with_name("new.md"), b"")
         create_whole(post.with_name("newer.md"), b"")

@@ -26,7 +26,14 @@ from mirror.urls.sources import Locator, Source
 
 LOCATED = Locator([Source("oss", ("https://h.example/",))]).locate(Url("https://h.example/a.png"))
 assert LOCATED is not None
-REQUEST = ImageRequest(LOCATED, (LOCATED.address,), PostImage(LOCATED, (Place("post.md", 1, 1),)))
+REQUEST = ImageRequest(
+    LOCATED,
+    (LOCATED.address,),
+    PostImage(LOCATED, (Place("post.md", 1, 1),)),
+    is_original=False,
+    validators=None,
+    is_known=False,
+)
 SLIDES = [encode(slide.draw()) for slide in deck(3, seed=4)]
 COPIES = [encode(slide.draw(), "JPEG", quality=88) for slide in deck(3, seed=4)[:2]]
 FAILURE = Finding(Rule.NOT_FETCHED, "https://h.example/b.png", "is gone")
@@ -41,7 +48,7 @@ def came(archive: Archive, pictures: Iterable[bytes]) -> Iterator[FetchedImage]:
     for data in pictures:
         blob = inspect(data)
         archive.put(blob, data)
-        yield FetchedImage(REQUEST, blob, Validators())
+        yield FetchedImage(REQUEST, blob, Validators(), final_url=None)
 
 
 def pair(first: bytes, second: bytes) -> Pair:

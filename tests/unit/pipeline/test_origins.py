@@ -30,7 +30,7 @@ def located(name: str) -> SourceImage:
 
 
 def origins(store: MemoryStore) -> Origins:
-    return Origins(Fetcher(FetchLimits()), {}, {SOURCE.name: store}, max_bytes=10**6)
+    return Origins(Fetcher(FetchLimits()), {}, {SOURCE.name: store}, max_bytes=10**6, fetchers={})
 
 
 class Rotten(MemoryStore):

@@ -13,7 +13,7 @@ from mirror.urls.sources import Locator, Source
 
 HOST = "https://h.example/"
 LOCATOR = Locator([Source("h", (HOST,))])
-EMPTY = Inventory({}, {}, (), {})
+EMPTY = Inventory({}, {}, (), {}, frozenset())
 BLOB = Blob(Digest("0" * 64), "0" * 32, 1, "image/png", 1, 1, None)
 
 

@@ -41,7 +41,7 @@ def destination(store: MemoryStore) -> Destination:
 
 def test_settle_gives_keys_and_moves_none():
     old, new = asset(b"old", "there.png"), asset(b"new")
-    settled, findings = settle(manifest(old, new), "{sha256}{ext}", NOWHERE)
+    settled, findings = settle(manifest(old, new), "{sha256}{ext}", NOWHERE, ())
     assert findings == []
     assert settled.assets[old.digest].key == "there.png"
     assert settled.assets[new.digest].key == f"{new.digest}.png"
@@ -50,7 +50,7 @@ def test_settle_gives_keys_and_moves_none():
 def test_settle_names_a_clash_and_stores_a_repeat_whose_canonical_has_no_key():
     first, second = sorted([asset(b"1"), asset(b"2")], key=lambda entry: entry.digest)
     repeat = asset(b"3", "kept.png", alias_of=second.digest)
-    settled, findings = settle(manifest(first, second, repeat), "{name}", NOWHERE)
+    settled, findings = settle(manifest(first, second, repeat), "{name}", NOWHERE, ())
     assert [finding.rule for finding in findings] == [Rule.KEY_TAKEN]
     assert settled.assets[first.digest].key == "a.png"
     assert settled.assets[second.digest].key is None

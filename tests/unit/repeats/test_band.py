@@ -11,6 +11,7 @@ from support.slides import deck, encode, turned, with_digit_changed
 from mirror.pictures import DecodingBudget
 from mirror.repeats import compare as comparing
 from mirror.repeats.band import Band
+from mirror.repeats.cache import Excerpts
 from mirror.repeats.compare import Side, compare, compare_sides
 from mirror.repeats.evidence import Evidence, Refusal
 from mirror.repeats.statistics import Statistics, measure, measure_rows, planes
@@ -100,5 +101,5 @@ def test_rows_of_the_whole_are_measured_as_the_whole_is():
 
 def test_a_picture_over_the_whole_budget_is_compared_alone(monkeypatch):
     monkeypatch.setattr(comparing, "_room", DecodingBudget(1))
-    evidence = compare_sides(Side(encode(SLIDE)), Side(COPIES["JPEG"]), 4)
+    evidence = compare_sides(Side(encode(SLIDE)), Side(COPIES["JPEG"]), 4, Excerpts())
     assert evidence.same

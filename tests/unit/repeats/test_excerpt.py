@@ -129,7 +129,9 @@ def test_look_alikes_are_refused_by_what_was_kept_of_other_pairs():
             if evidence is None:
                 compared += 1
                 evidence = compare_sides(first, second, 4, excerpts)
-            fresh = compare_sides(Side(first.picture.data), Side(second.picture.data), 4)
+            fresh = compare_sides(
+                Side(first.picture.data), Side(second.picture.data), 4, Excerpts()
+            )
             assert evidence == fresh
             assert evidence.refusal is Refusal.PIXELS
     assert compared < 36 / 2

@@ -60,9 +60,9 @@ def test_a_line_that_is_no_evidence_is_named(line):
 def test_a_ledger_tells_the_last_mode_and_without_one_the_default():
     line = dumps_evidence(Evidence(Pair.of(sha(1), sha(2)), 3, tier=Tier.REPRODUCED))
     assert loads_mode(line) == loads_mode("") == (Mode.PERCEPTUAL, Scope.ALL)
-    text = dumps_mode(Mode.OFF) + line + dumps_mode(Mode.EXACT)
+    text = dumps_mode(Mode.OFF, Scope.ALL) + line + dumps_mode(Mode.EXACT, Scope.ALL)
     assert loads_mode(text) == (Mode.EXACT, Scope.ALL)
-    assert loads_mode(text + dumps_mode(Mode.PERCEPTUAL)[:-3]) == (Mode.EXACT, Scope.ALL)
+    assert loads_mode(text + dumps_mode(Mode.PERCEPTUAL, Scope.ALL)[:-3]) == (Mode.EXACT, Scope.ALL)
     within = dumps_mode(Mode.EXACT, Scope.SOURCE)
     assert loads_mode(text + within) == (Mode.EXACT, Scope.SOURCE)
     assert loads_mode(within + text) == (Mode.EXACT, Scope.ALL)

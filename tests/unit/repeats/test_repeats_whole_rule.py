@@ -21,7 +21,7 @@ def choice_of(pictures: dict[str, bytes]) -> dict[str, str]:
     def judge(asked):
         return [compare(data[p.pair.first], data[p.pair.second], p.distance) for p in asked]
 
-    chosen = judge_waves(choose(blobs.values(), find_candidates(list(blobs.values()))), judge)
+    chosen = judge_waves(choose(blobs.values(), find_candidates(list(blobs.values()), ())), judge)
     return {by_digest[digest]: by_digest[canonical] for digest, canonical in chosen.items()}
 
 

@@ -57,7 +57,7 @@ def test_looking_bands_up_finds_what_looking_at_all_finds(seed, new):
         table.add(blob)
     words = table.words()
     pairs = [
-        sorted(hit for hits in way(words, new, DISTANCE) for hit in np.column_stack(hits).tolist())
+        sorted(hit for hits in way(words, new) for hit in np.column_stack(hits).tolist())
         for way in (search._by_bands, search._one_by_one)
     ]
     assert pairs[0] == pairs[1]
@@ -69,7 +69,7 @@ def test_looking_at_one_after_the_other_finds_what_looking_at_all_finds(seed, co
     sized = [replace(b, width=1280 * (n % 3), height=720 * (n % 3)) for n, b in enumerate(blobs)]
     recent = RecentPictures(100)
     found = [near for blob in [*sized, _blob(998, 1), _blob(999, 1)] for near in recent.add(blob)]
-    assert sorted(candidate for candidate, _ in found) == find_candidates(sized)
+    assert sorted(candidate for candidate, _ in found) == find_candidates(sized, ())
     assert all(mate.digest in (near.pair.first, near.pair.second) for near, mate in found)
 
 
@@ -85,12 +85,14 @@ def test_proposals_leave_out_what_sizes_rule_out_and_what_has_no_pixels():
     bits = Random(1).getrandbits(256)
     svg = replace(_blob(9, 0), width=None, height=None, fingerprint=None)
     blobs = [_blob(1, bits), _blob(2, bits, (640, 360)), _blob(3, bits, (1000, 1000)), svg]
-    assert [p.pair for p in find_candidates(blobs)] == [Pair.of(blobs[0].digest, blobs[1].digest)]
+    assert [p.pair for p in find_candidates(blobs, ())] == [
+        Pair.of(blobs[0].digest, blobs[1].digest)
+    ]
 
 
 def test_blank_pictures_are_proposed_only_with_a_few_of_their_size():
     blobs = [_blob(n, 1) for n in range(300)] + [_blob(999, 1, (10, 10)), _blob(998, 3)]
-    candidates = find_candidates(blobs)
+    candidates = find_candidates(blobs, ())
     assert len(candidates) <= 300 * 64
     assert {p.distance for p in candidates} == {0}
     assert not any(

@@ -14,7 +14,7 @@ from support.slides import THEMES, animation, builds, deck, encode, turned, with
 from mirror.model import Digest
 from mirror.pictures.blob import inspect
 from mirror.repeats import compare as comparing
-from mirror.repeats.cache import Sides, Sketches
+from mirror.repeats.cache import Excerpts, Sides, Sketches
 from mirror.repeats.compare import Side, compare, compare_sides, refuse
 from mirror.repeats.evidence import Evidence, Pair, Refusal, Tier
 from mirror.repeats.sketch import Sketch
@@ -70,7 +70,7 @@ PAIRS = list(combinations(PICTURES, 2))
 
 def sketched(one: str, other: str, distance: int) -> Evidence | None:
     (first, sketch), (second, other_sketch) = sketch_of(one), sketch_of(other)
-    return refuse(Pair.of(first, second), sketch, other_sketch, distance)
+    return refuse(Pair.of(first, second), sketch, other_sketch, distance, Excerpts())
 
 
 @pytest.mark.parametrize("name", PICTURES)
@@ -119,8 +119,14 @@ def test_a_side_serves_all_pairs_of_its_picture():
     for one, other in combinations(names, 2):
         for distance in (0, 4):
             fresh = compare(PICTURES[one], PICTURES[other], distance)
-            assert compare_sides(sides[one], sides[other], distance) == fresh, (one, other)
-            assert compare_sides(kept[other], kept[one], distance) == fresh, (one, other)
+            assert compare_sides(sides[one], sides[other], distance, Excerpts()) == fresh, (
+                one,
+                other,
+            )
+            assert compare_sides(kept[other], kept[one], distance, Excerpts()) == fresh, (
+                one,
+                other,
+            )
 
 
 def test_sketches_and_sides_take_no_more_memory_than_they_may():

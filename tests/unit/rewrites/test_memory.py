@@ -51,6 +51,7 @@ def memory_of(
         Manifest(assets),
         lambda url: by_key.get(url.raw.partition("#")[0]),
         posts.__contains__,
+        lambda _: None,
     )
 
 
@@ -74,7 +75,7 @@ def test_without_lines_the_manifest_is_gone_through_as_often_for_many_references
     for number in range(count):
         post = snapshot(f"![](/m/{number}.png#f)\n", f"{number}.md")
         assert recalled(memory, post) == [f"https://h.example/{number}.png#f"]
-        assert not list(memory.unknown(post, memory.recall(post)))
+        assert not list(memory.unknown(post, memory.recall(post), lambda _: False))
     assert assets.walks <= 2  # the assets a picture is shown for, and the sources of each
 
 
@@ -112,7 +113,7 @@ def test_a_picture_that_stands_for_another_has_the_sources_of_both() -> None:
     memory = memory_of(assets={asset.digest: asset for asset in (shown, other)})
     post = snapshot("![](/m/a.png)\n")
     assert recalled(memory, post) == [None]
-    (finding,) = memory.unknown(post, {})
+    (finding,) = memory.unknown(post, {}, lambda _: False)
     assert finding.rule is Rule.NOT_REVERTED
     assert "one of https://h.example/a.png, https://h.example/b.png" in finding.message
 
@@ -168,7 +169,7 @@ def test_a_place_takes_less_than_150_bytes() -> None:
         for n in range(count)
     )
     start()
-    memory = Memory(Rewrites(lines), Manifest({}), lambda _: None, lambda _: True)
+    memory = Memory(Rewrites(lines), Manifest({}), lambda _: None, lambda _: True, lambda _: None)
     text = f"![](/m/{0:064x}.png)\n"
     recalled = memory.recall(snapshot(text, "posts/new.md"))
     held, _ = get_traced_memory()
