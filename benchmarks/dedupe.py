@@ -36,6 +36,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from support.pairs import choose
 from support.slides import encode, turned
 
 from benchmarks import coders
@@ -44,7 +45,7 @@ from benchmarks.families import Edit, families
 from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
 from mirror.pictures.decode import on_white
-from mirror.repeats.choose import choose, judge_waves
+from mirror.repeats.choose import judge_waves
 from mirror.repeats.compare import compare
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence, Pair
 from mirror.repeats.search import find_candidates, neighbours

@@ -17,12 +17,13 @@ from random import Random
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from support.pairs import choose
 from support.slides import encode, turned
 
 from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
 from mirror.repeats.cache import Excerpts
-from mirror.repeats.choose import choose, judge_waves
+from mirror.repeats.choose import judge_waves
 from mirror.repeats.compare import Side, compare_sides
 from mirror.repeats.evidence import Candidate, Evidence, Pair
 from mirror.repeats.search import find_candidates

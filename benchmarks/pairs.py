@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 
 from PIL import Image, ImageDraw, ImageFont
+from support.pairs import choose
 from support.slides import encode, turned
 
 from benchmarks.common import table
@@ -29,7 +30,7 @@ from mirror.model import Blob, Digest
 from mirror.pictures.blob import inspect
 from mirror.pipeline.dedupe import side_by_side
 from mirror.repeats.cache import Excerpts, Sides, Sketches
-from mirror.repeats.choose import choose, judge_waves
+from mirror.repeats.choose import judge_waves
 from mirror.repeats.compare import Side, compare_sides, refuse
 from mirror.repeats.evidence import DISTANCE, Candidate, Evidence
 from mirror.repeats.groups import likeliest_first

@@ -9,7 +9,7 @@ from functools import partial
 
 from mirror.model import Asset, Blob, Digest
 from mirror.repeats.evidence import DISTANCE, LONG_SIDE, SHORT_SIDE, Candidate, Evidence, Mode, Pair
-from mirror.repeats.reviews import NO_REVIEWS, Reviews
+from mirror.repeats.reviews import Reviews
 
 Waves = Generator[list[Candidate], Sequence[Evidence], dict[Digest, Digest]]
 """Lists of pairs to judge; their evidence is sent back, the choice is returned."""
@@ -25,10 +25,10 @@ def choose(
     blobs: Iterable[Blob],
     candidates: Iterable[Candidate],
     *,
-    settled: Iterable[Asset] = (),
-    apart: Collection[Pair] = (),
-    reviews: Reviews = NO_REVIEWS,
-    mode: Mode = Mode.PERCEPTUAL,
+    settled: Iterable[Asset],
+    apart: Collection[Pair],
+    reviews: Reviews,
+    mode: Mode,
 ) -> Waves:
     """Map each digest, of `blobs` and of `settled`, to the digest that stands for it.
 

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.growth import assert_linear
-from support.pairs import sha
+from support.pairs import choose, sha
 from support.reviews import merging
 
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
-from mirror.repeats.choose import choose, judge_waves, plausible
+from mirror.repeats.choose import judge_waves, plausible
 from mirror.repeats.evidence import Candidate, Evidence, Mode, Pair, Refusal, Tier
 from mirror.repeats.reviews import Reviews
 

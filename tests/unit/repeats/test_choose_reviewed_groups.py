@@ -6,9 +6,10 @@ from itertools import combinations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pairs import choose
 
 from mirror.model import Asset, Blob, Digest, Fingerprint, Key
-from mirror.repeats.choose import choose, judge_waves
+from mirror.repeats.choose import judge_waves
 from mirror.repeats.evidence import Pair
 from mirror.repeats.reviews import Reviews
 

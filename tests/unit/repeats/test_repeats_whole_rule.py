@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PIL import Image
+from support.pairs import choose
 from support.slides import THEMES, builds, deck, encode, turned, with_digit_changed
 
 from mirror.pictures.blob import inspect
-from mirror.repeats.choose import choose, judge_waves
+from mirror.repeats.choose import judge_waves
 from mirror.repeats.compare import compare
 from mirror.repeats.search import find_candidates
 
