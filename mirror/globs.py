@@ -41,7 +41,10 @@ def compile_path_glob(pattern: str) -> re.Pattern[str]:
             pieces = groups[-1][1]
             pieces[-1] = (pieces[-1][0], _literal(part, "[^/]"))
     last = len(groups) - 1
-    outer = [(star, _joined(inner, number == last)) for number, (star, inner) in enumerate(groups)]
+    outer = [
+        (star, _joined(inner, is_last=number == last))
+        for number, (star, inner) in enumerate(groups)
+    ]
     return re.compile(_joined(outer, is_last=True), re.DOTALL)
 
 
@@ -49,7 +52,7 @@ def _literal(text: str, character: str) -> str:
     return character.join(map(re.escape, text.split("?")))
 
 
-def _joined(pieces: Sequence[_Piece], is_last: bool) -> str:
+def _joined(pieces: Sequence[_Piece], *, is_last: bool) -> str:
     """Return one expression; with `is_last`, nothing stands behind it."""
     *before, last = (f"(?>{star}{text})" if star else text for star, text in pieces)
     return "".join((*before, "".join(pieces[-1]) if is_last else last))

@@ -175,7 +175,7 @@ def running(
 
     A command that writes holds the `lock` of the site meanwhile.
     """
-    progress = _progress(as_json, quiet)
+    progress = _progress(as_json=as_json, quiet=quiet)
     with lock or nullcontext():
         try:
             yield progress
@@ -184,7 +184,7 @@ def running(
                 progress.close()
 
 
-def _progress(as_json: bool, quiet: bool) -> Progress:
+def _progress(*, as_json: bool, quiet: bool) -> Progress:
     if as_json:
         return JsonProgress()
     if quiet or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb" or is_ci():

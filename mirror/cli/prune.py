@@ -47,7 +47,7 @@ def prune(
     from mirror.pipeline.prune import prune as run_prune
 
     try:
-        options = PruneOptions(yes, MaxDelete.parse(max_delete))
+        options = PruneOptions(yes=yes, max_delete=MaxDelete.parse(max_delete))
     except ValueError as error:
         raise ConfigError(f"--max-delete: {error}") from error
     parts = open_site(load(config))

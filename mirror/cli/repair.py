@@ -45,20 +45,20 @@ def repair(
     parts = open_site(load(config))
     lock = None if dry_run else parts.lock("mirror repair")
     with running(lock, as_json=as_json, quiet=quiet) as progress:
-        result = run_repair(parts, Threads(), RepairOptions(dry_run, deep), progress)
+        result = run_repair(parts, Threads(), RepairOptions(dry_run=dry_run, deep=deep), progress)
     is_whole = exit_code(result.findings) == EXIT_OK
-    lines = _repair_lines(result.summary, result.repairs, dry_run, is_whole=is_whole)
+    verb = "would repair" if dry_run else "repaired"
+    lines = _repair_lines(result.summary, result.repairs, verb, is_whole=is_whole)
     finish(result, progress, lines, verbose=verbose)
 
 
 def _repair_lines(
     summary: Mapping[str, int | float],
     repairs: Sequence[Repair],
-    dry_run: bool,
+    verb: str,
     *,
     is_whole: bool,
 ) -> list[str]:
-    verb = "would repair" if dry_run else "repaired"
     lines = [
         f"{verb} {one_line(copy.subject)} in {copy.place}, from {one_line(copy.origin)}"
         for copy in repairs

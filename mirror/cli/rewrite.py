@@ -127,7 +127,8 @@ def rewrite(
     code = exit_code(result.findings)
     if check and result.changed:  # as with verify, a difference outweighs what could not be done
         code = EXIT_FOUND
-    lines = _rewrite_lines(result.changed, writes, back)
+    verb = ("pointed back" if back else "rewrote") if writes else "would change"
+    lines = _rewrite_lines(result.changed, verb)
     if result.changed and writes and not back and mapping is None:
         lines.append("`mirror rewrite --revert` goes back to the source URLs")
     lines += left
@@ -194,8 +195,7 @@ def _print_diff(text: str, encoding: str) -> None:
     file.write(text.encode(encoding))
 
 
-def _rewrite_lines(changed: Sequence[PostEdit], writes: bool, back: bool) -> list[str]:
-    verb = ("pointed back" if back else "rewrote") if writes else "would change"
+def _rewrite_lines(changed: Sequence[PostEdit], verb: str) -> list[str]:
     lines = [
         f"{verb} {one_line(change.name)}: {count_text(change.edit_count, 'reference')}"
         for change in changed

@@ -73,7 +73,7 @@ def scan(
     for finding in scanned.findings:
         say(Style.of(sys.stderr).finding(finding), sys.stderr)
     if not as_json:
-        say(_scan_summary(scanned, everything))
+        say(_scan_summary(scanned, everything=everything))
     raise typer.Exit(exit_code(scanned.findings))
 
 
@@ -93,7 +93,7 @@ def _print_hosts(rows: Sequence[HostRow]) -> None:
         say(f"{row.name:<{width}}  {counts}  {row.source or '-'}")
 
 
-def _scan_summary(scanned: SiteScan, everything: bool) -> str:
+def _scan_summary(scanned: SiteScan, *, everything: bool) -> str:
     images = sum(1 for _ in scanned.references())
     quoted = sum(1 for _ in scanned.references(quoted=True)) - images
     posts = count_text(len(scanned.posts), "post")

@@ -84,7 +84,7 @@ def find(body: bytes, depth: int = 0, *, in_note: bool = False) -> GrammarResult
     """
     body = _with_small_ends(body)
     text = body.decode()
-    reader = _EventReader(body, depth, in_note)
+    reader = _EventReader(body, depth, in_note=in_note)
     with _parser_errors():
         events = _PARSER.events_with_range(text, merge_text=True)
         definitions = _PARSER.reference_definitions(text) if b"]:" in body else {}
@@ -121,7 +121,7 @@ def _parser_errors() -> Iterator[None]:
 class _EventReader:
     """One pass over the events of a post."""
 
-    def __init__(self, body: bytes, depth: int, in_note: bool) -> None:
+    def __init__(self, body: bytes, depth: int, *, in_note: bool) -> None:
         self.body = body
         self.depth = depth
         self.in_note = in_note

@@ -228,11 +228,11 @@ def find(pieces: JoinedText, source: bytes, *, is_block: bool) -> GrammarResult:
     """
     if not _WORTH_READING.search(pieces.text):
         return GrammarResult()
-    return _TagReader(pieces, source, is_block).run()
+    return _TagReader(pieces, source, is_block=is_block).run()
 
 
 class _TagReader:
-    def __init__(self, pieces: JoinedText, source: bytes, is_block: bool) -> None:
+    def __init__(self, pieces: JoinedText, source: bytes, *, is_block: bool) -> None:
         self.pieces = pieces
         self.source = source
         self.is_block = is_block

@@ -131,12 +131,16 @@ def configuration(
         "[[destination]]\n"
         'name = "site"\n'
         f"url = {json.dumps('file:' + public.folder)}\n"
-        + (_public_url(public, follows_links) if public.public_url else _relative_links(public))
+        + (
+            _public_url(public, follows_links=follows_links)
+            if public.public_url
+            else _relative_links(public)
+        )
     )
     return "\n".join(tables)
 
 
-def _public_url(public: PublicFolder, follows_links: bool) -> str:
+def _public_url(public: PublicFolder, *, follows_links: bool) -> str:
     by = (
         f"as {public.generator} does" if public.generator else "CHECK THIS: no site generator known"
     )

@@ -35,7 +35,7 @@ class MergeResult:
 def merge_images(base: str, ours: str, theirs: str, *, is_part: bool = False) -> MergeResult:
     """Merge `images.jsonl`, or a part: lines of one picture become one. Raise `ManifestError`."""
     header = json.dumps(manifest.HEADER) + "\n"
-    old, mine, other = (_assets(text or header, is_part) for text in (base, ours, theirs))
+    old, mine, other = (_assets(text or header, is_part=is_part) for text in (base, ours, theirs))
     assets: dict[Digest, Asset] = {}
     disputed: dict[Digest, str] = {}
     for digest in {*mine, *other}:
@@ -73,7 +73,7 @@ def merge_images(base: str, ours: str, theirs: str, *, is_part: bool = False) ->
     return MergeResult(text, sorted(set(disputed.values())))
 
 
-def _assets(text: str, is_part: bool) -> Mapping[Digest, Asset]:
+def _assets(text: str, *, is_part: bool) -> Mapping[Digest, Asset]:
     if is_part:
         return unite_lines(manifest.parse(text.split("\n")), is_part=True)
     return manifest.loads(text).assets

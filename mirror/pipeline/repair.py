@@ -100,7 +100,7 @@ def repair(
     manifest, _ = parts.manifest.load()
     log = RepairLog(FindingLog(progress.finding), progress, options.dry_run)
     site = site_name(parts.config.manifest)
-    compare = partial(compare_destination, read_back=ReadBack(options.deep), site=site)
+    compare = partial(compare_destination, read_back=ReadBack(deep=options.deep), site=site)
     comparisons = (
         (destination, compare(destination, manifest.objects, engine, progress))
         for destination in parts.destinations

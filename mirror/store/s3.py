@@ -107,7 +107,7 @@ class S3Store:
         try:
             # Again if the object in the way is gone a moment later, or the upload did not arrive.
             for _ in range(_UPLOADS):
-                if self._upload(key, data, media_type, inline) or self._holds(key, data):
+                if self._upload(key, data, media_type, inline=inline) or self._holds(key, data):
                     return
         except UnreachableError as error:
             # A server that keeps objects as files may only say 500: rclone does.
@@ -131,7 +131,7 @@ class S3Store:
         from botocore.exceptions import ClientError
 
         check_key(key)
-        upload = self._upload_request(key, data, media_type, inline)
+        upload = self._upload_request(key, data, media_type, inline=inline)
         if expected is not None:
             upload["IfMatch"] = self._etag_of(key, expected)
         with self.connection.errors(key):
@@ -168,7 +168,7 @@ class S3Store:
             with self.connection.errors(key):
                 response = self.connection.client.copy_object(
                     **self.connection.request(key),
-                    **_headers(blob.media_type, blob.digest.hex, inline),
+                    **_headers(blob.media_type, blob.digest.hex, inline=inline),
                     CopySource=source.connection.request(source_key),
                     CopySourceIfMatch=f'"{blob.md5}"',
                     MetadataDirective="REPLACE",
@@ -319,11 +319,11 @@ class S3Store:
     def _create_only(self) -> CreateOnly:
         return self._observed or self.connection.profile.create_only
 
-    def _upload(self, key: Key, data: bytes, media_type: str, inline: bool) -> bool:
+    def _upload(self, key: Key, data: bytes, media_type: str, *, inline: bool) -> bool:
         """Send the object; `False` if there is one already, or if it may not have arrived."""
         from botocore.exceptions import ClientError
 
-        upload = self._upload_request(key, data, media_type, inline)
+        upload = self._upload_request(key, data, media_type, inline=inline)
         if self._create_only is not CreateOnly.IGNORED:
             upload["IfNoneMatch"] = "*"
         with self.connection.errors(key):
@@ -336,7 +336,7 @@ class S3Store:
                 if status != 501 or "IfNoneMatch" not in upload:
                     raise
                 self._observed = CreateOnly.IGNORED
-                return self._holds(key, data) or self._upload(key, data, media_type, inline)
+                return self._holds(key, data) or self._upload(key, data, media_type, inline=inline)
             if not response.get("ETag"):  # no S3 server's response; a network's login page has none
                 return False
             self._check_stored(key, upload, response)
@@ -366,7 +366,7 @@ class S3Store:
         return etag
 
     def _upload_request(
-        self, key: Key, data: bytes, media_type: str, inline: bool
+        self, key: Key, data: bytes, media_type: str, *, inline: bool
     ) -> dict[str, Any]:
         digest = md5(data, usedforsecurity=False)
         request = self.connection.request(key) | {
@@ -375,7 +375,7 @@ class S3Store:
             # which OSS, COS and others refuse. Nearly all servers check this one.
             "ContentMD5": b64encode(digest.digest()).decode(),
         }
-        return request | _headers(media_type, sha256(data).hexdigest(), inline)
+        return request | _headers(media_type, sha256(data).hexdigest(), inline=inline)
 
     def _observe_create_only(self, upload: dict[str, Any]) -> None:
         """Find out once whether this server creates only, by sending the same upload again.
@@ -433,7 +433,7 @@ class S3Store:
         raise exists_error(self.connection.place, key)
 
 
-def _headers(media_type: str, digest: str, inline: bool) -> dict[str, Any]:
+def _headers(media_type: str, digest: str, *, inline: bool) -> dict[str, Any]:
     """Return the parameters for what the server says of an object to its readers."""
     headers: dict[str, Any] = {
         "ContentType": media_type,
