@@ -61,7 +61,7 @@ def print_json(members: Mapping[str, Any]) -> None:
     say(json.dumps(members).replace("##", "#\\u0023"))
 
 
-def for_log(text: str, environ: Mapping[str, str] = os.environ) -> str:
+def for_log(text: str) -> str:
     """Return `text` safe to print on a terminal and in the log of a CI runner.
 
     Line breaks and tabs stay. GitHub's runner takes a line that starts with `::`, or holds `##[`,
@@ -70,7 +70,7 @@ def for_log(text: str, environ: Mapping[str, str] = os.environ) -> str:
     text = "\n".join(
         "\t".join(printable(part) for part in line.split("\t")) for line in text.split("\n")
     )
-    if not is_ci(environ):
+    if not is_ci():
         return text
     return re.sub(r"(?m)^([-+ ]?\s*:)(?=:)|#(?=#\w*\[)", "\\g<0>\u200b", text)
 

@@ -32,10 +32,10 @@ class SiteGenerator:
 
     generator: Generator
     place: Path
-    address: str = ""
-    content: tuple[str, ...] = ()
-    output: str = ""
-    statics: tuple[str, ...] = ()
+    address: str
+    content: tuple[str, ...]
+    output: str
+    statics: tuple[str, ...]
 
     @property
     def name(self) -> str:

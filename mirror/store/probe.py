@@ -61,7 +61,7 @@ class Check:
     name: str
     health: Health
     message: str
-    remedy: str = ""
+    remedy: str
 
 
 def passed(name: str, message: str, remedy: str = "") -> Check:

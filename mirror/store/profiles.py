@@ -91,7 +91,7 @@ GENERIC = PROFILES[-1]
 NAMES = ("auto", *(profile.name for profile in PROFILES))
 
 
-def profile_of(endpoint_url: str | None, provider: str = "auto") -> Profile:
+def profile_of(endpoint_url: str | None, provider: str) -> Profile:
     """Return the profile named `provider`; for "auto" the endpoint's, or AWS without an endpoint.
 
     Raise `ValueError` for a name that is none of `NAMES`.
@@ -127,7 +127,7 @@ def region_of(profile: Profile, endpoint_url: str | None) -> str | None:
     return profile.region
 
 
-def addressing_of(profile: Profile, endpoint_url: str | None, setting: str = "auto") -> str:
+def addressing_of(profile: Profile, endpoint_url: str | None, setting: str) -> str:
     """Return where the bucket's name goes: "virtual" (in the host), "path", or boto's "auto"."""
     if setting != "auto":
         return setting

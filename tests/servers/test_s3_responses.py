@@ -132,8 +132,8 @@ def test_each_provider_is_spoken_to_in_its_way(
     url: str,
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", server.url)
-    assert profile_of(endpoint).name == provider
-    conditional = profile_of(endpoint).create_only.value == "honoured"
+    assert profile_of(endpoint, "auto").name == provider
+    conditional = profile_of(endpoint, "auto").create_only.value == "honoured"
     server.responses = [stored(b"1")] if conditional else [stored(b"1"), error(412, "Precondition")]
     s3(endpoint).put(Key("k"), b"1", "image/png", absent=True)
     method, asked, headers = server.requests[0]
@@ -162,7 +162,7 @@ def test_only_for_much_the_server_is_asked_whether_it_may_come(
 def test_no_endpoint_means_amazon_unless_the_environment_says_otherwise(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert profile_of(None).name == "aws"
+    assert profile_of(None, "auto").name == "aws"
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", server.url)
     server.responses = [stored(b"1"), error(412, "PreconditionFailed")]
     S3Store("r2", S3Settings("bucket")).put(Key("k"), b"1", absent=True)
