@@ -38,6 +38,7 @@ from mirror.store import STORE_WORKERS, DirectoryStore
 from mirror.urls.address import Address
 
 _FILE_NAME = re.compile(r"[1-9]\d{0,5}-of-[1-9]\d{0,5}\.jsonl")
+_MOST_NAMED = 10  # missing parts that a finding names
 _ASKS = "this run asks the hosts for what it lacks. With `--limit 0` it would ask nobody"
 
 
@@ -80,8 +81,8 @@ class CollectedShards:
     ) -> tuple[list[DownloadResult], list[ImageRequest], list[Finding]]:
         """Return the results of answered requests, the requests without answer, and findings.
 
-        What another machine archived is copied into the archive, and counts only with the bytes
-        that its answer describes.
+        What another machine archived is copied into the archive. Its answer counts only if the
+        bytes are those that it describes.
         """
         answered = [
             (request, answer) for request in requests if (answer := self.answers.find(request))
@@ -189,9 +190,10 @@ def earlier_answers(
     *,
     refresh: bool,
 ) -> CollectedShards:
-    """Return what need not be asked for: by a `shard`, what it has archived; else what shards have.
+    """Return the answers that a run finds here and need not ask a host for.
 
-    Raise `ArchiveError`.
+    A run of a `shard` finds those of the pictures that it has archived before, any other run those
+    of all shards. Raise `ArchiveError`.
     """
     if shard is None:
         return find_shards(config, copies, refresh=refresh)
@@ -210,13 +212,14 @@ def find_shards(config: Config, copies: Iterable[Path], *, refresh: bool) -> Col
     fitting: list[SiteShard] = []
     settings = settings_digest(config)
     for folder in _distinct([config.root, *copies]):
-        before = len(findings) + len(fitting)
+        known = len(findings) + len(fitting)
         for name, header, answers in _read_shards(folder, config.state.name, findings):
             if (reason := header.misfit(settings, refresh=refresh)) is not None:
                 findings.append(_not_taken(folder / name, reason))
             else:
                 fitting.append(SiteShard(folder, name, header, answers))
-        if folder != config.root and len(findings) + len(fitting) == before:
+        has_none = len(findings) + len(fitting) == known
+        if folder != config.root and has_none:
             message = f"has no part in {config.state.name}/shards; {_ASKS}"
             findings.append(Finding(Rule.SHARD_MISSING, str(folder), message))
     fitting.sort(key=lambda item: (item.header.shard, item.path))
@@ -315,10 +318,12 @@ def _missing(shards: Sequence[SiteShard], named: Iterable[Shard]) -> Iterator[Fi
         numbers = {shard.number for shard in parts}
         lacking = [number for number in range(1, count + 1) if number not in numbers]
         if lacking:
-            texts = ", ".join(f"{number}/{count}" for number in lacking[:10])
-            more = f" and {len(lacking) - 10:,} more" if lacking[10:] else ""
-            verb = f"s {texts}{more} are" if lacking[1:] else f" {texts} is"
-            message = f"part{verb} not there; {_ASKS}"
+            names = ", ".join(f"{number}/{count}" for number in lacking[:_MOST_NAMED])
+            more = len(lacking) - _MOST_NAMED
+            if more > 0:
+                names += f" and {more:,} more"
+            subject = f"part {names} is" if len(lacking) == 1 else f"parts {names} are"
+            message = f"{subject} not there; {_ASKS}"
             yield Finding(Rule.SHARD_MISSING, f"{count} shards", message)
 
 

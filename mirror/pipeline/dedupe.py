@@ -214,13 +214,13 @@ def choose_repeats(before: Manifest, rules: DedupeRules, judge: Judge) -> Choice
         if (aliased := _aliased(asset, canonicals)) != asset
     }
     after = manifest.replacing(changed)
-    change = None
-    if mode is not last_mode:
-        count = len(manifest.assets) - len(new)
-        compared, merged = (count, len(moved)) if is_wider else (0, 0)
-        beyond = 0 if is_wider else _count_beyond(mode, after.assets.repeats(), ledger)
-        change = ModeChange(last_mode, mode, compared, merged, beyond)
-    return Choice(after, change)
+    if mode is last_mode:
+        return Choice(after, None)
+    if is_wider:
+        settled_count = len(manifest.assets) - len(new)
+        return Choice(after, ModeChange(last_mode, mode, settled_count, len(moved), 0))
+    kept = _count_not_found(mode, after.assets.repeats(), ledger)
+    return Choice(after, ModeChange(last_mode, mode, 0, 0, kept))
 
 
 def _find_candidates(
@@ -239,9 +239,8 @@ def _find_candidates(
 
     def blobs(group: str | None, *, are_new: bool) -> Iterator[Blob]:
         for asset in manifest.assets.values():
-            if (new is None or asset.digest in new) is are_new and (
-                group is None or group in rules.sources_of(asset)
-            ):
+            is_new = new is None or asset.digest in new
+            if is_new is are_new and (group is None or group in rules.sources_of(asset)):
                 yield asset.blob
 
     candidates: set[Candidate] = set()
@@ -313,7 +312,7 @@ def _aliased(asset: Asset, canonicals: dict[Digest, Digest]) -> Asset:
     return asset if alias_of == asset.alias_of else replace(asset, alias_of=alias_of)
 
 
-def _count_beyond(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:
+def _count_not_found(mode: Mode, assets: Iterable[Asset], ledger: Ledger) -> int:
     """Count the repeats that `mode` would not find."""
     pairs = (
         Pair.of(asset.digest, asset.alias_of) for asset in assets if asset.alias_of is not None

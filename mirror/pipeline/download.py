@@ -35,6 +35,14 @@ _RULE_OF_KIND = {
     Kind.TOO_LARGE: Rule.TOO_LARGE,
     Kind.CONTENT: Rule.NOT_AN_IMAGE,
 }
+_IF_GONE = "; if it is known to be gone, list it under [[ignore]]"
+_UNASKABLE = (
+    "its address holds a secret that mirror keeps nowhere; write the URL with its secret into the "
+    "post again"
+)
+
+ASKED_AGAIN = "its source was asked again: "
+"""Stands in the message of a failure that concerns a known image, which is none the worse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,6 @@ class ReceivedImages:
         return [
             HeldImage(url, image.blob) for image in self.damaged for url in image.request.addresses
         ]
-
-
-_UNASKABLE = (
-    "its address holds a secret that mirror keeps nowhere; write the URL with its secret into the "
-    "post again"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,13 +256,12 @@ def download(
         fetch.budget.close()
 
 
-ASKED_AGAIN = "its source was asked again: "
-"""Stands in the message of a failure that concerns a known image, which is none the worse."""
-
-
 @dataclass(frozen=True, slots=True)
 class KnownImages:
-    """The blobs of earlier runs, by identity of their address; `has_mirror` with a destination."""
+    """The blobs of earlier runs, by the identity of their address.
+
+    With `has_mirror` there is a destination beside the archive.
+    """
 
     blobs: Mapping[str, Blob]
     archive: Archive
@@ -366,11 +367,11 @@ def _attempts(request: ImageRequest) -> Iterator[SourceImage]:
 
 @contextmanager
 def sealing(archive: Archive) -> Iterator[None]:
-    """Seal the archive behind a download, also behind one that an error ended.
+    """Seal the archive after a download, also after one that an error ended.
 
-    A bucket is asked before the download whether it can be listed. After an error it is not asked
-    again: the next run seals. Raise `ArchiveError`, unless another error ended the download: that
-    one says more.
+    A bucket is asked before the download whether it can be listed. After an error the archive is
+    sealed only where it is a folder; a bucket is sealed by the next run. Raise `ArchiveError`,
+    unless another error ended the download: that one says more.
     """
     if archive.root is None:
         archive.check_listing()
@@ -393,9 +394,6 @@ def newest_validators(
         for image in fetched
         for address, blob in image.entries
     }
-
-
-_IF_GONE = "; if it is known to be gone, list it under [[ignore]]"
 
 
 def _gone(request: ImageRequest, reason: str) -> Finding:

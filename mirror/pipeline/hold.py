@@ -99,6 +99,65 @@ def _redirects_after(
     return redirects
 
 
+def _changed(image: FetchedImage, before: Asset) -> Finding:
+    return image.request.finding(
+        Rule.SOURCE_CHANGED,
+        f"the host serves another picture now: {image.blob.digest} instead of {before.digest}. "
+        "The new one is held back, and posts go on showing the old one; look at it "
+        f"({original_key(image.blob.digest, image.blob.media_type)} in the archive), then "
+        f"take it with `mirror accept {image.request.addresses[0]}`; {_REFUSE}",
+        Advice.ACCEPT,
+    )
+
+
+def _notice(image: FetchedImage, together: Collection[Address], manifest: Manifest) -> Finding:
+    addresses = f"{len(together)} addresses" if together else "this address and others"
+    recorded = [address for address in together if manifest.find(address) is not None]
+    also = (
+        f". It is mirrored already for {recorded[0]}, so look at that one too" if recorded else ""
+    )
+    return image.request.finding(
+        Rule.REDIRECTED_TOGETHER,
+        f"the host redirects {addresses} to one picture, {image.final_url}: a notice that "
+        f"a picture is gone looks like this. It is held back, and the post stays as it is{also}; "
+        f"if it is right, take it with `mirror accept {image.request.addresses[0]}`; "
+        f"{_REFUSE_NOTICE}",
+        Advice.ACCEPT,
+    )
+
+
+def _unproven(request: ImageRequest, before: Asset, answer: str, if_right: str) -> Finding:
+    message = (
+        f"the manifest has picture {before.digest} for it, which never came from it here, and "
+        f"the host {answer}. The post stays as it is. If the line is wrong, take the address out "
+        f"of its `sources`; if {if_right}, `mirror accept {request.addresses[0]}`"
+    )
+    return request.finding(Rule.SOURCE_NOT_PROVEN, message, Advice.ACCEPT)
+
+
+def hold_unconfirmed(
+    manifest: Manifest,
+    requests: Iterable[ImageRequest],
+    fetched: Iterable[FetchedImage],
+    doubtful: Container[str],
+) -> tuple[list[HeldImage], list[Finding]]:
+    """Return the pictures that the manifest has for `doubtful` addresses and no host confirmed.
+
+    They wait for a person's decision, and each is a finding.
+    """
+    answered = {identity(url) for image in fetched for url in image.request.addresses}
+    images: list[HeldImage] = []
+    findings: list[Finding] = []
+    for request in requests:
+        address = request.addresses[0]
+        before = manifest.find(address)
+        if identity(address) in answered or identity(address) not in doubtful or before is None:
+            continue
+        images += (HeldImage(url, before.blob) for url in request.addresses)
+        findings.append(_unproven(request, before, "does not send it now", "it is right"))
+    return images, findings
+
+
 @dataclass(frozen=True, slots=True)
 class Suspect:
     """A recorded picture whose host redirects `count` addresses to it; nobody accepted it yet.
@@ -158,65 +217,6 @@ def suspect_findings(
             yield place.finding(Rule.REDIRECTED_TOGETHER, address, str(suspect), Advice.ACCEPT)
 
 
-def _changed(image: FetchedImage, before: Asset) -> Finding:
-    return image.request.finding(
-        Rule.SOURCE_CHANGED,
-        f"the host serves another picture now: {image.blob.digest} instead of {before.digest}. "
-        "The new one is held back, and posts go on showing the old one; look at it "
-        f"({original_key(image.blob.digest, image.blob.media_type)} in the archive), then "
-        f"take it with `mirror accept {image.request.addresses[0]}`; {_REFUSE}",
-        Advice.ACCEPT,
-    )
-
-
-def _unproven(request: ImageRequest, before: Asset, answer: str, if_right: str) -> Finding:
-    message = (
-        f"the manifest has picture {before.digest} for it, which never came from it here, and "
-        f"the host {answer}. The post stays as it is. If the line is wrong, take the address out "
-        f"of its `sources`; if {if_right}, `mirror accept {request.addresses[0]}`"
-    )
-    return request.finding(Rule.SOURCE_NOT_PROVEN, message, Advice.ACCEPT)
-
-
-def hold_unconfirmed(
-    manifest: Manifest,
-    requests: Iterable[ImageRequest],
-    fetched: Iterable[FetchedImage],
-    doubtful: Container[str],
-) -> tuple[list[HeldImage], list[Finding]]:
-    """Return the pictures that the manifest has for `doubtful` addresses and no host confirmed.
-
-    They wait for a person's decision, and each is a finding.
-    """
-    answered = {identity(url) for image in fetched for url in image.request.addresses}
-    images: list[HeldImage] = []
-    findings: list[Finding] = []
-    for request in requests:
-        address = request.addresses[0]
-        before = manifest.find(address)
-        if identity(address) in answered or identity(address) not in doubtful or before is None:
-            continue
-        images += (HeldImage(url, before.blob) for url in request.addresses)
-        findings.append(_unproven(request, before, "does not send it now", "it is right"))
-    return images, findings
-
-
-def _notice(image: FetchedImage, together: Collection[Address], manifest: Manifest) -> Finding:
-    addresses = f"{len(together)} addresses" if together else "this address and others"
-    recorded = [address for address in together if manifest.find(address) is not None]
-    also = (
-        f". It is mirrored already for {recorded[0]}, so look at that one too" if recorded else ""
-    )
-    return image.request.finding(
-        Rule.REDIRECTED_TOGETHER,
-        f"the host redirects {addresses} to one picture, {image.final_url}: a notice that "
-        f"a picture is gone looks like this. It is held back, and the post stays as it is{also}; "
-        f"if it is right, take it with `mirror accept {image.request.addresses[0]}`; "
-        f"{_REFUSE_NOTICE}",
-        Advice.ACCEPT,
-    )
-
-
 def waiting_findings(
     images: Iterable[PostImage],
     held: Mapping[str, HeldImage],
@@ -230,19 +230,20 @@ def waiting_findings(
     """
     if not held:
         return
-    for image, address in ((each, url) for each in images for url in each.addresses):
-        if (new := held.get(identity(address))) is None:
-            continue
-        before = manifest.find(address)
-        if before is None or address in ignored or reviews.accepts(address, new.blob.digest):
-            continue
-        if new.blob.digest != before.digest:
-            message = (
-                f"another picture than the mirrored one is held back since an earlier run, "
-                f"{new.blob.digest} instead of {before.digest}; `mirror accept {address}` takes "
-                f"it; {_REFUSE}"
-            )
-            yield image.places[0].finding(Rule.SOURCE_CHANGED, address, message, Advice.ACCEPT)
+    for image in images:
+        for address in image.addresses:
+            if (new := held.get(identity(address))) is None:
+                continue
+            digest, before = new.blob.digest, manifest.find(address)
+            if before is None or address in ignored or reviews.accepts(address, digest):
+                continue
+            if digest != before.digest:
+                message = (
+                    f"another picture than the mirrored one is held back since an earlier run, "
+                    f"{digest} instead of {before.digest}; `mirror accept {address}` takes it; "
+                    f"{_REFUSE}"
+                )
+                yield image.places[0].finding(Rule.SOURCE_CHANGED, address, message, Advice.ACCEPT)
 
 
 def without_answered(

@@ -230,8 +230,9 @@ class Plan:
     ) -> tuple[Plan, Sequence[ImageRequest]]:
         """Return the plan within the limit, and the requests to ask for.
 
-        An answer of a shard may turn out to be of no use. Such requests, which count against the
-        limit then, are the first ones of `unanswered`, and are postponed first.
+        `limited` does not count what a shard has answered. Where such an answer is of no use, its
+        request counts after all. These requests stand first in `unanswered`, and are postponed
+        first.
         """
         over = 0 if limit is None else len(unanswered) - limit
         if over <= 0:
@@ -265,8 +266,7 @@ def plan(
         if image.located.address in ignored:
             counts["ignored" if inventory.find(image.located) is None else "reused"] += 1
             continue
-        originals = [image.located.original] if image.located.original else []
-        for located, is_original in [(image.located, False), *((o, True) for o in originals)]:
+        for located, is_original in _with_original(image.located):
             blob = inventory.blobs.get(identity(located.address))
             if blob is None and (blob := inventory.find_elsewhere(located)) is not None:
                 known.append((located.address, blob))
@@ -288,6 +288,23 @@ def plan(
     return Plan(list(map(_join, groups.values())), known, counts)
 
 
+def _with_original(image: SourceImage) -> Iterator[tuple[SourceImage, bool]]:
+    """Yield an image, and with True the unprocessed original that it is a rendition of, if any."""
+    yield image, False
+    if image.original is not None:
+        yield image.original, True
+
+
+def _join(group: Sequence[ImageRequest]) -> ImageRequest:
+    """Return one request for all addresses of one object."""
+    return replace(
+        group[0],
+        addresses=tuple(dict.fromkeys(url for request in group for url in request.addresses)),
+        is_original=all(request.is_original for request in group),
+        is_known=all(request.is_known for request in group),
+    )
+
+
 def unused_entries(
     ignored: IgnoreList, images: Iterable[PostImage], manifest: Manifest
 ) -> Iterator[Finding]:
@@ -304,13 +321,3 @@ def unused_entries(
             "manifest; take it out, or correct it"
         )
         yield Finding(Rule.ENTRY_UNUSED, without_secrets(entry.text), message)
-
-
-def _join(group: Sequence[ImageRequest]) -> ImageRequest:
-    """Return one request for all addresses of one object."""
-    return replace(
-        group[0],
-        addresses=tuple(dict.fromkeys(url for request in group for url in request.addresses)),
-        is_original=all(request.is_original for request in group),
-        is_known=all(request.is_known for request in group),
-    )

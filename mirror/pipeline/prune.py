@@ -104,24 +104,26 @@ def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progres
     findings = FindingLog(progress.finding, scanned.findings)
     site = site_name(parts.config.manifest)
     listed = list_extras(parts.destinations, manifest.by_key, site, findings, progress)
-    extras, totals = listed.objects, listed.totals
+    totals = listed.totals
     texts = findings.sift(_texts(scanned))
-    posts = keys_in_posts(texts, parts.destinations, {extra.info.key for extra in extras})
-    extras = [replace(extra, post=posts.get(extra.info.key)) for extra in extras]
+    keys = {extra.info.key for extra in listed.objects}
+    first_posts = keys_in_posts(texts, parts.destinations, keys)
+    extras = [replace(extra, post=first_posts.get(extra.info.key)) for extra in listed.objects]
     doomed = [extra for extra in extras if extra.post is None]
     kept = [extra for extra in extras if extra.post is not None]
-    counts_doomed = Counter(extra.destination.name for extra in doomed)
+    doomed_counts = Counter(extra.destination.name for extra in doomed)
     doubts = [
         *_doubts_about_manifest(manifest),
         *_doubts_about_posts(scanned, findings),
         *listed.doubts,
-        *_doubts_about_number(counts_doomed, totals, options.max_delete),
+        *_doubts_about_number(doomed_counts, totals, options.max_delete),
     ]
     for extra in kept:
         progress.event("kept", **_members(extra), post=extra.post)
     if options.yes:
         findings.extend(doubts)
-    if options.yes and not doubts:
+    deletes = options.yes and not doubts
+    if deletes:
         doomed = _delete_all(engine, doomed, findings, progress)
         if site is not None:
             in_use = manifest.by_key.keys() | {extra.info.key for extra in kept}
@@ -137,7 +139,7 @@ def prune(parts: Parts, engine: Engine, options: PruneOptions, progress: Progres
         "extra": len(extras),
         "kept": len(kept),
         "in_use": listed.in_use,
-        "deleted": len(doomed) if options.yes and not doubts else 0,
+        "deleted": len(doomed) if deletes else 0,
     }
     return PruneResult(summary(counts, findings, started), findings, doomed, kept, doubts)
 

@@ -45,7 +45,10 @@ from mirror.urls.sources import Locator
 
 @dataclass(frozen=True, slots=True)
 class RepairOptions:
-    """`deep`: also read back the objects of which a listing says that they are right."""
+    """With `dry_run`, nothing is written.
+
+    With `deep`, objects are read back also where a listing says that they are right.
+    """
 
     dry_run: bool
     deep: bool
@@ -79,8 +82,10 @@ class Repair:
     origin: str
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RepairResult:
+    """The counts, findings and repairs of a run."""
+
     summary: dict[str, int | float]
     findings: Sequence[Finding]
     repairs: Sequence[Repair]
@@ -99,6 +104,8 @@ def repair(
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
     log = RepairLog(FindingLog(progress.finding), progress, options.dry_run)
+
+    # What is damaged: in the destinations, in the archive, and in its lists.
     site = site_name(parts.config.manifest)
     compare = partial(compare_destination, read_back=ReadBack(deep=options.deep), site=site)
     comparisons = (
@@ -106,12 +113,12 @@ def repair(
         for destination in parts.destinations
     )
     diagnosis = diagnose(manifest, comparisons, log.findings)
-    is_damaged = DamageJob(partial(verify_original, parts.archive))
+    damage_job = DamageJob(partial(verify_original, parts.archive))
     originals: Sequence[Asset] = ()
     unlisted: Finding | None = None
     is_reached = True
     try:
-        originals = find_damaged_originals(manifest, is_damaged, engine, progress)
+        originals = find_damaged_originals(manifest, damage_job, engine, progress)
         damaged = {asset.digest for asset in originals}
         whole = (asset.blob for asset in manifest.assets.values() if asset.digest not in damaged)
         unlisted = verify_lists(parts.archive, whole)
@@ -119,6 +126,8 @@ def repair(
         is_reached = False
         log.findings.append(archive_unreachable(error))
     damages = with_damaged_originals(diagnosis.damages, originals)
+
+    # Put it back from what is here, and what that does not have from the sources.
     limits = ImageLimits(max_pixels=parts.config.fetch.max_pixels)
     writer = CopyWriter(parts.archive, parts.locator, limits, options.dry_run)
     try:
@@ -140,6 +149,8 @@ def repair(
     finally:
         if not options.dry_run and manifest.assets and is_reached:
             parts.archive.seal(whole=True)
+
+    # The lists, which the seal wrote anew, and the record of sources.
     has_bad_lists = unlisted is not None and unlisted.rule is Rule.ARCHIVE_UNLISTED
     if has_bad_lists:
         log.add_repair(Repair(ARCHIVE, "the lists of checksums", "the originals"))
@@ -149,6 +160,7 @@ def repair(
         done = {repair.subject for repair in log.repairs if repair.place == ARCHIVE}
         lost = {asset.digest for asset in originals if Damage(asset).subject not in done}
         record_sources(parts.archive, manifest, lost)
+
     counts = {
         "assets": len(manifest.assets),
         "objects": diagnosis.compared,
@@ -352,7 +364,11 @@ class SourceFinder:
 
 @dataclass(frozen=True, slots=True)
 class RepairAttempt:
-    """The outcome for a damage. Without `is_found` nothing was written, and `reasons` say why."""
+    """What came of a damage.
+
+    With `is_found` there are good bytes, which were written or not, as `repairs` and `findings`
+    say. Without, `reasons` say where there are none.
+    """
 
     damage: Damage
     is_found: bool
@@ -372,7 +388,7 @@ class RepairJob:
         copy = self.find(damage)
         if isinstance(copy, GoodCopy):
             return self.writer.write(damage, copy)
-        return RepairAttempt(damage, False, reasons=copy)
+        return RepairAttempt(damage, is_found=False, reasons=copy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,7 +433,7 @@ class CopyWriter:
                 f"was not put back in {', '.join(damage.places)}: {mismatch}. Correct the line of "
                 "the manifest, or take it out"
             )
-            return RepairAttempt(damage, True, findings=[_not_repaired(damage, message)])
+            return RepairAttempt(damage, is_found=True, findings=[_not_repaired(damage, message)])
         repairs = []
         findings = []
         for place, put in self._puts(damage, copy.data):
@@ -428,7 +444,7 @@ class CopyWriter:
                 findings.append(_not_repaired(damage, str(error)))
             else:
                 repairs.append(Repair(place, damage.subject, copy.origin))
-        return RepairAttempt(damage, True, repairs, findings)
+        return RepairAttempt(damage, is_found=True, repairs=repairs, findings=findings)
 
     def _puts(self, damage: Damage, data: bytes) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield the name of each place and the call that writes there."""

@@ -54,9 +54,9 @@ class Shard(Portion):
         return self.takes(int.from_bytes(sha256(first.encode()).digest()))
 
     def share(self, limit: int) -> int:
-        """Return this part's share of a limit; all shares add up to it.
+        """Return this part's share of a limit, at least 1.
 
-        The share is 1 where there are more parts than the limit has ones.
+        All shares add up to the limit, unless there are more parts than that.
         """
         return max(1, limit * self.number // self.count - limit * (self.number - 1) // self.count)
 

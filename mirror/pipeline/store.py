@@ -101,7 +101,7 @@ def settle(
     repeats = list(manifest.assets.repeats())
     canonicals = {asset.alias_of for asset in repeats}
     taken: dict[Key, Digest] = {}
-    changed: dict[Digest, Asset] = {}
+    keyed: dict[Digest, Asset] = {}
     findings = []
     for asset in manifest.assets.in_order():
         digest = asset.digest
@@ -109,37 +109,41 @@ def settle(
             continue
         if digest in unshown and digest not in canonicals:
             continue
-        address = asset.sources[0] if asset.sources else None
-        source = locator.source_of(address) if address else None
-        text = object_key(template, asset.blob, source.name if source else "", address)
+        subject = str(asset.sources[0] if asset.sources else digest)
         try:
-            key = check_key(text)
+            key = _new_key(template, asset, locator)
         except StoreError as error:
-            findings.append(Finding(Rule.KEY_TAKEN, str(address or digest), str(error)))
+            findings.append(Finding(Rule.KEY_TAKEN, subject, str(error)))
             continue
-        if is_reserved(key):
-            message = f"key {key!r} is below a folder of mirror's own; choose another `key` pattern"
-            findings.append(Finding(Rule.KEY_TAKEN, str(address or digest), message))
-            continue
-        owner = manifest.by_key.get(key)
-        if taken.setdefault(key, owner.digest if owner is not None else digest) != digest:
-            findings.append(
-                Finding(
-                    Rule.KEY_TAKEN,
-                    str(address or digest),
-                    f"key {key!r} is that of another picture ({taken[key]}) already; "
-                    "put {sha256} into `key` so that names differ",
-                )
+        stored = manifest.by_key.get(key)
+        owner = taken.setdefault(key, digest if stored is None else stored.digest)
+        if owner != digest:
+            message = (
+                f"key {key!r} is that of another picture ({owner}) already; "
+                "put {sha256} into `key` so that names differ"
             )
+            findings.append(Finding(Rule.KEY_TAKEN, subject, message))
             continue
-        changed[digest] = replace(asset, key=key)
-    settled = manifest.replacing(changed)
-    changed = {
+        keyed[digest] = replace(asset, key=key)
+    settled = manifest.replacing(keyed)
+    parted = {
         asset.digest: replace(asset, alias_of=None)  # its canonical has no object to show
         for asset in repeats
         if settled.shown_for(asset).key is None
     }
-    return settled.replacing(changed), findings
+    return settled.replacing(parted), findings
+
+
+def _new_key(template: str, asset: Asset, locator: Locator) -> Key:
+    """Return the key for the object of an asset. Raise `StoreError` for one that none may have."""
+    address = asset.sources[0] if asset.sources else None
+    source = locator.source_of(address) if address else None
+    key = check_key(object_key(template, asset.blob, source.name if source else "", address))
+    if is_reserved(key):
+        raise StoreError(
+            f"key {key!r} is below a folder of mirror's own; choose another `key` pattern"
+        )
+    return key
 
 
 # --- Listings ---------------------------------------------------------------------------------
@@ -259,14 +263,13 @@ def name_objects(
         Finding(Rule.NOT_STORED, key, message) for key in sorted(in_use - different.keys())
     ]
     missing = [asset for asset in missing if asset.key not in in_use]
-    names = _NamedDigests(manifest, in_use)
-    if next(iter(names), None) is None:
+    if all(key in in_use for key in manifest.by_key):
         return missing, findings
     left = "nothing else was to be stored there"
     if missing:
         left = f"{count_text(len(missing), 'object was', 'objects were')} not stored there"
     try:
-        write_index(destination.store, site, listing, names)
+        write_index(destination.store, site, listing, _NamedDigests(manifest, in_use))
     except FATAL as error:
         return [], [*findings, unreachable(destination, error, f"; {left}")]
     except StoreError as error:

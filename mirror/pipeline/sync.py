@@ -130,7 +130,7 @@ class _Snapshot:
 
     `images` are those that the posts show from a source, and `mirrored` the number of pictures
     that they show from the mirror. `held_behind` are the images behind mirrored addresses for which
-    a picture is held back.
+    a picture is held back. With `--refresh`, what is behind mirrored addresses is in `images`.
     """
 
     scanned: SiteScan
@@ -139,7 +139,7 @@ class _Snapshot:
     images: Sequence[PostImage]
     unknown_targets: Sequence[Finding]
     mirrored: int
-    held_behind: Sequence[PostImage] = ()
+    held_behind: Sequence[PostImage]
 
     @classmethod
     def of(
@@ -177,12 +177,12 @@ class _Snapshot:
     ) -> Iterator[HeldImage | Finding]:
         """Yield the held images that posts may still show, and a finding for each of the rest.
 
-        If a post cannot be read or the manifest is lost, all are yielded.
+        All are yielded unless `all_posts` were scanned and read and the manifest is whole: another
+        post may show them.
         """
-        failed = (finding.rule.outcome is Outcome.FAILURE for finding in self.scanned.findings)
-        if not all_posts or self.unknown_targets or not self.scanned.posts or any(failed):
-            return iter(held)
-        return still_shown(held, self.shown(), self.manifest)
+        is_unread = any(f.rule.outcome is Outcome.FAILURE for f in self.scanned.findings)
+        knows_all = all_posts and self.scanned.posts and not is_unread and not self.unknown_targets
+        return still_shown(held, self.shown(), self.manifest) if knows_all else iter(held)
 
 
 def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress) -> SyncResult:
@@ -290,8 +290,10 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     findings.extend([*intake.findings, *suspect_findings(images, suspects)])
     unproven, doubts = hold_unconfirmed(before, todo.requests, received.fetched, inventory.doubtful)
     still_waiting = without_answered(held, received.answered)
-    waiting = waiting_findings(snapshot.shown(), still_waiting, before, reviews, config.ignored)
-    findings.extend([*doubts, *waiting])
+    findings.extend(doubts)
+    findings.extend(
+        waiting_findings(snapshot.shown(), still_waiting, before, reviews, config.ignored)
+    )
     came = [entry for image in intake.recorded for entry in image.entries]
     adopted = adopt(before, [*todo.known, *came])
     findings.extend(notice_findings(images, adopted))
@@ -327,11 +329,11 @@ def sync(parts: Parts, engine: Engine, options: SyncOptions, progress: Progress)
     if manifest.assets or not snapshot.unknown_targets:
         archive.add_sources((url, blob.digest) for url, blob in [*inventory.unrecorded, *came])
         findings.extend(parts.manifest.save(manifest, snapshot.saved))
-    waiting_images = still_held(
+    now_held = still_held(
         [*still_waiting.values(), *received.damaged_images, *intake.held], manifest
     )
-    kept = snapshot.still_shown(waiting_images, all_posts=not options.paths)
-    state.held.save([*findings.sift(kept), *unproven])
+    shown = findings.sift(snapshot.still_shown(now_held, all_posts=not options.paths))
+    state.held.save([*shown, *unproven])
     state.validators.add(todo.addresses, newest_validators(received.fetched))
     state.journal.clear()
     if not options.paths:  # Else other posts show what the shards have.
@@ -363,6 +365,25 @@ def _unused(
         return
     assets = snapshot.manifest.assets.values()
     yield from unmatched_sources(sources, locator, snapshot.scanned, assets)
+
+
+def _archive_accepted(
+    images: Iterable[HeldImage], archive: Archive, held: HeldImages, *, dry_run: bool
+) -> list[HeldImage]:
+    """Bring held pictures into the archive; return those whose bytes are not lost.
+
+    With `dry_run` nothing is written.
+    """
+    archived = []
+    for image in images:
+        if not archive.has(image.blob):
+            data = held.get_bytes(image.blob.digest)
+            if data is None:
+                continue
+            if not dry_run:
+                archive.put(image.blob, data)
+        archived.append(image)
+    return archived
 
 
 def _report_plan(
@@ -417,25 +438,6 @@ def _after(
     """Yield what shards have answered, then what the hosts are asked for."""
     yield from taken
     yield from asked
-
-
-def _archive_accepted(
-    images: Iterable[HeldImage], archive: Archive, held: HeldImages, *, dry_run: bool
-) -> list[HeldImage]:
-    """Bring held pictures into the archive; return those whose bytes are not lost.
-
-    With `dry_run` nothing is written.
-    """
-    archived = []
-    for image in images:
-        if not archive.has(image.blob):
-            data = held.get_bytes(image.blob.digest)
-            if data is None:
-                continue
-            if not dry_run:
-                archive.put(image.blob, data)
-        archived.append(image)
-    return archived
 
 
 def _post_order(finding: Finding) -> tuple[str, int, int, str, str]:

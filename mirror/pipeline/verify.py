@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain
 from pathlib import Path
@@ -68,13 +68,13 @@ class VerifyOptions:
     config_file: Path = Path(CONFIG_NAME)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class VerifyResult:
     """The layers that were compared, their counts, and those of the manifest."""
 
     summary: dict[str, int | float]
     layers: Sequence[Layer]
-    images: ImageCounts = field(default_factory=ImageCounts)
+    images: ImageCounts
 
     @property
     def findings(self) -> list[Finding]:
@@ -167,11 +167,11 @@ def verify(
         layer = Layer("decisions and settings", (), FindingLog(progress.finding, notes))
         checks.append(LayerCheck(layer))
     images = objects.counts
-    result = VerifyResult({}, [check.layer for check in checks], images)
+    layers = [check.layer for check in checks]
+    findings = [finding for layer in layers for finding in layer.findings]
     counts = {"assets": images.originals, "images": images.images, "repeats": images.repeats}
-    counts |= _sum(checks) | _count(result.findings)
-    result.summary = summary(counts, result.findings, started)
-    return result
+    counts |= _sum_counts(checks) | _count_findings(findings)
+    return VerifyResult(summary(counts, findings, started), layers, images)
 
 
 def _unmatched(
@@ -222,7 +222,7 @@ def _former_targets(
     return former_targets((line.target for line in lines), destinations)
 
 
-def _sum(checks: Iterable[LayerCheck]) -> dict[str, int]:
+def _sum_counts(checks: Iterable[LayerCheck]) -> dict[str, int]:
     """Return the counts of all layers. An image that two of them do not ask for counts once."""
     counts = Counter({"objects": 0, "read": 0, "asked": 0})
     for check in checks:
@@ -231,6 +231,7 @@ def _sum(checks: Iterable[LayerCheck]) -> dict[str, int]:
 
 
 def _changes(config: Config, manifest: ManifestFile, options: VerifyOptions) -> Iterator[Finding]:
+    """Yield what a person should read: all decisions, or what changed since a commit."""
     if options.since is None:
         yield from scrutiny.decisions(config.manifest / REVIEWS, config.root)
         return
@@ -244,7 +245,7 @@ def _sampled(manifest: ManifestFile, sample: Sample) -> Iterator[Asset]:
     return (asset for asset in manifest.stream_assets() if asset.digest in sample)
 
 
-def _count(findings: Sequence[Finding]) -> dict[str, int]:
+def _count_findings(findings: Sequence[Finding]) -> dict[str, int]:
     rules = Counter(finding.rule for finding in findings)
     return {
         "missing": rules[Rule.OBJECT_MISSING],

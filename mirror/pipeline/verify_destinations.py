@@ -109,28 +109,30 @@ def compare_destination(
     missing, late, to_read = array("Q"), array("Q"), array("Q")  # numbers of objects
     try:
         for entry, info in _joined(objects, _counted(destination.store.list(), progress)):
-            known += entry is not None
-            if entry is not None and info is not None:
-                number, (_, size, checksum) = entry
-                if missing and number <= missing[-1]:
-                    late.append(number)
-                listed = compare_listed(size, checksum, info)
-                if listed is ListingMatch.OTHER_SIZE:
-                    message = size_difference(size, info)
-                    difference = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
-                    comparison.differences.append(difference)
-                elif listed is ListingMatch.OTHER_CHECKSUM or (
-                    (read_back.deep or listed is ListingMatch.NO_CHECKSUM)
-                    and objects.at(number).digest in read_back.sample
-                ):
-                    to_read.append(number)
-            elif entry is not None:
-                missing.append(entry[0])
-            elif info is not None and not is_reserved(info.key):
-                extras += 1
-                check_extra_count(destination, extras, known)
-                difference = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
-                comparison.differences.append(difference)
+            if entry is None:
+                if info is not None and not is_reserved(info.key):
+                    extras += 1
+                    check_extra_count(destination, extras, known)
+                    extra = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
+                    comparison.differences.append(extra)
+                continue
+            known += 1
+            number, (_, size, checksum) = entry
+            if info is None:
+                missing.append(number)
+                continue
+            if missing and number <= missing[-1]:  # perhaps counted as missing before
+                late.append(number)
+            listed = compare_listed(size, checksum, info)
+            if listed is ListingMatch.OTHER_SIZE:
+                message = size_difference(size, info)
+                other = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
+                comparison.differences.append(other)
+            elif listed is ListingMatch.OTHER_CHECKSUM or (
+                (read_back.deep or listed is ListingMatch.NO_CHECKSUM)
+                and objects.at(number).digest in read_back.sample
+            ):
+                to_read.append(number)
     except StoreError as error:
         comparison.error = error
         objects.read_all()  # that the manifest is wrong is said before anything else
@@ -219,17 +221,17 @@ def _read_back_all(
     expected = map(objects.at, numbers)
     job, readers = partial(_read_back, destination), destination.store.readers
     with closing(engine.map(job, expected, readers)) as results:
-        silent = 0
+        failures_in_a_row = 0
         for result in results:
             if isinstance(result, ObjectFailure):
-                silent += 1
-                if concerns_all(result.error, silent):
+                failures_in_a_row += 1
+                if concerns_all(result.error, failures_in_a_row):
                     comparison.error = result.error
                     return
                 unchecked = ObjectDifference(ObjectState.UNCHECKED, result.key, str(result.error))
                 comparison.differences.append(unchecked)
                 continue
-            silent = 0
+            failures_in_a_row = 0
             comparison.read += 1
             progress.advance(failed=result is not None)
             if result is not None:
@@ -239,7 +241,7 @@ def _read_back_all(
 def _read_back(
     destination: Destination, expected: Object
 ) -> ObjectDifference | ObjectFailure | None:
-    """Compare the bytes a reader would get: the only way to see rot on the server's disk."""
+    """Compare the bytes that a reader would get with the manifest."""
     try:
         mismatch = read_difference(destination.store, expected)
     except NotFoundError:
@@ -291,7 +293,7 @@ def _compare_indexes(
     comparison.differences = differences
 
 
-_REMEDIES = {
+_MESSAGES = {
     ObjectState.MISSING: "{message} in {name}; `mirror sync` or `mirror repair` puts it back",
     ObjectState.DIFFERENT: "{name}: {message}; `mirror repair` puts it right",
     ObjectState.EXTRA: (
@@ -331,14 +333,18 @@ def _destination_layer(
     not_stored: Callable[[], Mapping[str, str]],
     progress: Progress,
 ) -> Layer:
+    """Return the findings about one destination; each is reported."""
     findings = FindingLog(progress.finding)
     states = {difference.state for difference in comparison.differences}
-    missing = len(comparison.differences)
-    is_empty = states == {ObjectState.MISSING} and missing == comparison.compared
+    is_empty = (
+        states == {ObjectState.MISSING} and len(comparison.differences) == comparison.compared
+    )
     for difference in comparison.differences:
-        remedy = _EMPTY if is_empty else _REMEDIES[difference.state]
-        remedy = _TAKEN if difference.is_taken else remedy
-        message = remedy.format(name=destination.name, message=difference.message)
+        if difference.is_taken:
+            template = _TAKEN
+        else:
+            template = _EMPTY if is_empty else _MESSAGES[difference.state]
+        message = template.format(name=destination.name, message=difference.message)
         if difference.state is ObjectState.MISSING:
             message = not_stored_in(destination, difference.key, not_stored()) or message
         findings.append(Finding(difference.state.value, difference.key, message))
