@@ -133,14 +133,20 @@ def verify(
             scanned.findings.extend(
                 _unmatched(config.sources, parts.locator, scanned, assets, objects.asset_count)
             )
-        reference_check = ReferenceCheck(
-            destinations,
-            parts.locator,
-            config.ignored,
-            load_shown(parts.manifest, scanned, destinations, parts.locator),
-            last_sync().reasons,
+        checks.append(
+            check_posts(
+                scanned,
+                ReferenceCheck(
+                    destinations,
+                    parts.locator,
+                    config.ignored,
+                    load_shown(parts.manifest, scanned, destinations, parts.locator),
+                    last_sync().reasons,
+                ),
+                former,
+                progress,
+            )
         )
-        checks.append(check_posts(scanned, reference_check, former, progress))
     if options.site is not None:
         from mirror.pages import MentionFinder
         from mirror.pipeline import built_site  # parsers of HTML
