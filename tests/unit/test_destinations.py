@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mirror.config import DestinationSettings
-from mirror.destinations import object_key, open_destination
+from mirror.destinations import bucket_settings, object_key, open_destination
 from mirror.model import Blob, Digest, Key
+from mirror.store import S3Settings
 from mirror.urls.address import Address
+from mirror.urls.sources import Source
 
 PNG = Blob(Digest("0" * 64), "0" * 32, 1, "image/png", 1, 1, None)
 
@@ -20,6 +23,13 @@ def test_a_folder_is_found_beside_the_configuration(tmp_path: Path, url: str) ->
     root = tmp_path if "{" not in url else Path("/nowhere")
     open_destination(settings, root).store.put(Key("a.png"), b"1")
     assert (tmp_path / "public/images/a.png").read_bytes() == b"1"
+
+
+def test_the_bucket_of_a_source_is_reached_like_that_of_a_destination() -> None:
+    reached: dict[str, Any] = {"endpoint_url": "https://s3.example", "region": "r", "profile": "p"}
+    source = Source("s", ("https://h.example/",), "s3://b", **reached)
+    destination = DestinationSettings("d", "s3://b", **reached)
+    assert bucket_settings(source) == bucket_settings(destination) == S3Settings(**reached)
 
 
 def path_key(path: str) -> str:
