@@ -124,31 +124,38 @@ class CopyJob:
 
     def __call__(self, item: tuple[Answer, Path]) -> tuple[Answer, Path | None]:
         answer, folder = item
-        blob = answer.blob
-        if blob is None:
-            return answer, None
-        if answer.archived_blob is None:
-            copied_state = State.below(folder / self.state_name)
-            damaged = copied_state.held.get_bytes(blob.digest)
-            if damaged is not None and not self.dry_run:
-                self.held.keep_bytes(blob.digest, damaged)
-            return answer, None  # `accept` would ask for it again
+        if (original := answer.archived_blob) is not None:
+            is_accepted = self.reviews.accepts(answer.addresses[0], original.digest)
+            is_there = self._take_original(original, folder, is_accepted=is_accepted)
+            return answer, None if is_there else folder
+        if answer.blob is not None:
+            self._take_damaged(answer.blob, folder)
+        return answer, None
+
+    def _take_original(self, blob: Blob, folder: Path, *, is_accepted: bool) -> bool:
+        """Copy an original into the archive; `False` if its bytes are not there as described."""
         is_here = self.archive.has(blob)
         if is_here and not self.dry_run:
             self.archive.note(blob)
         if is_here and blob.fingerprint is not None:
-            return answer, None
+            return True
         archive = self.archive if is_here else self._archive_of(folder)
         try:
             data = archive.get(blob.digest, blob.media_type, blob.size)
         except ArchiveError:
-            return answer, folder
-        accepted = self.reviews.accepts(answer.addresses[0], blob.digest)
-        if not _describes(blob, data, self.max_pixels, accepted=accepted):
-            return answer, folder
+            return False
+        if not _describes(blob, data, self.max_pixels, accepted=is_accepted):
+            return False
         if not is_here and not self.dry_run:
             self.archive.put(blob, data)
-        return answer, None
+        return True
+
+    def _take_damaged(self, blob: Blob, folder: Path) -> None:
+        """Copy the bytes that wait for a person; `accept` would ask again for what is not there."""
+        copied_state = State.below(folder / self.state_name)
+        data = copied_state.held.get_bytes(blob.digest)
+        if data is not None and not self.dry_run:
+            self.held.keep_bytes(blob.digest, data)
 
     def _archive_of(self, folder: Path) -> Archive:
         """Return the archive of a copy of the site: a bucket is that of all copies.

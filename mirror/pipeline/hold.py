@@ -56,7 +56,8 @@ def hold_back(
     `doubtful` are the identities of addresses for which nothing proves the picture of the manifest.
     """
     pending = (image for image in held_before if not _is_recorded(manifest, image))
-    asked_about = {image.blob.digest for image in pending} | {*reviews.accepted.values()}
+    # The pictures that a person is asked about, or has accepted.
+    asked_about = {image.blob.digest for image in pending} | set(reviews.accepted.values())
     recorded: list[FetchedImage] = []
     held: list[HeldImage] = []
     findings: list[Finding] = []
