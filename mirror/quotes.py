@@ -6,12 +6,14 @@ from reprlib import Repr
 
 from mirror.urls.redact import hide_secrets
 
-_LENGTH = (
-    100  # characters of a quoted text: what is wrong with a line shows in a line of a terminal
-)
+# Characters of a quoted text. A header of a file of ours and most addresses are shorter; a line of
+# the manifest, of some 500 characters, would fill six lines of a screen.
+_LENGTH = 100
 # Characters of a text that are searched for secrets. They are hidden before the text is cut, since
 # a part of one would not be recognised; no address that servers take is longer.
 _SEARCHED = 8192
+REASON_LENGTH = 200
+"""Characters of the reason that a host or a bucket states itself: three lines of a terminal."""
 
 
 def quoted(value: object) -> str:

@@ -14,7 +14,7 @@ from mirror.fetch.addresses import HttpUrl
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
 from mirror.fetch.limits import FetchLimits
-from mirror.quotes import shortened
+from mirror.quotes import REASON_LENGTH, shortened
 from mirror.urls.redact import hide_secrets
 
 # Statuses below 500 that are temporary, and statuses from 500 on that are permanent.
@@ -83,7 +83,6 @@ def _document(body: bytes, http_url: HttpUrl) -> str | None:
 
 
 _ECHO = 4  # characters of the URL that a host may repeat, at most
-_REASON_LENGTH = 200  # characters of a host's own message: two or three lines of a terminal
 
 
 def _reason(body: bytes, http_url: HttpUrl) -> str | None:
@@ -95,7 +94,7 @@ def _reason(body: bytes, http_url: HttpUrl) -> str | None:
     words = re.split("[/?&=;]", unquote(http_url.path) + "&" + http_url.path)
     for word in sorted({word for word in words if len(word) >= _ECHO}, key=len, reverse=True):
         reason = reason.replace(word, "…")
-    return shortened(reason, _REASON_LENGTH)
+    return shortened(reason, REASON_LENGTH)
 
 
 def _kind(status: int, code: str | None, body: bytes) -> Kind:

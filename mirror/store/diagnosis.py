@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from mirror.model import Key
-from mirror.quotes import shortened
+from mirror.quotes import REASON_LENGTH, shortened
 from mirror.store.errors import (
     ONE_OR_THE_OTHER,
     AccessError,
@@ -21,8 +21,6 @@ from mirror.urls.redact import hide_secrets, printable
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
-
-_MAX_MESSAGE = 200  # characters of a server's own message
 
 
 def refusal_error(error: ClientError, place: str, key: Key, secrets: Collection[str]) -> StoreError:
@@ -50,10 +48,10 @@ def is_refusal(error: StoreError) -> bool:
 
 
 def _quoted(text: object, secrets: Collection[str]) -> str:
-    """Return the start of a server's text on one line, without secrets."""
+    """Return a server's text on one line, without secrets, and without its middle if it is long."""
     # The secrets are cut first: a part of one would not be recognised.
     line = " ".join(_without(hide_secrets(str(text)), secrets).split())
-    return shortened(printable(line), _MAX_MESSAGE)
+    return shortened(printable(line), REASON_LENGTH)
 
 
 def _without(text: str, secrets: Collection[str]) -> str:
