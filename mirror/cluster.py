@@ -33,9 +33,9 @@ R = TypeVar("R")
 BATCH = 200
 """Most items of a task. A task costs the coordinator 3 ms, and the facts about an image 0.1 ms."""
 
-_CONNECT_S = 15
-_WORKERS_S = 60  # until the first worker is there
-_CLOSE_S = 2
+_CONNECT_S = 15  # until a scheduler answers; after it a wrong address is named
+_WORKERS_S = 60  # until the first worker is there; a cluster may start them when a client comes
+_CLOSE_S = 2  # for the workers of this machine to end, whose results are all here by then
 _TASK_DEATHS = 3  # of workers, before a task counts as their cause
 _VERSION = "mirror:__version__"
 
@@ -153,7 +153,7 @@ def _dumps(job: object) -> bytes:
     return data
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=8)  # jobs: a run has one a stage
 def _loads(payload: bytes) -> Callable[[Any], Any]:
     job: Callable[[Any], Any] = pickle.loads(payload)  # noqa: S301  (from our coordinator)
     return job

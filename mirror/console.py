@@ -25,6 +25,8 @@ from mirror.urls.redact import printable
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+# Between two lines of progress in a log. Some CI services end a job that is silent for ten minutes;
+# a run of an hour leaves 120 lines.
 _LOG_INTERVAL_S = 30.0
 _MARKS = {
     Outcome.DIFFERENCE: ("✗", "x"),
@@ -125,7 +127,7 @@ class Style:
 
 # --- Findings of one kind ---------------------------------------------------------------------
 
-MANY = 10  # findings of one kind are printed as one line
+MANY = 10  # findings of one kind are printed as one line; fewer are read one by one
 _MAX_LIVE = 3  # findings of one kind are printed above a bar; all are counted in the end
 
 # What differs between findings of one kind: addresses, digests and keys made of them, sizes. No

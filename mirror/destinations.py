@@ -39,6 +39,7 @@ from mirror.urls.sources import Locator, Source
 if TYPE_CHECKING:
     from mirror.generators import SiteGenerator
 
+# Objects that no line names: 200,000 of them take 64 MB. `check_extra_count` gives the reason.
 _MOST_EXTRAS, _EXTRAS_PER_OBJECT = 200_000, 10
 _SVG = "image/svg+xml"
 _TYPES_BY_EXTENSION = {extension: name for name, extension in EXTENSIONS.items()} | {
@@ -237,7 +238,7 @@ def extension_fits(key: Key, media_type: str) -> bool:
     return named.startswith("image/") and (named == _SVG) == (media_type == _SVG)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # extensions
 def _other_type(extension: str) -> str | None:
     return MimeTypes().guess_type(f"x{extension}", strict=False)[0]
 

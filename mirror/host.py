@@ -29,8 +29,8 @@ from xml.sax.saxutils import escape
 from mirror.amounts import moment
 from mirror.fetch.checks import crc64
 
-_MAX_HEAD_BYTES = 64 * 2**10
-_IDLE_S = 60.0
+_MAX_HEAD_BYTES = 64 * 2**10  # of a request; a longer one is no request of mirror
+_IDLE_S = 60.0  # longer than any client of the demonstration pauses
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _MEDIA_TYPES = {".webp": "image/webp", ".avif": "image/avif", ".ico": "image/x-icon"}
 

@@ -17,7 +17,8 @@ from mirror.urls.address import Url
 from mirror.urls.relative import from_root
 
 _SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__"})
-_MAX_BYTES = 64 * 2**20
+MAX_POST_BYTES = 64 * 2**20
+"""Larger posts are not read: one takes half a minute, and those that people write have some KiB."""
 _USUAL = frozenset(PostSettings(()).include)
 
 
@@ -34,7 +35,7 @@ class Post:
     def read(self) -> bytes | Finding:
         """Return the bytes, or a finding that says why they cannot be read."""
         try:
-            return read_whole(self.path, _MAX_BYTES)
+            return read_whole(self.path, MAX_POST_BYTES)
         except NotAFileError:
             return self._unreadable("expected a post, found no plain file")
         except OSError as error:

@@ -28,6 +28,8 @@ from mirror.files import (
 
 T = TypeVar("T")
 
+# Lines of a piece: 200,000 lines of 500 bytes are written in 0.8 s one by one, in 0.14 s by 100, in
+# 0.10 s by 1000 and in 0.28 s by 10,000.
 _LINES_AT_ONCE = 1000
 
 

@@ -41,9 +41,9 @@ _HEADER = b"mirror-site-index 1\n"
 _MAX_BYTES = 256 << 20
 # Stores take keys of up to 1024 bytes, and a digest is 64.
 _MAX_LINE = 4096
-_DIGEST_LENGTH = 64
-_MAX_NAME_BYTES = 4096
-_BUFFER = 1 << 16
+_DIGEST_LENGTH = 64  # hex digits
+_MAX_NAME_BYTES = 4096  # of the file that holds the site's name; ours has a line or two
+_BUFFER = 1 << 16  # bytes that are unpacked at a time, some hundreds of lines
 
 
 class SiteIndexError(StoreError):

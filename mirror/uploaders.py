@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 from mirror.urls.address import IMAGE_SUFFIXES, canonical
 from mirror.urls.redact import looks_secret
 
-_MAX_BYTES = 64 * 2**20
+_MAX_BYTES = 64 * 2**20  # unpacked: a hundred thousand images, of some 600 bytes each
+_MAX_NAME = 40  # characters of a name made here, which stands in every line about its source
 _GZIP = b"\x1f\x8b"
 _IMAGE_URL = re.compile(
     r"https?://[^\s\"'<>()\[\]\\`]+?\.(?:"
@@ -206,7 +207,7 @@ def _host_name(prefix: str) -> str:
 
 def _distinct(name: str, used: set[str]) -> str:
     """Return a name for `[[source]]` that is not in `used`, of plain characters and no secret."""
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-")[:40]
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-")[:_MAX_NAME]
     return free_name(plain if plain and not looks_secret(plain) else "images", used)
 
 

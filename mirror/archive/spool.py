@@ -9,6 +9,8 @@ from tempfile import TemporaryFile
 from threading import Lock
 
 MAX_BYTES = 1 << 30
+"""Size of the file: some twenty thousand originals of 50 kB. Originals of a larger run that look
+alike are read from the bucket a second time; a larger file may not fit on the disk."""
 
 
 class Spool:

@@ -21,7 +21,7 @@ from mirror.records import unwritable
 
 _MARKER = "sealed.txt"
 _RUN = re.compile(r"unsealed-[0-9a-f]{16}\.txt")
-_MAX_MARKER_BYTES = 8192
+_MAX_MARKER_BYTES = 8192  # it names a place; a path has at most 4,096 bytes
 
 
 class UnsealedNames:

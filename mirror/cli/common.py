@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from mirror.pipeline.scan import SiteScan
 
 EXIT_OK, EXIT_FOUND, EXIT_USAGE, EXIT_FAILED, EXIT_REFUSED = range(5)
-_MAX_WARNINGS = 50  # of one rule are printed, without --verbose
+_MAX_WARNINGS = 50  # of one rule are printed without --verbose: about a screen
 
 
 def path(text: str) -> Path:

@@ -24,6 +24,7 @@ from mirror.urls.redact import printable
 if TYPE_CHECKING:
     from mirror.pipeline.scan import HostRow, SiteScan
 
+# Characters of a `data:` URI in front of its comma: no media type with its parameters is longer.
 _MAX_MEDIA_TYPE = 100
 
 

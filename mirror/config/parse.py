@@ -43,8 +43,11 @@ _MAX_BYTES = 1 << 20  # ten thousand [[ignore]] tables
 # Dots in a line, and in a line with the name of a table. Names with dots cost their parser the
 # square of their number; a thousand in one line take 20 ms, 50,000 two minutes.
 _MAX_DOTS, _MAX_HEADER_DOTS = 200, 8
-_MAX_DESTINATIONS = 100
+_MAX_DESTINATIONS = 100  # each is opened, listed and compared with each line of the manifest
 _MAX_POST_ENTRIES = 1000  # paths, and patterns; each is compared with each post
+# A host takes more than 256 requests at once for an attack. 20 retries of 30 s take ten minutes.
+# A picture of 10**10 pixels takes 160 GB.
+_MAX_CONCURRENCY, _MAX_RETRIES, _MAX_PIXELS = 256, 20, 10**10
 _MAX_KEY = 1024  # characters of a key template; the keys of S3 have 1024 bytes at most
 _KEY_FIELDS = ("sha256", "ext", "source", "path", "stem", "name")
 
@@ -321,11 +324,11 @@ def _ignored(table: Table, locator: Locator) -> IgnoreEntry:
 def _fetch(table: Table) -> FetchSettings:
     default = FetchSettings()
     fetch = FetchSettings(
-        concurrency=table.integer("concurrency", default.concurrency, 1, 256),
+        concurrency=table.integer("concurrency", default.concurrency, 1, _MAX_CONCURRENCY),
         timeout_s=table.number("timeout_s", default.timeout_s),
-        retries=table.integer("retries", default.retries, 0, 20),
+        retries=table.integer("retries", default.retries, 0, _MAX_RETRIES),
         max_bytes=table.size("max_bytes", default.max_bytes),
-        max_pixels=table.integer("max_pixels", default.max_pixels, 1, 10**10),
+        max_pixels=table.integer("max_pixels", default.max_pixels, 1, _MAX_PIXELS),
         allow_private_hosts=table.flag("allow_private_hosts", default.allow_private_hosts),
     )
     table.finish()

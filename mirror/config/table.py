@@ -11,8 +11,9 @@ from mirror.config.values import ConfigError
 from mirror.quotes import quoted, shortened
 from mirror.urls.redact import looks_secret, printable, without_secrets
 
-_MAX_NAME = 100  # characters of a name in a table
+_MAX_NAME = 100  # characters of a key; the longest are names of headers
 _SHORT = 20  # characters that a message quotes of a longer name
+_MAX_S = 1_000_000  # eleven days: longer than anybody waits
 _MAX_TEXT = 4096  # characters of a text; no path and no URL that servers take is longer
 
 T = TypeVar("T")
@@ -113,8 +114,10 @@ class Table:
 
     def number(self, key: str, default: float) -> float:
         value = float(self._take(key, (int, float), "a number of seconds", default))
-        if not 0 < value < 1e6:
-            raise self.error(key, f"expected a number of seconds above 0, got {value}")
+        if not 0 < value < _MAX_S:
+            raise self.error(
+                key, f"expected a number of seconds above 0 and below {_MAX_S:,}, got {value}"
+            )
         return value
 
     def size(self, key: str, default: int) -> int:

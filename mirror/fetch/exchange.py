@@ -26,7 +26,11 @@ from mirror.waiting import MIN_BYTES_PER_S, WAITS, is_stalled, silence_remark
 
 _USER_AGENT = f"markdown-mirror/{mirror.__version__}"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Bytes of a body that is no picture. An error document is shorter, and its connection can then be
+# used again; a longer body costs a new connection.
 _ERROR_BODY_BYTES = 16 * 2**10
+# Of `timeout_s`, for a connection: Linux asks at once and after 1, 3 and 7 s. A host that took none
+# of these is down.
 _CONNECT_S = 10.0
 _NO_CONTENT = httpx.ByteStream(b"")  # given as a stream, httpx adds no header for it
 

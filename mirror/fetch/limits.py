@@ -27,7 +27,8 @@ class FetchLimits:
 
     `timeout_s` is the longest time for the connection and the response headers together, and the
     longest silence after that. `transfer_timeouts` of it is the longest time for all transfers of
-    one URL. The time of a name lookup is not limited: the system's resolver decides.
+    one URL. The time of a name lookup is not limited: the system's resolver decides. Of
+    `max_redirects`, three lead from http to https, to `www.` and to a CDN.
     """
 
     concurrency: int = 16

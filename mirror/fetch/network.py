@@ -20,9 +20,11 @@ from mirror.fetch.addresses import DEFAULT_PORTS, Guard
 from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
 
+# For an idle connection. nginx closes one after 75 s and Apache after 5 s, which is seen before its
+# next use; a shorter time costs a handshake where the posts come back to a host.
 _KEEPALIVE_S = 15.0
 _KEPT_CONNECTIONS = 4  # of a thread: to the hosts that the posts show in turn
-_PROXY_LOGIN = 407
+_PROXY_LOGIN = 407  # RFC 9110, 15.5.8
 _HTTPX_ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
     httpcore.ReadTimeout: httpx.ReadTimeout,
@@ -40,7 +42,7 @@ _ILLEGAL_LINE = "illegal header line"  # h11's words
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2
 _HEADERS_END = re.compile(rb"\n\r?\n")
-_MAX_HEADERS_BYTES = 2**16
+_MAX_HEADERS_BYTES = 2**16  # hosts send one or two KiB; httpcore gives up at 100 KiB
 _INTERIM = re.compile(rb"HTTP/1\.\d 1")
 # A line that begins with a blank belongs to the one before.
 _LINE_WITHOUT_NAME = re.compile(

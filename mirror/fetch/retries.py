@@ -12,13 +12,16 @@ from mirror.fetch.errors import FetchError
 MAX_WAIT_S = 60.0
 """Longest wait, also when Retry-After asks for more."""
 
+# The four retries that `[fetch]` allows by default wait 7.5 s at most, and half of it on average.
+# The longest wait is reached with the seventh.
 _FIRST_BACKOFF_S = 0.5
 _LONGEST_BACKOFF_S = 30.0
 _MOST_DOUBLINGS = 16  # far beyond the longest wait; 2.0 ** 1024 overflows
 # A host that answers 429 without Retry-After is left alone for so long, then for twice as long, and
 # so on, up to `MAX_WAIT_S`. Limits are counted by the minute or less almost everywhere.
 _FIRST_PAUSE_S = 2.0
-# For so long after the last picture a host that answers 429 is waited for.
+# For so long after the last picture a host that answers 429 is waited for: five limits that are
+# counted by the minute. One that gives nothing for longer would hold up the run without an end.
 _PATIENCE_S = 300.0
 
 

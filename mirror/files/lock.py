@@ -13,7 +13,7 @@ from typing import Self
 from mirror.files.errors import HeldError
 from mirror.files.platform import current_platform
 
-_MAX_HOLDER_BYTES = 4096
+_MAX_HOLDER_BYTES = 4096  # what the holder wrote of itself has some hundred
 
 
 class Lock:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-_MAX_DEPTH = 20  # of tables in YAML
+_MAX_DEPTH = 20  # of tables in YAML; no generator has some as deep
 
 
 def read_settings(name: str, text: str) -> dict[str, str]:
@@ -95,10 +95,10 @@ _JS_TOKEN = re.compile(
     r"|(?P<word>[A-Za-z_$][\w$]{0,99})|(?P<mark>\|\||\?\?|=>|[{}()\[\],:?=])",
     re.DOTALL,
 )
-_MAX_BRACKETS = 200
+_MAX_BRACKETS = 200  # open at once; the names of what is deeper would grow without an end
 _CHOICES = frozenset((":", "?", "||", "??", "="))  # before a value, or before one of several
 _BRACKETS = frozenset("{}()[]")
-_MAX_NAME = 100
+_MAX_NAME = 100  # characters, as many as a `word` of the pattern has
 
 
 def _javascript(text: str) -> dict[str, str]:

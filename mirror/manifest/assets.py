@@ -25,7 +25,7 @@ K = TypeVar("K", bound=str)
 
 _HEAD = Struct(">32s16sQQQBB")  # digest, MD5, size, width, height, type, what the row has
 _HAS_FINGERPRINT, _HAS_ALIAS, _HAS_KEY = 1, 2, 4
-_DIGEST_BYTES = 32
+_DIGEST_BYTES = 32  # of SHA-256
 _TYPES = tuple(EXTENSIONS)
 _TYPE_NUMBERS = {name: number for number, name in enumerate(_TYPES)}
 # Neither a key nor an address has a control character, so these part and shorten them.

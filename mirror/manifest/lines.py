@@ -26,7 +26,7 @@ LinePlace = tuple[str, int]
 """The file of a line, empty for a text that is in no file, and the number of the line."""
 _TYPES = {name: name for name in EXTENSIONS}  # one string for all assets of a type
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
-_MAX_SIZE = 2**63 - 1
+_MAX_SIZE = 2**63 - 1  # bytes: the largest number that Parquet, SQL and most readers hold
 _KEY_PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f\ud800-\udfff]++"
 _KEY = re.compile(rf"{_KEY_PART}(?:/{_KEY_PART})*")
 # The texts of msgspec's errors: `Expected `int`, got `str` - at `$.size``, and so on.

@@ -18,7 +18,7 @@ Row = tuple[str | None, int, bytes, int, bool]
 """Key, or `None` for an asset without an object; size; MD5 and SHA-256 in one; the number of
 sources, and whether another picture stands for it."""
 
-_READ_AT_ONCE = 1000  # rows
+_READ_AT_ONCE = 1000  # rows: few enough that an object that is looked for early is found early
 _ROW = Struct(">Q48s")
 
 

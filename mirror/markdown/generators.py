@@ -70,11 +70,11 @@ _FIELD_KEY = re.compile(
 )
 # What stands before the URL in each of these.
 _BEFORE_URL = re.compile(rb"(?:\[\[|[=\"']|[:}\-][ \t]+)\Z")
-_MAX_BLANKS = 20
+_MAX_BLANKS = 20  # bytes of it; nobody puts more blanks behind a colon
 _WEB = re.compile(rb"(?i)https?://")
 _WEB_OR_PATH = re.compile(rb"(?i)https?://|/(?!/)")
 _VALUE_IS_PATH = re.compile(rb"(?:[=\"']|[:}][ \t]{1,20})/(?!/)")
-_MAX_BEFORE = 200
+_MAX_BEFORE = 200  # bytes in front of braces or a value, which hold a tag's or a key's name
 
 
 class _TemplateTag(NamedTuple):

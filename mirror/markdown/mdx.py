@@ -52,6 +52,7 @@ _LISTS = {
     b"style": (css_urls, Form.STYLE, Quoting.STYLE),
 }
 _SRCSET = re.compile(rb"\bsrcset[\"']?\s*[=:]\s*\{?\s*$", re.I)  # before a string
+_SRCSET_BYTES = 40  # bytes that are searched: the name and some blanks
 _INDENT = re.compile(rb"^[ \t]+", re.M)
 
 
@@ -180,7 +181,8 @@ class _MdxReader:
                 # JSX within the expression has strings too, with other escapes than JavaScript's.
                 if "\\" in url or "&" in url or "${" in url or "//" not in url:
                     continue
-                if _SRCSET.search(self.body, max(start, token.start() - 40), token.start()):
+                at = token.start()
+                if _SRCSET.search(self.body, max(start, at - _SRCSET_BYTES), at):
                     self.listed(b"srcset", token, is_sure=False)
                 elif not is_absolute(url):
                     self.listed(b"style", token, is_sure=False)

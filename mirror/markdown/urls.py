@@ -75,8 +75,10 @@ _QUOTED_URL = re.compile(rb"(?<![A-Za-z0-9+.:/-])(?:https?:)?//" + _RUN, re.I)
 _PARENTHESIS = re.compile(rb"\\.|[()]", re.S)
 _TRAILING = b"?!.,:;*_~&"
 _BEFORE_IMAGE = re.compile(rb"!\[[^\[\]\r\n]*\]\([ \t]*<?$|\bsrc=[\"']?$", re.I)
+# Bytes that are searched in front of each address. Behind a longer alternative text it is an image
+# only if its path ends like one.
 _MAX_BEFORE = 200
-_MAX_NAME = 100
+_MAX_NAME = 100  # characters of a key; thousands of them are remembered
 
 
 def is_image_link(url: Url) -> bool:
@@ -124,7 +126,7 @@ def is_picture_name(name: str) -> bool:
     return _is_picture_name(name[:_MAX_NAME])
 
 
-@lru_cache(maxsize=1 << 12)
+@lru_cache(maxsize=1 << 12)  # keys: those of a site's front matter and its shortcodes
 def _is_picture_name(name: str) -> bool:
     words = _words(name)
     if _is_page_name(words):

@@ -318,10 +318,11 @@ _BEFORE_PROSE = re.compile(
     rb"|\"(?:description|content_text|summary|excerpt|title)\"\s*:\s*\"\Z",
     re.I,
 )
+# Bytes that are searched in front of each string, enough for an element with some attributes.
 _BEFORE_PROSE_BYTES = 300
 # A word of a sentence stands before an address that is text, and no `![](`, `src=` or `[name]:`.
 _SENTENCE = re.compile(rb"(?<!\]:)[ \t\r\n]+\Z|[\x80-\xff]\Z")
-_BEFORE_SENTENCE = 100  # bytes
+_BEFORE_SENTENCE = 100  # bytes that are searched: more blanks than anybody puts between two words
 
 
 def string_uses(suffix: str, text: bytes, finder: MentionFinder) -> Iterator[tuple[Mention, Use]]:

@@ -14,7 +14,7 @@ _DECLARED = re.compile(
     rb"|windows-125\d|iso-8859-\d{1,2}|koi8-[ru])\b",
     re.I,
 )
-_DECLARED_WITHIN = 1024
+_DECLARED_WITHIN = 1024  # bytes: https://html.spec.whatwg.org/#charset
 _ENCODINGS = ("utf-8", "gb18030", "latin-1")  # the last one decodes anything
 
 

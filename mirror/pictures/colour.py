@@ -72,7 +72,7 @@ def _is_near(value: float, expected: float) -> bool:
     return abs(value - expected) <= _SRGB_TOLERANCE
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # profiles: those of some cameras and screens
 def _is_srgb(profile: bytes, mode: str) -> bool:
     """Return True if the profile leaves a set of colours where sRGB has them.
 

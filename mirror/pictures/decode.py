@@ -79,6 +79,8 @@ _ORIENTATION = 0x0112  # the tag in EXIF
 _DENSITY = (0x011A, 0x011B)  # XResolution and YResolution
 _EXIF_DETAILS = 0x8769  # the directory of these two:
 _PIXELS = (0xA002, 0xA003)  # PixelXDimension and PixelYDimension
+# Pixels an inch of a picture that browsers show as large as its pixels, which is how the HTML
+# standard prepares an image for presentation: https://github.com/whatwg/html/pull/5574
 _DEFAULT_DENSITY = 72
 # What Pillow raises over an EXIF block that makes no sense, and what its values may do.
 _BROKEN_EXIF = (

@@ -97,7 +97,7 @@ def _narrow(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(narrow.transpose(1, 0, 2)).reshape(height, _SIDE)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32)  # widths: the pictures of a blog have a few, and one takes some 100 KB
 def _weights(width: int) -> tuple[tuple[int, int, NDArray[np.float32]], ...]:
     """Return Pillow's integer weights for `width` -> 64, a band of columns at a time.
 

@@ -49,7 +49,7 @@ _PLACES = 20  # of one address; a logo that is gone is gone on every page
 _HOSTS = 1000  # that are told apart; pages of a stranger may name any number
 _CHECKED = 1 << 16  # locations whose check is remembered: most pages show what others show
 _MORE_HOSTS = "more hosts"
-_STEP = 100
+_STEP = 100  # pages between two movements of the progress bar
 
 
 def is_page(path: Path) -> bool:

@@ -38,7 +38,7 @@ from mirror.store import STORE_WORKERS, DirectoryStore
 from mirror.urls.address import Address
 
 _FILE_NAME = re.compile(r"[1-9]\d{0,5}-of-[1-9]\d{0,5}\.jsonl")
-_MOST_NAMED = 10  # missing parts that a finding names
+_MOST_NAMED = 10  # missing parts that a finding names; a division may have thousands
 _ASKS = "this run asks the hosts for what it lacks. With `--limit 0` it would ask nobody"
 
 

@@ -363,7 +363,7 @@ _IN_SYNTAX = re.compile(
     rb"|\b(?:image|figure|video|audio)::[ \t]*"  # reStructuredText, AsciiDoc
     rb"|^[ \t]*(?:--8<--|<<<).*)\Z"  # what is included
 )
-_BEFORE_BYTES = 200
+_BEFORE_BYTES = 200  # that are searched in front of each address, with the longest of these names
 
 
 def _is_in_syntax(text: bytes, start: int) -> bool:

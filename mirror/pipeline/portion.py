@@ -13,7 +13,7 @@ from mirror.model import Digest
 class Portion:
     """The `number`-th of `count` parts, counted from 1: `count` runs cover everything."""
 
-    most: ClassVar[int] = 999_999_999
+    most: ClassVar[int] = 999_999_999  # parts: a number is read with nine digits
 
     number: int
     count: int

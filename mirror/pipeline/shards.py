@@ -42,7 +42,7 @@ class Shard(Portion):
     """A portion of all requests."""
 
     __slots__ = ()
-    most: ClassVar[int] = 100_000
+    most: ClassVar[int] = 100_000  # parts: those that are missing are looked for one by one
 
     @property
     def name(self) -> str:

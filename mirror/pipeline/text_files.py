@@ -11,9 +11,9 @@ from mirror.config import ConfigError
 from mirror.files import opened
 from mirror.model import Finding, Rule
 from mirror.pages.text import is_binary
+from mirror.posts import MAX_POST_BYTES
 
-_MAX_BYTES = 64 * 2**20  # as much as a post may have
-_SAMPLE = 8192
+_SAMPLE = 8192  # bytes: a film among the files is known by them, and not read whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class TextFile:
                 sample = file.read(_SAMPLE)
                 if is_binary(sample):
                     return b""
-                data = sample + file.read(_MAX_BYTES + 1 - len(sample))
+                data = sample + file.read(MAX_POST_BYTES + 1 - len(sample))
         except OSError as error:
             return self._unread(f"cannot be read: {error.strerror}")
-        if len(data) > _MAX_BYTES:
-            return self._unread(f"was not read: it has more than {_MAX_BYTES >> 20} MiB")
+        if len(data) > MAX_POST_BYTES:
+            return self._unread(f"was not read: it has more than {MAX_POST_BYTES >> 20} MiB")
         return data
 
     def _unread(self, message: str) -> Finding:

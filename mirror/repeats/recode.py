@@ -40,7 +40,7 @@ _WEBP_BEND = (
 # Of a chunk: its name and size, 8 bytes, and the header of a key frame, 10 (RFC 6386, 9.1). The
 # quantisers stand in the first bytes behind them.
 _WEBP_HEADER = 18
-_WEBP_QUANTISERS = 200
+_WEBP_QUANTISERS = 200  # bytes; up to the quantisers there are some 30, RFC 6386, 9.3 to 9.6
 
 
 def recodings(

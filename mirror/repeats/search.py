@@ -20,7 +20,9 @@ _Matches = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]  # rows, 
 
 _BYTES, _WORDS = 32, 4  # of one fingerprint
 _WORD_BITS = 64
-_BANDS = 13  # parts of a fingerprint that `_by_bands` looks up; more than half of `DISTANCE`
+# Parts of a fingerprint that `_by_bands` looks up, more than half of `DISTANCE`. One part of two
+# fingerprints that are fewer than 26 bits apart differs in one bit at most.
+_BANDS = 13
 _EDGES = [256 * number // _BANDS for number in range(_BANDS + 1)]  # of 19 or 20 bits each
 _BLOCK = 1 << 20  # comparisons made at a time; bounds memory, not measured
 _MAX_COMPARISONS = 400_000_000  # up to here comparing all is as fast as looking bands up

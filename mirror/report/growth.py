@@ -8,7 +8,8 @@ from mirror.amounts import count_text, size_text
 from mirror.report.html import Html, join, lead, table, tag
 from mirror.report.values import Growth
 
-# In units of the chart: its size, the room around the bars, and the most that a bar takes.
+# In units of the chart: its size, the room around the bars, the most that a bar takes, and the
+# radius of its corners.
 _WIDTH, _HEIGHT = 760, 200
 _LEFT, _BELOW, _ABOVE = 64, 24, 10
 _BAR_STEP = 90

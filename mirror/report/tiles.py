@@ -13,9 +13,9 @@ from mirror.report.html import Html, join, lead, tag
 from mirror.report.values import LookAlikes, PictureTile, PostLine, RepeatTile, Report
 from mirror.report.words import TEXT_LENGTH, facts, figures
 
-_MOST_LINES = 4  # of posts, in a tile
-_MOST_SOURCES = 2  # in a tile
-_CHUNK_TILES = 60  # in one list
+_MOST_LINES = 4  # of posts, in a tile: with more, one tile would set the height of its row
+_MOST_SOURCES = 2  # in a tile, likewise
+_CHUNK_TILES = 60  # in one list: about two screens, which is laid out as a whole
 
 
 # --- Pictures ---------------------------------------------------------------------------------

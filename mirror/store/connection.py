@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     import boto3
     from botocore.session import Session
 
-_SMALL_BYTES = 1_000_000
-_CONNECT_TIMEOUT_S = 10
+_SMALL_BYTES = 1_000_000  # an upload that is sent without asking; a refusal then costs 1 MB
+_CONNECT_TIMEOUT_S = 10  # as for a host: `mirror.fetch.exchange`
 # botocore's own is 60 s. A server that sends nothing for half a minute rarely answers after it, and
 # a command ends, with its finding, only after all attempts.
 _READ_TIMEOUT_S = 30
-_ATTEMPTS = 4
+_ATTEMPTS = 4  # of a request: a silent bucket then ends a command after two minutes
 _RAW_KEY = "mirror_raw_key"  # in the context of a request
 
 

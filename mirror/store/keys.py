@@ -10,6 +10,8 @@ from mirror.model import Key
 from mirror.store.errors import StoreError
 from mirror.urls.redact import printable
 
+# A folder may hold the objects, and NAME_MAX of Linux is 255; S3 takes keys of 1024 bytes.
+_MAX_PART_BYTES, _MAX_KEY_BYTES = 255, 1024
 _CONTROL = re.compile("[\0-\x1f\x7f-\x9f\ud800-\udfff]")  # the categories Cc and Cs
 
 
@@ -38,8 +40,8 @@ def _problem(key: str) -> str | None:
         return "is not in Unicode normal form C"
     if any(map(is_temporary, parts)):
         return "has a part that looks like one of our unfinished files"
-    if any(len(part.encode()) > 255 for part in parts):
-        return "has a part longer than 255 bytes"
-    if len(key.encode()) > 1024:
-        return "is longer than 1024 bytes"
+    if any(len(part.encode()) > _MAX_PART_BYTES for part in parts):
+        return f"has a part longer than {_MAX_PART_BYTES} bytes"
+    if len(key.encode()) > _MAX_KEY_BYTES:
+        return f"is longer than {_MAX_KEY_BYTES} bytes"
     return None

@@ -107,7 +107,7 @@ def profile_of(endpoint_url: str | None, provider: str) -> Profile:
     return next((p for p in PROFILES if p.hosts and re.fullmatch(p.hosts, host)), GENERIC)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=256)  # hosts
 def is_endpoint(host: str) -> bool:
     """Return True if a host, with or without a port, is an endpoint with no bucket in its name.
 

@@ -46,16 +46,18 @@ if TYPE_CHECKING:
 CACHE_CONTROL = "public, max-age=31536000, immutable"
 """A key comes from the object's bytes, so a browser's copy never goes stale."""
 
-_UPLOADS = 3
+_UPLOADS = 3  # of an object: another one follows where it is not there in the end
 _NO_SIZE = 1 << 63  # bytes: no server has such an object
-# A page can be empty, for example where many objects were deleted in a versioned bucket.
+# In a row. A page can be empty, for example where many objects were deleted in a versioned bucket:
+# a thousand pages pass over a million of them.
 _MAX_EMPTY_PAGES = 1000
 # Ten million objects; of a server that never ends its listing, no more is read.
 _MAX_PAGES = 10_000
 _PIECE_BYTES = 2**20  # read at once
-# S3 gives the length of every object. Of one without, which may have no end, no more is read.
+# S3 gives the length of every object. Of one without, which may have no end, no more is read: four
+# times the `max_bytes` of an image by default.
 _MAX_WITHOUT_LENGTH = 2**28
-_READS = 3  # for a connection that breaks in the middle of an object
+_READS = 3  # of an object whose connection breaks in its middle, beside the retries of a request
 
 
 class S3Store:

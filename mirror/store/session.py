@@ -16,7 +16,7 @@ from mirror.waiting import is_stalled
 
 _MAX_BYTES = 16 * 2**20  # a page with a thousand of the longest keys, all encoded, has 6 MiB
 _MAX_TAGS = 200_000  # a page with a thousand objects and their owners has 30,000
-_PIECE_BYTES = 2**16
+_PIECE_BYTES = 2**16  # read at once; an answer is checked between two pieces
 
 
 class LimitedSession:

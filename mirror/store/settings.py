@@ -28,7 +28,8 @@ class S3Settings:
     Credentials come from `profile`, else from the provider's own environment variables, else from
     boto's chain. A `profile` that does not exist is ignored if the environment has AWS's keys, as
     in CI. With `timeout_s`, each request is sent once and ends after that many seconds; without,
-    boto's timeouts and retries apply.
+    boto's timeouts and retries apply. `workers` are the connections that are kept, and the objects
+    that are read at a time: two stages of a run may each have `STORE_WORKERS` jobs in one bucket.
     """
 
     bucket: str = ""

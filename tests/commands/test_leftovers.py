@@ -381,7 +381,7 @@ def test_links_are_not_followed_and_pipes_not_opened(blog: Blog, tmp_path: Path)
 
 
 def test_a_file_that_cannot_be_read_is_named(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirror.pipeline.text_files._MAX_BYTES", 10_000)
+    monkeypatch.setattr("mirror.pipeline.text_files.MAX_POST_BYTES", 10_000)
     blog.write("p.md", "nothing\n")
     add(blog, "large.sql", f"{A}\n" * 1000)
     ran = run(blog, "leftovers")

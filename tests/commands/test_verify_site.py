@@ -357,7 +357,7 @@ def test_links_pipes_and_what_is_no_text_are_left_alone(mirrored: Blog) -> None:
 
 
 def test_a_page_that_is_too_large_is_named(mirrored: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mirror.pipeline.text_files._MAX_BYTES", 10_000)
+    monkeypatch.setattr("mirror.pipeline.text_files.MAX_POST_BYTES", 10_000)
     page(mirrored, "x" * 20_000)
     ran = verify(mirrored)
     assert ran.code == 3

@@ -133,6 +133,7 @@ def target(**keys):
         pytest.param({"fetch": {"retries": True}}, "from 0 to 20, got True", id="bool"),
         pytest.param({"fetch": {"concurrency": 0}}, "from 1 to 256", id="range"),
         pytest.param({"fetch": {"timeout_s": 0}}, "above 0", id="timeout"),
+        pytest.param({"fetch": {"timeout_s": 2e6}}, "below 1,000,000", id="a timeout of weeks"),
         pytest.param({"ignore": [{"url": "x", "reason": "y"}]}, "expected a URL", id="ignore"),
         pytest.param({"ignore": [{"url": "x*"}]}, "expected a URL", id="ignored pattern"),
         pytest.param(target(name="a\u202eb"), r"name: expected .* 'a\\\\u202eb'", id="bidi"),
