@@ -17,6 +17,7 @@ from mirror.store.errors import (
     UnreachableError,
     not_found_error,
 )
+from mirror.store.session import SlowAnswerError
 from mirror.urls.redact import hide_secrets, printable
 
 if TYPE_CHECKING:
@@ -86,7 +87,11 @@ def no_response_error(error: Exception, place: str, secrets: Collection[str]) ->
             return UnreachableError(f"{place}: no trusted connection: {text}; {remedy}")
         case boto.HTTPClientError() | boto.ConnectionError() | boto.IncompleteReadError():
             remedy = "check endpoint_url, the network and the proxy, then run again"
-            return UnreachableError(f"{place}: no answer ({type(error).__name__}); {remedy}")
+            problem = f"no answer ({type(error).__name__})"
+            cause = getattr(error.kwargs.get("error"), "__cause__", None)
+            if isinstance(cause, SlowAnswerError):
+                problem = f"the answer is too slow: {cause}"
+            return UnreachableError(f"{place}: {problem}; {remedy}")
     return StoreError(f"{place}: {text}")
 
 

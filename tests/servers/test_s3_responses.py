@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import md5
-from itertools import count, repeat
+from itertools import chain, count, repeat
+from socketserver import BaseRequestHandler
+from threading import Thread
 from time import sleep
 
 import pytest
+from support.quirks import Listener
 from support.scripted import Response, ScriptedServer, scripted_server
 
 from mirror.model import Key
@@ -477,15 +481,89 @@ def test_an_answer_of_a_byte_now_and_then_is_silence(
     server: ScriptedServer, read: Callable[[S3Store], object]
 ) -> None:
     """Each byte comes within the time limit of a read, which is as long as that of the body."""
-
-    def drip() -> Iterator[bytes]:
-        for _ in range(40):
-            yield b" "
-            sleep(0.02)
-
-    server.respond = lambda _: Response(chunks=drip())
-    with pytest.raises(UnreachableError, match="ReadTimeoutError"):
+    server.respond = lambda _: Response(chunks=drip(b" ", 20)())
+    with pytest.raises(UnreachableError, match=r"the answer is too slow: \d+ bytes in 0 s"):
         read(s3(server.url, timeout_s=0.2))
+
+
+@contextmanager
+def raw_server(answer: Callable[[], Iterator[bytes]]) -> Iterator[str]:
+    """Send `answer` to each client as soon as it has sent anything, then hang up."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(2**20)
+            with suppress(OSError):  # the client hung up
+                for piece in answer():
+                    self.request.sendall(piece)
+
+    with Listener(("127.0.0.1", 0), Handler) as listener:
+        thread = Thread(target=listener.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.server_address[1]}"
+        finally:
+            listener.shutdown()
+            thread.join()
+
+
+def drip(text: bytes, times: int) -> Callable[[], Iterator[bytes]]:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(times):
+            sleep(0.05)
+            yield text
+
+    return pieces
+
+
+def flood(start: bytes, line: bytes) -> Callable[[], Iterator[bytes]]:
+    return lambda: chain([start], repeat(line * 1000, 1000))
+
+
+def put_large(store: S3Store) -> None:
+    """Put an object that is only sent when the server says `100 Continue`."""
+    store.put(Key("k"), bytes(2_000_000), absent=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (drip(b"H", 30), r"the answer is too slow: \d+ bytes in 0 s"),
+        (drip(b"HTTP/1.1 100 Continue\r\n\r\n", 30), "the answer is too slow"),
+        (
+            flood(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+            "headers of the answer have more than 64 KiB",
+        ),
+        (flood(b"HTTP/1.1 200 OK\r\n", b"A: " + b"a" * 60_000 + b"\r\n"), "more than 64 KiB"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\nETag: "]), "no answer"),
+    ],
+    ids=["drip", "slow interim answers", "interim answers", "long headers", "cut headers"],
+)
+@pytest.mark.parametrize("ask", [lambda store: list(store.list()), lambda store: store.get("k")])
+@pytest.mark.usefixtures("impatient", "server")
+def test_headers_without_end_are_named_and_left(
+    answer: Callable[[], Iterator[bytes]], words: str, ask: Callable[[S3Store], object]
+) -> None:
+    with raw_server(answer) as url, pytest.raises(UnreachableError, match=words):
+        ask(s3(url, timeout_s=0.3))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        drip(b"H", 30),
+        lambda: iter([b"HTTP/1.1 100 Continue\r\n"]),
+        flood(b"HTTP/1.1 100 Continue\r\n", b"A: a\r\n"),
+        flood(b"", b"a" * 1000),
+    ],
+    ids=["drip", "cut", "headers", "long line"],
+)
+@pytest.mark.usefixtures("impatient", "server")
+def test_the_permission_for_a_large_upload_comes_to_an_end(
+    answer: Callable[[], Iterator[bytes]],
+) -> None:
+    with raw_server(answer) as url, pytest.raises(UnreachableError, match="endpoint_url"):
+        put_large(s3(url, timeout_s=0.3))
 
 
 def test_a_slow_answer_is_read_to_its_end(server: ScriptedServer) -> None:
