@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from hashlib import md5, sha256
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from mirror.etags import md5_of_etag
@@ -48,11 +49,16 @@ CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 _UPLOADS = 3  # of an object: another one follows where it is not there in the end
 _NO_SIZE = 1 << 63  # bytes: no server has such an object
-# In a row. A page can be empty, for example where many objects were deleted in a versioned bucket:
-# a thousand pages pass over a million of them.
-_MAX_EMPTY_PAGES = 1000
+_PAGE_OBJECTS = 1000  # asked for, and the most that S3 gives; without being asked, OSS gives 100
+# A page can have few objects or none, where many were deleted in a versioned bucket, or where a
+# server filters what it has read. The limit is for all pages with less than `_FEW_OBJECTS`.
+_FEW_OBJECTS = 10
+_MAX_SPARSE_PAGES = 1000
 # Ten million objects; of a server that never ends its listing, no more is read.
 _MAX_PAGES = 10_000
+# The time that is spent waiting for a listing. An overloaded server that takes 20 s for each page,
+# two thirds of the time limit of a request, is waited for until it has listed a million objects.
+_FIRST_S, _PAGE_S, _MAX_LISTING_S = 600, 20, 6 * 3600
 _PIECE_BYTES = 2**20  # read at once
 # S3 gives the length of every object. Of one without, which may have no end, no more is read: four
 # times the `max_bytes` of an image by default.
@@ -231,7 +237,7 @@ class S3Store:
         """
         first_keys: set[str] = set()
         asked_for = self.connection.prefix + prefix
-        count = 0
+        count, sparse_pages = 0, 0
         place = f"the end of the listing of {self.connection.place}"
         with (
             WAITS.wait_for(place, lambda: f"{count:,} objects so far"),
@@ -241,6 +247,12 @@ class S3Store:
                 with self.connection.errors(Key(prefix)):
                     objects = page.objects()
                 count += len(objects)
+                sparse_pages += len(objects) < _FEW_OBJECTS
+                if sparse_pages > _MAX_SPARSE_PAGES:
+                    raise self._listing_error(
+                        f"{sparse_pages:,} pages with less than {_FEW_OBJECTS} objects, and no "
+                        "end; give the site a prefix of its own"
+                    )
                 if objects:
                     first_key = objects[0][0]
                     if first_key in first_keys:
@@ -256,18 +268,19 @@ class S3Store:
                     if name and (size or not name.endswith("/")):
                         yield ObjectInfo(Key(name), size, md5_of_etag(etag))
 
-    def list_page(self, prefix: str, token: str = "", max_keys: int | None = None) -> Page:
+    def list_page(self, prefix: str, token: str = "", max_keys: int = _PAGE_OBJECTS) -> Page:
         """Return one page of a listing: the first, or the one that `token` asks for.
 
         The keys in it begin with the prefix of the store.
         """
-        options: dict[str, Any] = {"ContinuationToken": token} if token else {}
-        if max_keys is not None:
-            options["MaxKeys"] = max_keys
+        options = {"ContinuationToken": token} if token else {}
         with self.connection.errors(Key(prefix)):
             page = Page(
                 self.connection.client.list_objects_v2(
-                    Bucket=self.settings.bucket, Prefix=self.connection.prefix + prefix, **options
+                    Bucket=self.settings.bucket,
+                    Prefix=self.connection.prefix + prefix,
+                    MaxKeys=max_keys,
+                    **options,
                 )
             )
         if not page.is_listing:
@@ -276,25 +289,29 @@ class S3Store:
 
     def _pages(self, prefix: str) -> Iterator[Page]:
         """Yield the pages. Raise `ListingError` where a client would ask for pages for ever."""
-        page = self.list_page(prefix)
-        yield page
-        token, pages, empty_pages = "", 1, 0
-        while not page.is_last:
+        token, pages, waited_s = "", 0, 0.0
+        while True:
             if pages == _MAX_PAGES:
                 raise self._listing_error(
                     f"{pages:,} pages of objects, and no end; give the site a prefix of its own"
                 )
+            began = monotonic()
+            page = self.list_page(prefix, token)
+            waited_s += monotonic() - began
+            yield page
+            if page.is_last:
+                return
             pages += 1
             if not page.next_token:
                 raise self._listing_error("there are more objects, and no continuation token")
             if page.next_token == token:
                 raise self._listing_error("the server sends the same continuation token again")
             token = page.next_token
-            empty_pages = empty_pages + 1 if page.is_empty else 0
-            if empty_pages == _MAX_EMPTY_PAGES:
-                raise self._listing_error(f"{empty_pages} pages without an object, and no end")
-            page = self.list_page(prefix, token)
-            yield page
+            if waited_s > min(_FIRST_S + _PAGE_S * pages, _MAX_LISTING_S):
+                raise self._listing_error(
+                    f"{waited_s:.0f} s for {pages:,} pages of objects, and no end; run again when "
+                    "the server is faster"
+                )
 
     def _listing_error(self, problem: str) -> ListingError:
         return ListingError(f"{self.connection.place}: {problem}")

@@ -17,6 +17,7 @@ from mirror.waiting import is_stalled
 
 _MAX_HEADER_BYTES = 2**16  # with those of interim answers; S3's own have about a kilobyte
 _MAX_BYTES = 16 * 2**20  # a page with a thousand of the longest keys, all encoded, has 6 MiB
+_MAX_S = 600  # for such an answer; a page of a thousand objects has 400 KB, usually less
 _MAX_TAGS = 200_000  # a page with a thousand objects and their owners has 30,000
 _PIECE_BYTES = 2**16  # read at once; an answer is checked between two pieces
 
@@ -71,11 +72,15 @@ class LimitedSession:
         # It raises botocore's errors for those of the connection.
         stream = StreamingBody(cast(IO[bytes], body), cast(int, None))
         data = bytearray()
+        until = monotonic() + _MAX_S
         while piece := stream.read(_PIECE_BYTES):
             data += piece
             if len(data) > _MAX_BYTES:
                 body.close()
                 raise self._error(f"the answer has more than {_MAX_BYTES >> 20} MiB, and no end")
+            if monotonic() > until:
+                body.close()
+                raise self._error(f"the answer took more than {_MAX_S // 60} minutes, without end")
         if data.count(b"<") > _MAX_TAGS:  # parsed, each takes a hundred bytes
             raise self._error(f"the answer has more than {_MAX_TAGS:,} tags")
         return bytes(data)

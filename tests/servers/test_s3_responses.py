@@ -27,6 +27,7 @@ from mirror.store import (
     TooLargeError,
     UnreachableError,
 )
+from mirror.store.listing import Page
 from mirror.store.profiles import profile_of
 from mirror.store.s3 import S3Store
 from mirror.waiting import Waits
@@ -416,15 +417,72 @@ def test_a_key_that_may_be_the_path_of_another_is_not_deleted(server: ScriptedSe
     assert not server.requests
 
 
-def test_a_listing_of_empty_pages_without_end_is_an_error(
+@pytest.mark.parametrize("objects", [0, 1, 9])
+def test_a_listing_of_nearly_empty_pages_without_end_is_an_error(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, objects: int
+) -> None:
+    """Full pages in between change nothing."""
+    monkeypatch.setattr("mirror.store.s3._MAX_SPARSE_PAGES", 20)
+    numbers = count()
+
+    def respond(_: str) -> Response:
+        number = next(numbers)
+        keys = [f"{number:03}-{each}.png" for each in range(objects if number % 2 else 10)]
+        return page(f"t{number}", *keys)
+
+    server.respond = respond
+    with pytest.raises(ListingError, match="21 pages with less than 10 objects"):
+        list(s3(server.url).list())
+    assert 42 <= len(server.requests) <= 45
+
+
+def test_a_listing_that_is_slow_without_end_is_an_error(
     server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mirror.store.s3._MAX_EMPTY_PAGES", 20)
+    """Ten minutes, and 20 s for each page; what the reader of the listing does does not count."""
+    now = iter(range(0, 10**9, 25))
+    monkeypatch.setattr("mirror.store.s3.monotonic", lambda: float(next(now)))
     numbers = count()
-    server.respond = lambda _: page(f"t{next(numbers)}")
-    with pytest.raises(ListingError, match="20 pages without an object"):
+    server.respond = lambda _: page(f"t{next(numbers)}", *map(str, range(10)))
+    monkeypatch.setattr(Page, "objects", lambda _: [(f"blog/{next(numbers)}", 1, "")] * 10)
+    with pytest.raises(ListingError, match="3025 s for 121 pages of objects, and no end"):
         list(s3(server.url).list())
-    assert len(server.requests) == 20
+
+
+def test_a_million_objects_of_a_slow_server_are_listed(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = iter(range(0, 10**9, 20))
+    monkeypatch.setattr("mirror.store.s3.monotonic", lambda: float(next(now)))
+    pages = 1000
+    numbers = count()
+
+    def respond(**_: object) -> dict[str, object]:
+        number = next(numbers)
+        items = [{"Key": f"blog/{number:04}", "Size": 1, "ETag": ""}] * 1000
+        end = {"IsTruncated": number + 1 < pages, "NextContinuationToken": f"t{number}"}
+        return {"Contents": items, **end}
+
+    store = s3(server.url)
+    monkeypatch.setattr(store.connection.client, "list_objects_v2", respond)
+    assert sum(1 for _ in store.list()) == 1_000_000
+
+
+def test_an_answer_that_is_slow_without_end_is_an_error(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mirror.store.session._MAX_S", 0)
+    server.responses = [Response(chunks=repeat(b" " * 2000))]
+    with pytest.raises(UnreachableError, match="more than 0 minutes, without end"):
+        list(s3(server.url).list())
+    assert len(server.requests) == 1
+
+
+def test_pages_of_a_thousand_objects_are_asked_for(server: ScriptedServer) -> None:
+    """OSS gives a hundred where nothing else is asked for."""
+    server.responses = [listing("", "")]
+    list(s3(server.url).list())
+    assert "max-keys=1000" in server.requests[0][1]
 
 
 def test_a_listing_that_goes_round_is_an_error(server: ScriptedServer) -> None:
