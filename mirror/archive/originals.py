@@ -49,7 +49,9 @@ _UNPORTABLE = re.compile(r"[%\r\n\ud800-\udfff]")
 _LOOK_UPS = 16  # at a time, where each one waits for a server
 # Looking up so many takes about as long as listing a hundred thousand.
 _MOST_LOOK_UPS = 1000
-_MAX_LIST_BYTES = 16 << 30  # a hundred million originals
+# 13 million originals. Of a longer list no more is read, whatever length a server declares.
+_MAX_LIST_BYTES = 2 << 30
+_MAX_SHORT_LIST_BYTES = 1 << 20  # those that do not grow; other programs may add lines
 _UPDATE_ATTEMPTS = 20  # each one fails only because another run has sealed in the meantime
 
 
@@ -336,21 +338,32 @@ class Archive:
         self, keys: Sequence[Key], change: Callable[[Mapping[Key, bytes]], Mapping[Key, bytes]]
     ) -> None:
         """Change lists as a whole, and once more if another run changed them in the meantime."""
+        first: Mapping[Key, bytes] | None = None
+        is_changing = False
         for _ in range(_UPDATE_ATTEMPTS):
             with self._errors(keys[0]), suppress(ConflictError):
                 before = self._lists(keys)
+                first = before if first is None else first
+                is_changing = is_changing or before != first
                 self._write(before, change(before))
                 return
-        raise UnreadableError(
-            f"{self._place(keys[0])}: other runs change it all the time; run again later"
-        )
+        problem = "other runs change it all the time; run again later"
+        if not is_changing:
+            problem = (
+                "it cannot be replaced, as it is not read as it is stored: does a cache or a "
+                "compression between here and the bucket change it? If not, remove "
+                f"{', '.join(first or keys)} there, and run `mirror repair`"
+            )
+        raise UnreadableError(f"{self._place(keys[0])}: {problem}")
 
     def _lists(self, keys: Iterable[Key]) -> dict[Key, bytes]:
         """Return those lists that there are."""
         lists = {}
         for key in keys:
             with suppress(NotFoundError):
-                lists[key] = self._store.get(key, max_bytes=_MAX_LIST_BYTES)
+                is_long = key in (bag.MANIFEST, SOURCES)
+                limit = _MAX_LIST_BYTES if is_long else _MAX_SHORT_LIST_BYTES
+                lists[key] = self._store.get(key, max_bytes=limit)
         return lists
 
     def _write(self, before: Mapping[Key, bytes], after: Mapping[Key, bytes]) -> None:

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import IO, Any, cast
 
 from mirror.store.errors import UnreachableError
+from mirror.urls.redact import printable
 from mirror.waiting import is_stalled
 
 _MAX_HEADER_BYTES = 2**16  # with those of interim answers; S3's own have about a kilobyte
@@ -59,8 +60,13 @@ class LimitedSession:
         body = _PromptBody(response.raw)
         if is_object and response.status_code < 300:
             response.raw = body
-        else:
-            response.raw = _ReadBody(self._read(body))
+            return response
+        data = self._read(body)
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if data and encoding.lower() != "identity":
+            problem = f"the answer is encoded ({printable(encoding)[:20]}), which nobody asked for"
+            raise self._error(problem)
+        response.raw = _ReadBody(data)
         return response
 
     def close(self) -> None:

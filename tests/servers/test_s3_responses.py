@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from gzip import compress
 from hashlib import md5
 from itertools import chain, count, repeat
 from socketserver import BaseRequestHandler
@@ -476,6 +477,23 @@ def test_an_answer_that_is_slow_without_end_is_an_error(
     with pytest.raises(UnreachableError, match="more than 0 minutes, without end"):
         list(s3(server.url).list())
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_compressed_answer_is_named(server: ScriptedServer, status: int) -> None:
+    """It is no XML, which botocore takes for a server that is busy."""
+    body = compress(listing("", "").body)
+    server.responses = [Response(status, body, {"Content-Encoding": "gzip"})]
+    with pytest.raises(UnreachableError, match=r"the answer is encoded \(gzip\), which nobody"):
+        list(s3(server.url).list())
+    assert len(server.requests) == 1
+
+
+def test_an_object_that_somebody_stored_compressed_is_there(server: ScriptedServer) -> None:
+    headers = {"ETag": f'"{digest(b"1")}"', "Content-Encoding": "gzip"}
+    server.responses = [Response(headers=headers), Response(body=b"1", headers=headers)]
+    assert s3(server.url).stat(Key("k"))
+    assert s3(server.url).get(Key("k")) == b"1"
 
 
 def test_pages_of_a_thousand_objects_are_asked_for(server: ScriptedServer) -> None:

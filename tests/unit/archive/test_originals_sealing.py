@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from gzip import compress
 from hashlib import md5, sha256
 from pathlib import Path
 
 import pytest
 
 from mirror.archive import Archive, MissingError, UnreadableError
-from mirror.archive.bag import MANIFEST
+from mirror.archive.bag import INFO, MANIFEST
 from mirror.model import OCTETS, Blob, Digest, Key
-from mirror.store import ConflictError, MemoryStore, ObjectInfo, StoreError
+from mirror.store import ConflictError, MemoryStore, ObjectInfo, StoreError, TooLargeError
 
 
 def blob_of(data: bytes) -> Blob:
@@ -160,13 +161,52 @@ def test_a_list_that_is_never_left_alone_is_said(
     archive.seal()
     put(archive, b"1")
 
-    def conflict(*_: object, **__: object) -> None:
+    def conflict(key: Key, *_: object, **__: object) -> None:
+        MemoryStore.replace(store, key, store.get(key) + b"\n")
         raise ConflictError("memory: another run")
 
     monkeypatch.setattr(store, "replace", conflict)
     with pytest.raises(UnreadableError, match="other runs change it all the time; run again"):
         archive.seal()
     assert archive.is_unsealed
+
+
+@pytest.mark.parametrize("change", [compress, lambda _: b""], ids=["gzip", "empty"])
+def test_a_list_that_does_not_read_as_it_is_stored_is_said(
+    store: Watched,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[bytes], bytes],
+) -> None:
+    archive = Archive(store, tmp_path)
+    archive.seal()
+    put(archive, b"1")
+    get = store.get
+    monkeypatch.setattr(store, "get", lambda key, **limits: change(get(key, **limits)))
+    with pytest.raises(UnreadableError, match=r"not read as it is stored.*manifest-sha256\.txt"):
+        archive.seal()
+    assert archive.is_unsealed
+
+
+@pytest.mark.parametrize(("key", "limit"), [(INFO, 1 << 20), (MANIFEST, 2 << 30)])
+def test_a_list_is_read_up_to_a_limit(
+    store: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: Key, limit: int
+) -> None:
+    """A server may declare any length, and send as much."""
+    archive = Archive(store, tmp_path)
+    archive.seal()
+    put(archive, b"1")
+    get = store.get
+
+    def endless(name: Key, *, max_bytes: int | None = None) -> bytes:
+        if name == key:
+            assert max_bytes == limit
+            raise TooLargeError(f"{name!r} is longer")
+        return get(name, max_bytes=max_bytes)
+
+    monkeypatch.setattr(store, "get", endless)
+    with pytest.raises(UnreadableError, match="is longer"):
+        archive.seal()
 
 
 def test_a_seal_that_failed_is_made_up_for(store: Watched, tmp_path: Path) -> None:
