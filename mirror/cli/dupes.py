@@ -51,7 +51,7 @@ def dupes(
         find_refused,
     )
     from mirror.repeats.ledger import LEDGER, Ledger
-    from mirror.repeats.reviews import REVIEWS, Merge, Split, add_review, load_reviews
+    from mirror.repeats.reviews import REVIEWS, Merge, Split, add_reviews, load_reviews
 
     parts = open_site(load(config))
     manifest, _ = parts.manifest.load()
@@ -70,8 +70,7 @@ def dupes(
         companions[Merge(first, second)] = companions_of_merge(manifest, first, second)
     if companions:
         with parts.lock("mirror dupes"):
-            for decision in companions:
-                add_review(path, decision)
+            add_reviews(path, companions)
         _print_reviews(companions, path, as_json)
         return
     refused = find_refused(manifest, ledger.evidence.values(), reviews)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mirror.config import ConfigError
 from mirror.model import HeldImage
 from mirror.pipeline.hold import Suspect
-from mirror.repeats.reviews import Accept, add_review, load_reviews
+from mirror.repeats.reviews import Accept, add_reviews
 from mirror.state import HeldImages
 from mirror.urls.address import Address, identity
 from mirror.urls.redact import hide_secrets
@@ -35,10 +35,7 @@ def accept(
         if image is None:
             raise ConfigError(_nothing_held(url, images.values()))
         chosen.append(image)
-    known = load_reviews(reviews)
-    for image in chosen:
-        if not known.accepts(image.address, image.blob.digest):
-            add_review(reviews, Accept(image.address, image.blob.digest))
+    add_reviews(reviews, (Accept(image.address, image.blob.digest) for image in chosen))
     return chosen
 
 

@@ -36,7 +36,7 @@ from mirror.repeats.evidence import (
     Tier,
 )
 from mirror.repeats.ledger import LEDGER, Ledger, LedgerError
-from mirror.repeats.reviews import REVIEWS, ReviewError, Reviews, add_review, load_reviews
+from mirror.repeats.reviews import REVIEWS, ReviewError, Reviews, add_reviews, load_reviews
 
 __all__ = [
     "DISTANCE",
@@ -57,6 +57,6 @@ __all__ = [
     "Reviews",
     "Scope",
     "Tier",
-    "add_review",
+    "add_reviews",
     "load_reviews",
 ]

@@ -1,6 +1,6 @@
 """Reviews: the decisions of people about repeats, as text.
 
-People edit the file and comment it, so `add_review` keeps the text that is there and adds a line.
+People edit the file and comment it, so `add_reviews` keeps the text that is there and adds a line.
 It is no `Record`, which would write only what it has read.
 """
 
@@ -188,9 +188,17 @@ def load_reviews(path: Path) -> Reviews:
         raise ReviewError(f"{path}: {error}") from error
 
 
-def add_review(path: Path, decision: Decision) -> None:
-    """Append a decision to the file. Comments and all other lines stay as they are."""
-    text = read_text(path)
-    if text and not text.endswith("\n"):
-        text += "\n"
-    write_text(path, f"{text}{decision}\n")
+def add_reviews(path: Path, decisions: Iterable[Decision]) -> None:
+    """Append decisions to the file, but for those that take effect there already.
+
+    Comments and all other lines stay as they are. Raise `ReviewError`.
+    """
+    before = text = read_text(path)
+    for decision in decisions:
+        if _takes_effect(decision, loads_reviews(text)):
+            continue
+        if text and not text.endswith("\n"):
+            text += "\n"
+        text += f"{decision}\n"
+    if text != before:
+        write_text(path, text)

@@ -80,6 +80,14 @@ def test_a_source_that_serves_another_picture_changes_nothing(changed: Blog) -> 
     assert (changed.root / "posts" / "more.md").read_bytes() == post
 
 
+def test_a_picture_that_is_accepted_again_is_not_written_again(changed: Blog) -> None:
+    run(changed, "sync", "--refresh")
+    spellings = [f"{BUCKET}a.png", f"{BUCKET}a.png".replace("https:", "http:")]
+    assert run(changed, "accept", *spellings, f"{BUCKET}a.png").code == 0
+    assert run(changed, "accept", spellings[1]).code == 0
+    assert len((changed.root / "manifests/reviews.txt").read_text().splitlines()) == 1
+
+
 def test_an_accepted_picture_is_taken_without_asking_the_host(changed: Blog) -> None:
     run(changed, "sync", "--refresh")
     assert run(changed, "accept", f"{BUCKET}a.png").code == 0

@@ -119,3 +119,20 @@ def test_who_merged_is_told_and_not_why_the_pixels_were_against_it(grouped):
     (group,) = (group for group in find_groups(manifest, [against]) if group.kept.digest == second)
     assert [evidence for _, evidence in group.members] == [None, None]
     assert dupes(grouped).count("A person said so.") == 2
+
+
+def test_a_decision_that_holds_is_not_written_again(grouped):
+    path = grouped.root / "manifests/reviews.txt"
+    for decision in (
+        ["--split", "one.jpg"],
+        ["--split", "one.jpg", "--split", "one.jpg"],
+        ["--merge", "two.png", "large.png"],
+        ["--merge", "large.png", "two.png"],
+        ["--split", "one.jpg"],
+    ):
+        dupes(grouped, *decision)
+    lines = path.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["split", "merge"]
+    dupes(grouped, "--split", "two.png")  # takes the merge back
+    dupes(grouped, "--merge", "two.png", "large.png")
+    assert len(path.read_text().splitlines()) == 4
