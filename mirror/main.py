@@ -127,9 +127,9 @@ def _crash_text() -> str:
     """Return the command and the traceback. Locals are left out, as they hold URLs."""
     import traceback
 
-    from mirror.urls.redact import hide_secrets
+    from mirror.urls.redact import hide_stated_secrets
 
-    return hide_secrets(f"mirror {' '.join(sys.argv[1:])}\n\n{traceback.format_exc()}")
+    return hide_stated_secrets(f"mirror {' '.join(sys.argv[1:])}\n\n{traceback.format_exc()}")
 
 
 def _write_crash_log(text: str) -> str | None:

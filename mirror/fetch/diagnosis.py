@@ -15,7 +15,7 @@ from mirror.fetch.errors import FetchError, Kind
 from mirror.fetch.library import httpx
 from mirror.fetch.limits import FetchLimits
 from mirror.quotes import REASON_LENGTH, shortened
-from mirror.urls.redact import hide_secrets
+from mirror.urls.redact import hide_stated_secrets
 
 # Statuses below 500 that are temporary, and statuses from 500 on that are permanent.
 _TEMPORARY = frozenset({408, 421, 425, 429})
@@ -90,7 +90,7 @@ def _reason(body: bytes, http_url: HttpUrl) -> str | None:
     reason = stated_reason(body)
     if reason is None or reason.lower() in _NO_REASONS:
         return None
-    reason = hide_secrets(reason)
+    reason = hide_stated_secrets(reason)
     words = re.split("[/?&=;]", unquote(http_url.path) + "&" + http_url.path)
     for word in sorted({word for word in words if len(word) >= _ECHO}, key=len, reverse=True):
         reason = reason.replace(word, "…")

@@ -18,7 +18,7 @@ from mirror.store.errors import (
     not_found_error,
 )
 from mirror.store.session import SlowAnswerError
-from mirror.urls.redact import hide_secrets, printable
+from mirror.urls.redact import hide_stated_secrets, printable
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -51,7 +51,7 @@ def is_refusal(error: StoreError) -> bool:
 def _quoted(text: object, secrets: Collection[str]) -> str:
     """Return a server's text on one line, without secrets, and without its middle if it is long."""
     # The secrets are cut first: a part of one would not be recognised.
-    line = " ".join(_without(hide_secrets(str(text)), secrets).split())
+    line = " ".join(_without(hide_stated_secrets(str(text)), secrets).split())
     return shortened(printable(line), REASON_LENGTH)
 
 
@@ -66,7 +66,7 @@ def no_response_error(error: Exception, place: str, secrets: Collection[str]) ->
     """Return the error for a request that got no response; `place` names the bucket in it."""
     from botocore import exceptions as boto
 
-    text = printable(_without(hide_secrets(str(error)), secrets))
+    text = printable(_without(hide_stated_secrets(str(error)), secrets))
     match error:
         case boto.NoCredentialsError() | boto.PartialCredentialsError():
             remedy = "name a `profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"

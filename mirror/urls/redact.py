@@ -159,7 +159,7 @@ _HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.\[\]%-]+?(?:=|%3D)hidden-[0-9a-f]{32
 
 # A URL without any of these, and without `JWT_MARK`, has no userinfo, no query, no fragment and no
 # secret in its path. An expression with both takes four times as long.
-_MARKS = re.compile(r"[?#@=%]")
+_MARKS = re.compile(r"[?#@=%\"']")
 JWT_MARK = "/eyJ"
 """The start of a part of a path that may be a whole JWT."""
 # Browsers take `\` for `/`, and what stands before the last `@` for the password.
@@ -188,14 +188,29 @@ _IN_LIST = re.compile(
     rf"(?P<value>(?:(?!(?:[,|:]|%(?:25)*(?:2C|7C|3A)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
+# A pair of a JSON object, which may be the value of a parameter or stand in a text in quotes.
+_QUOTE = r"(?:\\|%(?:25)*5C){0,8}(?:[\"']|%(?:25)*2[27])"
+_BLANKS = r"(?:[ \t+]|%(?:25)*(?:20|09))*"
+_IN_JSON = re.compile(
+    rf"(?P<mark>{_QUOTE})(?P<name>{_NAME})"
+    rf"(?P<equals>(?P=mark){_BLANKS}(?::|%(?:25)*3A){_BLANKS}(?P<quote>(?P=mark))?)"
+    r"(?P<value>(?(quote)(?:(?!(?P=mark))(?:(?:\\|%(?:25)*5C)(?:%(?:25)*2[27]|.)|.))*|[\w.-]*))",
+    re.IGNORECASE | re.DOTALL,
+)
 # A path without any of these, and without `JWT_MARK`, has no secret and no URL with one within.
-_MARKS_IN_PATH = re.compile(r"[=@]|%(?:25)*(?:3D|40)", re.I)
+_MARKS_IN_PATH = re.compile(r"[=@\"']|%(?:25)*(?:3D|40|2[27])", re.I)
 _SEPARATOR = re.compile(r"&(?:amp;)?|;(?=[\w.\[\]%-]+=)")  # COS has `;` in a value, too
 _NESTED_QUERY = re.compile(r"%(?:25)*(?:3F|23)[^/]*", re.I)
-# A parameter of the path itself, or a part of it that is a pair: `;jsessionid=…`, `/token=…/`.
+# A part of the path, or a parameter of the path itself: `/a.png`, `;jsessionid=…`.
+_PART = re.compile(r"(?:[;/]|%(?:25)*3B)?(?:(?![;/]|%(?:25)*3B).)+", re.IGNORECASE | re.DOTALL)
+# A pair in such a part, maybe of a list of settings: `/token=…/`, `/w_1,token=…/`. But `&` stands
+# in names that tools gave to files after the signed address that these came from.
+_BEFORE_PAIR = (
+    r"(?:[^\w.\[\]%&=-]|%(?:25)*(?:2[0-57-9A-CF]|3[AB]|40|7C)|(?<==)|(?<=%3D)|(?<=%3d)|(?<=%253D))"
+)
 _IN_PATH = re.compile(
-    rf"(?P<mark>[;/]|%(?:25)*3B)(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
-    r"(?P<value>(?:(?![;/]|%(?:25)*3B).)*)",
+    rf"{_BEFORE_PAIR}(?P<name>{_NAME})(?:=|%(?:25)*3D)"
+    rf"(?P<value>(?:(?!{_BEFORE_PAIR}{_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
 # A part of the path that is a whole JWT. No other part without a name is known for a secret: a
@@ -258,7 +273,17 @@ def _redacted_path(path: str) -> str:
     path = _NESTED_USERINFO.sub(r"\1", path)
     path = _NESTED_QUERY.sub(lambda match: _redacted_nested(match[0]), path)
     path = _JWT_IN_PATH.sub(lambda match: _hidden("", match[0]), path)
-    return _IN_PATH.sub(_hidden_match, path)
+    return _PART.sub(_hidden_part, _IN_JSON.sub(_hidden_json, path))
+
+
+def _hidden_part(part: re.Match[str]) -> str:
+    """Hide the first secret in a part of a path, with all that follows in the part."""
+    for match in _IN_PATH.finditer(part[0]):
+        name = _plain(match["name"])
+        if _is_secret(name, unquote(match["value"]), match[0]):
+            start = match.start("value")
+            return part[0][:start] + _hidden(name, part[0][start:])
+    return part[0]
 
 
 def query_without_secrets(path: str, mark: str, query: str) -> str:
@@ -323,11 +348,21 @@ def _hidden_match(match: re.Match[str]) -> str:
     return match[0]
 
 
+def _hidden_json(match: re.Match[str]) -> str:
+    """Hide the value of a pair of a JSON object, or the secrets in it: it may be JSON in a text."""
+    hidden = _hidden_match(match)
+    if hidden != match[0]:
+        return hidden
+    return f"{match['mark']}{match['name']}{match['equals']}" + _IN_JSON.sub(
+        _hidden_json, match["value"]
+    )
+
+
 def _hidden_pair(pair: str, keys: frozenset[str]) -> str:
     name, value = _name_and_value(pair)
     spelled, equals, rest = pair.partition("=")
     if name not in keys and not _is_secret(name, value, pair):
-        return _IN_LIST.sub(_hidden_match, pair)
+        return _IN_LIST.sub(_hidden_match, _IN_JSON.sub(_hidden_json, pair))
     if looks_secret(spelled):
         return _hidden("", pair)
     # A name alone grants nothing.
@@ -392,11 +427,32 @@ def _is_random_key(name: str, value: str) -> bool:
 
 
 _ANY_URL = re.compile(r"(?:https?:)?//[^\s\"'<>]+")
+# A name and its value, as JSON, a dictionary or a parameter: `"token": "…"`, `token=…`.
+_IN_TEXT = re.compile(
+    r"(?<![\w.\[\]-])(?P<name>[\w.\[\]-]{1,100})"
+    r"(?P<equals>(?P<quote>\\*[\"'])\s*:\s*|\s*=\s*)"
+    r"(?P<value>(?P<open>\\*[\"'])(?:(?!(?P=open))(?:\\.|.))*|[^\s,;&}\"'<>]+)",
+    re.DOTALL,
+)
 
 
 def hide_secrets(text: str) -> str:
     """Return `text`, such as a traceback, with the secrets of any URL in it dropped or hidden."""
     return _SECRET_VALUE.sub("…", _ANY_URL.sub(lambda m: without_secrets(m[0]), text))
+
+
+def hide_stated_secrets(text: str) -> str:
+    """Return what a host or a bucket says, with the values of all that is called a secret cut.
+
+    In a text of one's own, such as a post, most of those are examples.
+    """
+
+    def cut(match: re.Match[str]) -> str:
+        if not _is_secret_name(match["name"].lower()):
+            return match[0]
+        return f"{match['name']}{match['equals']}{match['open'] or ''}…"
+
+    return _IN_TEXT.sub(cut, hide_secrets(text))
 
 
 def printable(text: str) -> str:
