@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from posixpath import basename, dirname
 
@@ -28,6 +29,7 @@ from mirror.repeats.reviews import (
 )
 from mirror.urls.address import identity
 from mirror.urls.redact import without_secrets
+from mirror.urls.sources import Source
 
 _MEANINGS = {
     Split: "this picture is shown by itself",
@@ -87,10 +89,10 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
             yield Finding(Rule.SOURCE_MOVED, address, message, _name(Path(file), root), number)
 
 
-def settings_that_hide(config: Config, file: Path, before: Before) -> Iterator[Finding]:
-    """Yield a note for each setting of a change by which fewer images are looked at than before.
+def changed_settings(config: Config, file: Path, before: Before) -> Iterator[Finding]:
+    """Yield a note for each setting of a change that lets more in, or has less looked at.
 
-    Nothing is said about an image that no setting covers any more. `file` is that of `config`.
+    `file` is that of `config`.
     """
     text = before.read(file)
     if not text:
@@ -106,6 +108,15 @@ def settings_that_hide(config: Config, file: Path, before: Before) -> Iterator[F
         message = f"cannot be compared with commit {before.commit}, where it is broken: {error}"
         yield Finding(Rule.SETTING_HIDES, _name(file, config.root), message)
         return
+    yield from _settings_that_hide(config, old)
+    yield from _settings_that_widen(config, old)
+
+
+def _settings_that_hide(config: Config, old: Config) -> Iterator[Finding]:
+    """Yield a note for each setting by which fewer images are looked at than before.
+
+    Nothing is said about an image that no setting covers any more.
+    """
     for entry in config.ignored.entries:
         if entry not in old.ignored.entries:
             message = "is new: nobody is told if such an image is not mirrored, or changed"
@@ -127,6 +138,87 @@ def settings_that_hide(config: Config, file: Path, before: Before) -> Iterator[F
 
 def _narrowing(key: str, value: str, message: str) -> Finding:
     return Finding(Rule.SETTING_HIDES, f"[posts].{key}", f"{value!r} {message}")
+
+
+def _settings_that_widen(config: Config, old: Config) -> Iterator[Finding]:
+    """Yield a note for each setting that lets more in than before, or puts it elsewhere."""
+    known = {(grant.subject, grant.key, grant.value) for grant in _grants(old)}
+    for grant in _grants(config):
+        if (grant.subject, grant.key, grant.value) not in known:
+            shown = "" if grant.is_private else f" = {without_secrets(grant.value)!r}"
+            message = f"{grant.key}{shown} is new: {grant.meaning}"
+            yield Finding(Rule.SETTING_OPENS, grant.subject, message)
+    for key, meaning in _LIMITS.items():
+        was, limit = getattr(old.fetch, key), getattr(config.fetch, key)
+        if limit > was:
+            message = f"{key} = {limit}, and was {was}: {meaning}"
+            yield Finding(Rule.SETTING_OPENS, "fetch", message)
+    if _MODES.index(config.dedupe) > _MODES.index(old.dedupe):
+        message = f"mode = {config.dedupe!r}, and was {old.dedupe!r}: more pictures count as one"
+        yield Finding(Rule.SETTING_OPENS, "dedupe", message)
+
+
+_LIMITS = {
+    "concurrency": "so many requests are made at once",
+    "timeout_s": "a silent host is waited for so many seconds",
+    "retries": "a host that fails is asked so often again",
+    "max_bytes": "an image may have so many bytes",
+    "max_pixels": "an image may have so many pixels",
+}
+_MODES = ("off", "exact", "perceptual")
+
+
+@dataclass(frozen=True, slots=True)
+class _Grant:
+    """A setting that lets something in or out, and what it does."""
+
+    subject: str
+    key: str
+    value: str
+    meaning: str
+    is_private: bool = False
+
+
+def _grants(config: Config) -> Iterator[_Grant]:
+    """Yield what `config` lets in or out, but for what `settings_that_open` names anyway."""
+    posts = "such files are read as posts, and `rewrite` changes them"
+    for path in config.posts.paths:
+        yield _Grant("[posts]", "paths", _name(path, config.root), posts)
+    for pattern in config.posts.include:
+        yield _Grant("[posts]", "include", pattern, posts)
+    for source in config.sources:
+        yield from _source_grants(source)
+    for destination in config.destinations:
+        subject = f"destination {destination.name}"
+        yield _Grant(subject, "url", destination.url, "images are written there")
+        if (public := destination.public_url) is not None:
+            yield _Grant(
+                subject, "public_url", public, "readers get the images of posts from there"
+            )
+    archive = config.archive
+    place = _name(archive, config.root) if isinstance(archive, Path) else archive.url
+    yield _Grant("archive", "path", place, "originals are written there, and believed from there")
+    profiles = [(f"source {each.name}", each.profile) for each in config.sources]
+    profiles += [(f"destination {each.name}", each.profile) for each in config.destinations]
+    if isinstance(archive, ArchiveBucket):
+        profiles.append(("archive", archive.profile))
+    for subject, profile in profiles:
+        if profile is not None:
+            yield _Grant(subject, "profile", profile, "requests are signed with its keys")
+
+
+def _source_grants(source: Source) -> Iterator[_Grant]:
+    subject = f"source {source.name}"
+    for prefix in source.match:
+        yield _Grant(subject, "match", prefix, "images there are asked for and published")
+    if source.fetch is not None:
+        yield _Grant(subject, "fetch", source.fetch, "its images come from there")
+    for name, value in source.headers:
+        meaning = "its hosts get this header"
+        yield _Grant(subject, f"headers.{name}", value, meaning, is_private=True)
+    if source.trust_svg:
+        meaning = "a script in an SVG of its hosts may run where your images are shown"
+        yield _Grant(subject, "trust_svg", "true", meaning)
 
 
 def settings_that_open(config: Config) -> Iterator[Finding]:

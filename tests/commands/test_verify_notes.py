@@ -6,12 +6,22 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from support.commands import BUCKET, filled, run
 from support.sites import Blog
 from support.workflow_commands import obey
+
+from mirror.config.values import (
+    ArchiveBucket,
+    Config,
+    DestinationSettings,
+    FetchSettings,
+    PostSettings,
+)
+from mirror.urls.sources import Source
 
 
 @pytest.fixture
@@ -200,6 +210,137 @@ def test_a_setting_by_which_more_is_looked_at_is_not_named(repository: Blog) -> 
     text = path.read_text()
     path.write_text(text[: text.index("[[ignore]]")].replace('"posts"', '"posts", "."'))
     assert "M508" not in notes(repository, "--offline", "--since", "change")
+
+
+_BUCKET = '[[destination]]\nname = "far"\nurl = "s3://b/p"\n'
+_WIDER = {
+    "PostSettings.paths": (
+        'paths = ["posts"]',
+        'paths = ["posts", "manifests"]',
+        "paths = 'manifests' is new",
+    ),
+    "PostSettings.include": (
+        'paths = ["posts"]',
+        'paths = ["posts"]\ninclude = ["**/*"]',
+        r"include = '\*\*/\*' is new",
+    ),
+    "Source.match": (
+        BUCKET,
+        f'https://v.example/", "{BUCKET}',
+        "blog: match = 'https://v.example/' is new",
+    ),
+    "Source.trust_svg": (
+        "\nfetch",
+        "\ntrust_svg = true\nfetch",
+        "trust_svg = 'true' is new: a script",
+    ),
+    "Source.headers": (
+        "\nfetch",
+        '\nheaders = { Referer = "https://r.example/" }\nfetch',
+        "headers.Referer is new",
+    ),
+    "Source.fetch": (
+        'fetch = "',
+        'fetch = "https://f.example/" #',
+        "fetch = 'https://f.example/' is",
+    ),
+    "Source.profile": (
+        'fetch = "',
+        'profile = "p"\nfetch = "s3://b/x" #',
+        "source blog: profile = 'p'",
+    ),
+    "FetchSettings.concurrency": ("", "[fetch]\nconcurrency = 20", "concurrency = 20, and was 16"),
+    "FetchSettings.timeout_s": ("", "[fetch]\ntimeout_s = 31", "timeout_s = 31.0, and was 30.0"),
+    "FetchSettings.retries": ("", "[fetch]\nretries = 5", "retries = 5, and was 4"),
+    "FetchSettings.max_bytes": (
+        "",
+        '[fetch]\nmax_bytes = "65MiB"',
+        "max_bytes = 68157440, and was",
+    ),
+    "FetchSettings.max_pixels": ("", "[fetch]\nmax_pixels = 200_000_000", "max_pixels = 200000000"),
+    "FetchSettings.allow_private_hosts": (
+        "",
+        "[fetch]\nallow_private_hosts = true",
+        "allow_private_hosts = true",
+    ),
+    "DestinationSettings.url": ("", _BUCKET, "destination far: url = 's3://b/p' is new"),
+    "DestinationSettings.public_url": (
+        "",
+        f'{_BUCKET}public_url = "https://e.example"',
+        "public_url = 'https://e.example' is new",
+    ),
+    "DestinationSettings.profile": ("", f'{_BUCKET}profile = "p"', "far: profile = 'p' is new"),
+    "DestinationSettings.endpoint_url": (
+        "",
+        f'{_BUCKET}endpoint_url = "https://e.example"',
+        "endpoint_url = 'https://e.example'",
+    ),
+    "ArchiveBucket.url": ("", '[archive]\npath = "s3://b/a"', "archive: path = 's3://b/a' is new"),
+    "ArchiveBucket.endpoint_url": (
+        "",
+        '[archive]\npath = "s3://b/a"\nendpoint_url = "https://e.example"',
+        "archive: endpoint_url",
+    ),
+    "ArchiveBucket.profile": (
+        "",
+        '[archive]\npath = "s3://b/a"\nprofile = "p"',
+        "archive: profile = 'p' is new",
+    ),
+    "Config.archive": ("", '[archive]\npath = "../a"', "archive: path = '.*' is new"),
+    "Config.dedupe": (
+        'mode = "exact"',
+        'mode = "perceptual"',
+        "mode = 'perceptual', and was 'exact': more pictures",
+    ),
+}
+_NOT_WIDER = {
+    # Tables, and what tells where the configuration is.
+    *("Config.root", "Config.posts", "Config.sources", "Config.destinations", "Config.fetch"),
+    # Named by other rules: M216, and M508.
+    *("Config.manifest", "Config.ignored", "PostSettings.exclude"),
+    # Names, and ways to say what the settings above say.
+    *("Source.name", "DestinationSettings.name", "DestinationSettings.links"),
+    # Which picture is shown of those that are taken; how the objects are called, never another's.
+    *("Source.variants", "DestinationSettings.key"),
+    # `endpoint_url` says where the server is; without it, it is always Amazon's.
+    "Source.region",
+    "Source.endpoint_url",
+    *(
+        f"{kind}.{key}"
+        for kind in ("DestinationSettings", "ArchiveBucket")
+        for key in ("region", "provider", "addressing")
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", _WIDER)
+def test_each_setting_that_lets_more_in_is_named(repository: Blog, setting: str) -> None:
+    path = repository.root / "mirror.toml"
+    narrow = path.read_text() + '[dedupe]\nmode = "exact"\n'
+    path.write_text(narrow)
+    git(repository.root, "commit", "--all", "--quiet", "--message=narrow")
+    assert "is new" not in str(notes(repository, "--offline", "--since", "change"))
+    old, new, told = _WIDER[setting]
+    wide = narrow.replace(old, new, 1) if old else f"{narrow}{new}\n"
+    assert wide != narrow
+    path.write_text(wide)
+    found = notes(repository, "--offline", "--since", "change")
+    assert [line for line in found["M507"] if re.search(told, line)], found
+
+
+def test_every_setting_is_named_or_lets_in_no_more() -> None:
+    kinds = (Config, PostSettings, Source, DestinationSettings, ArchiveBucket, FetchSettings)
+    settings = {f"{kind.__name__}.{each.name}" for kind in kinds for each in fields(kind)}
+    assert settings == _WIDER.keys() | _NOT_WIDER
+    assert not _WIDER.keys() & _NOT_WIDER
+
+
+def test_a_setting_that_lets_less_in_is_not_named(repository: Blog) -> None:
+    path = repository.root / "mirror.toml"
+    path.write_text(path.read_text() + '[fetch]\nretries = 1\n[dedupe]\nmode = "off"\n')
+    told = notes(repository, "--offline", "--since", "main")
+    assert "retries" not in str(told)
+    assert "mode" not in str(told)
 
 
 def test_only_decisions_that_were_added_are_named(repository: Blog) -> None:
