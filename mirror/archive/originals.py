@@ -20,7 +20,7 @@ from mirror.archive.errors import (
     UnreachableArchiveError,
     UnreadableError,
 )
-from mirror.archive.sources import SOURCES, SourceRecord
+from mirror.archive.sources import SOURCES, SourceRecord, respelled
 from mirror.archive.spool import Spool
 from mirror.archive.unsealed import UnsealedNames
 from mirror.engine import Engine, Results, Serial, Threads
@@ -228,7 +228,10 @@ class Archive:
             return SourceRecord.loads(self._lists([SOURCES]).get(SOURCES, b""))
 
     def add_sources(self, entries: Iterable[tuple[Address, Digest]]) -> None:
-        """Record which address each original came from, unless that is the last one on record."""
+        """Record which address each original came from, unless that is the last one on record.
+
+        An address that an earlier version spelled otherwise, maybe with a secret, is spelled anew.
+        """
         entries = list(entries)
 
         def added(before: Mapping[Key, bytes]) -> dict[Key, bytes]:
@@ -238,7 +241,9 @@ class Archive:
                 if not record.is_known(address, digest):
                     record.add(address, digest.hex)
                     lines.append(f"{digest}  {address}\n")
-            return {SOURCES: data + "".join(lines).encode()} if lines else {}
+            if record.is_outdated:
+                data = respelled(data)
+            return {SOURCES: data + "".join(lines).encode()} if lines or record.is_outdated else {}
 
         self._update([SOURCES], added)
 

@@ -26,6 +26,8 @@ class SourceRecord:
 
     _last: dict[int, int] = field(default_factory=dict)
     _digests: set[int] = field(default_factory=set)
+    is_outdated: bool = False
+    """True if an earlier version spelled an address otherwise, maybe with a secret in it."""
 
     @classmethod
     def loads(cls, data: bytes) -> SourceRecord:
@@ -33,8 +35,10 @@ class SourceRecord:
         record = cls()
         for line in BytesIO(data):
             if match := _LINE.fullmatch(line):
-                address = match[2].decode()  # as the version that wrote it spelled it
-                record.add(canonical(address) or address, match[1].decode())
+                spelled = match[2].decode()
+                address = canonical(spelled) or spelled
+                record.is_outdated |= address != spelled
+                record.add(address, match[1].decode())
         return record
 
     def add(self, address: str, digest: str) -> None:
@@ -53,3 +57,14 @@ class SourceRecord:
         """
         last = self._last.get(hash(identity(address)))
         return hash(digest.hex) in self._digests if last is None else last != hash(digest.hex)
+
+
+def respelled(data: bytes) -> bytes:
+    """Return `sources.txt` with each address as it is spelled now; what is no line stays."""
+    return b"".join(map(_respelled_line, BytesIO(data)))
+
+
+def _respelled_line(line: bytes) -> bytes:
+    match = _LINE.fullmatch(line)
+    address = match and canonical(match[2].decode())
+    return f"{match[1].decode()}  {address}\n".encode() if match and address else line

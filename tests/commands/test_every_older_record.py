@@ -60,6 +60,19 @@ def test_the_next_sync_writes_what_is_known_now(old: Blog) -> None:
     assert REMARK not in run(old, "sync").err
 
 
+def test_the_next_sync_leaves_no_old_secret_in_the_record_of_the_archive(old: Blog) -> None:
+    path = old.root / "archive" / "sources.txt"
+    before = path.read_text()
+    path.write_text(f"# of another program\n{before}")
+    assert run(old, "sync").code == 0
+    text = path.read_text()
+    assert re.sub("hidden-[0-9a-f]{32}", "planted-1", text) == f"# of another program\n{before}"
+    assert "rlkey=hidden-" in text
+    assert "M215" not in run(old, "rewrite", "--drop-secrets").out
+    assert run(old, "sync").code == 0
+    assert path.read_text() == text
+
+
 def test_a_picture_is_still_proven_to_be_that_of_its_address(old: Blog) -> None:
     """The record of the archive has the address as the older version spelled it."""
     ran = run(old, "rewrite", "--drop-secrets")
