@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import secrets
 import zlib
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from gzip import GzipFile, compress
 from io import BufferedReader, BytesIO
 from pathlib import Path
@@ -21,7 +21,15 @@ from mirror.manifest import is_safe_key
 from mirror.model import Digest, Key
 from mirror.quotes import quoted
 from mirror.records import RecordError, StateError, unwritable
-from mirror.store import NotFoundError, ObjectInfo, Store, StoreError, TooLargeError
+from mirror.store import (
+    ConflictError,
+    ExistsError,
+    NotFoundError,
+    ObjectInfo,
+    Store,
+    StoreError,
+    TooLargeError,
+)
 
 SITE_FILE = "site.txt"
 """Name of the file, beside the manifest, with the random name of the site."""
@@ -44,6 +52,8 @@ _MAX_LINE = 4096
 _DIGEST_LENGTH = 64  # hex digits
 _MAX_NAME_BYTES = 4096  # of the file that holds the site's name; ours has a line or two
 _BUFFER = 1 << 16  # bytes that are unpacked at a time, some hundreds of lines
+_MEDIA_TYPE = "application/gzip"
+_UPDATES = 20  # each one fails only because another run has written in the meantime
 
 
 class SiteIndexError(StoreError):
@@ -167,21 +177,49 @@ def write_index(
     index is written anew. `names` are read twice. Raise `StoreError`.
     """
     key = index_key(site)
-    data = _own_data(store, key) if key in listing else b""
-    if data and _names_all(data, names):
-        return
-    before = _loads_own(data)
-    put = store.replace if key in listing else store.put
-    put(key, dumps(before | dict(names)), "application/gzip")
+
+    def with_names(data: bytes) -> bytes | None:
+        if data and _names_all(data, names):
+            return None
+        return dumps(_loads_own(data) | dict(names))
+
+    _update(store, key, with_names, is_there=key in listing)
 
 
 def trim_index(store: Store, site: str, keys: Container[Key]) -> None:
     """Drop from the index of a site every name but `keys`. Raise `StoreError`."""
-    key = index_key(site)
-    before = _loads_own(_own_data(store, key))
-    names = {name: digest for name, digest in before.items() if name in keys}
-    if names != before:
-        store.replace(key, dumps(names), "application/gzip")
+
+    def with_keys(data: bytes) -> bytes | None:
+        before = _loads_own(data)
+        names = {name: digest for name, digest in before.items() if name in keys}
+        return dumps(names) if names != before else None
+
+    _update(store, index_key(site), with_keys, is_there=True)
+
+
+def _update(
+    store: Store, key: Key, change: Callable[[bytes], bytes | None], *, is_there: bool
+) -> None:
+    """Write what `change` makes of an own index, if anything; anew if another run comes between.
+
+    Else the names that the other run added would be lost, and another site could prune its objects.
+    """
+    for attempt in range(_UPDATES):
+        data = _own_data(store, key) if is_there else None
+        changed = change(data or b"")
+        if changed is None:
+            return
+        try:
+            if data is None:
+                store.put(key, changed, _MEDIA_TYPE)
+            else:  # nobody else needs what is in a damaged one
+                store.replace(key, changed, _MEDIA_TYPE, expected=data or None)
+        except (ConflictError, ExistsError):
+            is_there = True
+            if attempt + 1 == _UPDATES:
+                raise
+        else:
+            return
 
 
 def used_by_others(store: Store, keys: Collection[Key], site: str | None) -> dict[Key, set[Digest]]:
@@ -204,10 +242,13 @@ def used_by_others(store: Store, keys: Collection[Key], site: str | None) -> dic
     return used
 
 
-def _own_data(store: Store, key: Key) -> bytes:
+def _own_data(store: Store, key: Key) -> bytes | None:
+    """Return the bytes of an index, none of one that is too long; `None` if it is not there."""
     try:
         return store.get(key, max_bytes=_MAX_BYTES)
-    except (NotFoundError, TooLargeError):  # removed after the listing, or damaged
+    except NotFoundError:
+        return None
+    except TooLargeError:
         return b""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from gzip import compress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +26,7 @@ from mirror.site_index import (
     used_by_others,
     write_index,
 )
-from mirror.store import DirectoryStore, StoreError
+from mirror.store import DirectoryStore, MemoryStore, StoreError
 
 ONE, TWO = "1" * 32, "2" * 32
 keys = st.from_regex(r"[a-z图 ]{1,9}(/[a-z]{1,9})?\.png", fullmatch=True).map(Key)
@@ -90,6 +92,41 @@ def test_names_are_added_until_they_are_dropped(tmp_path: Path) -> None:
     assert set(used_by_others(store, both, TWO)) == {"b.png"}
     trim_index(store, TWO, {"b.png"})
     assert list(listing(store)) == [index_key(ONE)]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_no_name_is_lost_if_two_machines_write_at_once(is_new: bool) -> None:
+    """Another site would prune the object whose name is lost."""
+
+    class Shared(MemoryStore):
+        meanwhile: Callable[[], None] | None = None
+
+        def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
+            try:
+                return super().get(key, max_bytes=max_bytes)
+            finally:
+                self.let_the_other_in()
+
+        def put(self, *arguments: Any, **options: Any) -> None:
+            self.let_the_other_in()
+            super().put(*arguments, **options)
+
+        def let_the_other_in(self) -> None:
+            other, self.meanwhile = self.meanwhile, None
+            if other is not None:
+                other()
+
+    store = Shared()
+    if not is_new:
+        write_index(store, ONE, {}, [entry("a.png")])
+    before = listing(store)
+    store.meanwhile = lambda: write_index(store, ONE, before, [entry("b.png")])
+    write_index(store, ONE, before, [entry("c.png")])
+    wanted = {Key("b.png"), Key("c.png")}
+    assert set(used_by_others(store, wanted, TWO)) == wanted
+    store.meanwhile = lambda: write_index(store, ONE, listing(store), [entry("d.png")])
+    trim_index(store, ONE, {"c.png", "d.png"})
+    assert set(used_by_others(store, {*wanted, Key("d.png")}, TWO)) == {"c.png", "d.png"}
 
 
 def test_a_damaged_index_is_written_anew_by_its_site(tmp_path: Path) -> None:
