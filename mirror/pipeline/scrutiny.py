@@ -27,6 +27,7 @@ from mirror.repeats.reviews import (
     load_decisions,
     loads_decisions,
 )
+from mirror.site_index import SITE_FILE, site_name
 from mirror.urls.address import identity
 from mirror.urls.redact import without_secrets
 from mirror.urls.sources import Source
@@ -87,6 +88,22 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
                 continue
             message += "; look whether its host sends that picture"
             yield Finding(Rule.SOURCE_MOVED, address, message, _name(Path(file), root), number)
+
+
+def changed_site(manifest: Path, root: Path, before: Before) -> Iterator[Finding]:
+    """Yield a note if the site in whose folder `manifest` is has another name than before.
+
+    What the index of that name has counts as this site's own. Raise `RecordError`.
+    """
+    path = manifest / SITE_FILE
+    old = before.read(path).partition("\n")[0].strip()
+    new = site_name(manifest)
+    if old and old != new:
+        message = (
+            f"has another first line than at commit {before.commit}: `prune` would take the "
+            "objects of the site with that name for this site's, and delete them"
+        )
+        yield Finding(Rule.SETTING_OPENS, _name(path, root), message, _name(path, root), 1)
 
 
 def changed_settings(config: Config, file: Path, before: Before) -> Iterator[Finding]:

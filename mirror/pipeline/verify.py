@@ -244,6 +244,7 @@ def _changes(config: Config, manifest: ManifestFile, options: VerifyOptions) -> 
     before = Before.since(options.since, config.root)
     yield from scrutiny.decisions(config.manifest / REVIEWS, config.root, before)
     yield from scrutiny.moved_sources(manifest, config.root, before)
+    yield from scrutiny.changed_site(config.manifest, config.root, before)
     yield from scrutiny.changed_settings(config, config.root / options.config_file, before)
 
 

@@ -335,6 +335,17 @@ def test_every_setting_is_named_or_lets_in_no_more() -> None:
     assert not _WIDER.keys() & _NOT_WIDER
 
 
+def test_another_name_of_the_site_is_named(repository: Blog) -> None:
+    """It may be that of another site in the same bucket."""
+    path = repository.root / "manifests" / "site.txt"
+    name = path.read_text()
+    path.write_text(name + f"{'0' * 32}\n")  # two branches were merged; the first line counts
+    assert "site.txt" not in str(notes(repository, "--offline", "--since", "main"))
+    path.write_text(f"{'0' * 32}\n" + name)
+    told = notes(repository, "--offline", "--since", "main")["M507"]
+    assert [line for line in told if "site.txt:1" in line and "`prune` would take" in line]
+
+
 def test_a_setting_that_lets_less_in_is_not_named(repository: Blog) -> None:
     path = repository.root / "mirror.toml"
     path.write_text(path.read_text() + '[fetch]\nretries = 1\n[dedupe]\nmode = "off"\n')
