@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from posixpath import basename, dirname
 
+from mirror.compact import TextFilter
 from mirror.config import ArchiveBucket, Config, ConfigError, header_variables, loads_config
 from mirror.history import Before, tracked_file
 from mirror.manifest import FILES, ManifestFile
@@ -59,7 +60,7 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
     """Yield a note for each address that the manifest now has for a picture of before.
 
     A post that names the address would show that picture. An address that had another picture
-    before is named too. Raise `ManifestError`.
+    before is named too, and one that is gone: no command takes one out. Raise `ManifestError`.
     """
     folders = {folder: before.names(manifest.folder / folder) for folder in {*map(dirname, FILES)}}
     names = [name for name in FILES if basename(name) in folders[dirname(name)]]
@@ -88,6 +89,19 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
                 continue
             message += "; look whether its host sends that picture"
             yield Finding(Rule.SOURCE_MOVED, address, message, _name(Path(file), root), number)
+    kept = TextFilter(
+        identity(address)
+        for _, asset in manifest.numbered()
+        for address in (*asset.sources, *asset.former_sources)
+    )
+    for asset in old.assets.values():
+        for address in asset.sources:
+            if identity(address) not in kept:
+                message = (
+                    f"is gone, and had picture {asset.digest}: `restore` and `sync` would know "
+                    "nothing of it; was it lost in a merge?"
+                )
+                yield Finding(Rule.SOURCE_MOVED, address, message)
 
 
 def changed_site(manifest: Path, root: Path, before: Before) -> Iterator[Finding]:

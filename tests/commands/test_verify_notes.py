@@ -137,6 +137,24 @@ def test_an_address_that_had_another_picture_is_named(repository: Blog) -> None:
     assert all("and now has" in text for text in told)
 
 
+def test_an_address_that_is_gone_is_named(repository: Blog) -> None:
+    """Where a repeat loses its line, posts and destinations still agree with the manifest."""
+    path = repository.root / "manifests" / "images.jsonl"
+    before = path.read_text()
+    header, first, second = before.splitlines()
+    address = json.loads(first)["sources"][0]
+    path.write_text(f"{header}\n{second}\n")
+    told = run(repository, "verify", "--offline", "--since", "main", "posts").out
+    (line,) = [line for line in told.splitlines() if line.endswith("[M216]")]
+    assert f"{address}: is gone, and had picture" in line
+    moved = {**json.loads(first), "sources": [], "former_sources": [address]}
+    added = {**json.loads(second), "sources": [*json.loads(second)["sources"], address]}
+    lines = sorted([json.dumps(moved), json.dumps(added)])
+    path.write_text("\n".join([header, *lines]) + "\n")
+    told = run(repository, "verify", "--offline", "--since", "main", "posts").out
+    assert "is gone" not in told
+
+
 def test_a_new_picture_is_no_news(repository: Blog) -> None:
     filled(repository, "a.png", "b.png", "new.png")
     assert "M216" not in notes(repository, "--offline", "--since", "main")
