@@ -33,6 +33,17 @@ def public_folder(site: SiteGenerator | None, root: Path) -> PublicFolder:
     public = PublicFolder("", "assets/mirror", "/assets/mirror")
     if site is None:
         return public
+    public = _published(public, site, root)
+    if not site.computed:
+        return public
+    names = " and ".join(f"`{name}`" for name in site.computed)
+    remark = (
+        f"CHECK `public_url`, `url` and `paths`: the configuration of {site.name} computes {names}"
+    )
+    return replace(public, remark=f"{remark}; {public.remark}" if public.remark else remark)
+
+
+def _published(public: PublicFolder, site: SiteGenerator, root: Path) -> PublicFolder:
     if (published := site.generator.published) is not None:
         parent = site.content[0] if published.in_content and site.content else ""
         published = _as_configured(published, site, site.place / parent)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.files import opened
-from mirror.generators.settings import read_settings
+from mirror.generators.settings import Settings, read_settings
 from mirror.generators.table import GENERATORS, Generator, Sign
 from mirror.model import Form
 
@@ -18,6 +20,15 @@ _MAX_INHERITED = 20  # files, one of which names the next
 _FOLDERS = ("", "docs", "website", "site", "blog")  # where in a repository the site may be
 # The last place to look: of other generators it holds a part of the site, such as mdBook's pages.
 _LAST_FOLDER = "src"
+# A monorepo keeps its sites below `packages/`, `apps/` and the like.
+_MAX_DEPTH = 3
+_MAX_FOLDERS = 1000
+# What they hold is built, installed, or there to be copied.
+_NO_SITES = frozenset(
+    "node_modules bower_components vendor venv site-packages target dist build out public themes "
+    "example examples exampleSite fixture fixtures template templates test tests testdata "
+    "__fixtures__ __pycache__ __tests__".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,9 @@ class SiteGenerator:
     `address` is where the site is published, such as `https://example.com/blog/`, or only its path
     `/blog/`; empty where the configuration does not say. `content` are folders below `place` with
     the sources of the pages, and `output` is that of the built site. Empty means unknown.
-    `statics` are the names of what it publishes as it is; empty means what is usual.
+    `statics` are the names of what it publishes as it is; empty means what is usual. `computed` are
+    the names of settings that a program computes: that which decides the path of the site is
+    `computed_path`.
     """
 
     generator: Generator
@@ -36,10 +49,16 @@ class SiteGenerator:
     content: tuple[str, ...]
     output: str
     statics: tuple[str, ...]
+    computed: tuple[str, ...]
+    computed_path: str
 
     @property
     def name(self) -> str:
         return self.generator.name
+
+    def shown_below(self, root: Path) -> str:
+        """The site as people are told of it."""
+        return f"{self.name} in {os.path.relpath(self.place, root)}"
 
     @property
     def follows(self) -> frozenset[Form]:
@@ -51,14 +70,71 @@ class SiteGenerator:
 
 
 def find_generators(root: Path) -> list[SiteGenerator]:
-    """Return the generators of a repository, in the order of the table."""
-    found = [site for name in _FOLDERS if (site := find_generator(root / name)) is not None]
-    if not found and (last := find_generator(root / _LAST_FOLDER)) is not None:
-        found.append(last)
+    """Return the generators of a repository, the likeliest first.
+
+    Those whose posts are known come first, then those in the usual folders, then the order of the
+    table counts.
+    """
+    usual = [site for name in _FOLDERS if (site := find_generator(root / name)) is not None]
+    if not usual and (last := find_generator(root / _LAST_FOLDER)) is not None:
+        usual.append(last)
+    skipped = {site.place / name for site in usual for name in (*site.content, site.output)}
+    found = [
+        *usual,
+        *_below(root, {site.place for site in usual}, skipped - {site.place for site in usual}),
+    ]
+    contents = {site.place / name for site in found for name in site.content if name != os.curdir}
     return sorted(
-        found,
-        key=lambda site: GENERATORS.index(site.generator),
+        (site for site in found if contents.isdisjoint((site.place, *site.place.parents))),
+        key=lambda site: (
+            not site.content,
+            site not in usual,
+            GENERATORS.index(site.generator),
+        ),
     )
+
+
+def _below(
+    root: Path, known: Collection[Path], skipped: Collection[Path]
+) -> Iterator[SiteGenerator]:
+    """Yield the generators deeper in a repository, but for the folders `known` and `skipped`.
+
+    Nothing is looked for in the folder of another one that is found here.
+    """
+    waiting = deque([(root, 0)])
+    for _ in range(_MAX_FOLDERS):
+        if not waiting:
+            return
+        folder, depth = waiting.popleft()
+        names, folders = _listed(folder)
+        has_sign = folder not in known and any(map(_FIRST_OF_SIGNS.fullmatch, names))
+        if has_sign and (site := find_generator(folder)) is not None:
+            yield site
+        elif depth < _MAX_DEPTH:
+            inside = (folder / name for name in folders)
+            waiting += [(path, depth + 1) for path in inside if path not in skipped]
+
+
+_FIRST_OF_SIGNS = re.compile(
+    "|".join(
+        sorted({fnmatch.translate(s.path.partition("/")[0]) for g in GENERATORS for s in g.signs})
+    )
+)
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names in a folder, and those of the folders that may hold a site."""
+    try:
+        with os.scandir(folder) as entries:
+            listed = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries)
+    except OSError:  # nobody may look into it
+        return [], []
+    folders = [
+        name
+        for name, is_dir in listed
+        if is_dir and name not in _NO_SITES and not name.startswith((".", "_"))
+    ]
+    return [name for name, _ in listed], folders
 
 
 def generators_above(root: Path, path: Path) -> Iterator[SiteGenerator]:
@@ -89,8 +165,15 @@ def _fits(sign: Sign, folder: Path) -> bool:
 
 def _described(generator: Generator, sign: Sign, folder: Path) -> SiteGenerator:
     settings: dict[str, str] = {}
+    computed: dict[str, str] = {}
     for path, text in _texts(folder, generator.files):
-        settings |= _settings_of(path, text, generator.inherits)
+        read = _settings_of(path, text, generator.inherits)
+        settings |= read.texts
+        computed = {key: computed[key] for key in computed.keys() - read.texts.keys()}
+        computed |= read.computed
+    for setter, key in generator.setters:
+        if setter in settings:
+            settings[key] = settings[setter]
     more = [settings[key] for key in settings if re.fullmatch(generator.contents, key)]
     content = settings.get(generator.content[0]) or sign.content or generator.content[1]
     output = settings.get(generator.output[0]) or sign.output or generator.output[1]
@@ -103,7 +186,18 @@ def _described(generator: Generator, sign: Sign, folder: Path) -> SiteGenerator:
         tuple(folders),
         os.path.normpath(output) if output else "",
         _statics(settings, generator),
+        tuple(computed[key] for key in _deciding(generator) if key and key in computed),
+        computed.get(generator.base or generator.site, ""),
     )
+
+
+def _deciding(generator: Generator) -> Iterator[str]:
+    """Yield the settings that decide where pages and pictures are, but for the site's host."""
+    yield generator.base or generator.site
+    yield generator.content[0]
+    yield generator.output[0]
+    if generator.published is not None:
+        yield generator.published.setting.lower()
 
 
 def _statics(settings: Mapping[str, str], generator: Generator) -> tuple[str, ...]:
@@ -116,7 +210,7 @@ def _statics(settings: Mapping[str, str], generator: Generator) -> tuple[str, ..
     )
 
 
-def _settings_of(path: Path, text: str, inherits: str, depth: int = 0) -> dict[str, str]:
+def _settings_of(path: Path, text: str, inherits: str, depth: int = 0) -> Settings:
     """Return the settings of a file, and of those that it inherits from.
 
     In a folder for the settings of Hugo, the name of a file is that of the table in it.
@@ -124,13 +218,15 @@ def _settings_of(path: Path, text: str, inherits: str, depth: int = 0) -> dict[s
     settings = read_settings(path.name, text)
     table = path.name.rpartition(".")[0].lower()
     if path.parent.parent.name == "config" and table not in ("config", "hugo"):
-        settings = {f"{table}.{key}": value for key, value in settings.items()}
-    above = settings.get(inherits, "") if inherits and depth < _MAX_INHERITED else ""
+        named = {f"{table}.{key}": value for key, value in settings.texts.items()}
+        settings = settings._replace(texts=named)
+    above = settings.texts.get(inherits, "") if inherits and depth < _MAX_INHERITED else ""
     if above.endswith((".yml", ".yaml")):
         parent = Path(os.path.normpath(path.parent / above))
         inherited = _text(parent)
         if inherited is not None:
-            return _settings_of(parent, inherited, inherits, depth + 1) | settings
+            texts, computed = _settings_of(parent, inherited, inherits, depth + 1)
+            return Settings({**texts, **settings.texts}, {**computed, **settings.computed})
     return settings
 
 

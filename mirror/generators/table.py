@@ -48,7 +48,7 @@ class Generator:
     published. `content` and `output` are a setting and its default. `contents` matches settings of
     more folders, such as those of languages. `mounts` is a list of tables: where the `target` of
     one is the default of `content`, its `source` takes that place. `inherits` names another file,
-    whose settings those of `files` override.
+    whose settings those of `files` override. `setters` are functions and the settings they set.
 
     `published` is unknown where it is `None`. `adds_base` if the generator itself puts the path of
     the site in front of a path in a post. `follows` are the forms of Markdown in which a relative
@@ -65,6 +65,7 @@ class Generator:
     contents: str = ""
     mounts: str = ""
     inherits: str = ""
+    setters: tuple[tuple[str, str], ...] = ()
     published: PublishedFolder | None = None
     adds_base: bool = False
     follows: frozenset[Form] = frozenset()
@@ -95,7 +96,7 @@ GENERATORS = (
         base="base",
         content=("", "."),
         output=("dest", ".vuepress/dist"),
-        published=PublishedFolder(".vuepress/public"),
+        published=PublishedFolder(".vuepress/public", setting="public"),
         adds_base=True,
         follows=_IMAGES,
     ),
@@ -103,12 +104,12 @@ GENERATORS = (
     Generator(
         "VitePress",
         (Sign(".vitepress"),),
-        (".vitepress/config.*", ".vitepress/config/index.*"),
+        (".vitepress/config.*", ".vitepress/config/shared.*", ".vitepress/config/index.*"),
         site="sitemap.hostname",
         base="base",
         content=("srcdir", "."),
         output=("outdir", ".vitepress/dist"),
-        published=PublishedFolder("public", in_content=True),
+        published=PublishedFolder("public", in_content=True, setting="vite.publicDir"),
         adds_base=True,
         follows=_IMAGES,
     ),
@@ -121,7 +122,7 @@ GENERATORS = (
         base="baseurl",
         content=("", "."),  # docs, blog, src/pages, versioned_docs, i18n
         output=("", "build"),
-        published=_STATIC,
+        published=PublishedFolder("static", setting="staticDirectories"),
         adds_base=True,
         follows=_INLINE,
     ),
@@ -143,6 +144,7 @@ GENERATORS = (
         base="pathprefix",
         content=("dir.input", "."),
         output=("dir.output", "_site"),
+        setters=(("setinputdirectory", "dir.input"), ("setoutputdirectory", "dir.output")),
         published=PublishedFolder(
             "assets",
             "/assets",

@@ -108,6 +108,27 @@ PELICAN = "PATH = 'content'\nSTATIC_PATHS = {}\n"
             id="Sphinx",
         ),
         pytest.param(
+            {"hugo.yaml": "staticDir:\n- files\n- b\n", "files/a": ""},
+            "files/mirror",
+            "/mirror",
+            id="Hugo in YAML",
+        ),
+        pytest.param(
+            {"docusaurus.config.ts": "x = { staticDirectories: ['gone', 'b'] }", "b/a": ""},
+            "b/mirror",
+            "/mirror",
+            id="Docusaurus",
+        ),
+        pytest.param(
+            {
+                ".vitepress/config.mts": "define({ srcDir: 's', vite: { publicDir: 'p' } })",
+                "s/p/a": "",
+            },
+            "s/p/mirror",
+            "/mirror",
+            id="VitePress",
+        ),
+        pytest.param(
             {"hugo.yaml": "staticDir: ../files\n", "hugo.toml": ""},
             "static/mirror",
             "/mirror",
@@ -127,6 +148,18 @@ def test_a_folder_that_the_configuration_does_not_publish_gets_a_remark(tmp_path
     public = public_of({"pelicanconf.py": PELICAN.format(["robots.txt"])}, tmp_path)
     assert public.folder == "content/images/mirror"
     assert public.remark == "Pelican publishes it once `STATIC_PATHS` names it"
+
+
+def test_computed_settings_are_to_be_checked(tmp_path: Path) -> None:
+    config = "export default { srcDir: resolve('a'), base: process.env.BASE || '/' }"
+    public = public_of({".vitepress/config.ts": config}, tmp_path)
+    assert public.remark == (
+        "CHECK `public_url`, `url` and `paths`: the configuration of VitePress computes `base` and "
+        "`srcDir`"
+    )
+    config = "define({ pathPrefix: env.PREFIX })"
+    public = public_of({"eleventy.config.js": config}, tmp_path / "b")
+    assert "computes `pathPrefix`; Eleventy copies it once" in public.remark
 
 
 def test_sphinx_is_known_where_it_publishes_no_folder(tmp_path: Path) -> None:

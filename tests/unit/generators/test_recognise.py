@@ -112,6 +112,14 @@ SITES = [
         id="sphinx",
     ),
     pytest.param(
+        {
+            "eleventy.config.js": "c.setInputDirectory('i'); c.setOutputDirectory('o')\n"
+            "c.setLayoutsDirectory(x)"
+        },
+        ("Eleventy", "", ("i",), "o", NO_FORM),
+        id="eleventy by functions",
+    ),
+    pytest.param(
         {"eleventy.config.js": "return { pathPrefix: '/e/' , dir: { output: 'o' } }"},
         ("Eleventy", "/e/", (".",), "o", NO_FORM),
         id="eleventy",
@@ -381,6 +389,69 @@ def test_the_surest_sign_in_a_repository_counts(
 ) -> None:
     write(tmp_path, files)
     assert next((site.name for site in find_generators(tmp_path)), None) == name
+
+
+@pytest.mark.parametrize(
+    ("files", "places"),
+    [
+        pytest.param(
+            {"packages/web/docusaurus.config.ts": "", "package.json": ""}, ["packages/web"],
+            id="in a package",
+        ),
+        pytest.param(
+            {"apps/docs/site/mkdocs.yml": "", "apps/api/main.py": ""}, ["apps/docs/site"],
+            id="three folders deep",
+        ),
+        pytest.param(
+            {"vite.config.ts": "", "packages/docs/.vitepress/": ""}, ["packages/docs", "."],
+            id="beside an application at the root",
+        ),
+        pytest.param(
+            {"website/docusaurus.config.js": "", "docs/mkdocs.yml": "", "apps/a/hugo.toml": ""},
+            ["website", "docs", "apps/a"],
+            id="several, the usual folders first",
+        ),
+        pytest.param({"a/b/c/d/mkdocs.yml": ""}, [], id="too deep"),
+        pytest.param(
+            {
+                "node_modules/x/mkdocs.yml": "", "examples/a/hugo.toml": "", ".x/mkdocs.yml": "",
+                "packages/a/node_modules/mkdocs.yml": "", "tests/fixtures/mkdocs.yml": "",
+            },
+            [], id="what is installed, or there to be copied",
+        ),
+        pytest.param(
+            {"hugo.toml": "", "themes/a/exampleSite/hugo.toml": "", "content/a/_config.yml": ""},
+            ["."], id="within another site",
+        ),
+        pytest.param(
+            {"mkdocs.yml": "", "docs/conf.py": "project = 'x'"}, ["."],
+            id="among the posts of another site",
+        ),
+    ],
+)  # fmt: skip
+def test_the_sites_of_a_repository_are_found(
+    tmp_path: Path, files: dict[str, str], places: list[str]
+) -> None:
+    write(tmp_path, files)
+    assert [str(site.place.relative_to(tmp_path)) for site in find_generators(tmp_path)] == places
+
+
+def test_no_more_than_a_thousand_folders_are_looked_at(tmp_path: Path) -> None:
+    write(tmp_path, {f"a/{number:04}/": "" for number in range(1100)} | {"z/b/c/mkdocs.yml": ""})
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert find_generators(tmp_path) == []
+
+
+def test_a_computed_path_is_named_as_the_file_spells_it(tmp_path: Path) -> None:
+    text = "const config: Config = { url: 'https://e.com', baseUrl: process.env.BASE ?? '/' }"
+    write(tmp_path, {"docusaurus.config.ts": text})
+    site = find_generator(tmp_path)
+    assert site is not None
+    assert (site.address, site.computed, site.computed_path) == (
+        "https://e.com/",
+        ("baseUrl",),
+        "baseUrl",
+    )
 
 
 def test_each_generator_stands_once_in_the_table() -> None:

@@ -16,7 +16,7 @@ from mirror.repeats.reviews import (
     ReviewError,
     Reviews,
     Split,
-    add_review,
+    add_reviews,
     load_decisions,
     loads_reviews,
 )
@@ -98,7 +98,6 @@ def test_a_decision_is_read_as_it_was_added(tmp_path):
     path = tmp_path / "reviews.txt"
     address = Address("https://h.example/a.png")
     decisions = [Split(sha(3)), Merge(*sorted((sha(1), sha(2)))), Accept(address, sha(1))]
-    for decision in decisions:
-        add_review(path, decision)
+    add_reviews(path, decisions)
     assert [line.decision for line in load_decisions(path)] == decisions
     assert path.read_text().split("\n")[0] == f"split {sha(3)}"
