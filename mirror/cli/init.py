@@ -63,10 +63,12 @@ def init(
     """Look at the posts, list the image hosts, and write a mirror.toml that works at once."""
     from mirror.generators import find_generators, public_folder
     from mirror.pipeline.init import configuration, propose
+    from mirror.urls.address import canonical, host_of
 
     config_path = _config_path(config)
     root = config_path.parent
-    site = next(iter(find_generators(root)), None)
+    sites = find_generators(root)
+    site = _site_of(paths, sites)
     paths = paths or _content_folders(site)
     scanned = scan_posts(Config(root, PostSettings(())), paths)
     hosts, post_count = _hosts(scanned)
@@ -75,7 +77,8 @@ def init(
         say(f"no image with a web address in {posts}; name their folder: `mirror init FOLDER`")
         raise typer.Exit(EXIT_USAGE)
     uploads = list(_upload_hosts(uploader_files or [], root))
-    proposal = propose(hosts, {name for _, name in uploads})
+    own = host_of(canonical(site.address) or "") if site is not None else ""
+    proposal = propose(hosts, {name for _, name in uploads}, own)
     public = public_folder(site, root)
     text = configuration(
         proposal,
@@ -92,6 +95,7 @@ def init(
     _say_hosts(proposal)
     say(f"wrote {config_path.name}: images go to {public.folder}, originals to archive/")
     _say_public(public)
+    _say_other_sites(site, sites, root)
     for line in _git_lines(root):
         say(line)
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
@@ -101,10 +105,11 @@ def _say_hosts(proposal: ConfigDraft) -> None:
     """Print what became of each host, and why most are switched off."""
     from mirror.pipeline.init import WHY_OFF
 
-    hosts = (*proposal.sources, *proposal.others)
+    hosts = (*proposal.sources, *proposal.others, *proposal.own)
     width = max(len(host.name) for host in hosts)
     for host in hosts:
         role = "source" if host in proposal.sources else "switched off"
+        role = "the site itself" if host in proposal.own else role
         role += "; CHECK: is it yours?" if host in proposal.doubtful else ""
         say(f"  {host.name:<{width}}  {host.images:>6,}  {role}")
     if proposal.others:
@@ -126,6 +131,24 @@ def _say_public(public: PublicFolder) -> None:
         say(f"as {public.public_url}, and no site generator known to mirror was found here")
     if public.remark:
         say(public.remark)
+
+
+def _site_of(paths: Sequence[Path] | None, sites: Sequence[SiteGenerator]) -> SiteGenerator | None:
+    """Return the site that `paths` belong to; without any, the likeliest."""
+    places = [path.absolute() for path in paths or ()]
+    around = [site for site in sites if any(path.is_relative_to(site.place) for path in places)]
+    nearest = max(around, key=lambda site: len(site.place.parts), default=None)
+    return nearest or next(iter(sites), None)
+
+
+def _say_other_sites(
+    chosen: SiteGenerator | None, sites: Sequence[SiteGenerator], root: Path
+) -> None:
+    """Name the sites that the configuration is not for."""
+    others = [site.shown_below(root) for site in sites if site.content and site != chosen]
+    if chosen is not None and others:
+        say(f"this is for {chosen.shown_below(root)}; there are more sites: {', '.join(others)}")
+        say(f"`mirror init --config {CONFIG_NAME}` in the folder of another one is for that one")
 
 
 def _content_folders(site: SiteGenerator | None) -> list[Path]:

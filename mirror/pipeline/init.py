@@ -50,12 +50,14 @@ class PostHost:
 class ConfigDraft:
     """The hosts that a new `mirror.toml` names as sources, and those it names as comments.
 
-    `doubtful` are sources with so few images that they may be somebody else's.
+    `doubtful` are sources with so few images that they may be somebody else's. `own` is the host of
+    the site itself, which is named as neither.
     """
 
     sources: tuple[PostHost, ...]
     others: tuple[PostHost, ...]
     doubtful: frozenset[PostHost]
+    own: tuple[PostHost, ...]
 
 
 def name_host(address: str) -> str:
@@ -72,10 +74,10 @@ def name_host(address: str) -> str:
     return "/".join((host, *owner)) if all(owner) and len(path) > len(owner) else host
 
 
-def propose(hosts: Iterable[PostHost], owned: Iterable[str]) -> ConfigDraft:
+def propose(hosts: Iterable[PostHost], owned: Iterable[str], own: str) -> ConfigDraft:
     """Choose the hosts that look like storage of the user; if none does, the most used one.
 
-    `owned` are the hosts that an upload tool of the user has used.
+    `owned` are the hosts that an upload tool of the user has used. `own` is the host of the site.
     """
     ranked = sorted(hosts, key=lambda host: (-host.images, host.name))
     known = set(owned)
@@ -86,10 +88,12 @@ def propose(hosts: Iterable[PostHost], owned: Iterable[str]) -> ConfigDraft:
     ]
     chosen = chosen or ranked[:1]
     most = max((host.images for host in chosen), default=0)
+    rest = [host for host in ranked if host not in chosen]
     return ConfigDraft(
         tuple(chosen),
-        tuple(host for host in ranked if host not in chosen),
+        tuple(host for host in rest if host.name != own),
         frozenset(h for h in chosen if h.name not in known and _DOUBTFUL * h.images < most),
+        tuple(host for host in rest if host.name == own),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -115,3 +116,65 @@ def test_init_gives_docsify_relative_links(tmp_path: Path) -> None:
     (destination,) = config.destinations
     assert (destination.url, destination.links) == ("file:docs/assets/mirror", "relative")
     assert config.posts.paths == (tmp_path / "docs",)
+
+
+PICTURE = "![](https://a.oss-cn-beijing.aliyuncs.com/a.png)\n"
+MONOREPO = {
+    "apps/docs/docusaurus.config.ts": "export default { url: 'https://e.com', baseUrl: '/d/' }",
+    "apps/docs/docs/a.md": PICTURE,
+    "packages/blog/hugo.toml": "baseURL = 'https://e.com/b/'",
+    "packages/blog/content/b.md": PICTURE,
+}
+
+
+def init(root: Path, files: Mapping[str, str], *arguments: str) -> str:
+    """Write a site and return what `init` prints."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    done = subprocess.run(
+        [MIRROR, "init", *arguments], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_init_names_every_site_of_a_monorepo(tmp_path: Path) -> None:
+    out = init(tmp_path, MONOREPO)
+    assert "this is for Docusaurus in apps/docs; there are more sites: Hugo in packages/blog" in out
+    assert "`mirror init --config mirror.toml` in the folder of another one" in out
+    config = load_config(tmp_path / "mirror.toml")
+    assert config.posts.paths == (tmp_path / "apps/docs",)
+    assert config.destinations[0].url == "file:apps/docs/static/mirror"
+    assert config.destinations[0].public_url == "https://e.com/d/mirror"
+
+
+def test_init_takes_the_site_of_the_posts_that_were_named(tmp_path: Path) -> None:
+    init(tmp_path, MONOREPO, "packages/blog/content")
+    config = load_config(tmp_path / "mirror.toml")
+    assert config.posts.paths == (tmp_path / "packages/blog/content",)
+    assert config.destinations[0].url == "file:packages/blog/static/mirror"
+    assert config.destinations[0].public_url == "https://e.com/b/mirror"
+
+
+def test_init_says_nothing_of_other_sites_where_there_are_none(tmp_path: Path) -> None:
+    files = {name: text for name, text in MONOREPO.items() if name.startswith("apps")}
+    assert "more sites" not in init(tmp_path, files | {"vite.config.ts": ""})
+
+
+def test_init_does_not_offer_the_sites_own_host_as_a_source(tmp_path: Path) -> None:
+    files = {
+        "hugo.toml": "baseURL = 'https://Me.example:443/b/'",
+        "content/a.md": PICTURE + "![](https://me.example/b/a.png) ![](https://o.example/a.png)\n",
+    }
+    out = init(tmp_path, files)
+    assert re.search(r"me\.example +1  the site itself", out)
+    text = (tmp_path / "mirror.toml").read_text()
+    assert "https://o.example/" in text
+    assert 'match = ["https://me.example' not in text
+
+
+def test_init_says_which_settings_a_program_computes(tmp_path: Path) -> None:
+    config = "export default { base: process.env.BASE, title: 'x' }"
+    out = init(tmp_path, {".vitepress/config.mts": config, "a.md": PICTURE})
+    assert "CHECK `public_url`, `url` and `paths`: the configuration of VitePress computes" in out
