@@ -20,7 +20,7 @@ from mirror.markdown import (
     trimmed,
 )
 from mirror.model import Quoting
-from mirror.pages.pictures import is_shown_address, names_picture
+from mirror.pages.pictures import is_page_link, is_shown_address, names_picture
 from mirror.urls.address import Url, parse
 from mirror.urls.sources import Source
 
@@ -196,6 +196,7 @@ class Use(Enum):
     """The use that a page makes of an address."""
 
     ASKED = "the page asks for it, or a script may"
+    LINK = "a reader or a search engine may follow it"
     TEXT = "readers see it as text"
     CODE = "it stands in code or in a comment"
 
@@ -204,6 +205,13 @@ _CODE = frozenset(b"pre code samp kbd".split())
 # Classes of blocks of code that scripts make pictures of.
 _DRAWN = re.compile(rb"(?:\A|\s)(?:lang(?:uage)?-)?(?:" + DRAWN_LANGUAGES + rb")(?:\Z|\s)", re.I)
 _LANGUAGE = re.compile(rb"(?:\A|\s)(lang(?:uage)?-\S+)")
+_LINKS = frozenset({(b"a", b"href"), (b"area", b"href"), (b"form", b"action")})
+# What stands before the address of a page in a feed, a sitemap, JSON and JSON-LD.
+_BEFORE_LINK = re.compile(
+    rb"<(?:atom:)?(?:link|guid|id|loc|comments|docs)(?:\s[^<>]*)?>\s*(?:<!\[CDATA\[)?\Z"
+    rb"|\"(?:@id|id|url|href|link|permalink|(?:home_page|feed|external)_url)\"\s*:\s*\"\Z",
+    re.I,
+)
 _TEXT_ELEMENTS = frozenset(b"title textarea".split())
 _TEXT_ATTRIBUTES = frozenset(
     b"alt title aria-label label placeholder summary value data-clipboard-text".split()
@@ -216,7 +224,8 @@ def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Men
     inside = _Inside()
     for tag in tags(page) if waiting else ():
         while waiting and waiting[-1].start < tag.start:
-            yield waiting.pop(), inside.use
+            mention = waiting.pop()
+            yield mention, _link_or(inside.use, page, mention.start)
         while waiting and waiting[-1].start < tag.stop:
             mention = waiting.pop()
             is_content = inside.is_raw and not tag.name  # CDATA in the style sheet of an SVG
@@ -224,6 +233,12 @@ def mention_uses(page: bytes, mentions: Iterable[Mention]) -> Iterator[tuple[Men
         inside.enter(page, tag)
     while waiting:
         yield waiting.pop(), inside.use
+
+
+def _link_or(use: Use, text: bytes, start: int) -> Use:
+    """Return `LINK` for what is asked for where the address of a page stands, else `use`."""
+    before = text[max(0, start - _BEFORE_BYTES) : start]
+    return Use.LINK if use is Use.ASKED and _BEFORE_LINK.search(before) else use
 
 
 class _Inside:
@@ -290,7 +305,8 @@ def _in_attribute(page: bytes, tag: HtmlTag, attribute: Attribute) -> Use:
         return Use.TEXT
     if name == b"a" and is_shown_address(page, tag):
         return Use.TEXT
-    return Use.ASKED
+    is_link = (name, attribute.name) in _LINKS or (name == b"link" and is_page_link(page, tag))
+    return Use.LINK if is_link else Use.ASKED
 
 
 # --- Beside HTML ------------------------------------------------------------------------------
@@ -355,9 +371,11 @@ def _in_string(
     if len(inner) != len(mentions):
         yield from ((mention, Use.ASKED) for mention in mentions)
         return
+    start = string.start(string.lastgroup or 0)
     is_html = _TAG.search(fragment) is not None or _is_prose(string)
     uses = mention_uses(fragment, inner) if is_html else _in_words(fragment, inner)
     for mention, (decoded, use) in zip(mentions, uses, strict=True):
+        use = use if mention.start > start else _link_or(use, string.string, start)
         yield mention._replace(url=decoded.url), use
 
 

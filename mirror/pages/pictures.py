@@ -68,6 +68,7 @@ _SOMETIMES = frozenset(
 _ICON = re.compile(
     rb"(?:^|\s)(?:icon|apple-touch-icon(?:-precomposed)?|mask-icon|image_src)(?:\s|$)"
 )
+_PAGE = re.compile(rb"(?:^|\s)(?:canonical|alternate|next|prev|author|me|search)(?:\s|$)")
 _EARLY = re.compile(rb"(?:^|\s)(?:preload|prefetch)(?:\s|$)")
 _META = re.compile(
     rb"(?:og|twitter):image(?::(?:src|url|secure_url))?|image|thumbnailurl"
@@ -173,6 +174,11 @@ def is_shown_address(page: bytes, tag: HtmlTag) -> bool:
     text = read(page[tag.stop : max(end, tag.stop)].decode(), Quoting.HTML).strip()
     urls = [_value(page, a) for a in tag.attributes if a.name == b"href"]
     return bool(text) and any(url == text or url.partition("://")[2] == text for url in urls)
+
+
+def is_page_link(page: bytes, tag: HtmlTag) -> bool:
+    """Return True for a `<link>` to a page: a browser does not load it."""
+    return _PAGE.search(_words(page, tag, b"rel")) is not None
 
 
 def names_picture(page: bytes, tag: HtmlTag, attribute: Attribute) -> bool:

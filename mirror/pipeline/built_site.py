@@ -168,12 +168,15 @@ class PictureCheck:
         located = self.locator.locate(Url(url))
         return None if located is None else located.address
 
-    def counts_in_text(self, rule: Rule, location: Location) -> bool:
+    def counts_in_text(self, rule: Rule, location: Location, use: Use) -> bool:
         """Return True if a place that is no picture of a page is told of the rule.
 
-        Such a place may lead anywhere, and a script may complete it.
+        Such a place may lead anywhere, and a script may complete it. A link to a page of the
+        site's own host is none that a source answers, also where both share the host.
         """
         match rule:
+            case Rule.PAGE_SHOWS_SOURCE if use is Use.LINK and not location.host:
+                return has_image_path(location.path)
             case Rule.PAGE_SHOWS_SOURCE | Rule.PAGE_FORMER_TARGET:
                 return True
             case Rule.PAGE_TARGET_UNKNOWN | Rule.PAGE_FILE_MISSING:
@@ -375,13 +378,13 @@ class _SiteReader:
         position = PositionCounter(PostText(text, "utf-8"))
         base = self._base_of(file)
         for mention, use in uses:
-            if use is not Use.ASKED:
+            if use not in (Use.ASKED, Use.LINK):
                 continue
             location = resolve(mention.url.raw, base, self._check.site)
             verdict = None if location is None else self._verdict(location)
             if location is None or verdict is None or location in named:
                 continue
-            if not self._check.counts_in_text(verdict[0], location):
+            if not self._check.counts_in_text(verdict[0], location, use):
                 continue
             subject = str(mention.url)
             # The `<base href>` of a picture that was named is no place more.

@@ -456,7 +456,7 @@ def _in_other_files(
 
 # --- The built site ---------------------------------------------------------------------------
 
-_USES = {Use.ASKED: Why.SITE, Use.TEXT: Why.TEXT, Use.CODE: Why.CODE}
+_USES = {Use.ASKED: Why.SITE, Use.LINK: Why.SITE, Use.TEXT: Why.TEXT, Use.CODE: Why.CODE}
 
 
 def _in_built_site(

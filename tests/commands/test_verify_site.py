@@ -313,6 +313,37 @@ def test_a_site_may_be_published_where_its_source_was(mirrored: Blog) -> None:
     assert differences(mirrored, "--base", BUCKET) == []
 
 
+OWN = "https://me.example/"
+
+
+@pytest.mark.parametrize(
+    ("html", "rules"),
+    [
+        pytest.param(f'<a href="{OWN}about/">x</a>', [], id="a link to a page"),
+        pytest.param(f'<a href="{OWN}">x</a>', [], id="a link above the path of the site"),
+        pytest.param(f'<link rel="canonical" href="{OWN}blog/a">', [], id="its own address"),
+        pytest.param(f'<form action="{OWN}search"></form>', [], id="a form"),
+        pytest.param(f'<a href="{OWN}a.png">x</a>', ["M601"], id="a link to a picture"),
+        pytest.param(f'<img src="{OWN}a">', ["M601"], id="a picture"),
+        pytest.param(f'<script>show("{OWN}a/" + b)</script>', ["M601"], id="a script"),
+        pytest.param(
+            f'<a href="{BUCKET}about/">x</a>', ["M601"], id="a link to a source elsewhere"
+        ),
+    ],
+)
+def test_a_link_to_a_page_of_the_sites_own_host_needs_no_source(
+    mirrored: Blog, html: str, rules: list[str]
+) -> None:
+    text = (mirrored.root / "mirror.toml").read_text()
+    own = f'[[source]]\nname = "own"\nmatch = ["{OWN}"]\n[[destination]]'
+    (mirrored.root / "mirror.toml").write_text(text.replace("[[destination]]", own))
+    page(mirrored, html)
+    found = differences(mirrored, "--base", f"{OWN}blog/")
+    assert [each.partition(" ")[0] for each in found] == rules
+    write(mirrored, "public/feed.xml", f"<item><link>{OWN}b/</link></item>")
+    assert len(differences(mirrored, "--base", f"{OWN}blog/")) == len(rules)
+
+
 @pytest.mark.parametrize("base", ["ftp://x", "a b", "/a?b"])
 def test_a_base_is_a_path_or_a_url(mirrored: Blog, base: str) -> None:
     page(mirrored, "x")
