@@ -298,6 +298,8 @@ class Rule(Enum):
     PAGE_FORMER_TARGET = "M604", "page-former-mirrored-url", Outcome.DIFFERENCE
     PAGE_OTHER_HOST = "M605", "page-shows-other-host", Outcome.WARNING
     SITE_UNCHECKED = "M606", "site-not-checked", Outcome.UNCHECKED
+    SITE_PATH_ASSUMED = "M607", "site-path-assumed", Outcome.WARNING
+    SITE_SHOWS_FEW = "M608", "site-shows-few", Outcome.WARNING
 
     def __init__(self, id: str, slug: str, outcome: Outcome) -> None:
         self.id = id

@@ -255,8 +255,8 @@ def _verdict(
         f"{summary[name]:,} {name}" for name in ("missing", "different", "extra") if summary[name]
     ]
     ignored = int(summary["ignored"])
-    is_all_asked_for = not ignored and not summary["unmatched"]
-    agreement = _agreement(reached, options, is_all_asked_for=is_all_asked_for)
+    is_sure = not (ignored or summary["unmatched"] or summary["doubtful"])
+    agreement = _agreement(reached, options, is_sure=is_sure)
     verdict = {EXIT_OK: agreement, EXIT_FOUND: "they differ"}.get(
         code, "could not check everything"
     )
@@ -269,11 +269,12 @@ def _in_brackets(texts: Sequence[str]) -> str:
     return f" ({joined})" if joined else ""
 
 
-def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_all_asked_for: bool) -> str:
+def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_sure: bool) -> str:
     """Return the verdict of a check without differences.
 
     It says `all agree` only if posts, built site and destinations were compared, no image is
-    ignored and every source matches an image. Else it names what was compared.
+    ignored, every source matches an image, and the built site is that of the posts and at a path
+    that is known. Else it names what was compared.
     """
     compared = ["manifest", *(reached if options.destinations else ())]
     others = {
@@ -284,7 +285,7 @@ def _agreement(reached: Sequence[str], options: VerifyOptions, *, is_all_asked_f
     }
     compared += [name for name, was_compared in others.items() if was_compared]
     is_whole = options.posts and not options.paths and options.site and options.destinations
-    if is_whole and reached and is_all_asked_for:
+    if is_whole and reached and is_sure:
         return "all agree"
     return f"{', '.join(compared[:-1])} and {compared[-1]} agree"
 

@@ -10,11 +10,12 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from mirror.amounts import count_text
 from mirror.destinations import Destination
 from mirror.files import real_path
-from mirror.generators import find_generators, generators_above
+from mirror.generators import SiteGenerator, find_generators, generators_above
 from mirror.markdown import has_image_path
 from mirror.markdown.decode import PositionCounter, PostText
 from mirror.model import Finding, Key, Layer, Rule
@@ -37,9 +38,10 @@ from mirror.pages import (
     utf8_text,
 )
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
+from mirror.pipeline.site_coverage import ShownPictures
 from mirror.pipeline.text_files import TextFile, is_version_control, walk_files
 from mirror.store import DirectoryStore
-from mirror.urls.address import Address, Url, canonical, host_of, identity, parse
+from mirror.urls.address import Address, Url, UrlParts, canonical, host_of, identity, parse
 from mirror.urls.sources import Locator, Source
 
 _PAGES = frozenset({".html", ".htm", ".xhtml"})
@@ -68,38 +70,64 @@ def _is_asked_for(path: Path) -> bool:
     return path.suffix.lower() in _ASKED_FOR
 
 
-def published_at(folder: Path, root: Path, sources: Iterable[Source]) -> SiteAddress:
+class Published(NamedTuple):
+    """Where a built site is published, and why the path there may be another one."""
+
+    address: SiteAddress
+    doubt: str = ""
+
+
+def published_at(folder: Path, root: Path, sources: Iterable[Source]) -> Published:
     """Return where the site built in `folder` is published, as its generator's settings say.
 
     Where they name no host, the first page may, but for a host of `sources`: a text that was
     published there before names it, too, and no place that asks it must count as the site's own.
+    Its path says less, as the first page may lead to that of a language.
     """
-    generators = [*generators_above(root, folder), *find_generators(root)]
-    built_here = [g for g in generators if g.output and g.place / g.output == folder]
-    for generator in (*built_here, *generators):
-        if generator.address:
-            try:
-                address = SiteAddress.read(generator.address)
-            except ValueError:
-                continue
-            return address if address.host else _with_host(address, folder, sources)
-    return _with_host(SiteAddress(), folder, sources)
+    address, doubt = _configured(folder, root)
+    own = None if address.host else _own_address(folder)
+    if own is None or not own.path.startswith(address.path):
+        return Published(address, doubt)
+    doubt = "" if own.path == address.path else doubt
+    is_source = own.host in source_hosts(sources)
+    return Published(address if is_source else SiteAddress(own.host, address.path), doubt)
 
 
-def _with_host(site: SiteAddress, folder: Path, sources: Iterable[Source]) -> SiteAddress:
-    """Add the host of the address that the first page gives as its own.
+def _configured(folder: Path, root: Path) -> Published:
+    above, others = list(generators_above(root, folder.parent)), find_generators(root)
+    built_here = [site for site in (*above, *others) if _output(site) == folder]
+    around = built_here or [site for site in above if site.content]
+    named = list(filter(None, map(_named, around or others)))
+    if not named:
+        return Published(SiteAddress())
+    if not around and len({published.address for published in named}) > 1:
+        sites = " and ".join(site.shown_below(root) for site in others)
+        return Published(SiteAddress(), f"{sites} do not write to this folder")
+    return named[0]
 
-    A generator's settings may be computed, or those of a theme. The path there says less: the
-    first page may lead to that of a language.
-    """
+
+def _output(site: SiteGenerator) -> Path | None:
+    return Path(os.path.normpath(site.place / site.output)) if site.output else None
+
+
+def _named(site: SiteGenerator) -> Published | None:
+    """Return what the settings of a site say of its address; `None` if that is nothing."""
+    doubt = f"{site.name} computes `{site.computed_path}`" if site.computed_path else ""
+    try:
+        address = SiteAddress.read(site.address) if site.address else SiteAddress()
+    except ValueError:
+        return None
+    return Published(address, doubt) if site.address or doubt else None
+
+
+def _own_address(folder: Path) -> UrlParts | None:
+    """Return the address that the first page gives as its own, if it is on the web."""
     data = TextFile("index.html", folder / "index.html").read()
     text = None if isinstance(data, Finding) else utf8_text(data)
     url = None if text is None else find_own_address(text)
     own = None if url is None else parse(url)
     # `localhost` stands there where nobody has said the host.
-    if own is None or "." not in own.host or not own.path.startswith(site.path):
-        return site
-    return site if own.host in source_hosts(sources) else SiteAddress(own.host, site.path)
+    return own if own is not None and "." in own.host else None
 
 
 def source_hosts(sources: Iterable[Source]) -> frozenset[str]:
@@ -122,16 +150,23 @@ class PictureCheck:
     """Take a location and return what is wrong with a picture there, as a rule and a message.
 
     `folder` is the built site, links in its own path resolved. `objects` has the keys of the
-    manifest, `former` the mirrored URLs of the past.
+    manifest, `former` the mirrored URLs of the past. `shown` counts the pictures of the posts that
+    the site shows; it is `None` where the posts are not compared.
     """
 
     folder: Path
-    site: SiteAddress
+    published: Published
     destinations: tuple[Destination, ...]
     locator: Locator
     hosts: frozenset[str]
     objects: Container[Key]
     former: AbstractSet[str]
+    shown: ShownPictures | None
+
+    @property
+    def site(self) -> SiteAddress:
+        """Where the site is published."""
+        return self.published.address
 
     def __call__(self, location: Location) -> tuple[Rule, str] | None:
         name = self.site.name_of(location)
@@ -266,7 +301,14 @@ def check_site(
     `finder` finds and that a browser may ask for. Names of pages count from `root`.
     """
     progress.stage("read the site", None, "pages")
-    reader = _SiteReader(check, finder, ignored, folder, root, FindingLog(progress.finding))
+    findings = FindingLog(progress.finding)
+    if check.published.doubt:
+        message = (
+            f"{check.published.doubt}; pages are read as if the site were published at "
+            f"{check.site.path}: name the path with `--base PATH`"
+        )
+        findings.append(Finding(Rule.SITE_PATH_ASSUMED, str(folder), message))
+    reader = _SiteReader(check, finder, ignored, folder, root, findings)
     pages: list[str] = []
     others: list[TextFile] = []
     for file in walk_built_site(folder, root):
@@ -285,6 +327,8 @@ def check_site(
     if not pages:
         message = "holds no page: name the folder that the generator writes to"
         reader.findings.append(Finding(Rule.SITE_UNCHECKED, str(folder), message))
+    elif check.shown is not None and (few := check.shown.finding(folder)) is not None:
+        reader.findings.append(few)
     reader.sum_up()
     counts = {"pages": len(pages), "pictures": reader.pictures, "elsewhere": reader.elsewhere}
     return LayerCheck(Layer("built site", pages, reader.findings), counts, reader.not_asked)
@@ -324,6 +368,8 @@ class _SiteReader:
         return self._hosts.total()
 
     def _judge(self, location: Location) -> tuple[Rule, str] | None:
+        if self._check.shown is not None:
+            self._check.shown.see(location)
         verdict = self._check(location)
         if verdict is not None and verdict[0] is Rule.PAGE_SHOWS_SOURCE:
             address = self._check.source_address(location)

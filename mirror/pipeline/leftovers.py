@@ -178,7 +178,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
         _in_other_files(folder, trees, posts, finder, findings),
     ]
     if (site := options.site) is not None:
-        address = published_at(site, config.root, config.sources)
+        address = published_at(site, config.root, config.sources).address
         places.append(_in_built_site(site, config.root, address, finder, parts.locator, findings))
     leftovers = []
     for place in chain.from_iterable(places):

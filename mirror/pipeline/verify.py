@@ -123,6 +123,7 @@ def verify(
         checks.append(check_public(host, engine, sample(), total, progress))
     if options.posts or options.site is not None:
         former = _former_targets(parts.rewrites, destinations)
+    scanned: SiteScan | None = None
     if options.posts:
         from mirror.pipeline.scan import scan  # parsers of Markdown and YAML
         from mirror.pipeline.verify_posts import ReferenceCheck, check_posts, load_shown
@@ -150,16 +151,22 @@ def verify(
     if options.site is not None:
         from mirror.pages import MentionFinder
         from mirror.pipeline import built_site  # parsers of HTML
+        from mirror.pipeline.site_coverage import ShownPictures
 
         folder, sources = options.site, config.sources
         check = built_site.PictureCheck(
             folder=real_path(folder),
-            site=options.base or built_site.published_at(folder, config.root, sources),
+            published=(
+                built_site.published_at(folder, config.root, sources)
+                if options.base is None
+                else built_site.Published(options.base)
+            ),
             destinations=destinations,
             locator=parts.locator,
             hosts=built_site.source_hosts(sources),
             objects=objects,
             former=former,
+            shown=None if scanned is None else ShownPictures(scanned, destinations),
         )
         prefixes = built_site.mirrored_prefixes(destinations, former, check.site)
         finder = MentionFinder(sources, prefixes)
@@ -259,6 +266,7 @@ def _count_findings(findings: Sequence[Finding]) -> dict[str, int]:
         "different": rules[Rule.OBJECT_DIFFERENT],
         "extra": rules[Rule.OBJECT_EXTRA],
         "unmatched": rules[Rule.ENTRY_UNUSED],
+        "doubtful": rules[Rule.SITE_PATH_ASSUMED] + rules[Rule.SITE_SHOWS_FEW],
         "unchecked": sum(f.rule.outcome is Outcome.UNCHECKED for f in findings),
     }
 

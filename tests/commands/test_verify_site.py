@@ -344,6 +344,40 @@ def test_a_link_to_a_page_of_the_sites_own_host_needs_no_source(
     assert len(differences(mirrored, "--base", f"{OWN}blog/")) == len(rules)
 
 
+def test_a_path_that_a_program_computes_is_named(mirrored: Blog) -> None:
+    config = "export default { url: 'https://me.example', baseUrl: process.env.BASE || '/' }"
+    write(mirrored, "docusaurus.config.ts", config)
+    page(mirrored, '<img src="/images/KEY">')
+    ran = verify(mirrored, "--posts")
+    assert ran.code == 0
+    assert (
+        "Docusaurus computes `baseUrl`; pages are read as if the site were published at /: name "
+        "the path with `--base PATH` [M607]" in ran.out
+    )
+    assert "all agree" not in ran.out
+    assert "all agree" in verify(mirrored, "--posts", "--base", "/").out
+
+
+def test_the_first_page_may_prove_a_path_that_a_program_computes(mirrored: Blog) -> None:
+    write(mirrored, "astro.config.mjs", "export default { base: process.env.BASE }")
+    page(mirrored, '<link rel="canonical" href="https://me.example/"><img src="/images/KEY">')
+    assert "all agree" in verify(mirrored, "--posts").out
+
+
+def test_the_site_that_writes_to_the_folder_says_where_it_is(mirrored: Blog) -> None:
+    write(mirrored, "apps/a/hugo.toml", "title = 'no address'")
+    write(mirrored, "apps/b/hugo.toml", "baseURL = '/b/'")
+    write(mirrored, "apps/a/public/logo.png", b"")
+    write(mirrored, "apps/a/public/index.html", '<img src="/logo.png">')
+    ran = run(mirrored, "verify", "--site", "apps/a/public", "--json")
+    assert ran.rules == []
+    write(mirrored, "apps/c/hugo.toml", "baseURL = '/c/'")
+    page(mirrored, '<img src="/images/KEY">')
+    ran = verify(mirrored)
+    assert ran.code == 0
+    assert "Hugo in apps/a and Hugo in apps/b and Hugo in apps/c do not write to this" in ran.out
+
+
 @pytest.mark.parametrize("base", ["ftp://x", "a b", "/a?b"])
 def test_a_base_is_a_path_or_a_url(mirrored: Blog, base: str) -> None:
     page(mirrored, "x")
@@ -354,6 +388,92 @@ def test_a_base_is_a_path_or_a_url(mirrored: Blog, base: str) -> None:
 
 def test_a_base_without_a_site_is_an_error(mirrored: Blog) -> None:
     assert run(mirrored, "verify", "--base", "/blog/").code == 2
+
+
+# --- What the posts show ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(blog: Blog) -> Blog:
+    """A blog of four posts, each with two pictures, which are mirrored and published."""
+    names = [f"{number}.png" for number in range(8)]
+    filled(blog, *names)
+    (blog.root / "posts/post.md").unlink()
+    for number in range(4):
+        front = "---\ntitle: x\ndate: 2024-01-01\n---\n"
+        pictures = "".join(f"![]({BUCKET}{number * 2 + more}.png)\n\n" for more in (0, 1))
+        blog.write(f"{number}.md", front + pictures)
+    assert not blog.rewrite().findings
+    for name, data in blog.objects().items():
+        write(blog, f"public/images/{name}", data)
+    return blog
+
+
+def show(blog: Blog, html: str, name: str = "public/index.html") -> None:
+    write(blog, name, html)
+
+
+def shown(blog: Blog, *numbers: int) -> list[str]:
+    return [f"/images/{blog.asset(f'{number}.png')['key']}" for number in numbers]
+
+
+def test_a_site_that_shows_few_pictures_of_the_posts_is_named(many: Blog) -> None:
+    show(many, "".join(f'<img src="{url}">' for url in shown(many, 0, 1, 2)), "public/a.html")
+    ran = verify(many, "--posts")
+    assert ran.code == 0
+    assert "shows 3 of the 8 mirrored pictures of the posts: was all of the site built" in ran.out
+    assert "[M608]" in ran.out
+    assert "all agree" not in ran.out
+    show(many, f'<img src="{shown(many, 3)[0]}">', "public/b.html")
+    assert "all agree" in verify(many, "--posts").out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("<script>show(URLS)</script>", id="a script in the page"),
+        pytest.param('<img data-src="URL">', id="lazy"),
+        pytest.param("<img src='/_image?url=ENCODED&w=9'>", id="scaled"),
+        pytest.param("<img src='/_astro/STEM.Bx-_9a_Z1.webp'>", id="renamed"),
+        pytest.param("<img src='/assets/STEM-0f1e.png'>", id="renamed by webpack"),
+        pytest.param("<img src='/p/STEM_hu012_3_300x0_resize.png'>", id="renamed by Hugo"),
+    ],
+)
+def test_the_name_of_a_picture_counts_wherever_it_stands(many: Blog, text: str) -> None:
+    urls = shown(many, 0, 1, 2, 3)
+    html = [
+        text.replace("URLS", json.dumps(urls))
+        .replace("URL", url)
+        .replace("ENCODED", url.replace("/", "%2F"))
+        .replace("STEM", Path(url).stem)
+        for url in urls
+    ]
+    show(many, "".join(html))
+    assert "[M608]" not in verify(many, "--posts").out
+
+
+def test_pictures_in_scripts_and_search_indexes_are_shown(many: Blog) -> None:
+    show(many, "<div id=app></div>")
+    assert "shows 0 of the 8 mirrored pictures" in verify(many, "--posts").out
+    write(many, "public/app.js", f"export default {json.dumps(shown(many, 0, 1, 2, 3))}")
+    assert "all agree" in verify(many, "--posts").out
+
+
+@pytest.mark.parametrize(
+    "front", ["draft: true", "published: false", "status: draft", "'draft': true"]
+)
+def test_drafts_are_not_missed(many: Blog, front: str) -> None:
+    for number in range(3):
+        text = many.read(f"{number}.md").replace("title: x", front)
+        many.write(f"{number}.md", text)
+    show(many, f'<img src="{shown(many, 6)[0]}">')
+    assert "all agree" in verify(many, "--posts").out
+
+
+def test_the_posts_that_the_site_itself_serves_are_not_missed(many: Blog) -> None:
+    show(many, "<script>window.$docsify = {}</script>", "posts/index.html")
+    ran = run(many, "verify", "--posts", "--site", "posts")
+    assert "[M608]" not in ran.out
 
 
 # --- What cannot be read ----------------------------------------------------------------------
