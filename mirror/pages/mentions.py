@@ -336,6 +336,9 @@ _BEFORE_PROSE = re.compile(
 )
 # Bytes that are searched in front of each string, enough for an element with some attributes.
 _BEFORE_PROSE_BYTES = 300
+# Before the text of a page in MkDocs' search index. All tags are taken out of it, so one that is
+# there stood in code; what shows it escapes it: mkdocs/contrib/search/templates/search/main.js.
+_BEFORE_PLAIN = re.compile(rb"\"location\"\s*:\s*\"[^\"\\]*\"\s*,\s*\"text\"\s*:\s*\"\Z")
 # A word of a sentence stands before an address that is text, and no `![](`, `src=` or `[name]:`.
 _SENTENCE = re.compile(rb"(?<!\]:)[ \t\r\n]+\Z|[\x80-\xff]\Z")
 _BEFORE_SENTENCE = 100  # bytes that are searched: more blanks than anybody puts between two words
@@ -372,6 +375,9 @@ def _in_string(
         yield from ((mention, Use.ASKED) for mention in mentions)
         return
     start = string.start(string.lastgroup or 0)
+    if _BEFORE_PLAIN.search(string.string[max(0, start - _BEFORE_PROSE_BYTES) : start]):
+        yield from ((mention, Use.TEXT) for mention in mentions)
+        return
     is_html = _TAG.search(fragment) is not None or _is_prose(string)
     uses = mention_uses(fragment, inner) if is_html else _in_words(fragment, inner)
     for mention, (decoded, use) in zip(mentions, uses, strict=True):
