@@ -40,7 +40,7 @@ class SiteGenerator:
     the sources of the pages, and `output` is that of the built site. Empty means unknown.
     `statics` are the names of what it publishes as it is; empty means what is usual. `computed` are
     the names of settings that a program computes: that which decides the path of the site is
-    `computed_path`.
+    `computed_path`. With `plain_fences`, only what begins in the first column is fenced code.
     """
 
     generator: Generator
@@ -51,6 +51,7 @@ class SiteGenerator:
     statics: tuple[str, ...]
     computed: tuple[str, ...]
     computed_path: str
+    plain_fences: bool
 
     @property
     def name(self) -> str:
@@ -166,7 +167,9 @@ def _fits(sign: Sign, folder: Path) -> bool:
 def _described(generator: Generator, sign: Sign, folder: Path) -> SiteGenerator:
     settings: dict[str, str] = {}
     computed: dict[str, str] = {}
+    plain_fences = bool(generator.fences)
     for path, text in _texts(folder, generator.files):
+        plain_fences = plain_fences and generator.fences not in text
         read = _settings_of(path, text, generator.inherits)
         settings |= read.texts
         computed = {key: computed[key] for key in computed.keys() - read.texts.keys()}
@@ -188,6 +191,7 @@ def _described(generator: Generator, sign: Sign, folder: Path) -> SiteGenerator:
         _statics(settings, generator),
         tuple(computed[key] for key in _deciding(generator) if key and key in computed),
         computed.get(generator.base or generator.site, ""),
+        plain_fences and generator.inherits not in settings,
     )
 
 

@@ -49,6 +49,7 @@ class Generator:
     more folders, such as those of languages. `mounts` is a list of tables: where the `target` of
     one is the default of `content`, its `source` takes that place. `inherits` names another file,
     whose settings those of `files` override. `setters` are functions and the settings they set.
+    `fences` is the extension by which fenced code may be indented; empty where it always may be.
 
     `published` is unknown where it is `None`. `adds_base` if the generator itself puts the path of
     the site in front of a path in a post. `follows` are the forms of Markdown in which a relative
@@ -66,6 +67,7 @@ class Generator:
     mounts: str = ""
     inherits: str = ""
     setters: tuple[tuple[str, str], ...] = ()
+    fences: str = ""
     published: PublishedFolder | None = None
     adds_base: bool = False
     follows: frozenset[Form] = frozenset()
@@ -323,6 +325,7 @@ GENERATORS = (
         site="siteurl",
         content=("path", "."),
         output=("output_path", "output"),
+        fences="superfences",
         published=PublishedFolder("images", "/images", in_content=True, setting="STATIC_PATHS"),
     ),
     # https://github.com/getnikola/nikola/blob/master/nikola/conf.py.in: FILES_FOLDERS
@@ -356,6 +359,7 @@ GENERATORS = (
         content=("docs_dir", "docs"),
         output=("site_dir", "site"),
         inherits="inherit",
+        fences="superfences",
         published=_CONTENT,
         follows=_EVERY_FORM,
     ),

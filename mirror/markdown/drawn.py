@@ -72,9 +72,12 @@ class DrawnParts(NamedTuple):
     text: list[tuple[int, int]]
 
 
-def find_drawn(text: bytes) -> DrawnParts:
-    """Return the parts of UTF-8 Markdown that may be drawn, each list in order."""
-    code, containers, plain = _blocks(text)
+def find_drawn(text: bytes, *, plain_fences: bool = False) -> DrawnParts:
+    """Return the parts of UTF-8 Markdown that may be drawn, each list in order.
+
+    With `plain_fences`, a fence has to be one of Python-Markdown alone.
+    """
+    code, containers, plain = _blocks(text, plain_fences)
     for start, stop in _comments(text):
         if _SLIDE.match(text, start + 4, min(stop, start + _MOST_OF_COMMENT)):
             code.append((start, stop))
@@ -132,24 +135,56 @@ class _Containers:
             self._end(at, is_block=True)
 
 
-def _blocks(text: bytes) -> tuple[list[tuple[int, int]], ...]:
+def _blocks(text: bytes, plain_fences: bool) -> tuple[list[tuple[int, int]], ...]:
     """Return the fences that may be drawn, the containers of themes, and all fences."""
+    depth = 0  # of elements of HTML
     drawn: list[tuple[int, int]] = []
     fences: list[tuple[int, int]] = []
     containers = _Containers()
     at = 0
     while mark := _MARK.search(text, at):
+        depth = _depth(text, at, mark.start(), depth) if plain_fences else 0
         at = mark.end()
         if mark["fence"] is None:
             containers.read(mark)
             continue
         stop = fence_end(text, mark)
         fences.append((mark.start(), stop))
-        if containers.draw or is_drawn(mark["info"]):
+        is_no_code = plain_fences and _is_no_code(text, mark, depth)
+        if containers.draw or is_no_code or is_drawn(mark["info"]):
             drawn.append((at, stop))
         at = stop
     containers.finish(len(text))
     return drawn, containers.ended, fences
+
+
+# https://github.com/Python-Markdown/markdown/blob/3.7/markdown/extensions/fenced_code.py
+_PLAIN_FENCE = re.compile(
+    rb"(?:~{3,}|`{3,})[ ]*"
+    rb"(?:\{[^\n]*\}|\.?[\w#.+-]*[ ]*(?:hl_lines=(?:\"[^\"\n]*\"|'[^'\n]*')[ ]*)?)\r?$",
+    re.M,
+)
+_BLOCK = re.compile(
+    rb"<(/?)(?:article|aside|blockquote|center|details|div|figure|footer|header|li|main|nav|ol|p"
+    rb"|section|table|td|ul)(?=[\s>])",
+    re.I,
+)
+
+
+def _depth(text: bytes, start: int, stop: int, depth: int) -> int:
+    """Return how many elements are open at `stop`, if `depth` are at `start`."""
+    for tag in _BLOCK.finditer(text, start, stop):
+        depth = max(0, depth - 1) if tag[1] else depth + 1
+    return depth
+
+
+def _is_no_code(text: bytes, fence: re.Match[bytes], depth: int) -> bool:
+    """Return True for a fence that Python-Markdown takes for text or for HTML.
+
+    In text, what stands between backticks is code all the same.
+    """
+    is_tilde = fence["fence"].startswith(b"~")
+    return (is_tilde or depth > 0) and not _PLAIN_FENCE.match(text, fence.start())
 
 
 def _comments(text: bytes) -> Iterator[tuple[int, int]]:

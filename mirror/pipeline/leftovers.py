@@ -169,7 +169,9 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     redirects, _ = parts.redirects.load()
     reviews = load_reviews(config.manifest / REVIEWS)
     suspects = find_suspects(manifest, redirects, reviews)
-    reasons = Reasons(scanned, parts.locator, manifest, parts.destinations, suspects)
+    reasons = Reasons(
+        scanned, parts.locator, manifest, parts.destinations, suspects, folder.has_plain_fences
+    )
     finder = MentionFinder(config.sources)
     progress.stage("read the site's folder", None, "places")
     trees = options.paths or _trees(config.root, config.posts.paths)
@@ -242,13 +244,17 @@ def _counts(leftovers: Iterable[Leftover]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Tells why a reference of a post still names a source."""
+    """Tells why a reference of a post still names a source.
+
+    `plain_fences` are those of `SiteGenerator`.
+    """
 
     scanned: SiteScan
     locator: Locator
     manifest: Manifest
     destinations: Sequence[Destination]
     suspects: Container[str]
+    plain_fences: bool
 
     def of(self, post: str, reference: Reference) -> Why:
         if not reference.form.is_rendered:
@@ -313,7 +319,7 @@ def _explained(
 ) -> Iterator[Leftover]:
     position = PositionCounter(PostText(text, "utf-8"))
     probed: _Probed | None = None
-    drawn = find_drawn(text)
+    drawn = find_drawn(text, plain_fences=reasons.plain_fences)
     for mention in mentions:
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)

@@ -46,6 +46,7 @@ class SiteFolder:
     left_out: frozenset[Path]
     our_files: frozenset[Path]
     has_generator: bool
+    has_plain_fences: bool
 
     @classmethod
     def open(
@@ -53,18 +54,16 @@ class SiteFolder:
     ) -> SiteFolder:
         """Tell what is left out: `ours`, the configuration, and the built `site`."""
         root = Path(os.path.abspath(root))  # noqa: PTH100  (`resolve` would follow links)
-        outputs = [
-            generator.place / generator.output
-            for generator in find_generators(root)
-            if _has_output(generator)
-        ]
+        generators = find_generators(root)
+        outputs = [each.place / each.output for each in generators if _has_output(each)]
         folders = (*ours, *outputs, *([site] if site is not None else []))
         # A manifest may be kept in the folder of the whole site: then it is its files that count.
         absolute = {Path(os.path.abspath(folder)) for folder in folders}  # noqa: PTH100
         left_out = {folder for folder in absolute if not root.is_relative_to(folder)}
         our_files = {config.absolute()} if config is not None else set()
         our_files |= {folder / name for folder in absolute - left_out for name in MANIFEST_FILES}
-        return cls(root, frozenset(left_out), frozenset(our_files), bool(outputs))
+        plain_fences = any(each.plain_fences for each in generators)
+        return cls(root, frozenset(left_out), frozenset(our_files), bool(outputs), plain_fences)
 
     def walk(self, paths: Sequence[Path]) -> Iterator[TextFile | Finding]:
         """Yield the files below `paths`, each once. Raise `ConfigError` for a path that is gone."""

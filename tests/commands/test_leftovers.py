@@ -278,6 +278,43 @@ def test_secrets_are_cut(blog: Blog) -> None:
         assert "s3cr3t" not in ran.out + ran.err
 
 
+def test_what_is_no_fence_to_the_sites_generator_is_no_code(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    blog.write("b.md", f"<details>\n\n  ```html\n  <img src='{A}'>\n  ```\n\n</details>\n")
+    assert whys(blog) == {"posts/b.md:4:13": "code"}
+    add(blog, "mkdocs.yml", "docs_dir: posts\nmarkdown_extensions: [pymdownx.superfences]\n")
+    assert whys(blog) == {"posts/b.md:4:13": "code"}
+    add(blog, "mkdocs.yml", "docs_dir: posts\n")
+    assert whys(blog) == {"posts/b.md:4:13": "unknown-form"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("docusaurus.config.ts", "x = { themeConfig: { navbar: { logo: { src: 'URL' } } } }"),
+        (".vitepress/config.mts", "define({ head: [['link', { rel: 'icon', href: 'URL' }]] })"),
+        ("astro.config.mjs", "const CDN = `URL`; define({ image: { domains: [CDN] } })"),
+        ("mkdocs.yml", "theme: {logo: 'URL'}\nextra_css:\n- URL\n"),
+        ("hugo.yaml", "params:\n  images:\n  - URL\n"),
+        ("_config.yml", "og_image: URL"),
+        ("config/_default/params.toml", 'favicon = "URL"'),
+        ("conf.py", "html_logo = 'URL'"),
+        ("_quarto.yml", "website:\n  favicon: URL\n"),
+        ("book.toml", "[output.html]\nadditional-css = ['URL']"),
+        ("next.config.mjs", "export default { images: { remotePatterns: [new URL('URL')] } }"),
+        ("eleventy.config.js", "c.addGlobalData('logo', 'URL')"),
+    ],
+)
+def test_a_picture_in_a_configuration_is_named(blog: Blog, name: str, text: str) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    add(blog, name, text.replace("new URL(", "new Url(").replace("URL", A))
+    places = whys(blog)
+    assert {place.partition(":")[0] for place in places} == {name}
+    assert set(places.values()) == {"other-file"}
+
+
 # --- Other files ------------------------------------------------------------------------------
 
 

@@ -454,6 +454,24 @@ def test_a_computed_path_is_named_as_the_file_spells_it(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("files", "plain"),
+    [
+        ({"mkdocs.yml": "site_name: x\n"}, True),
+        ({"mkdocs.yml": "markdown_extensions:\n- pymdownx.superfences\n"}, False),
+        ({"mkdocs.yml": "INHERIT: a.yml\n", "a.yml": ""}, False),
+        ({"pelicanconf.py": "SITENAME = 'x'\n"}, True),
+        ({"hugo.toml": ""}, False),
+    ],
+)
+def test_code_may_be_indented_where_an_extension_says_so(
+    tmp_path: Path, files: dict[str, str], plain: bool
+) -> None:
+    write(tmp_path, files)
+    (site,) = find_generators(tmp_path)
+    assert site.plain_fences == plain
+
+
 def test_each_generator_stands_once_in_the_table() -> None:
     names = [generator.name for generator in GENERATORS]
     assert len(set(names)) == len(names)

@@ -123,3 +123,26 @@ def test_text_elsewhere_is_text(text: str) -> None:
 )
 def test_time_grows_with_the_text(piece: str) -> None:
     assert_linear(lambda count: find_drawn(piece.encode() * count), 2_000)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_drawn"),
+    [
+        pytest.param("```html\nU\n```", False, id="a plain fence"),
+        pytest.param("~~~ {.html}\nU\n~~~", False, id="a plain fence with attributes"),
+        pytest.param('```html hl_lines="1 2"\nU\n```', False, id="with marked lines"),
+        pytest.param("- a\n\n    ~~~\n    U\n    ~~~", True, id="tildes in a list"),
+        pytest.param("- a\n\n    ```\n    U\n    ```", False, id="backticks in a list are code"),
+        pytest.param('```html title="x"\nU\n```', False, id="an option of others"),
+        pytest.param("<details>\n```html\nU\n```\n</details>", False, id="in HTML"),
+        pytest.param("<details>\n\n  ```\n  U\n  ```\n</details>", True, id="indented in HTML"),
+        pytest.param(
+            '<div>\n\n```html title="x"\nU\n```\n</div>', True, id="an option of others in HTML"
+        ),
+        pytest.param("<div>a</div>\n\n  ```\n  U\n  ```", False, id="behind HTML"),
+    ],
+)
+def test_a_fence_may_be_none_to_python_markdown(text: str, is_drawn: bool) -> None:
+    data = text.replace("U", f'<img src="{U}">').encode()
+    assert bool(find_drawn(data, plain_fences=True).code) == is_drawn
+    assert not find_drawn(data).code

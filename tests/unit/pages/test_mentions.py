@@ -197,7 +197,11 @@ def test_html_in_a_string_counts_as_html(suffix: str, text: str) -> None:
         (".json", '{"raw": "an image ![](U)"}', Use.ASKED),
         (".json", '{"raw": "an image ![][1]\\n\\n[1]: U"}', Use.ASKED),
         (".json", '{"U": 1}', Use.ASKED),
-        (".json", '{"docs":[{"location":"a/#b","text":"<img src=\\"U\\">","title":"x"}]}', Use.TEXT),
+        (
+            ".json",
+            '{"docs":[{"location":"a/#b","text":"<img src=\\"U\\">","title":"x"}]}',
+            Use.TEXT,
+        ),
         (".json", '{"docs":[{"location":"a/","text":"![](U)","title":"x"}]}', Use.TEXT),
         (".json", '{"items":[{"location":"U","text":""}]}', Use.ASKED),
         (".json", '{"url": "U", "image": ""}', Use.LINK),
