@@ -32,7 +32,8 @@ class ShownPictures:
     """Counts the mirrored pictures of the posts that a built site shows.
 
     Generators put a picture into another folder and add to its name, or let a program scale it. So
-    the beginning of the name counts, wherever it stands in an address.
+    the beginning of the name counts, wherever it stands in an address. A small picture behind a
+    relative link may be put into the page itself: Vite does so below 4 KiB.
     """
 
     def __init__(self, scanned: SiteScan, destinations: Sequence[Destination]) -> None:
@@ -40,6 +41,8 @@ class ShownPictures:
         self._destinations = destinations
         self._names = TextFilter(name for post in scanned.posts for name in self._of(post))
         self._seen: set[int] = set()  # hashes: there may be a million
+        self._is_relative = any(destination.has_relative_links for destination in destinations)
+        self._embedded: set[int] = set()  # hashes
 
     def see(self, location: Location) -> None:
         """Note that the built site asks for this."""
@@ -47,6 +50,11 @@ class ShownPictures:
             cuts = [match.start() for match in _SEPARATOR.finditer(part)][:_MOST_CUTS]
             names = (part[:cut] for cut in (*cuts, len(part)))
             self._seen.update(hash(name) for name in names if name in self._names)
+
+    def see_embedded(self, url: str) -> None:
+        """Note an address that asks no server: it may be a picture of the page itself."""
+        if self._is_relative and url.startswith("data:image/"):
+            self._embedded.add(hash(url))
 
     def finding(self, folder: Path) -> Finding | None:
         """Return a warning if most of the pictures are not shown by the site in `folder`.
@@ -68,7 +76,8 @@ class ShownPictures:
 
     def _count(self, posts: Sequence[ScannedPost]) -> tuple[int, int]:
         names = {hash(name) for post in posts for name in self._of(post)}
-        return len(names & self._seen), len(names - self._seen)
+        shown = min(len(names & self._seen) + len(self._embedded), len(names))
+        return shown, len(names) - shown
 
     def _of(self, scanned: ScannedPost) -> Iterator[str]:
         """Yield the names of the mirrored pictures of a post, without their extensions."""

@@ -459,6 +459,18 @@ def test_pictures_in_scripts_and_search_indexes_are_shown(many: Blog) -> None:
     assert "all agree" in verify(many, "--posts").out
 
 
+def test_pictures_in_the_pages_themselves_are_shown_where_links_are_relative(many: Blog) -> None:
+    show(many, "".join(f'<img src="data:image/png;base64,{number}">' for number in range(4)))
+    assert "[M608]" in verify(many, "--posts").out
+    text = (many.root / "mirror.toml").read_text()
+    text = text.replace('public_url = "/images"', 'links = "relative"')
+    (many.root / "mirror.toml").write_text(text)
+    assert not many.rewrite().findings
+    assert "[M608]" not in verify(many, "--posts").out
+    show(many, '<img src="data:image/gif;base64,same">' * 4)
+    assert "shows 1 of the 8 mirrored pictures" in verify(many, "--posts").out
+
+
 @pytest.mark.parametrize(
     "front", ["draft: true", "published: false", "status: draft", "'draft': true"]
 )
