@@ -8,11 +8,11 @@ A fingerprint proposes pairs, pixels decide. Read in this order:
 - `sketch`: facts kept of each picture, which refuse most pairs at once
 - `compare`: two pictures -> evidence: guards first, then reproduction
 - `excerpt`: parts kept of decoded pictures, which refuse most look-alikes
-- `cache`: what was made of pictures lately, limited by its bytes
+- `cache`: caches of what was made of pictures, limited by their bytes
 - `statistics`: how far two pictures are apart, in six numbers
-- `band`: the rows where two pictures differ most, tried before the whole
-- `resize`, `recode`: how programs make copies, repeated
-- `bins`, `palette`: coders that cannot be repeated, traced back
+- `band`: the rows where two pictures differ most, tried before the whole picture
+- `resize`, `recode`: the ways in which programs make copies, run again
+- `bins`, `palette`: copies whose coder cannot be run again, tested by what they show
 - `ledger`: the evidence of all runs, as text
 - `reviews`: the decisions of people, as text
 - `groups`: what stands for what now, and what a review would change

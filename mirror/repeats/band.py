@@ -1,4 +1,4 @@
-"""Some rows before the whole: a reproduction that fails in them fails as a whole."""
+"""The rows where a copy differs most: a reproduction that fails there fails as a whole."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image
 from mirror.repeats.statistics import Statistics, measure_rows, planes
 
 UNIT = 16
-"""Pixels either way that no JPEG codes across."""
+"""Pixels a side of the largest unit that a JPEG codes by itself."""
 
 _ROWS = 2 * UNIT
 # Rows beside the measured ones: one unit whose colours depend on rows outside, and one on which the
@@ -19,7 +19,10 @@ _MOST = 0.5  # of a picture; a larger band saves nothing
 
 
 class Band:
-    """The rows around the place where a copy differs most from its origin."""
+    """The rows around the place where a copy differs most from its origin.
+
+    `hopeless` returns True for statistics that are over every limit.
+    """
 
     def __init__(self, copy: Image.Image, top: int, hopeless: Callable[[Statistics], bool]) -> None:
         self._copy = copy
@@ -56,8 +59,8 @@ class Band:
         expected = self.cut(self._copy).crop(box)
         top = self._top - self.start - above
         rows = (top, top + self._bottom - self._top)
-        left = measure_rows(planes(made.crop(box)), planes(expected), *rows)
-        if not self._hopeless(left):
+        left_over = measure_rows(planes(made.crop(box)), planes(expected), *rows)
+        if not self._hopeless(left_over):
             return False
-        self.nearest = self.nearest or left
+        self.nearest = self.nearest or left_over
         return True

@@ -55,7 +55,7 @@ def fits_bins(copy: Sequence[Component], recoded: bytes, origin: Image.Image, to
 def fits_luma(
     copy: NDArray[np.uint8], recoded: NDArray[np.uint8], table: Blocks, origin: NDArray[np.uint8]
 ) -> bool:
-    """Return what `fits_bins` does of luma alone, for a part of a picture in whole blocks."""
+    """Return True as `fits_bins` does, for luma alone and a part of a picture in whole blocks."""
     first, second = (Component(plane, table, halved=False) for plane in (copy, recoded))
     return any(_explains(coder, first, second, origin) for coder in _CODERS[0])
 
@@ -246,11 +246,11 @@ def _cut(
 
 
 def _lie_in_bins(exact: Blocks, table: Blocks, shown: Levels, inside: NDArray[np.bool_]) -> bool:
-    """Return True if bins that hold the exact coefficients, or touch them, show what is shown.
+    """Return True if bins that hold or touch the exact coefficients decode to the levels shown.
 
     Begin at the nearest bins. Each block then takes the one step to a touching bin that explains
-    most of what is left, until nothing is. A level that a decoder cut off at black or white is no
-    evidence.
+    most of the difference left, until none is left. A level that a decoder cut off at black or
+    white is no evidence.
     """
     reach = table / 2 + _EDGE_WIDTH
     bins = np.rint(exact / table)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from mirror.repeats.sketch import Sketch  # noqa: F401
 
 
-_MAX_BYTES_OF_SKETCHES = 64 << 20  # of a slide some 6 KB
+_MAX_BYTES_OF_SKETCHES = 64 << 20  # some 6 KB for a slide
 _MAX_BYTES_OF_SIDES = 64 << 20  # four slides, or one of twice the size
-_MAX_BYTES_OF_EXCERPTS = 96 << 20  # of a JPEG of a slide some 110 KB, of a PNG as much
+_MAX_BYTES_OF_EXCERPTS = 96 << 20  # some 110 KB for a slide, as JPEG or as PNG
 
 
 class HasByteCount(Protocol):
@@ -38,7 +38,7 @@ V = TypeVar("V", bound=HasByteCount)
 
 
 class Cache(Generic[K, V]):
-    """Values by key, up to `max_bytes`; the one not asked for longest is dropped first.
+    """Values by key, up to `max_bytes`; the least recently used one is dropped first.
 
     Safe to use from threads. In another process it begins empty.
     """
@@ -76,8 +76,8 @@ class Cache(Generic[K, V]):
 class Sketches(Cache[Digest, "Sketch"]):
     """The sketches of pictures by digest.
 
-    In another process they are those that this process keeps: a sketch has some 6 KB, too much to
-    travel with each picture, and one worker inspects and compares.
+    Pickled to another process, they become the sketches which that process keeps. A sketch has some
+    6 KB, too much to send with each picture, and the worker that inspects a picture compares it.
     """
 
     def __init__(self, max_bytes: int = _MAX_BYTES_OF_SKETCHES) -> None:

@@ -166,7 +166,8 @@ class _Assignment:
         for digest, kept in recorded.items():
             # The canonical may itself have a canonical by now. The repeats that stayed with it were
             # not the same as the new one, so only reviews tie them to others.
-            if group := (reviewed if kept in recorded else joined).get(kept):
+            groups = reviewed if kept in recorded else joined
+            if group := groups.get(kept):
                 same.append((digest, group))
         for digest, group in same:
             self._is_same |= {Pair.of(digest, other): True for other in group if other != digest}
@@ -192,10 +193,9 @@ class _Assignment:
             is_merged = self._is_same.get(Pair.of(digest, better), False)
             return not is_merged, blobs[better].pixels, place[better]
 
-        self._better = {
-            worse: {better: at[better] for better in sorted(at, key=partial(order, worse))}
-            for worse, at in listed.items()
-        }
+        for worse, near in listed.items():
+            in_order = sorted(near, key=partial(order, worse))
+            self._better[worse] = {better: near[better] for better in in_order}
 
     def _is_eligible(self, candidate: Candidate, blobs: Mapping[Digest, Blob]) -> bool:
         """Return True if the mode, the reviews and the sizes allow the pair to be judged."""
@@ -205,7 +205,7 @@ class _Assignment:
         if {pair.first, pair.second} & self.reviews.split:
             return False
         better, worse = sorted((pair.first, pair.second), key=self._place.__getitem__)
-        if not self._keeps_shown(worse, better):
+        if not self._stays_visible(worse, better):
             return False
         first, second = blobs[pair.first], blobs[pair.second]
         if self.mode is Mode.EXACT:
@@ -213,8 +213,8 @@ class _Assignment:
             return candidate.distance == 0 and has_equal_size
         return plausible(first, second)
 
-    def _keeps_shown(self, digest: Digest, kept: Digest) -> bool:
-        """Return False if browsers show the one picture and not the other, kept one."""
+    def _stays_visible(self, digest: Digest, kept: Digest) -> bool:
+        """Return False if browsers show the picture `digest`, but not `kept` in its place."""
         is_lost = self._blobs[kept].media_type in _RARELY_SHOWN
         return not is_lost or self._blobs[digest].media_type in _RARELY_SHOWN
 
@@ -251,7 +251,11 @@ class _Assignment:
     def _look_at(
         self, digest: Digest, better: Digest, distance: int, explaining: dict[Digest, Evidence]
     ) -> Candidate | None:
-        """Add to `explaining`, or choose, if `better` explains; or return the pair to be judged."""
+        """Return the pair that has to be judged first, or else take in what `better` explains.
+
+        Equal pixels and a person's word decide for `digest` at once. Any other evidence that
+        `better` explains it is added to `explaining`.
+        """
         kept = self._chosen[better]
         if kept in explaining:
             return None
@@ -262,7 +266,7 @@ class _Assignment:
             return Candidate(pair, distance)
         if not self._is_same[pair]:
             return None
-        if pair in self._evidence and not self._keeps_shown(digest, kept):
+        if pair in self._evidence and not self._stays_visible(digest, kept):
             return None
         if kept != better:
             if (candidate := self._unknown_tie(better, kept)) is not None:
@@ -279,16 +283,16 @@ class _Assignment:
     def _explanation_of(
         self, digest: Digest, explaining: Mapping[Digest, Evidence]
     ) -> Digest | None:
-        """Return the kept picture that `digest` stands behind; `None` if several would do.
+        """Return the kept picture that stands for `digest`; `None` if several could.
 
-        Those that were all made from it leave no doubt, and the best of them stands for it.
+        If all of them were made from it there is no doubt, and the best of them stands for it.
         """
         if explaining and all(evidence.origin == digest for evidence in explaining.values()):
             return min(explaining, key=self._place.__getitem__)
         return _only_explanation(explaining)
 
     def _cannot_tie(self, digest: Digest, member: Digest, kept: Digest) -> bool:
-        """Return True if what is known already keeps `member` from tying the two."""
+        """Return True if it is known already that `member` does not tie `digest` to `kept`."""
         if Pair.of(digest, kept) in self.apart:
             return True
         return self._unknown_tie(member, kept) is None and not self._is_made_from(kept, member)
@@ -296,7 +300,7 @@ class _Assignment:
     def _unknown_tie(self, member: Digest, kept: Digest) -> Candidate | None:
         """Return the pair of a group's member and its kept picture, if it has to be judged.
 
-        It does not where a person tied the two, or where only exact copies count.
+        It need not be judged where a person tied the two, or where only exact copies count.
         """
         pair = Pair.of(member, kept)
         if self.mode is not Mode.PERCEPTUAL or pair in self._is_same:
@@ -320,37 +324,43 @@ class _Assignment:
     def _move_aliases(
         self, recorded: Mapping[Digest, Digest], blobs: Mapping[Digest, Blob]
     ) -> _Judging:
-        """Move aliases whose canonical got a better one on to that, each on its own evidence."""
-        moves = {
-            digest: new
-            for digest, old in recorded.items()
-            if (new := self._canonical(old)) != old and blobs[new].pixels >= blobs[digest].pixels
-        }
+        """Move each alias whose canonical got a better one to that one, on evidence of its own."""
+        moves: dict[Digest, Digest] = {}
+        for digest, old in recorded.items():
+            new = self._canonical(old)
+            if new != old and blobs[new].pixels >= blobs[digest].pixels:
+                moves[digest] = new
         yield from self._judge_unknown((Pair.of(*move) for move in sorted(moves.items())), blobs)
-        apart = {
-            d: new for d, new in moves.items() if not self._is_same.get(Pair.of(d, new), False)
+        unproven = {
+            digest: new
+            for digest, new in moves.items()
+            if not self._is_same.get(Pair.of(digest, new), False)
         }
-        ties = {Pair.of(digest, recorded[digest]) for digest in apart}
-        ties |= {Pair.of(recorded[digest], new) for digest, new in apart.items()}
+        ties = {Pair.of(digest, recorded[digest]) for digest in unproven}
+        ties |= {Pair.of(recorded[digest], new) for digest, new in unproven.items()}
         yield from self._judge_unknown(sorted(ties), blobs)
         for digest, new in moves.items():
-            old = recorded[digest]
-            if digest not in apart or (
-                Pair.of(digest, new) not in self.apart
-                and self._is_made_from(new, old)
-                and self._is_made_from(digest, old)
-            ):
+            if digest not in unproven or self._are_copies_of(recorded[digest], digest, new):
                 self._chosen[digest] = new
+
+    def _are_copies_of(self, origin: Digest, digest: Digest, new: Digest) -> bool:
+        """Return True if both pictures were made from `origin` and nobody keeps them apart."""
+        if Pair.of(digest, new) in self.apart:
+            return False
+        return self._is_made_from(new, origin) and self._is_made_from(digest, origin)
 
     def _judge_unknown(self, pairs: Iterable[Pair], blobs: Mapping[Digest, Blob]) -> _Judging:
         """Judge those of the pairs that were not judged yet and may be one picture."""
-        wave = [
-            Candidate(pair, distance)
-            for pair in pairs
-            if pair not in self._is_same
-            and (distance := _distance(blobs[pair.first], blobs[pair.second])) is not None
-            and self._is_eligible(Candidate(pair, distance), blobs)
-        ]
+        wave: list[Candidate] = []
+        for pair in pairs:
+            if pair in self._is_same:
+                continue
+            distance = _distance(blobs[pair.first], blobs[pair.second])
+            if distance is None:
+                continue
+            candidate = Candidate(pair, distance)
+            if self._is_eligible(candidate, blobs):
+                wave.append(candidate)
         if wave:
             yield from self._judge(wave)
 
@@ -364,7 +374,7 @@ class _Assignment:
 
 
 def _only_explanation(explaining: Mapping[Digest, Evidence]) -> Digest | None:
-    """Return the kept picture that a copy stands behind; `None` if several would do."""
+    """Return the kept picture that stands for a copy; `None` if several could."""
     exact = [kept for kept, evidence in explaining.items() if evidence.leaves_nothing]
     for group in (exact, list(explaining)):
         if group:

@@ -31,13 +31,13 @@ from mirror.repeats.sketch import MOST_DIFFERENT, Header, Sketch
 from mirror.repeats.statistics import NOTHING, Pixels, Statistics, measure, planes
 
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA"})
-# Of two sizes, blocks of the smaller one of so many pixels a side may differ by so many levels.
+# Two pictures of different size may differ by so many levels in a block of so many pixels a side.
 _COARSE_STEP, _COARSE_LIMIT = 8, 20
 # Resizers are tried on so many bands, of so many rows; the busiest bands are found from every
 # fourth row. Bounds the work, not measured.
 _BANDS, _BAND_ROWS, _BAND_SAMPLE = 3, 32, 4
-# The smaller width as a share of the larger. Below the second, an edit of one letter in type of 10
-# pixels sinks into the noise of codecs, so only `_REPRODUCED` counts there.
+# The smaller width as a share of the larger. Below `_LEAST_NEARLY` an edit of one letter in type of
+# 10 pixels is lost in the noise of codecs, so only `_REPRODUCED` counts there.
 _LEAST_SHRUNK, _LEAST_NEARLY = 0.45, 0.75
 _LEAST_ENLARGED = 0.499  # twice as wide at most, and a pixel of rounding
 _NEARBY = 1.25  # resizers that leave this many times the least are tried too; not measured
@@ -65,7 +65,7 @@ class _Tolerance:
 # are kept apart. BENCHMARKS.md, "dedupe", measures these limits.
 #
 # A difference that the copy itself no longer shows cannot be found. A comma for a full stop in type
-# of 11 pixels, 30 levels from its ground, is 1.1 levels at half the size: that copy shows either.
+# of 11 pixels, 30 levels from its ground, is 1.1 levels at half the size: that copy shows both.
 _REPRODUCED = _Tolerance(Tier.REPRODUCED, Statistics(1.2, 0.10, 0.02, 0.10, 1.0, np.inf))
 _NEARLY = _Tolerance(Tier.NEARLY, Statistics(4.5, 0.10, 0.02, 0.10, 2.0, 2.5))
 
@@ -203,7 +203,8 @@ def refuse(
 ) -> Evidence | None:
     """Return the evidence that two sketches and kept excerpts give; `None` if more is needed.
 
-    It is the evidence of `compare`. `first` and `second` are of the pictures of the pair.
+    It is the evidence that `compare` would return. `first` and `second` are the sketches of the
+    pair's two pictures, in its order.
     """
     judgement = _unlike_by_sketch(first, second, distance, may_be_equal=True)
     if judgement is None:
@@ -360,7 +361,7 @@ def _equal_frames(image: Image.Image, other: Image.Image) -> bool:
 
 
 def _judge_pixels(small: Side, large: Side) -> _Judgement:
-    """Return the first tier that some reproduction proves, or the nearest that any came."""
+    """Return the first tier that a reproduction proves, or else the statistics of the nearest."""
     if small.header.size == large.header.size:
         row, _ = small.sketch.farthest(large.sketch)
     else:
@@ -469,7 +470,7 @@ def _resized(
     resizers: tuple[Resize, ...],
     tolerances: tuple[_Tolerance, ...],
 ) -> Iterator[_Derivation]:
-    """Yield the derivation by the resizer that leaves least luma of the copy's busiest rows.
+    """Yield the derivation by the resizer that comes nearest to the copy in its busiest rows.
 
     The coding of a WebP may hide which resizer that was, so all that come near are yielded then.
     """

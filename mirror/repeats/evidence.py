@@ -44,7 +44,10 @@ class Scope(StrEnum):
 
 
 class Tier(StrEnum):
-    """Proof that two pictures are one, from certain to near."""
+    """Proof that two pictures are one, the strictest first.
+
+    The values stand in the ledger, in JSON and in the docs.
+    """
 
     PIXELS = "X3"
     REPRODUCED = "T0"
@@ -55,7 +58,7 @@ class Refusal(StrEnum):
     """Reason for keeping two pictures apart.
 
     The value is the reason in a few words, which messages, the ledger and JSON hold. `AMBIGUOUS` is
-    said of a pair that was accepted, and whose copy another picture explains too.
+    the reason where a proof was found, but another picture explains the copy as well.
     All others but `PIXELS` and `UNREADABLE` are guards: they refuse before pixels are compared.
     """
 

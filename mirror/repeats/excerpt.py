@@ -109,7 +109,7 @@ def may_be_refused(copy: Header) -> bool:
 def left_in_excerpt(
     copy: View, origin: View, place: tuple[int, int], most: float, excerpts: Excerpts
 ) -> float | None:
-    """Return the luma that is left where the two differ, if it proves `copy` no JPEG of `origin`.
+    """Return the luma left where the two differ, if it proves that `copy` is no JPEG of `origin`.
 
     `place` is the row and the column, `most` the luma that a reproduction may leave. `None` where
     the excerpt is no proof, or where something was not kept.
@@ -172,7 +172,7 @@ def place_left(
 def _boxes(size: tuple[int, int], place: tuple[int, int]) -> tuple[PixelBox, PixelBox]:
     """Return the box to cut, and within it the box to measure."""
     width, height = size
-    top, left = (at // _PLACE * _PLACE for at in place)  # few, so that pairs share them
+    top, left = (at // _PLACE * _PLACE for at in place)  # few places, so that pairs share them
     box = (
         max(left - _BESIDE, 0),
         max(top - _BESIDE, 0),

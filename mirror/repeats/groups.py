@@ -16,7 +16,7 @@ _UNMEASURED = 20.0  # levels of luma: above it `sketch` and `compare` look no cl
 def orphaned_aliases(
     assets: Iterable[Asset], evidence: Iterable[Evidence], reviews: Reviews
 ) -> set[Digest]:
-    """Return the aliases whose one tie to their canonical is a picture that `reviews` split off."""
+    """Return the aliases that only a picture split off by `reviews` tied to their canonical."""
     if not reviews.split:
         return set()
     merged = {digest for pair in reviews.merged for digest in (pair.first, pair.second)}
@@ -126,12 +126,18 @@ def likeliest_first(judged: Evidence) -> tuple[object, ...]:
 
 
 def _as_kept_apart(judged: Evidence, manifest: Manifest, reviews: Reviews) -> Evidence | None:
+    """Return the evidence on a pair that stands apart; `None` for a pair in one group.
+
+    An accepted pair becomes ambiguous. `None` also if a person split it, or if one of the two is a
+    repeat of a third picture.
+    """
     pair = {judged.pair.first, judged.pair.second}
     kept = {manifest.shown_for(manifest.assets[digest]).digest for digest in pair}
     if len(kept) == 1:  # one group, by another picture or by a person
         return None
     if not judged.same:
         return judged
-    if kept & pair != kept or pair & reviews.split:
+    is_repeat_of_third = not kept <= pair
+    if is_repeat_of_third or pair & reviews.split:
         return None
     return replace(judged, tier=None, refusal=Refusal.AMBIGUOUS)

@@ -81,14 +81,14 @@ def loads_ledger(text: str) -> dict[Pair, Evidence]:
 
 def _evidence(record: Mapping[str, Any]) -> Evidence:
     first, second = map(Digest.parse, record["pair"])
-    tier, refusal = record.get("tier"), record.get("refusal")
+    tier, refusal, origin = record.get("tier"), record.get("refusal"), record.get("origin")
     return Evidence(
         pair=Pair.of(first, second),
         distance=int(record["distance"]),
         tier=None if tier is None else Tier(tier),
         refusal=None if refusal is None else Refusal(refusal),
         statistics=tuple(float(record[name]) for name in STATISTICS if name in record),
-        origin=None if (origin := record.get("origin")) is None else Digest.parse(origin),
+        origin=None if origin is None else Digest.parse(origin),
     )
 
 

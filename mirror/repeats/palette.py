@@ -19,7 +19,8 @@ _DETOUR = 4.0  # levels a colour may be farther from its entry than from the nea
 _NUMBERS = 1 << 16  # colours that can be numbered in 16 bits
 _ALL_COLOURS = 1 << 24
 # Careful programs leave no more than this of a slide. A few words in another colour of equal luma
-# leave a tint of 3.5 and more. Wrong merges: `python -m benchmarks dedupe FOLDER --coders palette`.
+# leave a tint of 3.5 and more. `python -m benchmarks dedupe FOLDER --coders palette` counts the
+# wrong merges.
 LIMITS = Statistics(2.7, 0.20, 0.04, 0.25, 1.7, 4.0)
 
 
@@ -35,8 +36,10 @@ def fits_palette(origin: Image.Image, copy: Image.Image) -> bool:
     is_visible = np.abs(before.astype(np.int16) - after).max(axis=1) > _INVISIBLE
     original, mapped = _packed(before), _packed(after)
     colours = np.unique(original[is_visible])
-    if not 0 < len(colours) < _NUMBERS:
-        return not len(colours)
+    if len(colours) == 0:
+        return True
+    if len(colours) >= _NUMBERS:
+        return False
     # A number for each colour, given to all its pixels, and the colour of the last of them in the
     # copy. If another pixel of the number has another colour there, the map is no function.
     numbers = np.zeros(_ALL_COLOURS, np.uint16)

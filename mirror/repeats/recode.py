@@ -1,4 +1,4 @@
-"""A picture -> what the coding of a copy leaves of it, bit for bit where the coder can be run.
+"""A picture -> what the coding of a copy leaves of it; bit for bit where the coder can be run.
 
 A JPEG holds its tables and a lossy WebP its quantisers: the same coder with the same settings gives
 the same pixels. For copies by other coders, `bins` and `palette` test if they may show the picture.
@@ -22,21 +22,19 @@ from mirror.repeats.bins import fits_bins
 from mirror.repeats.palette import fits_palette
 
 _PROBE = (256, 96)  # pixels of the part on which earlier qualities are tried; bounds the work
-_RIM = 24  # pixels of it, at each side, that depend on pixels outside
-_LEAST_CELLS = 5 * UNIT  # pixels of a side of it that has a unit with two more on each side
+_RIM = 24  # pixels at each side of the probe that depend on pixels outside
+_LEAST_CELLS = 5 * UNIT  # the shortest side of a probe that has a unit with two more around it
 _REPEATED = 0.05  # mean levels of the probe: the right quality leaves less, any other 0.3 and more
-_RELATED = (
-    8.0  # mean levels of the probe up to which an earlier JPEG may explain them; not measured
-)
+# Mean levels of the probe up to which an earlier JPEG may explain them; not measured.
+_RELATED = 8.0
 _USUAL = (75, 80, 85, 90, 95, 70, 60, 92, 88, 65, 50)  # as programs and people choose them
 _QUALITIES = (*_USUAL, *(quality for quality in range(51, 99) if quality not in _USUAL))
 _FULL_CHROMA = 90  # the quality from which some programs do not halve the chroma
 _HALVED, _WHOLE = 2, 0  # Pillow's numbers for 4:2:0 and 4:4:4
 _WEBP_TRIES = 3  # qualities; each is found from the one before
 _WEBP_COARSEST = 127  # index of the largest quantiser, RFC 6386, 9.6
-_WEBP_BEND = (
-    1.43  # exponent by which libwebp bends its curve where a picture is plain, as slides are
-)
+# The exponent by which libwebp bends its curve where a picture is plain, as slides are.
+_WEBP_BEND = 1.43
 # Of a chunk: its name and size, 8 bytes, and the header of a key frame, 10 (RFC 6386, 9.1). The
 # quantisers stand in the first bytes behind them.
 _WEBP_HEADER = 18
@@ -72,9 +70,8 @@ def recodings(
             yield once.convert("RGB")
         if not resized:
             part = band if fails else None
-            if (part is None or _may_be_by_another_coder(copy, part.cut(image), part.start)) and (
-                _may_be_by_another_coder(copy, image)
-            ):
+            fits = part is None or _may_be_by_another_coder(copy, part.cut(image), part.start)
+            if fits and _may_be_by_another_coder(copy, image):
                 yield copy_image
         yield from _second_jpeg(copy, image, copy_image)
     elif copy.coding[0] == "palette" and not resized and fits_palette(image, copy_image):
@@ -106,7 +103,7 @@ def jpeg_options(copy: Picture, image: Image.Image) -> dict[str, Any] | None:
 
 
 def jpeg_once(image: Image.Image, options: dict[str, Any]) -> Image.Image | None:
-    """Return `image` after a JPEG with the options of an upright one, `None` if there is none."""
+    """Return an upright `image` after a JPEG with these options; `None` if Pillow writes none."""
     try:
         return _coded(image, "JPEG", **options)
     except (OSError, ValueError, TypeError):
@@ -114,13 +111,13 @@ def jpeg_once(image: Image.Image, options: dict[str, Any]) -> Image.Image | None
 
 
 def luma_once(image: Image.Image, options: dict[str, Any]) -> NDArray[np.uint8] | None:
-    """Return the plane of luma of such a JPEG; `None` where `fits_bins` reads none."""
+    """Return the plane of luma of the JPEG of `jpeg_once`; `None` where `components` reads none."""
     planes = components(_encoded(image, "JPEG", **options).getvalue())
     return planes[0].plane if planes else None
 
 
 def may_be_second(part: Image.Image, copy_part: Image.Image, options: dict[str, Any]) -> bool:
-    """Return True if an earlier JPEG may explain what the probes of the two leave."""
+    """Return True if the copy may be the second JPEG of the picture, as far as the parts show."""
     once = jpeg_once(part, options)
     return once is not None and _is_related(float(np.abs(_inner(once) - _inner(copy_part)).mean()))
 

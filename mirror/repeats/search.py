@@ -81,13 +81,13 @@ class RecentPictures:
         if blob.fingerprint is None or blob.fingerprint.bits.bit_count() not in _CONTENT:
             return []
         bits, size = blob.fingerprint.bits, (blob.width or 0, blob.height or 0)
-        near = [
-            (Candidate(Pair.of(blob.digest, mate.digest), (bits ^ mate_bits).bit_count()), mate)
-            for mate_bits, mate in self._kept
-            if (bits ^ mate_bits).bit_count() <= DISTANCE
-            and mate.digest != blob.digest
-            and plausible_sizes(size, (mate.width or 0, mate.height or 0))
-        ]
+        near: list[tuple[Candidate, Blob]] = []
+        for mate_bits, mate in self._kept:
+            distance = (bits ^ mate_bits).bit_count()
+            if distance > DISTANCE or mate.digest == blob.digest:
+                continue
+            if plausible_sizes(size, (mate.width or 0, mate.height or 0)):
+                near.append((Candidate(Pair.of(blob.digest, mate.digest), distance), mate))
         self._kept.append((bits, blob))
         return sorted(near, key=lambda item: item[0].distance)
 

@@ -1,7 +1,7 @@
-"""Sketches: facts kept of each picture, which refuse most pairs without reading either again.
+"""Sketches: facts kept of each picture, which refuse most pairs without reading a picture again.
 
-`compare` asks the same questions of sketches whether they were kept or are made anew, so what was
-kept changes no verdict.
+`compare` asks the same questions of a sketch that was kept and of one made anew, so keeping them
+changes no verdict.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from PIL import Image
 from mirror.pictures import Grey, Picture, has_alpha
 from mirror.repeats.cache import Cache
 
-# Blocks of so many pixels a side may differ by so many levels in their mean. It saves work: no
-# coding and no resize moves such a mean that far. Of two sizes the small pictures behind the
-# fingerprints are compared, whose pixels are larger than such a block.
+# The means of two blocks of so many pixels a side may differ by so many levels: no coding and no
+# resize moves such a mean farther. Of pictures of different size the small ones are compared that
+# their fingerprints were made from: a pixel of those is larger than such a block.
 _BLOCK, MOST_DIFFERENT = 8, 20
 # A picture is plain unless so many tiles, of so many pixels a side, span so many levels. Of 500
 # slides one was plain, and it was nearly blank.
@@ -68,7 +68,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class Sketch:
-    """A picture's header and what its first frame, upright, on white and in grey, comes down to."""
+    """A picture's header, and facts of its first frame: upright, on white, in grey."""
 
     header: Header
     is_opaque: bool
@@ -80,7 +80,7 @@ class Sketch:
 
     @classmethod
     def of(cls, picture: Picture, frame: Image.Image, grey: Grey, small: Image.Image) -> Sketch:
-        """Return the sketch of a picture, its first frame, that frame in grey, and it shrunk."""
+        """Return the sketch of a picture. `grey` and `small` are its frame in grey, and shrunk."""
         blocks = blocks_of(grey.image).tobytes()
         return cls(
             Header.of(picture),
