@@ -116,7 +116,7 @@ def write_site(root: Path, count: int, *, rewritten: bool) -> None:
 def _remembered(name: str, post: Path, shown: Iterable[tuple[str, str]]) -> str:
     """Return the lines of `rewrites.jsonl` for a post, for the first one with the header."""
     from mirror.model import Span
-    from mirror.rewrites import Rewrite, dumps, occurrence
+    from mirror.rewrites import Occurrence, Rewrite, dumps
 
     data = post.read_bytes()
     rewrites = []
@@ -124,7 +124,7 @@ def _remembered(name: str, post: Path, shown: Iterable[tuple[str, str]]) -> str:
     for source, target in shown:
         start = data.index(target.encode(), stop)
         stop = start + len(target)
-        here = occurrence(data, Span(start, stop), target)
+        here = Occurrence.of(data, Span(start, stop), target)
         rewrites.append(Rewrite(name, target, source, here.before, here.after))
     text = dumps(rewrites)
     return text if name.endswith(f"/{ON_ONE_POST - 1:07}.md") else text.partition("\n")[2]

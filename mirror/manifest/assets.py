@@ -1,7 +1,7 @@
 """Many assets in little memory: packed in rows, and found by digest, source and key.
 
-A million assets take 200 MB. As Python's objects they take more than a gigabyte, and a manifest
-is looked up far more often than it is changed: what a run changes stands beside the rows.
+A million assets take 200 MB; as Python's objects they take more than a gigabyte. A manifest is read
+far more often than it is changed, so what a run changes is kept beside the rows.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _HAS_FINGERPRINT, _HAS_ALIAS, _HAS_KEY = 1, 2, 4
 _DIGEST_BYTES = 32  # of SHA-256
 _TYPES = tuple(EXTENSIONS)
 _TYPE_NUMBERS = {name: number for number, name in enumerate(_TYPES)}
-# Neither a key nor an address has a control character, so these part and shorten them.
-_END = "\n"
-_OWN_DIGEST = "\x01"  # in a key; most have it
+# Neither a key nor an address has a control character, so these cannot be a part of one.
+_END = "\n"  # between two names
+_OWN_DIGEST = "\x01"  # stands for the asset's own digest in a key; most keys hold it
 
 
 class Rows:
-    """Assets, packed, by the number of their row. Digests differ, surely so if `is_sorted`."""
+    """Assets, packed, by the number of their row. Two may have one digest unless `is_sorted`."""
 
     def __init__(self) -> None:
         self._data = bytearray()
         self._starts = array("Q")
-        self._sources = self._keys = 0
+        self._source_count = self._key_count = 0
         self._last = b""
         self.counts = ImageCounts()
         self._made = FirstMade[Asset]()
@@ -73,11 +73,11 @@ class Rows:
         )
         self._data += rest
         self._data += _END.join(names).encode()
-        self._sources += len(line.sources)
+        self._source_count += len(line.sources)
         self.counts.add(
             len(line.sources), has_key=line.key is not None, is_alias=line.alias_of is not None
         )
-        self._keys += line.key is not None
+        self._key_count += line.key is not None
         self.is_sorted = self.is_sorted and self._last < digest
         self._last = digest
 
@@ -122,7 +122,7 @@ class Rows:
     def by_digest(self, digest: Digest) -> int | None:
         try:
             name = bytes.fromhex(digest.hex)
-        except ValueError:  # of no picture
+        except ValueError:  # not the digest of a picture
             return None
         return next((n for n in self._digest_index.find(name) if self._digest(n) == name), None)
 
@@ -149,12 +149,12 @@ class Rows:
     @cached_property
     def _source_index(self) -> HashIndex:
         names = ((n, name) for n in range(len(self)) for name in self._source_names(n))
-        return HashIndex(names, self._sources)
+        return HashIndex(names, self._source_count)
 
     @cached_property
     def _key_index(self) -> HashIndex:
         keys = ((n, key) for n in range(len(self)) if (key := self._key(n)) is not None)
-        return HashIndex(keys, self._keys)
+        return HashIndex(keys, self._key_count)
 
     def _row(self, number: int) -> bytearray:
         starts = self._starts
@@ -201,15 +201,15 @@ def _names(
 
 
 class Assets(Mapping[Digest, Asset]):
-    """Assets by digest: rows, and those that were changed since or came anew."""
+    """Assets by digest: the rows, and beside them assets that were changed or are new."""
 
     def __init__(self, rows: Rows | None = None, changed: Mapping[Digest, Asset] | None = None):
-        """Take packed assets, and assets that count in their place."""
+        """Take packed assets, and the changed and new ones, which count instead of their rows."""
         self._rows = rows if rows is not None else Rows()
         self._changed = dict(changed or {})
 
     def replacing(self, changed: Mapping[Digest, Asset]) -> Assets:
-        """Return these assets with those of `changed` added, or in the place of what they were."""
+        """Return these assets with those of `changed` added or replaced."""
         return Assets(self._rows, {**self._changed, **changed}) if changed else self
 
     def __getitem__(self, digest: Digest) -> Asset:
@@ -238,7 +238,7 @@ class Assets(Mapping[Digest, Asset]):
         return _Items(self)
 
     def each(self) -> Iterator[Asset]:
-        """Yield all assets, those that came anew last."""
+        """Yield all assets, those without a row last."""
         yield from self._at(range(len(self._rows)))
         yield from map(self._changed.__getitem__, self._new)
 
@@ -292,7 +292,7 @@ class Assets(Mapping[Digest, Asset]):
 
     def _at(self, numbers: Iterable[int]) -> Iterator[Asset]:
         assets = map(self._rows.asset, numbers)
-        if not self._changed:  # a digest takes as long to hash as all else here
+        if not self._changed:  # hashing each digest would take half of the time of this loop
             return assets
         return (self._changed.get(asset.digest, asset) for asset in assets)
 
@@ -314,7 +314,7 @@ class _Items(ItemsView[Digest, Asset]):
 
 
 class _Lookup(Mapping[K, Asset]):
-    """The assets by another name than their digest: those that were changed, and those of rows."""
+    """The assets by their sources or keys: the changed ones, and those of rows."""
 
     def __init__(
         self,
@@ -349,7 +349,7 @@ class _Lookup(Mapping[K, Asset]):
         return sum(1 for _ in self)
 
     def __bool__(self) -> bool:
-        return next(iter(self), None) is not None
+        return any(True for _ in self)
 
     def items(self) -> ItemsView[K, Asset]:
         return _NamedItems(self)

@@ -1,4 +1,4 @@
-"""Conflicts: what must not stand on two lines of a manifest, and where a repeat may lead."""
+"""Conflicts: what two lines of a manifest must not share, and repeats that show no object."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class ConflictCheck:
 
     def has_conflict(self) -> bool:
         """Return True if two lines share what they may not share, or a repeat shows no object."""
-        digests = zip(self._with_object, self._without_object, strict=True)
-        return (
-            any(len({*some, *others}) < len(some) + len(others) for some, others in digests)
-            or any(len(set(part)) < len(part) for part in self._sources)
-            or any(len(set(part)) < len(part) for part in self._keys)
-            or bool(self._shown.difference(*self._with_object))
-            or bool(_circular(self._chain))
-        )
+        for some, others in zip(self._with_object, self._without_object, strict=True):
+            if len({*some, *others}) < len(some) + len(others):
+                return True
+        for part in (*self._sources, *self._keys):
+            if len(set(part)) < len(part):
+                return True
+        shows_no_object = bool(self._shown.difference(*self._with_object))
+        return shows_no_object or bool(_circular(self._chain))
 
 
 def unite_lines(
@@ -82,30 +82,30 @@ def unite_lines(
         if whole is None:
             raise line_error(
                 place,
-                f"{digest} stands on {_seen(first, place)} already, and the two differ in more "
-                "than their sources; keep one of the two",
+                f"{digest} stands on {_place_text(first, place)} already, and the two differ in "
+                "more than their sources; keep one of the two",
             )
         by_digest[digest] = whole
         for url in asset.sources:
             if (owner := owners.setdefault(identity(url), digest)) != digest:
-                shown = _seen(lines[owner], place)
+                earlier = _place_text(lines[owner], place)
                 raise line_error(
                     place,
-                    f"source {url} is on {shown} already, with another picture; take it off the "
+                    f"source {url} is on {earlier} already, with another picture; take it off the "
                     'line whose picture new posts shall not show (`"sources": []` is fine there), '
                     "and put it under `former_sources` at the end of that line if the posts that "
                     "show the picture are to stay",
                 )
         if asset.key is not None and (owner := keys.setdefault(asset.key, digest)) != digest:
-            shown = _seen(lines[owner], place)
-            raise line_error(place, f"key {asset.key!r} is on {shown} already; keys must differ")
+            earlier = _place_text(lines[owner], place)
+            raise line_error(place, f"key {asset.key!r} is on {earlier} already; keys must differ")
     if not is_part:
         _check_aliases(by_digest, lines)
     return by_digest
 
 
-def _seen(place: LinePlace, other: LinePlace) -> str:
-    """Return the words for a place in a message about another one."""
+def _place_text(place: LinePlace, other: LinePlace) -> str:
+    """Return the words for a place in a message about the place `other`."""
     file, number = place
     return f"line {number}" if file == other[0] else f"line {number} of {file}"
 
@@ -126,7 +126,7 @@ def _check_aliases(assets: Mapping[Digest, Asset], lines: Mapping[Digest, LinePl
 
 
 def _circular(links: Mapping[T, T]) -> set[T]:
-    """Return the places from which the links, followed on and on, lead back. Linear."""
+    """Return the places that lie on a circle of links. It takes linear time."""
     circular = set[T]()
     start_of: dict[T, T] = {}  # the start of the walk that came through a place first
     for start in links:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mirror.amounts import count_text
@@ -13,9 +12,9 @@ from mirror.model import Asset
 class ImageCounts:
     """The images of a manifest. `images` is the sum of `pictures` and `repeats`.
 
-    An image is an address of a source, and an original the file that came from one or more of
-    them. An image is a repeat if another image has the same bytes, or if another original stands
-    for its own, which looks alike. `originals` has those that no address gives any more, too.
+    An image is an address of a source. An original is a file that came from one or more addresses.
+    An image is a repeat if another image has the same bytes, or if another original, which looks
+    alike, stands for that of the image. `originals` also counts those that no address gives now.
 
     Each picture has one object in every destination, except for `in_archive_alone`. Beside them
     there are `former_objects`, which were stored before a better copy or another picture came.
@@ -37,7 +36,7 @@ class ImageCounts:
         return self.images - self.repeats
 
     def add_asset(self, asset: Asset, times: int = 1) -> None:
-        """Count an asset; with `times=-1` no longer."""
+        """Count an asset; `times=-1` takes it out of the counts."""
         has_key, is_alias = asset.key is not None, asset.alias_of is not None
         self.add(len(asset.sources), has_key=has_key, is_alias=is_alias, times=times)
 
@@ -62,12 +61,9 @@ class ImageCounts:
             images += f" ({count_text(unprocessed, 'unprocessed original')} among them)"
         if not self.repeats:
             return f"{images}, none is a repeat of another"
-        kinds: Sequence[str] = (
-            f"{self.same_bytes:,} of the same bytes" if self.same_bytes else "",
-            count_text(self.look_alike, "that looks alike", "that look alike")
-            if self.look_alike
-            else "",
-        )
+        kinds = [f"{self.same_bytes:,} of the same bytes"] if self.same_bytes else []
+        if self.look_alike:
+            kinds.append(count_text(self.look_alike, "that looks alike", "that look alike"))
         pictures = count_text(self.pictures, "picture")
         repeats = count_text(self.repeats, "is a repeat", "are repeats")
-        return f"{images}: {pictures}; {repeats} of another ({', '.join(filter(None, kinds))})"
+        return f"{images}: {pictures}; {repeats} of another ({', '.join(kinds)})"

@@ -55,7 +55,7 @@ class ManifestFile:
         return bool(self._reader.state())
 
     def need(self) -> None:
-        """Raise `ManifestError` if there is none, instead of doing nothing without a word."""
+        """Raise `ManifestError` if there is no manifest, so that no command passes without one."""
         if not self.exists():
             raise ManifestError(
                 f"{self.path}: there is no manifest; `mirror sync` writes it, and it "
@@ -76,12 +76,12 @@ class ManifestFile:
 
         manifest = read_manifest(read)
         checksums = {name: Checksum(digest.digest()) for name, digest in digests.items()}
-        if PENDING in checksums:  # the files that it stands for were not read
+        if PENDING in checksums:  # the files that it replaces were not read
             checksums = {**reader.checksums(), **checksums}
         return manifest, checksums
 
     def load_texts(self, read: Callable[[Path], str], names: Iterable[str]) -> Manifest:
-        """Return the manifest whose files, those of `names`, `read` gives, as `load` does."""
+        """Return the manifest of the files `names`, whose texts `read` returns, as `load`."""
         files = FilesInMemory({name: read(self.folder / name) for name in names})
         return read_manifest(Reader(files, self.folder).lines)
 
@@ -114,7 +114,7 @@ class ManifestFile:
         else:
             self._write_files(manifest, changes)
         if had_parts and not has_parts:
-            with suppress(OSError):  # it has files of others
+            with suppress(OSError):  # it may hold files of others
                 (self.folder / FOLDER).rmdir()
         if has_parts == had_parts:
             return []
@@ -171,7 +171,8 @@ class ManifestFile:
         by_digest: dict[Digest, Asset] = {}  # lines that a merge left may be of the same bytes
         for asset in map(rows.asset, range(len(rows))):
             first = by_digest.get(asset.digest)
-            by_digest[asset.digest] = asset if first is None else united(first, asset) or asset
+            whole = None if first is None else united(first, asset)
+            by_digest[asset.digest] = whole or asset
         return Assets(changed=by_digest)
 
     @property
@@ -212,7 +213,7 @@ class ManifestFile:
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
-    """The files that a manifest makes: its size in bytes as one, and the checksums either way."""
+    """The size in bytes of a manifest in one file, and its checksums in one file and in parts."""
 
     size: int
     whole: Checksum
@@ -234,7 +235,7 @@ class _Contents:
 
 
 def _by_part(assets: Iterable[Asset]) -> Iterator[tuple[str, Iterator[Asset]]]:
-    """Yield every part and its assets, of which some have none; `assets` come by digest."""
+    """Yield every part and its assets; a part may have none. `assets` come in order of digests."""
     groups = groupby(assets, lambda asset: part_of(asset.digest.hex))
     ahead = next(groups, None)
     for name in PARTS:

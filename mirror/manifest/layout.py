@@ -6,8 +6,8 @@ one is noticed. Where a merge of branches left `images.jsonl` beside parts, the 
 
 Several files cannot be replaced at once. So `images.pending.jsonl` is written first: it names the
 files that change, with their checksums before and after, and holds the lines that they will have.
-While it is there, it is read in their place. A run that was killed leaves the manifest of before
-without it, and the manifest of after with it, however many of the files were written.
+While it is there, it is read in their place. So a run that is killed leaves the old manifest if it
+had not written this file yet, and the new one if it had, however many other files were written.
 """
 
 from __future__ import annotations
@@ -37,23 +37,22 @@ SPLIT_BYTES = 80_000_000
 JOIN_SHARE = 2
 """A manifest in parts becomes one file again below `SPLIT_BYTES // JOIN_SHARE`.
 
-So one near the limit does not change in every run.
+The gap between the two limits keeps a manifest near one of them from moving in every run.
 """
+
+_PENDING_FORMAT = {"format": "mirror-manifest-pending", "version": 1}
+_HEADER = json.dumps(HEADER)
 
 Checksums = Mapping[str, Checksum]
 """The files of a manifest that are there, by name; empty without a manifest."""
 
-_PENDING_FORMAT = {"format": "mirror-manifest-pending", "version": 1}
-_HEADER = json.dumps(HEADER)
+Change = tuple[Checksum | None, Checksum | None]
+"""The checksum of a file before and after; `None` where there is no file."""
 
 
 def part_of(sha256: str) -> str:
     """Return the part that a digest belongs in."""
     return f"{FOLDER}/{sha256[:2]}.jsonl"
-
-
-Change = tuple[Checksum | None, Checksum | None]
-"""The checksum of a file before and after; `None` where there is no file."""
 
 
 def dump_pending(changes: Mapping[str, Change]) -> str:
@@ -91,7 +90,10 @@ class Files(Protocol):
     """The files of a manifest, on the disk or at a commit."""
 
     def state(self) -> Mapping[str, object]:
-        """Return the files that are there, each with what changes when it does. Raise `OSError`."""
+        """Return each file that is there, with a value that differs once the file was changed.
+
+        Raise `OSError`.
+        """
         ...
 
     def opened(self, name: str, max_bytes: int) -> AbstractContextManager[Iterable[bytes]]:
@@ -156,7 +158,7 @@ class Reader:
         """Yield all lines, part by part; `report` is given each file's name and raw lines."""
         before = self.state()
         changes = self._changes(before)
-        for name in self._counting(before, changes):
+        for name in self._files_that_count(before, changes):
             belong = names_after(changes) if name == PENDING else {name}
             for place, line in read_lines(self._texts(name, report), str(self.folder / name)):
                 if FILE_NAME not in belong and (part := part_of(line.sha256)) not in belong:
@@ -179,15 +181,15 @@ class Reader:
         """Return the checksums of all files, those included that do not count now."""
         return {name: self._checksum(name) for name in self.state()}
 
-    def _counting(self, there: Collection[str], changes: Mapping[str, Change]) -> list[str]:
-        """Return the files whose lines count."""
+    def _files_that_count(self, there: Collection[str], changes: Mapping[str, Change]) -> list[str]:
+        """Return the files whose lines make the manifest; raise `ManifestError` for a lost part."""
         names = [name for name in (FILE_NAME, *PARTS) if name in there and name not in changes]
         after = {*names, *names_after(changes)}
         missing = [name for name in PARTS if name not in after]
         if after and missing and FILE_NAME not in after:
+            more = f", and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise ManifestError(
-                f"{self.folder / missing[0]}: this part of the manifest is missing"
-                f"{f', and {len(missing) - 1} more' if missing[1:] else ''}; "
+                f"{self.folder / missing[0]}: this part of the manifest is missing{more}; "
                 "bring it back from version control"
             )
         return [PENDING, *names] if PENDING in there else names
@@ -204,7 +206,8 @@ class Reader:
         except ValueError as error:
             raise line_error((str(path), 1), str(error)) from error
         for name, change in changes.items():
-            if (self._checksum(name) if name in there else None) not in change:
+            checksum = self._checksum(name) if name in there else None
+            if checksum not in change:
                 raise ManifestError(
                     f"{path}: a run was stopped while it wrote the manifest, and "
                     f"{self.folder / name} was changed since; delete {PENDING} to take the files "

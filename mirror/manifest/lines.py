@@ -181,7 +181,7 @@ def select(
     sources: Container[str] = (),
     digests: Container[str] = (),
 ) -> Iterator[Line]:
-    """Yield the lines with one of `keys`, `digests` or `sources`, which are identities of URLs."""
+    """Yield the lines with one of `keys`, `digests` or `sources`; `sources` are identities."""
     for line in lines:
         if (
             line.key in keys
@@ -256,7 +256,7 @@ def load_blob(raw: Mapping[str, Any]) -> Blob:
 
 
 def _addresses(member: str, urls: list[str]) -> list[str]:
-    """Return the addresses that the URLs spell, each once; raise `ValueError` for what is none.
+    """Return the addresses that the URLs spell, each once; raise `ValueError` for another text.
 
     Another version may have spelled an address in another way, or have taken no secret for one.
     """
@@ -299,18 +299,21 @@ def united(first: Asset, second: Asset) -> Asset | None:
     """
     if first.blob != second.blob:
         return None
-    keys = {asset.key for asset in (first, second)} - {None}
-    aliases = {asset.alias_of for asset in (first, second)} - {None}
-    if len(keys) > 1 or len(aliases) > 1:
+    if _contradict(first.key, second.key) or _contradict(first.alias_of, second.alias_of):
         return None
     sources = with_sources(first, second.sources)
     former = {*first.former_sources, *second.former_sources} - set(sources.sources)
     return replace(
         sources,
-        key=next(iter(keys), None),
-        alias_of=next(iter(aliases), None),
+        key=first.key or second.key,
+        alias_of=first.alias_of or second.alias_of,
         former_sources=tuple(sorted(former)),
     )
+
+
+def _contradict(first: object | None, second: object | None) -> bool:
+    """Return True if both values are given and differ."""
+    return first is not None and second is not None and first != second
 
 
 def with_sources(asset: Asset, more: Iterable[Address]) -> Asset:

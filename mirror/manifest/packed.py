@@ -31,7 +31,7 @@ class LateKeyError(Exception):
 
 
 def key_bytes(key: str) -> bytes:
-    """Return what a key is ordered by. In a folder there may be names that are not UTF-8."""
+    """Return the bytes by which keys are ordered. A name in a folder may be other than UTF-8."""
     return key.encode("utf-8", "surrogateescape")
 
 

@@ -29,7 +29,7 @@ class Manifest:
     __hash__ = None  # type: ignore[assignment]
 
     def replacing(self, changed: Mapping[Digest, Asset]) -> Manifest:
-        """Return the manifest with those of `changed` added, or in the place of what they were."""
+        """Return the manifest with the assets of `changed` added or replaced."""
         return Manifest(self.assets.replacing(changed))
 
     @property

@@ -1,4 +1,4 @@
-"""The memory of rewritten posts: which URL stood where, and which of it can still be told.
+"""The memory of rewritten posts: which URL stood where, as far as it can still be told.
 
 `manifests/rewrites.jsonl` has one line for each rewritten reference. Others use these names:
 
@@ -27,7 +27,7 @@ from mirror.rewrites.lines import (
     read_lines,
 )
 from mirror.rewrites.memory import Memory, PostSnapshot
-from mirror.rewrites.recall import Occurrence, occurrence, recall
+from mirror.rewrites.recall import Occurrence, recall
 
 __all__ = [
     "FILE_NAME",
@@ -42,7 +42,6 @@ __all__ = [
     "dumps",
     "is_source",
     "loads",
-    "occurrence",
     "read_lines",
     "recall",
 ]

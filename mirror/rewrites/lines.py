@@ -23,6 +23,20 @@ from mirror.urls.address import Url, parse
 HEADER = {"format": "mirror-rewrites", "version": 1}
 FILE_NAME = "rewrites.jsonl"
 
+# With 16 or with 64, a million rewritten references take as much memory. All lines of one pack are
+# mostly read for its post, and one line for a post in another pack.
+_PACKED_TOGETHER = 32
+_PACKS_AT_HAND = 64
+_LEVEL = 1  # of zlib: the fastest
+_REQUIRED = {"post", "target", "source", "before", "after"}
+_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
+# A byte of a file name that is no UTF-8 is read as one of U+DC80 to U+DCFF. No other half of a
+# surrogate pair is ever written.
+_NO_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_HAS_SCHEME_OR_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|//")
+
 
 class RewritesError(RecordError):
     """The file cannot be used: the line, what was expected, what was found."""
@@ -46,7 +60,7 @@ class Rewrite:
 
 
 class Rewrites(Sequence[Rewrite]):
-    """Rewritten references, packed and compressed some at a time: a third of their texts."""
+    """Rewritten references, compressed 32 at a time: they take a third of their texts."""
 
     def __init__(self, rewrites: Iterable[Rewrite] = ()) -> None:
         self._packed: list[bytes] = []
@@ -79,11 +93,6 @@ class Rewrites(Sequence[Rewrite]):
     __hash__ = None  # type: ignore[assignment]
 
 
-# With 16 or with 64, a million rewritten references take as much memory. Of one pack a post
-# mostly reads all, and of another post's pack one line.
-_PACKED_TOGETHER = 32
-_PACKS_AT_HAND = 64
-_LEVEL = 1  # of zlib: the fastest
 _members = attrgetter("post", "target", "source", "before", "after", "spelling")
 
 
@@ -94,16 +103,6 @@ def _pack(rewrites: Sequence[Rewrite]) -> bytes:
 @lru_cache(_PACKS_AT_HAND)
 def _unpack(packed: bytes) -> Sequence[Rewrite]:
     return [Rewrite(*members) for members in json.loads(zlib.decompress(packed))]
-
-
-_REQUIRED = {"post", "target", "source", "before", "after"}
-_MARKERS = ("<<<<<<<", "=======", ">>>>>>>")
-# A byte of a file name that is no UTF-8 is read as one of U+DC80 to U+DCFF. No other half of a
-# surrogate pair is ever written.
-_NO_NAME = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_HAS_SCHEME_OR_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:|//")
 
 
 def dumps(rewrites: Iterable[Rewrite]) -> str:
@@ -117,7 +116,7 @@ def loads(text: str) -> Rewrites:
 
 
 def dump_lines(rewrites: Iterable[Rewrite]) -> Iterator[str]:
-    """Yield the header and a line a reference, by post; those of one post in the order given."""
+    """Yield the header, then a line for each reference: by post, and in one post as given."""
     packed = rewrites if isinstance(rewrites, Rewrites) else Rewrites(rewrites)
     yield json.dumps(HEADER) + "\n"
     for number in sorted(range(len(packed)), key=lambda number: packed[number].post):
@@ -153,7 +152,7 @@ def read_lines(lines: Iterable[str]) -> Rewrites:
 
 
 def is_source(text: str) -> bool:
-    """Return True for an http(s) or `//` URL, and for a local path; both in one line.
+    """Return True for an http(s) URL, a `//` URL or a local path, without control characters.
 
     A browser skips blanks before a scheme, so that ` javascript:…` is no path.
     """

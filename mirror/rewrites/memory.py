@@ -18,7 +18,7 @@ from mirror.compact import PairIndex
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest, Finding, Reference, Rule
 from mirror.rewrites.lines import Rewrite, Rewrites, is_source, spells
-from mirror.rewrites.recall import Occurrence, agreement, marks, occurrence, recall, without
+from mirror.rewrites.recall import Occurrence, agreement, marks, recall, without
 from mirror.urls.address import Address, Url
 from mirror.urls.relative import from_root
 
@@ -39,9 +39,9 @@ class PostSnapshot:
 class Memory:
     """The lines of `rewrites.jsonl`, and what the manifest says where they are silent.
 
-    `asset_of` returns the asset that a mirrored URL shows. `exists` says of a path from the root
-    whether there is such a file. `meant` returns the mirrored URL that a path means which leads to
-    nothing, as a link does whose post was moved.
+    `asset_of` returns the asset that a mirrored URL shows. `exists` returns True if there is a file
+    at a path from the root. `meant` is asked about a path that leads to no file, as links do in a
+    post that was moved: it returns the mirrored URL that the path was written for.
     """
 
     def __init__(
@@ -71,22 +71,23 @@ class Memory:
     def recall(self, post: PostSnapshot) -> dict[Reference, Rewrite]:
         """Map the mirrored references of a post to what stood there, as far as it can be told.
 
-        A stray link is one of them if a line of another post tells it: the post was moved. Where a
-        line of this post does, somebody edited the link, and may mean what it says.
+        A stray link leads to no file. It is in the answer only if a line of another post tells it:
+        then the post was moved. If a line of this post tells it, somebody edited the link here and
+        may want it as it is.
         """
-        here: dict[Reference, Occurrence] = {}
+        occurrences: dict[Reference, Occurrence] = {}
         strays: set[Reference] = set()
         for ref, target, is_stray in self._targets(post):
-            here[ref] = occurrence(post.data, ref.span, target)
+            occurrences[ref] = Occurrence.of(post.data, ref.span, target)
             if is_stray:
                 strays.add(ref)
-        lines = self._recall_occurrences(post.name, list(here.values()))
+        lines = self._recall_occurrences(post.name, list(occurrences.values()))
         recalled: dict[Reference, Rewrite] = {}
-        for ref, at in here.items():
-            line = lines.get(at)
+        for ref, occurrence in occurrences.items():
+            line = lines.get(occurrence)
             if ref not in strays:
-                line = line or self._only_candidate(post.name, at)
-            elif line is not None and (line.post == post.name or not agreement(at, line)):
+                line = line or self._only_candidate(post.name, occurrence)
+            elif line is not None and (line.post == post.name or not agreement(occurrence, line)):
                 line = None
             if line is not None:
                 recalled[ref] = line
@@ -100,7 +101,7 @@ class Memory:
     ) -> Iterator[Finding]:
         """Yield a finding for each mirrored reference that is not in `recalled`.
 
-        So is one that `looks_mirrored`, though neither memory nor manifest has a line for it.
+        Also for each one that `looks_mirrored`, though no line of memory or manifest names it.
         """
         targets = {ref: target for ref, target, _ in self._targets(post)}
         for ref in post.references:
@@ -126,64 +127,67 @@ class Memory:
     def after_rewrite(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> Rewrites:
         """Return all lines once these posts are rewritten; each is given before and after.
 
-        The references of both stand for each other, in order. A line that no reference needs any
-        longer stays: the text it belongs to may come back.
+        Both have the same references in the same order. A line that no reference needs any longer
+        stays: the text it belongs to may come back.
         """
         book = _LineBook(self._lines, self._lines_of)
         for before, after in changes:
             recalled = self.recall(before)
-            moved = {old: _source_of(old) for old in _changed(before, after)}
+            moved = {old: _source_of(old) for old in _moved(before, after)}
             known = {ref: (line.source, line.spelling) for ref, line in recalled.items()}
-            book.replace(before.name, recalled.values(), _lines_of(before, after, moved | known))
+            book.replace(before.name, recalled.values(), _new_lines(before, after, moved | known))
         return book.lines()
 
     def after_revert(self, changes: Iterable[tuple[PostSnapshot, PostSnapshot]]) -> Rewrites:
         """Return all lines once these posts are reverted; each is given before and after.
 
-        The references of both stand for each other, in order. One that stays keeps its line.
+        Both have the same references in the same order. A reference that stays keeps its line.
         """
         book = _LineBook(self._lines, self._lines_of)
         for before, after in changes:
             recalled = self.recall(before)
-            moved = set(_changed(before, after))
+            moved = set(_moved(before, after))
             stays = {
                 ref: (line.source, line.spelling)
                 for ref, line in recalled.items()
                 if ref not in moved
             }
-            book.replace(before.name, recalled.values(), _lines_of(before, after, stays))
+            book.replace(before.name, recalled.values(), _new_lines(before, after, stays))
         return book.lines()
 
     # --- By the lines -----------------------------------------------------------------------------
 
     def _recall_occurrences(
-        self, post: str, here: Sequence[Occurrence]
+        self, post: str, occurrences: Sequence[Occurrence]
     ) -> dict[Occurrence, Rewrite]:
         lines = self._lines_of(post)
         sides = {mark for line in lines for mark in marks(line)[1]}
         # Nothing around these ties them to this post, so the other posts are asked too.
-        loose = {at for at in here if sides.isdisjoint(marks(at)[1])}
+        loose = {here for here in occurrences if sides.isdisjoint(marks(here)[1])}
         recalled = {
-            at: line
-            for at, line in recall(lines, here).items()
-            if at not in loose or self._is_best(at, line, margin=1)
+            here: line
+            for here, line in recall(lines, occurrences).items()
+            if here not in loose or self._is_best(here, line, margin=1)
         }
-        elsewhere = [at for at in here if at in loose and at not in recalled]
+        elsewhere = [here for here in occurrences if here in loose and here not in recalled]
         return recalled | self._recall_elsewhere(elsewhere)
 
-    def _recall_elsewhere(self, here: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
+    def _recall_elsewhere(self, occurrences: Sequence[Occurrence]) -> dict[Occurrence, Rewrite]:
         """Recall from the lines of other posts: this one was renamed, or text was copied into it.
 
         A post that is still there has to agree on both sides, because many agree on one.
         """
         recalled: dict[Occurrence, Rewrite] = {}
-        posts = {post for at in here for post in self._posts_with(at.target)}
+        posts = {post for here in occurrences for post in self._posts_with(here.target)}
         for post in sorted(posts, key=self._first_line_of):
             is_gone = not self._exists(post)
-            for at, line in recall(self._lines_of(post), here).items():
-                if is_gone or agreement(at, line) == 2:
-                    recalled[at] = max(recalled.get(at, line), line, key=partial(agreement, at))
-        return {at: line for at, line in recalled.items() if self._is_best(at, line, margin=0)}
+            for here, line in recall(self._lines_of(post), occurrences).items():
+                if is_gone or agreement(here, line) == 2:
+                    before = recalled.get(here, line)
+                    recalled[here] = max(before, line, key=partial(agreement, here))
+        return {
+            here: line for here, line in recalled.items() if self._is_best(here, line, margin=0)
+        }
 
     # Only posts that were edited, renamed or copied need the lines of other posts.
 
@@ -226,7 +230,7 @@ class Memory:
         return {(line.source, line.spelling) for line in lines if line.target == target}
 
     def _is_best(self, here: Occurrence, line: Rewrite, *, margin: int) -> bool:
-        """Return True if no line of another source agrees by `margin` sides more, in any post."""
+        """Return True if no line of any post with another source agrees on `margin` more sides."""
         for shared in marks(here)[agreement(here, line) + margin :]:
             if any(self._sources_at(mark) - {line.source} for mark in shared):
                 return False
@@ -294,7 +298,7 @@ class _LineBook:
         self._changed: dict[str, Rewrites] = {}
 
     def replace(self, post: str, old: Iterable[Rewrite], new: Sequence[Rewrite]) -> None:
-        """Put `new` in the place of `old`, which stand under an earlier name of a moved post."""
+        """Put `new` in the place of `old`, which may stand under an earlier name of the post."""
         removed = Counter(old) + Counter(new)
         for name in {post} | {line.post for line in removed}:
             lines = self._changed[name] if name in self._changed else self._lines_of(name)
@@ -309,22 +313,22 @@ class _LineBook:
         return lines
 
 
-def _changed(before: PostSnapshot, after: PostSnapshot) -> Iterator[Reference]:
+def _moved(before: PostSnapshot, after: PostSnapshot) -> Iterator[Reference]:
     """Yield the references of `before` that have another URL in `after`."""
     for old, new in zip(before.references, after.references, strict=True):
         if old.url != new.url:
             yield old
 
 
-def _lines_of(
+def _new_lines(
     before: PostSnapshot, after: PostSnapshot, sources: Mapping[Reference, tuple[str, str]]
 ) -> list[Rewrite]:
-    """Return a line for each reference of `before` that has a source and its spelling."""
+    """Return a line for each reference of `before` that is in `sources`: a URL and its spelling."""
     lines = []
     for old, new in zip(before.references, after.references, strict=True):
         source, spelling = sources.get(old, ("", ""))
         if is_source(source):
-            here = occurrence(after.data, new.span, after.target(new))
+            here = Occurrence.of(after.data, new.span, after.target(new))
             lines.append(
                 Rewrite(before.name, here.target, source, here.before, here.after, spelling)
             )
@@ -332,12 +336,12 @@ def _lines_of(
 
 
 def _source_of(ref: Reference) -> tuple[str, str]:
-    """Return the URL without secrets, and its spelling if that is something else."""
+    """Return the URL of a reference without secrets, and its spelling if that differs from it."""
     from mirror.markdown import spell  # loads the parsers, which most commands do without
 
     source, spelling = ref.url.public, ref.spelling
     if not spells(spelling, source):
         spelling = ""
-        with suppress(ValueError):  # this syntax cannot say it
+        with suppress(ValueError):  # this syntax cannot spell the URL
             spelling = spell(source, ref.quoting)
     return source, spelling if spelling != source else ""

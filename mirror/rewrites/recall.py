@@ -27,22 +27,22 @@ class Occurrence:
     before: str
     after: str
 
+    @classmethod
+    def of(cls, data: bytes, span: Span, target: str) -> Occurrence:
+        """Return the occurrence at `span`. Blanks count as one: re-wrapping is no edit."""
+        before = data[max(0, span.start - 2 * _NEAR_BYTES) : span.start]
+        after = data[span.stop : span.stop + 2 * _NEAR_BYTES]
+        return cls(
+            span,
+            target,
+            _digest(re.sub(rb"\s+", b" ", before)[-_NEAR_BYTES:]),
+            _digest(re.sub(rb"\s+", b" ", after)[:_NEAR_BYTES]),
+        )
+
 
 _T = TypeVar("_T", Rewrite, Occurrence)
 _Surroundings = Callable[[Rewrite | Occurrence], Hashable]
 _SIDES: tuple[_Surroundings, ...] = (attrgetter("before"), attrgetter("after"))
-
-
-def occurrence(data: bytes, span: Span, target: str) -> Occurrence:
-    """Describe the surroundings of `span`; blanks do not count, so re-wrapping is no edit."""
-    before = data[max(0, span.start - 2 * _NEAR_BYTES) : span.start]
-    after = data[span.stop : span.stop + 2 * _NEAR_BYTES]
-    return Occurrence(
-        span,
-        target,
-        _digest(re.sub(rb"\s+", b" ", before)[-_NEAR_BYTES:]),
-        _digest(re.sub(rb"\s+", b" ", after)[:_NEAR_BYTES]),
-    )
 
 
 def _digest(data: bytes) -> str:
@@ -63,8 +63,8 @@ def recall(
     """
     pairs: dict[Occurrence, Rewrite] = {}
     lines_by_target = _grouped(lines, attrgetter("target"))
-    for target, here in _grouped(occurrences, attrgetter("target")).items():
-        pairs |= _recall_target(lines_by_target.get(target, []), here)
+    for target, of_target in _grouped(occurrences, attrgetter("target")).items():
+        pairs |= _recall_target(lines_by_target.get(target, []), of_target)
     return pairs
 
 
@@ -74,18 +74,20 @@ def _recall_target(
     pairs: dict[Occurrence, Rewrite] = {}
     # Images were added or deleted, and their sources differ.
     is_risky = len({line.source for line in lines}) > 1 and len(lines) != len(occurrences)
-    for surroundings in (_both,) if is_risky else (_both, *_SIDES):
-        unpaired = [here for here in occurrences if here not in pairs]
+    attempts = (_both,) if is_risky else (_both, *_SIDES)
+    for surroundings in attempts:
+        unpaired = [occurrence for occurrence in occurrences if occurrence not in pairs]
         pairs |= _paired(_unused(lines, pairs), unpaired, surroundings)
     if is_risky:
-        for here in _crowded(occurrences):
-            pairs.pop(here, None)
+        for crowded in _crowded(occurrences):
+            pairs.pop(crowded, None)
     while doubtful := list(_doubtful(pairs, _unused(lines, pairs))):
-        for here in doubtful:
-            del pairs[here]
+        for occurrence in doubtful:
+            del pairs[occurrence]
     unused = _unused(lines, pairs)
     if len({line.source for line in unused}) == 1 and not is_risky:
-        pairs |= {here: unused[0] for here in occurrences if here not in pairs}
+        for occurrence in occurrences:
+            pairs.setdefault(occurrence, unused[0])
     return pairs
 
 
@@ -104,24 +106,26 @@ def _doubtful(
     for line in unused:
         for side in _SIDES:
             rivals.setdefault((side, side(line)), set()).add(line.source)
-    for here, line in pairs.items():
-        sources = set[str]().union(*(rivals.get((side, side(here)), ()) for side in _SIDES))
+    for occurrence, line in pairs.items():
+        sources = set[str]()
+        for side in _SIDES:
+            sources |= rivals.get((side, side(occurrence)), set())
         if sources - {line.source}:
-            yield here
+            yield occurrence
 
 
 def marks(item: Rewrite | Occurrence) -> tuple[list[Hashable], list[Hashable], list[Hashable]]:
-    """Return the marks that agree on the target alone, on one side too, and on both sides.
+    """Return marks of the target alone, of the target with one side, and of it with both sides.
 
-    A line and an occurrence share a mark exactly if they agree so far.
+    A line and an occurrence share a mark exactly if they agree in what the mark is of.
     """
     sides: list[Hashable] = [(item.target, side, side(item)) for side in _SIDES]
     return [item.target], sides, [(item.target, *_both(item))]
 
 
-def agreement(here: Occurrence, line: Rewrite) -> int:
+def agreement(occurrence: Occurrence, line: Rewrite) -> int:
     """Return how many sides of an occurrence are as a line says: 0 to 2."""
-    return sum(side(here) == side(line) for side in _SIDES)
+    return sum(side(occurrence) == side(line) for side in _SIDES)
 
 
 def _both(item: Rewrite | Occurrence) -> tuple[str, str]:
@@ -132,9 +136,9 @@ def _paired(
     lines: Iterable[Rewrite], occurrences: Iterable[Occurrence], surroundings: _Surroundings
 ) -> Iterator[tuple[Occurrence, Rewrite]]:
     lines_by_mark = _grouped(lines, surroundings)
-    for mark, here in _grouped(occurrences, surroundings).items():
-        if len(here) == len(lines_by_mark.get(mark, ())):
-            yield from zip(here, lines_by_mark[mark], strict=True)
+    for mark, alike in _grouped(occurrences, surroundings).items():
+        if len(alike) == len(lines_by_mark.get(mark, ())):
+            yield from zip(alike, lines_by_mark[mark], strict=True)
 
 
 def _grouped(items: Iterable[_T], mark: Callable[[_T], Hashable]) -> dict[Hashable, list[_T]]:

@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mirror.model import Span
-from mirror.rewrites import Rewrite, occurrence, recall
+from mirror.rewrites import Occurrence, Rewrite, recall
 
 
 def in_text(text: str, sources: list[str]) -> tuple[list, list]:
     """The occurrences of `@` in a text, and the memory of a post that looked like that."""
     data = text.encode()
     offsets = [n for n, byte in enumerate(data) if byte == ord("@")]
-    places = [occurrence(data, Span(n, n + 1), "@") for n in offsets]
+    places = [Occurrence.of(data, Span(n, n + 1), "@") for n in offsets]
     memory = [
         Rewrite("post", "@", source, place.before, place.after)
         for source, place in zip(sources, places, strict=True)
