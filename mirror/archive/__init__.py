@@ -4,8 +4,8 @@ BagIt (RFC 8493) is a format of libraries: a folder `data`, and lists of checksu
 command `sha256sum -c manifest-sha256.txt` proves that nothing is lost, without this program.
 
 Read in this order: `errors.py`, `bag.py` (the lists, as pure functions), `unsealed.py` (what the
-lists lack), `sources.py` (which address each original came from), `spool.py` (originals that were
-at hand lately), `originals.py` (the archive).
+lists lack), `sources.py` (which address each original came from), `spool.py` (originals of
+this run, kept to be read again), `originals.py` (the archive).
 """
 
 from __future__ import annotations

@@ -112,9 +112,10 @@ class Archive:
         self._keep(key, data)
 
     def note(self, blob: Blob) -> None:
-        """Let `seal` enter an original that another process has put, which may still run.
+        """Take note of an original that another process has put, so that `seal` lists it.
 
-        That process may write down nothing here, so the name is written down as `put` does it.
+        That process writes nothing into the state of this machine, so its name is written down
+        here, as `put` does it.
         """
         key = original_key(blob.digest, blob.media_type)
         if key not in self._put_sizes and self._unsealed is not None:
@@ -160,12 +161,12 @@ class Archive:
         return info is not None and info.size == blob.size
 
     def holding(self, blobs: Iterable[Blob]) -> set[Digest]:
-        """Return the digests of those `blobs` that `has` is true of."""
+        """Return the digests of the `blobs` whose originals are there, as `has` tells."""
         digests = self._at_once(lambda blob: blob.digest if self.has(blob) else None, blobs)
         return {digest for digest in digests if digest is not None}
 
     def _at_once(self, job: Callable[[T], R], items: Iterable[T]) -> Results[R]:
-        """Look things up: in a bucket several at a time, as each one waits for the server."""
+        """Run a look-up for each item; in a bucket several at a time, because each one waits."""
         engine: Engine = Serial() if self.root is not None else Threads()
         return engine.map(job, items, _LOOK_UPS)
 
@@ -276,10 +277,12 @@ class Archive:
         sealed = {name for name, size in dict(self._put_sizes).items() if size is not None}
         added = self._look_up(names)
         sealed |= {entry.name for entry in added or ()}
-        is_known = self._unsealed is not None and self._unsealed.is_complete and added is not None
+        is_lack_known = added is not None and (
+            self._unsealed is not None and self._unsealed.is_complete
+        )
 
         def with_added(before: Mapping[Key, bytes]) -> dict[Key, bytes]:
-            kept = bag.loads(before) if is_known and not whole else None
+            kept = bag.loads(before) if is_lack_known and not whole else None
             if kept is None or added is None:
                 return bag.dumps(Bag().with_entries(self._entries()))
             return bag.dumps(kept.with_entries(added))
@@ -400,7 +403,7 @@ class Archive:
             self._failures = 0
 
     def _is_for_all(self, error: StoreError) -> bool:
-        """Return True if the next original would meet the error too; a file's is its own."""
+        """Return True if the next original would meet the error too; in a folder none does."""
         if self.root is not None:
             return False
         self._failures += isinstance(error, REPEATED)

@@ -1,4 +1,4 @@
-"""Bytes that were at hand lately, in a file without a name: it is gone with the process."""
+"""Originals of this run, in a file without a name, which is gone when the process ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ alike are read from the bucket a second time; a larger file may not fit on the d
 class Spool:
     """The last originals of a run, at most `max_bytes` of them. Safe to use from threads.
 
-    It is a ring: where the file is full, what was kept first is overwritten.
+    It is a ring: once the file is full, the oldest bytes are overwritten.
     """
 
     def __init__(self, folder: Path, max_bytes: int = MAX_BYTES) -> None:

@@ -18,20 +18,20 @@ class NotAFileError(OSError):
 
 
 class FileTooLargeError(OSError):
-    """A file has more bytes than are read of one."""
+    """A file has more bytes than mirror reads of such a file."""
 
     def __init__(self, name: str, max_bytes: int) -> None:
         super().__init__(errno.EFBIG, f"has more than {max_bytes:,} bytes", name)
 
 
-def unspellable(error: UnicodeEncodeError) -> OutsideError:
-    """Return the error for a name that the encoding of file names lacks a character of."""
-    message = f"cannot be a file name in the encoding of this system, {error.encoding}"
-    return OutsideError(errno.EILSEQ, message, error.object)
-
-
 class HeldError(Exception):
     """Another run holds the lock."""
+
+
+def unspellable(error: UnicodeEncodeError) -> OutsideError:
+    """Return the error for a name with a character that the encoding of file names lacks."""
+    message = f"cannot be a file name in the encoding of this system, {error.encoding}"
+    return OutsideError(errno.EILSEQ, message, error.object)
 
 
 _GRANT = "make the folder accessible to this user, or name another"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def real_path(path: Path) -> Path:
-    """Return the path without links; `Path.resolve` raises for one that leads back to itself."""
+    """Return the path without links; unlike `Path.resolve` it takes a circle of links."""
     return Path(os.path.realpath(path))
 
 

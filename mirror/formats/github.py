@@ -22,6 +22,7 @@ ANNOTATIONS = 10
 """GitHub shows so many errors, and as many warnings, of one step."""
 
 _SUMMARY_BYTES = 900_000  # GitHub drops a job summary of more than 1 MiB as a whole
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def github_annotations(report: CheckReport) -> tuple[list[str], list[Finding]]:
@@ -52,7 +53,8 @@ def _command(kind: str, finding: Finding, location: FileLocation | None) -> str:
     properties = {"title": f"{finding.rule.slug} [{finding.rule.id}]"}
     if location is not None:
         known = {"file": printable(location.path), "line": location.line, "col": location.column}
-        properties = {n: str(value) for n, value in known.items() if value} | properties
+        place = {name: str(value) for name, value in known.items() if value}
+        properties = place | properties
     listed = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{kind} {listed}::{_data(f'{finding.subject}: {finding.message}')}"
 
@@ -64,9 +66,6 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 
 
 def job_summary(report: CheckReport) -> str:

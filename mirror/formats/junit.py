@@ -31,15 +31,13 @@ def junit_xml(report: CheckReport) -> str:
     for counts, _ in suites:
         totals += counts
     time = f'time="{report.seconds:.3f}"'
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
-    lines.append(f'<testsuites name="mirror verify" {_counts(totals, skipped=False)} {time}>')
+    lines = [f'<testsuites name="mirror verify" {_counts(totals, skipped=False)} {time}>']
     for layer, (counts, cases) in zip(report.layers, suites, strict=True):
         lines.append(f'<testsuite name={_attribute(layer.name)} {_counts(counts)} time="0">')
         lines += cases
         lines.append("</testsuite>")
-    lines.append("</testsuites>\n")
-    # ASCII is right in whatever encoding the text is written.
-    return "\n".join(lines).encode("ascii", "xmlcharrefreplace").decode()
+    lines.append("</testsuites>")
+    return _document(lines)
 
 
 def _suite(report: CheckReport, layer: Layer) -> tuple[Counter[str], list[str]]:
@@ -47,7 +45,9 @@ def _suite(report: CheckReport, layer: Layer) -> tuple[Counter[str], list[str]]:
     by_case: dict[str, list[Finding]] = {}
     for finding in layer.findings:
         by_case.setdefault(_case_name(finding), []).append(finding)
-    named = {printable(name) for f in layer.findings for name in (f.subject, f.post or f.subject)}
+    named = set[str]()  # what a finding is about has its case already
+    for finding in layer.findings:
+        named |= {printable(finding.subject), printable(finding.post or finding.subject)}
     cases = list(by_case.items())
     cases += [(name, []) for name in map(printable, layer.subjects) if name not in named]
     counts: Counter[str] = Counter()
@@ -110,9 +110,14 @@ def junit_xml_of_failure(failure: SetupFailure) -> str:
     if failure.location is not None:
         start += f" file={_attribute(printable(failure.location.path))}"
     error = f"message={_attribute(failure.message)}>{_text(failure.message)}"
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
-    lines.append(f'<testsuites name="mirror verify" {counts} time="0">')
+    lines = [f'<testsuites name="mirror verify" {counts} time="0">']
     lines.append(f'<testsuite name="setup" {counts} skipped="0" time="0">')
     lines.append(f'{start} time="0"><error type="setup" {error}</error></testcase>')
-    lines += ["</testsuite>", "</testsuites>\n"]
-    return "\n".join(lines).encode("ascii", "xmlcharrefreplace").decode()
+    lines += ["</testsuite>", "</testsuites>"]
+    return _document(lines)
+
+
+def _document(lines: Iterable[str]) -> str:
+    """Return the lines as an XML document. It is ASCII, which is right in every encoding."""
+    text = "\n".join(('<?xml version="1.0" encoding="UTF-8"?>', *lines, ""))
+    return text.encode("ascii", "xmlcharrefreplace").decode()

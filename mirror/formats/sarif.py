@@ -72,8 +72,7 @@ def _result(report: CheckReport, finding: Finding, rule: int) -> dict[str, Any]:
         "ruleId": finding.rule.id,
         "ruleIndex": rule,
         "level": _LEVELS.get(finding.rule.outcome, "error"),
-        # `[words](address)` is a link in a SARIF message, and these words are not ours.
-        "message": {"text": text.replace("](", "] (")},
+        "message": _message(text),
     }
     if finding.rule.outcome is Outcome.UNCHECKED:
         result["kind"] = "open"  # "there was not enough information to decide"
@@ -83,6 +82,11 @@ def _result(report: CheckReport, finding: Finding, rule: int) -> dict[str, Any]:
     if (location := report.locate(finding) or _manifest(report)) is not None:
         place["physicalLocation"] = _physical(location)
     return result | {"locations": [place]}
+
+
+def _message(text: str) -> dict[str, str]:
+    """Return a message in which `[words](address)`, maybe of a stranger, makes no link."""
+    return {"text": text.replace("](", "] (")}
 
 
 def _manifest(report: CheckReport) -> FileLocation | None:
@@ -106,10 +110,7 @@ def sarif_log_of_failure(failure: SetupFailure) -> str:
     """
     log = json.loads(sarif_log(CheckReport((), "", failure.exit_code)))
     run = log["runs"][0]
-    error: dict[str, Any] = {
-        "level": "error",
-        "message": {"text": failure.message.replace("](", "] (")},
-    }
+    error: dict[str, Any] = {"level": "error", "message": _message(failure.message)}
     if failure.location is not None:
         error["locations"] = [{"physicalLocation": _physical(failure.location)}]
     rules = run["tool"]["driver"]["rules"]

@@ -53,22 +53,22 @@ def _verdict(report: Report) -> Html:
         text = f"{totals.missing:,} of {count_text(totals.images, 'image')} {verb} not mirrored."
     elif grave:
         kind = "bad"
-        but = _but_ignored(totals.ignored)
-        text = f"Every image is mirrored{but}, and {count_text(grave, 'finding')} to look at."
+        exception = _exception(totals.ignored)
+        findings = count_text(grave, "finding")
+        text = f"Every image is mirrored{exception}, and {findings} to look at."
     elif not totals.images:
         kind, text = "note", "No image of your sources was found in the posts."
     else:
-        kind, text = (
-            "good",
-            f"Every image of your sources is mirrored{_but_ignored(totals.ignored)}.",
-        )
+        kind = "good"
+        text = f"Every image of your sources is mirrored{_exception(totals.ignored)}."
     mark = {"good": "✓", "bad": "✗", "note": "!"}[kind]
     return tag(
         "p", tag("span", mark, aria_hidden="true"), tag("span", text), class_=f"verdict {kind}"
     )
 
 
-def _but_ignored(count: int) -> str:
+def _exception(count: int) -> str:
+    """Return the words for `count` ignored images, which are not mirrored."""
     verb = "is" if count == 1 else "are"
     return f", except {count:,} that {verb} ignored, as configured" if count else ""
 
@@ -223,15 +223,16 @@ def _rule(rule: Rule, findings: Sequence[Finding]) -> Iterator[Html]:
 
 def _finding_row(finding: Finding) -> Html:
     place = shortened(finding.place, 2 * TEXT_LENGTH)
-    subject = (
-        shortened(finding.subject, 2 * TEXT_LENGTH) if finding.subject != finding.place else None
-    )
+    subject = None
+    if finding.subject != finding.place:
+        text = shortened(finding.subject, 2 * TEXT_LENGTH)
+        subject = tag("span", text, class_="subject mono", dir="auto")
     return tag(
         "tr",
         tag("th", place, scope="row", class_="mono", dir="auto"),
         tag(
             "td",
-            subject and tag("span", subject, class_="subject mono", dir="auto"),
+            subject,
             shortened(finding.message, 6 * TEXT_LENGTH),
         ),
     )

@@ -125,9 +125,9 @@ class Report:
     """Everything that the page says.
 
     `pictures` are those that are no repeats, in the order of the posts. `look_alikes` are the
-    nearest of `look_alike_count` pairs. The page has no room for the pictures and groups that are
-    `left_out`. `last_sync` is the time at which the findings of the last
-    sync were written; `None` if there was none.
+    nearest of `look_alike_count` pairs. `pictures_left_out` and `groups_left_out` count those for
+    which the page has no room. `last_sync` is the time at which the findings of the last sync were
+    written; `None` if there was none.
     """
 
     title: str
