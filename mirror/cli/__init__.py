@@ -25,8 +25,8 @@ from mirror.quotes import shortened
 from mirror.records import REMARKS
 from mirror.waiting import WAITS
 
-# Each command, its file and its function have one name, but for `manifest`, which has commands.
-# The text of each in `mirror --help`: one line of 80 columns.
+# A command, its file and its function have one name; `manifest` alone has commands of its own. The
+# text stands in `mirror --help`: with the name, one line of 80 columns.
 _SHORT_HELP = {
     "init": "Look at the posts and write a mirror.toml that works at once.",
     "scan": "List every image reference in the posts.",
@@ -47,22 +47,22 @@ _SHORT_HELP = {
     "manifest": "Merge the manifests of two branches.",
 }
 
-# Characters of an error of setup. A whole path of 4,096 bytes hardly ever stands in one; a
-# message without an end would fill the screen and the log of a CI service.
+# Characters of an error of setup. A longer message would fill the screen and the log of a CI
+# service, and hardly any message needs more.
 _MAX_MESSAGE = 4000
 
 
 class _Commands(TyperGroup):
     """The commands by name; the file of one is imported when it is called.
 
-    The types of click, which typer is made of, are part of it from one version on.
+    Click's types are `Any`: newer versions of typer have a copy of click inside, others import it.
     """
 
     def list_commands(self, ctx: Any) -> list[str]:
         return list(_SHORT_HELP)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        # A name that is none is compared with all, for "Did you mean".
+        # An unknown name is compared with all commands, for "Did you mean".
         for name in (cmd_name,) if cmd_name in _SHORT_HELP else _SHORT_HELP:
             if name not in self.commands:
                 self.add_command(_load(name), name)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from mirror.formats import CheckReport, SetupFailure
 
 
+# The line and column in the messages of the manifest and of Python's TOML parser.
+_LINE = re.compile(r"^line (\d+)(?=: )|\(at line (\d+), column (\d+)\)$")
+
+
 class Format(StrEnum):
     """The formats that `--format` names."""
 
@@ -73,15 +77,11 @@ def print_as(form: Format, report: CheckReport, *, verbose: bool) -> None:
         _add_to_job_summary(formats.job_summary(report))
 
 
-# The line and column in the messages of the manifest and of Python's TOML parser.
-_LINE = re.compile(r"^line (\d+)(?=: )|\(at line (\d+), column (\d+)\)$")
-
-
 @contextmanager
 def failure_printed(
     form: Format, config: Path | None, output: Path | None, *, only_new: bool = False
 ) -> Iterator[None]:
-    """Print an error of setup in `form` as well, as its readers may see nothing else; raise it.
+    """Print an error of setup in `form` too, whose readers may see nothing else; then raise it.
 
     With `only_new`, an output file that exists stays as it is.
     """
@@ -97,7 +97,7 @@ def failure_printed(
 
 
 def _setup_failure(message: str, code: int, config: Path | None) -> SetupFailure:
-    """Return the failure; a file that the message begins with is named from the repository."""
+    """Return the failure; a file at the start of `message` is named from the repository's root."""
     from mirror.formats import FileLocation, SetupFailure
 
     name, _, rest = message.partition(": ")

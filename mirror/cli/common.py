@@ -147,7 +147,9 @@ def scan_posts(config: Config, paths: Sequence[Path] | None) -> SiteScan:
     from mirror.posts import PostTree
 
     posts, findings = PostTree.of(config).find(paths or ())
-    if not posts and not config.manifest.is_absolute():  # no file: nobody has written a [posts]
+    # Without a `mirror.toml` there is no [posts] that a remedy could name.
+    has_config = config.manifest.is_absolute()
+    if not posts and not has_config:
         where = ", ".join(map(str, paths or config.posts.paths))
         message = "no file in it ends in .md, .markdown or .mdx"
         findings = [finding for finding in findings if finding.rule is not Rule.NO_POSTS]
@@ -233,15 +235,15 @@ def print_findings(
     Of other warnings of one rule the first few and a count are printed. `verbose` prints all.
     """
     style = Style.of(sys.stdout)
-    summed = {
+    groups = {
         group[0]: group for group in group_findings(findings) if len(group) >= MANY and not verbose
     }
-    inside = {finding for group in summed.values() for finding in group}
+    summed_up = {finding for group in groups.values() for finding in group}
     counts: Counter[Rule] = Counter()
     for finding in findings:
-        if (group := summed.pop(finding, None)) is not None:
+        if (group := groups.pop(finding, None)) is not None:
             say(style.group(group))
-        elif finding not in inside and finding not in seen:
+        elif finding not in summed_up and finding not in seen:
             counts[finding.rule] += 1
             is_warning = finding.rule.outcome is Outcome.WARNING
             if verbose or not is_warning or counts[finding.rule] <= _MAX_WARNINGS:
@@ -250,14 +252,14 @@ def print_findings(
         if not verbose and rule.outcome is Outcome.WARNING and count > _MAX_WARNINGS:
             more = count - _MAX_WARNINGS
             say(f"  and {more:,} more like the {rule.slug} above; --verbose lists all")
-    if inside:
-        say(f"  {len(inside):,} findings are summed up above; --verbose lists all")
+    if summed_up:
+        say(f"  {len(summed_up):,} findings are summed up above; --verbose lists all")
 
 
 def reached_destinations(
     destinations: Iterable[DestinationSettings], findings: Iterable[Finding]
 ) -> list[str]:
-    """Return the names of the destinations that answered to the end of the run."""
+    """Return the names of the destinations that answered until the run ended."""
     down = {finding.subject for finding in findings if finding.rule is Rule.DESTINATION_UNREACHABLE}
     return [destination.name for destination in destinations if destination.name not in down]
 

@@ -21,6 +21,9 @@ from mirror.console import Style, for_log, print_json, say
 if TYPE_CHECKING:
     from mirror.store.probe import Check
 
+# For each result: the mark, the one of a stream in ASCII, and the colour.
+_MARKS = {"passed": ("✓", "ok", "32"), "failed": ("✗", "x", "31"), "unknown": ("?", "?", "35")}
+
 
 def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
     """Check configuration, destinations, public URL and sources; print the remedy.
@@ -64,9 +67,6 @@ def doctor(config: ConfigPath = None, as_json: Json = False) -> None:
     else:
         say(", ".join(f"{count} {health.value}" for health, count in counts.items()))
     raise typer.Exit(code)
-
-
-_MARKS = {"passed": ("✓", "ok", "32"), "failed": ("✗", "x", "31"), "unknown": ("?", "?", "35")}
 
 
 def _print_check(check: Check) -> None:

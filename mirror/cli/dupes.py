@@ -125,21 +125,21 @@ def _print_groups(
         say(f"{_asset_text(group.kept)}  stands for:")
         for asset, evidence in group.members:
             say(f"    {_asset_text(asset)}  {_evidence_text(evidence)}")
-    images = manifest.assets.count()
+    totals = manifest.assets.count()
     if as_json:
         counts = {
             "groups": len(groups),
-            "images": images.images,
-            "repeats": images.repeats,
-            "same_bytes": images.same_bytes,
-            "look_alike": images.look_alike,
+            "images": totals.images,
+            "repeats": totals.repeats,
+            "same_bytes": totals.same_bytes,
+            "look_alike": totals.look_alike,
             "near": apart,
         }
         print_json({"type": "summary", **counts})
         return
     if apart:
         say(f"{count_text(apart, 'pair')} that looked alike, kept apart (--near)")
-    say(images.text(sum(name in manifest.by_source for name in originals)))
+    say(totals.text(sum(name in manifest.by_source for name in originals)))
 
 
 def _print_near(refused: Sequence[Evidence], manifest: Manifest, as_json: bool) -> None:

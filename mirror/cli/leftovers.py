@@ -72,7 +72,8 @@ def leftovers(
 
 
 def _line(place: Leftover, style: Style) -> str:
-    mark = ("✗" if style.unicode else "x") if place.breaks else ("·" if style.unicode else "-")
+    sign, plain = ("✗", "x") if place.breaks else ("·", "-")
+    mark = sign if style.unicode else plain
     where = f"{one_line(place.file)}:{place.line}:{place.column}"
     return for_log(f"{mark} {where} {place.url}: {place.reason} [{place.why}]")
 

@@ -61,7 +61,8 @@ def prune(
 
 
 def _prune_lines(result: PruneResult, options: PruneOptions) -> list[str]:
-    verb = "extra in" if result.doubts else "deleted from" if options.yes else "would delete from"
+    done = "deleted from" if options.yes else "would delete from"
+    verb = "extra in" if result.doubts else done
     lines = [
         f"kept in {_object_text(extra)}, shown by {one_line(extra.post or '')}"
         for extra in result.kept

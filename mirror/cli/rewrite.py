@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from mirror.manifest import Manifest
     from mirror.pipeline.parts import Parts
     from mirror.pipeline.post_edit import PostEdit
+    from mirror.pipeline.rewrite import RewriteInput, RewriteResult
     from mirror.pipeline.scan import SiteScan
 
 _MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
@@ -82,9 +83,9 @@ def rewrite(
     config: ConfigPath = None,
     dry_run: PrintDiff = False,
     check: Check = False,
-    back: Revert = False,
+    revert: Revert = False,
     keep_times: KeepTimes = False,
-    urls: MapFile = None,
+    map_file: MapFile = None,
     drop_secrets: DropSecrets = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -93,21 +94,21 @@ def rewrite(
     """Repoint the posts at the mirrored images: the bytes of URLs, and nothing else."""
     from mirror.pipeline import rewrite as pipeline
     from mirror.pipeline.post_diff import diff, diff_encoding
-    from mirror.pipeline.targets import ByMap, open_by_manifest
+    from mirror.pipeline.targets import ByMap
 
-    if urls is not None and back:
+    if map_file is not None and revert:
         raise ConfigError("--map and --revert exclude each other: a reversed map is a map too")
     writes = not (dry_run or check)
-    mapping = None if urls is None else _read_map(urls)
+    mapping = None if map_file is None else _read_map(map_file)
     settings = load(config) if mapping is None else load_or_default(config)
     parts = open_site(settings)
     # A map may be used outside of any site.
     lock = parts.lock("mirror rewrite") if writes and mapping is None else None
-    left: list[str] = []
+    left_lines: list[str] = []
     with running(lock, as_json=as_json, quiet=quiet) as progress:
         scanned = scan_posts(settings, paths)
         inputs = pipeline.RewriteInput(scanned, progress, writes, keep_times)
-        if back:
+        if revert:
             kept = pipeline.memory_to_revert(parts)
             result = pipeline.revert(inputs, kept, parts.destinations)
         elif mapping is not None:
@@ -115,29 +116,39 @@ def rewrite(
             result = pipeline.rewrite(inputs, by_map)
             result.findings.extend(by_map.unused())
         else:
-            by_manifest = open_by_manifest(parts, drop_secrets=drop_secrets)
-            if not parts.manifest.exists() and _shows_mirror(scanned, parts.destinations):
-                parts.manifest.need()
-            kept = pipeline.memory_of(parts, by_manifest.manifest)
-            result = pipeline.rewrite(inputs, by_manifest, kept)
-            left = _left_lines(scanned, parts, by_manifest.manifest, result.changed)
+            result, left_lines = _rewrite_by_manifest(inputs, parts, drop_secrets=drop_secrets)
     if dry_run and not as_json:
         for change in result.changed:
             _print_diff(diff(change), diff_encoding(change))
     code = exit_code(result.findings)
-    if check and result.changed:  # as with verify, a difference outweighs what could not be done
+    if check and result.changed:  # as in `verify`, a difference outweighs what could not be done
         code = EXIT_FOUND
-    verb = ("pointed back" if back else "rewrote") if writes else "would change"
-    lines = _rewrite_lines(result.changed, verb)
-    if result.changed and writes and not back and mapping is None:
+    done = "pointed back" if revert else "rewrote"
+    lines = _rewrite_lines(result.changed, done if writes else "would change")
+    if result.changed and writes and not revert and mapping is None:
         lines.append("`mirror rewrite --revert` goes back to the source URLs")
-    lines += left
+    lines += left_lines
     if dry_run and not as_json:  # stdout is the diff
         for line in lines:
             say(line, sys.stderr)
         lines = []
     print_end(result, progress, lines, code, verbose=verbose)
     raise typer.Exit(code)
+
+
+def _rewrite_by_manifest(
+    inputs: RewriteInput, parts: Parts, *, drop_secrets: bool
+) -> tuple[RewriteResult, list[str]]:
+    """Repoint the posts; return the result, and the lines about images that stay where they are."""
+    from mirror.pipeline import rewrite as pipeline
+    from mirror.pipeline.targets import open_by_manifest
+
+    by_manifest = open_by_manifest(parts, drop_secrets=drop_secrets)
+    if not parts.manifest.exists() and _shows_mirror(inputs.scanned, parts.destinations):
+        parts.manifest.need()
+    kept = pipeline.memory_of(parts, by_manifest.manifest)
+    result = pipeline.rewrite(inputs, by_manifest, kept)
+    return result, _left_lines(inputs.scanned, parts, by_manifest.manifest, result.changed)
 
 
 def _left_lines(

@@ -22,6 +22,7 @@ from mirror.console import Style, for_log, print_json, say
 from mirror.urls.redact import printable
 
 if TYPE_CHECKING:
+    from mirror.model import Reference
     from mirror.pipeline.scan import HostRow, SiteScan
 
 # Characters of a `data:` URI in front of its comma: no media type with its parameters is longer.
@@ -51,31 +52,37 @@ def scan(
         if not as_json:
             _print_hosts(rows)
     else:
-        for post, ref in scanned.references(quoted=everything):
-            located = locator.locate(ref.url)
+        for post, reference in scanned.references(quoted=everything):
+            located = locator.locate(reference.url)
             source = located.source.name if located else None
             if as_json:
-                print_json(
-                    {
-                        "post": post.name,
-                        "line": ref.line,
-                        "column": ref.column,
-                        "start": ref.span.start,
-                        "end": ref.span.stop,
-                        "url": _without_data(ref.url.public),
-                        "form": ref.form.value,
-                        "source": source,
-                    }
-                )
+                print_json(_reference_json(post.name, reference, source))
             else:
-                url = printable(_without_data(ref.url.public))
-                place = f"{one_line(post.name)}:{ref.line}:{ref.column}"
-                say(for_log(f"{place}  {ref.form.value}  {url}  {source or '-'}"))
+                say(for_log(_reference_line(post.name, reference, source)))
     for finding in scanned.findings:
         say(Style.of(sys.stderr).finding(finding), sys.stderr)
     if not as_json:
         say(_scan_summary(scanned, everything=everything))
     raise typer.Exit(exit_code(scanned.findings))
+
+
+def _reference_json(post: str, reference: Reference, source: str | None) -> dict[str, object]:
+    return {
+        "post": post,
+        "line": reference.line,
+        "column": reference.column,
+        "start": reference.span.start,
+        "end": reference.span.stop,
+        "url": _without_data(reference.url.public),
+        "form": reference.form.value,
+        "source": source,
+    }
+
+
+def _reference_line(post: str, reference: Reference, source: str | None) -> str:
+    place = f"{one_line(post)}:{reference.line}:{reference.column}"
+    url = printable(_without_data(reference.url.public))
+    return f"{place}  {reference.form.value}  {url}  {source or '-'}"
 
 
 def _without_data(url: str) -> str:

@@ -124,14 +124,12 @@ def verify(
         portion = _portion(sample)
         if offline:
             _check_offline_options(deep=deep, public=public, sample=sample, archive=archive)
-        if base is not None and site is None:
-            raise ConfigError("--base says where the built site is published; add --site DIR")
-        if since is not None and not offline:
-            raise ConfigError("--since says what --offline is to name; add --offline")
+        _check_needed_options(site=site, base=base, offline=offline, since=since)
         config = find_config(config, os.environ, Path.cwd())
         settings = load_config(config)
         if offline and archive:
             _need_folder(settings.archive)
+        is_for_people = not as_json and form in (Format.TEXT, Format.GITHUB)
         options = VerifyOptions(
             paths=tuple(paths or ()),
             posts=posts or offline or bool(paths),
@@ -142,8 +140,7 @@ def verify(
             sample=portion,
             site=None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
             base=None if base is None else _site_address(base),
-            notes=since is not None
-            or (offline and not as_json and form in (Format.TEXT, Format.GITHUB)),
+            notes=since is not None or (offline and is_for_people),
             since=since,
             config_file=config.absolute(),
         )
@@ -180,12 +177,22 @@ def _portion(sample: str | None) -> Sample:
 
 
 def _check_offline_options(*, deep: bool, public: bool, sample: str | None, archive: bool) -> None:
-    """Raise `ConfigError` for what `--offline` does not go with."""
+    """Raise `ConfigError` for an option that `--offline` excludes."""
     if deep or public:
         other = "--deep" if deep else "--public"
         raise ConfigError(f"--offline and {other} exclude each other: one asks nobody")
     if sample is not None and not archive:
         raise ConfigError("--offline reads nothing that --sample is a part of; add --archive")
+
+
+def _check_needed_options(
+    *, site: Path | None, base: str | None, offline: bool, since: str | None
+) -> None:
+    """Raise `ConfigError` for an option without the one that it belongs to."""
+    if base is not None and site is None:
+        raise ConfigError("--base says where the built site is published; add --site DIR")
+    if since is not None and not offline:
+        raise ConfigError("--since says what --offline is to name; add --offline")
 
 
 def _need_folder(archive: Path | ArchiveBucket) -> None:
