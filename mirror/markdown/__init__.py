@@ -20,7 +20,7 @@ Read the files in this order:
 4. `frontmatter`, `commonmark`, `html`, `mdx`, `generators`: one grammar each.
 5. `find_references` below, which joins them: it decodes the post, splits off the front matter,
    reads the body as Markdown or MDX, then searches it for the tags of site generators.
-6. `fences`, `languages` and `drawn`: what of a post may be shown as something else than text.
+6. `fences`, `languages` and `drawn`: the parts that may be shown as something else than text.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _find(utf8: bytes, *, is_mdx: bool) -> GrammarResult:
 
 
 def _without_overlaps(url_spans: list[UrlSpan]) -> list[UrlSpan]:
-    """Return them in order. Of two that overlap, one that may be rewritten wins, else the first."""
+    """Return the spans in order. Of two that overlap, a rewritten one wins, else the first."""
     kept: list[UrlSpan] = []
     for item in sorted(url_spans, key=itemgetter(0)):
         if not kept or item.start >= kept[-1].stop:

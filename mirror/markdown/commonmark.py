@@ -1,4 +1,4 @@
-"""URLs in CommonMark: images, links, definitions, autolinks, code; and the HTML handed on.
+"""URLs in CommonMark: images, links, definitions, autolinks, code. `html` reads the HTML in it.
 
 The parser reports what the address of an image is and where the whole image stands, not where the
 address stands in it. This module locates the address, and accepts a range only if its bytes read
@@ -45,12 +45,12 @@ _LABEL = re.compile(rb"\[[^\[\]\\]*(?:\\.[^\[\]\\]*)*\]:", re.S)
 _PLAIN_URL = re.compile(r"[^\s\"'()<>\[\]\\&|\x00-\x1f]+")
 _CAPITAL_END = re.compile(rb"</(?=[a-z]*[A-Z])(?i:pre|script|style|textarea)>")
 
-# What an indented block belongs to behind these is no code: notes and tabs of Python-Markdown's
-# extensions (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`.
-# They may stand in the last line of a paragraph that began before.
+# An indented block behind one of these is no code: notes and tabs of Python-Markdown's extensions
+# (MkDocs), `!!! note "Title"`, `??? tip`, `=== "Tab"`. They may stand in the last line of a
+# paragraph that began before.
 _ADMONITION = re.compile(rb"(?:\A|\n[ \t]*)((?:!!!|\?\?\?\+?|===[!+]?)[ \t]+[\"\w][^\n]*\n?)")
 _NOTE_INDENTATION = 4  # columns, as Python-Markdown has it
-# Likewise behind the definition of a term, in the same paragraph or in the one before it
+# Nor is one behind the definition of a term, in the same paragraph or in the one before it
 # (kramdown, Goldmark, Python-Markdown, Pandoc, which also takes `~`).
 _DEFINITION = re.compile(rb"(?:\A|\n)[ \t>]*[:~][ \t]")
 # A fence of MyST that holds Markdown: ```{note}. Many others hold programs: {r}, {code-block}.
@@ -78,10 +78,10 @@ class ParserError(Exception):
 def find(body: bytes, depth: int = 0, *, in_note: bool = False) -> GrammarResult:
     """Find URLs in Markdown without front matter.
 
-    `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the
-    blocks of Markdown that this one lies in.
-    `in_note` is for notes of Python-Markdown. It looks for blocks of HTML before it takes their
-    indentation away, so there are none in a note, and the text between tags is Markdown.
+    `masks` are the ranges of code, comments and verbatim HTML. `depth` counts the blocks of
+    Markdown that this one lies in. `in_note` is True in a note of Python-Markdown, which looks for
+    blocks of HTML before it removes the indentation of notes. So a note has no blocks of HTML, and
+    the text between its tags is Markdown.
     """
     body = _with_small_ends(body)
     text = body.decode()
@@ -288,7 +288,7 @@ class _EventReader:
             self.html = []
 
     def holds_markdown(self, kind: Any, place: dict[str, int]) -> bool:
-        """Return True for a block of code that is none to other tools than CommonMark's."""
+        """Return True for a code block of CommonMark that other tools read as Markdown."""
         if kind != "Indented":
             directive = _DIRECTIVE.match(self.body, place["start"], place["end"])
             return directive is not None and directive[1] in _MARKDOWN_DIRECTIVES
@@ -300,8 +300,8 @@ class _EventReader:
     def whole_note(self, end: int) -> list[tuple[int, int]]:
         """Return the lines of the note that ends at `end`, without their indentation.
 
-        CommonMark takes those before the first blank line for text of the paragraph. They may open
-        a list or a fence that goes on behind it, so what the paragraph gave there is dropped.
+        CommonMark takes the lines before the first blank one for text of the paragraph. They may
+        open a list or a fence that goes on behind it, so what was found there as text is dropped.
         """
         marks = list(_ADMONITION.finditer(self.paragraph))
         if not marks:
@@ -350,7 +350,7 @@ class _EventReader:
             self.result.urls.append(UrlSpan(*span, url, form, quoting))
 
     def nested_markdown(self, pieces: JoinedText, *, in_note: bool = False) -> None:
-        """Read a block as Markdown that other tools take for Markdown and CommonMark does not."""
+        """Read a block as Markdown, as other tools than CommonMark do."""
         inner = find(pieces.text, self.depth + 1, in_note=in_note)
         self.result.extend(pieces.to_source(inner))
 

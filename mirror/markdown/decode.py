@@ -42,7 +42,7 @@ def decode(data: bytes) -> PostText:
     A byte order mark decides. Without one, UTF-8 is tried, then GB18030. Raise `NotTextError` if
     no encoding fits or the text has a NUL character.
     """
-    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
+    encoding = _marked_encoding(data)
     if encoding is None:
         encoding = "utf-8" if _decodes(data, "utf-8") else "gb18030"
     try:
@@ -61,6 +61,14 @@ def decode(data: bytes) -> PostText:
     return post_text
 
 
+def _marked_encoding(data: bytes) -> str | None:
+    """Return the encoding that a byte order mark names; `None` without a mark."""
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            return encoding
+    return None
+
+
 def _decodes(data: bytes, encoding: str) -> bool:
     try:
         data.decode(encoding)
@@ -76,7 +84,7 @@ def _is_damaged_utf8(data: bytes) -> bool:
 
 
 def _not_text(data: bytes) -> NotTextError:
-    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    encoding = _marked_encoding(data) or "utf-8"
     try:
         data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -91,7 +99,7 @@ def _not_text(data: bytes) -> NotTextError:
 
 
 class PositionCounter:
-    """Converter of ascending UTF-8 offsets to places in the file. All calls together are linear."""
+    """Converter of ascending UTF-8 offsets to places in the file: one pass for all calls."""
 
     def __init__(self, text: PostText) -> None:
         self._text = text

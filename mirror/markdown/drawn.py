@@ -1,7 +1,7 @@
 """The parts of a post that a plugin or a script may show as something else than their text. Pure.
 
-Which plugins a site has is not known here. So these are the parts in a syntax of plugins that is
-not known to show its text as text: fences in no known language, `::: gallery`,
+The plugins of a site are not known here. So every part counts that is in a syntax of plugins, and
+whose plugin is not known to show its text as text: fences in no known language, `::: gallery`,
 `{{< gallery >}}…{{< /gallery >}}`, `<mind-map>…</mind-map>`, `@startuml`.
 """
 
@@ -106,7 +106,7 @@ class _Containers:
         self._drawing = 0  # of those that are open
 
     @property
-    def draw(self) -> bool:
+    def may_draw(self) -> bool:
         """True within a container that is not known to keep its code."""
         return self._drawing > 0
 
@@ -130,7 +130,7 @@ class _Containers:
                 self.ended.append((last.start, at))
 
     def finish(self, at: int) -> None:
-        """End what is open, as the text does."""
+        """End the open containers at the end of the text."""
         while self._opened:
             self._end(at, is_block=True)
 
@@ -151,7 +151,7 @@ def _blocks(text: bytes, plain_fences: bool) -> tuple[list[tuple[int, int]], ...
         stop = fence_end(text, mark)
         fences.append((mark.start(), stop))
         is_no_code = plain_fences and _is_no_code(text, mark, depth)
-        if containers.draw or is_no_code or is_drawn(mark["info"]):
+        if containers.may_draw or is_no_code or is_drawn(mark["info"]):
             drawn.append((at, stop))
         at = stop
     containers.finish(len(text))
@@ -206,7 +206,7 @@ def _blanked(text: bytes, ranges: list[tuple[int, int]]) -> bytes:
 
 
 def _pairs(text: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield what stands between two tags that may draw it, and the name of an element."""
+    """Yield the range between two tags that may draw it, and the name if they are an element's."""
     opened: dict[tuple[str, bytes], list[tuple[int, bool]]] = {}
     for tag in _BETWEEN.finditer(text):
         kind, name, closes, is_drawn_here = _read(tag)

@@ -28,7 +28,7 @@ _CODE_DIRECTIVES = frozenset(
 
 
 def fence_end(text: bytes, opening: re.Match[bytes]) -> int:
-    """Return where the fenced code of a match of `FENCE` ends: with `text` if nothing closes it."""
+    """Return where the code that a match of `FENCE` opens ends; an open fence ends with `text`."""
     mark = opening["fence"]
     closing = re.compile(rb"^[ \t>]*" + re.escape(mark[:1]) + rb"{%d,}[ \t]*\r?$" % len(mark), re.M)
     end = closing.search(text, opening.end())
@@ -53,15 +53,17 @@ def is_drawn(info: bytes) -> bool:
     if first.startswith(b"="):  # Pandoc's raw block: `{=html}`
         return True
     word = first.rstrip(b",")
-    # `{figure}` and `{r}`; `{1,3}` and `{linenos=true}` are options of plain text.
-    return word[:1].isalpha() and not {*b"=:"} & {*word} and word not in _CODE_DIRECTIVES
+    # `{figure}` and `{r}` are names; `{1,3}` and `{linenos=true}` are options of plain text.
+    is_name = word[:1].isalpha() and b"=" not in word and b":" not in word
+    return is_name and word not in _CODE_DIRECTIVES
 
 
 def is_drawn_language(text: bytes) -> bool:
     """Return True if `text` begins with the name of a diagram, or with a word for no language."""
     first = _WORD.match(text.lower())
     word = _PREFIX.sub(b"", first[0], count=1) if first else b""
-    if not word[:1].isalpha() and not word[:1] > b"\x7f":
+    is_word = word[:1].isalpha() or word[:1] > b"\x7f"
+    if not is_word:
         return False  # no word, an option, or a file such as `.env`
     is_language = (
         word in LANGUAGES

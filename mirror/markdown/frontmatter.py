@@ -87,7 +87,7 @@ _TOML_TOKEN = re.compile(
 class FrontMatter(NamedTuple):
     """The range of the front matter in a post, and the offset of the body.
 
-    The body is the whole post where only some generators take its start for front matter.
+    The body begins at 0 where only some generators take the start of the post for front matter.
     """
 
     # "yaml", "toml", "json", "header"; "" for none, "unclosed" without an end
@@ -252,7 +252,7 @@ def _find(
 def _find_in_comments(
     result: GrammarResult, text: bytes, offset: int, values: Iterable[_StringValue]
 ) -> None:
-    """Quote the URLs of comments: a `#` behind a blank that is in no value opens one."""
+    """Add the URLs in comments as quoted. A `#` behind a blank opens one, unless in a value."""
     strings = merge_ranges((value.start, value.stop) for value in values)
     comments = GrammarResult()
     for comment in _COMMENT.finditer(text):
@@ -338,8 +338,8 @@ def _add_urls_of_text(
             result.problems.append(Problem(offset + start, message))
             return
         done = at + len(url)
-        stands = (offset + at, offset + done)
-        result.urls.append(UrlSpan(*stands, url.decode(), Form.AUTOLINK, Quoting.TEXT))
+        span = offset + at, offset + done
+        result.urls.append(UrlSpan(*span, url.decode(), Form.AUTOLINK, Quoting.TEXT))
 
 
 def _yaml_values(text: bytes) -> Iterator[_StringValue]:
@@ -398,7 +398,7 @@ def _yaml_scalar(text: str, event: Any, collection: _Collection, offsets: _Offse
 
 
 def _lines(text: bytes) -> Iterator[_StringValue]:
-    """Return the `key: value` lines of text that is not valid YAML, such as a template."""
+    """Yield the `key: value` lines of text that is not valid YAML, such as a template."""
     for match in _YAML_LINE.finditer(text):
         group = match.lastindex or 0
         quoting = {2: Quoting.ESCAPED, 3: Quoting.SINGLE}.get(group, Quoting.YAML_PLAIN)

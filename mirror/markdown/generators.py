@@ -1,4 +1,4 @@
-"""URLs in what a site generator or an editor expands before or beside Markdown.
+"""URLs in the tags and marks that a site generator or an editor adds to Markdown.
 
 Hugo: `{{< name key="value" >}}` and `{{% … %}}`. Jekyll, Hexo and other Liquid or Nunjucks:
 `{% name words %}`. Components of Nuxt and remark: `::name{key="value"}`. DocFX:
@@ -42,7 +42,7 @@ _COMMENT_NAMES = frozenset(b"comment".split())
 _RAW_NAMES = frozenset(b"raw verbatim".split())
 _YAML_NAMES = frozenset(b"aplayerlist flink".split())
 _NO_MARKDOWN = _CODE_NAMES | _COMMENT_NAMES
-_INK = re.compile(rb"\S")
+_VISIBLE = re.compile(rb"\S")
 _PAIRED = _YAML_NAMES | _CODE_NAMES | _COMMENT_NAMES | _RAW_NAMES
 
 _EMBED = re.compile(rb"(?<!\\)!\[\[([^\s\[\]|\\]+)(?:\\?\|[^\[\]\r\n]*)?\]\]")
@@ -88,10 +88,10 @@ class _TemplateTag(NamedTuple):
 def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]) -> GrammarResult:
     """Find URLs in the tags outside of `masks`.
 
-    `bare_urls` are the offsets of the http and https URLs that Markdown takes for text: the text
-    is searched for the syntax of editors where one of them stands as it does in such syntax. So it
-    is for components and directives where a path from the root does, and for YAML in any case. The
-    result's `masks` are what tags turn into code or comments.
+    `bare_urls` are the offsets of the http and https URLs that Markdown takes for text. The text is
+    searched for the syntax of editors only if one of these URLs stands as in such syntax, for
+    components and directives also if a path from the root does, and for YAML in any case. The
+    result's `masks` are the ranges that tags turn into code or comments.
     """
     result = GrammarResult()
     if b"{" in body and (b"{{" in body or b"{%" in body):
@@ -116,12 +116,14 @@ def find(body: bytes, masks: Sequence[tuple[int, int]], bare_urls: Iterable[int]
 
 
 def without_torn_code(body: bytes, masks: Iterable[tuple[int, int]]) -> bytes:
-    """Return `body` with blanks for the code in tags that begins something behind their end.
+    """Return `body` with blanks in place of the code in tags that would swallow the text behind.
 
-    A generator takes the code out before it reads Markdown. Markdown that is read with the code,
-    such as an unclosed `<pre>` or a fence, takes what follows for code too. `masks` are what it
-    takes for code and comments; the body comes back as it is if no tag begins outside of them and
-    ends in one that begins behind it. From the first such tag on, the masks prove nothing.
+    A generator takes the code between two tags out before it reads Markdown. Read as Markdown, the
+    code may open a fence or a `<pre>` that goes on behind the closing tag. `masks` are the ranges
+    that Markdown takes for code and comments in the whole `body`. A mask that begins between two
+    tags and holds the closing one shows such code, if no mask holds the opening one. Without such
+    code `body` comes back as it is. Behind the first such tags the masks prove nothing, so the code
+    of all later ones is blanked as well.
     """
     if not any(name in body for name in _NO_MARKDOWN):
         return body
@@ -146,7 +148,7 @@ def without_torn_code(body: bytes, masks: Iterable[tuple[int, int]]) -> bytes:
     pieces = []
     done = 0
     for start, stop in torn:
-        pieces += [body[done:start], _INK.sub(b" ", body[start:stop])]
+        pieces += [body[done:start], _VISIBLE.sub(b" ", body[start:stop])]
         done = stop
     return b"".join((*pieces, body[done:]))
 
@@ -219,7 +221,7 @@ def _parameters(body: bytes, at: int, stop: int) -> Iterator[re.Match[bytes]]:
 def _list_items(
     body: bytes, start: int, stop: int, *, may_end_in_comma: bool
 ) -> Iterator[tuple[int, int]]:
-    """Split `a.png,b.png` and `URL, alt=x`; a comma within a URL stays."""
+    """Yield the items of `a.png,b.png` and `URL, alt=x`; a comma within a URL splits nothing."""
     first = done = start
     has_query = False
     for comma in _COMMA.finditer(body, start, stop):

@@ -113,7 +113,7 @@ class HtmlTag(NamedTuple):
 
 
 def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
-    """Tokenize; the content of raw text elements holds no tags. What is never closed is dropped.
+    """Yield the tags of a text. Raw text elements hold none. A tag that is never closed is dropped.
 
     In an SVG or a formula no element is raw text, and a CDATA section is one. Elsewhere
     `<![CDATA[`, `<?` and `</` before no name are comments up to a `>`.
@@ -151,9 +151,9 @@ def tags(text: bytes, *, is_block: bool = True) -> Iterator[HtmlTag]:
 
 
 def _inside(name: bytes, inside: bytes, *, closes: bool) -> bytes:
-    """Return what the text behind a tag is in, as `inside` says what the tag is in.
+    """Return what the text behind a tag lies in; `inside` is what the tag itself lies in.
 
-    That is nothing, `_FOREIGN`, or the name of an element of an SVG or a formula that holds HTML.
+    Both are empty, `_FOREIGN`, or the name of an element of an SVG or a formula that holds HTML.
     """
     if name in (b"svg", b"math"):
         return b"" if closes else _FOREIGN
@@ -232,6 +232,8 @@ def find(pieces: JoinedText, source: bytes, *, is_block: bool) -> GrammarResult:
 
 
 class _TagReader:
+    """One pass over the tags of a block of HTML, or over those of a paragraph."""
+
     def __init__(self, pieces: JoinedText, source: bytes, *, is_block: bool) -> None:
         self.pieces = pieces
         self.source = source
@@ -278,7 +280,7 @@ class _TagReader:
         return stop
 
     def quoted_attributes(self, tag: HtmlTag) -> None:
-        """Report as code what an element shows that stays as it is, in the syntax it stands in."""
+        """Add the URLs of a tag in verbatim text as code, so that they stay as they are."""
         first = len(self.result.urls)
         self.attributes(tag)
         self.result.urls[first:] = [
@@ -295,7 +297,7 @@ class _TagReader:
         return self.pieces.origin(stop - 1) + 1
 
     def visible(self, start: int, stop: int) -> None:
-        """Text between the tags of a block; that of a paragraph is not in the pieces."""
+        """Add the bare URLs between the tags of a block. The pieces hold no text of a paragraph."""
         if self.is_block:
             for first, last in bare_urls(self.pieces.text, start, stop):
                 self.add(first, last, Form.AUTOLINK, Quoting.HTML)
@@ -353,21 +355,24 @@ class _TagReader:
             self.add(start, stop, Form.SRCSET, Quoting.SRCSET)
 
 
-_INSIDE = (b"", b"1", b"block", b"span")
+_MARKDOWN_VALUES = (b"", b"1", b"block", b"span")
 
 
 def holds_markdown(pieces: JoinedText) -> bool:
     """Return True if a tag says so by `markdown="1"`, as in Python-Markdown and kramdown."""
     text = pieces.text
-    return b"markdown" in text and any(
-        attribute.name == b"markdown" and text[attribute.start : attribute.stop] in _INSIDE
-        for tag in tags(text)
-        for attribute in tag.attributes
-    )
+    if b"markdown" not in text:
+        return False
+    for tag in tags(text):
+        for attribute in tag.attributes:
+            value = text[attribute.start : attribute.stop]
+            if attribute.name == b"markdown" and value in _MARKDOWN_VALUES:
+                return True
+    return False
 
 
 def between_tags(pieces: JoinedText) -> Iterator[tuple[int, int]]:
-    """Ranges of the source that hold the text of a block without its tags and its indentation."""
+    """Yield the source ranges of the text of a block, without its tags and its indentation."""
     done = 0
     # `<https://…>` is no tag: it is the address of an image or a link.
     ends = [(tag.start, tag.stop) for tag in tags(pieces.text) if b":" not in tag.name]
@@ -379,13 +384,13 @@ def between_tags(pieces: JoinedText) -> Iterator[tuple[int, int]]:
 
 
 def stripped(text: bytes, start: int, stop: int) -> tuple[int, int]:
-    """The range without the blanks at its ends, which browsers ignore in URLs."""
+    """Return the range without the blanks at its ends, which browsers ignore in URLs."""
     value = text[start:stop]
     return start + len(value) - len(value.lstrip(_BLANKS)), start + len(value.rstrip(_BLANKS))
 
 
 def srcset_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the URLs of image candidates. They may hold commas, but not end in one."""
+    """Yield the ranges of the URLs in a `srcset`. A URL may hold commas, but not end in one."""
     value = text[start:stop]
     if b"&" in value:  # blanks and commas count also where they are entities
         value = _SRCSET_ENTITY.sub(_srcset_mark, value)
@@ -403,7 +408,7 @@ def _srcset_mark(entity: re.Match[bytes]) -> bytes:
 
 
 def css_urls(text: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the URLs in `url(…)`."""
+    """Yield the ranges of the URLs in `url(…)`."""
     for match in _CSS_URL.finditer(text, start, stop):
         first, last = match.span(match.lastindex or 0)
         if last > first:

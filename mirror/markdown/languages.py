@@ -2,8 +2,8 @@
 
 These are the names, aliases and file suffixes that at least two of Pygments 2.19, Linguist 9.5,
 Prism 1.30, highlight.js 11.12 and Shiki 4.6 have, without those of diagrams, maps and mixes
-(`css+django`). A language that is missing here costs a line of `mirror leftovers`, and only where
-code in it has an address of a source.
+(`css+django`). If a language is missing here, `mirror leftovers` has a line too many, and only for
+code that has an address of a source.
 """
 
 from __future__ import annotations

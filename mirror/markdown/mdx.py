@@ -66,6 +66,8 @@ def find(body: bytes) -> GrammarResult:
 
 
 class _MdxReader:
+    """One pass over MDX: its URLs, and what of it is blanked before Markdown is read."""
+
     def __init__(self, body: bytes) -> None:
         self.body = body
         self.result = GrammarResult()
@@ -139,7 +141,7 @@ class _MdxReader:
         return -1
 
     def attributes(self, tag: bytes, attributes: dict[bytes, tuple[int, int]]) -> None:
-        """Attributes with strings, which are spelled as in HTML."""
+        """Add the URLs of attributes whose values are strings, spelled as in HTML."""
         values = {name: self.body[start:stop] for name, (start, stop) in attributes.items()}
         for name, (start, stop) in attributes.items():
             if name in _LISTS:
@@ -155,7 +157,11 @@ class _MdxReader:
                 self.result.urls.append(UrlSpan(start, stop, url, form, Quoting.HTML))
 
     def expression(self, tag: bytes, name: bytes, start: int, stop: int) -> None:
-        """`src={"u"}` is an attribute like any other; within more, only sure images count."""
+        """Add the URLs of an attribute whose value is a program.
+
+        One string, as in `src={"u"}`, is read as the value. In a longer program only strings count
+        that are surely images.
+        """
         start, stop = stripped(self.body, start, stop)
         literal = _JS_TOKEN.fullmatch(self.body, start, stop)
         group = literal.lastindex if literal else None
@@ -172,7 +178,7 @@ class _MdxReader:
                 self.result.add(self.body, *literal.span(group), form, Quoting.ESCAPED)
 
     def strings(self, start: int, stop: int) -> None:
-        """Absolute URLs of images: whole string literals, or within `url(…)` or a `srcset`."""
+        """Add the absolute URLs of images in strings: whole ones, in `url(…)` or in a `srcset`."""
         if self.body.find(b"//", start, stop) < 0:
             return
         for token in _js_tokens(self.body, start, stop, {}):
@@ -213,7 +219,7 @@ class _MdxReader:
             self.result.problems.append(Problem(token.start(group), message))
 
     def markdown(self) -> tuple[bytes, JoinedText]:
-        """The text without tags, programs and indentation, and where its lines stand."""
+        """Return the text without tags, programs and indentation, and where its lines stand."""
         text = bytearray(self.body)
         for start, stop in self.blanked:
             lines = self.body[start:stop].splitlines(keepends=True)
@@ -234,7 +240,7 @@ def _blank(line: bytes) -> bytes:
 
 
 def _code(body: bytes) -> Iterator[tuple[int, int]]:
-    """Ranges of fenced code and code spans: braces and tags in there are text."""
+    """Yield the ranges of fenced code and code spans: braces and tags in there are text."""
     done = 0
     for start, stop in _fences(body):
         yield from _code_spans(body, done, start)
@@ -251,7 +257,7 @@ def _fences(body: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _code_spans(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Runs of backticks and the next run of the same length in the same paragraph."""
+    """Yield each run of backticks up to the next run of that length in the same paragraph."""
     while (start := body.find(b"`", start, stop)) >= 0:
         blank = _BLANK_LINE.search(body, start, stop)
         end = blank.end() if blank else stop
@@ -275,7 +281,7 @@ def _code_spans(body: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]
 def _js_tokens(
     body: bytes, at: int, stop: int, unclosed: dict[bytes, int]
 ) -> Iterator[re.Match[bytes]]:
-    """Strings, comments and braces of JavaScript. A quote that nothing closes is text.
+    """Yield strings, comments and braces of JavaScript. A quote that nothing closes is text.
 
     `unclosed` remembers, for calls with the same `stop`, up to where no quote of a kind is closed.
     """

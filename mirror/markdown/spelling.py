@@ -154,7 +154,9 @@ def _attribute_character(match: re.Match[str]) -> str:
 
 def _css_character(match: re.Match[str]) -> str:
     code, character = match.groups()
-    return _character(int(code, 16)) if code else character or ""  # an escaped line end is nothing
+    if code:
+        return _character(int(code, 16))
+    return character or ""  # an escaped line end is nothing
 
 
 def _read_string(text: str) -> str:

@@ -135,9 +135,9 @@ def _is_picture_name(name: str) -> bool:
 
 
 def is_below_picture(name: str, *, above: bool) -> bool:
-    """Return True if what stands below this key is about a picture.
+    """Return True if the value of this key describes a picture.
 
-    `above` says so of the key itself. The author of a picture is no picture.
+    `above` is True if the key itself stands in such a value. The author of a picture is no picture.
     """
     return is_picture_name(name) or (above and not _is_page_name(_words(name)))
 
@@ -155,9 +155,9 @@ def _is_page_name(words: list[str]) -> bool:
 def form_by_name(form: Form, url: str, *names: str, below_picture: bool = False) -> Form | None:
     """Return the form of a value by its path and its names (a key; a tag and its attribute).
 
-    A URL with an image path has `form`. Another URL with a host has `form` if a name is one of
-    images, such as `cover`, or if the value is the `path`, `url` or the like of what stands
-    `below_picture`. It is a link otherwise. None: the value is neither.
+    A URL with an image path has `form`. So has another URL with a host if one of the names is a
+    name of pictures, such as `cover`, or if the name is `path`, `url` or the like and stands
+    `below_picture`. Any other URL with a host is a link. `None` if the value is neither.
     """
     if not url or _UNLIKELY.search(url) or _TEXT_NAME.fullmatch(names[-1]):
         return None
@@ -181,13 +181,13 @@ def _names_other_media(names: tuple[str, ...]) -> bool:
 
 
 def bare_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Return the ranges of the http and https URLs in running text."""
+    """Yield the ranges of the http and https URLs in running text."""
     for match in _BARE_URL.finditer(source, start, stop):
         yield match.start(), trimmed(source, *match.span())
 
 
 def quoted_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Return the ranges of the image URLs in code or a comment.
+    """Yield the ranges of the image URLs in code or a comment.
 
     Such a URL has a host, and an image path or image syntax before it.
     """
@@ -202,7 +202,7 @@ def quoted_urls(source: bytes, start: int, stop: int) -> Iterator[tuple[int, int
 
 
 def trimmed(source: bytes, start: int, stop: int) -> int:
-    """Return `stop` without punctuation at the end and parentheses opened before the URL.
+    """Return `stop` moved before punctuation, and before parentheses that the URL did not open.
 
     Behind `](` the URL ends at the parenthesis that closes that one.
     """
