@@ -1,7 +1,7 @@
 """The texts of a run: findings with marks and colours, progress, escapes for terminals and logs.
 
-Results go to stdout, progress and remarks to stderr. Progress is a bar on a terminal, a line now
-and then in a log, or JSON Lines on stdout.
+Results go to stdout, progress and remarks to stderr. Progress is a bar on a terminal, a line every
+half minute in a log, or JSON Lines on stdout.
 """
 
 from __future__ import annotations
@@ -138,9 +138,9 @@ _TIMES = re.compile(r" \((?:shown|tried) \d{1,20} times\)")  # absent where it i
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """The rule, the host, and the message without what is special to one image.
+    """What findings of one kind share: rule, host, and message without the parts of one image.
 
-    Findings with equal ones are of one kind. A message names its destination.
+    Findings of two destinations are of two kinds, because the message names the destination.
     """
 
     rule: Rule

@@ -17,7 +17,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-_GRACE_S = 2.0  # what jobs have after Ctrl-C, as `Engine.map` says
+_GRACE_S = 2.0  # how long a map waits for its jobs after Ctrl-C, as `Engine.map` says
 
 Results: TypeAlias = Generator[R, None, None]
 
@@ -38,14 +38,25 @@ class Engine(Protocol):
     def map(self, job: Callable[[T], R], items: Iterable[T], workers: int) -> Results[R]:
         """Yield `job(item)` for every item, in any order, each as it finishes.
 
-        At most `workers` jobs run at once. Lazy and bounded: at most `2 * workers` items, or
-        batches of them, are taken and not yet yielded, so maps can be chained into overlapping
-        stages. An exception out of a job ends the map; closing it early
-        lets the jobs that run finish and starts no other. After Ctrl-C (an exception that is no
-        `Exception`) they have two seconds: a job that waits for a slow host must not hold up the
-        end.
+        At most `workers` jobs run at once. The map is lazy and bounded: at most `2 * workers`
+        items, or batches of them, are taken and not yet yielded, so maps can be chained into
+        overlapping stages. An exception out of a job ends the map. A map that is closed early
+        starts no other job and waits for those that run. After Ctrl-C (an exception that is no
+        `Exception`) it waits for two seconds at most: a job that waits for a slow host must not
+        hold up the end of the run.
         """
         ...
+
+
+class _End:
+    """Stands behind the last item; a worker that takes it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class _JobError:
+    """The exception that a job raised."""
+
+    error: BaseException
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +93,7 @@ class Threads:
         todo: SimpleQueue[T | _End] = SimpleQueue()
         done: SimpleQueue[R | _JobError] = SimpleQueue()
         ended = Event()
-        waits = True
+        waits_for_jobs = True
 
         def take_one() -> bool:
             if isinstance(item := todo.get(), _End):
@@ -113,7 +124,7 @@ class Threads:
                 yield result
                 running += _put(islice(source, 1), todo) - 1
         except BaseException as error:
-            waits = isinstance(error, Exception | GeneratorExit)
+            waits_for_jobs = isinstance(error, Exception | GeneratorExit)
             raise
         finally:
             ended.set()
@@ -121,7 +132,7 @@ class Threads:
             until = monotonic() + _GRACE_S
             # The garbage collector may close a map that was dropped in one of its own workers.
             for thread in set(threads) - {current_thread()}:
-                thread.join(None if waits else max(until - monotonic(), 0))
+                thread.join(None if waits_for_jobs else max(until - monotonic(), 0))
 
 
 class Background(Generic[R]):
@@ -163,17 +174,6 @@ def _started(work: Callable[[], None], count: int) -> list[Thread]:
             break
         threads.append(thread)
     return threads
-
-
-class _End:
-    """Stands behind the last item; a worker that takes it ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class _JobError:
-    """The exception that a job raised."""
-
-    error: BaseException
 
 
 def _put(items: Iterable[T], queue: SimpleQueue[T]) -> int:

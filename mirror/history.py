@@ -10,7 +10,7 @@ from pathlib import Path
 from mirror.config import ConfigError
 from mirror.files import real_path, repository_of
 
-# Objects that a partial clone lacks are not fetched: who compares offline asks no network.
+# Objects that a partial clone lacks are not fetched: an offline comparison asks no network.
 _ENVIRONMENT = {"GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
 
@@ -48,8 +48,8 @@ class Before:
         return set(os.fsdecode(tree or b"").split("\0")) - {""}
 
     def _show(self, path: Path, *command: str) -> bytes | None:
-        # A folder may have become a link since. So the path is tried as it is spelled, before it is
-        # tried as the links of today lead it.
+        # A folder may have become a link since. So the path as it is spelled is tried first, then
+        # the path to which the links of today lead.
         places = (real_path(above) / path.relative_to(above) for above in reversed(path.parents))
         names = [
             place.relative_to(self.root).as_posix()

@@ -105,7 +105,7 @@ def find_posts(
             where = "PATHS" if paths else "[posts].paths"
             raise ConfigError(f"{start}: no such file or folder (named in {where})")
         if start.is_file() and real_path(start).is_relative_to(real_path(root)):
-            start = real_path(start)  # A link that was named leads to a post of this tree.
+            start = real_path(start)  # a link that was named leads to a post of this tree
         # Patterns count from the configured folder, also where a path within it was named.
         above = (place for place in roots if start.is_relative_to(place))
         base = max(above, key=lambda place: len(place.parts), default=start)
@@ -114,7 +114,7 @@ def find_posts(
             name = _name(path, root)
             below = path.relative_to(base).as_posix() if path != base else path.name
             is_folder = _is_true(path.is_dir)
-            for pattern in [each for each, glob in unmatched.items() if glob.fullmatch(below)]:
+            for pattern in [text for text, glob in unmatched.items() if glob.fullmatch(below)]:
                 del unmatched[pattern]
             is_included = path == start or is_folder or any(p.fullmatch(below) for p in include)
             if not is_included or any(p.fullmatch(below) or p.fullmatch(name) for p in exclude):
@@ -123,20 +123,27 @@ def find_posts(
                 findings += _link(path, name, root if path == start else start)
             else:
                 by_name[name] = Post(name, path)
-        for error in errors:
-            folder = Path(error.filename)
-            names = [_name(folder, place) + "/" for place in (root, base)]
-            if not any(pattern.fullmatch(name) for pattern in exclude for name in names):
-                message = f"cannot be read, and what posts it holds: {error.strerror}"
-                findings.append(Finding(Rule.POST_UNREADABLE, names[0], message))
+        findings += _unreadable_folders(errors, root, base, exclude)
     for pattern in unmatched if not paths else ():
         message = f"{pattern!r} matches no file; each pattern counts from each of `paths`"
         findings.append(Finding(Rule.ENTRY_UNUSED, "[posts].include", message))
     return sorted(by_name.values()), findings
 
 
+def _unreadable_folders(
+    errors: Iterable[OSError], root: Path, base: Path, exclude: Iterable[re.Pattern[str]]
+) -> Iterator[Finding]:
+    """Report the folders that could not be read, without those that `exclude` leaves out."""
+    for error in errors:
+        folder = Path(error.filename)
+        names = [_name(folder, place) + "/" for place in (root, base)]
+        if not any(pattern.fullmatch(name) for pattern in exclude for name in names):
+            message = f"cannot be read, and what posts it holds: {error.strerror}"
+            yield Finding(Rule.POST_UNREADABLE, names[0], message)
+
+
 def _is_true(question: Callable[[], bool]) -> bool:
-    """Return the answer, and `False` without the right to look: reading the file then fails."""
+    """Return the answer, and `False` without permission to look: reading the file fails then."""
     try:
         return question()
     except OSError:

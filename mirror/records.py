@@ -1,8 +1,8 @@
 """Records: the text files that mirror keeps, written whole or not at all.
 
-The manifest, `rewrites.jsonl`, `redirects.jsonl`, the ledger and the reviews are records. Each room
-of theirs gives a pair of pure functions, which read and write lines or a text; what they need of a
-disk stands here. `rewrites.jsonl` and `redirects.jsonl` are a `Record`, which does all of it.
+The manifest, `rewrites.jsonl`, `redirects.jsonl`, the ledger and the reviews are records. The room
+of each has a pair of pure functions that read and write its lines or its text; the functions here
+read and write the file. `rewrites.jsonl` and `redirects.jsonl` are a `Record`, which joins both.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class StateError(Exception):
 
 
 class Remarks:
-    """What a person is told about the records of another version, each topic once.
+    """Remarks for the user on records of another version, one for each topic.
 
-    The process that a person looks at says how; other processes tell nobody.
+    The process that the user started sets who is told; other processes tell nobody.
     """
 
     def __init__(self) -> None:
@@ -62,14 +62,14 @@ class Remarks:
             self._tell = None
 
     def tell(self, text: str, topic: str) -> None:
-        """Tell `text`, unless something was told about the topic."""
+        """Tell `text`, unless a text on this topic was told before."""
         if self._tell is not None and topic not in self._told:
             self._told.add(topic)
             self._tell(text)
 
 
 REMARKS = Remarks()
-"""Those of this process."""
+"""The remarks of this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +119,9 @@ class Record(Generic[T]):
 
 
 def save_pieces(path: Path, pieces: Callable[[], Iterable[bytes]], old: Checksum | None) -> None:
-    """Write the contents that `pieces` yields, each time anew, unless the file holds them already.
+    """Write the contents that `pieces()` yields unless the file holds them already.
 
-    Raise `StateError` as `Record.save`, whose `old` this is.
+    `pieces` is called twice. `old` and the errors are those of `Record.save`.
     """
     if Checksum.of(pieces()) == old:
         return

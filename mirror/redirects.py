@@ -1,7 +1,7 @@
-"""Redirects: where hosts sent the requests for addresses, as text, and what came from there.
+"""Redirects: where hosts sent the requests for addresses, and what came from there, as text.
 
-Several addresses that lead to one picture may be those of pictures that are gone. They may come in
-different runs, so this is kept beside the manifest.
+If a host redirects several addresses to one picture, their own pictures may be gone. The addresses
+may come in different runs, so the redirects are kept beside the manifest.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def dump_lines(redirects: Mapping[Address, Redirect]) -> Iterator[str]:
 
 
 def read_lines(lines: Iterable[str]) -> dict[Address, Redirect]:
-    """Read the lines; of two about one address, the later. Raise `RedirectsError`.
+    """Read the lines; of two lines about one address the later counts. Raise `RedirectsError`.
 
     A merge of two branches may have left lines in another order, or the header twice.
     """
@@ -76,7 +76,7 @@ def read_lines(lines: Iterable[str]) -> dict[Address, Redirect]:
                 raise ValueError
             redirect = Redirect(without_secrets(raw["final_url"]), Digest.parse(raw["sha256"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            expected = f"{json.dumps(HEADER)}" if number == 1 else "a redirect"
+            expected = json.dumps(HEADER) if number == 1 else "a redirect"
             raise RedirectsError(
                 f"line {number}: expected {expected}; delete the line: `mirror sync --refresh` "
                 "asks the host again"

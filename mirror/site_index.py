@@ -2,7 +2,7 @@
 
 Sites may share a destination, a prefix and even an object. Each one names what it uses in a file
 of its own, `.mirror/sites/<site>.txt.gz` below the prefix: one line an object, its SHA-256 and its
-key. So no command of one site deletes, replaces or calls foreign what another site uses.
+key. So no command of one site deletes, replaces or reports what another site uses.
 """
 
 from __future__ import annotations
@@ -145,10 +145,11 @@ def _entry(line: bytes) -> tuple[Key, Digest]:
 
 
 def nested_prefixes(keys: Iterable[str]) -> tuple[str, ...]:
-    """Return the prefixes in ours that hold the index of a site or an archive.
+    """Return the prefixes below ours that hold the index of a site, or an archive.
 
-    Those with an index belong to other destinations and end with `/`. An archive is known by the
-    declaration of its bag; it may be in our prefix itself, where an endpoint has two names.
+    A prefix with an index belongs to another destination and ends with `/`. An archive is known by
+    the declaration of its bag. Its prefix may be empty: where an endpoint has two names, the
+    archive may lie in our own prefix.
     """
     prefixes = set[str]()
     for key in keys:

@@ -152,7 +152,7 @@ class Journal:
 class ValidatorCache:
     """The versions that hosts named, by address, and whose turn it is with `--limit`.
 
-    Without it, all is fetched again, in the order of the posts.
+    Without this file all images are fetched again, in the order of the posts.
     """
 
     path: Path
@@ -160,7 +160,7 @@ class ValidatorCache:
     def load(self) -> dict[Address, tuple[str, Validators]]:
         """Return, by address, the SHA-256 of the bytes that came and the host's validators.
 
-        What was asked for longest ago comes first, also where nothing came of it.
+        The address whose last turn is longest ago comes first, also if nothing came then.
         """
         entries: dict[Address, tuple[str, Validators]] = {}
         for raw in json_lines(self.path):
@@ -202,7 +202,7 @@ class HeldImages:
     def load(self) -> dict[str, HeldImage]:
         """Return the pictures by the identity of their address; the last one of an address.
 
-        None if the list came with a commit: it may be anybody's.
+        There are none if the list came with a commit, because it may be anybody's.
         """
         images: dict[str, HeldImage] = {}
         if not self.path.exists() or tracked_file(self.folder.parent) is not None:
@@ -265,7 +265,7 @@ class LastSync:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Return why images were not taken, and what helps, by the identity of their address."""
+        """Why images were not taken, and what helps, by the identity of their address."""
         failures = (f for f in self.findings if f.rule.outcome is Outcome.FAILURE)
         return {
             identity(address): _with_remedy(failure)
@@ -275,18 +275,18 @@ class LastSync:
 
     @property
     def not_stored(self) -> dict[str, str]:
-        """Return why pictures were not stored, by key; the message begins with the destination."""
+        """Why pictures were not stored, by key; the message begins with the destination."""
         return {f.subject: f.message for f in self.findings if f.rule is Rule.NOT_STORED}
 
 
 NO_SYNC = LastSync(moment(0), ())
-"""Stands where no sync is on record."""
+"""The outcome where no sync is on record: nothing is known of any image."""
 
 _SHOWN = re.compile(r" \(shown \d+ times\)\Z")
 
 
 def _with_remedy(failure: Finding) -> str:
-    """Return the message; without a remedy of its own, such as after no answer, to ask again."""
+    """Return the message, with the advice to run `sync` again if it has no remedy of its own."""
     message = _SHOWN.sub("", failure.message)
     has_remedy = "; " in message or failure.rule is not Rule.NOT_FETCHED
     return message if has_remedy else f"{message}; `mirror sync` asks again"

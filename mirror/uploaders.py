@@ -49,7 +49,7 @@ class UploaderFileError(Exception):
 
 @dataclass(frozen=True, slots=True, order=True)
 class UploaderSource:
-    """A source of a tool: it lists `count` images below `match`, or 0 without a list."""
+    """A source of a tool, and the number of images below `match` that the tool lists."""
 
     name: str
     match: str
@@ -106,28 +106,32 @@ def _text(data: bytes | str, name: str) -> str:
 
 def _configured_hosts(value: Any) -> Iterator[tuple[str, str]]:
     """Yield the URL prefix and the host name of every uploader that a configuration has."""
-    if not isinstance(value, Mapping):
-        return
-    beds = value.get("picBed")
-    for kind, settings in beds.items() if isinstance(beds, Mapping) else ():
+    members = _members(value)
+    for kind, settings in _members(members.get("picBed")).items():
         yield from _uploader(kind, settings)
-    uploaders = value.get("uploader")  # PicGo 2.4 and PicList: several of a kind
-    for kind, several in uploaders.items() if isinstance(uploaders, Mapping) else ():
-        listed = several.get("configList") if isinstance(several, Mapping) else None
+    # PicGo 2.4 and PicList have several uploaders of one kind.
+    for kind, several in _members(members.get("uploader")).items():
+        listed = _members(several).get("configList")
         for settings in listed if isinstance(listed, list) else ():
             yield from _uploader(kind, settings)
+
+
+def _members(value: Any) -> Mapping[str, Any]:
+    """Return an object of JSON; an empty one for any other value."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def _uploader(kind: str, settings: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(settings, Mapping):
         return
     texts = {key: text for key, text in settings.items() if isinstance(text, str)}
-    url = next((texts[key] for key in _PUBLIC_KEYS if texts.get(key)), "") or _provider_url(
-        kind, texts
-    )
-    if url and "://" not in url:
+    configured = [texts[key] for key in _PUBLIC_KEYS if texts.get(key)]
+    url = configured[0] if configured else _provider_url(kind, texts)
+    if not url:
+        return
+    if "://" not in url:
         url = f"https://{url}"
-    prefix = _prefix(url if url.endswith("/") else f"{url}/") if url else None
+    prefix = _prefix(url if url.endswith("/") else f"{url}/")
     if prefix is not None:
         yield prefix, texts.get("_configName") or kind
 

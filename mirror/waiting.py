@@ -1,7 +1,7 @@
 """The hosts and buckets that a run waits for; each that is silent for long is named once.
 
-Whoever asks a place for something marks it in `WAITS` until something comes. The process that a
-person looks at says how that person is told; workers in other processes tell nobody.
+Code that asks a place for something marks the place in `WAITS` until something comes. The process
+that the user started sets who is told; workers in other processes tell nobody.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Waits:
             wait.since, wait.is_silent = self._now(), False
 
     def overdue(self) -> list[str]:
-        """Return a line for each place that is silent for long and was not named before."""
+        """Return a line for each place that was silent for `SILENCE_S` and not named before."""
         with self._lock:
             latest = self._now() - SILENCE_S
             silent = {
@@ -130,4 +130,4 @@ class Waits:
 
 
 WAITS = Waits()
-"""Those of this process."""
+"""The waits of this process."""
