@@ -453,8 +453,8 @@ class _SiteReader:
         for address in addresses.pictures:
             location = resolve(address.url, base, self._check.site)
             if location is None:
-                if self._shown is not None:
-                    self._shown.see_embedded(address.url)
+                if self._check.shown is not None:
+                    self._check.shown.see_embedded(address.url)
                 continue
             self.pictures += 1
             if (verdict := self._verdict(location)) is None:
