@@ -27,6 +27,7 @@ LinePlace = tuple[str, int]
 _TYPES = {name: name for name in EXTENSIONS}  # one string for all assets of a type
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _MAX_SIZE = 2**63 - 1  # bytes: the largest number that Parquet, SQL and most readers hold
+_MAX_SIDE = 2**31 - 1  # pixels; no format has more
 _KEY_PART = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f\ud800-\udfff]++"
 _KEY = re.compile(rf"{_KEY_PART}(?:/{_KEY_PART})*")
 # The texts of msgspec's errors: `Expected `int`, got `str` - at `$.size``, and so on.
@@ -70,9 +71,9 @@ class BlobMembers(msgspec.Struct, kw_only=True, gc=False):
         if self.media_type not in _TYPES:
             expected = ", ".join(EXTENSIONS)
             raise ValueError(f"media_type: expected one of {expected}, got {self.media_type!r}")
-        if self.width is not None and self.width < 1:
+        if self.width is not None and not 1 <= self.width <= _MAX_SIDE:
             raise ValueError(f"width: expected a number of pixels or null, got {self.width}")
-        if self.height is not None and self.height < 1:
+        if self.height is not None and not 1 <= self.height <= _MAX_SIDE:
             raise ValueError(f"height: expected a number of pixels or null, got {self.height}")
 
     def blob(self) -> Blob:

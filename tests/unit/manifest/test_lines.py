@@ -63,7 +63,7 @@ def plainly(line: str) -> Asset | None:
     numbers = [raw["size"], *(raw[name] for name in ("width", "height") if raw[name] is not None)]
     if not all(type(number) is int for number in numbers):
         return None
-    if not 0 <= numbers[0] < 2**63 or not all(number >= 1 for number in numbers[1:]):
+    if not 0 <= numbers[0] < 2**63 or not all(1 <= n < 2**31 for n in numbers[1:]):
         return None
     if raw["media_type"] not in list(EXTENSIONS):
         return None
@@ -109,6 +109,7 @@ VALUES = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(-2, 10),
+    st.integers(2**31 - 2, 2**31 + 1),
     st.integers(2**63 - 2, 2**64),
     st.sampled_from([10**17, 10**18, 10**18 - 1, 10**40, 1.0, 1e3, float("nan"), float("inf")]),
     st.sampled_from([DIGEST, DIGEST.upper(), DIGEST[:-2] + " a", "0x" + DIGEST[2:], "ａ" * 64]),
@@ -176,6 +177,7 @@ def mangled(draw: st.DrawFn) -> str:
 @example(text_of(usual()).replace('"size": 3', '"size": ٣'))
 @example(text_of(usual()).replace("}", ', "sources": ["https://h.example/b.png"]}'))
 @example(text_of(usual(sources=["https://h.example/a.png"] * 2)))
+@example(text_of(usual(height=2**64)))
 @example(json.dumps(usual(key="图/片.png")))
 @example(json.dumps(usual(), separators=(",", ":")))
 def test_a_line_is_accepted_if_the_oracle_accepts_it_and_gives_the_same(line: str) -> None:

@@ -108,6 +108,8 @@ WRONG = [
     ),
     pytest.param([HEADER, line(size="3")], "line 2: size: expected", id="size"),
     pytest.param([HEADER, line(size=2**64)], "line 2: size: expected", id="huge"),
+    pytest.param([HEADER, line(width=2**31)], "line 2: width: expected", id="wide"),
+    pytest.param([HEADER, line(height=2**64)], "line 2: height: expected", id="high"),
     pytest.param([HEADER, line(size=True)], "line 2: size: expected", id="bool"),
     pytest.param([HEADER, line(sha256="A" * 64)], "line 2: expected 64 lower-case", id="digest"),
     pytest.param([HEADER, line(md5=...)], "line 2: 'md5' is missing", id="missing"),
