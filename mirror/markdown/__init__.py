@@ -84,6 +84,29 @@ _DATA_SUFFIXES = {".yml": "yaml", ".yaml": "yaml", ".toml": "toml", ".json": "js
 _QUOTED_FORMS = (Form.CODE, Form.COMMENT)
 
 
+# The parser and its results take up to 120 bytes of memory for each of these, and 600 for each
+# address. Text has one mark in 30 bytes, and a picture in base64 one in 76.
+_MARKS = (*(bytes([byte]) for byte in b"[]<>*_`!\\|&#-\n"), b". ", b") ", b"+ ")
+_MARKS_OF_ADDRESS = 5
+_MAX_MARKS = 1 << 22
+
+
+class _TooManyMarksError(Exception):
+    pass
+
+
+def _check_marks(text: bytes) -> None:
+    """Raise `_TooManyMarksError` for a post whose markup would take a gigabyte of memory."""
+    if len(text) <= _MAX_MARKS:
+        return
+    count = sum(map(text.count, _MARKS)) + _MARKS_OF_ADDRESS * text.count(b"://")
+    if count > _MAX_MARKS:
+        raise _TooManyMarksError(
+            f"expected at most {_MAX_MARKS:,} marks of Markdown in a post, such as `[` and `<`, "
+            f"found {count:,}; split it"
+        )
+
+
 def find_references(data: bytes, post: str) -> Scan:
     """Find all URLs of `post`, its relative path. The suffix selects the grammar.
 
@@ -99,12 +122,16 @@ def find_references(data: bytes, post: str) -> Scan:
         if kind := _DATA_SUFFIXES.get(suffix):
             result = frontmatter.find_in_file(text, kind)
         else:
+            _check_marks(text)
             result = _find(text, is_mdx=suffix == ".mdx")
     except NotTextError as error:
         finding = Finding(Rule.POST_UNREADABLE, post, str(error), post, error.line, error.column)
         return Scan("", (), (finding,))
     except commonmark.ParserError as error:
         message = f"the Markdown parser fails on it, so it stays as it is: {error}"
+        return Scan(post_text.encoding, (), (Finding(Rule.POST_UNREADABLE, post, message, post),))
+    except _TooManyMarksError as error:
+        message = f"it stays as it is: {error}"
         return Scan(post_text.encoding, (), (Finding(Rule.POST_UNREADABLE, post, message, post),))
     return Scan(
         post_text.encoding,

@@ -183,3 +183,29 @@ def test_large_posts_take_seconds_of_a_processor() -> None:
     assert done.returncode == 0, done.stderr
     assert "a line 131578" in done.stdout
     assert "definitions 100000" in done.stdout
+
+
+DENSE = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
+sys.path[:0] = sys.argv[1:]
+from mirror.markdown import find_references
+for mark in ("[", "<", "![](u)", "1. ", "+ ", "https://a/ ", "*a", "x\\n\\n"):
+    for post in ("a.md", "a.mdx"):
+        scan = find_references((mark * (1 << 26))[: 1 << 26].encode(), post)
+        print(repr(mark), *(found.message for found in scan.findings))
+print(len(find_references(b"![](https://h/a.png)" + b"A" * (1 << 26), "a.md").references))
+"""
+
+
+def test_a_post_of_marks_alone_takes_no_gigabyte() -> None:
+    """The parser would end the process, not the post: it has no error for a lack of memory."""
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", DENSE, str(root)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    *dense, large = done.stdout.splitlines()
+    assert len(dense) == 16
+    assert all("expected at most 4,194,304 marks of Markdown" in line for line in dense), dense
+    assert large == "1"
