@@ -24,7 +24,7 @@ from mirror.manifest import (
 )
 from mirror.manifest.conflicts import unite_lines
 from mirror.model import EXTENSIONS, Asset, Blob, Digest, Fingerprint, Key
-from mirror.urls.address import Address
+from mirror.urls.address import Address, canonical, identity
 
 DIGEST = "ab" * 32
 
@@ -50,6 +50,19 @@ def text_of(members: dict[str, Any]) -> str:
     return json.dumps(members, ensure_ascii=False)
 
 
+def spelled_now(urls: Any) -> list[str] | None:
+    """The addresses of a line; those of another version are read as they are spelled now."""
+    if not isinstance(urls, list) or all(map(is_address, urls)):
+        return urls if isinstance(urls, list) else None
+    spelled: dict[str, str] = {}
+    for url in urls:
+        address = canonical(url) if isinstance(url, str) else None
+        if address is None:
+            return None
+        spelled.setdefault(identity(address), address)
+    return [*spelled.values()]
+
+
 def plainly(line: str) -> Asset | None:
     """The oracle: what the line says when `json` reads it; `None` for a line that is wrong."""
     try:
@@ -69,7 +82,8 @@ def plainly(line: str) -> Asset | None:
         return None
     if not isinstance(raw["md5"], str) or not re.fullmatch(r"[0-9a-f]{32}", raw["md5"]):
         return None
-    if not isinstance(raw["sources"], list) or not all(map(is_address, raw["sources"])):
+    sources = spelled_now(raw["sources"])
+    if sources is None:
         return None
     key, alias, fingerprint = raw.get("key"), raw.get("alias_of"), raw["fingerprint"]
     if key is not None and (not isinstance(key, str) or not is_safe_key(key)):
@@ -88,7 +102,7 @@ def plainly(line: str) -> Asset | None:
         )
         return Asset(
             blob,
-            tuple(map(Address, raw["sources"])),
+            tuple(map(Address, sources)),
             Key(key) if key is not None else None,
             Digest.parse(alias) if alias is not None else None,
         )
@@ -177,6 +191,7 @@ def mangled(draw: st.DrawFn) -> str:
 @example(text_of(usual()).replace('"size": 3', '"size": ٣'))
 @example(text_of(usual()).replace("}", ', "sources": ["https://h.example/b.png"]}'))
 @example(text_of(usual(sources=["https://h.example/a.png"] * 2)))
+@example(text_of(usual(sources=["HTTPS://h.example/a.png", 'https://h.example/", "a.png'])))
 @example(text_of(usual(height=2**64)))
 @example(json.dumps(usual(key="图/片.png")))
 @example(json.dumps(usual(), separators=(",", ":")))
