@@ -88,7 +88,7 @@ def published_at(folder: Path, root: Path, sources: Iterable[Source]) -> Publish
     own = None if address.host else _own_address(folder)
     if own is None or not own.path.startswith(address.path):
         return Published(address, doubt)
-    doubt = "" if own.path == address.path else doubt
+    doubt = "" if own.path.removesuffix("index.html") == address.path else doubt
     is_source = own.host in source_hosts(sources)
     return Published(address if is_source else SiteAddress(own.host, address.path), doubt)
 

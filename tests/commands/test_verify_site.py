@@ -358,10 +358,15 @@ def test_a_path_that_a_program_computes_is_named(mirrored: Blog) -> None:
     assert "all agree" in verify(mirrored, "--posts", "--base", "/").out
 
 
-def test_the_first_page_may_prove_a_path_that_a_program_computes(mirrored: Blog) -> None:
+@pytest.mark.parametrize("path", ["", "index.html"])
+def test_the_first_page_may_prove_a_path_that_a_program_computes(mirrored: Blog, path: str) -> None:
     write(mirrored, "astro.config.mjs", "export default { base: process.env.BASE }")
-    page(mirrored, '<link rel="canonical" href="https://me.example/"><img src="/images/KEY">')
+    own = f'<link rel="canonical" href="https://me.example/{path}">'
+    page(mirrored, own + '<img src="/images/KEY">')
     assert "all agree" in verify(mirrored, "--posts").out
+    own = own.replace("example/", "example/b/")
+    page(mirrored, own + '<img src="/images/KEY">')
+    assert "[M607]" in verify(mirrored, "--posts").out
 
 
 def test_the_site_that_writes_to_the_folder_says_where_it_is(mirrored: Blog) -> None:
