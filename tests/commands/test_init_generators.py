@@ -19,7 +19,7 @@ def test_a_site_below_a_path_is_told_to_name_the_whole_address() -> None:
     # With `/blog` in front the images of VitePress and Docusaurus are not found when the site is
     # built, and Hexo puts it there twice; without it those of Hugo lead nowhere.
     text = configuration(
-        propose([PostHost("i.example", 1)], ()),
+        propose([PostHost("i.example", 1)], (), ""),
         ["."],
         PublicFolder("", "s", "/mirror"),
         None,

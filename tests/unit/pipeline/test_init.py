@@ -15,24 +15,24 @@ def test_storage_hosts_come_before_the_most_used_one():
         PostHost("b.oss-cn-beijing.aliyuncs.com", 3),
         PostHost("x.r2.dev", 5),
     ]
-    proposal = propose(hosts, ())
+    proposal = propose(hosts, (), "")
     assert [host.name for host in proposal.sources] == [
         "x.r2.dev",
         "b.oss-cn-beijing.aliyuncs.com",
     ]
-    assert [host.name for host in propose(hosts[:1], ()).sources] == ["i.example"]
-    owned = propose(hosts, owned=["i.example"])
+    assert [host.name for host in propose(hosts[:1], (), "").sources] == ["i.example"]
+    owned = propose(hosts, owned=["i.example"], own="")
     assert next(host.name for host in owned.sources) == "i.example"
 
 
 def test_a_bucket_with_few_images_beside_a_large_one_is_to_be_checked():
     mine, quoted = PostHost("b.oss-cn-beijing.aliyuncs.com", 61), PostHost("s3.amazonaws.com/g", 3)
-    assert propose([mine, quoted], ()).doubtful == {quoted}
-    assert not propose([mine, quoted], owned=[quoted.name]).doubtful
-    assert not propose([mine, PostHost(quoted.name, 4)], ()).doubtful
-    assert not propose([quoted], ()).doubtful
+    assert propose([mine, quoted], (), "").doubtful == {quoted}
+    assert not propose([mine, quoted], owned=[quoted.name], own="").doubtful
+    assert not propose([mine, PostHost(quoted.name, 4)], (), "").doubtful
+    assert not propose([quoted], (), "").doubtful
     text = configuration(
-        propose([mine, quoted], ()),
+        propose([mine, quoted], (), ""),
         ["posts"],
         PublicFolder("", "s", "/s"),
         None,
@@ -44,7 +44,7 @@ def test_a_bucket_with_few_images_beside_a_large_one_is_to_be_checked():
 
 @pytest.mark.parametrize("name", ['we"ird', "back\\slash", "图"])
 def test_a_hostile_path_cannot_break_out_of_its_string(name, tmp_path):
-    hosts = propose([PostHost("i.example", 1), PostHost("i.other", 1)], ())
+    hosts = propose([PostHost("i.example", 1), PostHost("i.other", 1)], (), "")
     text = configuration(hosts, [name], PublicFolder("", "s", "/s"), None, follows_links=False)
     (tmp_path / "mirror.toml").write_text(text, encoding="utf-8")
     assert load_config(tmp_path / "mirror.toml").posts.paths == (tmp_path / name,)
