@@ -69,9 +69,8 @@ def for_log(text: str) -> str:
     Line breaks and tabs stay. GitHub's runner takes a line that starts with `::`, or holds `##[`,
     for a command; Azure's one that holds `##vso[`, and TeamCity's one with `##teamcity[`.
     """
-    text = "\n".join(
-        "\t".join(printable(part) for part in line.split("\t")) for line in text.split("\n")
-    )
+    lines = ("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
+    text = "\n".join(lines)
     if not is_ci():
         return text
     return re.sub(r"(?m)^([-+ ]?\s*:)(?=:)|#(?=#\w*\[)", "\\g<0>\u200b", text)

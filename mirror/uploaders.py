@@ -59,10 +59,8 @@ class UploaderSource:
 def usual_paths(home: PurePath, project: PurePath) -> list[PurePath]:
     """Return the usual paths of the tools' files, on Linux, macOS and Windows, and in a project."""
     bases = [home / ".config", home / "Library/Application Support", home / "AppData/Roaming"]
-    apps = {"picgo": "picgo.db", "piclist": "piclist.db"}
-    files = [
-        base / app / name for base in bases for app in apps for name in (apps[app], "data.json")
-    ]
+    names = ("picgo/picgo.db", "picgo/data.json", "piclist/piclist.db", "piclist/data.json")
+    files = [base / name for base in bases for name in names]
     files += [home / ".picgo/config.json", home / ".piclist/config.json"]
     return [*files, project / "elog.cache.json"]
 

@@ -17,7 +17,10 @@ def real_path(path: Path) -> Path:
 
 def repository_of(folder: Path) -> Path:
     """Return the folder of the repository that `folder` is in; without one, `folder` itself."""
-    return next((place for place in (folder, *folder.parents) if _exists(place / ".git")), folder)
+    for place in (folder, *folder.parents):
+        if _exists(place / ".git"):
+            return place
+    return folder
 
 
 def escaping_link(path: Path, folder: Path) -> Path | None:

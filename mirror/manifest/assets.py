@@ -124,7 +124,10 @@ class Rows:
             name = bytes.fromhex(digest.hex)
         except ValueError:  # not the digest of a picture
             return None
-        return next((n for n in self._digest_index.find(name) if self._digest(n) == name), None)
+        for number in self._digest_index.find(name):
+            if self._digest(number) == name:
+                return number
+        return None
 
     def by_source(self, name: str) -> Asset | None:
         """Return the asset that has a source, by the identity of its address."""
@@ -134,8 +137,10 @@ class Rows:
         return None
 
     def by_key(self, key: str) -> Asset | None:
-        assets = map(self.asset, self._key_index.find(key))
-        return next((asset for asset in assets if asset.key == key), None)
+        for asset in map(self.asset, self._key_index.find(key)):
+            if asset.key == key:
+                return asset
+        return None
 
     def in_order(self) -> Iterable[int]:
         """Return the numbers of all rows by digest."""

@@ -28,9 +28,17 @@ from mirror.manifest.layout import (
     names_after,
     part_of,
 )
-from mirror.manifest.lines import Line, LinePlace, ManifestError, dump_line, select, united
+from mirror.manifest.lines import (
+    HEADER_TEXT,
+    Line,
+    LinePlace,
+    ManifestError,
+    dump_line,
+    select,
+    united,
+)
 from mirror.manifest.packed import LateKeyError, Objects, read_rows
-from mirror.manifest.whole import Manifest, dump_assets, dump_lines, read_manifest
+from mirror.manifest.whole import Manifest, dump_assets, read_manifest
 from mirror.model import Asset, Digest, Finding, Rule
 from mirror.records import StateError, changed_meanwhile, encoded_pieces, unwritable
 
@@ -221,7 +229,7 @@ class _Contents:
 
     @classmethod
     def of(cls, manifest: Manifest) -> _Contents:
-        header = next(dump_lines(Manifest())).encode("utf-8")
+        header = f"{HEADER_TEXT}\n".encode()
         whole, size = sha256(header), len(header)
         parts = {}
         for name, assets in _by_part(manifest.assets.in_order()):

@@ -23,7 +23,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mirror.files import MAX_BYTES, Checksum, FileTooLargeError, Tree, explain
-from mirror.manifest.lines import HEADER, Line, LinePlace, ManifestError, line_error, read_lines
+from mirror.manifest.lines import (
+    HEADER_TEXT,
+    Line,
+    LinePlace,
+    ManifestError,
+    line_error,
+    read_lines,
+)
 from mirror.quotes import quoted
 
 FILE_NAME = "images.jsonl"
@@ -41,7 +48,6 @@ The gap between the two limits keeps a manifest near one of them from moving in 
 """
 
 _PENDING_FORMAT = {"format": "mirror-manifest-pending", "version": 1}
-_HEADER = json.dumps(HEADER)
 
 Checksums = Mapping[str, Checksum]
 """The files of a manifest that are there, by name; empty without a manifest."""
@@ -57,10 +63,7 @@ def part_of(sha256: str) -> str:
 
 def dump_pending(changes: Mapping[str, Change]) -> str:
     """Return the first line of `images.pending.jsonl`, without its end."""
-    files = {
-        name: [None if side is None else side.sha256.hex() for side in change]
-        for name, change in changes.items()
-    }
+    files = {name: list(map(_hex, change)) for name, change in changes.items()}
     return json.dumps(_PENDING_FORMAT | {"files": files})
 
 
@@ -76,6 +79,10 @@ def load_pending(text: str) -> dict[str, Change]:
         raise ValueError(
             f"expected {json.dumps(_PENDING_FORMAT)} with `files`, got {quoted(text)}"
         ) from error
+
+
+def _hex(checksum: Checksum | None) -> str | None:
+    return None if checksum is None else checksum.sha256.hex()
 
 
 def _checksum(text: str | None) -> Checksum | None:
@@ -224,7 +231,7 @@ class Reader:
                     text = raw.decode("utf-8")
                 except UnicodeDecodeError as error:
                     raise line_error((str(self.folder / name), number), str(error)) from error
-                yield _HEADER if name == PENDING and number == 1 else text.removesuffix("\n")
+                yield HEADER_TEXT if name == PENDING and number == 1 else text.removesuffix("\n")
 
     def _checksum(self, name: str) -> Checksum:
         with self._opened(name) as lines:

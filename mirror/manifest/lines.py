@@ -22,6 +22,8 @@ from mirror.urls.address import Address, canonical, identity, is_canonical
 from mirror.urls.redact import hide_secrets
 
 HEADER = {"format": "mirror-manifest", "version": 1}
+HEADER_TEXT = json.dumps(HEADER)
+"""The first line of each file of a manifest, without its end."""
 LinePlace = tuple[str, int]
 """The file of a line, empty for a text that is in no file, and the number of the line."""
 _TYPES = {name: name for name in EXTENSIONS}  # one string for all assets of a type
@@ -202,9 +204,9 @@ def _check_header(text: str, file: str) -> None:
     except (ValueError, RecursionError):
         header = None
     if header != HEADER:
-        expected = json.dumps(HEADER)
         raise line_error(
-            place, f"expected {expected}, got {quoted(text)}; another version needs another mirror"
+            place,
+            f"expected {HEADER_TEXT}, got {quoted(text)}; another version needs another mirror",
         )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 
 from mirror.manifest.assets import Assets, Rows
 from mirror.manifest.conflicts import ConflictCheck, unite_lines
-from mirror.manifest.lines import HEADER, Line, LinePlace, dump_line, read_lines
+from mirror.manifest.lines import HEADER_TEXT, Line, LinePlace, dump_line, read_lines
 from mirror.manifest.packed import Objects
 from mirror.model import Asset, Digest, Key
 from mirror.records import split_lines
@@ -69,7 +68,7 @@ def dump_lines(manifest: Manifest) -> Iterator[str]:
 
 def dump_assets(assets: Iterable[Asset]) -> Iterator[str]:
     """Yield the lines of a file with these assets, each with its line end."""
-    yield json.dumps(HEADER) + "\n"
+    yield f"{HEADER_TEXT}\n"
     for asset in assets:
         yield dump_line(asset) + "\n"
 

@@ -75,13 +75,10 @@ def find_groups(manifest: Manifest, evidence: Iterable[Evidence]) -> list[Repeat
     for asset in manifest.assets.repeats():
         if asset.alias_of is not None:
             members.setdefault(asset.alias_of, []).append(asset)
-    groups = [
-        RepeatGroup(
-            manifest.assets[kept],
-            tuple((alias, _tie(kept, alias, aliases, by_pair)) for alias in aliases),
-        )
-        for kept, aliases in members.items()
-    ]
+    groups = []
+    for kept, aliases in members.items():
+        ties = ((alias, _tie(kept, alias, aliases, by_pair)) for alias in aliases)
+        groups.append(RepeatGroup(manifest.assets[kept], tuple(ties)))
     return sorted(groups, key=lambda group: (-len(group.members), group.kept.digest))
 
 

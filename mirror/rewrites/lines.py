@@ -180,13 +180,12 @@ def spells(text: str, source: str) -> bool:
 
 
 def _is_rewrite(raw: object) -> bool:
-    return (
-        isinstance(raw, dict)
-        and _REQUIRED <= raw.keys() <= _REQUIRED | {"spelling"}
-        and all(isinstance(value, str) for value in raw.values())
-        and not any(_SURROGATE.search(value) for name, value in raw.items() if name != "post")
-        and not _NO_NAME.search(raw["post"])
-    )
+    if not isinstance(raw, dict) or not _REQUIRED <= raw.keys() <= _REQUIRED | {"spelling"}:
+        return False
+    if not all(isinstance(value, str) for value in raw.values()):
+        return False
+    texts = (value for name, value in raw.items() if name != "post")
+    return not any(map(_SURROGATE.search, texts)) and not _NO_NAME.search(raw["post"])
 
 
 def _error(number: int, expected: str, actual: str, hint: str = "") -> RewritesError:
