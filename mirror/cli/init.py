@@ -155,16 +155,12 @@ def _content_folders(site: SiteGenerator | None) -> list[Path]:
     """Return the folders of the posts as the site's generator has them, without its themes."""
     if site is None:
         return [Path()]
+    root = real_path(site.place)
+    folders = [site.place / name for name in site.content]
     inside = [
-        folder
-        for folder in (site.place / name for name in site.content)
-        if folder.is_dir() and real_path(folder).is_relative_to(real_path(site.place))
+        folder for folder in folders if folder.is_dir() and real_path(folder).is_relative_to(root)
     ]
-    outer = [
-        folder
-        for folder in inside
-        if not any(folder != other and folder.is_relative_to(other) for other in inside)
-    ]
+    outer = [folder for folder in inside if set(inside).isdisjoint(folder.parents)]
     return [Path(os.path.relpath(folder)) for folder in outer] or [Path()]
 
 

@@ -18,6 +18,7 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
+    absolute,
     exit_code,
     ignored_lines,
     one_line,
@@ -50,7 +51,7 @@ def leftovers(
     parts = open_site(load_config(file))
     options = LeftoverOptions(
         tuple(paths or ()),
-        None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
+        None if site is None else absolute(site),
         file,
     )
     with running(as_json=as_json, quiet=quiet) as progress:

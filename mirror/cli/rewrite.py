@@ -125,7 +125,8 @@ def rewrite(
         code = EXIT_FOUND
     done = "pointed back" if revert else "rewrote"
     lines = _rewrite_lines(result.changed, done if writes else "would change")
-    if result.changed and writes and not revert and mapping is None:
+    can_revert = not revert and mapping is None
+    if result.changed and writes and can_revert:
         lines.append("`mirror rewrite --revert` goes back to the source URLs")
     lines += left_lines
     if dry_run and not as_json:  # stdout is the diff

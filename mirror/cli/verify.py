@@ -20,6 +20,7 @@ from mirror.cli.common import (
     Paths,
     Quiet,
     Verbose,
+    absolute,
     check_output,
     exit_code,
     ignored_lines,
@@ -138,7 +139,7 @@ def verify(
             public=public,
             deep=deep or (sample is not None and not offline),
             sample=portion,
-            site=None if site is None else Path(os.path.abspath(site)),  # noqa: PTH100  (links stay)
+            site=None if site is None else absolute(site),
             base=None if base is None else _site_address(base),
             notes=since is not None or (offline and is_for_people),
             since=since,
