@@ -201,9 +201,10 @@ def trim_index(store: Store, site: str, keys: Container[Key]) -> None:
 def _update(
     store: Store, key: Key, change: Callable[[bytes], bytes | None], *, is_there: bool
 ) -> None:
-    """Write what `change` makes of an own index, if anything; anew if another run comes between.
+    """Write what `change` makes of the index of this site; begin anew if another run was faster.
 
-    Else the names that the other run added would be lost, and another site could prune its objects.
+    `change` returns `None` to leave the index as it is. To write over the other run would lose the
+    names that it added, and another site could then prune its objects.
     """
     for attempt in range(_UPDATES):
         data = _own_data(store, key) if is_there else None
@@ -213,7 +214,7 @@ def _update(
         try:
             if data is None:
                 store.put(key, changed, _MEDIA_TYPE)
-            else:  # nobody else needs what is in a damaged one
+            else:  # an index that is too long is replaced, whatever it holds
                 store.replace(key, changed, _MEDIA_TYPE, expected=data or None)
         except (ConflictError, ExistsError):
             is_there = True
@@ -244,7 +245,7 @@ def used_by_others(store: Store, keys: Collection[Key], site: str | None) -> dic
 
 
 def _own_data(store: Store, key: Key) -> bytes | None:
-    """Return the bytes of an index, none of one that is too long; `None` if it is not there."""
+    """Return the bytes of an index; `None` if there is none, and no bytes if it is too long."""
     try:
         return store.get(key, max_bytes=_MAX_BYTES)
     except NotFoundError:

@@ -265,7 +265,7 @@ class LastSync:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why images were not taken, and what helps, by the identity of their address."""
+        """The reasons why images were not taken, and remedies, by the identity of the address."""
         failures = (f for f in self.findings if f.rule.outcome is Outcome.FAILURE)
         return {
             identity(address): _with_remedy(failure)
@@ -275,7 +275,7 @@ class LastSync:
 
     @property
     def not_stored(self) -> dict[str, str]:
-        """Why pictures were not stored, by key; the message begins with the destination."""
+        """The reasons why pictures were not stored, by key; each begins with the destination."""
         return {f.subject: f.message for f in self.findings if f.rule is Rule.NOT_STORED}
 
 

@@ -356,7 +356,7 @@ class Archive:
                 self._write(before, change(before))
                 return
         problem = "other runs change it all the time; run again later"
-        if not is_changing:
+        if not is_changing:  # so it was no other run that made each attempt fail
             problem = (
                 "it cannot be replaced, as it is not read as it is stored: does a cache or a "
                 "compression between here and the bucket change it? If not, remove "

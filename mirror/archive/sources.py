@@ -60,11 +60,13 @@ class SourceRecord:
 
 
 def respelled(data: bytes) -> bytes:
-    """Return `sources.txt` with each address as it is spelled now; what is no line stays."""
+    """Return `sources.txt` with each address as it is spelled now; other lines stay."""
     return b"".join(map(_respelled_line, BytesIO(data)))
 
 
 def _respelled_line(line: bytes) -> bytes:
     match = _LINE.fullmatch(line)
-    address = match and canonical(match[2].decode())
-    return f"{match[1].decode()}  {address}\n".encode() if match and address else line
+    if match is None:
+        return line
+    address = canonical(match[2].decode())
+    return f"{match[1].decode()}  {address}\n".encode() if address else line

@@ -108,9 +108,12 @@ def _say_hosts(proposal: ConfigDraft) -> None:
     hosts = (*proposal.sources, *proposal.others, *proposal.own)
     width = max(len(host.name) for host in hosts)
     for host in hosts:
-        role = "source" if host in proposal.sources else "switched off"
-        role = "the site itself" if host in proposal.own else role
-        role += "; CHECK: is it yours?" if host in proposal.doubtful else ""
+        if host in proposal.own:
+            role = "the site itself"
+        else:
+            role = "source" if host in proposal.sources else "switched off"
+        if host in proposal.doubtful:
+            role += "; CHECK: is it yours?"
         say(f"  {host.name:<{width}}  {host.images:>6,}  {role}")
     if proposal.others:
         say("\n".join(WHY_OFF))
@@ -134,11 +137,13 @@ def _say_public(public: PublicFolder) -> None:
 
 
 def _site_of(paths: Sequence[Path] | None, sites: Sequence[SiteGenerator]) -> SiteGenerator | None:
-    """Return the site that `paths` belong to; without any, the likeliest."""
+    """Return the innermost site that holds one of `paths`; the likeliest if no site does."""
     places = [path.absolute() for path in paths or ()]
     around = [site for site in sites if any(path.is_relative_to(site.place) for path in places)]
     nearest = max(around, key=lambda site: len(site.place.parts), default=None)
-    return nearest or next(iter(sites), None)
+    if nearest is None and sites:
+        return sites[0]
+    return nearest
 
 
 def _say_other_sites(

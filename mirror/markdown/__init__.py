@@ -79,20 +79,18 @@ class Scan:
     findings: tuple[Finding, ...]
 
 
+class _TooManyMarksError(Exception):
+    """The markup of a post would take too much memory; the message says how much there may be."""
+
+
 _LONE_CR = re.compile(rb"\r(?!\n)")
 _DATA_SUFFIXES = {".yml": "yaml", ".yaml": "yaml", ".toml": "toml", ".json": "json"}
 _QUOTED_FORMS = (Form.CODE, Form.COMMENT)
-
-
 # The parser and its results take up to 120 bytes of memory for each of these, and 600 for each
 # address. Text has one mark in 30 bytes, and a picture in base64 one in 76.
 _MARKS = (*(bytes([byte]) for byte in b"[]<>*_`!\\|&#-\n"), b". ", b") ", b"+ ")
 _MARKS_OF_ADDRESS = 5
 _MAX_MARKS = 1 << 22
-
-
-class _TooManyMarksError(Exception):
-    pass
 
 
 def _check_marks(text: bytes) -> None:
@@ -129,15 +127,19 @@ def find_references(data: bytes, post: str) -> Scan:
         return Scan("", (), (finding,))
     except commonmark.ParserError as error:
         message = f"the Markdown parser fails on it, so it stays as it is: {error}"
-        return Scan(post_text.encoding, (), (Finding(Rule.POST_UNREADABLE, post, message, post),))
+        return _unread(post_text.encoding, post, message)
     except _TooManyMarksError as error:
-        message = f"it stays as it is: {error}"
-        return Scan(post_text.encoding, (), (Finding(Rule.POST_UNREADABLE, post, message, post),))
+        return _unread(post_text.encoding, post, f"it stays as it is: {error}")
     return Scan(
         post_text.encoding,
         tuple(_references(post_text, _without_overlaps(result.urls))),
         tuple(_findings(post_text, post, result.problems)),
     )
+
+
+def _unread(encoding: str, post: str, message: str) -> Scan:
+    """Return the scan of a post that is text and whose markup is not read."""
+    return Scan(encoding, (), (Finding(Rule.POST_UNREADABLE, post, message, post),))
 
 
 def render(utf8: bytes, post: str) -> bytes:

@@ -63,6 +63,17 @@ _SLIDE = re.compile(
     rb"\s*(?:\.(?:slide|element):|(?:.*\n)*?[ \t]*_?(?:backgroundImage|header|footer|style)[ \t]*:)"
 )
 _INLINE_CODE = re.compile(rb"`[^`\n]*`")
+# https://github.com/Python-Markdown/markdown/blob/3.7/markdown/extensions/fenced_code.py
+_PLAIN_FENCE = re.compile(
+    rb"(?:~{3,}|`{3,})[ ]*"
+    rb"(?:\{[^\n]*\}|\.?[\w#.+-]*[ ]*(?:hl_lines=(?:\"[^\"\n]*\"|'[^'\n]*')[ ]*)?)\r?$",
+    re.M,
+)
+_BLOCK = re.compile(
+    rb"<(/?)(?:article|aside|blockquote|center|details|div|figure|footer|header|li|main|nav|ol|p"
+    rb"|section|table|td|ul)(?=[\s>])",
+    re.I,
+)
 
 
 class DrawnParts(NamedTuple):
@@ -75,7 +86,7 @@ class DrawnParts(NamedTuple):
 def find_drawn(text: bytes, *, plain_fences: bool = False) -> DrawnParts:
     """Return the parts of UTF-8 Markdown that may be drawn, each list in order.
 
-    With `plain_fences`, a fence has to be one of Python-Markdown alone.
+    With `plain_fences`, a fence that Python-Markdown alone does not take for code may be drawn too.
     """
     code, containers, plain = _blocks(text, plain_fences)
     for start, stop in _comments(text):
@@ -156,19 +167,6 @@ def _blocks(text: bytes, plain_fences: bool) -> tuple[list[tuple[int, int]], ...
         at = stop
     containers.finish(len(text))
     return drawn, containers.ended, fences
-
-
-# https://github.com/Python-Markdown/markdown/blob/3.7/markdown/extensions/fenced_code.py
-_PLAIN_FENCE = re.compile(
-    rb"(?:~{3,}|`{3,})[ ]*"
-    rb"(?:\{[^\n]*\}|\.?[\w#.+-]*[ ]*(?:hl_lines=(?:\"[^\"\n]*\"|'[^'\n]*')[ ]*)?)\r?$",
-    re.M,
-)
-_BLOCK = re.compile(
-    rb"<(/?)(?:article|aside|blockquote|center|details|div|figure|footer|header|li|main|nav|ol|p"
-    rb"|section|table|td|ul)(?=[\s>])",
-    re.I,
-)
 
 
 def _depth(text: bytes, start: int, stop: int, depth: int) -> int:
