@@ -137,9 +137,16 @@ def _say_public(public: PublicFolder) -> None:
 
 
 def _site_of(paths: Sequence[Path] | None, sites: Sequence[SiteGenerator]) -> SiteGenerator | None:
-    """Return the innermost site that holds one of `paths`; the likeliest if no site does."""
+    """Return the innermost site of posts that holds one of `paths`; the likeliest if none does.
+
+    A bundler in the root of a repository, which has no posts, holds every path.
+    """
     places = [path.absolute() for path in paths or ()]
-    around = [site for site in sites if any(path.is_relative_to(site.place) for path in places)]
+    around = [
+        site
+        for site in sites
+        if site.content and any(path.is_relative_to(site.place) for path in places)
+    ]
     nearest = max(around, key=lambda site: len(site.place.parts), default=None)
     if nearest is None and sites:
         return sites[0]
