@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from shutil import copytree
+
 import pytest
 from support.commands import BUCKET, filled, picture, run
 from support.sites import Blog
@@ -37,8 +40,9 @@ def test_a_finished_site_does_not_all_agree_where_no_source_matches_it(blog: Blo
     filled(blog, "a.png")
     run(blog, "rewrite")
     site = blog.root / "public"
-    site.mkdir()
-    (site / "index.html").write_text("<p>no picture</p>")
+    (shown,) = re.findall(r"/images/[\w/.]+", blog.read("post.md"))
+    copytree(blog.root / "static" / "images", site / "images")
+    (site / "index.html").write_text(f'<img src="{shown}">')
     command = ["verify", "--posts", "--site", "public"]
     assert ": all agree" in run(blog, *command).out
     misspell(blog)
