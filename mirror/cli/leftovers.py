@@ -67,6 +67,7 @@ def leftovers(
         breaking,
         was_read=not code or bool(breaking),
         is_site_read=site is not None,
+        is_part=bool(paths) and site is None,
     )
     print_end(result, progress, [verdict, *ignored_lines(int(result.summary["ignored"]))], code)
     raise typer.Exit(code)
@@ -85,6 +86,7 @@ def _verdict(
     *,
     was_read: bool,
     is_site_read: bool,
+    is_part: bool,
 ) -> str:
     if breaking:
         reasons = Counter(place.why for place in breaking)
@@ -97,8 +99,12 @@ def _verdict(
     if len(leftovers) > others:
         subject = "image that mirror is asked to keep"
     rest = "" if leftovers else ": nothing names it"
+    advice = "" if is_site_read else ". `--site DIR` reads the built pages too"
+    if is_part:
+        subject = f"{subject} below the given paths"
+        rest = "" if leftovers else ": nothing there names it"
+        advice = ". Without paths, the whole site is read"
     if others:
         places = count_text(others, "place still names", "places still name")
         rest = f"; {places} it, and no picture is lost there"
-    advice = "" if is_site_read else ". `--site DIR` reads the built pages too"
     return f"no {subject} needs the source any more{rest}{advice}"

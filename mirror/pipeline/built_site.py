@@ -287,6 +287,12 @@ def _is_on_site(destination: Destination) -> bool:
     return (destination.settings.public_url or "").startswith("/")
 
 
+def no_page_finding(folder: Path) -> Finding:
+    """Return the finding for a built site without any page."""
+    message = "holds no page: name the folder that the generator writes to"
+    return Finding(Rule.SITE_UNCHECKED, str(folder), message)
+
+
 def check_site(
     check: PictureCheck,
     finder: MentionFinder,
@@ -325,8 +331,7 @@ def check_site(
         reader.read_other(file)
     progress.advance(len(pages) % _STEP)
     if not pages:
-        message = "holds no page: name the folder that the generator writes to"
-        reader.findings.append(Finding(Rule.SITE_UNCHECKED, str(folder), message))
+        reader.findings.append(no_page_finding(folder))
     elif check.shown is not None and (few := check.shown.finding(folder)) is not None:
         reader.findings.append(few)
     reader.sum_up()

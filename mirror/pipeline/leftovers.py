@@ -34,7 +34,12 @@ from mirror.pages import (
     string_uses,
     utf8_text,
 )
-from mirror.pipeline.built_site import is_page, published_at, walk_built_site
+from mirror.pipeline.built_site import (
+    is_page,
+    no_page_finding,
+    published_at,
+    walk_built_site,
+)
 from mirror.pipeline.hold import find_suspects
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
@@ -473,7 +478,9 @@ def _in_built_site(
     locator: Locator,
     findings: FindingLog,
 ) -> Iterator[Leftover]:
+    has_page = False
     for file in findings.sift(walk_built_site(site, root)):
+        has_page = has_page or is_page(file.path)
         data = file.read()
         if isinstance(data, Finding):
             findings.append(data)
@@ -483,6 +490,8 @@ def _in_built_site(
             places += _otherwise_spelled(file, text, page, address, locator, places)
             places.sort(key=lambda place: place[0].start)
             yield from _placed(file, text, places)
+    if not has_page:
+        findings.append(no_page_finding(site))
 
 
 def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[tuple[Mention, Why]]:

@@ -53,6 +53,17 @@ def test_a_site_that_is_mirrored_and_rewritten_needs_no_source(blog: Blog) -> No
     )
 
 
+def test_the_verdict_on_a_part_speaks_of_that_part(blog: Blog) -> None:
+    filled(blog, "a.png")
+    clean = blog.write("clean.md", "text\n")
+    ran = run(blog, "leftovers", clean)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out == (
+        "no post or file below the given paths needs the source any more: nothing there names it. "
+        "Without paths, the whole site is read\n"
+    )
+
+
 def test_before_a_rewrite_every_image_is_listed_with_its_place(blog: Blog) -> None:
     filled(blog, "a.png", "b.png")
     assert whys(blog) == {"posts/post.md:1:6": "rewrite", "posts/post.md:3:6": "rewrite"}
@@ -531,6 +542,16 @@ def test_a_page_that_spells_an_address_as_only_browsers_read_it_needs_the_source
     checked = run(blog, "verify", "--site", "public", "--json")
     assert [event["rule"] for event in checked.events if event["type"] == "finding"] == ["M601"]
     assert "site" in whys(blog, "--site", "public").values()
+
+
+def test_a_folder_without_a_page_proves_nothing(blog: Blog) -> None:
+    filled(blog, "a.png")
+    assert not blog.rewrite().findings
+    add(blog, "public/mirror/a.png", b"")
+    ran = run(blog, "leftovers", "--site", "public")
+    assert ran.code == 3
+    assert "public: holds no page: name the folder that the generator writes to [M606]" in ran.out
+    assert ran.out.endswith("not all could be read\n")
 
 
 def test_a_site_that_was_not_built_is_an_error(blog: Blog) -> None:
