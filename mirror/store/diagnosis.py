@@ -31,7 +31,7 @@ def refusal_error(error: ClientError, place: str, key: Key, secrets: Collection[
     shape are cut.
     """
     code, status = code_and_status(error)
-    if code in ("NoSuchKey", "404", "NotFound"):
+    if code in _MISSING and error.operation_name in _READS_ONE_OBJECT:
         return not_found_error(place, key)
     kind, remedy = _REFUSALS.get(code) or _REFUSALS.get(str(status)) or (StoreError, "")
     message = _quoted(error.response.get("Error", {}).get("Message", ""), secrets)
@@ -105,13 +105,21 @@ _KEYS = (CredentialsError, "check which credentials are used, and that they are 
 _BUSY = (UnreachableError, "the server is busy or broken; run again later")
 _REGION = (AccessError, "set `region` and `endpoint_url` to where the bucket is")
 _STYLE = (AccessError, 'set `addressing = "virtual"`')
+_NO_BUCKET = (
+    NoBucketError,
+    "no bucket is there: is endpoint_url an S3 server's, and without the bucket's name?",
+)
 _TRAILER = (
     AccessError,
     "the server takes no checksums behind the body: leave AWS_REQUEST_CHECKSUM_CALCULATION unset",
 )
+_MISSING = ("NoSuchKey", "404", "NotFound")
+_READS_ONE_OBJECT = ("GetObject", "HeadObject", "CopyObject", "DeleteObject")
 _REFUSALS: dict[str, tuple[type[StoreError], str]] = {
     "NoSuchBucket": (NoBucketError, "create the bucket, or correct the `url`"),
     "InvalidBucketName": (NoBucketError, "correct the `url`"),
+    # Of a list or an upload. R2 shows its endpoint with the bucket behind it.
+    **dict.fromkeys(_MISSING, _NO_BUCKET),
     "InvalidAccessKeyId": _KEYS,
     "SignatureDoesNotMatch": _KEYS,
     "InvalidToken": _KEYS,

@@ -21,6 +21,7 @@ from mirror.store import (
     CredentialsError,
     ExistsError,
     ListingError,
+    NoBucketError,
     NotFoundError,
     ObjectInfo,
     S3Settings,
@@ -237,6 +238,21 @@ def test_a_key_that_is_no_utf_8_is_asked_for_by_its_bytes(server: ScriptedServer
     server.responses = [error(404, "NoSuchKey")]
     with pytest.raises(NotFoundError, match="no object"):
         store.get(key)
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        pytest.param(error(404, "NoSuchKey"), id="endpoint_url with the bucket behind it"),
+        pytest.param(Response(404, b"<html>Not Found</html>"), id="a web server"),
+    ],
+)
+def test_a_list_without_a_bucket_names_endpoint_url(
+    server: ScriptedServer, response: Response
+) -> None:
+    server.responses = [response]
+    with pytest.raises(NoBucketError, match=r"ListObjectsV2 was answered 404.* is endpoint_url an"):
+        list(s3(server.url).list())
 
 
 def test_a_body_cut_short_is_asked_for_again(server: ScriptedServer) -> None:
