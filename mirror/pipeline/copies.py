@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from mirror.archive import Archive, ArchiveError
+from mirror.archive import Archive, ArchiveError, UnreadableError
 from mirror.destinations import Destination
 from mirror.model import Asset
-from mirror.store import StoreError
+from mirror.store import NotFoundError, StoreError, TooLargeError
 
 ARCHIVE = "the archive"
 
@@ -22,17 +22,26 @@ class GoodCopy:
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class NoCopy:
+    """For each place the reason why it gave no good copy.
+
+    With `is_unread` a place could not be read, so it may have one.
+    """
+
+    reasons: Sequence[str]
+    is_unread: bool
+
+
 def find_copy(
     archive: Archive, destinations: Sequence[Destination], asset: Asset
-) -> GoodCopy | list[str]:
-    """Look in the archive, then in `destinations` in their order.
-
-    Return a good copy, or for each place the reason why it has none.
-    """
+) -> GoodCopy | NoCopy:
+    """Look in the archive, then in `destinations` in their order."""
     try:
         return GoodCopy(archive.get(asset.digest, asset.blob.media_type, asset.blob.size), ARCHIVE)
     except ArchiveError as error:
         reasons = [str(error)]
+        is_unread = isinstance(error, UnreadableError)
     for destination in destinations:
         if asset.key is None:
             break
@@ -40,8 +49,9 @@ def find_copy(
             data = destination.store.get(asset.key, max_bytes=asset.blob.size)
         except StoreError as error:
             reasons.append(str(error))
+            is_unread |= not isinstance(error, NotFoundError | TooLargeError)
             continue
         if sha256(data).hexdigest() == asset.digest.hex:
             return GoodCopy(data, destination.name)
         reasons.append(f"{destination.name}: {asset.key} holds other bytes")
-    return reasons
+    return NoCopy(reasons, is_unread)

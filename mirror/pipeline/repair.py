@@ -329,7 +329,8 @@ class CopyFinder:
     def __call__(self, damage: Damage) -> GoodCopy | list[str]:
         damaged = {destination.name for destination, _ in damage.destinations}
         others = [item for item in self.destinations if item.name not in damaged]
-        return find_copy(self.archive, others, damage.asset)
+        copy = find_copy(self.archive, others, damage.asset)
+        return copy if isinstance(copy, GoodCopy) else list(copy.reasons)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ class RepeatProof:
         for digest in (asset.digest, other.digest):
             copy = find_copy(self._archive, self._destinations, self._assets[digest])
             if not isinstance(copy, GoodCopy):
-                return f"{digest} could not be read: {'; '.join(copy)}"
+                return f"{digest} could not be read: {'; '.join(copy.reasons)}"
             data.append(copy.data)
         limits = ImageLimits(max_pixels=self._max_pixels)
         try:

@@ -23,7 +23,7 @@ from mirror.engine import Engine
 from mirror.files import Tree, explain, sweep
 from mirror.manifest import Manifest
 from mirror.model import Asset, Digest, Finding, Rule
-from mirror.pipeline.copies import GoodCopy, find_copy
+from mirror.pipeline.copies import GoodCopy, NoCopy, find_copy
 from mirror.pipeline.ownership import check_restore_folder
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
@@ -177,6 +177,22 @@ class FileCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """The image's own bytes."""
+
+    copy: GoodCopy
+
+
+@dataclass(frozen=True, slots=True)
+class Substitute:
+    """The bytes of `canonical`, which stands for the image; `own` is why it has none of its own."""
+
+    copy: GoodCopy
+    canonical: Asset
+    own: NoCopy
+
+
+@dataclass(frozen=True, slots=True)
 class OriginalFinder:
     """Finds the bytes of an image in the archive, or else in the destinations in their order."""
 
@@ -184,22 +200,19 @@ class OriginalFinder:
     destinations: Sequence[Destination]
     manifest: Manifest
 
-    def __call__(self, asset: Asset) -> tuple[GoodCopy, Asset] | str:
-        """Return the bytes, and the asset that they are of; or why there are none.
-
-        That is `asset` itself, or else the picture that stands for it.
-        """
+    def __call__(self, asset: Asset) -> Original | Substitute | str:
+        """Return the bytes, or those of the picture that stands for it; or why there are none."""
         copy = find_copy(self.archive, self.destinations, asset)
         if isinstance(copy, GoodCopy):
-            return copy, asset
+            return Original(copy)
         canonical = self.manifest.shown_for(asset)
-        reason = f"no copy has SHA-256 {asset.digest} ({'; '.join(copy)})"
+        reason = f"no copy has SHA-256 {asset.digest} ({'; '.join(copy.reasons)})"
         if canonical is asset:
             return f"{reason}; see `mirror repair`"
         other = find_copy(self.archive, self.destinations, canonical)
         if isinstance(other, GoodCopy):
-            return other, canonical
-        reasons = "; ".join(other)
+            return Substitute(other, canonical, copy)
+        reasons = "; ".join(other.reasons)
         return f"{reason}, nor that of {canonical.digest}, which stands for it ({reasons})"
 
 
@@ -224,11 +237,10 @@ class RestoreJob:
         match = self.find(asset)
         if isinstance(match, str):
             return [*results, *(Finding(Rule.NOT_RESTORED, a, match) for a, _ in missing)]
-        copy, owner = match
         for address, name in missing:
-            results.append(self._write(address, name, copy))
-            if owner is not asset and isinstance(results[-1], FileCopy):
-                results.append(_restored_from_repeat(address, name, owner))
+            results.append(self._write(address, name, match.copy))
+            if isinstance(match, Substitute) and isinstance(results[-1], FileCopy):
+                results.append(_restored_from_repeat(address, name, match))
         return results
 
     def _is_there(self, name: str, asset: Asset) -> bool:
@@ -256,13 +268,21 @@ def _on_disk(name: str) -> str:
     return os.fsdecode(name.encode())
 
 
-def _restored_from_repeat(address: Address, name: str, canonical: Asset) -> Finding:
-    message = (
-        f"its own bytes are nowhere any more; {name!r} holds the same picture from "
+def _restored_from_repeat(address: Address, name: str, substitute: Substitute) -> Finding:
+    canonical = substitute.canonical
+    rest = (
+        f"{name!r} holds the same picture from "
         f"{canonical.sources[0] if canonical.sources else canonical.digest}, which stands for it "
         "in posts"
     )
-    return Finding(Rule.REPEAT_RESTORED, address, message)
+    if substitute.own.is_unread:
+        reasons = "; ".join(substitute.own.reasons)
+        message = (
+            f"its own bytes could not be read ({reasons}); {rest}; put that right, remove the "
+            "file and run again"
+        )
+        return Finding(Rule.NOT_RESTORED, address, message)
+    return Finding(Rule.REPEAT_RESTORED, address, f"its own bytes are nowhere any more; {rest}")
 
 
 # --- The command ------------------------------------------------------------------------------

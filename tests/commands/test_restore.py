@@ -193,6 +193,23 @@ def test_a_repeat_gets_its_own_bytes_or_the_picture_that_stands_for_it(blog: Blo
     assert (ran.rules, ran.summary["unchanged"]) == (["M210"], 2)
 
 
+def test_an_original_that_cannot_be_read_is_not_called_lost(blog: Blog) -> None:
+    filled(blog, "a.png")
+    blog.host.put("a.bmp", picture(0, "BMP"))
+    blog.write("other.md", f"![]({BUCKET}a.bmp)\n")
+    blog.sync()
+    digest = blog.asset("a.bmp")["sha256"]
+    original = blog.root / "archive" / "data" / digest[:2] / f"{digest}.bmp"
+    original.unlink()
+    original.symlink_to(original)  # what no user can read
+
+    ran = run(blog, "restore", "out", "--json")
+    assert (ran.code, ran.rules) == (3, ["M209"])
+    (finding,) = [event for event in ran.events if event["type"] == "finding"]
+    assert "its own bytes could not be read" in finding["message"]
+    assert tree(blog.root / "out")[f"{HOST}/a.bmp"] == picture(0)
+
+
 @pytest.mark.parametrize(
     "folder", ["archive", "archive/x", "static/images", ".mirror", "manifests"]
 )
