@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mirror.amounts import count_text
-from mirror.cli.common import EXIT_REFUSED, EXIT_USAGE, Paths, path, scan_posts
+from mirror.cli.common import (
+    EXIT_REFUSED,
+    EXIT_USAGE,
+    Paths,
+    exit_code,
+    path,
+    print_findings,
+    scan_posts,
+)
 from mirror.config import CONFIG_NAME, Config, ConfigError, PostSettings, find_config, loads_config
 from mirror.console import for_log, say
 from mirror.files import real_path
@@ -72,9 +80,14 @@ def init(
     paths = paths or _content_folders(site)
     scanned = scan_posts(Config(root, PostSettings(())), paths)
     hosts, post_count = _hosts(scanned)
+    print_findings(scanned.findings)
     if not hosts:
         posts = count_text(len(scanned.posts), "post")
-        say(f"no image with a web address in {posts}; name their folder: `mirror init FOLDER`")
+        local = sum(1 for _ in scanned.references())
+        if local:
+            posts += f"; {count_text(local, 'image')} of local files need no mirror"
+        say(f"no image with a web address in {posts}")
+        say("if your posts are elsewhere, name their folder: `mirror init FOLDER`")
         raise typer.Exit(EXIT_USAGE)
     uploads = list(_upload_hosts(uploader_files or [], root))
     own = host_of(canonical(site.address) or "") if site is not None else ""
@@ -99,6 +112,8 @@ def init(
     for line in _git_lines(root):
         say(line)
     say("next: `mirror sync`, then `mirror rewrite --dry-run`")
+    if code := exit_code(scanned.findings):
+        raise typer.Exit(code)
 
 
 def _say_hosts(proposal: ConfigDraft) -> None:

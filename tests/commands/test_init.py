@@ -275,6 +275,23 @@ def test_init_says_when_there_is_nothing_to_mirror(tmp_path):
     assert not (tmp_path / "mirror.toml").exists()
 
 
+def test_init_says_that_images_beside_the_posts_need_no_mirror(tmp_path):
+    (tmp_path / "post.md").write_text("![](a.png) ![](C:/Users/me/b.png)")
+    code, out, _ = mirror("init", cwd=tmp_path)
+    assert code == 2
+    assert "no image with a web address in 1 post; 2 images of local files need no mirror" in out
+
+
+@pytest.mark.parametrize("other", ["no image", f"![]({BUCKET}a.png)"])
+def test_init_names_a_post_that_it_cannot_read(tmp_path, other):
+    (tmp_path / "bad.md").write_bytes(b"\xff\x00 ![](" + BUCKET.encode() + b"b.png)")
+    (tmp_path / "post.md").write_text(other)
+    code, out, _ = mirror("init", cwd=tmp_path)
+    assert code == (2 if other == "no image" else 3)
+    assert "bad.md:1:1: is neither UTF-8 nor GB18030" in out
+    assert (tmp_path / "mirror.toml").exists() == (code == 3)
+
+
 @pytest.mark.parametrize(("own", "is_named"), [(1, True), (3, False)])
 def test_init_names_a_host_of_more_images_than_its_choice_has(tmp_path, own, is_named):
     mine = "".join(f"![]({BUCKET}{number}.png)" for number in range(own))
