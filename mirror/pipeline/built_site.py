@@ -458,7 +458,8 @@ class _SiteReader:
         for address in addresses.pictures:
             location = resolve(address.url, base, self._check.site)
             if location is None:
-                if self._check.shown is not None:
+                # Those of a style sheet are the theme's: MkDocs' own has more than twenty.
+                if self._check.shown is not None and is_page(file.path):
                     self._check.shown.see_embedded(address.url)
                 continue
             self.pictures += 1

@@ -474,6 +474,10 @@ def test_pictures_in_the_pages_themselves_are_shown_where_links_are_relative(man
     assert "[M608]" not in verify(many, "--posts").out
     show(many, '<img src="data:image/gif;base64,same">' * 4)
     assert "shows 1 of the 8 mirrored pictures" in verify(many, "--posts").out
+    show(many, '<link rel="stylesheet" href="/theme.css">')
+    icons = "".join(f'a{{background:url("data:image/png;base64,{n}")}}' for n in range(8))
+    write(many, "public/theme.css", icons)
+    assert "shows 0 of the 8 mirrored pictures" in verify(many, "--posts").out
 
 
 @pytest.mark.parametrize(
