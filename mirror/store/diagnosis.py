@@ -84,6 +84,10 @@ def no_response_error(error: Exception, place: str, secrets: Collection[str]) ->
             return CredentialsError(f"{place}: {text}; log in again")
         case boto.SSLError():
             remedy = "if the server's certificate is your own, name it in AWS_CA_BUNDLE"
+            if "WRONG_VERSION_NUMBER" in text:  # what OpenSSL says of an answer without TLS
+                remedy = (
+                    "the server speaks no TLS there: is endpoint_url http://, or its port wrong?"
+                )
             return UnreachableError(f"{place}: no trusted connection: {text}; {remedy}")
         case boto.HTTPClientError() | boto.ConnectionError() | boto.IncompleteReadError():
             remedy = "check endpoint_url, the network and the proxy, then run again"

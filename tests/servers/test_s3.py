@@ -264,6 +264,12 @@ def test_an_endpoint_that_does_not_answer_is_said(rclone: Server) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+def test_an_endpoint_without_tls_is_said(rclone: Server) -> None:
+    store = rclone.store(endpoint_url=rclone.endpoint_url.replace("http:", "https:"))
+    assert_fails(store, UnreachableError, "speaks no TLS there", BUCKET)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_certificate_that_nobody_vouches_for_is_said(
     servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
