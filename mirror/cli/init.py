@@ -108,6 +108,8 @@ def init(
     _say_hosts(proposal)
     say(f"wrote {config_path.name}: images go to {public.folder}, originals to archive/")
     _say_public(public)
+    if site is None:
+        _say_site_above(root)
     _say_other_sites(site, sites, root)
     for line in _git_lines(root):
         say(line)
@@ -166,6 +168,18 @@ def _site_of(paths: Sequence[Path] | None, sites: Sequence[SiteGenerator]) -> Si
     if nearest is None and sites:
         return sites[0]
     return nearest
+
+
+def _say_site_above(root: Path) -> None:
+    """Name the site that has `root` among its posts: what is written there may be published."""
+    from mirror.generators import generators_above
+
+    for site in generators_above(Path(root.anchor), root.parent):
+        if any(root.is_relative_to(site.place / name) for name in site.content):
+            folder = for_log(os.path.relpath(site.place, root))
+            say(f"CHECK the folder: it holds posts of {site.name} in {folder}, which may publish")
+            say(f"the archive too; remove {CONFIG_NAME} here and run `mirror init` in {folder}")
+            return
 
 
 def _say_other_sites(

@@ -275,6 +275,19 @@ def test_init_says_when_there_is_nothing_to_mirror(tmp_path):
     assert not (tmp_path / "mirror.toml").exists()
 
 
+def test_init_among_the_posts_of_a_site_names_the_folder_of_the_site(tmp_path):
+    (tmp_path / "hugo.toml").touch()
+    posts = tmp_path / "content" / "posts"
+    posts.mkdir(parents=True)
+    (posts / "post.md").write_text(f"![]({BUCKET}a.png)")
+    code, out, _ = mirror("init", cwd=posts)
+    assert code == 0
+    assert "CHECK the folder: it holds posts of Hugo in ../.., which may publish" in out
+    code, out, _ = mirror("init", cwd=tmp_path)
+    assert code == 0
+    assert "CHECK the folder" not in out
+
+
 def test_init_says_that_images_beside_the_posts_need_no_mirror(tmp_path):
     (tmp_path / "post.md").write_text("![](a.png) ![](C:/Users/me/b.png)")
     code, out, _ = mirror("init", cwd=tmp_path)
