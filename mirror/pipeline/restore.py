@@ -206,9 +206,10 @@ class OriginalFinder:
         if isinstance(copy, GoodCopy):
             return Original(copy)
         canonical = self.manifest.shown_for(asset)
-        reason = f"no copy has SHA-256 {asset.digest} ({'; '.join(copy.reasons)})"
+        has = "could be read with" if copy.is_unread else "has"
+        reason = f"no copy {has} SHA-256 {asset.digest} ({'; '.join(copy.reasons)})"
         if canonical is asset:
-            return f"{reason}; see `mirror repair`"
+            return reason if copy.is_unread else f"{reason}; see `mirror repair`"
         other = find_copy(self.archive, self.destinations, canonical)
         if isinstance(other, GoodCopy):
             return Substitute(other, canonical, copy)

@@ -209,6 +209,16 @@ def test_an_original_that_cannot_be_read_is_not_called_lost(blog: Blog) -> None:
     assert "its own bytes could not be read" in finding["message"]
     assert tree(blog.root / "out")[f"{HOST}/a.bmp"] == picture(0)
 
+    digest = blog.asset("a.png")["sha256"]
+    original = blog.root / "archive" / "data" / digest[:2] / f"{digest}.png"
+    original.unlink()
+    original.symlink_to(original)
+    (blog.root / "static" / "images" / blog.asset("a.png")["key"]).unlink()
+    ran = run(blog, "restore", "again")
+    assert ran.code == 3
+    assert f"no copy could be read with SHA-256 {digest}" in ran.out
+    assert "mirror repair" not in ran.out
+
 
 @pytest.mark.parametrize(
     "folder", ["archive", "archive/x", "static/images", ".mirror", "manifests"]
