@@ -247,7 +247,7 @@ def _sync_lines(
             f"{repeats} found under a wider `mode` stand; `mirror dupes --split` parts one"
         )
     lines += _waiting_lines(findings)
-    lines += _ignore_lines(findings)
+    lines += _ignore_lines(findings, is_any_read=any(summary.get(name) for name in _READ))
     lines += ignored_lines(int(summary["ignored"]))
     lines.append(f"done in {summary['seconds']:.1f} s")
     return lines
@@ -283,11 +283,25 @@ def _waiting_lines(findings: Sequence[Finding]) -> list[str]:
     ]
 
 
-def _ignore_lines(findings: Sequence[Finding]) -> list[str]:
-    """Return the lines of `mirror.toml` that ignore the images that their hosts do not have."""
+# The counts of images that a source gave, now or before.
+_READ = ("fetched", "collected", "reused", "mirrored")
+
+
+def _ignore_lines(findings: Sequence[Finding], *, is_any_read: bool) -> list[str]:
+    """Return the lines of `mirror.toml` that ignore the images that their hosts do not have.
+
+    Where the source has given nothing yet, more likely the configuration is wrong.
+    """
     addresses = _subjects(findings, Advice.IGNORE)
     if not addresses:
         return []
+    if not is_any_read and all(
+        finding.rule is Rule.NOT_FETCHED for finding in findings if finding.advice is Advice.IGNORE
+    ):
+        return [
+            "no image could be read: check `fetch` and `match` of [[source]], and look at one "
+            "address in a browser, before you list any under [[ignore]]"
+        ]
     lines = [f"what is gone for good is not asked for again with these lines in {CONFIG_NAME}:"]
     for address in sorted(addresses):
         lines += ["", "[[ignore]]", f"url = {json.dumps(for_log(address), ensure_ascii=False)}"]

@@ -202,7 +202,20 @@ def test_what_is_no_picture_is_named_with_its_place_and_kept_out(blog, body, rul
     assert result.summary["failed"] == 1
 
 
+def test_no_image_is_offered_to_ignore_while_none_could_be_read(blog):
+    """Then `fetch` is wrong more often than every image is gone."""
+    blog.write("post.md", images("a.png", "b.png"))
+    done = commands.run(blog, "sync")
+    assert done.code == 3
+    assert "check `fetch` and `match` of [[source]]" in done.out
+    assert "[[ignore]]" not in done.out.splitlines()
+    blog.host.put("a.png", DECK[0])
+    assert f'[[ignore]]\nurl = "{BUCKET}b.png"' in commands.run(blog, "sync").out
+
+
 def test_what_is_gone_can_be_pasted_under_ignore(blog):
+    blog.host.put("a.png", DECK[0])
+    blog.write("a.md", images("a.png"))
     blog.write("post.md", f"![]({BUCKET}lost.png) ![]({BUCKET}lost%201.png) ![]({BUCKET}lost.png)")
     done = commands.run(blog, "sync")
     lines = [line for line in done.out.splitlines() if line.startswith(("[[ignore]]", "url = "))]
