@@ -120,8 +120,8 @@ _TRAILER = (
 _MISSING = ("NoSuchKey", "404", "NotFound")
 _READS_ONE_OBJECT = ("GetObject", "HeadObject", "CopyObject", "DeleteObject")
 _REFUSALS: dict[str, tuple[type[StoreError], str]] = {
-    "NoSuchBucket": (NoBucketError, "create the bucket, or correct the `url`"),
-    "InvalidBucketName": (NoBucketError, "correct the `url`"),
+    "NoSuchBucket": (NoBucketError, "create the bucket, or correct its name"),
+    "InvalidBucketName": (NoBucketError, "correct the name of the bucket"),
     # Of a list or an upload. R2 shows its endpoint with the bucket behind it.
     **dict.fromkeys(_MISSING, _NO_BUCKET),
     "InvalidAccessKeyId": _KEYS,

@@ -255,6 +255,13 @@ def test_a_list_without_a_bucket_names_endpoint_url(
         list(s3(server.url).list())
 
 
+def test_a_missing_bucket_is_named_as_a_source_has_it_too(server: ScriptedServer) -> None:
+    """A source names its bucket in `fetch`, a destination in `url`."""
+    server.responses = [error(404, "NoSuchBucket")]
+    with pytest.raises(NoBucketError, match="create the bucket, or correct its name"):
+        s3(server.url).get(Key("a.png"))
+
+
 def test_a_body_cut_short_is_asked_for_again(server: ScriptedServer) -> None:
     cut = Response(body=b"pict", headers={"Content-Length": "7"})
     server.responses = [cut, cut, Response(body=b"picture")]
