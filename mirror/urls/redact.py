@@ -51,6 +51,8 @@ _PROTOCOLS = (
     # Tencent COS: https://cloud.tencent.com/document/product/436/7778
     _protocol("q-signature q-ak", "x-cos-security-token", prefix="q-"),
     _protocol("sign=q-sign-algorithm.*", "x-cos-security-token"),
+    # UCloud US3, whose addresses upload tools such as imgkr wrote into posts.
+    _protocol("ucloudpublickey signature expires"),
     # CloudFront, with a canned policy and with one of its own.
     _protocol("key-pair-id signature expires"),
     _protocol("key-pair-id signature policy"),

@@ -263,6 +263,7 @@ SIGNED = {
     "COS": "q-sign-algorithm=sha1&q-ak=planted&q-sign-time=1;2&q-signature=planted",
     "Qiniu": "e=1451491200&token=planted:planted%3D",
     "Azure": "sp=r&st=2021&se=2021&sv=2020-08-04&sr=b&sig=planted%3D",
+    "UCloud": "UCloudPublicKey=TOKEN_planted&Signature=planted%253D&Expires=1596583185",
     "CloudFront": "Expires=1&Signature=planted&Key-Pair-Id=planted",
     "CloudFront's own policy": "Policy=planted&Signature=planted&Key-Pair-Id=planted",
     "Discord": f"ex=65d903de&is=65c68ede&hm={'0123456789abcdef' * 4}",
