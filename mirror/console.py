@@ -113,7 +113,9 @@ class Style:
         likeness = Likeness.of(first)
         subjects = len({finding.subject for finding in findings})
         if likeness.host:
-            text = f"{likeness.host}: {count_text(subjects, 'image')}"
+            is_page = first.rule is Rule.PAGE_SHOWS_SOURCE  # which may ask for a link or a script
+            nouns = ("address", "addresses") if is_page else ("image", "images")
+            text = f"{likeness.host}: {count_text(subjects, *nouns)}"
             if len(findings) > subjects:
                 text += f" in {len(findings):,} places"
         elif noun := _NOUNS.get(first.rule.id[:2]):

@@ -8,7 +8,7 @@ import pytest
 from support.commands import BUCKET, filled, run
 from support.sites import Blog
 
-from mirror.console import group_findings
+from mirror.console import Style, group_findings
 from mirror.model import Finding, Rule
 
 NAMES = [f"{number}.png" for number in range(12)]
@@ -84,3 +84,8 @@ def test_how_often_a_host_was_asked_makes_no_other_kind() -> None:
         for number in range(2, 5)
     ]
     assert len(list(group_findings(findings))) == 1
+
+
+def test_links_of_a_built_site_are_not_counted_as_images() -> None:
+    findings = [Finding(Rule.PAGE_SHOWS_SOURCE, f"{BUCKET}{n}", "a link") for n in range(2)]
+    assert ": 2 addresses in 4 places, the first" in Style(False, True).group(findings * 2)
