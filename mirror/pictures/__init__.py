@@ -3,6 +3,7 @@
 Read in this order:
 
 - `sniff`: what the first bytes are, without any library
+- `rows`: whether the pixels of a PNG reach its last row
 - `decode`: bytes -> `Picture` -> frames, within limits taken from the headers
 - `colour`: the colour space that the numbers of a picture belong to
 - `phash`: a decoded frame -> the fingerprint

@@ -35,14 +35,18 @@ from PIL import (
 
 from mirror.documents import describe, remedy_for
 from mirror.pictures.colour import colour_space
+from mirror.pictures.rows import check_rows, is_interlaced
 from mirror.pictures.sniff import (
     SIGNATURE_TYPES,
+    has_more_chunks,
     is_bare_webp,
     is_cut_short,
     is_icon_set,
     is_lossy_webp,
     is_whole_gif,
     picture_format,
+    png_fault,
+    png_of,
     scan_count,
     without_broken_chunks,
 )
@@ -125,6 +129,8 @@ _ANIMATION = 20
 _LEAST_FRAME = 20_000
 # Encoders write ten scans, optimisers some sixty. Each takes a pass over the whole picture.
 _MAX_SCANS = 200
+# Encoders fill chunks of 8 KiB or more. Pillow takes 16 microseconds for each, however small it is.
+_MAX_CHUNKS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,10 +247,15 @@ class Picture:
             if (remedy := remedy_for(data)) is not None:
                 raise ForeignFormatError(f"{problem}; {remedy}")
             raise ImageError(problem)
+        png = png_of(data)
+        if png is not None and has_more_chunks(png, _MAX_CHUNKS):
+            raise ImageTooLargeError(f"PNG with more than {_MAX_CHUNKS:,} chunks")
         if is_cut_short(data):
             raise ImageError(f"{self._name}, cut short: its end is missing")
         if self._name == "JPEG" and (scans := scan_count(data)) > _MAX_SCANS:
             raise ImageTooLargeError(f"JPEG with {scans:,} scans, over the limit of {_MAX_SCANS}")
+        if png is not None and (fault := png_fault(png)) is not None:
+            raise ImageError(f"PNG that browsers do not show: {fault}")
         self._limits = limits
         data = without_broken_chunks(data)
         self.data = data
@@ -396,11 +407,26 @@ class Picture:
                     return
                 self._check(index + 1)
                 self._file.load()
+                if index == 0:
+                    self._check_rows()
                 delay = float(self._file.info.get("duration") or 0)
             yield self._file, delay
             if self.is_still:
                 return
             index += 1
+
+    def _check_rows(self) -> None:
+        """Raise `MissingRowsError` if a PNG lacks rows. Pillow fills them with zeros.
+
+        The last row of an interlaced one may be there while others are missing.
+        """
+        png = png_of(self.data)
+        if png is None:
+            return
+        width, height = self._file.size
+        last_row = self._file.crop((0, height - 1, width, height))
+        if is_interlaced(png) or not any(last_row.tobytes()):
+            check_rows(png)
 
     def _check_last_frame(self) -> None:
         # Pillow takes the end of the bytes for the end of the animation.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from zlib import crc32
 
 from mirror.documents import root_element, text_of
@@ -82,7 +83,7 @@ def without_broken_chunks(data: bytes) -> bytes:
     """
     if picture_format(data) != "PNG":
         return data
-    broken = [place for kind, place in _png_chunks(data) if _is_ignored(data, kind, place)]
+    broken = [place for kind, place in png_chunks(data) if _is_ignored(data, kind, place)]
     pieces, at = [], 0
     for start, stop in broken:
         pieces.append(data[at:start])
@@ -101,7 +102,7 @@ def _is_ignored(data: bytes, kind: bytes, place: tuple[int, int]) -> bool:
     return crc32(memoryview(data)[start + 4 : stop - 4]).to_bytes(4, "big") != data[stop - 4 : stop]
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
     """Yield the type of each chunk up to IEND, and where the whole chunk begins and ends."""
     at = 8
     while kind := data[at + 4 : at + 8]:
@@ -112,10 +113,55 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
         at = stop
 
 
+_PALETTE_COLOURS = b"\3"  # the type of colour whose pixels are numbers of a palette
+_WIDTH_AT, _COLOUR_AT, _COMPRESSION_AT = 16, 25, 26  # bytes of IHDR, which follows the signature
+_HEADER_BYTES = 33  # of the signature and the whole IHDR
+
+
+def png_fault(data: bytes) -> str | None:
+    """Return why browsers show no pixel of a PNG that Pillow decodes, `None` where they do.
+
+    Pillow passes over what stands in front of the pixels and must not be passed over: the kinds of
+    chunk that begin with a capital letter, and the ways of coding in the header.
+    """
+    has_palette = False
+    for kind, (start, stop) in png_chunks(data):
+        length = stop - start - 12
+        if start + 8 == _WIDTH_AT:
+            if kind != b"IHDR" or length != 13 or len(data) < _HEADER_BYTES:
+                return "expected a header of 13 bytes at its beginning"
+            if data[_COMPRESSION_AT]:
+                return f"its compression {data[_COMPRESSION_AT]} is unknown"
+        elif kind == b"IDAT":
+            break
+        elif kind == b"PLTE":
+            has_palette = True
+        elif kind[:1].isupper():
+            return f"its chunk {kind!r} is unknown or out of place"
+    if data[_COLOUR_AT : _COLOUR_AT + 1] == _PALETTE_COLOURS and not has_palette:
+        return "its palette is missing"
+    return None
+
+
+def has_more_chunks(data: bytes, count: int) -> bool:
+    """Return True if a PNG has more than so many chunks up to IEND. No more of them are read."""
+    return next(islice(png_chunks(data), count, None), None) is not None
+
+
+def png_of(data: bytes) -> bytes | None:
+    """Return a PNG, or the one that an icon of one picture holds; `None` for anything else."""
+    name = picture_format(data)
+    if name == "ICO" and not is_icon_set(data):
+        size, start = (int.from_bytes(data[at : at + 4], "little") for at in (14, 18))
+        data = data[start : start + size]
+        name = picture_format(data)
+    return data if name == "PNG" else None
+
+
 def _is_cut_png(data: bytes) -> bool:
     """Return True if the chunks of a PNG end before a whole IEND."""
     kind, stop = b"", 0
-    for kind, (_, stop) in _png_chunks(data):  # noqa: B007  (the last)
+    for kind, (_, stop) in png_chunks(data):  # noqa: B007  (the last)
         pass
     return kind != b"IEND" or stop > len(data)
 
@@ -247,7 +293,7 @@ _COLOUR_CHUNKS = frozenset({b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM"})
 def png_colour_chunks(data: bytes) -> list[tuple[bytes, bytes]]:
     """Return the chunks in front of the pixels of a PNG that say what its colours are."""
     chunks = []
-    for kind, (start, stop) in _png_chunks(data):
+    for kind, (start, stop) in png_chunks(data):
         if kind == b"IDAT":
             break
         if kind in _COLOUR_CHUNKS:

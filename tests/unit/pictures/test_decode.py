@@ -171,6 +171,54 @@ def test_the_scans_of_a_jpeg_are_limited():
         inspect(data[:-2] + scan * 8_000 + data[-2:])
 
 
+def test_the_chunks_of_a_png_are_limited():
+    end = PNG.index(b"IEND") - 4
+    empty = struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))
+    inspect(PNG[:end] + empty * 1_000 + PNG[end:])
+    with pytest.raises(ImageTooLargeError, match="PNG with more than 100,000 chunks"):
+        inspect(PNG[:end] + empty * 100_000 + PNG[end:])
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        pytest.param(PNG[16:26] + b"\1" + PNG[27:29], "its compression 1 is unknown", id="coding"),
+        pytest.param(PNG[16:29] + b"\0", "a header of 13 bytes", id="long header"),
+        pytest.param(PNG[16:25] + b"\3" + PNG[26:29], "its palette is missing", id="no palette"),
+    ],
+)
+def test_a_header_that_browsers_refuse_makes_no_picture(head, reason):
+    data = PNG[:8] + _chunk(b"IHDR", head) + PNG[33:]
+    assert f"PNG that browsers do not show: {reason}" in _refusal(data).replace("expected ", "")
+
+
+def test_a_png_in_an_icon_is_held_to_the_same_rules():
+    def icon(png: bytes) -> bytes:
+        entry = struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(png), 22)
+        return b"\0\0\1\0\1\0" + entry + png
+
+    whole = encode(PICTURE.resize((160, 90)))
+    start, end = whole.index(b"IDAT"), whole.index(b"IEND") - 4
+    rows = zlib.decompress(whole[start + 4 : end - 4])
+    some = _chunk(b"IDAT", zlib.compress(rows[: 89 * 481]))
+    assert not _refusal(icon(whole))
+    assert "rows are missing" in _refusal(icon(whole[: start - 4] + some + whole[end:]))
+    assert all(_refusal(icon(whole[:size])) for size in range(40))
+    assert "b'PRVT'" in _refusal(icon(whole[:33] + _chunk(b"PRVT", b"z") + whole[33:]))
+
+
+def test_a_chunk_that_no_browser_passes_over_makes_no_picture():
+    unknown = _chunk(b"PRVT", b"z")
+    assert "its chunk b'PRVT' is unknown" in _refusal(PNG[:33] + unknown + PNG[33:])
+    assert "its chunk b'IHDR' is unknown" in _refusal(PNG[:33] + PNG[8:33] + PNG[33:])
+    end = PNG.index(b"IEND") - 4
+    assert not _refusal(PNG[:end] + unknown + PNG[end:])  # browsers have all pixels by then
+
+
 def test_each_page_of_a_tiff_is_held_to_the_limit():
     data = animation([Image.new("L", (10, 10)), Image.new("L", (400, 400))], "TIFF")
     with pytest.raises(ImageTooLargeError, match="400 x 400"):
