@@ -22,6 +22,9 @@ _SPLIT = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):(?P<rest>.*)", re.DOTA
 _PORT = re.compile(r"[0-9]{0,5}")
 _HOST = re.compile(r"\[[0-9a-f:.]+\]|[0-9a-z_.-]+")
 
+_POST_REMEDY = "correct the URL in the post"
+_REDIRECT_REMEDY = "the host redirects there, and only the host can correct it"
+
 
 @dataclass(frozen=True, slots=True)
 class HttpUrl:
@@ -34,7 +37,7 @@ class HttpUrl:
     authorization: str | None = field(default=None, repr=False)
 
     @classmethod
-    def parse(cls, raw: str) -> HttpUrl:
+    def parse(cls, raw: str, remedy: str = _POST_REMEDY) -> HttpUrl:
         """Read a URL as a browser does; raise `FetchError` if it is no http(s) URL."""
         text = raw.strip("".join(map(chr, range(0x21)))).translate({9: None, 10: None, 13: None})
         text = text.partition("#")[0]
@@ -48,7 +51,7 @@ class HttpUrl:
             )
         authority, slash, path = front[2:].partition("/")
         userinfo, at, place = authority.rpartition("@")
-        host, port = _host_and_port(place, DEFAULT_PORTS[scheme])
+        host, port = _host_and_port(place, DEFAULT_PORTS[scheme], remedy)
         encoded = quote(without_dots(slash + path), safe=_PATH, errors="replace")
         if mark:
             encoded += "?" + quote(query, safe=_QUERY, errors="replace")
@@ -56,7 +59,7 @@ class HttpUrl:
         if len(http_url.url) > _MAX_URL_LENGTH:
             raise FetchError(
                 f"expected a URL of at most {_MAX_URL_LENGTH:,} characters, found a longer one; "
-                "correct the URL in the post",
+                f"{remedy}",
                 Kind.REFUSED,
             )
         return http_url
@@ -88,9 +91,12 @@ class HttpUrl:
         Raise `FetchError` for a redirect from https to http.
         """
         try:
-            http_url = HttpUrl.parse(urljoin(self.url, location.strip().replace("\\", "/")))
+            target = urljoin(self.url, location.strip().replace("\\", "/"))
         except ValueError:
-            raise FetchError("expected a URL in Location, found none", Kind.REFUSED) from None
+            raise FetchError(
+                f"expected a URL that can be read, found none; {_REDIRECT_REMEDY}", Kind.REFUSED
+            ) from None
+        http_url = HttpUrl.parse(target, _REDIRECT_REMEDY)
         if self.scheme == "https" and http_url.scheme == "http":
             raise FetchError(
                 f"redirected from https to {http_url.redacted_url}, which is not encrypted; "
@@ -117,7 +123,7 @@ def _other_scheme(raw: str) -> str:
     return f"{scheme}:" if scheme in _OTHER_SCHEMES else "something else"
 
 
-def _host_and_port(place: str, default_port: int) -> tuple[str, int]:
+def _host_and_port(place: str, default_port: int, remedy: str) -> tuple[str, int]:
     host, colon, digits = place.rpartition(":")
     if not colon or place.endswith("]"):
         host, digits = place, ""
@@ -127,7 +133,7 @@ def _host_and_port(place: str, default_port: int) -> tuple[str, int]:
     if not _HOST.fullmatch(host) or not is_number or not 0 < port < 65536:
         raise FetchError(
             "expected a host name, an address and perhaps a port behind `//`, found neither; "
-            "correct the URL in the post",
+            f"{remedy}",
             Kind.REFUSED,
         )
     return host.strip("[]").rstrip("."), port

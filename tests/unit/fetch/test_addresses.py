@@ -299,3 +299,13 @@ def test_behind_a_proxy_the_name_itself_is_judged(name: str, is_refused: bool) -
         Guard(frozenset({name})).check_name(name, 80)
     else:
         Guard().check_name(name, 80)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["http://host:0/a.png", "http://host:99999/a.png", "http://[::1/a.png", "/" + "a" * 70_000],
+)
+def test_a_redirect_that_leads_nowhere_does_not_blame_the_post(location: str) -> None:
+    with pytest.raises(FetchError, match="the host redirects there") as caught:
+        HttpUrl.parse("http://host/a.png").redirected(location)
+    assert "post" not in str(caught.value)
