@@ -10,6 +10,7 @@ Read in this order: `repair` is the command; `diagnose` says what is damaged; `C
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,8 @@ from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
 from mirror.store import STORE_WORKERS, StoreError
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
+
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +234,27 @@ def diagnose(
                 findings.append(Finding(Rule.NOT_REPAIRED, difference.key, message))
             elif difference.state is not ObjectState.EXTRA:
                 asset = manifest.by_key[difference.key]
+                if (other := _other_picture(asset, manifest)) is not None:
+                    message = (
+                        f"{destination.name}: {difference.message}; its key names another picture "
+                        f"of the manifest, {other}; correct the key in the manifest"
+                    )
+                    findings.append(Finding(Rule.NOT_REPAIRED, difference.key, message))
+                    continue
                 damage = damages.get(asset.digest, Damage(asset))
                 places = (*damage.destinations, (destination, difference.state))
                 damages[asset.digest] = replace(damage, destinations=places)
     return Diagnosis([damages[digest] for digest in sorted(damages)], compared, reachable)
+
+
+def _other_picture(asset: Asset, manifest: Manifest) -> str | None:
+    """Return the digest in the key of `asset` that is another one's; `None` where there is none.
+
+    An edit or a merge may exchange two keys. The posts that show the one would show the other.
+    """
+    named = {*_DIGEST.findall(asset.key or "")} - {asset.digest.hex}
+    known = (other.digest.hex for other in manifest.assets.values() if other.digest.hex in named)
+    return next(known, None) if named else None
 
 
 def _other_site(difference: ObjectDifference, index_error: SiteIndexError | None) -> str | None:

@@ -357,3 +357,18 @@ def test_what_the_archive_says_of_a_source_stands(blog: Blog) -> None:
     before = sources.read_bytes()
     assert run(blog, "repair").code == 0
     assert sources.read_bytes() == before
+
+
+def test_two_keys_that_an_edit_exchanged_move_no_object(blog: Blog) -> None:
+    """The posts show each picture under its own key."""
+    filled(blog, "a.png", "b.png")
+    before = contents(blog)
+    path = blog.root / "manifests" / "images.jsonl"
+    keys = key(blog, "a.png"), key(blog, "b.png")
+    exchanged = dict(zip(keys, reversed(keys), strict=True))
+    lines = path.read_text()
+    path.write_text(re.sub("|".join(map(re.escape, keys)), lambda m: exchanged[m[0]], lines))
+    ran = run(blog, "repair")
+    assert ran.code == 3
+    assert (ran.out + ran.err).count("its key names another picture of the manifest") == 2
+    assert contents(blog) == before
