@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from array import array
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
@@ -11,11 +13,20 @@ from mirror.model import Asset, Digest, Key
 from mirror.urls.address import identity
 
 T = TypeVar("T")
+_DIGEST_LENGTH = 64  # hex digits
+_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _PARTS = 16  # a set of all hashes of a million lines would be large, so they are compared in parts
 
 
 def _parts() -> list[array[int]]:
     return [array("q") for _ in range(_PARTS)]
+
+
+def foreign_digests(key: str, digest: str) -> list[str]:
+    """Return the SHA-256 digests that a key names, if it does not name its own picture's."""
+    if len(key) < _DIGEST_LENGTH or digest in key:
+        return []
+    return _DIGEST.findall(key)
 
 
 class ConflictCheck:
@@ -31,6 +42,8 @@ class ConflictCheck:
         self._sources = _parts()
         self._keys = _parts()
         self._shown = set[int]()  # what repeats are shown as
+        # Pictures whose keys name others, and those others.
+        self._misnamed = defaultdict[int, list[int]](list)
         self._chain = dict[int, int]()  # repeats with an object of their own, and what they show
 
     def add(self, line: Line) -> None:
@@ -42,6 +55,8 @@ class ConflictCheck:
             self._with_object[digest % _PARTS].append(digest)
             number = hash(key)
             self._keys[number % _PARTS].append(number)
+            for other in foreign_digests(key, line.sha256):
+                self._misnamed[digest].append(hash(other))
         for url in line.sources:
             source = hash(identity(url))
             self._sources[source % _PARTS].append(source)
@@ -60,7 +75,11 @@ class ConflictCheck:
             if len(set(part)) < len(part):
                 return True
         shows_no_object = bool(self._shown.difference(*self._with_object))
-        return shows_no_object or bool(_circular(self._chain))
+        return shows_no_object or self._are_keys_exchanged() or bool(_circular(self._chain))
+
+    def _are_keys_exchanged(self) -> bool:
+        """Return True if a key names another picture whose own key names yet another one."""
+        return any(other in self._misnamed for named in self._misnamed.values() for other in named)
 
 
 def unite_lines(
@@ -99,9 +118,33 @@ def unite_lines(
         if asset.key is not None and (owner := keys.setdefault(asset.key, digest)) != digest:
             earlier = _place_text(lines[owner], place)
             raise line_error(place, f"key {asset.key!r} is on {earlier} already; keys must differ")
+    _check_keys(by_digest, lines)
     if not is_part:
         _check_aliases(by_digest, lines)
     return by_digest
+
+
+def _check_keys(assets: Mapping[Digest, Asset], lines: Mapping[Digest, LinePlace]) -> None:
+    """Raise `ManifestError` if a key names another picture whose own key names yet another one.
+
+    An edit or a merge exchanged them: each picture would be stored in the place of another. A key
+    that has a digest of the path of a source in it may name a picture that has its own.
+    """
+    misnamed = {
+        digest: named
+        for digest, asset in assets.items()
+        if (named := foreign_digests(asset.key or "", digest.hex))
+    }
+    for digest, named in misnamed.items():
+        for other in map(Digest, named):
+            if other in misnamed:
+                place = lines[digest]
+                raise line_error(
+                    place,
+                    f"key {assets[digest].key!r} names picture {other}, and the key on "
+                    f"{_place_text(lines[other], place)}, which is that of {other}, does not: keys "
+                    "were exchanged; bring both lines back from version control",
+                )
 
 
 def _place_text(place: LinePlace, other: LinePlace) -> str:

@@ -57,10 +57,11 @@ def decisions(reviews: Path, root: Path, before: Before | None = None) -> Iterat
 
 
 def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterator[Finding]:
-    """Yield a note for each address that the manifest now has for a picture of before.
+    """Yield a note for each address or key that the manifest now has for a picture of before.
 
-    A post that names the address would show that picture. An address that had another picture
-    before is named too, and one that is gone: no command takes one out. Raise `ManifestError`.
+    A post that names it would show that picture. An address that had another picture before is
+    named too, and one that is gone: no command takes one out, or changes a key. Raise
+    `ManifestError`.
     """
     folders = {folder: before.names(manifest.folder / folder) for folder in {*map(dirname, FILES)}}
     names = [name for name in FILES if basename(name) in folders[dirname(name)]]
@@ -79,6 +80,14 @@ def moved_sources(manifest: ManifestFile, root: Path, before: Before) -> Iterato
         yield Finding(Rule.SOURCE_MOVED, _name(manifest.path, root), message)
         return
     for (file, number), asset in manifest.numbered():
+        known = old.assets.get(asset.digest)
+        if known is not None and known.key and asset.key and known.key != asset.key:
+            message = (
+                f"was the key of picture {asset.digest}, which has {asset.key} now: posts show it "
+                "under its old key, and no command changes one; bring the line back from version "
+                "control"
+            )
+            yield Finding(Rule.SOURCE_MOVED, known.key, message, _name(Path(file), root), number)
         for address in asset.sources:
             had = old.by_source.get(identity(address))
             if had is None and asset.digest in old.assets:

@@ -137,6 +137,19 @@ def test_an_address_that_had_another_picture_is_named(repository: Blog) -> None:
     assert all("and now has" in text for text in told)
 
 
+def test_a_key_that_a_change_moves_is_named(repository: Blog) -> None:
+    """A key without a digest may be exchanged with another one: nothing else shows it."""
+    path = repository.root / "manifests" / "images.jsonl"
+    header, first, second = path.read_text().splitlines()
+    key = json.loads(first)["key"]
+    moved = json.dumps({**json.loads(first), "key": "another.png"})
+    path.write_text("\n".join([header, moved, second]) + "\n")
+    told = run(repository, "verify", "--offline", "--since", "main").out
+    (line,) = [line for line in told.splitlines() if line.endswith("[M216]")]
+    assert f"images.jsonl:2 {key}: was the key of picture" in line
+    assert "which has another.png now" in line
+
+
 def test_an_address_that_is_gone_is_named(repository: Blog) -> None:
     """Where a repeat loses its line, posts and destinations still agree with the manifest."""
     path = repository.root / "manifests" / "images.jsonl"
