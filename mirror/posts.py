@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from mirror.config import Config, ConfigError, PostSettings, check_no_escape, written_folders
-from mirror.files import NotAFileError, read_whole, real_path, sweep
+from mirror.files import NotAFileError, absolute_path, read_whole, real_path, sweep
 from mirror.globs import compile_path_glob
 from mirror.model import Finding, Rule
 from mirror.urls.address import Url
@@ -90,7 +90,7 @@ def find_posts(
     finding, since the posts behind it would otherwise be missing without a word. Raise
     `ConfigError` for a path that does not exist.
     """
-    roots = [Path(os.path.abspath(path)) for path in posts.paths]  # noqa: PTH100  (links stay)
+    roots = [absolute_path(path) for path in posts.paths]
     globs = {pattern: compile_path_glob(pattern.lstrip("/")) for pattern in posts.include}
     include = [*globs.values()]
     exclude = [compile_path_glob(pattern.lstrip("/")) for pattern in posts.exclude]
@@ -98,7 +98,7 @@ def find_posts(
     by_name: dict[str, Post] = {}
     findings: list[Finding] = []
     skipped = {str(path) for path in skip}
-    starts = [Path(os.path.abspath(path)) for path in paths] or roots  # noqa: PTH100  (as above)
+    starts = [absolute_path(path) for path in paths] or roots
     for start in dict.fromkeys(starts):
         check_no_escape(start, root, "the posts")
         if not _is_true(start.exists):

@@ -23,12 +23,12 @@ from mirror.quotes import quoted
 from mirror.records import RecordError, StateError, unwritable
 from mirror.store import (
     ConflictError,
-    ExistsError,
     NotFoundError,
     ObjectInfo,
     Store,
     StoreError,
     TooLargeError,
+    swap,
 )
 
 SITE_FILE = "site.txt"
@@ -212,11 +212,11 @@ def _update(
         if changed is None:
             return
         try:
-            if data is None:
-                store.put(key, changed, _MEDIA_TYPE)
-            else:  # an index that is too long is replaced, whatever it holds
-                store.replace(key, changed, _MEDIA_TYPE, expected=data or None)
-        except (ConflictError, ExistsError):
+            if data == b"":  # it is too long, and replaced whatever it holds
+                store.replace(key, changed, _MEDIA_TYPE)
+            else:
+                swap(store, key, changed, _MEDIA_TYPE, data)
+        except ConflictError:
             is_there = True
             if attempt + 1 == _UPDATES:
                 raise

@@ -36,6 +36,7 @@ from mirror.store import (
     StoreError,
     TooLargeError,
     concerns_all,
+    swap,
 )
 from mirror.urls.address import Address
 from mirror.urls.redact import printable
@@ -377,13 +378,8 @@ class Archive:
     def _write(self, before: Mapping[Key, bytes], after: Mapping[Key, bytes]) -> None:
         """Write the lists that changed, in their order. Raise `ConflictError`."""
         for key, data in after.items():
-            if key not in before:
-                try:
-                    self._store.put(key, data, "text/plain; charset=utf-8")
-                except ExistsError as error:
-                    raise ConflictError(str(error)) from error
-            elif before[key] != data:
-                self._store.replace(key, data, "text/plain; charset=utf-8", expected=before[key])
+            if before.get(key) != data:
+                swap(self._store, key, data, "text/plain; charset=utf-8", before.get(key))
 
     def _place(self, name: str) -> str:
         return printable(f"{self.place}/{name}")

@@ -57,11 +57,6 @@ def path(text: str) -> Path:
     return Path(text)
 
 
-def absolute(path: Path) -> Path:
-    """Return the path from the root on, without `..`; a link in it stays a link."""
-    return Path(os.path.abspath(path))  # noqa: PTH100  (`resolve` would follow links)
-
-
 Paths = Annotated[
     list[Path] | None,
     typer.Argument(

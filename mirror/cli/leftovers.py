@@ -18,7 +18,6 @@ from mirror.cli.common import (
     Json,
     Paths,
     Quiet,
-    absolute,
     exit_code,
     ignored_lines,
     one_line,
@@ -29,6 +28,7 @@ from mirror.cli.common import (
 )
 from mirror.config import find_config, load_config
 from mirror.console import JsonProgress, Style, for_log, say
+from mirror.files import absolute_path
 
 if TYPE_CHECKING:
     from mirror.pipeline.leftovers import Leftover
@@ -51,7 +51,7 @@ def leftovers(
     parts = open_site(load_config(file))
     options = LeftoverOptions(
         tuple(paths or ()),
-        None if site is None else absolute(site),
+        None if site is None else absolute_path(site),
         file,
     )
     with running(as_json=as_json, quiet=quiet) as progress:

@@ -20,7 +20,6 @@ from mirror.cli.common import (
     Paths,
     Quiet,
     Verbose,
-    absolute,
     check_output,
     exit_code,
     ignored_lines,
@@ -34,6 +33,7 @@ from mirror.cli.common import (
 )
 from mirror.config import ArchiveBucket, ConfigError, find_config, load_config
 from mirror.console import say
+from mirror.files import absolute_path
 
 if TYPE_CHECKING:
     from mirror.formats import CheckReport
@@ -139,7 +139,7 @@ def verify(
             public=public,
             deep=deep or (sample is not None and not offline),
             sample=portion,
-            site=None if site is None else absolute(site),
+            site=None if site is None else absolute_path(site),
             base=None if base is None else _site_address(base),
             notes=since is not None or (offline and is_for_people),
             since=since,

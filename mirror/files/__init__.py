@@ -19,7 +19,7 @@ from mirror.files.errors import (
     has_no_room,
     unspellable,
 )
-from mirror.files.links import escaping_link, real_path, repository_of
+from mirror.files.links import absolute_path, escaping_link, real_path, repository_of
 from mirror.files.lock import Lock
 from mirror.files.platform import ANYTHING, Checksum, Expected, is_temporary
 from mirror.files.tree import Tree
@@ -46,6 +46,7 @@ __all__ = [
     "NotAFileError",
     "OutsideError",
     "Tree",
+    "absolute_path",
     "append",
     "create_whole",
     "escaping_link",

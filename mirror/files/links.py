@@ -15,6 +15,11 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def absolute_path(path: Path) -> Path:
+    """Return the path from the root on, without `..`; a link in it stays a link."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  (`resolve` would follow links)
+
+
 def repository_of(folder: Path) -> Path:
     """Return the folder of the repository that `folder` is in; without one, `folder` itself."""
     for place in (folder, *folder.parents):

@@ -29,6 +29,12 @@ _NO_SITES = frozenset(
     "example examples exampleSite fixture fixtures template templates test tests testdata "
     "__fixtures__ __pycache__ __tests__".split()
 )
+# The first part of the path of every sign: a folder without any of these has no site.
+_FIRST_OF_SIGNS = re.compile(
+    "|".join(
+        sorted({fnmatch.translate(s.path.partition("/")[0]) for g in GENERATORS for s in g.signs})
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +120,6 @@ def _below(
         elif depth < _MAX_DEPTH:
             inside = (folder / name for name in folders)
             waiting += [(path, depth + 1) for path in inside if path not in skipped]
-
-
-_FIRST_OF_SIGNS = re.compile(
-    "|".join(
-        sorted({fnmatch.translate(s.path.partition("/")[0]) for g in GENERATORS for s in g.signs})
-    )
-)
 
 
 def _listed(folder: Path) -> tuple[list[str], list[str]]:

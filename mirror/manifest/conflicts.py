@@ -22,11 +22,14 @@ def _parts() -> list[array[int]]:
     return [array("q") for _ in range(_PARTS)]
 
 
-def foreign_digests(key: str, digest: str) -> list[str]:
-    """Return the SHA-256 digests that a key names, if it does not name its own picture's."""
-    if len(key) < _DIGEST_LENGTH or digest in key:
-        return []
+def digests_in(key: str) -> list[str]:
+    """Return the SHA-256 digests that a key names."""
     return _DIGEST.findall(key)
+
+
+def _foreign_digests(key: str, digest: str) -> list[str]:
+    """Return the digests that a key names, if it does not name its own picture's."""
+    return [] if len(key) < _DIGEST_LENGTH or digest in key else digests_in(key)
 
 
 class ConflictCheck:
@@ -55,7 +58,7 @@ class ConflictCheck:
             self._with_object[digest % _PARTS].append(digest)
             number = hash(key)
             self._keys[number % _PARTS].append(number)
-            for other in foreign_digests(key, line.sha256):
+            for other in _foreign_digests(key, line.sha256):
                 self._misnamed[digest].append(hash(other))
         for url in line.sources:
             source = hash(identity(url))
@@ -133,7 +136,7 @@ def _check_keys(assets: Mapping[Digest, Asset], lines: Mapping[Digest, LinePlace
     misnamed = {
         digest: named
         for digest, asset in assets.items()
-        if (named := foreign_digests(asset.key or "", digest.hex))
+        if (named := _foreign_digests(asset.key or "", digest.hex))
     }
     for digest, named in misnamed.items():
         for other in map(Digest, named):

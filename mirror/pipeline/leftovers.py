@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from bisect import bisect_right
 from collections import Counter
@@ -16,6 +15,7 @@ from time import monotonic
 from typing import Any, NamedTuple
 
 from mirror.destinations import Destination, is_mirrored
+from mirror.files import absolute_path
 from mirror.manifest import Manifest, ManifestFile
 from mirror.markdown import DrawnParts, find_drawn, find_references, is_within, render
 from mirror.markdown.decode import PositionCounter, PostText, decode
@@ -224,7 +224,7 @@ def _manifest_of(file: ManifestFile, locator: Locator, scanned: SiteScan) -> Man
 
 def _trees(root: Path, posts: Iterable[Path]) -> list[Path]:
     """Return the folder of the site, and folders of posts that are elsewhere."""
-    folders = (Path(os.path.abspath(path)) for path in posts)  # noqa: PTH100  (links stay)
+    folders = map(absolute_path, posts)
     return [root, *(path for path in folders if not path.is_relative_to(root))]
 
 

@@ -10,7 +10,6 @@ Read in this order: `repair` is the command; `diagnose` says what is damaged; `C
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,7 @@ from mirror.archive import Archive, ArchiveError, UnreachableArchiveError
 from mirror.destinations import Destination, extension_fits, may_run_scripts, unreachable
 from mirror.engine import Engine
 from mirror.fetch import FetchError
-from mirror.manifest import Manifest
+from mirror.manifest import Manifest, digests_in
 from mirror.model import Asset, Digest, Finding, Rule
 from mirror.pictures.blob import damaged_blob, inspect
 from mirror.pictures.decode import ImageError, ImageLimits
@@ -42,8 +41,6 @@ from mirror.site_index import KEY_IN_USE, SiteIndexError, site_name
 from mirror.store import STORE_WORKERS, StoreError
 from mirror.urls.address import Address, Url
 from mirror.urls.sources import Locator
-
-_DIGEST = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,14 +244,15 @@ def diagnose(
     return Diagnosis([damages[digest] for digest in sorted(damages)], compared, reachable)
 
 
-def _other_picture(asset: Asset, manifest: Manifest) -> str | None:
+def _other_picture(asset: Asset, manifest: Manifest) -> Digest | None:
     """Return the digest in the key of `asset` that is another one's; `None` where there is none.
 
     An edit or a merge may exchange two keys. The posts that show the one would show the other.
     """
-    named = {*_DIGEST.findall(asset.key or "")} - {asset.digest.hex}
-    known = (other.digest.hex for other in manifest.assets.values() if other.digest.hex in named)
-    return next(known, None) if named else None
+    for digest in map(Digest, digests_in(asset.key or "")):
+        if digest != asset.digest and digest in manifest.assets:
+            return digest
+    return None
 
 
 def _other_site(difference: ObjectDifference, index_error: SiteIndexError | None) -> str | None:

@@ -19,6 +19,7 @@ from mirror.history import Before, tracked_file
 from mirror.manifest import FILES, ManifestFile
 from mirror.model import Finding, Rule
 from mirror.records import RecordError
+from mirror.repeats.evidence import Mode
 from mirror.repeats.reviews import (
     Accept,
     Decision,
@@ -193,7 +194,7 @@ def _settings_that_widen(config: Config, old: Config) -> Iterator[Finding]:
         if limit > was:
             message = f"{key} = {limit}, and was {was}: {meaning}"
             yield Finding(Rule.SETTING_OPENS, "fetch", message)
-    if _MODES.index(config.dedupe) > _MODES.index(old.dedupe):
+    if Mode(config.dedupe).is_wider_than(Mode(old.dedupe)):
         message = f"mode = {config.dedupe!r}, and was {old.dedupe!r}: more pictures count as one"
         yield Finding(Rule.SETTING_OPENS, "dedupe", message)
 
@@ -205,7 +206,6 @@ _LIMITS = {
     "max_bytes": "an image may have so many bytes",
     "max_pixels": "an image may have so many pixels",
 }
-_MODES = ("off", "exact", "perceptual")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mirror.config import CONFIG_NAME, ConfigError
-from mirror.files import opened
+from mirror.files import absolute_path, opened
 from mirror.generators import SiteGenerator, find_generators
 from mirror.model import Finding
 from mirror.pipeline.ownership import MANIFEST_FILES
@@ -53,12 +53,12 @@ class SiteFolder:
         cls, root: Path, ours: Sequence[Path], config: Path | None, site: Path | None
     ) -> SiteFolder:
         """Tell what is left out: `ours`, the configuration, and the built `site`."""
-        root = Path(os.path.abspath(root))  # noqa: PTH100  (`resolve` would follow links)
+        root = absolute_path(root)
         generators = find_generators(root)
         outputs = [each.place / each.output for each in generators if _has_output(each)]
         folders = (*ours, *outputs, *([site] if site is not None else []))
         # A manifest may be kept in the folder of the whole site: then it is its files that count.
-        absolute = {Path(os.path.abspath(folder)) for folder in folders}  # noqa: PTH100
+        absolute = {absolute_path(folder) for folder in folders}
         left_out = {folder for folder in absolute if not root.is_relative_to(folder)}
         our_files = {config.absolute()} if config is not None else set()
         our_files |= {folder / name for folder in absolute - left_out for name in MANIFEST_FILES}
@@ -69,7 +69,7 @@ class SiteFolder:
         """Yield the files below `paths`, each once. Raise `ConfigError` for a path that is gone."""
         seen: set[Path] = set()
         for path in paths:
-            start = Path(os.path.abspath(path))  # noqa: PTH100  (`resolve` would follow links)
+            start = absolute_path(path)
             if not start.exists():
                 raise ConfigError(f"{start}: no such file or folder (named in PATHS)")
             if start.is_file():

@@ -32,7 +32,7 @@ from mirror.store.folder import DirectoryStore
 from mirror.store.keys import check_key
 from mirror.store.memory import MemoryStore
 from mirror.store.packed import PackedListing
-from mirror.store.protocol import ObjectInfo, Store
+from mirror.store.protocol import ObjectInfo, Store, swap
 from mirror.store.settings import STORE_WORKERS, S3Settings
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "check_key",
     "concerns_all",
     "open_bucket",
+    "swap",
 ]
 
 

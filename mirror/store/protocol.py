@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mirror.model import OCTETS, Blob, Key
+from mirror.store.errors import ConflictError, ExistsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +114,17 @@ class Store(Protocol):
     def delete(self, key: Key) -> None:
         """Remove the object if there is one."""
         ...
+
+
+def swap(store: Store, key: Key, data: bytes, media_type: str, before: bytes | None) -> None:
+    """Store an object in place of the bytes `before`, or as a new one if there were none.
+
+    Raise `ConflictError` if another run was faster: other bytes are there now.
+    """
+    if before is not None:
+        store.replace(key, data, media_type, expected=before)
+        return
+    try:
+        store.put(key, data, media_type)
+    except ExistsError as error:
+        raise ConflictError(str(error)) from error

@@ -176,16 +176,22 @@ def test_two_images_of_one_name_are_both_named_and_neither_is_written(blog: Blog
     assert tree(blog.root / "out").keys() == {"h/d.png", "h/b.png/c.png"}
 
 
-def test_a_repeat_gets_its_own_bytes_or_the_picture_that_stands_for_it(blog: Blog) -> None:
+def with_repeat(blog: Blog) -> Path:
+    """Mirror a picture and a repeat of it, a.bmp; return the repeat's original."""
     filled(blog, "a.png")
     blog.host.put("a.bmp", picture(0, "BMP"))
     blog.write("other.md", f"![]({BUCKET}a.bmp)\n")
     blog.sync()
     digest = blog.asset("a.bmp")["sha256"]
+    return blog.root / "archive" / "data" / digest[:2] / f"{digest}.bmp"
+
+
+def test_a_repeat_gets_its_own_bytes_or_the_picture_that_stands_for_it(blog: Blog) -> None:
+    original = with_repeat(blog)
     assert run(blog, "restore", "out").code == 0
     assert tree(blog.root / "out")[f"{HOST}/a.bmp"] == picture(0, "BMP")
 
-    (blog.root / "archive" / "data" / digest[:2] / f"{digest}.bmp").unlink()
+    original.unlink()
     ran = run(blog, "restore", "again", "--json")
     assert (ran.code, ran.rules) == (0, ["M210"])
     assert tree(blog.root / "again")[f"{HOST}/a.bmp"] == picture(0)
@@ -194,12 +200,7 @@ def test_a_repeat_gets_its_own_bytes_or_the_picture_that_stands_for_it(blog: Blo
 
 
 def test_an_original_that_cannot_be_read_is_not_called_lost(blog: Blog) -> None:
-    filled(blog, "a.png")
-    blog.host.put("a.bmp", picture(0, "BMP"))
-    blog.write("other.md", f"![]({BUCKET}a.bmp)\n")
-    blog.sync()
-    digest = blog.asset("a.bmp")["sha256"]
-    original = blog.root / "archive" / "data" / digest[:2] / f"{digest}.bmp"
+    original = with_repeat(blog)
     original.unlink()
     original.symlink_to(original)  # what no user can read
 
