@@ -57,6 +57,7 @@ def leave_quickly() -> None:
 
 def _run() -> int:
     """Run the command line and return its exit code; a bug is logged and becomes `EXIT_BUG`."""
+    from mirror.memory import OUT_OF_MEMORY, is_out_of_memory
     from mirror.streams import Interrupted, flush_results
 
     try:
@@ -73,11 +74,8 @@ def _run() -> int:
         os._exit(128 + error.signal)
     except Exception as error:  # noqa: BLE001  (the last resort, and it says so)
         _on_signals(_exit_at_once)
-        if _is_out_of_memory(error):
-            sys.stderr.write(
-                "mirror: out of memory; what was done is kept. Is one of the files it reads far "
-                "larger than it should be? Else give it more memory and run again\n"
-            )
+        if is_out_of_memory(error):
+            sys.stderr.write(OUT_OF_MEMORY)
             return EXIT_FAILED
         text = _crash_text()
         from mirror.runner import is_ci
@@ -90,13 +88,6 @@ def _run() -> int:
         sys.stderr.write(f"mirror: a bug: {type(error).__name__}; details are in {log}\n")
         code = EXIT_BUG
     return code
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Return True also where no memory was left to load a library."""
-    if isinstance(error, ImportError):
-        return "failed to map segment" in str(error)
-    return isinstance(error, MemoryError)
 
 
 # --- Signals ----------------------------------------------------------------------------------

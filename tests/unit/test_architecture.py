@@ -38,6 +38,7 @@ RANKS = [
         "etags",
         "extras",
         "globs",
+        "memory",
         "quotes",
         "runner",
         "waiting",

@@ -1,0 +1,48 @@
+"""Whether an error means that memory ended; nothing else is imported here, as it may be full.
+
+CPython has no one error for it. Where an allocation fails it raises `MemoryError`, but a system
+call fails with ENOMEM, the loader of a library with `ImportError`, a lock with `RuntimeError`
+("can't allocate read lock"), and C code that forgot to say why with `SystemError` ("error return
+without exception set").
+"""
+
+import errno
+
+OUT_OF_MEMORY = (
+    "mirror: out of memory; what was done is kept. Is one of the files it reads far larger than it "
+    "should be? Else give it more memory and run again\n"
+)
+# A library of compiled code needs as much in one piece: the largest of ours is Pillow's, 28 MiB.
+_LARGEST_PIECE = 64 << 20  # bytes
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return True if `error` was raised because memory, or the limit of a process, is used up."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    if isinstance(error, ImportError) and "failed to map segment" in str(error):
+        return True
+    return isinstance(error, (ImportError, RuntimeError, SystemError)) and _is_limit_near()
+
+
+def _is_limit_near() -> bool:
+    """Return True if this process once had nearly all the address space that it may have."""
+    try:
+        limit = _value("limits", b"Max address space")
+        peak = _value("status", b"VmPeak:")
+    except OSError as error:  # no such system
+        return error.errno == errno.ENOMEM
+    if not limit.isdigit():  # "unlimited"
+        return False
+    return int(peak) * 1024 + _LARGEST_PIECE > int(limit)
+
+
+def _value(name: str, label: bytes) -> bytes:
+    """Return the first word behind `label` in a file that Linux keeps of this process.
+
+    The module `resource` would have to be loaded, which takes memory.
+    """
+    with open(f"/proc/self/{name}", "rb", 0) as file:  # noqa: PTH123  (pathlib takes memory too)
+        return file.read().partition(label)[2].split(None, 1)[0]
