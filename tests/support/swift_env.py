@@ -20,10 +20,9 @@ STAMP = FOLDER / f"{REQUIREMENT}.installed"
 def main() -> int:
     if STAMP.exists():
         return 0
-    venv.create(FOLDER, with_pip=True, clear=True)
-    installed = subprocess.run(
-        [PYTHON, "-m", "pip", "install", "--quiet", REQUIREMENT], check=False
-    )
+    venv.create(FOLDER, clear=True)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", FOLDER, "install", "--no-compile"]
+    installed = subprocess.run([*pip, REQUIREMENT], check=False)
     if installed.returncode == 0:
         STAMP.touch()
     return installed.returncode
