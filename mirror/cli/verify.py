@@ -245,14 +245,17 @@ def _verdict(
         each = "each of " if len(reached) > 1 and not rest else ""
         objects = count_text(count if each else int(summary["objects"]), "object")
         parts.append(f"{objects} checked in {each}{', '.join(reached)}{_in_brackets([former])}")
+    is_sample = options.sample.count > 1
     if summary["read"]:
-        parts.append(f"{summary['read']:,} read back")
+        whole = f" of {summary['objects']:,}" if is_sample else ""
+        parts.append(f"{summary['read']:,}{whole} read back")
     if options.archive:
-        portion = options.sample
-        share = f"slice {portion.number}/{portion.count} of " if portion.count > 1 else ""
+        originals = count_text(images.originals, "original")
+        share = f"{summary['originals']:,} of {originals} in " if is_sample else ""
         parts.append(f"{share}the archive read")
     if options.public:
-        parts.append(f"{count_text(int(summary['asked']), 'public URL')} asked")
+        share = f"{summary['asked']:,} of " if summary["asked"] != images.objects else ""
+        parts.append(f"{share}{count_text(images.objects, 'public URL')} asked")
     if summary["posts"]:
         parts.append(f"{count_text(int(summary['references']), 'reference')} in the posts")
     if options.site is not None:

@@ -35,6 +35,11 @@ class ImageCounts:
     def pictures(self) -> int:
         return self.images - self.repeats
 
+    @property
+    def objects(self) -> int:
+        """Number of objects that each destination has."""
+        return self.pictures - self.in_archive_alone + self.former_objects
+
     def add_asset(self, asset: Asset, times: int = 1) -> None:
         """Count an asset; `times=-1` takes it out of the counts."""
         has_key, is_alias = asset.key is not None, asset.alias_of is not None

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 from mirror.model import Digest
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,7 +35,11 @@ class Portion:
 
     def takes(self, value: int) -> bool:
         """Return True if what is numbered `value` belongs to this part."""
-        return value % self.count == self.number - 1
+        return self.distance(value) == 0
+
+    def distance(self, value: int) -> int:
+        """Return how many parts after this one the part of what is numbered `value` comes."""
+        return (value - self.number + 1) % self.count
 
 
 class Sample(Portion):
@@ -40,8 +47,21 @@ class Sample(Portion):
 
     __slots__ = ()
 
-    def __contains__(self, digest: Digest) -> bool:
-        return self.takes(int(digest.hex[:15], 16))  # 60 bits: enough for any count
+    def of(self, items: Iterable[T], digest: Callable[[T], Digest]) -> Iterator[T]:
+        """Yield the items of this portion, by their `digest`.
+
+        Where there is none, yield the first one of the next portion that has any: a sample of
+        something is never empty.
+        """
+        nearest: tuple[int, T] | None = None
+        for item in items:
+            distance = self.distance(int(digest(item).hex[:15], 16))  # 60 bits: for any count
+            if not distance:
+                yield item
+            if nearest is None or distance < nearest[0]:
+                nearest = distance, item
+        if nearest is not None and nearest[0]:
+            yield nearest[1]
 
 
 ALL = Sample(1, 1)

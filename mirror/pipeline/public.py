@@ -85,31 +85,30 @@ def _referer(sources: Iterable[Source]) -> str | None:
 def check_public(
     host: PublicHost | Finding,
     engine: Engine,
-    assets: Iterable[Asset],
+    assets: Iterator[Asset],
     total: int | None,
     progress: Progress,
 ) -> LayerCheck:
-    """Ask for the objects among `assets` as a reader would.
+    """Ask for the objects of `assets`, all of which have a key, as a reader would.
 
     `host` is what `public_host` returned. Each object is asked for as the posts do, with the
     Referer; the first also without, because rules against hot-linking hold for a host as a whole.
     Findings come in the order of `assets`, whoever answers first. Once nobody answered `_SILENT`
-    times in a row, nothing more is asked, and one finding says so. `total` is how many objects
-    there may be.
+    times in a row, nothing more is asked, and one finding says so. `total` is how many there are,
+    if that is known.
     """
     findings = FindingLog(progress.finding)
     if isinstance(host, Finding):
         findings.append(host)
         return LayerCheck(Layer("public", (), findings))
-    objects = (asset for asset in assets if asset.key is not None)
     progress.stage(f"ask {host.destination.name}", total, "URLs")
     with open_fetcher(host.fetch, host.destination.settings.public_url) as fetcher:
         ask = PublicJob(host.destination, host.locator, fetcher, host.referer)
-        first = list(islice(objects, 1))
+        first = list(islice(assets, 1))
         if host.referer:
             findings.extend(finding for asset in first for finding in ask.without_referer(asset))
         numbers = count()
-        numbered = zip(chain(first, objects), numbers, strict=False)
+        numbered = zip(chain(first, assets), numbers, strict=False)
         log = PublicLog(findings)
         with closing(engine.map(ask, numbered, host.fetch.concurrency)) as checks:
             for check in checks:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -110,17 +111,20 @@ def verify(
         cache(lambda: last_sync().not_stored),
         progress,
     )
-    total = objects.asset_count if options.sample == ALL else None
-    sample = partial(_sampled, parts.manifest, options.sample)
+    is_whole = options.sample == ALL
     if options.archive:
         reviews = load_reviews(config.manifest / REVIEWS)
         doubts = verify_sources(parts.archive, parts.manifest, reviews, parts.locator)
-        checks.append(check_archive(parts.archive, sample, total, doubts, engine, progress))
+        total = objects.asset_count if is_whole else None
+        sampled = partial(_sampled, parts.manifest.stream_assets, options.sample)
+        checks.append(check_archive(parts.archive, sampled, total, doubts, engine, progress))
     if options.public:
         from mirror.pipeline.public import check_public, public_host  # a web client
 
         host = public_host(config.fetch, config.sources, parts.locator, destinations)
-        checks.append(check_public(host, engine, sample(), total, progress))
+        total = len(objects) if is_whole else None
+        stored = _sampled(partial(_stored, parts.manifest), options.sample)
+        checks.append(check_public(host, engine, stored, total, progress))
     if options.posts or options.site is not None:
         former = _former_targets(parts.rewrites, destinations)
     scanned: SiteScan | None = None
@@ -237,7 +241,7 @@ def _former_targets(
 
 def _sum_counts(checks: Iterable[LayerCheck]) -> dict[str, int]:
     """Return the counts of all layers. An image that two of them do not ask for counts once."""
-    counts = Counter({"objects": 0, "read": 0, "asked": 0})
+    counts = Counter({"objects": 0, "read": 0, "originals": 0, "asked": 0})
     for check in checks:
         counts.update(check.counts)
     return counts | {"ignored": len(set[str]().union(*(check.not_asked for check in checks)))}
@@ -255,8 +259,12 @@ def _changes(config: Config, manifest: ManifestFile, options: VerifyOptions) -> 
     yield from scrutiny.changed_settings(config, config.root / options.config_file, before)
 
 
-def _sampled(manifest: ManifestFile, sample: Sample) -> Iterator[Asset]:
-    return (asset for asset in manifest.stream_assets() if asset.digest in sample)
+def _sampled(assets: Callable[[], Iterable[Asset]], sample: Sample) -> Iterator[Asset]:
+    return sample.of(assets(), attrgetter("digest"))
+
+
+def _stored(manifest: ManifestFile) -> Iterator[Asset]:
+    return (asset for asset in manifest.stream_assets() if asset.key is not None)
 
 
 def _count_findings(findings: Sequence[Finding]) -> dict[str, int]:

@@ -38,22 +38,24 @@ def check_archive(
     `verify_sources`; they are drawn once the originals were read.
     """
     progress.stage("read the archive", total, "originals")
-    findings = FindingLog(progress.finding)
+    findings, count = FindingLog(progress.finding), 0
     job, readers = partial(verify_original, archive), archive.store.readers
     try:
         with closing(engine.map(job, assets(), readers)) as results:
             for finding in results:
+                count += 1
                 progress.advance(failed=finding is not None)
                 findings.extend(() if finding is None else (finding,))
     except UnreachableArchiveError as error:
         findings.append(archive_unreachable(error))
-        return LayerCheck(Layer("archive", (), findings))
+        return LayerCheck(Layer("archive", (), findings), {"originals": count})
     absent = {finding.subject for finding in findings if finding.rule is not Rule.ARCHIVE_DAMAGED}
     originals = (asset.blob for asset in assets() if asset.digest.hex not in absent)
     if (unlisted := verify_lists(archive, originals)) is not None:
         findings.append(unlisted)
     findings.extend(source_findings)
-    return LayerCheck(Layer("archive", (asset.digest.hex for asset in assets()), findings))
+    layer = Layer("archive", (asset.digest.hex for asset in assets()), findings)
+    return LayerCheck(layer, {"originals": count})
 
 
 def verify_lists(archive: Archive, originals: Iterable[Blob]) -> Finding | None:

@@ -9,6 +9,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from heapq import merge
 
 from mirror.destinations import (
     Destination,
@@ -106,7 +107,8 @@ def compare_destination(
     comparison = Comparison()
     known = extras = 0
     progress.stage(f"list {destination.name}", None, "objects")
-    missing, late, to_read = array("Q"), array("Q"), array("Q")  # numbers of objects
+    missing, late = array("Q"), array("Q")  # numbers of objects
+    doubtful, to_read = array("Q"), array("Q")
     try:
         for entry, info in _joined(objects, _counted(destination.store.list(), progress)):
             if entry is None:
@@ -128,10 +130,9 @@ def compare_destination(
                 message = size_difference(size, info)
                 other = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
                 comparison.differences.append(other)
-            elif listed is ListingMatch.OTHER_CHECKSUM or (
-                (read_back.deep or listed is ListingMatch.NO_CHECKSUM)
-                and objects.at(number).digest in read_back.sample
-            ):
+            elif listed is ListingMatch.OTHER_CHECKSUM:
+                doubtful.append(number)
+            elif read_back.deep or listed is ListingMatch.NO_CHECKSUM:
                 to_read.append(number)
     except StoreError as error:
         comparison.error = error
@@ -146,8 +147,9 @@ def compare_destination(
         # No other bytes have a key that holds the digest of these.
         if lost.digest.hex not in lost.key:
             contested.add(lost.key)
-    if to_read:
-        _read_back_all(destination, objects, to_read, comparison, engine, progress)
+    sampled = read_back.sample.of(to_read, lambda number: objects.at(number).digest)
+    to_read = array("Q", merge(doubtful, sampled))
+    _read_back_all(destination, objects, to_read, comparison, engine, progress)
     _compare_indexes(destination.store, objects, comparison, site, contested)
     return comparison
 
@@ -217,6 +219,8 @@ def _read_back_all(
 
     Stop at an error that the next object would meet too.
     """
+    if not numbers:
+        return
     progress.stage(f"read {destination.name}", len(numbers), "objects")
     expected = map(objects.at, numbers)
     job, readers = partial(_read_back, destination), destination.store.readers

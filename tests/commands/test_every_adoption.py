@@ -472,7 +472,7 @@ def test_a_night_reads_its_part_of_the_objects_and_keeps_the_page(fresh: Site) -
     job = fresh.job("nightly.yml")
     assert is_red(job, "1", ": they differ")
     slices = [int(asset["sha256"][:15], 16) % 28 for asset in fresh.assets]
-    assert f", {slices.count(number)} read back" in job.log
+    assert f", {slices.count(number)} of {len(slices)} read back" in job.log
     assert json.loads(marked(job, annotation_of(job, "M301"))) == fresh.asset("c.png")
     assert job.artifacts["mirror-report"].read_text().startswith("<!DOCTYPE html>")
     assert job.outputs["report"] == str(job.workspace / "mirror-report.html")

@@ -9,8 +9,9 @@ from threading import Event
 from typing import Any
 
 import pytest
-from support.commands import filled, picture, run
+from support.commands import BUCKET, filled, picture, run
 from support.sites import Blog
+from support.slides import deck, encode
 
 from mirror.host import ImageHost, Request, Response
 
@@ -360,3 +361,21 @@ def test_a_sample_bounds_what_is_asked_for(site: Blog, cdn: Cdn) -> None:
         ran = run(site, "verify", "--public", "--sample", f"{number}/2", "--json")
         assert ran.code == 0
         assert ran.summary["asked"] == digests.count(number - 1)
+    ran = run(site, "verify", "--public", "--archive", "--sample", "1/999999999")
+    assert "3 objects checked in site, 1 of 3 read back, 1 of 3 originals in the archive read" in (
+        ran.out
+    )
+    assert "1 of 3 public URLs asked: " in ran.out
+
+
+def test_a_sample_that_holds_no_object_asks_for_one(blog: Blog, cdn: Cdn) -> None:
+    slide = deck(1)[0].draw()
+    blog.host.put("a.png", encode(slide))
+    blog.host.put("b.jpg", encode(slide, "JPEG", quality=80))  # a repeat, without an object
+    blog.write("post.md", f"![]({BUCKET}a.png)\n![]({BUCKET}b.jpg)\n")
+    blog.sync()
+    for number in (1, 2):
+        assert (
+            "1 public URL asked" in run(blog, "verify", "--public", "--sample", f"{number}/2").out
+        )
+    assert cdn.received

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +32,26 @@ def test_shards_are_no_more_than_a_cluster_has() -> None:
         Shard.parse("1/100001")
 
 
-@given(
-    digest=st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex())),
-    count=st.integers(1, 60),
-)
-def test_so_many_samples_cover_every_picture_once(digest: Digest, count: int) -> None:
-    assert sum(digest in Sample(number, count) for number in range(1, count + 1)) == 1
-    assert digest in ALL
+DIGESTS = st.binary(min_size=32, max_size=32).map(lambda data: Digest(data.hex()))
+
+
+def taken(digests: list[Digest], number: int, count: int) -> list[Digest]:
+    return list(Sample(number, count).of(digests, lambda digest: digest))
+
+
+@given(digests=st.lists(DIGESTS, min_size=1, unique=True), count=st.integers(1, 60))
+def test_so_many_samples_cover_every_picture_and_none_is_empty(
+    digests: list[Digest], count: int
+) -> None:
+    samples = [taken(digests, number, count) for number in range(1, count + 1)]
+    assert set(chain.from_iterable(samples)) == set(digests)
+    assert all(samples)
+    assert list(ALL.of(digests, lambda digest: digest)) == digests
+
+
+def test_samples_share_a_picture_only_where_one_would_be_empty() -> None:
+    digests = [Digest(f"{value:015x}".ljust(64, "0")) for value in (1, 2, 6)]
+    samples = [taken(digests, number, 5) for number in range(1, 6)]
+    one, two, six = digests
+    assert samples == [[one], [one, six], [two], [one], [one]]
+    assert taken([], 1, 5) == []

@@ -80,6 +80,14 @@ def test_only_reading_sees_rot_on_the_servers_disk() -> None:
     assert compared(Rotten(), deep=True) == ([ObjectState.DIFFERENT] * 3, 3, False)
 
 
+def test_a_sample_of_few_objects_reads_one() -> None:
+    assert compared(Rotten(), deep=True, sample=Sample(1, 10**9)) == (
+        [ObjectState.DIFFERENT],
+        1,
+        False,
+    )
+
+
 def test_a_destination_that_dies_meanwhile_is_asked_no_more() -> None:
     assert compared(Dying()) == ([ObjectState.UNCHECKED] * 2, 0, True)
 
