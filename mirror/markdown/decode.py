@@ -17,6 +17,8 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 
+_SAVE = "save it as UTF-8, or `exclude` it if it is no text"
+
 
 class NotTextError(ValueError):
     """The bytes are not text. `line` and `column` are None where the trouble has no place."""
@@ -56,7 +58,10 @@ def decode(data: bytes) -> PostText:
     post_text = PostText(body.encode(), encoding, len(data) - len(body.encode(encoding)))
     if (nul := post_text.utf8.find(b"\0")) >= 0:
         _, line, column = PositionCounter(post_text).advance(nul)
-        message = "holds a NUL character, so it is no text; delete it, or `exclude` the post"
+        message = (
+            "holds a NUL character, so it is no text; delete it, save the post as UTF-8 if it is "
+            "UTF-16, or `exclude` the post"
+        )
         raise NotTextError(message, line, column)
     return post_text
 
@@ -84,7 +89,8 @@ def _is_damaged_utf8(data: bytes) -> bool:
 
 
 def _not_text(data: bytes) -> NotTextError:
-    encoding = _marked_encoding(data) or "utf-8"
+    marked = _marked_encoding(data)
+    encoding = marked or "utf-8"
     try:
         data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -93,9 +99,9 @@ def _not_text(data: bytes) -> NotTextError:
             len(before.encode())
         )
         byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        names = encoding.upper() + (" nor GB18030" if encoding == "utf-8" else "")
-        return NotTextError(f"is neither {names}: {byte}", line, column)
-    return NotTextError(f"does not survive decoding and encoding as {encoding}")
+        names = "not " + encoding.upper() if marked else "neither UTF-8 nor GB18030"
+        return NotTextError(f"is {names}: {byte}; {_SAVE}", line, column)
+    return NotTextError(f"does not survive decoding and encoding as {encoding}; {_SAVE}")
 
 
 class PositionCounter:

@@ -24,7 +24,7 @@ from mirror.destinations import Destination, former_targets
 from mirror.fetch import Body, FetchError, Kind, Validators
 from mirror.fetch.fetcher import Fetcher
 from mirror.manifest import Manifest, ManifestError, ManifestFile
-from mirror.model import Key
+from mirror.model import Finding, Key
 from mirror.pipeline.origins import open_fetcher, open_source_bucket
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_images import PostImage
@@ -80,9 +80,10 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
     scanned = scan(*parts.posts.find())
     seen = survey(scanned, parts.locator, destinations, manifest)
     site = Subject("site", str(config.root))
+    former = _former_references(scanned, parts.rewrites, destinations)
     site_checks = chain(
-        _check_posts(seen, len(config.sources)),
-        _check_former_addresses(scanned, parts.rewrites, destinations),
+        _check_posts(seen, len(config.sources), former),
+        _check_former_addresses(former, destinations),
         _check_destinations(destinations),
         _check_manifest(manifest),
         _check_archive(parts.archive),
@@ -159,34 +160,47 @@ def survey(
     return Survey(len(scanned.posts), images, mirrored)
 
 
-def _check_posts(seen: Survey, sources: int) -> Iterator[Check]:
+def _former_references(
+    scanned: SiteScan, rewrites: Record[Sequence[Rewrite]], destinations: Sequence[Destination]
+) -> list[Finding] | RecordError:
+    """Return the references to addresses that the mirror had before, as far as is known."""
+    try:
+        lines, _ = rewrites.load()
+    except RecordError as error:
+        return error
+    former = former_targets((line.target for line in lines), destinations)
+    return list(former_references(scanned, former, destinations))
+
+
+def _check_posts(
+    seen: Survey, sources: int, former: list[Finding] | RecordError
+) -> Iterator[Check]:
+    moved = set() if isinstance(former, RecordError) else {each.subject for each in former}
     images = count_text(len(seen.images), "image")
     text = f"{count_text(seen.posts, 'post')} with {images}"
     text += f" of {count_text(sources, 'source')}"
     if seen.mirrored:
         text += f" and {count_text(len(seen.mirrored), 'mirrored image')}"
+    if moved:
+        text += f" and {count_text(len(moved), 'image')} at a former address of the mirror"
     if not seen.posts:
         yield failed("posts", "there is none", "correct [posts] `paths` and `include`")
-    elif not (seen.images or seen.mirrored):
+    elif not (seen.images or seen.mirrored or moved):
         yield failed("posts", text, "`mirror scan --hosts` lists what [[source]] could match")
     else:
         yield passed("posts", text)
 
 
 def _check_former_addresses(
-    scanned: SiteScan, rewrites: Record[Sequence[Rewrite]], destinations: Sequence[Destination]
+    former: list[Finding] | RecordError, destinations: Sequence[Destination]
 ) -> Iterator[Check]:
     """Yield a failure if posts show an address that the mirror had before, as far as is known."""
     name = "former addresses"
-    try:
-        lines, _ = rewrites.load()
-    except RecordError as error:
-        yield failed(name, str(error))
-        return
-    former = former_targets((line.target for line in lines), destinations)
-    if places := list(former_references(scanned, former, destinations)):
-        first = places[0]
-        subject = count_text(len(places), "reference shows", "references show")
+    if isinstance(former, RecordError):
+        yield failed(name, str(former))
+    elif former:
+        first = former[0]
+        subject = count_text(len(former), "reference shows", "references show")
         message = (
             f"{subject} an address that the mirror had before, the first in {first.place}: "
             f"{first.subject}"

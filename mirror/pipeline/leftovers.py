@@ -167,6 +167,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     scanned = _scan_posts(parts.posts, options.paths)
     findings.extend(scanned.findings)
     posts = {scanned_post.name for scanned_post in scanned.posts}
+    posts |= {_unread_name(finding) for finding in scanned.findings}
     folder = SiteFolder.open(
         config.root, [folder for _, folder in parts.folders], options.config, options.site
     )
@@ -458,11 +459,19 @@ def _in_other_files(
     finder: MentionFinder,
     findings: FindingLog,
 ) -> Iterator[Leftover]:
-    for file in findings.sift(folder.walk(trees)):
-        if file.name not in posts:
+    for file in folder.walk(trees):
+        if isinstance(file, Finding):
+            if _unread_name(file) not in posts:
+                findings.append(file)
+        elif file.name not in posts:
             for text, mentions in _read(file, finder, findings):
                 places = ((mention, Why.OTHER_FILE) for mention in mentions)
                 yield from _placed(file, text, places)
+
+
+def _unread_name(finding: Finding) -> str:
+    """Return the file or folder that a finding about the posts or other files is about."""
+    return (finding.post or finding.subject).rstrip("/")
 
 
 # --- The built site ---------------------------------------------------------------------------

@@ -799,6 +799,8 @@ def test_posts_at_a_former_address_are_advised_to_move(blog: Blog) -> None:
     ended = run(blog, "doctor")
     assert ended.code == 1
     assert "2 references show an address that the mirror had before" in ended.out
+    assert "1 post with 0 images of 1 source and 2 images at a former address" in ended.out
+    assert "scan --hosts" not in ended.out
     assert "`mirror rewrite` moves the posts" in ended.out
     assert run(blog, "rewrite").code == 0
     assert run(blog, "doctor").code == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.commands import BUCKET, filled, run
+from support.commands import BUCKET, filled, make_unreadable, run
 from support.growth import assert_linear
 from support.sites import Blog
 
@@ -426,6 +426,24 @@ def test_links_are_not_followed_and_pipes_not_opened(blog: Blog, tmp_path: Path)
     (blog.root / "loop").symlink_to(blog.root)
     os.mkfifo(blog.root / "pipe")
     assert whys(blog) == {}
+
+
+def test_what_cannot_be_read_among_the_posts_is_named_once(
+    blog: Blog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("mirror.posts", "mirror.pipeline.text_files"):
+        monkeypatch.setattr(f"{name}.MAX_POST_BYTES", 10_000)
+    blog.write("p.md", "nothing\n")
+    blog.write("large.md", f"{A}\n" * 1000)
+    blog.write("closed/p.md", f"![]({A})\n")
+    blog.write("latin.md", "caf\xe9".encode("latin-1"))
+    make_unreadable(monkeypatch, blog.root / "posts/closed")
+    ran = run(blog, "leftovers", "--json")
+    found = [(event["subject"], event["rule"]) for event in ran.events if "rule" in event]
+    names = ("posts/closed/", "posts/large.md", "posts/latin.md")
+    assert (ran.code, sorted(found)) == (3, [(name, "M101") for name in names])
+    assert "Permission denied; let this user read it" in ran.out
+    assert "save it as UTF-8" in ran.out
 
 
 def test_a_file_that_cannot_be_read_is_named(blog: Blog, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,10 +42,11 @@ def test_edits_that_make_no_sense_are_an_error(spans: list[tuple[int, int]]) -> 
 UNREADABLE = [
     pytest.param(b"x\ny\0z", "NUL", 2, 2, id="NUL"),
     pytest.param(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "NUL", 3, 1, id="a picture"),
-    pytest.param("好的图片。\n".encode() + b"\xe5\xa5", "neither", 2, 1, id="cut UTF-8"),
+    pytest.param("好的图片。\n".encode() + b"\xe5\xa5", "neither UTF-8 nor", 2, 1, id="cut UTF-8"),
     pytest.param(b"a\xff![](u)", "0xff at offset 1", 1, 2, id="a byte of no encoding"),
-    pytest.param(b"\xff\xfea", "UTF-16", 1, 1, id="half a UTF-16 character"),
-    pytest.param(b"\xef\xbb\xbf\xff", "UTF-8", 1, 1, id="no UTF-8 behind its mark"),
+    pytest.param("a\n".encode("utf-16-le"), "as UTF-8 if it is UTF-16", 1, 2, id="UTF-16"),
+    pytest.param(b"\xff\xfea", "is not UTF-16-LE: ", 1, 1, id="half a UTF-16 character"),
+    pytest.param(b"\xef\xbb\xbf\xff", "is not UTF-8: ", 1, 1, id="no UTF-8 behind its mark"),
 ]
 
 
@@ -58,4 +59,5 @@ def test_a_post_that_is_no_text_has_one_finding_that_says_where(
     (finding,) = scan.findings
     assert finding.rule is Rule.POST_UNREADABLE
     assert message in finding.message
+    assert "UTF-8" in finding.message.partition("; ")[2]
     assert finding.place == f"dir/a.md:{line}:{column}"
