@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+from mirror.amounts import count_text
 from mirror.destinations import Destination, asset_of, is_mirrored, meant_target
 from mirror.files import Checksum
 from mirror.manifest import Manifest
@@ -26,7 +27,7 @@ from mirror.pipeline.progress import FindingLog, Progress, summary
 from mirror.pipeline.scan import ScannedPost, SiteScan
 from mirror.pipeline.targets import Resolve
 from mirror.posts import sweep_beside
-from mirror.records import Record
+from mirror.records import Record, StateError
 from mirror.rewrites import Memory, PostSnapshot, Rewrite
 from mirror.urls.redact import has_hidden
 
@@ -81,10 +82,19 @@ class RewriteMemory:
         )
         return cls(memory, record, checksum)
 
-    def save(self, lines: Sequence[Rewrite]) -> None:
-        """Keep these lines in place of those before. Raise `StateError`."""
-        if lines or self.checksum is not None:
+    def save(self, lines: Sequence[Rewrite], changed: int) -> None:
+        """Keep these lines in place of those before.
+
+        Raise `StateError`, which says that `changed` posts were changed before.
+        """
+        if not lines and self.checksum is None:
+            return
+        try:
             self.record.save(lines, self.checksum)
+        except StateError as error:
+            posts = count_text(changed, "post was", "posts were") if changed else "no post was"
+            rest = "; the lines about what was changed stay in this file" if changed else ""
+            raise StateError(f"{error}; {posts} changed before that{rest}") from error
 
 
 def rewrite(
@@ -108,7 +118,7 @@ def rewrite(
         findings.extend(_dropped_secrets(changes))
         if inputs.write:
             lines = kept.memory.after_rewrite((change.before, change.after) for change in changes)
-            kept.save(lines)
+            kept.save(lines, changed=0)
     return _write(inputs, changes, findings, started)
 
 
@@ -139,7 +149,7 @@ def revert(
     result = _write(inputs, changes, findings, started)
     if inputs.write:
         lines = memory.after_revert((change.before, change.after) for change in result.changed)
-        kept.save(lines)
+        kept.save(lines, len(result.changed))
     return result
 
 

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 from support import commands, slides
-from support.faults import MIRROR
+from support.faults import MIRROR, small_disk
 from support.sites import BUCKET
 from typer.testing import CliRunner
 
@@ -577,6 +577,31 @@ def test_an_image_whose_url_the_memory_cannot_keep_stays_and_is_named(mirrored):
     assert "/images/" in path.read_text()
     assert not mirrored.revert().findings
     assert path.read_text() == text
+
+
+def test_a_memory_that_cannot_be_written_says_what_became_of_the_posts(mirrored):
+    text = f"![]({BUCKET}a.png)\n"
+    path = mirrored.write("post.md", text)
+    try:
+        with small_disk(mirrored.root / "manifests", 1024) as change:
+            mirrored.sync()
+            change("ro")
+            ran = commands.run(mirrored, "rewrite")
+            assert (ran.code, ran.out, path.read_text()) == (3, "", text)
+            assert "rewrites.jsonl: cannot be written: Read-only" in ran.err
+            assert ran.err.endswith("; no post was changed before that\n")
+            change("rw")
+            assert not mirrored.rewrite().findings
+            change("ro")
+            ran = commands.run(mirrored, "rewrite", "--revert")
+            assert (ran.code, path.read_text()) == (3, text)
+            assert "; 1 post was changed before that; the lines about what was changed" in ran.err
+            change("rw")
+            assert not mirrored.rewrite().findings
+            assert not mirrored.revert().findings
+            assert path.read_text() == text
+    except PermissionError as error:
+        pytest.skip(str(error))
 
 
 def test_a_line_break_in_the_name_of_a_post_begins_no_line(blog):
