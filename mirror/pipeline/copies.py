@@ -12,6 +12,7 @@ from mirror.model import Asset
 from mirror.store import NotFoundError, StoreError, TooLargeError
 
 ARCHIVE = "the archive"
+_DOUBTFUL = 64 << 20  # bytes: so many are read whatever size the manifest has, as that may be wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +38,9 @@ def find_copy(
     archive: Archive, destinations: Sequence[Destination], asset: Asset
 ) -> GoodCopy | NoCopy:
     """Look in the archive, then in `destinations` in their order."""
+    most = max(asset.blob.size, _DOUBTFUL)
     try:
-        return GoodCopy(archive.get(asset.digest, asset.blob.media_type, asset.blob.size), ARCHIVE)
+        return GoodCopy(archive.get(asset.digest, asset.blob.media_type, most), ARCHIVE)
     except ArchiveError as error:
         reasons = [str(error)]
         is_unread = isinstance(error, UnreadableError)
@@ -46,7 +48,7 @@ def find_copy(
         if asset.key is None:
             break
         try:
-            data = destination.store.get(asset.key, max_bytes=asset.blob.size)
+            data = destination.store.get(asset.key, max_bytes=most)
         except StoreError as error:
             reasons.append(str(error))
             is_unread |= not isinstance(error, NotFoundError | TooLargeError)

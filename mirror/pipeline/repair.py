@@ -339,14 +339,21 @@ Finder = Callable[[Damage], "GoodCopy | list[str]"]
 
 @dataclass(frozen=True, slots=True)
 class CopyFinder:
-    """Looks in the archive, then in the destinations in their order, but for damaged ones."""
+    """Looks in the archive, then in the destinations in their order.
+
+    An object of another size than the manifest has is read too: the manifest may be wrong.
+    """
 
     archive: Archive
     destinations: Sequence[Destination]
 
     def __call__(self, damage: Damage) -> GoodCopy | list[str]:
-        damaged = {destination.name for destination, _ in damage.destinations}
-        others = [item for item in self.destinations if item.name not in damaged]
+        missing = {
+            destination.name
+            for destination, state in damage.destinations
+            if state is ObjectState.MISSING
+        }
+        others = [item for item in self.destinations if item.name not in missing]
         copy = find_copy(self.archive, others, damage.asset)
         return copy if isinstance(copy, GoodCopy) else list(copy.reasons)
 
@@ -484,10 +491,12 @@ class CopyWriter:
 def picture_mismatch(asset: Asset, data: bytes, limits: ImageLimits) -> str | None:
     """Return how `data` is not the picture that the line of the manifest says; `None` if it is.
 
-    The manifest can be edited by hand, so its media type is compared with the decoded bytes, and
+    The manifest can be edited by hand, so its size and media type are compared with the bytes, and
     the extension of its key with the media type.
     """
     expected = asset.blob.media_type
+    if len(data) != asset.blob.size:
+        return f"expected {asset.blob.size} bytes, found {len(data)} that have its SHA-256"
     try:
         media_type = inspect(data, limits).media_type
     except ImageError as error:

@@ -96,6 +96,30 @@ def test_each_damage_is_repaired_everywhere(
     assert blog.asked == asked
 
 
+@pytest.mark.parametrize("size", [7, 10**6])
+@pytest.mark.parametrize("lost", ["", "archive", "static"])
+def test_a_wrong_size_in_the_manifest_is_named_and_nothing_is_written(
+    blog: Blog, size: int, lost: str
+) -> None:
+    filled(blog, "a.png")
+    true_size = blog.asset("a.png")["size"]
+    manifest = blog.root / "manifests" / "images.jsonl"
+    manifest.write_text(manifest.read_text().replace(f'"size": {true_size}', f'"size": {size}'))
+    asked = blog.asked
+    if lost:
+        shutil.rmtree(blog.root / lost)
+    before = blog.objects()
+    for _ in range(2):
+        ran = run(blog, "repair")
+        assert ran.code == 3
+        assert f"expected {size} bytes, found {true_size} that have its SHA-256" in ran.out
+        assert "Correct the line of the manifest" in ran.out
+        assert "repaired 0 of " in ran.out
+        assert blog.objects() == before
+    assert run(blog, "restore", "out").code == 0
+    assert blog.asked == asked
+
+
 def test_what_was_repaired_is_stored_as_sync_stores_it(
     blog: Blog, servers: Servers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
