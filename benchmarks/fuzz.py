@@ -350,7 +350,7 @@ def _settings() -> Run:
         for name in ("hugo.toml", "config.yaml", "a.json", "astro.config.mjs", "conf.py"):
             read_settings(name, text)
         with suppress(UploaderFileError):
-            find_sources(data, "data.json")
+            find_sources(data)
 
     return _of_text(run)
 

@@ -65,27 +65,26 @@ def usual_paths(home: PurePath, project: PurePath) -> list[PurePath]:
     return [*files, project / "elog.cache.json"]
 
 
-def find_sources(data: bytes | str, name: str) -> list[UploaderSource]:
+def find_sources(data: bytes | str) -> list[UploaderSource]:
     """Read a gallery, a configuration or a cache; return its sources, most images first.
 
-    `name` is that of the file, for messages. Raise `UploaderFileError` for anything but JSON or
-    a list of URLs.
+    Raise `UploaderFileError`, which leaves out the file, for anything but JSON or a list of URLs.
     """
-    text = _text(data, name)
+    text = _text(data)
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         urls = _IMAGE_URL.findall(text) if text.lstrip()[:1] not in ("{", "[") else []
         if not urls:
             raise UploaderFileError(
-                f"{name}: expected a gallery, a configuration or a cache of PicGo, "
+                "expected a gallery, a configuration or a cache of PicGo, "
                 f"PicList or Elog, or a list of URLs ({type(error).__name__})"
             ) from error
         return _sum_up({}, urls)
     return _sum_up(dict(_configured_hosts(value)), _image_urls(value))
 
 
-def _text(data: bytes | str, name: str) -> str:
+def _text(data: bytes | str) -> str:
     if isinstance(data, str):
         return data
     if data.startswith(_GZIP):
@@ -93,9 +92,9 @@ def _text(data: bytes | str, name: str) -> str:
         try:
             data = unpacker.decompress(data, _MAX_BYTES)
         except zlib.error as error:
-            raise UploaderFileError(f"{name}: damaged, not the gzip it begins as") from error
+            raise UploaderFileError("damaged, not the gzip it begins as") from error
         if unpacker.unconsumed_tail:
-            raise UploaderFileError(f"{name}: unpacks to more than {_MAX_BYTES // 2**20} MiB")
+            raise UploaderFileError(f"unpacks to more than {_MAX_BYTES // 2**20} MiB")
     return data.decode("utf-8-sig", "replace")
 
 

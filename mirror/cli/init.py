@@ -240,7 +240,13 @@ def _write_new(path: Path, text: str) -> None:
             f"{path}: cannot hold {printable(line)}: TOML is UTF-8, and a name in it is not; "
             "rename it, or run `mirror init` in that folder"
         ) from error
-    loads_config(data, path)
+    try:
+        loads_config(data, path)
+    except ConfigError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        if reason != (of_option := reason.removeprefix("[[source]] 1.fetch: ")):
+            raise ConfigError(f"--fetch: {of_option}") from error
+        raise ConfigError(f"{path} was not written, as commands refuse it: {reason}") from error
     try:
         written = create_whole(path, data)
     except OSError as error:
@@ -262,7 +268,7 @@ def _upload_hosts(named: Sequence[Path], root: Path) -> Iterator[tuple[Path, str
     home = Path(os.path.expanduser("~"))  # noqa: PTH111  (`Path.home` raises for unknown users)
     for file in dict.fromkeys([*named, *map(Path, usual_paths(home, root))]):
         try:
-            sources = find_sources(read_named(file, _MAX_BYTES), file.name)
+            sources = find_sources(read_named(file, _MAX_BYTES))
         except OSError as error:
             if file in named:
                 raise ConfigError(f"{file}: cannot be read: {error.strerror}") from error

@@ -199,6 +199,8 @@ def _destination(table: Table, root: Path) -> DestinationSettings:
     url = table.text("url")
     if not re.match(r"s3://[^/]|file:.", url):
         raise table.error("url", f'expected "s3://bucket/prefix" or "file:folder", got {url!r}')
+    if url.startswith("file:"):
+        _check_system(table, "url", url.removeprefix("file:"))
     public = table.optional_text("public_url")
     if public is not None and not _is_public_base(public):
         raise table.error(
@@ -221,6 +223,16 @@ def _destination(table: Table, root: Path) -> DestinationSettings:
     )
     table.finish()
     return destination
+
+
+def _check_system(table: Table, key: str, path: str) -> None:
+    """Raise for a path with a drive of Windows where it would be the name of a new folder."""
+    if os.name != "nt" and re.match(r"/*[A-Za-z]:(?:[/\\]|$)", path):
+        raise table.error(
+            key,
+            f"expected a folder of this system, such as `images` or `/srv/images`, got {path!r}, "
+            "which is one of Windows",
+        )
 
 
 def _is_public_base(text: str) -> bool:
@@ -294,6 +306,7 @@ def _only_path(table: Table, default: str) -> str:
     value = table.text("path", default)
     if not value:  # joined to the site's folder it would mean that
         raise table.error("path", "expected a folder, got nothing; the site's own is `.`")
+    _check_system(table, "path", value)
     table.finish()
     return value
 

@@ -1,3 +1,4 @@
+import os
 import tomllib
 from pathlib import Path
 
@@ -175,6 +176,24 @@ def test_a_secret_is_never_repeated_in_the_message():
     with pytest.raises(ConfigError) as error:
         parse_config(source(fetch="https://u:planted@h.example/"), Path("/"))
     assert "planted" not in str(error.value)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there, these are folders")
+@pytest.mark.parametrize("path", ["C:\\images", "//C:\\images", "///c:/images", "D:/", "C:"])
+def test_a_drive_of_another_system_is_no_name_of_a_folder(path):
+    for raw in (
+        target(url=f"file:{path}"),
+        {"archive": {"path": path}},
+        {"manifest": {"path": path}},
+    ):
+        with pytest.raises(ConfigError, match=r"(url|path): expected a folder of this system"):
+            parse_config(raw, Path("/"))
+
+
+@pytest.mark.parametrize("path", ["c", "a:b", "图:/x", "./C:/x"])
+def test_a_folder_may_have_a_colon_in_its_name(path):
+    for raw in (target(url=f"file:{path}"), {"archive": {"path": path}}):
+        assert parse_config(raw, Path("/site"))
 
 
 @pytest.mark.parametrize(
