@@ -122,15 +122,14 @@ def _say_hosts(proposal: ConfigDraft) -> None:
     """Print what became of each host, and why most are switched off."""
     from mirror.pipeline.init import WHY_OFF
 
-    hosts = (*proposal.sources, *proposal.others, *proposal.own)
+    hosts = dict.fromkeys((*proposal.sources, *proposal.others, *proposal.own))
     width = max(len(host.name) for host in hosts)
     for host in hosts:
-        if host in proposal.own:
-            role = "the site itself"
+        if host in proposal.sources:
+            question = proposal.question(host)
+            role = f"source; CHECK: {question}" if question else "source"
         else:
-            role = "source" if host in proposal.sources else "switched off"
-        if host in proposal.doubtful:
-            role += "; CHECK: is it yours?"
+            role = "the site itself" if host in proposal.own else "switched off"
         say(f"  {host.name:<{width}}  {host.images:>6,}  {role}")
     if proposal.others:
         say("\n".join(WHY_OFF))

@@ -51,13 +51,19 @@ class ConfigDraft:
     """The hosts that a new `mirror.toml` names as sources, and those it names as comments.
 
     `doubtful` are sources with so few images that they may be somebody else's. `own` is the host of
-    the site itself, which is named as neither.
+    the site itself, which is a source only where there is no other host.
     """
 
     sources: tuple[PostHost, ...]
     others: tuple[PostHost, ...]
     doubtful: frozenset[PostHost]
     own: tuple[PostHost, ...]
+
+    def question(self, source: PostHost) -> str:
+        """Return what a person has to answer before the source is used; nothing for most."""
+        if source in self.own:
+            return "it is the site itself; are its images kept elsewhere?"
+        return "is it yours?" if source in self.doubtful else ""
 
 
 def name_host(address: str) -> str:
@@ -75,25 +81,26 @@ def name_host(address: str) -> str:
 
 
 def propose(hosts: Iterable[PostHost], owned: Iterable[str], own: str) -> ConfigDraft:
-    """Choose the hosts that look like storage of the user; if none does, the most used one.
+    """Choose the hosts that look like storage of the user; if none does, the most used other one.
 
     `owned` are the hosts that an upload tool of the user has used. `own` is the host of the site.
     """
     ranked = sorted(hosts, key=lambda host: (-host.images, host.name))
     known = set(owned)
-    chosen = [
+    stored = [
         host
         for host in ranked
         if host.name in known or _STORAGE.search(host.name.partition("/")[0])
     ]
-    chosen = chosen or ranked[:1]
-    most = max((host.images for host in chosen), default=0)
+    others = [host for host in ranked if host.name != own]
+    chosen = stored or others[:1] or ranked[:1]
+    most = max((host.images for host in others), default=0)
     rest = [host for host in ranked if host not in chosen]
     return ConfigDraft(
         tuple(chosen),
         tuple(host for host in rest if host.name != own),
         frozenset(h for h in chosen if h.name not in known and _DOUBTFUL * h.images < most),
-        tuple(host for host in rest if host.name == own),
+        tuple(host for host in ranked if host.name == own and host not in stored),
     )
 
 
@@ -121,8 +128,7 @@ def configuration(
     ]
     names: set[str] = set()
     tables += [
-        _source(host, _name(host, names), fetch, is_doubtful=host in draft.doubtful)
-        for host in draft.sources
+        _source(host, _name(host, names), fetch, draft.question(host)) for host in draft.sources
     ]
     if draft.others:
         tables.append("".join(f"# {line}.\n" for line in WHY_OFF))
@@ -174,8 +180,8 @@ def _relative_links(public: PublicFolder) -> str:
     )
 
 
-def _source(host: PostHost, name: str, fetch: str | None, *, is_doubtful: bool = False) -> str:
-    check = "; CHECK THIS: is it yours?" if is_doubtful else ""
+def _source(host: PostHost, name: str, fetch: str | None, question: str = "") -> str:
+    check = f"; CHECK THIS: {question}" if question else ""
     lines = [
         "[[source]]",
         f"name = {json.dumps(name)}",

@@ -25,12 +25,25 @@ def test_storage_hosts_come_before_the_most_used_one():
     assert next(host.name for host in owned.sources) == "i.example"
 
 
+def test_the_site_itself_is_a_source_only_where_there_is_no_other_host():
+    site, other = PostHost("me.example", 50), PostHost("i.example", 2)
+    proposal = propose([site, other], (), own="me.example")
+    assert (proposal.sources, proposal.own) == ((other,), (site,))
+    assert not proposal.question(other)
+    proposal = propose([site], (), own="me.example")
+    assert (proposal.sources, proposal.own) == ((site,), (site,))
+    assert proposal.question(site).startswith("it is the site itself")
+    assert not propose([site], owned=["me.example"], own="me.example").question(site)
+
+
 def test_a_bucket_with_few_images_beside_a_large_one_is_to_be_checked():
     mine, quoted = PostHost("b.oss-cn-beijing.aliyuncs.com", 61), PostHost("s3.amazonaws.com/g", 3)
     assert propose([mine, quoted], (), "").doubtful == {quoted}
     assert not propose([mine, quoted], owned=[quoted.name], own="").doubtful
     assert not propose([mine, PostHost(quoted.name, 4)], (), "").doubtful
     assert not propose([quoted], (), "").doubtful
+    beside = propose([quoted, PostHost("i.example", 61)], (), "")
+    assert (beside.sources, beside.doubtful) == ((quoted,), {quoted})
     text = configuration(
         propose([mine, quoted], (), ""),
         ["posts"],
