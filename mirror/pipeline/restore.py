@@ -11,14 +11,14 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
 from urllib.parse import quote
 
-from mirror.archive import Archive
-from mirror.destinations import Destination
+from mirror.archive import Archive, ArchiveError, UnreachableArchiveError
+from mirror.destinations import Destination, unreachable
 from mirror.engine import Engine
 from mirror.files import Tree, explain, sweep
 from mirror.manifest import Manifest
@@ -27,7 +27,8 @@ from mirror.pipeline.copies import GoodCopy, NoCopy, find_copy
 from mirror.pipeline.ownership import check_restore_folder
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.store import STORE_WORKERS
+from mirror.pipeline.verify_archive import archive_unreachable
+from mirror.store import STORE_WORKERS, StoreError
 from mirror.urls.address import Address, decoded_path, identity
 
 # --- Names ------------------------------------------------------------------------------------
@@ -185,20 +186,28 @@ class Original:
 
 @dataclass(frozen=True, slots=True)
 class Substitute:
-    """The bytes of `canonical`, which stands for the image; `own` is why it has none of its own."""
+    """The bytes of `canonical`, which stands for the image.
+
+    `reasons` say why the image has none of its own; with `is_unread` it may have.
+    """
 
     copy: GoodCopy
     canonical: Asset
-    own: NoCopy
+    reasons: str
+    is_unread: bool
 
 
 @dataclass(frozen=True, slots=True)
 class OriginalFinder:
-    """Finds the bytes of an image in the archive, or else in the destinations in their order."""
+    """Finds the bytes of an image in the archive, or else in the destinations in their order.
+
+    `closed` collects the places that refuse everything: what is said of an image only names them.
+    """
 
     archive: Archive
     destinations: Sequence[Destination]
     manifest: Manifest
+    closed: dict[str, ArchiveError | StoreError] = field(default_factory=dict)
 
     def __call__(self, asset: Asset) -> Original | Substitute | str:
         """Return the bytes, or those of the picture that stands for it; or why there are none."""
@@ -207,14 +216,28 @@ class OriginalFinder:
             return Original(copy)
         canonical = self.manifest.shown_for(asset)
         has = "could be read with" if copy.is_unread else "has"
-        reason = f"no copy {has} SHA-256 {asset.digest} ({'; '.join(copy.reasons)})"
+        reason = f"no copy {has} SHA-256 {asset.digest} ({self._reasons(copy)})"
         if canonical is asset:
             return reason if copy.is_unread else f"{reason}; see `mirror repair`"
         other = find_copy(self.archive, self.destinations, canonical)
         if isinstance(other, GoodCopy):
-            return Substitute(other, canonical, copy)
-        reasons = "; ".join(other.reasons)
+            return Substitute(other, canonical, self._reasons(copy), is_unread=copy.is_unread)
+        reasons = self._reasons(other)
         return f"{reason}, nor that of {canonical.digest}, which stands for it ({reasons})"
+
+    def _reasons(self, copy: NoCopy) -> str:
+        self.closed.update(copy.closed)
+        short = {str(error): f"{name} refuses" for name, error in copy.closed.items()}
+        return "; ".join(short.get(reason, reason) for reason in copy.reasons)
+
+    def closed_places(self) -> Iterator[Finding]:
+        """Yield a finding for each place that refused everything, if an image was missed for it."""
+        for name, error in self.closed.items():
+            if isinstance(error, UnreachableArchiveError):
+                yield archive_unreachable(error)
+            elif isinstance(error, StoreError):
+                destination = next(item for item in self.destinations if item.name == name)
+                yield unreachable(destination, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,11 +299,10 @@ def _restored_from_repeat(address: Address, name: str, substitute: Substitute) -
         f"{canonical.sources[0] if canonical.sources else canonical.digest}, which stands for it "
         "in posts"
     )
-    if substitute.own.is_unread:
-        reasons = "; ".join(substitute.own.reasons)
+    if substitute.is_unread:
         message = (
-            f"its own bytes could not be read ({reasons}); {rest}; put that right, remove the "
-            "file and run again"
+            f"its own bytes could not be read ({substitute.reasons}); {rest}; put that right, "
+            "remove the file and run again"
         )
         return Finding(Rule.NOT_RESTORED, address, message)
     return Finding(Rule.REPEAT_RESTORED, address, f"its own bytes are nowhere any more; {rest}")
@@ -309,7 +331,8 @@ def restore(parts: Parts, engine: Engine, folder: Path, progress: Progress) -> R
     findings = FindingLog(progress.finding, clashes)
     sweep_hosts(folder, placements)
     counts = {"assets": len(manifest.assets), "restored": 0, "unchanged": 0, "bytes": 0}
-    job = RestoreJob(OriginalFinder(parts.archive, parts.destinations, manifest), Tree(folder))
+    find = OriginalFinder(parts.archive, parts.destinations, manifest)
+    job = RestoreJob(find, Tree(folder))
     progress.stage("restore", len(placements), "images")
     for results in engine.map(job, placements, STORE_WORKERS):
         copies = list(findings.sift(results))
@@ -322,6 +345,7 @@ def restore(parts: Parts, engine: Engine, folder: Path, progress: Progress) -> R
             counts["bytes"] += copy.size
             members = {"source": copy.source, "path": copy.name, "from": copy.origin}
             progress.event("restored", **members)
+    findings.extend(find.closed_places())
     return RestoreResult(summary(counts, findings, started), findings)
 
 

@@ -221,6 +221,26 @@ def test_an_original_that_cannot_be_read_is_not_called_lost(blog: Blog) -> None:
     assert "mirror repair" not in ran.out
 
 
+@pytest.mark.parametrize("place", ["destination", "archive"])
+def test_a_place_that_refuses_everything_is_named_once(
+    blog: Blog, rclone: Server, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    bucket = commands.s3_destination(rclone)
+    if place == "archive":
+        settings = bucket.replace("[[destination]]", "[archive]").replace("url =", "path =", 1)
+        bucket = "".join(line for line in settings.splitlines(True) if "name =" not in line)
+    blog.configure(more=bucket)
+    filled(blog, *NAMES)
+    shutil.rmtree(blog.root / "static")
+    shutil.rmtree(blog.root / "archive", ignore_errors=True)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    ran = run(blog, "restore", "out", "--json")
+    once = "M306" if place == "destination" else "M211"
+    assert (ran.code, ran.rules) == (3, ["M209"] * 3 + [once])
+    assert ran.out.count("SignatureDoesNotMatch") == ran.out.count("check which credentials") == 1
+    assert ran.out.count("bucket refuses" if place == "destination" else "archive refuses") == 3
+
+
 @pytest.mark.parametrize(
     "folder", ["archive", "archive/x", "static/images", ".mirror", "manifests"]
 )
