@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from mirror.amounts import count_text
 from mirror.archive import Archive, ArchiveError
 from mirror.config import ConfigError, request_headers
-from mirror.destinations import Destination, former_targets
+from mirror.destinations import Destination, former_targets, key_template
 from mirror.fetch import Body, FetchError, Kind, Validators
 from mirror.fetch.fetcher import Fetcher
 from mirror.manifest import Manifest, ManifestError, ManifestFile
@@ -29,6 +29,7 @@ from mirror.pipeline.origins import open_fetcher, open_source_bucket
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.post_images import PostImage
 from mirror.pipeline.scan import SiteScan, scan
+from mirror.pipeline.store import has_former_key
 from mirror.pipeline.targets import unfollowed_links
 from mirror.pipeline.verify_posts import former_references
 from mirror.records import Record, RecordError
@@ -85,7 +86,7 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
         _check_posts(seen, len(config.sources), former),
         _check_former_addresses(former, destinations),
         _check_destinations(destinations),
-        _check_manifest(manifest),
+        _check_manifest(manifest, key_template(destinations), parts.locator),
         _check_archive(parts.archive),
         _check_folders(
             {"manifest": config.manifest}
@@ -218,11 +219,18 @@ def _check_destinations(destinations: Sequence[Destination]) -> Iterator[Check]:
         yield failed("destinations", "there is none", "add a [[destination]]")
 
 
-def _check_manifest(manifest: Manifest | ManifestError) -> Iterator[Check]:
-    if isinstance(manifest, Manifest):
-        yield passed("manifest", count_text(len(manifest.assets), "image"))
-    else:
+def _check_manifest(
+    manifest: Manifest | ManifestError, template: str, locator: Locator
+) -> Iterator[Check]:
+    if isinstance(manifest, ManifestError):
         yield failed("manifest", str(manifest))
+        return
+    text, advice = count_text(len(manifest.assets), "image"), ""
+    former = sum(has_former_key(asset, template, locator) for asset in manifest.assets.values())
+    if former:
+        text += f", {count_text(former, 'object')} with a key that `key` would not give now"
+        advice = "they keep it, as posts show it; `key` is for new images"
+    yield passed("manifest", text, advice)
 
 
 def _check_archive(archive: Archive) -> Iterator[Check]:

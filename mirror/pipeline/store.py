@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
@@ -144,6 +144,18 @@ def _new_key(template: str, asset: Asset, locator: Locator) -> Key:
             f"key {key!r} is below a folder of mirror's own; choose another `key` pattern"
         )
     return key
+
+
+def has_former_key(asset: Asset, template: str, locator: Locator) -> bool:
+    """Return True for an object with a key of another template, which it keeps."""
+    if asset.key is None:
+        return False
+    for number in range(max(len(asset.origins), 1)):
+        single = replace(asset, sources=asset.origins[number : number + 1])
+        with suppress(StoreError):
+            if _new_key(template, single, locator) == asset.key:
+                return False
+    return True
 
 
 # --- Listings ---------------------------------------------------------------------------------

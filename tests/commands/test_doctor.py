@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from conftest import use
 from PIL import Image
-from support.commands import filled, run
+from support.commands import filled, picture, run
 from support.quirks import BUCKET, PROVIDERS, QuirkyServer, quirky
 from support.servers import Server, Servers
 from support.sites import Blog
@@ -804,6 +804,23 @@ def test_posts_at_a_former_address_are_advised_to_move(blog: Blog) -> None:
     assert "`mirror rewrite` moves the posts" in ended.out
     assert run(blog, "rewrite").code == 0
     assert run(blog, "doctor").code == 0
+
+
+def test_objects_that_keep_the_key_of_an_earlier_template_are_counted(blog: Blog) -> None:
+    filled(blog, "a/1.png", "a/2.png")
+    config = blog.root / "mirror.toml"
+    config.write_text(config.read_text().replace("public_url =", 'key = "{path}"\npublic_url ='))
+    assert "2 images, 2 objects with a key that `key` would not give now" in run(blog, "doctor").out
+    # One picture: the second address is a repeat of the first, and sorts before it.
+    for number, name in enumerate(("b/new.png", "a/new.png")):
+        blog.host.put(name, picture(9))
+        blog.write(f"more{number}.md", f"![](BUCKET/{name})\n")
+        assert run(blog, "sync").code == 0
+    ended = run(blog, "doctor")
+    assert "3 images, 2 objects with a key that `key` would not give now" in ended.out
+    assert "they keep it, as posts show it" in ended.out
+    assert ended.code == 0
+    assert "3 objects, 0 in no line of the manifest" in run(blog, "prune").out
 
 
 def test_a_broken_memory_of_rewrites_is_one_failure_of_the_site(blog: Blog) -> None:
