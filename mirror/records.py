@@ -21,6 +21,7 @@ from mirror.files import (
     Checksum,
     Expected,
     explain,
+    is_blocked,
     opened,
     read_whole,
     write_whole,
@@ -39,6 +40,10 @@ class RecordError(Exception):
 
 class StateError(Exception):
     """A file that mirror keeps cannot be written: the message names it, the reason, the remedy."""
+
+
+class BlockedError(StateError):
+    """Something else is where mirror keeps a file, and only the user may move it away."""
 
 
 class Remarks:
@@ -170,7 +175,8 @@ def write_pieces(path: Path, pieces: Iterable[bytes], expected: Expected) -> Non
 
 def unwritable(path: Path, error: OSError) -> StateError:
     """Return the error for a file that cannot be written."""
-    return StateError(f"{path}: cannot be written: {explain(error)}")
+    kind = BlockedError if is_blocked(error) else StateError
+    return kind(f"{path}: cannot be written: {explain(error)}")
 
 
 def encoded_pieces(lines: Iterable[str]) -> Iterator[bytes]:

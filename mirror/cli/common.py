@@ -105,13 +105,13 @@ def setup_exit_code(error: Exception) -> int | None:
     from mirror.archive import ArchiveError
     from mirror.cluster import ClusterError, MissingExtraError
     from mirror.files import HeldError
-    from mirror.records import RecordError, StateError
+    from mirror.records import BlockedError, RecordError, StateError
     from mirror.state import TrackedStateError
     from mirror.store import StoreError
 
     if isinstance(error, HeldError | TrackedStateError):
         return EXIT_REFUSED
-    if isinstance(error, ConfigError | RecordError | MissingExtraError):
+    if isinstance(error, ConfigError | RecordError | BlockedError | MissingExtraError):
         return EXIT_USAGE
     if isinstance(error, ArchiveError | ClusterError | OutputError | StateError | StoreError):
         return EXIT_FAILED

@@ -17,6 +17,7 @@ from mirror.files.errors import (
     OutsideError,
     explain,
     has_no_room,
+    is_blocked,
     unspellable,
 )
 from mirror.files.links import absolute_path, escaping_link, real_path, repository_of
@@ -52,6 +53,7 @@ __all__ = [
     "escaping_link",
     "explain",
     "has_no_room",
+    "is_blocked",
     "is_temporary",
     "opened",
     "read_named",

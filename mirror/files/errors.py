@@ -54,6 +54,16 @@ _REMEDIES = {
 }
 
 
+def is_blocked(error: OSError) -> bool:
+    """Return True if something else is where a file belongs, such as a link, a pipe or a folder."""
+    return isinstance(error, OutsideError | NotAFileError) or error.errno in (
+        errno.ELOOP,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+    )
+
+
 def has_no_room(error: OSError) -> bool:
     """Return True if a disk, a quota or a limit leaves no room for what was written."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -94,7 +94,7 @@ class RewriteMemory:
         except StateError as error:
             posts = count_text(changed, "post was", "posts were") if changed else "no post was"
             rest = "; the lines about what was changed stay in this file" if changed else ""
-            raise StateError(f"{error}; {posts} changed before that{rest}") from error
+            raise type(error)(f"{error}; {posts} changed before that{rest}") from error
 
 
 def rewrite(

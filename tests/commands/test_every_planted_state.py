@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,28 @@ def test_a_shard_of_a_checkout_is_not_collected(repository: Blog, tmp_path: Path
     (other / ".mirror" / name).write_text("{}\n")
     git(other, "add", "--force", f".mirror/{name}")
     refused(run(repository, "sync", "--collect", other), name)
+
+
+@pytest.mark.parametrize("name", ["", "lock", "journal.jsonl", "held/images.jsonl", "shards"])
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_of_ours_is_a_usage_error(
+    blog: Blog, name: str, make: Callable[[Path], None]
+) -> None:
+    blog.host.put("a.png", picture(0))
+    blog.write("post.md", f"![]({BUCKET}a.png)\n")
+    path = blog.root / ".mirror" / name
+    path.parent.mkdir(exist_ok=True, parents=True)
+    make(path)
+    ran = run(blog, "sync", *(["--shard", "1/2"] if name == "shards" else []))
+    if ran.code == 0:  # a folder belongs there, or a file is simply written anew
+        assert (name, make) in {
+            ("", Path.mkdir), ("shards", Path.mkdir), ("held/images.jsonl", os.mkfifo)
+        }  # fmt: skip
+    else:
+        assert ran.code == 2
+        assert f"{path}" in ran.err
+        assert "cannot be written" in ran.err
+        assert "move" in ran.err
 
 
 def test_verify_names_it_before_it_is_merged(repository: Blog) -> None:
