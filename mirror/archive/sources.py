@@ -41,6 +41,10 @@ class SourceRecord:
                 record.add(address, match[1].decode())
         return record
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._last
+
     def add(self, address: str, digest: str) -> None:
         """Record what an address gave now."""
         self._last[hash(identity(address))] = hash(digest)
@@ -49,6 +53,10 @@ class SourceRecord:
     def is_known(self, address: Address, digest: Digest) -> bool:
         """Return True if this original is what the address gave last."""
         return self._last.get(hash(identity(address))) == hash(digest.hex)
+
+    def has_word_on(self, address: Address, digest: Digest) -> bool:
+        """Return True if the record knows the address or the original."""
+        return hash(identity(address)) in self._last or hash(digest.hex) in self._digests
 
     def contradicts(self, address: Address, digest: Digest) -> bool:
         """Return True if the address gave another original, or this one came from others only.

@@ -17,7 +17,7 @@ from functools import partial
 from hashlib import sha256
 from time import monotonic
 
-from mirror.archive import Archive, ArchiveError, UnreachableArchiveError
+from mirror.archive import SOURCES, Archive, ArchiveError, UnreachableArchiveError
 from mirror.destinations import Destination, extension_fits, may_run_scripts, unreachable
 from mirror.engine import Engine
 from mirror.fetch import FetchError
@@ -29,7 +29,12 @@ from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
-from mirror.pipeline.verify_archive import archive_unreachable, verify_lists, verify_original
+from mirror.pipeline.verify_archive import (
+    archive_unreachable,
+    find_unrecorded,
+    verify_lists,
+    verify_original,
+)
 from mirror.pipeline.verify_destinations import (
     Comparison,
     ObjectDifference,
@@ -115,13 +120,12 @@ def repair(
     diagnosis = diagnose(manifest, comparisons, log.findings)
     damage_job = DamageJob(partial(verify_original, parts.archive))
     originals: Sequence[Asset] = ()
-    unlisted: Finding | None = None
+    lists: Sequence[Repair | Finding] = ()
     is_reached = True
     try:
         originals = find_damaged_originals(manifest, damage_job, engine, progress)
         damaged = {asset.digest for asset in originals}
-        whole = (asset.blob for asset in manifest.assets.values() if asset.digest not in damaged)
-        unlisted = verify_lists(parts.archive, whole)
+        lists = list(find_bad_lists(parts.archive, manifest, damaged))
     except UnreachableArchiveError as error:
         is_reached = False
         log.findings.append(archive_unreachable(error))
@@ -151,11 +155,9 @@ def repair(
             parts.archive.seal(whole=True)
 
     # The lists, which the seal wrote anew, and the record of sources.
-    has_bad_lists = unlisted is not None and unlisted.rule is Rule.ARCHIVE_UNLISTED
-    if has_bad_lists:
-        log.add_repair(Repair(ARCHIVE, "the lists of checksums", "the originals"))
-    elif unlisted is not None:
-        log.findings.append(unlisted)
+    bad_lists = list(log.findings.sift(lists))
+    for bad_list in bad_lists:
+        log.add_repair(bad_list)
     if not options.dry_run and is_reached:
         done = {repair.subject for repair in log.repairs if repair.place == ARCHIVE}
         lost = {asset.digest for asset in originals if Damage(asset).subject not in done}
@@ -164,7 +166,7 @@ def repair(
     counts = {
         "assets": len(manifest.assets),
         "objects": diagnosis.compared,
-        "broken": sum(len(damage.places) for damage in damages) + has_bad_lists,
+        "broken": sum(len(damage.places) for damage in damages) + len(bad_lists),
         "repaired": len(log.repairs),
     }
     return RepairResult(summary(counts, log.findings, started), log.findings, log.repairs)
@@ -289,6 +291,22 @@ def find_damaged_originals(
             if failed:
                 damaged.append(asset)
     return damaged
+
+
+def find_bad_lists(
+    archive: Archive, manifest: Manifest, damaged: Container[Digest]
+) -> Iterator[Repair | Finding]:
+    """Yield what has to be done to the lists of the archive, and why some cannot be read.
+
+    Its `damaged` originals are in no list. Raise `ArchiveError`.
+    """
+    whole = (asset.blob for asset in manifest.assets.values() if asset.digest not in damaged)
+    unlisted = verify_lists(archive, whole)
+    if unlisted is not None:
+        is_bad = unlisted.rule is Rule.ARCHIVE_UNLISTED
+        yield Repair(ARCHIVE, "the lists of checksums", "the originals") if is_bad else unlisted
+    if find_unrecorded(archive, archive.source_record(), manifest.assets.values()) is not None:
+        yield Repair(ARCHIVE, SOURCES, "the manifest")
 
 
 def with_damaged_originals(damages: Iterable[Damage], originals: Iterable[Asset]) -> list[Damage]:

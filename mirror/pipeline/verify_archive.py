@@ -7,11 +7,13 @@ from contextlib import closing
 from functools import partial
 from pathlib import Path
 
+from mirror.amounts import count_text
 from mirror.archive import (
     SOURCES,
     Archive,
     ArchiveError,
     MissingError,
+    SourceRecord,
     UnreachableArchiveError,
     UnreadableError,
 )
@@ -76,12 +78,20 @@ def verify_lists(archive: Archive, originals: Iterable[Blob]) -> Finding | None:
 def verify_sources(
     archive: Archive, manifest: ManifestFile, reviews: Reviews, locator: Locator
 ) -> Iterator[Finding]:
-    """Yield a warning for each address that gave another picture here, or never this one."""
+    """Yield what the record of sources lacks, and each address that gave another picture here."""
     try:
-        proof = SourceProof(archive.source_record(), reviews, locator)
+        record = archive.source_record()
+        lack = find_unrecorded(archive, record, (asset for _, asset in manifest.numbered()))
     except ArchiveError as error:
         yield Finding(Rule.ARCHIVE_UNCHECKED, SOURCES, str(error))
         return
+    if lack is not None:
+        message = (
+            f"{archive.place}: {lack}, so it does not prove which address gave an original; "
+            "`mirror repair` adds what the manifest says"
+        )
+        yield Finding(Rule.ARCHIVE_UNLISTED, SOURCES, message)
+    proof = SourceProof(record, reviews, locator)
     for (file, number), asset in manifest.numbered():
         for address in asset.sources:
             if proof.is_doubtful(address, asset):
@@ -90,6 +100,23 @@ def verify_sources(
                     "never came from it here; `mirror sync` asks its host when a post names it"
                 )
                 yield Finding(Rule.SOURCE_MOVED, address, message)
+
+
+def find_unrecorded(archive: Archive, record: SourceRecord, assets: Iterable[Asset]) -> str | None:
+    """Return what the record lacks of the originals that the archive holds; `None` if nothing.
+
+    Raise `ArchiveError`.
+    """
+    with_source = (asset for asset in assets if asset.sources)
+    if record.is_empty:
+        has_any = any(True for _ in with_source) and any(True for _ in archive.digests())
+        return f"{SOURCES} is missing, or names no original" if has_any else None
+    lacking = archive.holding(
+        asset.blob
+        for asset in with_source
+        if not any(record.has_word_on(address, asset.digest) for address in asset.sources)
+    )
+    return f"{SOURCES} lacks {count_text(len(lacking), 'original')}" if lacking else None
 
 
 def archive_unreachable(error: UnreachableArchiveError) -> Finding:

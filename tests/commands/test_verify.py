@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -385,6 +386,40 @@ def test_lists_of_the_archive_that_prove_no_more_are_found_and_written_anew(
     assert lists.read_bytes() == before
     assert run(blog, "verify", "--archive").code == 0
     assert "nothing is broken" in run(blog, "repair").out
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        pytest.param(Path.unlink, "sources.txt is missing", id="gone"),
+        pytest.param(lambda path: path.write_bytes(b""), "names no original", id="empty"),
+        pytest.param(_drop_a_line, "sources.txt lacks 1 original", id="cut"),
+    ],
+)
+def test_a_record_of_sources_that_lacks_originals_is_found_and_completed(
+    blog: Blog, damage: Callable[[Path], None], words: str
+) -> None:
+    filled(blog, *NAMES)
+    sources = blog.root / "archive" / "sources.txt"
+    lines = sorted(sources.read_text().splitlines())
+    damage(sources)
+    ran = run(blog, "verify", "--archive", "--json")
+    assert (ran.code, ran.rules) == (1, ["M223"])
+    assert words in ran.events[0]["message"]
+    assert "would repair sources.txt in the archive" in run(blog, "repair", "--dry-run").out
+    assert run(blog, "verify", "--archive").code == 1
+    ran = run(blog, "repair")
+    assert "repaired sources.txt in the archive, from the manifest" in ran.out
+    assert "repaired 1 of 1 broken copies" in ran.out
+    assert sorted(sources.read_text().splitlines()) == lines
+    assert run(blog, "verify", "--archive").code == 0
+    assert "nothing is broken" in run(blog, "repair").out
+
+
+def test_an_archive_without_originals_needs_no_record_of_sources(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    shutil.rmtree(blog.root / "archive")
+    assert set(run(blog, "verify", "--archive", "--json").rules) == {"M206"}
 
 
 # --- The command ------------------------------------------------------------------------------
