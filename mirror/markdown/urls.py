@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from mirror.model import Form
-from mirror.urls.address import IMAGE_SUFFIXES, Url
+from mirror.urls.address import Url
+from mirror.urls.redact import IMAGE_SUFFIXES
 
 # Hosts append their style behind the name: `a.png!small`, `a.jpg@!webp`, `a.png%21small`.
 _IMAGE_PATH = re.compile(rf"[^?#]*\.(?:{IMAGE_SUFFIXES})(?:@?(?:!|%21)[^/?#]*)?(?:[?#]|$)", re.I)

@@ -51,9 +51,6 @@ class Url:
         return f"Url({str(self)!r})"
 
 
-IMAGE_SUFFIXES = "png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
-"""Ends of the names of pictures, as alternatives of a regular expression."""
-
 _URL = re.compile(
     r"(?:(?P<scheme>https?):)?//(?:[^/?#]*@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#:@\[\]\s\\]+)"
     r"(?::(?P<port>\d{0,5}))?(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?(?:#.*)?",

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import unquote, unquote_to_bytes
 
+IMAGE_SUFFIXES = "png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
+"""Ends of the names of pictures, as alternatives of a regular expression."""
+
 # --- Signature protocols --------------------------------------------------------------------------
 
 
@@ -135,7 +138,8 @@ _SECRET_ENDS = re.compile(
     r"|(?:x|api|app)sign"
 )
 _JOINTS = re.compile(r"[-_.]")
-_NAME_PART = re.compile(r"[^\[\]\"'\s]+")
+_NAME_PART = re.compile(r"[^\[\]{}()\"'\s\0+]+")
+_NUMBER = re.compile(r"(?:[-_.]?v)?\d+\Z")
 _SECRET_VALUE = re.compile(
     r"(?:AKIA|ASIA)[0-9A-Z]{16}|LTAI[0-9A-Za-z]{12,}|AKID[0-9A-Za-z]{13,}"
     r"|gh[pousr]_[0-9A-Za-z]{20,}|glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|eyJ[\w-]{8,}\.[\w-]{8,}\.|AIza[\w-]{35}"
@@ -164,11 +168,14 @@ _HIDDEN_IN_PATH = re.compile(r"(?:;|%3B)[\w.\[\]%-]+?(?:=|%3D)hidden-[0-9a-f]{32
 _MARKS = re.compile(r"[?#@=%\"']")
 JWT_MARK = "/eyJ"
 """The start of a part of a path that may be a whole JWT."""
-# Browsers take `\` for `/`, and what stands before the last `@` for the password.
-_USERINFO = re.compile(r"^(\s*(?:[A-Za-z][A-Za-z0-9+.-]*:)?[/\\]{2})[^/\\?#]*@")
+# Browsers take `\` for `/`, any number of them behind `https:` for two, and what stands before the
+# last `@` for the password.
+_USERINFO = re.compile(
+    r"^(\s*(?:https?:[/\\]*|(?:[a-z][a-z0-9+.-]*:)?[/\\]{2,}))[^/\\?#]*@", re.IGNORECASE
+)
 # The same of a URL that stands in another one, in its path, its query or behind its `#`.
 _NESTED_USERINFO = re.compile(
-    r"((?:https?|ftp)(?::|%(?:25)*3A)(?:[/\\]|%(?:25)*(?:2F|5C)){2})"
+    r"((?:[:=]|%(?:25)*3[AD])(?:[/\\]|%(?:25)*(?:2F|5C)){2})"
     r"(?:(?!%(?:25)*(?:2F|5C|3F|23|26|40))[^/\\?#&@])+(?:@|%(?:25)*40)",
     re.IGNORECASE,
 )
@@ -182,12 +189,6 @@ _NESTED = re.compile(
     # A value may have a `;` or a `?` in it, but for one that begins another parameter.
     r"(?P<value>(?:(?![&#]|%(?:25)*(?:26|23)"
     rf"|(?:[;?]|%(?:25)*(?:3B|3F)){_NAME}(?:=|%(?:25)*3D)).)*)",
-    re.IGNORECASE | re.DOTALL,
-)
-# A pair in a list that is the value of a parameter: `?q=a,token=b|sign=c`, `?q=token=b,a=c`.
-_IN_LIST = re.compile(
-    rf"(?P<mark>[,|:]|%(?:25)*(?:2C|7C|3A)|(?<==))(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
-    rf"(?P<value>(?:(?!(?:[,|:]|%(?:25)*(?:2C|7C|3A)){_NAME}(?:=|%(?:25)*3D)).)*)",
     re.IGNORECASE | re.DOTALL,
 )
 # A pair of a JSON object, which may be the value of a parameter or stand in a text in quotes.
@@ -205,14 +206,20 @@ _SEPARATOR = re.compile(r"&(?:amp;)?|;(?=[\w.\[\]%-]+=)")  # COS has `;` in a va
 _NESTED_QUERY = re.compile(r"%(?:25)*(?:3F|23)[^/]*", re.I)
 # A part of the path, or a parameter of the path itself: `/a.png`, `;jsessionid=…`.
 _PART = re.compile(r"(?:[;/]|%(?:25)*3B)?(?:(?![;/]|%(?:25)*3B).)+", re.IGNORECASE | re.DOTALL)
-# A pair in such a part, maybe of a list of settings: `/token=…/`, `/w_1,token=…/`. But `&` stands
-# in names that tools gave to files after the signed address that these came from.
+# A pair in a part of the path or in the value of a parameter, maybe of a list of settings:
+# `/token=…/`, `/w_1,token=…/`, `/a.png&token=…`, `?q=a|token=…`, `?q=token=…,a=c`.
 _BEFORE_PAIR = (
-    r"(?:[^\w.\[\]%&=-]|%(?:25)*(?:2[0-57-9A-CF]|3[AB]|40|7C)|(?<==)|(?<=%3D)|(?<=%3d)|(?<=%253D))"
+    r"(?:\A|[^\w.\[\]%=-]|%(?:25)*(?:[0189A-F][0-9A-F]|2[0-9A-CF]|3[A-CEF]|40|5[CE]|60|7[B-F])"
+    r"|(?<==)|(?<=%3D)|(?<=%3d)|(?<=%253D))"
 )
-_IN_PATH = re.compile(
-    rf"{_BEFORE_PAIR}(?P<name>{_NAME})(?:=|%(?:25)*3D)"
+_PAIR = re.compile(
+    rf"(?P<mark>{_BEFORE_PAIR})(?P<name>{_NAME})(?P<equals>=|%(?:25)*3D)"
     rf"(?P<value>(?:(?!{_BEFORE_PAIR}{_NAME}(?:=|%(?:25)*3D)).)*)",
+    re.IGNORECASE | re.DOTALL | re.ASCII,
+)
+# The last such pair in a name that a tool gave to a file after the signed address of its picture.
+_END_OF_NAME = re.compile(
+    rf"(?:&|%(?:25)*26)(?:(?!&|%(?:25)*26).)*\.(?:{IMAGE_SUFFIXES})(?:@?![^!]+)?",
     re.IGNORECASE | re.DOTALL,
 )
 # A part of the path that is a whole JWT. No other part without a name is known for a secret: a
@@ -280,9 +287,11 @@ def _redacted_path(path: str) -> str:
 
 def _hidden_part(part: re.Match[str]) -> str:
     """Hide the first secret in a part of a path, with all that follows in the part."""
-    for match in _IN_PATH.finditer(part[0]):
+    for match in _PAIR.finditer(part[0]):
         name = _plain(match["name"])
-        if _is_secret(name, unquote(match["value"]), match[0]):
+        if _is_secret(name, unquote(match["value"]), match[0]) and not (
+            _END_OF_NAME.fullmatch(part[0], match.start()) and not looks_secret(match[0])
+        ):
             start = match.start("value")
             return part[0][:start] + _hidden(name, part[0][start:])
     return part[0]
@@ -364,7 +373,7 @@ def _hidden_pair(pair: str, keys: frozenset[str]) -> str:
     name, value = _name_and_value(pair)
     spelled, equals, rest = pair.partition("=")
     if name not in keys and not _is_secret(name, value, pair):
-        return _IN_LIST.sub(_hidden_match, _IN_JSON.sub(_hidden_json, pair))
+        return _PAIR.sub(_hidden_match, _IN_JSON.sub(_hidden_json, pair))
     if looks_secret(spelled):
         return _hidden("", pair)
     # A name alone grants nothing.
@@ -388,7 +397,7 @@ def _plain(name: str) -> str:
 
 def _name_and_value(pair: str) -> tuple[str, str]:
     name, _, value = pair.partition("=")
-    return unquote(name).lower(), unquote(value)
+    return _plain(name), unquote(value)
 
 
 def looks_secret(text: str) -> bool:
@@ -405,8 +414,8 @@ def _is_secret_name(name: str) -> bool:
     """Return True if a parameter of that name, in lower case, grants access."""
     if name in _PUBLIC_NAMES:
         return False
-    # `user[token]`, `token[]`, `token2`, `_token` and `"token"` as well.
-    parts = (part.rstrip("0123456789").strip("_") for part in _NAME_PART.findall(name))
+    # `user[token]`, `token[]`, `token2`, `token_v2`, `_token` and `"token"` as well.
+    parts = (_NUMBER.sub("", part).strip("_") for part in _NAME_PART.findall(name))
     return any(
         part in _SECRET_NAMES
         or part.startswith(_SECRET_PREFIXES)
@@ -428,7 +437,7 @@ def _is_random_key(name: str, value: str) -> bool:
     return not _HEXADECIMAL.fullmatch(value) and 3 * len(_CHANGE.findall(value)) > len(value)
 
 
-_ANY_URL = re.compile(r"(?:https?:)?//[^\s\"'<>]+")
+_ANY_URL = re.compile(r"(?:https?:[/\\]|//)[^\s\"'<>]+", re.IGNORECASE)
 # A name and its value, as JSON, a dictionary or a parameter: `"token": "…"`, `token=…`.
 _IN_TEXT = re.compile(
     r"(?<![\w.\[\]-])(?P<name>[\w.\[\]-]{1,100})"

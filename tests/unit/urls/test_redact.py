@@ -17,6 +17,7 @@ from mirror.urls.sources import Locator, Source
 
 HIDDEN = re.compile(r"hidden-[0-9a-f]{32}")
 GOOGLE = "AIza" + "PlantedPlantedPlantedPlantedPlanted"
+JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{'planted' * 6}"
 
 
 @pytest.mark.parametrize(
@@ -249,6 +250,7 @@ _PIECES = [
         "/token=",
         "/eyJ0eXAiOiJK.eyJzdWIiOiIx.a",
     ),
+    *("%0A", "!", "+", "(", "%7B", "%C3%A9", "\u56fe", ".png", "\\\\"),
     *("%2F", "key", "token", "jsessionid", "%74oken", "&amp;", "staticmap", "@", " ", "\n", GOOGLE),
 ]
 
@@ -310,6 +312,7 @@ def hidden_address(url: str) -> str:
         "authkey=!planted",
         "token=planted",
         "token=planted&expires=never",
+        f"jwt={JWT}",
         "verify=1&token=planted",
         *(
             f"{name}=planted"
@@ -322,13 +325,19 @@ def hidden_address(url: str) -> str:
         "q=a,b|token%3Dplanted:v=2",
         "q=token=planted,a=b",
         "q=token%3Dplanted|a",
+        *(f"q=1{mark}token=planted" for mark in ("%0A", "%20", "+", "/", "!", "(", "%7B", "%5C")),
+        "token%3Dplanted",
+        "token%253Dplanted",
+        "%2574oken=planted",
+        "token+=planted",
+        "token%00=planted",
+        "user{token}=planted",
+        "user(token)=planted",
+        "token_v2=planted",
     ],
 )
 def test_a_short_secret_by_its_name_is_hidden_and_stays_a_part_of_the_address(query):
     hidden_address(f"https://h.example/a.png?{query}")
-
-
-JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{'planted' * 6}"
 
 
 @pytest.mark.parametrize(
@@ -346,6 +355,17 @@ JWT = f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.{'planted' * 6}"
         "filters:mark(x,token=planted)/a.png",
         "url=token=planted/a.png",
         "a.png;v=1,token=planted;w=2",
+        "a.png&token=planted",
+        "a.png&v=1&token=planted&w=2",
+        "show&token=planted&file=a.png",
+        "show&token=planted/a.png",
+        "a.png%26token%3Dplanted",
+        "a.png%2526token%253Dplanted",
+        f"a&t={JWT}.png",
+        "a%0Atoken=planted/a.png",
+        "a%5Ctoken=planted/a.png",
+        "%7Btoken=planted%7D/a.png",
+        "\u56fetoken=planted/a.png",
         "%7B%22w%22%3A1%2C%22token%22%3A%22planted%22%7D/a.png",
     ],
 )
@@ -393,6 +413,10 @@ def test_a_secret_in_json_in_the_query_is_hidden_and_stays_a_part_of_the_address
         "https://h.example/w_1,h_2,c=token/it's.png",
         # A name that an upload tool made of a signed address; it is a picture's in a real blog.
         "https://h.example/1&e=1643644799&token=kIxbL07-8jAj8w1n4s9zv64FuZZNEATmlU:zAN=.png",
+        "https://h.example/1&e=1643644799&token=kIxbL07-8jAj8w1n4s9zv64FuZZNEATmlU:zAN=.png!small",
+        "https://h.example/a%26b=1/road&sign=left@2x.JPG",
+        "https://h.example//a@2x.png",
+        "https://h.example/a.png?token_id=12&u=a//b@c&tokenv=2",
     ],
 )
 def test_what_is_called_like_no_secret_stays(url):
@@ -490,6 +514,8 @@ def test_two_tokens_are_two_objects(name):
         "https://h.example/p?url=https%253A%252F%252Fu%253Ahush%2540i.example%252Fa.png",
         "https://h.example/p/https://u:hush@i.example/a.png",
         "https://h.example/a.png?x=1#https://u:hush@i.example",
+        "https://h.example/p?url=//u:hush@i.example/a.png",
+        "https://h.example/p?url=s3://u:hush@i.example/a.png",
     ],
 )
 def test_userinfo_within_a_url_in_a_url_is_cut(url):
@@ -497,6 +523,15 @@ def test_userinfo_within_a_url_in_a_url_is_cut(url):
     assert "i.example" in without_secrets(url)
     kept = "https://h.example/https://medium.example/@user/a.png?url=https://i.example/@me/b.png"
     assert without_secrets(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "start", ["https:///", "https:/", "HTTPS:\\\\", "https:\\/\\/", "ftp://", "//"]
+)
+def test_userinfo_is_cut_however_many_slashes_there_are(start):
+    url = f"{start}u:hush@h.example/a.png"
+    assert without_secrets(url) == f"{start}h.example/a.png"
+    assert "hush" not in hide_secrets(f"no answer: {url}")
 
 
 @given(st.lists(st.sampled_from(_PIECES), max_size=14).map("".join))
