@@ -103,6 +103,10 @@ _PROTOCOLS = (
     _protocol(r"oh=[\w-]{20,} oe=[0-9a-f]{8}"),
     _protocol(r"ssig expires=\d+", "kid"),
     _protocol(r"x-signature x-expires=\d+"),
+    # GitHub: a picture of an issue, by the issuer in its JWT (`{"iss":"github.com`, in base64), and
+    # a file of a private repository.
+    _protocol(r"jwt=eyJ[\w-]+\.eyJpc3MiOiJnaXRodWIuY29t[\w-]+\.[\w-]+"),
+    _protocol("token=GHSAT0[0-9A-Z]{30,}"),
 )
 # Parameters that begin like a protocol's and only say how the picture is processed.
 _PUBLIC_NAMES = frozenset({"x-oss-process"})

@@ -287,6 +287,9 @@ SIGNED = {
     "Cloudflare Images": f"exp=1631289275&sig={'0123456789abcdef' * 4}",
     "Cloudflare": "verify=1484063787-plantedplantedplantedplantedplantedplanted0%3D",
     "an MD5 and the time": "sign=0123456789abcdef0123456789abcdef&t=65533a80",
+    "GitHub, a picture": "jwt=eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9"
+    f".eyJpc3MiOiJnaXRodWIuY29tIiwiYXVkIjoicmF3In0.{'planted' * 6}",
+    "GitHub, a file": "token=GHSAT0AAAAAABY6TRND4P3VPFBUJPWMOKA6Y7D3UIQ",
 }
 
 
@@ -312,6 +315,7 @@ def hidden_address(url: str) -> str:
         "authkey=!planted",
         "token=planted",
         "token=planted&expires=never",
+        "token=GHSAT0planted",
         f"jwt={JWT}",
         "verify=1&token=planted",
         *(
