@@ -35,7 +35,7 @@ from PIL import (
 
 from mirror.documents import describe, remedy_for
 from mirror.pictures.colour import colour_space
-from mirror.pictures.rows import check_rows, is_interlaced
+from mirror.pictures.rows import CodedFrame, check_rows, coded_frames, is_interlaced
 from mirror.pictures.sniff import (
     SIGNATURE_TYPES,
     has_more_chunks,
@@ -44,6 +44,7 @@ from mirror.pictures.sniff import (
     is_icon_set,
     is_lossy_webp,
     is_whole_gif,
+    palette_size,
     picture_format,
     png_fault,
     png_of,
@@ -397,6 +398,8 @@ class Picture:
         A frame is valid until the next one is taken, and is not yet turned upright.
         """
         index = 0
+        png = png_of(self.data)
+        coded = iter(()) if png is None else coded_frames(png)
         while True:
             with _decoding(str(self._name)):
                 try:
@@ -407,26 +410,29 @@ class Picture:
                     return
                 self._check(index + 1)
                 self._file.load()
-                if index == 0:
-                    self._check_rows()
+                if png is not None and (frame := next(coded, None)) is not None:
+                    self._check_pixels(png, frame)
                 delay = float(self._file.info.get("duration") or 0)
             yield self._file, delay
             if self.is_still:
                 return
             index += 1
 
-    def _check_rows(self) -> None:
-        """Raise `MissingRowsError` if a PNG lacks rows. Pillow fills them with zeros.
+    def _check_pixels(self, png: bytes, frame: CodedFrame) -> None:
+        """Raise an error if a PNG lacks rows of the loaded frame, or colours of its palette.
 
-        The last row of an interlaced one may be there while others are missing.
+        Pillow fills such rows in, and makes such colours black; some browsers take the last one.
+        The last row of an interlaced PNG may be there while others are missing.
         """
-        png = png_of(self.data)
-        if png is None:
-            return
         width, height = self._file.size
         last_row = self._file.crop((0, height - 1, width, height))
-        if is_interlaced(png) or not any(last_row.tobytes()):
-            check_rows(png)
+        if frame.number or is_interlaced(png) or not any(last_row.tobytes()):
+            check_rows(png, frame)
+        if self._file.mode == "P":
+            colour, last = int(np.asarray(self._file).max()), palette_size(png) - 1
+            if colour > last:
+                problem = f"a pixel has colour {colour} of a palette that ends at {last}"
+                raise ImageError(f"PNG, damaged: {problem}")
 
     def _check_last_frame(self) -> None:
         # Pillow takes the end of the bytes for the end of the animation.

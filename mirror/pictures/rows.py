@@ -1,10 +1,11 @@
-"""A PNG -> whether its pixels reach its last row: Pillow fills the rest with zeros."""
+"""A PNG -> whether the pixels of each frame reach its last row: Pillow fills in the rest."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from mirror.pictures.sniff import png_chunks
 
@@ -28,19 +29,43 @@ class MissingRowsError(Exception):
     """The pixels of a PNG end whole, before its last row. Pillow leaves the rest black."""
 
 
+@dataclass(frozen=True, slots=True)
+class CodedFrame:
+    """A frame of a PNG: its number, the bytes of all its rows, and where its pixels are coded."""
+
+    number: int
+    row_bytes: int
+    places: Sequence[tuple[int, int]]
+
+
 def is_interlaced(data: bytes) -> bool:
     """Return True for a PNG, with a header, whose rows come in seven passes."""
     return bool(data[_INTERLACING_AT])
 
 
-def check_rows(data: bytes) -> None:
-    """Raise `MissingRowsError` if the pixels of a PNG end whole, before its last row.
+def coded_frames(data: bytes) -> Iterator[CodedFrame]:
+    """Yield the picture of a PNG, then each frame of its animation that stands behind it."""
+    number, row_bytes, places = 0, _row_bytes(data), list[tuple[int, int]]()
+    for kind, (start, stop) in png_chunks(data):
+        if kind == b"IDAT":
+            places.append((start + 8, stop - 4))
+        elif kind == b"fdAT":  # a number in front of the pixels
+            places.append((start + 12, stop - 4))
+        elif kind == b"fcTL" and places:
+            yield CodedFrame(number, row_bytes, places)
+            size = data[start + 12 : start + 20]
+            number, row_bytes, places = number + 1, _row_bytes(data[:16] + size + data[24:33]), []
+    yield CodedFrame(number, row_bytes, places)
+
+
+def check_rows(data: bytes, frame: CodedFrame) -> None:
+    """Raise `MissingRowsError` if the pixels of a frame end whole, before its last row.
 
     It takes little memory, and the time of all pixels that the header names.
     """
-    inflater, size, found = zlib.decompressobj(), _pixel_bytes(data), 0
-    for start, stop in _pixel_chunks(data):
-        piece = data[start + 8 : stop - 4]
+    inflater, size, found = zlib.decompressobj(), frame.row_bytes, 0
+    for start, stop in frame.places:
+        piece = data[start:stop]
         while piece and found < size and not inflater.eof:
             try:
                 found += len(inflater.decompress(piece, _PIECE_BYTES))
@@ -48,18 +73,13 @@ def check_rows(data: bytes) -> None:
                 return  # Pillow says what is wrong
             piece = inflater.unconsumed_tail
     if inflater.eof and found < size:
+        rows = f"rows of frame {frame.number + 1}" if frame.number else "rows"
         raise MissingRowsError(
-            f"rows are missing: expected {size:,} bytes of pixels, found {found:,}"
+            f"{rows} are missing: expected {size:,} bytes of pixels, found {found:,}"
         )
 
 
-def _pixel_chunks(data: bytes) -> list[tuple[int, int]]:
-    """Return the places of the chunks with pixels; none where others lie between them."""
-    places = [place for kind, place in png_chunks(data) if kind == b"IDAT"]
-    return [] if any(a[1] != b[0] for a, b in pairwise(places)) else places
-
-
-def _pixel_bytes(data: bytes) -> int:
+def _row_bytes(data: bytes) -> int:
     """Return the size of all rows with their filter types; 0 where the header does not tell it."""
     if len(data) < _HEADER.size:
         return 0

@@ -116,6 +116,7 @@ def png_chunks(data: bytes) -> Iterator[tuple[bytes, tuple[int, int]]]:
 _PALETTE_COLOURS = b"\3"  # the type of colour whose pixels are numbers of a palette
 _WIDTH_AT, _COLOUR_AT, _COMPRESSION_AT = 16, 25, 26  # bytes of IHDR, which follows the signature
 _HEADER_BYTES = 33  # of the signature and the whole IHDR
+_PALETTE_BYTES = range(3, 3 * 256 + 1)
 
 
 def png_fault(data: bytes) -> str | None:
@@ -135,12 +136,23 @@ def png_fault(data: bytes) -> str | None:
         elif kind == b"IDAT":
             break
         elif kind == b"PLTE":
+            if has_palette:
+                return "it has two palettes"
+            if length not in _PALETTE_BYTES:
+                return f"its palette has {length:,} bytes"
             has_palette = True
         elif kind[:1].isupper():
             return f"its chunk {kind!r} is unknown or out of place"
     if data[_COLOUR_AT : _COLOUR_AT + 1] == _PALETTE_COLOURS and not has_palette:
         return "its palette is missing"
     return None
+
+
+def palette_size(data: bytes) -> int:
+    """Return the number of colours in the palette of a PNG; 0 without one."""
+    places = (place for kind, place in png_chunks(data) if kind == b"PLTE")
+    start, stop = next(places, (0, 12))
+    return (stop - start - 12) // 3
 
 
 def has_more_chunks(data: bytes, count: int) -> bool:
