@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from time import monotonic
 from urllib.parse import unquote
 
+from mirror.compact import DistinctTexts
 from mirror.destinations import Destination, check_extra_count, unreachable
 from mirror.engine import Engine
 from mirror.manifest import Manifest
@@ -179,33 +180,34 @@ def list_extras(
     extras = Extras()
     for destination in destinations:
         progress.stage(f"list {destination.name}", None, "objects")
-        unnamed = []
-        total = 0
+        unnamed: dict[Key, ObjectInfo] = {}  # by its key: a server may list an object twice
+        named = DistinctTexts()
         used: Mapping[Key, object] = {}
         try:
             for info in destination.store.list():
                 if is_reserved(info.key):
                     continue
-                total += 1
                 progress.advance()
-                if info.key not in keys:
-                    unnamed.append(info)
+                if info.key in keys:
+                    named.add(info.key)
+                else:
+                    unnamed[info.key] = info
                 check_extra_count(destination, len(unnamed), len(keys))
             if unnamed:
-                used = used_by_others(destination.store, {info.key for info in unnamed}, site)
+                used = used_by_others(destination.store, unnamed.keys(), site)
         except SiteIndexError as error:
             extras.doubts.append(Finding(Rule.PRUNE_REFUSED, error.key, str(error)))
         except StoreError as error:
             findings.append(unreachable(destination, error))
             continue
-        nested = nested_prefixes(info.key for info in unnamed)
+        nested = nested_prefixes(unnamed)
         objects = [
             ExtraObject(destination, info)
-            for info in unnamed
+            for info in unnamed.values()
             if info.key not in used and not info.key.startswith(nested)
         ]
         extras.objects += objects
-        extras.totals[destination.name] = total - len(used)
+        extras.totals[destination.name] = named.distinct + len(unnamed) - len(used)
         extras.in_use += len(used)
     return extras
 

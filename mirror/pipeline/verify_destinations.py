@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from heapq import merge
+from itertools import filterfalse, pairwise
 
 from mirror.destinations import (
     Destination,
@@ -109,10 +110,15 @@ def compare_destination(
     progress.stage(f"list {destination.name}", None, "objects")
     missing, late = array("Q"), array("Q")  # numbers of objects
     doubtful, to_read = array("Q"), array("Q")
+    reported: set[Key] = set()
     try:
-        for entry, info in _joined(objects, _counted(destination.store.list(), progress)):
+        infos = _counted(destination.store.list(), progress)
+        # A server may list an object twice.
+        infos = filterfalse(lambda info: info.key in reported, infos)
+        for entry, info in _joined(objects, infos):
             if entry is None:
                 if info is not None and not is_reserved(info.key):
+                    reported.add(info.key)
                     extras += 1
                     check_extra_count(destination, extras, known)
                     extra = ObjectDifference(ObjectState.EXTRA, info.key, f"{info.size} bytes")
@@ -127,6 +133,7 @@ def compare_destination(
                 late.append(number)
             listed = compare_listed(size, checksum, info)
             if listed is ListingMatch.OTHER_SIZE:
+                reported.add(info.key)
                 message = size_difference(size, info)
                 other = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
                 comparison.differences.append(other)
@@ -210,7 +217,7 @@ def _counted(infos: Iterable[ObjectInfo], progress: Progress) -> Iterator[Object
 def _read_back_all(
     destination: Destination,
     objects: Objects,
-    numbers: Collection[int],
+    numbers: Sequence[int],
     comparison: Comparison,
     engine: Engine,
     progress: Progress,
@@ -221,6 +228,8 @@ def _read_back_all(
     """
     if not numbers:
         return
+    if any(a >= b for a, b in pairwise(numbers)):  # a server lists as it likes, also twice
+        numbers = sorted(set(numbers))
     progress.stage(f"read {destination.name}", len(numbers), "objects")
     expected = map(objects.at, numbers)
     job, readers = partial(_read_back, destination), destination.store.readers

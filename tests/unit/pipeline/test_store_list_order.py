@@ -14,6 +14,8 @@ from mirror.destinations import Destination
 from mirror.engine import Serial
 from mirror.manifest import Manifest
 from mirror.model import Asset, Blob, Digest, Key
+from mirror.pipeline.progress import FindingLog
+from mirror.pipeline.prune import list_extras
 from mirror.pipeline.verify_destinations import Comparison, ReadBack, compare_destination
 from mirror.store import MemoryStore, ObjectInfo
 
@@ -67,3 +69,38 @@ def test_the_order_of_a_listing_does_not_matter(keys: list[Key], listed: list[Ob
     assert sorted(
         (item.key, item.state.name, item.message) for item in other.differences
     ) == sorted((item.key, item.state.name, item.message) for item in ordered.differences)
+
+
+@given(
+    st.lists(st.sampled_from(KEYS), unique=True),
+    st.lists(infos(), unique_by=lambda info: info.key),
+    st.data(),
+)
+def test_an_object_that_is_listed_twice_counts_once(
+    keys: list[Key], listed: list[ObjectInfo], data: st.DataObject
+) -> None:
+    manifest = Manifest({item.digest: item for item in map(asset, keys)})
+    repeats = data.draw(st.permutations(listed * 2))
+    once, twice = compare(manifest, listed), compare(manifest, repeats)
+    assert {(item.key, item.state) for item in once.differences} == {
+        (item.key, item.state) for item in twice.differences
+    }
+    assert len(once.differences) == len(twice.differences)
+    destination = Destination(DestinationSettings("listing", "file:x"), Listing(repeats))
+    findings = FindingLog(lambda _: None)
+    extras = list_extras([destination], set(keys), None, findings, Recorder())
+    unnamed = {info.key for info in listed} - set(keys)
+    assert sorted(extra.info.key for extra in extras.objects) == sorted(unnamed)
+    assert extras.totals == {"listing": len(listed)}
+
+
+def test_an_object_that_is_listed_twice_is_read_once() -> None:
+    item = asset(KEYS[0])
+    store = Listing([ObjectInfo(KEYS[0], item.blob.size, None)] * 2)
+    store.put(KEYS[0], KEYS[0].encode())
+    destination = Destination(DestinationSettings("listing", "file:x"), store)
+    objects = Manifest({item.digest: item}).objects
+    comparison = compare_destination(
+        destination, objects, Serial(), Recorder(), ReadBack(deep=False), site=None
+    )
+    assert (comparison.read, comparison.differences) == (1, [])
