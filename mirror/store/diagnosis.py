@@ -17,6 +17,7 @@ from mirror.store.errors import (
     UnreachableError,
     not_found_error,
 )
+from mirror.store.listing import SENT_STATUS
 from mirror.store.session import SlowAnswerError
 from mirror.urls.redact import hide_stated_secrets, printable
 
@@ -34,10 +35,15 @@ def refusal_error(error: ClientError, place: str, key: Key, secrets: Collection[
     if code in _MISSING and error.operation_name in _READS_ONE_OBJECT:
         return not_found_error(place, key)
     kind, remedy = _REFUSALS.get(code) or _REFUSALS.get(str(status)) or (StoreError, "")
+    answered = f"{place}: {error.operation_name} was answered"
+    sent_status = error.response.get(SENT_STATUS, status)
+    if sent_status != status and code == str(status):
+        problem = "a body that is no answer to it"
+        return kind(f"{answered} {sent_status} with {problem}; {_NO_S3} If it is, run again")
     message = _quoted(error.response.get("Error", {}).get("Message", ""), secrets)
     code = _quoted(code, secrets)
     reason = f"{code}: {message}" if message and code != str(status) else code
-    text = f"{place}: {error.operation_name} was answered {status} ({reason})"
+    text = f"{answered} {sent_status} ({reason})"
     return kind(f"{text}; {remedy}" if remedy else text)
 
 
@@ -96,7 +102,17 @@ def no_response_error(error: Exception, place: str, secrets: Collection[str]) ->
             if isinstance(cause, SlowAnswerError):
                 problem = f"the answer is too slow: {cause}"
             return UnreachableError(f"{place}: {problem}; {remedy}")
+        case UnicodeDecodeError():
+            return StoreError(f"{place}: the answer is no UTF-8; {_NO_S3}")
+        case ValueError() if text.startswith(_NO_NUMBER):
+            value = text.removeprefix(_NO_NUMBER)
+            return StoreError(f"{place}: the answer has {value} in place of a number; {_NO_S3}")
     return StoreError(f"{place}: {text}")
+
+
+_NO_NUMBER = (
+    "invalid literal for int() with base 10: "  # Python's words, about a number of botocore's
+)
 
 
 def code_and_status(error: ClientError) -> tuple[str, int]:
@@ -105,6 +121,7 @@ def code_and_status(error: ClientError) -> tuple[str, int]:
     return printable(str(error.response.get("Error", {}).get("Code", status))), status
 
 
+_NO_S3 = "is endpoint_url an S3 server's?"
 _KEYS = (CredentialsError, "check which credentials are used, and that they are this provider's")
 _BUSY = (UnreachableError, "the server is busy or broken; run again later")
 _REGION = (AccessError, "set `region` and `endpoint_url` to where the bucket is")

@@ -15,7 +15,10 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 from mirror.engine import Threads
+from mirror.quotes import quoted
 
+SENT_STATUS = "SentStatus"
+"""Where `keep_contents` puts the status of an answer, for errors to name."""
 _CONTENTS_TEXT = "ContentsText"  # where `keep_contents` puts the objects for `Page`
 
 
@@ -51,13 +54,21 @@ class Page:
         return text
 
     def objects(self) -> Sequence[tuple[str, int, str]]:
-        """Return key, size and ETag of each object; raise `ValueError` for broken XML."""
-        if text := self.text:
-            decode = unquote_plus if self._response.get("EncodingType") == "url" else str
-            contents = read_fast(text) or read_xml(text)
-            return [(decode(key), int(size or 0), etag) for key, etag, size in contents]
-        items = self._response.get("Contents", ())
-        return [(item["Key"], item["Size"], item.get("ETag", "")) for item in items]
+        """Return key, size and ETag of each object.
+
+        Raise `ValueError` for broken XML, and for an object without a key or a size.
+        """
+        is_encoded = self.text and self._response.get("EncodingType") == "url"
+        decode = unquote_plus if is_encoded else str
+        contents = read_fast(self.text) or map(_checked, self._entries())
+        return [(decode(key), int(size), etag) for key, etag, size in contents]
+
+    def _entries(self) -> Iterator[tuple[str, str, str]]:
+        if self.text:
+            yield from read_xml(self.text)
+        for item in self._response.get("Contents") or ():
+            key, etag, size = (item.get(name, "") for name in ("Key", "ETag", "Size"))
+            yield key or "", etag or "", str(size)
 
 
 def read_ahead(pages: Iterator[Page]) -> Generator[Page, None, None]:
@@ -69,12 +80,13 @@ def read_ahead(pages: Iterator[Page]) -> Generator[Page, None, None]:
             yield page
 
 
+_SIZE = re.compile("[0-9]{1,18}")  # bytes: no server has an object of a longer one
 _UNREAD = "LastModified Type ChecksumAlgorithm ChecksumType StorageClass".split()
 _GAP = rf"\s*(?>(?:(?:{'|'.join(rf'<{name}>[^<&]*</{name}>' for name in _UNREAD)})\s*)*)"
 _CONTENTS = re.compile(
     rf"<Contents>{_GAP}<Key>([^<&\x00-\x1f]+)</Key>{_GAP}"
     rf"<ETag>(?:&quot;|&#34;)?([^<&]*)(?:&quot;|&#34;)?</ETag>{_GAP}"
-    rf"<Size>([0-9]+)</Size>{_GAP}</Contents>\s*|[\s\S]+"
+    rf"<Size>([0-9]{{1,18}})</Size>{_GAP}</Contents>\s*|[\s\S]+"
 )
 
 
@@ -100,6 +112,17 @@ def read_xml(text: str) -> Iterator[tuple[str, str, str]]:
         yield item.findtext("Key", ""), item.findtext("ETag", ""), item.findtext("Size", "")
 
 
+def _checked(entry: tuple[str, str, str]) -> tuple[str, str, str]:
+    """Return key, ETag and size of an object; raise `ValueError` unless it has key and size."""
+    key, _, size = entry
+    if not key:
+        raise ValueError("the server lists an object without a key")
+    if not _SIZE.fullmatch(size):
+        shown = f"of {quoted(size)} bytes" if size else "without a size"
+        raise ValueError(f"the server lists {quoted(key)} {shown}")
+    return entry
+
+
 def keep_contents(
     operation_model: Any,
     response_dict: dict[str, Any],
@@ -108,8 +131,10 @@ def keep_contents(
 ) -> None:
     """Take the objects out of a page before botocore parses it, and keep them as text.
 
-    The event `before-parse` calls this. A page that is written otherwise stays whole.
+    The event `before-parse` calls this. A page that is written otherwise stays whole. The status is
+    kept too: botocore makes 500 of 200 where the body is no XML, or an error.
     """
+    customized_response_dict[SENT_STATUS] = response_dict["status_code"]
     if operation_model.name != "ListObjectsV2" or response_dict["status_code"] != 200:
         return
     body: bytes = response_dict["body"]

@@ -140,14 +140,14 @@ class S3Store:
 
         check_key(key)
         upload = self._upload_request(key, data, media_type, inline=inline)
-        if expected is not None:
-            upload["IfMatch"] = self._etag_of(key, expected)
+        if expected is not None and (etag := self._etag_of(key, expected)):
+            upload["IfMatch"] = etag
         with self.connection.errors(key):
             try:
                 response = self.connection.client.put_object(**upload)
             except ClientError as error:
                 code, status = code_and_status(error)
-                if expected is None:
+                if "IfMatch" not in upload:
                     raise
                 if status in (404, 412) or code == "ConditionalRequestConflict":
                     raise conflict_error(self.connection.place, key) from error
@@ -222,11 +222,25 @@ class S3Store:
 
     def stat(self, key: Key) -> ObjectInfo | None:
         try:
-            with self.connection.errors(key):
-                response = self.connection.client.head_object(**self.connection.request(key))
+            response = self._head(key)
         except NotFoundError:
             return None
         return ObjectInfo(key, response["ContentLength"], _proven_md5(response))
+
+    def _head(self, key: Key) -> dict[str, Any]:
+        """Return what the server says of an object, its length at least."""
+        with self.connection.errors(key):
+            response: dict[str, Any] = self.connection.client.head_object(
+                **self.connection.request(key)
+            )
+        length = response.get("ContentLength")
+        if length is None or not 0 <= length < _NO_SIZE:
+            said = "without a length" if length is None else f"with a length of {length} bytes"
+            raise StoreError(
+                f"{self.connection.place}: HeadObject of {printable(key)!r} was answered {said}; "
+                "is endpoint_url an S3 server's, without a proxy that changes its answers?"
+            )
+        return response
 
     def list(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """Yield the objects in the order that the server sends; a request returns up to a thousand.
@@ -244,8 +258,10 @@ class S3Store:
             closing(read_ahead(self._pages(prefix))) as pages,
         ):
             for page in pages:
-                with self.connection.errors(Key(prefix)):
+                try:
                     objects = page.objects()
+                except ValueError as error:
+                    raise self._listing_error(str(error)) from error
                 count += len(objects)
                 sparse_pages += len(objects) < _FEW_OBJECTS
                 if sparse_pages > _MAX_SPARSE_PAGES:
@@ -260,10 +276,10 @@ class S3Store:
                     first_keys.add(first_key)
                 for key, size, etag in objects:
                     name = key.removeprefix(self.connection.prefix)
-                    if not (key.startswith(asked_for) and 0 <= size < _NO_SIZE):
+                    if not key.startswith(asked_for):
                         raise self._listing_error(
-                            f"the server lists {printable(key)!r} of {size} bytes, "
-                            f"and was asked for keys that begin with {printable(asked_for)!r}"
+                            f"the server lists {printable(key)!r}, and was asked for keys that "
+                            f"begin with {printable(asked_for)!r}"
                         )
                     if name and (size or not name.endswith("/")):
                         yield ObjectInfo(Key(name), size, md5_of_etag(etag))
@@ -368,10 +384,12 @@ class S3Store:
         return replace(self.settings, bucket="-", prefix="", timeout_s=None)
 
     def _etag_of(self, key: Key, expected: bytes) -> str:
-        """Return the ETag of an object that holds `expected`; raise `ConflictError` otherwise."""
+        """Return the ETag of an object that holds `expected`, empty if the server gives none.
+
+        Raise `ConflictError` for another object.
+        """
         try:
-            with self.connection.errors(key):
-                response = self.connection.client.head_object(**self.connection.request(key))
+            response = self._head(key)
             md5_there = _proven_md5(response)
             if md5_there is None and response["ContentLength"] == len(expected):
                 same = self.get(key, max_bytes=len(expected)) == expected
@@ -381,7 +399,7 @@ class S3Store:
             same = False
         if not same:
             raise conflict_error(self.connection.place, key)
-        etag: str = response["ETag"]
+        etag: str = response.get("ETag", "")
         return etag
 
     def _upload_request(

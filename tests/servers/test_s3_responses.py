@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from gzip import compress
@@ -321,7 +322,13 @@ def test_a_key_that_is_the_folder_of_another_fails_alone(
         (error(503, "SlowDown"), UnreachableError, "run again later"),
         (error(418, "Teapot"), StoreError, "418 (Teapot: Said.)"),
         (Response(502, b"<html>Bad gateway</html>"), UnreachableError, "502"),
-        (Response(200, b"<html><p>Log in<br></html>"), UnreachableError, "broken"),
+        (Response(200, b"<html><p>Log in<br></html>"), UnreachableError, "was answered 200 with a"),
+        (Response(200, b'{"code": 1}'), UnreachableError, "is endpoint_url an S3 server's?"),
+        (
+            error(200, "SlowDown"),
+            UnreachableError,
+            "was answered 200 (SlowDown: Said.); the server",
+        ),
         (Response(200, b"<html><p>Log in</p></html>"), StoreError, "no listing"),
         (Response(200, b""), StoreError, "no listing"),
     ],
@@ -377,7 +384,8 @@ def test_a_listing_is_read_however_it_is_spelled(server: ScriptedServer, p: str)
 
 
 def test_a_listing_out_of_order_is_read_whole(server: ScriptedServer) -> None:
-    server.responses = [listing("<Contents><Key>blog/{}</Key></Contents>", "b", "a")]
+    item = "<Contents><Key>blog/{}</Key><Size>1</Size></Contents>"
+    server.responses = [listing(item, "b", "a")]
     assert [info.key for info in s3(server.url).list()] == ["b", "a"]
 
 
@@ -416,19 +424,63 @@ def test_a_listing_that_cannot_be_continued_is_an_error(
 
 
 @pytest.mark.parametrize(
-    ("key", "size"),
+    ("item", "words"),
     [
-        pytest.param("blog/a.png", -1, id="less than nothing"),
-        pytest.param("blog/a.png", 2**64, id="more than there is"),
-        pytest.param("other/a.png", 1, id="another prefix"),
-        pytest.param("blog", 1, id="above the prefix"),
+        ("<Size>-1</Size><Key>blog/a</Key>", "lists 'blog/a' of '-1' bytes"),
+        (f"<Size>{2**64}</Size><Key>blog/a</Key>", f"lists 'blog/a' of '{2**64}' bytes"),
+        ("<Size>1e3</Size><Key>blog/a</Key>", "lists 'blog/a' of '1e3' bytes"),
+        (f"<Size>{'9' * 5000}</Size><Key>blog/a</Key>", "bytes"),
+        ("<Size/><Key>blog/a</Key>", "lists 'blog/a' without a size"),
+        ("<Key>blog/a</Key>", "lists 'blog/a' without a size"),
+        ("<Size>1</Size>", "lists an object without a key"),
+        ("<Size>1</Size><Key>blog/\x01</Key>", "the listing is no XML"),
     ],
 )
-def test_a_listing_of_what_was_not_asked_for_is_an_error(
-    server: ScriptedServer, key: str, size: int
+@pytest.mark.parametrize("p", ["", "a:"])
+def test_an_object_is_listed_with_its_key_and_its_size(
+    server: ScriptedServer, p: str, item: str, words: str
 ) -> None:
+    spelled = re.sub("<(/?)", rf"<\1{p}", f"<Contents>{item}</Contents>")
+    server.responses = [listing(spelled, "")]
+    with pytest.raises(StoreError) as caught:
+        list(s3(server.url).list())
+    assert words in str(caught.value) or p
+    assert "int()" not in str(caught.value)
+    assert "limit" not in str(caught.value) or p
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("length", ["1e3", "-1", "9" * 30, None])
+def test_an_object_has_a_length(server: ScriptedServer, length: str | None) -> None:
+    headers = {} if length is None else {"Content-Length": length}
+    chunks = () if length else iter(())  # without a length, and without a body
+    server.respond = lambda _: Response(headers={"ETag": '"x"', **headers}, chunks=chunks)
+    store = s3(server.url)
+    for ask in (
+        lambda: store.stat(Key("k")),
+        lambda: store.replace(Key("k"), b"1", expected=b"0"),
+    ):
+        with pytest.raises(StoreError, match=r"a length|in place of a number"):
+            ask()
+
+
+def test_an_object_without_an_etag_is_replaced(server: ScriptedServer) -> None:
+    old = Response(headers={"Content-Length": "1"})
+    server.responses = [old, Response(body=b"0"), stored(b"1")]
+    s3(server.url).replace(Key("k"), b"1", expected=b"0")
+    assert "if-match" not in server.requests[-1][2]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pytest.param("other/a.png", id="another prefix"),
+        pytest.param("blog", id="above the prefix"),
+    ],
+)
+def test_a_listing_of_what_was_not_asked_for_is_an_error(server: ScriptedServer, key: str) -> None:
     """Else objects of others would be listed, verified and deleted as if they were ours."""
-    item = f"<Contents><Key>{key}</Key><ETag>e</ETag><Size>{size}</Size></Contents>"
+    item = f"<Contents><Key>{key}</Key><ETag>e</ETag><Size>1</Size></Contents>"
     body = f"<ListBucketResult><IsTruncated>false</IsTruncated>{item}</ListBucketResult>"
     server.responses = [Response(body=body.encode())]
     with pytest.raises(ListingError, match="was asked for keys that begin with 'blog/'"):
