@@ -55,9 +55,11 @@ class LimitedSession:
         try:
             response = self._session.send(request)
         except HTTPClientError as error:
-            if not isinstance(error.kwargs.get("error"), _LongHeadersError):
+            cause = error.kwargs.get("error")
+            if not isinstance(cause, _LongHeadersError):
                 raise
-            problem = f"the headers of the answer have more than {_MAX_HEADER_BYTES >> 10} KiB"
+            answer = "answer of the proxy" if cause.is_of_proxy else "answer"
+            problem = f"the headers of the {answer} have more than {_MAX_HEADER_BYTES >> 10} KiB"
             raise self._error(problem) from error
         body = _PromptBody(response.raw)
         if is_object and response.status_code < 300:
@@ -122,7 +124,7 @@ class _ReadBody(io.BytesIO):
 
 
 class _LongHeadersError(Exception):
-    pass
+    is_of_proxy = False
 
 
 def _limited(pool: Any, timeout_s: float) -> Any:
@@ -134,6 +136,16 @@ def _limited(pool: Any, timeout_s: float) -> Any:
         def connect(self) -> None:
             super().connect()
             self.sock = _LimitedSocket(self.sock, timeout_s)
+
+        def _tunnel(self) -> None:
+            """Ask a proxy to connect. What it answers is limited as an answer of the server's."""
+            sock, self.sock = self.sock, _LimitedSocket(self.sock, timeout_s)
+            try:
+                super()._tunnel()
+            except _LongHeadersError as error:
+                error.is_of_proxy = True
+                raise
+            self.sock = sock
 
         def getresponse(self) -> Any:
             sock = self.sock  # gone afterwards if the server closes the connection

@@ -8,14 +8,17 @@ from contextlib import contextmanager, suppress
 from gzip import compress
 from hashlib import md5
 from itertools import chain, count, repeat
+from pathlib import Path
 from socketserver import BaseRequestHandler
 from threading import Thread
 from time import sleep
 
 import pytest
+from support.fetching import Scripted, Tunnel, new_authority
 from support.quirks import Listener
 from support.scripted import Response, ScriptedServer, scripted_server
 
+from mirror.host import Response as HostResponse
 from mirror.model import Key
 from mirror.store import (
     AccessError,
@@ -706,6 +709,45 @@ def test_headers_without_end_are_named_and_left(
 ) -> None:
     with raw_server(answer) as url, pytest.raises(UnreachableError, match=words):
         ask(s3(url, timeout_s=timeout_s))
+
+
+@pytest.mark.parametrize(
+    ("answer", "timeout_s", "words"),
+    [
+        (drip(b"H", 30), 0.3, r"the answer is too slow: \d+ bytes in 0 s"),
+        (flood(b"HTTP/1.1 200 OK\r\n", b"A: a\r\n"), 10.0, "answer of the proxy have more than 64"),
+        (lambda: iter([b"HTTP/1.1 200 OK\r\n"]), 10.0, "no answer"),
+        (lambda: iter([b"HTTP/1.1 403 No\r\n\r\n"]), 10.0, r"no answer \(ProxyConnectionError"),
+    ],
+    ids=["drip", "headers", "cut headers", "refused"],
+)
+@pytest.mark.usefixtures("impatient", "server")
+def test_the_answer_of_a_proxy_comes_to_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[], Iterator[bytes]],
+    timeout_s: float,
+    words: str,
+) -> None:
+    with raw_server(answer) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        with pytest.raises(UnreachableError, match=words):
+            list(s3("https://s3.example.org", timeout_s=timeout_s).list())
+
+
+@pytest.mark.usefixtures("server")
+def test_a_bucket_is_asked_through_a_proxy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = new_authority(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", authority.pem)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    answer = HostResponse(200, {}, b"1")
+    with (
+        Tunnel({}) as proxy,
+        Scripted({"bucket/blog/k": lambda _: answer}, tls=authority.server) as s,
+    ):
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        assert s3(f"https://localhost:{s.port}").get(Key("k")) == b"1"
+        assert proxy.received[0].method == "CONNECT"
 
 
 @pytest.mark.parametrize(

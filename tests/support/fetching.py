@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from mirror.fetch import Body, FetchError
 from mirror.fetch.fetcher import Fetcher
@@ -64,6 +69,39 @@ def body(fetcher: Fetcher, url: str, **options: Any) -> Body:
 class Authority:
     server: ssl.SSLContext
     pem: str
+
+
+def new_authority(folder: Path) -> Authority:
+    """Return an authority for loopback, whose certificate is written to `folder`."""
+    ca = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("127.0.0.1", "localhost").configure_cert(server)
+    pem = folder / "ca.pem"
+    ca.cert_pem.write_to_path(str(pem))
+    return Authority(server, str(pem))
+
+
+class Tunnel(ImageHost):
+    """A proxy that connects, and passes bytes on."""
+
+    def respond(self, client: socket.socket, request: Request) -> bool:
+        self.received.append(request)
+        with socket.create_connection(("127.0.0.1", int(request.target.split(":")[1]))) as far:
+            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=relay, args=(far, client))
+            back.start()
+            relay(client, far)
+            back.join()
+        return False
+
+
+def relay(source: socket.socket, sink: socket.socket) -> None:
+    """Pass bytes on until either side ends."""
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_RDWR)
 
 
 class Scripted(ImageHost):

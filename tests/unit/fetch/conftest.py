@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 
 import pytest
-import trustme
 from support.fetching import (
     PNG,
     Authority,
     Clock,
     fetcher_for,
+    new_authority,
 )
 from support.misbehaving import MisbehavingHost
 
@@ -44,9 +43,4 @@ def fetcher(host: MisbehavingHost, clock: Clock) -> Iterator[Fetcher]:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    ca = trustme.CA()
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    ca.issue_cert("127.0.0.1", "localhost").configure_cert(server)
-    pem = tmp_path_factory.mktemp("tls") / "ca.pem"
-    ca.cert_pem.write_to_path(str(pem))
-    return Authority(server, str(pem))
+    return new_authority(tmp_path_factory.mktemp("tls"))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import base64
-import socket
 import ssl
-import threading
-from contextlib import suppress
 
 import pytest
 import trustme
@@ -16,6 +13,7 @@ from support.fetching import (
     Authority,
     Clock,
     Scripted,
+    Tunnel,
     body,
     failure,
     fetcher_for,
@@ -107,28 +105,6 @@ def test_a_proxy_is_asked_for_the_whole_url(monkeypatch: pytest.MonkeyPatch) -> 
         credentials = base64.b64encode(b"me:p@ss").decode()
         assert asked.headers["proxy-authorization"] == f"Basic {credentials}"
         direct.close()
-
-
-class Tunnel(ImageHost):
-    """A proxy that connects, and passes bytes on."""
-
-    def respond(self, client: socket.socket, request: Request) -> bool:
-        with socket.create_connection(("127.0.0.1", int(request.target.split(":")[1]))) as far:
-            client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-            back = threading.Thread(target=relay, args=(far, client))
-            back.start()
-            relay(client, far)
-            back.join()
-        return False
-
-
-def relay(source: socket.socket, sink: socket.socket) -> None:
-    """Pass bytes on until either side ends."""
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with suppress(OSError):
-        sink.shutdown(socket.SHUT_RDWR)
 
 
 def test_https_goes_through_a_tunnel_and_is_checked_behind_it(
