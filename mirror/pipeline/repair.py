@@ -36,6 +36,7 @@ from mirror.pipeline.verify_archive import (
     verify_original,
 )
 from mirror.pipeline.verify_destinations import (
+    EXCHANGED,
     Comparison,
     ObjectDifference,
     ObjectState,
@@ -233,11 +234,8 @@ def diagnose(
                 findings.append(Finding(Rule.NOT_REPAIRED, difference.key, message))
             elif difference.state is not ObjectState.EXTRA:
                 asset = manifest.by_key[difference.key]
-                if (other := _other_picture(asset, manifest)) is not None:
-                    message = (
-                        f"{destination.name}: {difference.message}; its key names another picture "
-                        f"of the manifest, {other}; correct the key in the manifest"
-                    )
+                if (reason := _other_picture(asset, manifest, difference)) is not None:
+                    message = f"{destination.name}: {difference.message}; {reason}"
                     findings.append(Finding(Rule.NOT_REPAIRED, difference.key, message))
                     continue
                 damage = damages.get(asset.digest, Damage(asset))
@@ -246,15 +244,16 @@ def diagnose(
     return Diagnosis([damages[digest] for digest in sorted(damages)], compared, reachable)
 
 
-def _other_picture(asset: Asset, manifest: Manifest) -> Digest | None:
-    """Return the digest in the key of `asset` that is another one's; `None` where there is none.
+def _other_picture(asset: Asset, manifest: Manifest, difference: ObjectDifference) -> str | None:
+    """Return the reason to leave an object as it is because its key may be another picture's.
 
     An edit or a merge may exchange two keys. The posts that show the one would show the other.
     """
     for digest in map(Digest, digests_in(asset.key or "")):
         if digest != asset.digest and digest in manifest.assets:
-            return digest
-    return None
+            named = f"its key names another picture of the manifest, {digest}"
+            return f"{named}; correct the key in the manifest"
+    return None if difference.holds is None else EXCHANGED.format(other=difference.holds)
 
 
 def _other_site(difference: ObjectDifference, index_error: SiteIndexError | None) -> str | None:

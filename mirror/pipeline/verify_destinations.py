@@ -5,10 +5,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
+from hashlib import sha256
 from heapq import merge
 from itertools import filterfalse, pairwise
 
@@ -24,7 +25,7 @@ from mirror.destinations import (
 )
 from mirror.engine import Engine
 from mirror.manifest import Object, Objects, key_bytes
-from mirror.model import Finding, Key, Layer, Rule, is_reserved
+from mirror.model import Digest, Finding, Key, Layer, Rule, is_reserved
 from mirror.pipeline.portion import ALL, Sample
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress
 from mirror.site_index import KEY_IN_USE, SiteIndexError, nested_prefixes, used_by_others
@@ -66,13 +67,15 @@ class ObjectState(Enum):
 class ObjectDifference:
     """An object that is not as the manifest says; `message` is what was expected and found.
 
-    With `is_taken`, another site uses the key for another picture.
+    With `is_taken`, another site uses the key for another picture. With `holds`, the object is the
+    picture of that other key of the manifest, and the key does not tell which of the two is right.
     """
 
     state: ObjectState
     key: Key
     message: str
     is_taken: bool = False
+    holds: Key | None = None
 
 
 @dataclass(slots=True)
@@ -157,6 +160,7 @@ def compare_destination(
     sampled = read_back.sample.of(to_read, lambda number: objects.at(number).digest)
     to_read = array("Q", merge(doubtful, sampled))
     _read_back_all(destination, objects, to_read, comparison, engine, progress)
+    _find_exchanged(destination, objects, comparison, engine)
     _compare_indexes(destination.store, objects, comparison, site, contested)
     return comparison
 
@@ -268,6 +272,44 @@ def _read_back(
     return ObjectDifference(ObjectState.DIFFERENT, expected.key, mismatch)
 
 
+def _find_exchanged(
+    destination: Destination, objects: Objects, comparison: Comparison, engine: Engine
+) -> None:
+    """Mark the differences where an object is the picture of another key of the manifest.
+
+    An edit or a merge may exchange the keys of two lines. A key that holds the digest of its
+    picture tells that it is right.
+    """
+    doubtful = [
+        difference.key
+        for difference in comparison.differences
+        if difference.state is ObjectState.DIFFERENT
+        and objects[difference.key].digest.hex not in difference.key
+    ]
+    if not doubtful:
+        return
+    job = partial(_digest, destination.store, max(size for _, size, _ in objects.facts()))
+    with closing(engine.map(job, doubtful, destination.store.readers)) as results:
+        held = dict(results)
+    digests = set(held.values())
+    owners = (each for each in map(objects.at, range(len(objects))) if each.digest in digests)
+    keys = {owner.digest: owner.key for owner in owners}
+    comparison.differences = [
+        replace(difference, holds=keys.get(held[difference.key]))
+        if difference.key in held
+        else difference
+        for difference in comparison.differences
+    ]
+
+
+def _digest(store: Store, max_bytes: int, key: Key) -> tuple[Key, Digest]:
+    """Return a key with the digest of its object, of no bytes if it cannot be read."""
+    data = b""
+    with suppress(StoreError):
+        data = store.get(key, max_bytes=max_bytes)
+    return key, Digest(sha256(data).hexdigest())
+
+
 def _compare_indexes(
     store: Store,
     objects: Objects,
@@ -315,6 +357,11 @@ _MESSAGES = {
     ObjectState.UNCHECKED: "{message}",
 }
 _TAKEN = f"{{name}}: {{message}}; {KEY_IN_USE}"
+EXCHANGED = (
+    "it is the picture of {other}: if a change of the manifest exchanged the two keys, bring both "
+    "lines back from version control; else delete the object, and `mirror repair` puts it right"
+)
+"""The remedy for an object that `holds` another one."""
 _EMPTY = "{message} in {name}, which is empty; `mirror sync` or `mirror repair` fills it again"
 
 
@@ -353,11 +400,14 @@ def _destination_layer(
         states == {ObjectState.MISSING} and len(comparison.differences) == comparison.compared
     )
     for difference in comparison.differences:
+        template = _EMPTY if is_empty else _MESSAGES[difference.state]
         if difference.is_taken:
             template = _TAKEN
-        else:
-            template = _EMPTY if is_empty else _MESSAGES[difference.state]
-        message = template.format(name=destination.name, message=difference.message)
+        elif difference.holds is not None:
+            template = f"{{name}}: {{message}}; {EXCHANGED}"
+        message = template.format(
+            name=destination.name, message=difference.message, other=difference.holds
+        )
         if difference.state is ObjectState.MISSING:
             message = not_stored_in(destination, difference.key, not_stored()) or message
         findings.append(Finding(difference.state.value, difference.key, message))

@@ -407,6 +407,34 @@ def test_two_keys_that_an_edit_exchanged_move_no_object(blog: Blog, command: str
         assert images.exists() is are_there
 
 
+def test_keys_without_a_digest_that_an_edit_exchanged_move_no_object(blog: Blog) -> None:
+    """A bucket may have exchanged the objects as well: nothing tells, so both stay."""
+    blog.configure(destination='key = "{name}"')
+    filled(blog, *NAMES)
+    names = {"a.png": "b.png", "b.png": "a.png"}
+    replace_keys(blog, {Key(f'"key": "{a}"'): f'"key": "{b}"' for a, b in names.items()})
+    before = contents(blog)
+    for command, code in (("verify", 1), ("repair", 3)):
+        ran = run(blog, command)
+        assert ran.code == code
+        for name, other in names.items():
+            words = (
+                f"{name}: .* found .*; it is the picture of {other}: if a change of the manifest"
+            )
+            assert re.search(words, ran.out)
+        assert contents(blog) == before
+
+
+def test_other_bytes_under_a_key_without_a_digest_are_replaced(blog: Blog) -> None:
+    blog.configure(destination='key = "{name}"')
+    filled(blog, *NAMES)
+    before = contents(blog)
+    (blog.root / "static" / "images" / "a.png").write_bytes(b"other")
+    assert "it is the picture of" not in run(blog, "verify").out
+    assert run(blog, "repair").code == 0
+    assert contents(blog) == before
+
+
 def test_a_key_that_names_another_picture_puts_nothing_in_its_place(blog: Blog) -> None:
     filled(blog, "a.png", "b.png")
     first, second = key(blog, "a.png"), key(blog, "b.png")
