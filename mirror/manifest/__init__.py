@@ -7,7 +7,7 @@ order of keys, for those that compare. `layout` says in which files a manifest s
 the manifest on the disk.
 """
 
-from mirror.manifest.conflicts import digests_in, unite_lines
+from mirror.manifest.conflicts import check_key_owners, digests_in, unite_lines
 from mirror.manifest.counts import ImageCounts
 from mirror.manifest.file import ManifestFile
 from mirror.manifest.layout import FILE_NAME, FILES, PARTS, Checksums
@@ -42,6 +42,7 @@ __all__ = [
     "ManifestFile",
     "Object",
     "Objects",
+    "check_key_owners",
     "digests_in",
     "dump_blob",
     "dump_line",

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
-from mirror.manifest.lines import Line, LinePlace, line_error, united
+from mirror.manifest.lines import Line, LinePlace, ManifestError, line_error, united
 from mirror.model import Asset, Digest, Key
 from mirror.urls.address import identity
 
@@ -148,6 +148,28 @@ def _check_keys(assets: Mapping[Digest, Asset], lines: Mapping[Digest, LinePlace
                     f"{_place_text(lines[other], place)}, which is that of {other}, does not: keys "
                     "were exchanged; bring both lines back from version control",
                 )
+
+
+def check_key_owners(made_keys: Iterable[tuple[Asset, Collection[str]]]) -> None:
+    """Raise `ManifestError` if pictures have the keys of each other's sources.
+
+    Take each asset that has a key, with the keys that the pattern makes of its sources. A key stays
+    when its sources or the pattern change, so a foreign one alone tells nothing.
+    """
+    owners: dict[str, Digest] = {}
+    strays: dict[Digest, Key] = {}
+    for asset, keys in made_keys:
+        for key in keys:
+            owners.setdefault(key, asset.digest)
+        if asset.key is not None and asset.key not in keys:
+            strays[asset.digest] = asset.key
+    links = {digest: owners[key] for digest, key in strays.items() if key in owners}
+    for digest in sorted(_circular(links)):
+        raise ManifestError(
+            f"the manifest: key {strays[digest]!r} of picture {digest} is made of a source of "
+            f"picture {links[digest]}, whose own key is another one's too: keys were exchanged; "
+            "bring the lines back from version control"
+        )
 
 
 def _place_text(place: LinePlace, other: LinePlace) -> str:

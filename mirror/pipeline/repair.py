@@ -18,7 +18,13 @@ from hashlib import sha256
 from time import monotonic
 
 from mirror.archive import SOURCES, Archive, ArchiveError, UnreachableArchiveError
-from mirror.destinations import Destination, extension_fits, may_run_scripts, unreachable
+from mirror.destinations import (
+    Destination,
+    extension_fits,
+    key_template,
+    may_run_scripts,
+    unreachable,
+)
 from mirror.engine import Engine
 from mirror.fetch import FetchError
 from mirror.manifest import Manifest, digests_in
@@ -29,6 +35,7 @@ from mirror.pipeline.copies import ARCHIVE, GoodCopy, find_copy
 from mirror.pipeline.origins import Origins, open_origins
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.progress import FindingLog, Progress, summary
+from mirror.pipeline.store import check_exchanged_keys
 from mirror.pipeline.verify_archive import (
     archive_unreachable,
     find_unrecorded,
@@ -109,6 +116,7 @@ def repair(
     started = monotonic()
     parts.manifest.need()
     manifest, _ = parts.manifest.load()
+    check_exchanged_keys(manifest, key_template(parts.destinations), parts.locator)
     log = RepairLog(FindingLog(progress.finding), progress, options.dry_run)
 
     # What is damaged: in the destinations, in the archive, and in its lists.

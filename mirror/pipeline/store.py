@@ -26,7 +26,7 @@ from mirror.destinations import (
     unreachable,
 )
 from mirror.engine import Background, Engine, Results
-from mirror.manifest import Manifest, Object
+from mirror.manifest import Manifest, Object, check_key_owners
 from mirror.model import Asset, Digest, Finding, Key, Rule, is_reserved
 from mirror.pipeline.progress import FindingLog, Progress
 from mirror.site_index import (
@@ -134,11 +134,29 @@ def settle(
     return settled.replacing(parted), findings
 
 
+def check_exchanged_keys(manifest: Manifest, template: str, locator: Locator) -> None:
+    """Raise `ManifestError` if a change exchanged the keys of pictures.
+
+    The next object that is stored would take the place of another. Keys with a whole digest are
+    compared where a manifest is read.
+    """
+    if "{sha256}" not in template:
+        check_key_owners(
+            (asset, {_made_key(template, asset, address, locator) for address in asset.origins})
+            for asset in manifest.assets.in_order()
+            if asset.key is not None
+        )
+
+
+def _made_key(template: str, asset: Asset, address: Address | None, locator: Locator) -> str:
+    source = locator.source_of(address) if address else None
+    return object_key(template, asset.blob, source.name if source else "", address)
+
+
 def _new_key(template: str, asset: Asset, locator: Locator) -> Key:
     """Return the key for the object of an asset. Raise `StoreError` for one that none may have."""
     address = asset.sources[0] if asset.sources else None
-    source = locator.source_of(address) if address else None
-    key = check_key(object_key(template, asset.blob, source.name if source else "", address))
+    key = check_key(_made_key(template, asset, address, locator))
     if is_reserved(key):
         raise StoreError(
             f"key {key!r} is below a folder of mirror's own; choose another `key` pattern"

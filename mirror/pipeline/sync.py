@@ -71,6 +71,7 @@ from mirror.pipeline.source_proof import SourceProof
 from mirror.pipeline.store import (
     Listings,
     StoreJob,
+    check_exchanged_keys,
     name_everywhere,
     settle,
     store_everywhere,
@@ -152,8 +153,12 @@ class _Snapshot:
         *,
         refresh: bool,
     ) -> Self:
-        """Look up what the posts show; with `refresh` also the images behind mirrored addresses."""
+        """Look up what the posts show; with `refresh` also the images behind mirrored addresses.
+
+        Raise `ManifestError` if keys were exchanged.
+        """
         manifest, saved = loaded
+        check_exchanged_keys(manifest, key_template(destinations), locator)
         resolved = ResolvedReferences(scanned, destinations, manifest)
         images: Sequence[PostImage] = scanned.source_images(
             locator, lambda url: resolved.asset_of(url) is not None
