@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mirror.pipeline.rewrite import RewriteInput, RewriteResult
     from mirror.pipeline.scan import SiteScan
 
+_MAX_SHOWN = 10_000  # characters of a line of a diff that people read; a post may be one of 64 MiB
 _MAX_MAP_BYTES = 256 << 20  # a million pairs of URLs
 
 PrintDiff = Annotated[
@@ -197,14 +198,21 @@ def _shows_mirror(scanned: SiteScan, destinations: Sequence[Destination]) -> boo
     return any(is_mirrored(destinations, url) for url in urls)
 
 
-def _print_diff(text: str, encoding: str) -> None:
-    """Print the bytes that `git apply` needs; safe text where a terminal or a CI log reads it."""
+def _print_diff(lines: Iterable[str], encoding: str) -> None:
+    """Print the bytes that `git apply` needs; safe text where a terminal or a CI log reads it.
+
+    A long line of that text is cut, and says so.
+    """
     file = getattr(sys.stdout, "buffer", None)
     if file is None or sys.stdout.isatty() or is_ci():
-        say(for_log(text).removesuffix("\n"))
+        for line in lines:
+            rest = len(line) - 1 - _MAX_SHOWN
+            cut = f"{line[:_MAX_SHOWN]}… ({rest:,} more characters)" if rest > 0 else line
+            say(for_log(cut).removesuffix("\n"))
         return
     sys.stdout.flush()
-    file.write(text.encode(encoding))
+    for line in lines:
+        file.write(line.encode(encoding))
 
 
 def _rewrite_lines(changed: Sequence[PostEdit], verb: str) -> list[str]:

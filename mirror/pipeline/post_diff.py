@@ -14,8 +14,8 @@ from mirror.pipeline.post_edit import PostEdit
 from mirror.urls.redact import hide_secrets
 
 
-def diff(edit: PostEdit) -> str:
-    """Return a unified diff of the post, without the secrets that stand in it, changed or not.
+def diff(edit: PostEdit) -> Iterator[str]:
+    """Yield the lines of a unified diff of the post, without the secrets that stand in it.
 
     Encoded as `diff_encoding` says, `git apply` takes it from the folder of the configuration, but
     not for a post with secrets or in UTF-16.
@@ -36,10 +36,10 @@ def diff(edit: PostEdit) -> str:
     )
     blocks = list(_edited_lines(edit.before.data, encoding, old, new))
     name = edit.before.name
-    pieces = [f"--- {_git_name(f'a/{name}')}\n", f"+++ {_git_name(f'b/{name}')}\n"]
+    yield f"--- {_git_name(f'a/{name}')}\n"
+    yield f"+++ {_git_name(f'b/{name}')}\n"
     for group in _KnownMatcher(_opcodes(before, after, blocks)).get_grouped_opcodes():
-        pieces += _hunk(group, before, after)
-    return "".join(pieces)
+        yield from _hunk(group, before, after)
 
 
 def _without_secret(reference: Reference) -> str:
@@ -126,8 +126,11 @@ def _hunk(
             sides = [("-", before[start:stop]), ("+", after[new_start:new_stop])]
         for sign, lines in sides:
             for line in lines:
-                end = "" if line.endswith("\n") else "\n\\ No newline at end of file\n"
-                yield f"{sign}{line}{end}"
+                if line.endswith("\n"):
+                    yield sign + line
+                else:
+                    yield f"{sign}{line}\n"
+                    yield "\\ No newline at end of file\n"
 
 
 def _range(start: int, stop: int) -> str:

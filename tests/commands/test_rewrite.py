@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 
@@ -318,11 +319,24 @@ def test_a_dry_run_shows_the_change_without_the_signatures_in_it(mirrored):
     result = mirrored.rewrite(write=False)
     assert rules(result) == [Rule.SECRET_IN_POST]
     assert "gives it back without" in result.findings[0].message
-    shown = diff(result.changed[0])
+    shown = "".join(diff(result.changed[0]))
     assert shown.startswith("--- a/posts/post.md\n+++ b/posts/post.md\n@@ -1,2 +1,2 @@\n before\n")
     assert f"-![]({BUCKET}a.png)\n" in shown
     assert "planted" not in shown
     assert mirrored.read("post.md") == text
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_long_line_of_a_diff_is_cut_where_people_read_it(mirrored, end):
+    mirrored.write("post.md", f"![]({BUCKET}a.png)" + "x" * 60_000 + end)
+    mirrored.sync()
+    shown = commands.run(mirrored, "rewrite", "--dry-run", "--quiet").out
+    old, new = (line for line in shown.splitlines() if line[:3] in ("-![", "+!["))
+    for line, image in ((old, f"{BUCKET}a.png"), (new, mirrored.asset("a.png")["key"])):
+        assert image in line
+        assert re.search(r"x… \(5\d,\d{3} more characters\)$", line)
+        assert len(line) < 10_100
+    assert shown.endswith(f"{new}\n" if end else f"{new}\n\\ No newline at end of file\n")
 
 
 @pytest.mark.parametrize(
@@ -343,7 +357,7 @@ def test_git_applies_the_diff_of_a_dry_run(mirrored, text):
     path = mirrored.write("my post, 一.md", "")
     path.write_bytes(before)
     mirrored.sync()
-    shown = diff(mirrored.rewrite(write=False).changed[0])
+    shown = "".join(diff(mirrored.rewrite(write=False).changed[0]))
     git = ["git", "-C", str(mirrored.root), "apply"]
     subprocess.run([*git, "-"], input=shown.encode(), check=True)
     by_git = path.read_bytes()
