@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
+import time
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import trustme
 from support.fetching import (
     PATIENT,
     PNG,
+    SHORT,
     Authority,
     Clock,
     Scripted,
@@ -119,6 +125,32 @@ def test_https_goes_through_a_tunnel_and_is_checked_behind_it(
         with Fetcher(PATIENT, exempt_hosts=["localhost"]) as fetcher:
             assert body(fetcher, url).data == PNG
         assert host.requests == {"GET a.png": 1}
+
+
+class Endless(ImageHost):
+    """A proxy that connects, with headers that have no end."""
+
+    piece, pause_s = b"", 0.0
+
+    def respond(self, client: socket.socket, request: Request) -> bool:
+        client.sendall(b"HTTP/1.1 200 OK\r\n")
+        with suppress(OSError):  # the client hung up
+            while True:
+                client.sendall(self.piece)
+                time.sleep(self.pause_s)
+        return False
+
+
+@pytest.mark.parametrize(("piece", "pause_s"), [(b"A: a\r\n" * 1000, 0.0), (b"A", 0.01)])
+def test_the_headers_of_a_proxy_come_to_an_end(
+    monkeypatch: pytest.MonkeyPatch, piece: bytes, pause_s: float
+) -> None:
+    with Endless({}) as proxy:
+        proxy.piece, proxy.pause_s = piece, pause_s
+        monkeypatch.setenv("HTTPS_PROXY", proxy.base_url)
+        limits: dict[str, Any] = {"retries": 0, **SHORT}
+        with Fetcher(replace(PATIENT, **limits)) as fetcher:
+            assert failure(fetcher, "https://pictures.example/a.png").kind is Kind.TRANSIENT
 
 
 def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch, host: MisbehavingHost) -> None:
