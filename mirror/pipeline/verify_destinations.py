@@ -294,10 +294,9 @@ def _find_exchanged(
     digests = set(held.values())
     owners = (each for each in map(objects.at, range(len(objects))) if each.digest in digests)
     keys = {owner.digest: owner.key for owner in owners}
+    others = {key: keys[digest] for key, digest in held.items() if keys.get(digest, key) != key}
     comparison.differences = [
-        replace(difference, holds=keys.get(held[difference.key]))
-        if difference.key in held
-        else difference
+        replace(difference, holds=others.get(difference.key))
         for difference in comparison.differences
     ]
 

@@ -460,6 +460,10 @@ def test_other_bytes_under_a_key_without_a_digest_are_replaced(blog: Blog) -> No
     assert "it is the picture of" not in run(blog, "verify").out
     assert run(blog, "repair").code == 0
     assert contents(blog) == before
+    size = blog.asset("a.png")["size"]
+    manifest = blog.root / "manifests" / "images.jsonl"
+    manifest.write_text(manifest.read_text().replace(f'"size": {size}', '"size": 7'))
+    assert f"found {size}; `mirror repair`" in run(blog, "verify").out
 
 
 def test_a_key_that_names_another_picture_puts_nothing_in_its_place(blog: Blog) -> None:
