@@ -7,6 +7,7 @@ Others use these names:
 - `find_references` returns the `Scan` of a post: its encoding, references and findings.
 - `spell` returns a URL as one syntax must write it, `read` does the reverse.
 - `splice` replaces spans of a post and leaves every other byte as it is.
+- `as_browsers_read` returns the URL that a browser asks for, of one with backslashes.
 - `is_image_link` tells a link to an image from a link to a page.
 - `render` returns the HTML that CommonMark makes of a post.
 - `find_drawn` returns the parts of a post that a plugin may show as something else than text.
@@ -39,7 +40,7 @@ from mirror.markdown.html import Attribute, HtmlTag, css_urls, srcset_urls, stri
 from mirror.markdown.results import GrammarResult, Problem, UrlSpan, is_within, merge_ranges
 from mirror.markdown.spelling import read, spell
 from mirror.markdown.splice import splice
-from mirror.markdown.urls import has_image_path, is_image_link, trimmed
+from mirror.markdown.urls import as_browsers_read, has_image_path, is_image_link, trimmed
 from mirror.model import Finding, Form, Reference, Rule, Span
 from mirror.urls.address import Url
 
@@ -49,6 +50,7 @@ __all__ = [
     "DrawnParts",
     "HtmlTag",
     "Scan",
+    "as_browsers_read",
     "css_urls",
     "find_drawn",
     "find_references",

@@ -173,10 +173,11 @@ def _check_source(number: int, rewrite: Rewrite) -> None:
 
 def spells(text: str, source: str) -> bool:
     """Return True if at least one syntax of a post reads `text` as `source`."""
-    from mirror.markdown import read  # loads the parsers, which most commands do without
+    from mirror.markdown import as_browsers_read, read  # loads parsers that most commands leave
 
     in_cell = text.replace(r"\|", "|")  # a table takes these for `|` before anything else is read
-    return any(source in (read(text, quoting), read(in_cell, quoting)) for quoting in Quoting)
+    urls = {read(each, quoting) for each in (text, in_cell) for quoting in Quoting}
+    return source in urls or source in map(as_browsers_read, urls)
 
 
 def _is_rewrite(raw: object) -> bool:

@@ -50,6 +50,7 @@ def rules(result):
         pytest.param(f"[![]({BUCKET}a.png)]({BUCKET}b.png)\n", id="linked image"),
         pytest.param(f"![]({BUCKET}a.png#pic_center)\n", id="fragment"),
         pytest.param(f"![]({BUCKET}%61.png) ![](HTTP{BUCKET[5:]}a.png)\n", id="spellings"),
+        pytest.param(f"<img src='{BUCKET[:-1]}\\a.png'>\n", id="backslash"),
     ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "gb18030"])
@@ -68,6 +69,7 @@ def test_only_urls_change_and_all_of_it_can_be_undone(mirrored, text, encoding):
     outside = after.decode(encoding)
     for asset in mirrored.assets:
         outside = outside.replace("/images/" + asset.get("key", "-"), "@")
+    text = text.replace(f"{BUCKET[:-1]}\\a.png", "@")
     for name in ("a.png", "b.png", "%61.png"):
         text = text.replace(BUCKET + name, "@").replace("HTTP" + BUCKET[5:] + name, "@")
     assert outside == text
