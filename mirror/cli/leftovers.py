@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,8 +27,9 @@ from mirror.cli.common import (
     running,
 )
 from mirror.config import find_config, load_config
-from mirror.console import JsonProgress, Style, for_log, say
+from mirror.console import MANY, JsonProgress, Style, for_log, say
 from mirror.files import absolute_path
+from mirror.urls.address import canonical, host_of
 
 if TYPE_CHECKING:
     from mirror.pipeline.leftovers import Leftover
@@ -43,6 +44,9 @@ def leftovers(
     ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List every link, also many to one host.")
+    ] = False,
 ) -> None:
     """List every place that still names a source, and why; exit 1 if a page would break."""
     from mirror.pipeline.leftovers import LeftoverOptions, find_leftovers
@@ -60,8 +64,8 @@ def leftovers(
     code = EXIT_FOUND if breaking else exit_code(result.findings, checks=True)
     if not isinstance(progress, JsonProgress):
         style = Style.of(sys.stdout)
-        for place in result.leftovers:
-            say(_line(place, style))
+        for line in _lines(result.leftovers, style, verbose=verbose):
+            say(line)
     verdict = _verdict(
         result.leftovers,
         breaking,
@@ -71,6 +75,31 @@ def leftovers(
     )
     print_end(result, progress, [verdict, *ignored_lines(int(result.summary["ignored"]))], code)
     raise typer.Exit(code)
+
+
+def _lines(leftovers: Sequence[Leftover], style: Style, *, verbose: bool) -> Iterator[str]:
+    """Yield a line for each place, and one for many links to pages of one host.
+
+    Posts link to some hosts so often that the pictures among the places would not be seen.
+    """
+    links: dict[tuple[str, str], list[Leftover]] = {}
+    for place in leftovers:
+        if (place.is_page or place.is_own) and not verbose:
+            links.setdefault(_link_kind(place), []).append(place)
+    first = {id(places[0]): places for places in links.values() if len(places) >= MANY}
+    summed_up = {id(place) for places in first.values() for place in places}
+    for place in leftovers:
+        if id(place) not in summed_up:
+            yield _line(place, style)
+        elif (places := first.get(id(place))) is not None:
+            host, _ = _link_kind(place)
+            yield f"{_line(place, style)}; and {len(places) - 1:,} more so of {one_line(host)}"
+    if summed_up:
+        yield f"  {len(summed_up):,} links are summed up above; --verbose lists all"
+
+
+def _link_kind(place: Leftover) -> tuple[str, str]:
+    return host_of(canonical(place.url.raw) or ""), place.reason
 
 
 def _line(place: Leftover, style: Style) -> str:
@@ -91,6 +120,13 @@ def _verdict(
     if breaking:
         reasons = Counter(place.why for place in breaking)
         parts = ", ".join(f"{count:,} {why}" for why, count in reasons.items())
+        links = sum(place.is_page for place in breaking)
+        if links == len(breaking):
+            parts += "; all are links to pages or files: no picture is lost"
+        elif links:
+            parts += (
+                f"; {links:,} of them {'is a link' if links == 1 else 'are links'} to no picture"
+            )
         return f"{count_text(len(breaking), 'place')} would break without the source: {parts}"
     if not was_read:
         return "no place was found that would break without the source, but not all could be read"

@@ -53,7 +53,8 @@ class Generator:
 
     `published` is unknown where it is `None`. `adds_base` if the generator itself puts the path of
     the site in front of a path in a post. `follows` are the forms of Markdown in which a relative
-    link leads to the file beside the page's source.
+    link leads to the file beside the page's source. `writes` is a file that the generator makes of
+    the posts, beside what it publishes.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Generator:
     published: PublishedFolder | None = None
     adds_base: bool = False
     follows: frozenset[Form] = frozenset()
+    writes: str = ""
 
 
 # An image, one by a definition elsewhere in the post (`![a][b]`), and a link to a file.
@@ -225,6 +227,18 @@ GENERATORS = (
         contents=r"languages\.[^.]+\.contentdir",
         mounts="module.mounts",
         published=PublishedFolder("static", setting="staticDir"),
+    ),
+    # https://github.com/getgridea/gridea/blob/master/src/server/renderer.ts: `copyFiles`. Each
+    # start writes posts.json from the posts.
+    Generator(
+        "Gridea",
+        (Sign("config/posts.json", holds='"posts"', beside=("posts",)),),
+        ("config/setting.json",),
+        site="config.domain",
+        content=("", "posts"),
+        output=("", "output"),
+        published=PublishedFolder("images", "/images"),
+        writes="config/posts.json",
     ),
     # https://docsify.js.org/#/configuration: the folder itself is served. Of an image that is no
     # whole address it takes any path, also one from the root, from the folder of the post.

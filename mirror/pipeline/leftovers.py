@@ -17,7 +17,14 @@ from typing import Any, NamedTuple
 from mirror.destinations import Destination, is_mirrored
 from mirror.files import absolute_path
 from mirror.manifest import Manifest, ManifestFile
-from mirror.markdown import DrawnParts, find_drawn, find_references, is_within, render
+from mirror.markdown import (
+    DrawnParts,
+    find_drawn,
+    find_references,
+    is_image_link,
+    is_within,
+    render,
+)
 from mirror.markdown.decode import PositionCounter, PostText, decode
 from mirror.model import Finding, Form, Quoting, Reference, Rule
 from mirror.pages import (
@@ -94,7 +101,9 @@ class Leftover:
     """A place that names an address of a source. `file` counts from the configuration's folder.
 
     With `is_ignored` the image is under `[[ignore]]`, and the manifest lacks it. With `is_page` it
-    is a link to what does not count as an image, so `sync` does not ask for it.
+    is a link to what does not count as an image, so `sync` does not ask for it. With `is_own` it
+    leads to the site itself, and to no picture there. With `is_written` the generator makes its
+    file of the posts.
     """
 
     file: str
@@ -104,19 +113,25 @@ class Leftover:
     why: Why
     is_ignored: bool = False
     is_page: bool = False
+    is_own: bool = False
+    is_written: bool = False
 
     @property
     def breaks(self) -> bool:
         """True if a page would lose a picture or a link without the source."""
-        return self.why not in (Why.TEXT, Why.CODE) and not self.is_ignored
+        return self.why not in (Why.TEXT, Why.CODE) and not self.is_ignored and not self.is_own
 
     @property
     def reason(self) -> str:
         """What the reason means for a person, and what to do."""
         if self.is_ignored:
             return "is under [[ignore]], so mirror does not ask whether it still exists"
+        if self.is_own:
+            return "leads to the site itself, and to no picture"
         if self.is_page:
             return "is a link to a page or file that mirror does not keep; change it by hand"
+        if self.is_written:
+            return "stands in a file that the generator writes from the posts; run it and ask again"
         if self.why is Why.REWRITE and has_hidden(self.url.public):
             return (
                 "is mirrored; `mirror rewrite --drop-secrets` moves it, and `--revert` could not "
@@ -192,6 +207,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     for place in chain.from_iterable(places):
         progress.advance()
         if not is_mirrored(parts.destinations, place.url):
+            place = replace(place, is_own=_is_own(place, folder))
             leftovers.append(_with_ignored(place, parts.locator, manifest, config.ignored))
             progress.event("leftover", **leftovers[-1].as_json())
     if not options.paths:
@@ -227,6 +243,18 @@ def _trees(root: Path, posts: Iterable[Path]) -> list[Path]:
     """Return the folder of the site, and folders of posts that are elsewhere."""
     folders = map(absolute_path, posts)
     return [root, *(path for path in folders if not path.is_relative_to(root))]
+
+
+def _is_own(place: Leftover, folder: SiteFolder) -> bool:
+    """Return True for the address of the site itself, and for a link or more to its own pages.
+
+    A template may put more behind an address, so one that it names counts only where it is whole.
+    """
+    if place.why is Why.SITE:
+        return folder.publishes(place.url) and not is_image_link(place.url)
+    if place.why is Why.OTHER_FILE:
+        return folder.publishes(place.url, whole=True)
+    return place.is_page and folder.publishes(place.url)
 
 
 def _with_ignored(
@@ -465,8 +493,9 @@ def _in_other_files(
                 findings.append(file)
         elif file.name not in posts:
             for text, mentions in _read(file, finder, findings):
-                places = ((mention, Why.OTHER_FILE) for mention in mentions)
-                yield from _placed(file, text, places)
+                is_written = file.path in folder.written
+                for place in _placed(file, text, ((each, Why.OTHER_FILE) for each in mentions)):
+                    yield replace(place, is_written=is_written)
 
 
 def _unread_name(finding: Finding) -> str:

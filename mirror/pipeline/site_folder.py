@@ -11,8 +11,10 @@ from mirror.config import CONFIG_NAME, ConfigError
 from mirror.files import absolute_path, opened
 from mirror.generators import SiteGenerator, find_generators
 from mirror.model import Finding
+from mirror.pages import SiteAddress
 from mirror.pipeline.ownership import MANIFEST_FILES
 from mirror.pipeline.text_files import TextFile, is_version_control, walk_files
+from mirror.urls.address import Url, parse
 
 # Also of another site in a folder below; the second is what `mirror report` writes.
 _OURS = frozenset({CONFIG_NAME, "mirror-report.html"})
@@ -47,6 +49,8 @@ class SiteFolder:
     our_files: frozenset[Path]
     has_generator: bool
     has_plain_fences: bool
+    addresses: tuple[SiteAddress, ...]  # where the configurations of generators say it is published
+    written: frozenset[Path]  # by generators, of the posts
 
     @classmethod
     def open(
@@ -63,7 +67,31 @@ class SiteFolder:
         our_files = {config.absolute()} if config is not None else set()
         our_files |= {folder / name for folder in absolute - left_out for name in MANIFEST_FILES}
         plain_fences = any(each.plain_fences for each in generators)
-        return cls(root, frozenset(left_out), frozenset(our_files), bool(outputs), plain_fences)
+        addresses = tuple(
+            SiteAddress(parts.host, f"{parts.path.rstrip('/')}/")
+            for each in generators
+            if (parts := parse(each.address)) is not None
+        )
+        return cls(
+            root,
+            frozenset(left_out),
+            frozenset(our_files),
+            bool(outputs),
+            plain_fences,
+            addresses,
+            frozenset(each.place / each.generator.writes for each in generators),
+        )
+
+    def publishes(self, url: Url, *, whole: bool = False) -> bool:
+        """Return True for an address on the site itself; with `whole`, for that of the site."""
+        parts = parse(url.raw)
+        if parts is None:
+            return False
+        path = f"{parts.path.rstrip('/')}/"
+        return any(
+            parts.host == site.host and (path == site.path if whole else path.startswith(site.path))
+            for site in self.addresses
+        )
 
     def walk(self, paths: Sequence[Path]) -> Iterator[TextFile | Finding]:
         """Yield the files below `paths`, each once. Raise `ConfigError` for a path that is gone."""

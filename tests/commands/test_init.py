@@ -233,6 +233,10 @@ def test_init_says_why_a_host_is_off_and_how_it_comes_on(tmp_path):
         pytest.param([".vitepress/", "docs/"], "public/mirror", "/mirror", id="VitePress, root"),
         pytest.param(["hugo.toml"], "static/mirror", "/mirror", id="Hugo"),
         pytest.param(["config.toml", "content/"], "static/mirror", "/mirror", id="Zola"),
+        pytest.param(
+            ['config/posts.json={"posts": []}', "posts/"], "images/mirror", "/images/mirror",
+            id="Gridea",
+        ),
         pytest.param(["gatsby-config.js"], "static/mirror", "/mirror", id="Gatsby"),
         pytest.param(
             ["website/docusaurus.config.js"], "website/static/mirror", "/mirror", id="Docusaurus"

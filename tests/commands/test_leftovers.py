@@ -251,7 +251,52 @@ def test_a_link_to_a_page_is_not_said_to_be_an_image_that_sync_explains(blog: Bl
     assert f"{BUCKET}help/: {link}" in out
     assert f"{BUCKET}a.mp4: {link}" in out
     assert f"{A}: is not mirrored, or waits for `mirror accept`; `mirror sync` says why" in out
-    assert out.endswith("3 places would break without the source: 3 not-mirrored\n")
+    assert out.endswith(
+        "would break without the source: 3 not-mirrored; 2 of them are links to no picture\n"
+    )
+    blog.write("post.md", f"[page]({BUCKET}help/)\n")
+    assert run(blog, "leftovers").out.endswith(
+        ": 1 not-mirrored; all are links to pages or files: no picture is lost\n"
+    )
+
+
+def test_many_links_to_pages_of_one_host_do_not_bury_the_pictures(blog: Blog) -> None:
+    pages = [f"[page]({BUCKET}help/{n})\n\n" for n in range(12)]
+    blog.write("post.md", "".join([*pages, f"[image]({A})\n"]))
+    lines = run(blog, "leftovers").out.splitlines()
+    assert len(lines) == 4
+    host = BUCKET.split("/")[2]
+    assert f"{BUCKET}help/0: is a link to a page or file" in lines[0]
+    assert lines[0].endswith(f"[not-mirrored]; and 11 more so of {host}")
+    assert A in lines[1]
+    assert lines[2] == "  12 links are summed up above; --verbose lists all"
+    assert len(run(blog, "leftovers", "--verbose").out.splitlines()) == 14
+    assert len(whys(blog)) == 13
+    blog.write("post.md", "".join([*pages[:9], f"[image]({A})\n"]))
+    assert len(run(blog, "leftovers").out.splitlines()) == 11
+
+
+def test_a_link_to_a_page_of_the_site_itself_breaks_nothing(blog: Blog) -> None:
+    add(blog, "hugo.toml", f'baseURL = "{BUCKET}blog/"\ncontentDir = "posts"\n')
+    blog.write("post.md", f"[post]({BUCKET}blog/post/) [home]({BUCKET}blog)\n")
+    add(blog, "public/index.html", f'<a href="{BUCKET}blog/post/">post</a>')
+    ran = run(blog, "leftovers", "--site", "public")
+    assert f"{BUCKET}blog/post/: leads to the site itself, and to no picture [not-m" in ran.out
+    assert (ran.code, ran.out.count("leads to the site itself")) == (0, 4)
+    blog.write("post.md", f"[other]({BUCKET}blogs/) [picture]({BUCKET}blog/a.png)\n")
+    add(blog, "public/index.html", f'<img src="{BUCKET}blog/a.png">')
+    add(blog, "layouts/a.html", f"{BUCKET}blog/images/{{{{ .name }}}}.png")
+    ran = run(blog, "leftovers", "--site", "public", "--json")
+    assert (ran.code, ran.summary["breaking"], ran.summary["leftovers"]) == (1, 4, 5)
+
+
+def test_a_file_that_the_generator_writes_from_the_posts_is_not_to_be_changed_by_hand(
+    blog: Blog,
+) -> None:
+    blog.write("post.md", "text\n")
+    add(blog, "config/posts.json", json.dumps({"posts": [{"content": f"![]({A})"}]}))
+    assert f"{A}: stands in a file that the generator writes" in run(blog, "leftovers").out
+    assert whys(blog) == {"config/posts.json:1:29": "other-file"}
 
 
 def test_an_ignored_image_that_is_mirrored_is_not_called_lost(blog: Blog) -> None:
