@@ -45,7 +45,7 @@ def leftovers(
     as_json: Json = False,
     quiet: Quiet = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="List every link, also many to one host.")
+        bool, typer.Option("--verbose", "-v", help="List every place, also many of one kind.")
     ] = False,
 ) -> None:
     """List every place that still names a source, and why; exit 1 if a page would break."""
@@ -78,28 +78,31 @@ def leftovers(
 
 
 def _lines(leftovers: Sequence[Leftover], style: Style, *, verbose: bool) -> Iterator[str]:
-    """Yield a line for each place, and one for many links to pages of one host.
+    """Yield a line for each place, and one for many links to one host or pages with one address.
 
-    Posts link to some hosts so often that the pictures among the places would not be seen.
+    Posts link to some hosts, and a theme names some files, so often that pictures are not seen.
     """
-    links: dict[tuple[str, str], list[Leftover]] = {}
+    kinds: dict[tuple[str, str], list[Leftover]] = {}
     for place in leftovers:
-        if (place.is_page or place.is_own) and not verbose:
-            links.setdefault(_link_kind(place), []).append(place)
-    first = {id(places[0]): places for places in links.values() if len(places) >= MANY}
-    summed_up = {id(place) for places in first.values() for place in places}
+        if (kind := _kind(place)) is not None and not verbose:
+            kinds.setdefault(kind, []).append(place)
+    many = {id(places[0]): places for places in kinds.values() if len(places) >= MANY}
+    summed_up = {id(place) for places in many.values() for place in places}
     for place in leftovers:
         if id(place) not in summed_up:
             yield _line(place, style)
-        elif (places := first.get(id(place))) is not None:
-            host, _ = _link_kind(place)
-            yield f"{_line(place, style)}; and {len(places) - 1:,} more so of {one_line(host)}"
+        elif (places := many.get(id(place))) is not None:
+            name, _ = _kind(place) or ("", "")
+            yield f"{_line(place, style)}; and {len(places) - 1:,} more so of {one_line(name)}"
     if summed_up:
-        yield f"  {len(summed_up):,} links are summed up above; --verbose lists all"
+        yield f"  {len(summed_up):,} places are summed up above; --verbose lists all"
 
 
-def _link_kind(place: Leftover) -> tuple[str, str]:
-    return host_of(canonical(place.url.raw) or ""), place.reason
+def _kind(place: Leftover) -> tuple[str, str] | None:
+    """Return what many places that are told as one have in common: its name, and the reason."""
+    if place.is_page or place.is_own:
+        return host_of(canonical(place.url.raw) or ""), place.reason
+    return (str(place.url), place.reason) if place.why == "site" else None
 
 
 def _line(place: Leftover, style: Style) -> str:

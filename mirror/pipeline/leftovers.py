@@ -129,7 +129,8 @@ class Leftover:
         if self.is_own:
             return "leads to the site itself, and to no picture"
         if self.is_page:
-            return "is a link to a page or file that mirror does not keep; change it by hand"
+            where = "where it comes from" if self.why is Why.SITE else "by hand"
+            return f"is a link to a page or file that mirror does not keep; change it {where}"
         if self.is_written:
             return "stands in a file that the generator writes from the posts; run it and ask again"
         if self.why is Why.REWRITE and has_hidden(self.url.public):
@@ -250,11 +251,10 @@ def _is_own(place: Leftover, folder: SiteFolder) -> bool:
 
     A template may put more behind an address, so one that it names counts only where it is whole.
     """
-    if place.why is Why.SITE:
-        return folder.publishes(place.url) and not is_image_link(place.url)
     if place.why is Why.OTHER_FILE:
         return folder.publishes(place.url, whole=True)
-    return place.is_page and folder.publishes(place.url)
+    is_no_picture = place.is_page or (place.why is Why.SITE and not is_image_link(place.url))
+    return is_no_picture and folder.publishes(place.url)
 
 
 def _with_ignored(
@@ -494,8 +494,9 @@ def _in_other_files(
         elif file.name not in posts:
             for text, mentions in _read(file, finder, findings):
                 is_written = file.path in folder.written
-                for place in _placed(file, text, ((each, Why.OTHER_FILE) for each in mentions)):
-                    yield replace(place, is_written=is_written)
+                places = (_Place(mention, Why.OTHER_FILE) for mention in mentions)
+                for leftover in _placed(file, text, places):
+                    yield replace(leftover, is_written=is_written)
 
 
 def _unread_name(finding: Finding) -> str:
@@ -526,13 +527,21 @@ def _in_built_site(
             places = list(_mentions(file, text, finder))
             page = address.page(file.path.relative_to(site).as_posix())
             places += _otherwise_spelled(file, text, page, address, locator, places)
-            places.sort(key=lambda place: place[0].start)
+            places.sort(key=lambda place: place.mention.start)
             yield from _placed(file, text, places)
     if not has_page:
         findings.append(no_page_finding(site))
 
 
-def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[tuple[Mention, Why]]:
+class _Place(NamedTuple):
+    """A mention in a file that is no post; `is_page` as of `Leftover`."""
+
+    mention: Mention
+    why: Why
+    is_page: bool = False
+
+
+def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[_Place]:
     if not finder.may_be_in(text):
         return
     uses = (
@@ -540,7 +549,8 @@ def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[tu
         if is_page(file.path)
         else string_uses(file.path.suffix, text, finder)
     )
-    yield from ((mention, _USES[use]) for mention, use in uses)
+    for mention, use in uses:
+        yield _Place(mention, _USES[use], use is Use.LINK and not is_image_link(mention.url))
 
 
 def _otherwise_spelled(
@@ -549,8 +559,8 @@ def _otherwise_spelled(
     page: Location,
     site: SiteAddress,
     locator: Locator,
-    places: Iterable[tuple[Mention, Why]],
-) -> Iterator[tuple[Mention, Why]]:
+    places: Iterable[_Place],
+) -> Iterator[_Place]:
     """Yield the pictures of sources that a browser asks for, but for those among `places`.
 
     A browser reads `https:\\\\host/a`, an address with a line break in it and one that CSS escapes.
@@ -562,7 +572,9 @@ def _otherwise_spelled(
     else:
         return
     known = {
-        image.address for mention, _ in places if (image := locator.locate(mention.url)) is not None
+        image.address
+        for place in places
+        if (image := locator.locate(place.mention.url)) is not None
     }
     base = resolve_base(addresses.base, page, site)
     for picture in addresses.pictures:
@@ -571,7 +583,7 @@ def _otherwise_spelled(
             continue
         image = locator.locate(Url(location.url))
         if image is not None and image.address not in known:
-            yield Mention(picture.start, picture.start, Url(location.url)), Why.SITE
+            yield _Place(Mention(picture.start, picture.start, Url(location.url)), Why.SITE)
 
 
 def _read(
@@ -585,10 +597,9 @@ def _read(
         yield text, finder.find(text)
 
 
-def _placed(
-    file: TextFile, text: bytes, reasons: Iterable[tuple[Mention, Why]]
-) -> Iterator[Leftover]:
+def _placed(file: TextFile, text: bytes, places: Iterable[_Place]) -> Iterator[Leftover]:
     position = PositionCounter(PostText(text, "utf-8"))
-    for mention, why in reasons:
-        _, line, column = position.advance(mention.start)
-        yield Leftover(file.name, line, column, mention.url, why)
+    for place in places:
+        _, line, column = position.advance(place.mention.start)
+        url, is_link = place.mention.url, place.is_page
+        yield Leftover(file.name, line, column, url, place.why, is_page=is_link)

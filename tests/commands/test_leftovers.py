@@ -269,9 +269,18 @@ def test_many_links_to_pages_of_one_host_do_not_bury_the_pictures(blog: Blog) ->
     assert f"{BUCKET}help/0: is a link to a page or file" in lines[0]
     assert lines[0].endswith(f"[not-mirrored]; and 11 more so of {host}")
     assert A in lines[1]
-    assert lines[2] == "  12 links are summed up above; --verbose lists all"
+    assert lines[2] == "  12 places are summed up above; --verbose lists all"
     assert len(run(blog, "leftovers", "--verbose").out.splitlines()) == 14
     assert len(whys(blog)) == 13
+    links = "".join(f"<a href={BUCKET}help/{n}>page</a>" for n in range(12))
+    add(blog, "public/index.html", f"{links}<img src={A}>")
+    lines = run(blog, "leftovers", "--site", "public").out.splitlines()
+    assert len(lines) == 6
+    assert f"[site]; and 11 more so of {host}" in lines[2]
+    add(blog, "public/index.html", f"<script src={BUCKET}a.js></script>\n" * 12)
+    lines = run(blog, "leftovers", "--site", "public").out.splitlines()
+    assert len(lines) == 5
+    assert lines[2].endswith(f"[site]; and 11 more so of {BUCKET}a.js")
     blog.write("post.md", "".join([*pages[:9], f"[image]({A})\n"]))
     assert len(run(blog, "leftovers").out.splitlines()) == 11
 
