@@ -98,6 +98,8 @@ _PROTOCOLS = (
     _protocol(r"sign=[0-9a-f]{32} t=[0-9a-f]{8,10}"),
     # Upyun: https://help.upyun.com/knowledge-base/cdn-token-limite/
     _protocol(r"_upt=[0-9a-f]{8}\d{10}"),
+    # ByteDance's private pictures, whose addresses Juejin's editor puts into the text.
+    _protocol(r"x-orig-sign x-orig-authkey x-orig-expires=\d+", "policy"),
     # Discord's attachments, Instagram and Facebook, Sina's storage, ByteDance's CDN.
     _protocol("ex=[0-9a-f]{6,8} is=[0-9a-f]{6,8} hm=[0-9a-f]{64}"),
     _protocol(r"oh=[\w-]{20,} oe=[0-9a-f]{8}"),

@@ -272,6 +272,10 @@ SIGNED = {
     "Instagram": "oh=00_AYBxyz0123456789abcdef&oe=65D0A1B2",
     "Sina": "KID=sina,tva&Expires=1700000000&ssig=abCD%2F12",
     "ByteDance": "x-expires=1700000000&x-signature=abcDEF%3D",
+    "ByteDance, private": (
+        "policy=eyJ2bSI6MywidWlkIjoiMSJ9&x-orig-authkey=f32326d3454f2ac7e96d3d06cdbb035152127018"
+        "&x-orig-expires=1740100294&x-orig-sign=tdtdYiuY47jabdnR3aP29Gtt9f4%3D"
+    ),
     "Aliyun CDN": "auth_key=1700000000-0-0-0123456789abcdef0123456789abcdef",
     "Tencent CDN": "sign=1700000000-planted-0-0123456789abcdef0123456789abcdef",
     "Akamai": f"hdnts=exp=1700000000~acl=/planted/*~hmac={'0123456789abcdef' * 4}",
