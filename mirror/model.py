@@ -248,6 +248,7 @@ class Rule(Enum):
     REPEAT_NOT_PROVEN = "M116", "repeat-not-proven", Outcome.FAILURE
     ENTRY_UNUSED = "M117", "entry-matches-nothing", Outcome.WARNING
     FORMER_TARGET = "M118", "former-mirrored-url", Outcome.DIFFERENCE
+    TAKEN_FOR_BUILT = "M119", "folder-taken-for-built", Outcome.WARNING
     NOT_FETCHED = "M201", "image-not-fetched", Outcome.FAILURE
     NOT_AN_IMAGE = "M202", "not-an-image", Outcome.FAILURE
     SOURCE_CHANGED = "M203", "source-changed", Outcome.FAILURE

@@ -78,7 +78,11 @@ def init(
     sites = find_generators(root)
     site = _site_of(paths, sites)
     paths = paths or _content_folders(site)
-    scanned = scan_posts(Config(root, PostSettings(())), paths)
+    settings, include = PostSettings(()), tuple[str, ...]()
+    if site is not None and site.generator.posts:
+        include = (*settings.include, site.generator.posts)
+        settings = PostSettings((), include)
+    scanned = scan_posts(Config(root, settings), paths)
     hosts, post_count = _hosts(scanned)
     print_findings(scanned.findings)
     if not hosts:
@@ -98,6 +102,7 @@ def init(
         [_relative(path, root) for path in paths],
         public,
         fetch,
+        include=include,
         follows_links=site is not None and site.follows_links,
     )
     _write_new(config_path, text)

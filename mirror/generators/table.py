@@ -50,6 +50,7 @@ class Generator:
     one is the default of `content`, its `source` takes that place. `inherits` names another file,
     whose settings those of `files` override. `setters` are functions and the settings they set.
     `fences` is the extension by which fenced code may be indented; empty where it always may be.
+    `posts` is the pattern of posts that end in no usual suffix of Markdown.
 
     `published` is unknown where it is `None`. `adds_base` if the generator itself puts the path of
     the site in front of a path in a post. `follows` are the forms of Markdown in which a relative
@@ -69,6 +70,7 @@ class Generator:
     inherits: str = ""
     setters: tuple[tuple[str, str], ...] = ()
     fences: str = ""
+    posts: str = ""
     published: PublishedFolder | None = None
     adds_base: bool = False
     follows: frozenset[Form] = frozenset()
@@ -396,11 +398,8 @@ GENERATORS = (
         site="website.site-url",
         content=("", "."),
         output=("project.output-dir", "_site"),
-        published=PublishedFolder(
-            "images",
-            "/images",
-            remark="posts that end in .qmd are read once `include` under [posts] names them",
-        ),
+        posts="**/*.qmd",
+        published=PublishedFolder("images", "/images"),
         adds_base=True,
         follows=_EVERY_FORM,
     ),

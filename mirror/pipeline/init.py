@@ -117,14 +117,17 @@ def configuration(
     fetch: str | None,
     *,
     follows_links: bool,
+    include: Sequence[str] = (),
 ) -> str:
     """Return the text of a `mirror.toml` with a folder as destination.
 
-    With `follows_links`, the generator of the site takes relative links to files.
+    With `follows_links`, the generator of the site takes relative links to files. `include` are the
+    patterns of the posts, where they are not the usual ones.
     """
     tables = [
         "# Written by `mirror init`. `mirror config --example` explains every key.\n",
-        f"[posts]\npaths = {json.dumps(list(paths), ensure_ascii=False)}\n",
+        f"[posts]\npaths = {json.dumps(list(paths), ensure_ascii=False)}\n"
+        + (f"include = {json.dumps(include)}\n" if include else ""),
     ]
     names: set[str] = set()
     tables += [

@@ -10,7 +10,7 @@ from pathlib import Path
 from mirror.config import CONFIG_NAME, ConfigError
 from mirror.files import absolute_path, opened
 from mirror.generators import SiteGenerator, find_generators
-from mirror.model import Finding
+from mirror.model import Finding, Rule
 from mirror.pages import SiteAddress
 from mirror.pipeline.ownership import MANIFEST_FILES
 from mirror.pipeline.text_files import TextFile, is_version_control, walk_files
@@ -94,8 +94,21 @@ class SiteFolder:
         )
 
     def walk(self, paths: Sequence[Path]) -> Iterator[TextFile | Finding]:
-        """Yield the files below `paths`, each once. Raise `ConfigError` for a path that is gone."""
+        """Yield the files below `paths`, each once. Raise `ConfigError` for a path that is gone.
+
+        A folder that may be the built site is a finding, and is not read.
+        """
         seen: set[Path] = set()
+        built: list[Path] = []
+
+        def is_skipped(folder: Path) -> bool:
+            if self.is_left_out(folder):
+                return True
+            may_be_built = not self.has_generator and _may_be_built(folder)
+            if may_be_built:
+                built.append(folder)
+            return may_be_built
+
         for path in paths:
             start = absolute_path(path)
             if not start.exists():
@@ -105,7 +118,7 @@ class SiteFolder:
                     [TextFile(os.path.relpath(start, self.root), start)]
                 )
             else:
-                files = walk_files(start, self.root, self.is_left_out)
+                files = walk_files(start, self.root, is_skipped)
             for file in files:
                 if isinstance(file, Finding):
                     yield file
@@ -117,6 +130,13 @@ class SiteFolder:
                     if len(paths) > 1:
                         seen.add(file.path)
                     yield file
+        for folder in dict.fromkeys(built):
+            name = os.path.relpath(folder, self.root)
+            message = (
+                "has an index.html, so it was taken for the built site and not read; "
+                f"`mirror leftovers --site {name}` reads it"
+            )
+            yield Finding(Rule.TAKEN_FOR_BUILT, name, message, name)
 
     def _is_ours(self, path: Path) -> bool:
         return path.name in _OURS or path in self.our_files
@@ -131,12 +151,15 @@ class SiteFolder:
             or name in _CACHES
             or (folder.parent.name, name) in _BELOW
             or _exists(folder / "pyvenv.cfg")
-            or (not self.has_generator and name in _OUTPUTS and _exists(folder / "index.html"))
         )
 
 
 def _has_output(generator: SiteGenerator) -> bool:
     return bool(generator.output) and generator.output not in (".", *generator.content)
+
+
+def _may_be_built(folder: Path) -> bool:
+    return folder.name in _OUTPUTS and _exists(folder / "index.html")
 
 
 def _is_hexo_cache(path: Path) -> bool:

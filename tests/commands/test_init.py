@@ -308,6 +308,16 @@ def test_init_says_that_images_beside_the_posts_need_no_mirror(tmp_path):
     assert "no image with a web address in 1 post; 2 images of local files need no mirror" in out
 
 
+def test_init_reads_the_posts_of_a_generator_that_end_in_another_suffix(tmp_path):
+    (tmp_path / "_quarto.yml").write_text("project:\n  type: website\n")
+    (tmp_path / "post.qmd").write_text(f"![]({BUCKET}a.png)")
+    assert mirror("init", cwd=tmp_path)[0] == 0
+    posts = load_config(tmp_path / "mirror.toml").posts
+    assert posts.include == ("**/*.md", "**/*.markdown", "**/*.mdx", "**/*.qmd")
+    code, out, _ = mirror("scan", "--hosts", cwd=tmp_path)
+    assert (code, BUCKET.split("/")[2] in out) == (0, True)
+
+
 @pytest.mark.parametrize("other", ["no image", f"![]({BUCKET}a.png)"])
 def test_init_names_a_post_that_it_cannot_read(tmp_path, other):
     (tmp_path / "bad.md").write_bytes(b"\xff\x00 ![](" + BUCKET.encode() + b"b.png)")

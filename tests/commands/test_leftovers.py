@@ -282,7 +282,7 @@ def test_many_links_to_pages_of_one_host_do_not_bury_the_pictures(blog: Blog) ->
     assert len(lines) == 5
     assert lines[2].endswith(f"[site]; and 11 more so of {BUCKET}a.js")
     blog.write("post.md", "".join([*pages[:9], f"[image]({A})\n"]))
-    assert len(run(blog, "leftovers").out.splitlines()) == 11
+    assert len(run(blog, "leftovers", blog.root / "posts").out.splitlines()) == 11
 
 
 def test_a_link_to_a_page_of_the_site_itself_breaks_nothing(blog: Blog) -> None:
@@ -436,6 +436,18 @@ def test_what_the_author_did_not_write_is_left_out(blog: Blog, name: str) -> Non
     add(blog, "_site/index.html", "")
     add(blog, name, ("\0" if name == "binary.bin" else "") + A)
     assert whys(blog) == {}
+
+
+def test_a_folder_that_only_may_be_the_built_site_is_named(blog: Blog) -> None:
+    blog.write("p.md", "nothing\n")
+    add(blog, "public/index.html", f"<img src={A}>")  # a template to Vue CLI
+    ran = run(blog, "leftovers")
+    assert "public: has an index.html, so it was taken for the built site and not read" in ran.out
+    assert (ran.code, "[M119]" in ran.out) == (0, True)
+    ran = run(blog, "leftovers", "--site", "public")
+    assert (ran.code, "[M119]" in ran.out) == (1, False)
+    add(blog, "hugo.toml", "")
+    assert "[M119]" not in run(blog, "leftovers").out
 
 
 def test_what_hexo_remembers_of_posts_is_left_out_and_other_data_of_that_name_is_not(
