@@ -14,6 +14,7 @@ from mirror.files import opened
 from mirror.generators.settings import Settings, read_settings
 from mirror.generators.table import GENERATORS, Generator, Sign
 from mirror.model import Form
+from mirror.urls.address import parse
 
 _MAX_BYTES = 2**20  # a configuration is far smaller
 _MAX_INHERITED = 20  # files, one of which names the next
@@ -47,6 +48,7 @@ class SiteGenerator:
     `statics` are the names of what it publishes as it is; empty means what is usual. `computed` are
     the names of settings that a program computes: that which decides the path of the site is
     `computed_path`. With `plain_fences`, only what begins in the first column is fenced code.
+    `prefixes` are the settings that hold a whole address, which a post may name in its place.
     """
 
     generator: Generator
@@ -58,6 +60,7 @@ class SiteGenerator:
     computed: tuple[str, ...]
     computed_path: str
     plain_fences: bool
+    prefixes: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -191,7 +194,17 @@ def _described(generator: Generator, sign: Sign, folder: Path) -> SiteGenerator:
         tuple(computed[key] for key in _deciding(generator) if key and key in computed),
         computed.get(generator.base or generator.site, ""),
         plain_fences and generator.inherits not in settings,
+        _prefixes(settings, generator),
     )
+
+
+def _prefixes(settings: Mapping[str, str], generator: Generator) -> dict[str, str]:
+    """Return the addresses among the settings, but for that of the site itself."""
+    return {
+        key.removeprefix("params."): value
+        for key, value in settings.items()
+        if generator.variable and key != generator.site and parse(value) is not None
+    }
 
 
 def _deciding(generator: Generator) -> Iterator[str]:

@@ -50,7 +50,8 @@ class Generator:
     one is the default of `content`, its `source` takes that place. `inherits` names another file,
     whose settings those of `files` override. `setters` are functions and the settings they set.
     `fences` is the extension by which fenced code may be indented; empty where it always may be.
-    `posts` is the pattern of posts that end in no usual suffix of Markdown.
+    `posts` is the pattern of posts that end in no usual suffix of Markdown. `variable` is a regular
+    expression of what a post puts in the place of a setting, whose name is its group.
 
     `published` is unknown where it is `None`. `adds_base` if the generator itself puts the path of
     the site in front of a path in a post. `follows` are the forms of Markdown in which a relative
@@ -71,6 +72,7 @@ class Generator:
     setters: tuple[tuple[str, str], ...] = ()
     fences: str = ""
     posts: str = ""
+    variable: str = ""
     published: PublishedFolder | None = None
     adds_base: bool = False
     follows: frozenset[Form] = frozenset()
@@ -228,6 +230,7 @@ GENERATORS = (
         output=("publishdir", "public"),
         contents=r"languages\.[^.]+\.contentdir",
         mounts="module.mounts",
+        variable=r"\{\{[<%]\s*param\s+\"?([\w.-]+)\"?\s*[>%]\}\}",
         published=PublishedFolder("static", setting="staticDir"),
     ),
     # https://github.com/getgridea/gridea/blob/master/src/server/renderer.ts: `copyFiles`. Each
@@ -298,6 +301,7 @@ GENERATORS = (
         base="baseurl",
         content=("source", "."),
         output=("destination", "_site"),
+        variable=r"\{\{-?\s*site\.([\w.-]*\w)\s*-?\}\}",
         published=PublishedFolder(
             "assets",
             "/assets",

@@ -191,9 +191,7 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     redirects, _ = parts.redirects.load()
     reviews = load_reviews(config.manifest / REVIEWS)
     suspects = find_suspects(manifest, redirects, reviews)
-    reasons = Reasons(
-        scanned, parts.locator, manifest, parts.destinations, suspects, folder.has_plain_fences
-    )
+    reasons = Reasons(scanned, parts.locator, manifest, parts.destinations, suspects, folder)
     finder = MentionFinder(config.sources)
     progress.stage("read the site's folder", None, "places")
     trees = options.paths or _trees(config.root, config.posts.paths)
@@ -278,17 +276,14 @@ def _counts(leftovers: Iterable[Leftover]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Tells why a reference of a post still names a source.
-
-    `plain_fences` are those of `SiteGenerator`.
-    """
+    """Tells why a reference of a post still names a source."""
 
     scanned: SiteScan
     locator: Locator
     manifest: Manifest
     destinations: Sequence[Destination]
     suspects: Container[str]
-    plain_fences: bool
+    folder: SiteFolder
 
     def of(self, post: str, reference: Reference) -> Why:
         if not reference.form.is_rendered:
@@ -329,12 +324,25 @@ def _in_posts(
         data = scanned_post.read()
         if isinstance(data, Finding):
             findings.append(data)
-        elif scanned_post.encoding and finder.may_be_in(data):
+        elif scanned_post.encoding and (reasons.folder.variables or finder.may_be_in(data)):
             text = decode(data).utf8
-            mentions = list(finder.find(text))
-            if mentions:
+            if mentions := list(_mentions_in_post(text, finder, reasons)):
                 by_line = _by_line(scanned_post.references)
                 yield from _explained(scanned_post.name, text, mentions, by_line, reasons)
+
+
+def _mentions_in_post(text: bytes, finder: MentionFinder, reasons: Reasons) -> Iterator[Mention]:
+    """Yield the places that name a source, also where a setting of the generator stands for it."""
+    expanded = (
+        mention
+        for mention in reasons.folder.expanded(text)
+        if reasons.locator.locate(mention.url) is not None
+    )
+    done = 0
+    for mention in sorted(chain(finder.find(text), expanded), key=attrgetter("start")):
+        if mention.start >= done:
+            done = mention.stop
+            yield mention
 
 
 def _by_line(references: Iterable[Reference]) -> Mapping[int, Sequence[Reference]]:
@@ -353,7 +361,7 @@ def _explained(
 ) -> Iterator[Leftover]:
     position = PositionCounter(PostText(text, "utf-8"))
     probed: _Probed | None = None
-    drawn = find_drawn(text, plain_fences=reasons.plain_fences)
+    drawn = find_drawn(text, plain_fences=reasons.folder.has_plain_fences)
     for mention in mentions:
         _, line, column = position.advance(mention.start)
         reference = _reference_at(references.get(line, ()), column)

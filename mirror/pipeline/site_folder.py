@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from mirror.config import CONFIG_NAME, ConfigError
 from mirror.files import absolute_path, opened
 from mirror.generators import SiteGenerator, find_generators
 from mirror.model import Finding, Rule
-from mirror.pages import SiteAddress
+from mirror.pages import Mention, SiteAddress
 from mirror.pipeline.ownership import MANIFEST_FILES
 from mirror.pipeline.text_files import TextFile, is_version_control, walk_files
 from mirror.urls.address import Url, parse
@@ -51,6 +52,7 @@ class SiteFolder:
     has_plain_fences: bool
     addresses: tuple[SiteAddress, ...]  # where the configurations of generators say it is published
     written: frozenset[Path]  # by generators, of the posts
+    variables: tuple[tuple[re.Pattern[bytes], Mapping[str, str]], ...]  # as of `Generator`
 
     @classmethod
     def open(
@@ -80,7 +82,23 @@ class SiteFolder:
             plain_fences,
             addresses,
             frozenset(each.place / each.generator.writes for each in generators),
+            tuple(
+                (
+                    re.compile(each.generator.variable.encode() + rb"[^\s\"'<>()\[\]{}|`]*"),
+                    each.prefixes,
+                )
+                for each in generators
+                if each.prefixes
+            ),
         )
+
+    def expanded(self, text: bytes) -> Iterator[Mention]:
+        """Yield the addresses that begin with a setting of the generator, as `{{ site.cdn }}/a`."""
+        for pattern, prefixes in self.variables:
+            for match in pattern.finditer(text):
+                if (prefix := prefixes.get(match[1].decode().lower())) is not None:
+                    rest = text[match.end(1) : match.end()].partition(b"}}")[2]
+                    yield Mention(*match.span(), Url(prefix + rest.decode()))
 
     def publishes(self, url: Url, *, whole: bool = False) -> bool:
         """Return True for an address on the site itself; with `whole`, for that of the site."""

@@ -438,6 +438,30 @@ def test_what_the_author_did_not_write_is_left_out(blog: Blog, name: str) -> Non
     assert whys(blog) == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "settings", "variable"),
+    [
+        ("_config.yml", "cdn:\n  img: U\nurl: https://blog.example\n", "{{ site.cdn.img }}"),
+        ("hugo.toml", "[params]\nimg = 'U'\n", '{{< param "img" >}}'),
+    ],
+)
+def test_an_address_that_begins_with_a_setting_is_named_where_a_post_shows_it(
+    blog: Blog, name: str, settings: str, variable: str
+) -> None:
+    add(blog, name, settings.replace("U", BUCKET[:-1]))
+    blog.write(
+        "p.md", f"![]({variable}/a.png)\n\n<img src='{variable}/图 b.png'>\n\n`{variable}/c`\n"
+    )
+    blog.write("q.md", "{{ site.url }}/a.png {{ site.other }}/a.png {{ site.cdn }}\n")
+    named = whys(blog)
+    assert {place: why for place, why in named.items() if place.startswith("posts/")} == {
+        "posts/p.md:1:5": "unknown-form",
+        "posts/p.md:3:11": "unknown-form",
+        "posts/p.md:5:2": "code",
+    }
+    assert f"posts/p.md:1:5 {A}: stands where" in run(blog, "leftovers").out
+
+
 def test_a_folder_that_only_may_be_the_built_site_is_named(blog: Blog) -> None:
     blog.write("p.md", "nothing\n")
     add(blog, "public/index.html", f"<img src={A}>")  # a template to Vue CLI
