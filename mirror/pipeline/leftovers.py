@@ -249,7 +249,7 @@ def _is_own(place: Leftover, folder: SiteFolder) -> bool:
 
     A template may put more behind an address, so one that it names counts only where it is whole.
     """
-    if place.why is Why.OTHER_FILE:
+    if place.why is Why.OTHER_FILE and not place.is_page:
         return folder.publishes(place.url, whole=True)
     is_no_picture = place.is_page or (place.why is Why.SITE and not is_image_link(place.url))
     return is_no_picture and folder.publishes(place.url)
@@ -502,9 +502,18 @@ def _in_other_files(
         elif file.name not in posts:
             for text, mentions in _read(file, finder, findings):
                 is_written = file.path in folder.written
+                is_markdown = file.path.suffix.lower() in _MARKDOWN
+                references = find_references(text, file.name).references if is_markdown else ()
+                by_line = _by_line(references)
                 places = (_Place(mention, Why.OTHER_FILE) for mention in mentions)
-                for leftover in _placed(file, text, places):
-                    yield replace(leftover, is_written=is_written)
+                for place in _placed(file, text, places):
+                    reference = _reference_at(by_line.get(place.line, ()), place.column)
+                    is_page = reference is not None and _is_link_to_page(reference)
+                    yield replace(place, is_page=is_page, is_written=is_written)
+
+
+def _is_link_to_page(reference: Reference) -> bool:
+    return reference.form is Form.LINK and not is_image_link(reference.url)
 
 
 def _unread_name(finding: Finding) -> str:

@@ -285,6 +285,15 @@ def test_many_links_to_pages_of_one_host_do_not_bury_the_pictures(blog: Blog) ->
     assert len(run(blog, "leftovers", blog.root / "posts").out.splitlines()) == 11
 
 
+def test_a_link_in_a_markdown_file_that_is_no_post_is_told_from_a_picture(blog: Blog) -> None:
+    blog.write("post.md", "text\n")
+    add(blog, "README.md", f"[page]({BUCKET}help/) ![]({A}) [large]({B}) {BUCKET}bare\n")
+    out = run(blog, "leftovers").out
+    assert f"{BUCKET}help/: is a link to a page or file that mirror does not keep" in out
+    assert out.count("stands in a Markdown file that is no post") == 3
+    assert out.endswith("4 other-file; 1 of them is a link to no picture\n")
+
+
 def test_a_link_to_a_page_of_the_site_itself_breaks_nothing(blog: Blog) -> None:
     add(blog, "hugo.toml", f'baseURL = "{BUCKET}blog/"\ncontentDir = "posts"\n')
     blog.write("post.md", f"[post]({BUCKET}blog/post/) [home]({BUCKET}blog)\n")
