@@ -143,6 +143,7 @@ _FORMER = (
     "then build the site again"
 )
 _MENTION = "a browser or a script may ask a source for it; `mirror leftovers --site` lists it"
+_LINK = "is a link to a page or file of a source, and no picture; change it where it comes from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -443,7 +444,9 @@ class _SiteReader:
                 _, line, column = position.advance(mention.start)
                 place = (file.name, line, column)
                 rule, message = verdict
-                message = _MENTION if rule is Rule.PAGE_SHOWS_SOURCE else message
+                if rule is Rule.PAGE_SHOWS_SOURCE:
+                    is_link = use is Use.LINK and not has_image_path(location.path)
+                    message = _LINK if is_link else _MENTION
                 self._add(Finding(rule, subject, message, *place))
 
     def _base_of(self, file: TextFile) -> Location:

@@ -344,6 +344,13 @@ def test_a_link_to_a_page_of_the_sites_own_host_needs_no_source(
     assert len(differences(mirrored, "--base", f"{OWN}blog/")) == len(rules)
 
 
+def test_a_link_to_a_page_of_a_source_is_not_said_to_be_asked_for(mirrored: Blog) -> None:
+    page(mirrored, f'<a href="{BUCKET}about/">x</a><a href="{A}">x</a>')
+    out = verify(mirrored).out
+    assert f"{BUCKET}about/: is a link to a page or file of a source, and no picture" in out
+    assert f"{A}: the page asks a source for it" in out
+
+
 def test_a_path_that_a_program_computes_is_named(mirrored: Blog) -> None:
     config = "export default { url: 'https://me.example', baseUrl: process.env.BASE || '/' }"
     write(mirrored, "docusaurus.config.ts", config)
