@@ -73,7 +73,8 @@ def leftovers(
         is_site_read=site is not None,
         is_part=bool(paths) and site is None,
     )
-    print_end(result, progress, [verdict, *ignored_lines(int(result.summary["ignored"]))], code)
+    lines = [verdict, *ignored_lines(int(result.summary["ignored"]))]
+    print_end(result, progress, lines, code, verbose=verbose)
     raise typer.Exit(code)
 
 
@@ -100,6 +101,8 @@ def _lines(leftovers: Sequence[Leftover], style: Style, *, verbose: bool) -> Ite
 
 def _kind(place: Leftover) -> tuple[str, str] | None:
     """Return what many places that are told as one have in common: its name, and the reason."""
+    if place.is_written:
+        return place.file, place.reason
     if place.is_page or place.is_own:
         return host_of(canonical(place.url.raw) or ""), place.reason
     return (str(place.url), place.reason) if place.why == "site" else None
@@ -125,11 +128,10 @@ def _verdict(
         parts = ", ".join(f"{count:,} {why}" for why, count in reasons.items())
         links = sum(place.is_page for place in breaking)
         if links == len(breaking):
-            parts += "; all are links to pages or files: no picture is lost"
+            parts += "; all are links to what mirror does not keep: no page would lose a picture"
         elif links:
-            parts += (
-                f"; {links:,} of them {'is a link' if links == 1 else 'are links'} to no picture"
-            )
+            are = "is a link" if links == 1 else "are links"
+            parts += f"; {links:,} of them {are} to what mirror does not keep"
         return f"{count_text(len(breaking), 'place')} would break without the source: {parts}"
     if not was_read:
         return "no place was found that would break without the source, but not all could be read"

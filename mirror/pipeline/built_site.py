@@ -143,7 +143,7 @@ _FORMER = (
     "then build the site again"
 )
 _MENTION = "a browser or a script may ask a source for it; `mirror leftovers --site` lists it"
-_LINK = "is a link to a page or file of a source, and no picture; change it where it comes from"
+_LINK = "is a link to a source; `mirror leftovers --site` lists it"
 
 
 @dataclass(frozen=True, slots=True)

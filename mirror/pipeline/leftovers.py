@@ -206,6 +206,8 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     for place in chain.from_iterable(places):
         progress.advance()
         if not is_mirrored(parts.destinations, place.url):
+            if place.is_page and reasons.has_target(place.url):  # a picture without a suffix
+                place = replace(place, is_page=False)
             place = replace(place, is_own=_is_own(place, folder))
             leftovers.append(_with_ignored(place, parts.locator, manifest, config.ignored))
             progress.event("leftover", **leftovers[-1].as_json())
@@ -290,7 +292,7 @@ class Reasons:
             return Why.CODE
         if not reference.form.is_rewritten:
             return Why.TEXT
-        if not (self.scanned.leads_to_image(reference) and self._has_target(reference.url)):
+        if not (self.scanned.leads_to_image(reference) and self.has_target(reference.url)):
             return Why.NOT_MIRRORED
         is_taken = is_source(reference.url.public) and all(
             destination.takes_link(post, reference) for destination in self.destinations[:1]
@@ -306,7 +308,7 @@ class Reasons:
             and self.locator.locate(mention.url) is not None
         )
 
-    def _has_target(self, url: Url) -> bool:
+    def has_target(self, url: Url) -> bool:
         """Return True if `mirror rewrite` has another URL for it."""
         located = self.locator.locate(url)
         asset = None if located is None else self.manifest.find(located.address)

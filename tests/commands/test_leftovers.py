@@ -251,12 +251,10 @@ def test_a_link_to_a_page_is_not_said_to_be_an_image_that_sync_explains(blog: Bl
     assert f"{BUCKET}help/: {link}" in out
     assert f"{BUCKET}a.mp4: {link}" in out
     assert f"{A}: is not mirrored, or waits for `mirror accept`; `mirror sync` says why" in out
-    assert out.endswith(
-        "would break without the source: 3 not-mirrored; 2 of them are links to no picture\n"
-    )
+    assert out.endswith(": 3 not-mirrored; 2 of them are links to what mirror does not keep\n")
     blog.write("post.md", f"[page]({BUCKET}help/)\n")
     assert run(blog, "leftovers").out.endswith(
-        ": 1 not-mirrored; all are links to pages or files: no picture is lost\n"
+        "; all are links to what mirror does not keep: no page would lose a picture\n"
     )
 
 
@@ -285,13 +283,21 @@ def test_many_links_to_pages_of_one_host_do_not_bury_the_pictures(blog: Blog) ->
     assert len(run(blog, "leftovers", blog.root / "posts").out.splitlines()) == 11
 
 
+def test_a_link_to_a_picture_without_a_suffix_is_no_link_to_a_page(blog: Blog) -> None:
+    filled(blog, "a")
+    add(blog, "public/index.html", f"<a href={BUCKET}a>large</a><a href={BUCKET}b>page</a>")
+    out = run(blog, "leftovers", "--site", "public").out
+    assert f"{BUCKET}a: a built page asks for it" in out
+    assert f"{BUCKET}b: is a link to a page or file that mirror does not keep" in out
+
+
 def test_a_link_in_a_markdown_file_that_is_no_post_is_told_from_a_picture(blog: Blog) -> None:
     blog.write("post.md", "text\n")
     add(blog, "README.md", f"[page]({BUCKET}help/) ![]({A}) [large]({B}) {BUCKET}bare\n")
     out = run(blog, "leftovers").out
     assert f"{BUCKET}help/: is a link to a page or file that mirror does not keep" in out
     assert out.count("stands in a Markdown file that is no post") == 3
-    assert out.endswith("4 other-file; 1 of them is a link to no picture\n")
+    assert out.endswith("4 other-file; 1 of them is a link to what mirror does not keep\n")
 
 
 def test_a_link_to_a_page_of_the_site_itself_breaks_nothing(blog: Blog) -> None:
@@ -315,6 +321,8 @@ def test_a_file_that_the_generator_writes_from_the_posts_is_not_to_be_changed_by
     add(blog, "config/posts.json", json.dumps({"posts": [{"content": f"![]({A})"}]}))
     assert f"{A}: stands in a file that the generator writes" in run(blog, "leftovers").out
     assert whys(blog) == {"config/posts.json:1:29": "other-file"}
+    add(blog, "config/posts.json", json.dumps({"posts": [f"![]({A})"] * 12}))
+    assert "; and 11 more so of config/posts.json\n" in run(blog, "leftovers").out
 
 
 def test_an_ignored_image_that_is_mirrored_is_not_called_lost(blog: Blog) -> None:

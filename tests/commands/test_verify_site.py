@@ -347,7 +347,7 @@ def test_a_link_to_a_page_of_the_sites_own_host_needs_no_source(
 def test_a_link_to_a_page_of_a_source_is_not_said_to_be_asked_for(mirrored: Blog) -> None:
     page(mirrored, f'<a href="{BUCKET}about/">x</a><a href="{A}">x</a>')
     out = verify(mirrored).out
-    assert f"{BUCKET}about/: is a link to a page or file of a source, and no picture" in out
+    assert f"{BUCKET}about/: is a link to a source; `mirror leftovers --site` lists it" in out
     assert f"{A}: the page asks a source for it" in out
 
 
