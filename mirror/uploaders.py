@@ -17,7 +17,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mirror.urls.address import canonical
-from mirror.urls.redact import IMAGE_SUFFIXES, looks_secret
+from mirror.urls.redact import looks_secret
+from mirror.urls.suffixes import IMAGE_SUFFIXES
 
 _MAX_BYTES = 64 * 2**20  # unpacked: a hundred thousand images, of some 600 bytes each
 _MAX_NAME = 40  # characters of a name made here, which stands in every line about its source

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from mirror.model import Form
 from mirror.urls.address import Url
-from mirror.urls.redact import IMAGE_SUFFIXES
+from mirror.urls.suffixes import IMAGE_SUFFIXES
 
 # Hosts append their style behind the name: `a.png!small`, `a.jpg@!webp`, `a.png%21small`.
 _IMAGE_PATH = re.compile(rf"[^?#]*\.(?:{IMAGE_SUFFIXES})(?:@?(?:!|%21)[^/?#]*)?(?:[?#]|$)", re.I)

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import unquote, unquote_to_bytes
 
-IMAGE_SUFFIXES = "png|jpe?g|jpe|jfif|gif|webp|avif|bmp|tiff?|ico|svg|apng|heic"
-"""Ends of the names of pictures, as alternatives of a regular expression."""
+from mirror.urls.suffixes import IMAGE_SUFFIXES
 
 # --- Signature protocols --------------------------------------------------------------------------
 

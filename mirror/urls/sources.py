@@ -9,7 +9,7 @@ from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from mirror.urls.address import Address, Url, UrlParts, canonical, parse
-from mirror.urls.redact import IMAGE_SUFFIXES
+from mirror.urls.suffixes import IMAGE_SUFFIXES
 
 # Image processing. Aliyun OSS `x-oss-process=image/resize,w_800`; Qiniu and Tencent COS
 # `imageView2/2/w/800`, `imageMogr2/thumbnail/…`, `imageslim`; named styles behind the name.
