@@ -39,6 +39,7 @@ from mirror.pictures.rows import CodedFrame, check_rows, coded_frames, is_interl
 from mirror.pictures.sniff import (
     SIGNATURE_TYPES,
     has_more_chunks,
+    has_unclear_turn,
     is_bare_webp,
     is_cut_short,
     is_icon_set,
@@ -311,7 +312,7 @@ class Picture:
 
         Equal pixels look alike only where these are equal, too.
         """
-        if is_bare_webp(self.data) or is_icon_set(self.data):
+        if any(unclear(self.data) for unclear in (is_bare_webp, is_icon_set, has_unclear_turn)):
             # Browsers show other pixels than Pillow, so only equal bytes look alike.
             return sha256(self.data).digest()
         return colour_space(self.data, self._file) + self._shown_size()

@@ -6,8 +6,9 @@ Used where Pillow does not decide: SVG, which has no pixels here, and pictures t
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from zlib import crc32
 
 from mirror.documents import root_element, text_of
@@ -285,6 +286,49 @@ def is_bare_webp(data: bytes) -> bool:
 def is_icon_set(data: bytes) -> bool:
     """Return True if an icon has several pictures. Which one is shown, each browser decides."""
     return picture_format(data) == "ICO" and data[4:6] != b"\1\0"
+
+
+_EXIF_PART = b"Exif\0\0"
+_BYTE_ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
+_ENTRY_BYTES = 12  # of a directory of EXIF: tag, type, count, value
+_ORIENTATION = 0x0112
+_BYTE, _SHORT, _LONG = 1, 3, 4  # types of EXIF
+
+
+def has_unclear_turn(data: bytes) -> bool:
+    """Return True if programs differ in whether the EXIF of a JPEG turns it.
+
+    Browsers obey an orientation that is one 16-bit number, as the standard has it. Pillow takes
+    other types, the last of two, and none from a directory that is cut off.
+    """
+    if picture_format(data) != "JPEG":
+        return False
+    blocks = [
+        data[start + 4 + len(_EXIF_PART) : stop]
+        for marker, (start, stop) in _jpeg_segments(data)
+        if marker == b"\xff\xe1" and data.startswith(_EXIF_PART, start + 4)
+    ]
+    turns = list(chain.from_iterable(map(_turns, blocks)))
+    return bool(turns) and (len(blocks) > 1 or len(turns) > 1 or turns[0])
+
+
+def _turns(block: bytes) -> Iterator[bool]:
+    """Yield for each orientation in the first directory of EXIF whether it is read differently."""
+    if (order := _BYTE_ORDERS.get(block[:4])) is None or len(block) < 8:
+        return
+    (at,) = struct.unpack_from(f"{order}I", block, 4)
+    if at + 2 > len(block):
+        return
+    (count,) = struct.unpack_from(f"{order}H", block, at)
+    stop = at + 2 + count * _ENTRY_BYTES
+    is_cut = stop + 4 > len(block)  # the place of the next directory follows
+    for entry in range(at + 2, min(stop, len(block) - _ENTRY_BYTES + 1), _ENTRY_BYTES):
+        tag, kind, values = struct.unpack_from(f"{order}HHI", block, entry)
+        if tag != _ORIENTATION:
+            continue
+        is_one = values == 1 and kind in (_BYTE, _SHORT, _LONG)
+        may_turn = not is_one or any(2 <= byte <= 8 for byte in block[entry + 8 : entry + 12])
+        yield may_turn and (is_cut or kind != _SHORT or not is_one)
 
 
 _PROFILE_PART = b"ICC_PROFILE\0"

@@ -224,6 +224,18 @@ def _with_density(picture: Image.Image, density: float, width: int, height: int)
     return encode(picture, "JPEG", quality=85, exif=exif.tobytes())
 
 
+def _turned(*entries: bytes, blocks: int = 1, cut: int = 0) -> bytes:
+    """A JPEG of `PICTURE` whose EXIF has these entries."""
+    block = b"Exif\0\0II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4)
+    block = block[: len(block) - cut]
+    segment = b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+    return JPEG[:2] + segment * blocks + JPEG[2:]
+
+
+def _entry(kind: int, count: int, value: int) -> bytes:
+    return struct.pack("<HHII", 0x0112, kind, count, value)
+
+
 FRAMES = [PICTURE, PICTURE.rotate(180)]
 JPEG = encode(PICTURE, "JPEG", quality=85)
 BLANK = Image.new("RGB", (800, 600), "white")
@@ -350,6 +362,37 @@ WIDE = _profile(0.51)
 )
 def test_what_is_never_merged_by_its_pixels(make, refusal):
     assert verdict(*make()).refusal is refusal
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        _turned(_entry(kind=4, count=1, value=3)),
+        _turned(_entry(kind=9, count=1, value=3)),
+        _turned(_entry(kind=3, count=2, value=3)),
+        _turned(_entry(kind=3, count=1, value=3), _entry(kind=3, count=1, value=1)),
+        _turned(_entry(kind=3, count=1, value=3), blocks=2),
+        _turned(_entry(kind=3, count=1, value=3), cut=2),
+    ],
+    ids=["long", "signed", "two numbers", "twice", "two blocks", "cut"],
+)
+def test_an_orientation_that_programs_read_differently_makes_no_copy(odd):
+    for upright in (PICTURE, PICTURE.rotate(180)):
+        same = (encode(upright, "JPEG", quality=85), encode(upright))
+        assert {verdict(odd, other).refusal for other in same} == {Refusal.COLOURS}
+
+
+@pytest.mark.parametrize(
+    ("plain", "upright"),
+    [
+        (_turned(_entry(kind=3, count=1, value=3)), PICTURE.rotate(180)),
+        (_turned(_entry(kind=4, count=1, value=1)), PICTURE),
+        (_turned(struct.pack("<HHII", 0x0100, 4, 1, 3)), PICTURE),
+    ],
+    ids=["turned", "a long one", "none"],
+)
+def test_an_orientation_that_programs_read_alike_makes_a_copy(plain, upright):
+    assert verdict(plain, encode(upright)).refusal is None
 
 
 def test_an_orientation_outside_jpeg_is_left_alone():
