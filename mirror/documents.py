@@ -51,6 +51,11 @@ def document_type(data: bytes) -> str | None:
     return _XML if root not in ("", "svg") else None
 
 
+def is_html(data: bytes) -> bool:
+    """Return True for what begins as an HTML page does."""
+    return document_type(data) == _HTML
+
+
 def root_element(text: str) -> str:
     """Return the name of the first element behind the declaration, comments and a DOCTYPE.
 

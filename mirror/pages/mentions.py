@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from heapq import merge
@@ -62,6 +63,14 @@ _ENCODED_SLASH = re.compile("%(?:25)*2f", re.I)
 _JSON_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([/:]))")
 
 
+# Documents inside of an address, which browsers read as style sheet, page or script. An SVG is not
+# among them: inside of a picture it may ask for nothing.
+_DOCUMENT = re.compile(
+    rb"data:(?:text/(?:css|html|javascript)|application/(?:(?:x-)?javascript|xhtml\+xml))"
+    rb"(?:;[^\s,;\"'<>]{0,100}){0,3};base64,(?P<body>[a-z0-9+/_-]++)",
+    re.I,
+)
+
 # What stands before an address without a host: nothing, a quote, `(`, `=`, `,`, `>` or a blank.
 _BEFORE_ROOTED = rb"(?:(?<![^\"'(=,>`\s])|(?<=&quot;))"
 
@@ -85,8 +94,13 @@ class MentionFinder:
     def find(self, text: bytes) -> Iterator[Mention]:
         """Yield the mentions in UTF-8 text, in order and without overlaps."""
         done = 0
-        both = merge(self._with_host(text), self._without_host(text), key=itemgetter(0))
-        for mention in both:
+        all_of_them = merge(
+            self._with_host(text),
+            self._without_host(text),
+            self._in_documents(text),
+            key=itemgetter(0),
+        )
+        for mention in all_of_them:
             if mention.start >= done:
                 done = mention.stop
                 yield mention
@@ -94,6 +108,15 @@ class MentionFinder:
     def _without_host(self, text: bytes) -> Iterator[Mention]:
         for match in self._rooted.finditer(text) if self._rooted is not None else ():
             yield _read(text, match.start(), match.end())
+
+    def _in_documents(self, text: bytes) -> Iterator[Mention]:
+        """Yield the first mention of each `data:` address of a document in Base64."""
+        for match in _DOCUMENT.finditer(text):
+            body = match["body"]
+            whole = body[: len(body) - (len(body) % 4 == 1)]  # one digit too many is no byte
+            document = b64decode(whole + b"===", altchars=b"-_")
+            if (mention := next(self.find(document), None)) is not None:
+                yield Mention(match.start(), match.end(), mention.url)
 
     def _with_host(self, text: bytes) -> Iterator[Mention]:
         lower = text.lower()  # as long: only ASCII letters change
@@ -128,6 +151,7 @@ class MentionFinder:
             text[:2] in (b"\xff\xfe", b"\xfe\xff")
             or any(host in lower for host in self._hosts)
             or (self._rooted is not None and self._rooted.search(text) is not None)
+            or (b";base64," in lower and next(self._in_documents(text), None) is not None)
         )
 
 

@@ -8,13 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
+from mimetypes import MimeTypes
 from pathlib import Path
 from typing import NamedTuple
 
 from mirror.amounts import count_text
 from mirror.destinations import Destination
-from mirror.files import real_path
+from mirror.documents import is_html
+from mirror.files import opened, real_path
 from mirror.generators import SiteGenerator, find_generators, generators_above
 from mirror.markdown import has_image_path
 from mirror.markdown.decode import PositionCounter, PostText
@@ -47,6 +49,9 @@ from mirror.urls.sources import Locator, Source
 _PAGES = frozenset({".html", ".htm", ".xhtml"})
 # What pages load and browsers draw or run, and what feed readers show.
 _ASKED_FOR = frozenset(".css .svg .js .mjs .json .webmanifest .xml .rss .atom".split())
+_TYPES = MimeTypes()  # as Python knows them: what this machine knows besides changes no verdict
+_HEAD = 4096  # bytes of a file that are read to tell what it is
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _PLACES = 20  # of one address; a logo that is gone is gone on every page
 _HOSTS = 1000  # that are told apart; pages of a stranger may name any number
 _CHECKED = 1 << 16  # locations whose check is remembered: most pages show what others show
@@ -55,15 +60,43 @@ _STEP = 100  # pages between two movements of the progress bar
 
 
 def is_page(path: Path) -> bool:
-    """Return True for a file that a browser shows as HTML."""
-    return path.suffix.lower() in _PAGES
+    """Return True for a file that a browser shows as HTML.
+
+    A suffix that says nothing of the kind (`.php`, `.shtml`, none) leaves it to the first bytes.
+    """
+    if path.suffix.lower() in _PAGES:
+        return True
+    return _TYPES.guess_type(path.name)[0] is None and is_html(_head(path) or b"")
+
+
+def _head(path: Path) -> bytes | None:
+    """Return the first bytes of a file, or `None` if it cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(_HEAD)
+    except OSError:
+        return None
 
 
 def walk_built_site(folder: Path, root: Path) -> Iterator[TextFile | Finding]:
-    """Yield the pages of a built site and what readers get with them, as `walk_files` does."""
-    for file in walk_files(folder, root, is_version_control):
+    """Yield the pages of a built site and what readers get with them, as `walk_files` does.
+
+    A link out of the site is a finding if it leads to a folder or to such a file: a server may
+    follow it.
+    """
+    is_needed = partial(_leads_to_more, real_path(folder))
+    for file in walk_files(folder, root, is_version_control, is_needed):
         if isinstance(file, Finding) or is_page(file.path) or _is_asked_for(file.path):
             yield file
+
+
+def _leads_to_more(folder: Path, link: Path) -> bool:
+    target = real_path(link)
+    if target.is_relative_to(folder):
+        return False
+    is_file = os.path.isfile(target)  # noqa: PTH113
+    suffix = link.suffix.lower()
+    return os.path.isdir(target) or (is_file and (suffix in _PAGES or suffix in _ASKED_FOR))  # noqa: PTH112
 
 
 def _is_asked_for(path: Path) -> bool:
@@ -250,9 +283,11 @@ class PictureCheck:
                 "`--base` names another path"
             )
             return Rule.PAGE_FILE_MISSING, message
-        if self.file_at(name) is not None:
-            return None
-        return Rule.PAGE_FILE_MISSING, "no such file in the built site"
+        if (file := self.file_at(name)) is None:
+            return Rule.PAGE_FILE_MISSING, "no such file in the built site"
+        if (fault := _no_picture(file)) is not None:
+            return Rule.PAGE_FILE_MISSING, fault
+        return None
 
     def file_at(self, name: str) -> Path | None:
         """Return the plain file that a server gives for a name, of a folder its index page.
@@ -266,6 +301,17 @@ class PictureCheck:
             return None
         candidates = (path, path / "index.html")
         return next((file for file in candidates if os.path.isfile(file)), None)  # noqa: PTH113
+
+
+def _no_picture(file: Path) -> str | None:
+    """Return what a file is that was built in place of a picture."""
+    head = _head(file)
+    if head is not None and head.startswith(_LFS_POINTER):
+        return (
+            "the file in the built site is a pointer of Git LFS and no picture; "
+            "`git lfs pull`, then build the site again"
+        )
+    return "the file in the built site is empty" if head == b"" else None
 
 
 _FIRST = re.compile(r"(?:https?:/)?/[^/]+/")

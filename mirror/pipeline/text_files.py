@@ -53,11 +53,15 @@ def is_version_control(path: Path) -> bool:
 
 
 def walk_files(
-    folder: Path, root: Path, is_skipped: Callable[[Path], bool]
+    folder: Path,
+    root: Path,
+    is_skipped: Callable[[Path], bool],
+    is_needed: Callable[[Path], bool] = lambda _link: False,
 ) -> Iterator[TextFile | Finding]:
     """Yield the plain files below `folder` in the order of their paths; names count from `root`.
 
-    A folder for which `is_skipped` says so is left out; one that cannot be read is a finding.
+    A folder for which `is_skipped` says so is left out. One that cannot be read is a finding, and
+    so is a link for which `is_needed` says so.
     """
     waiting = [(folder, True)]
     while waiting:
@@ -68,6 +72,7 @@ def walk_files(
         try:
             with os.scandir(str(path)) as entries:
                 kinds = [(entry, entry.is_dir(follow_symlinks=False)) for entry in entries]
+                links = [Path(entry.path) for entry, _ in kinds if entry.is_symlink()]
                 below = [
                     (Path(entry.path), is_dir)
                     for entry, is_dir in kinds
@@ -78,6 +83,10 @@ def walk_files(
             message = f"cannot be read, and so no file in it: {reason(error)}"
             yield Finding(Rule.FILE_UNCHECKED, name, message, name)
             continue
+        for link in sorted(filter(is_needed, links)):
+            name = _name(link, root)
+            message = "is a link that leads out of this folder, and was not followed"
+            yield Finding(Rule.FILE_UNCHECKED, name, message, name)
         below.sort(key=_order, reverse=True)
         waiting += [pair for pair in below if not (pair[1] and is_skipped(pair[0]))]
 

@@ -56,6 +56,12 @@ def differences(blog: Blog, *arguments: str) -> list[str]:
     ]
 
 
+def leftovers(blog: Blog) -> list[dict[str, object]]:
+    """What the built site still needs of a source."""
+    events = run(blog, "leftovers", "--site", "public", "--json").events
+    return [event for event in events if event["type"] == "leftover" and event["breaks"]]
+
+
 # --- What agrees ------------------------------------------------------------------------------
 
 
@@ -130,7 +136,7 @@ def test_what_a_browser_can_show_is_right(mirrored: Blog, html: str) -> None:
         ('<img src="images/../../../gone.png">', "M603"),
         ('<img src="..%2f..%2fetc%2fpasswd">', "M603"),
         ('<img src="a%00b">', "M603"),
-        ('<img src="/linked/secret.png">', "M603"),
+        ('<img src="/linked.png">', "M603"),
         ('<img src="/theme">', "M603"),
         ('<img data-src="/gone.png" src="data:image/gif,x">', "M603"),
         ("<p style=\"background: url('/gone.png')\">", "M603"),
@@ -140,8 +146,8 @@ def test_what_a_browser_can_show_is_right(mirrored: Blog, html: str) -> None:
 def test_each_difference_is_found_at_its_place(mirrored: Blog, html: str, rule: str) -> None:
     outside = mirrored.root.parent / f"{mirrored.root.name}-outside"
     outside.mkdir()
-    (outside / "secret.png").write_bytes(b"")
-    (mirrored.root / "public" / "linked").symlink_to(outside)
+    (outside / "secret.png").write_bytes(b"png")
+    (mirrored.root / "public" / "linked.png").symlink_to(outside / "secret.png")
     (mirrored.root / "public" / "theme").mkdir()
     page(mirrored, f"<!doctype html>\n<p>图</p>{html}")
     ran = verify(mirrored)
@@ -309,7 +315,7 @@ def test_a_site_may_be_published_where_its_source_was(mirrored: Blog) -> None:
     assert differences(mirrored, "--base", BUCKET) == [
         "M601 public/index.html:1:11",
     ]
-    write(mirrored, "public/a.png", b"")
+    write(mirrored, "public/a.png", b"png")
     assert differences(mirrored, "--base", BUCKET) == []
 
 
@@ -379,7 +385,7 @@ def test_the_first_page_may_prove_a_path_that_a_program_computes(mirrored: Blog,
 def test_the_site_that_writes_to_the_folder_says_where_it_is(mirrored: Blog) -> None:
     write(mirrored, "apps/a/hugo.toml", "title = 'no address'")
     write(mirrored, "apps/b/hugo.toml", "baseURL = '/b/'")
-    write(mirrored, "apps/a/public/logo.png", b"")
+    write(mirrored, "apps/a/public/logo.png", b"png")
     write(mirrored, "apps/a/public/index.html", '<img src="/logo.png">')
     ran = run(mirrored, "verify", "--site", "apps/a/public", "--json")
     assert ran.rules == []
@@ -524,15 +530,70 @@ def test_a_folder_without_pages_was_not_checked(mirrored: Blog) -> None:
 def test_links_pipes_and_what_is_no_text_are_left_alone(mirrored: Blog) -> None:
     page(mirrored, "x")
     public = mirrored.root / "public"
-    (mirrored.root / "private.html").write_text(f'<img src="{A}">')
-    (public / "link.html").symlink_to(mirrored.root / "private.html")
+    (public / "dangling.html").symlink_to("gone.html")
     (public / "loop").symlink_to(public)
     os.mkfifo(public / "pipe.html")
     write(mirrored, "public/binary.html", b"\0" + A.encode())
     write(mirrored, "public/gb.html", "<meta charset=gbk><img src='图.png'>".encode("gbk"))
-    write(mirrored, "public/图.png", b"")
+    write(mirrored, "public/图.png", b"png")
     page(mirrored, '<img src="pipe.html">', "public/z.html")
     assert differences(mirrored) == ["M603 public/z.html:1:11"]
+
+
+@pytest.mark.parametrize("name", ["about", "v1.2", "index.php", "page.shtml", "page.xht"])
+def test_a_page_is_known_by_its_bytes_where_its_name_says_nothing(
+    mirrored: Blog, name: str
+) -> None:
+    page(mirrored, '<img src="/images/KEY">')
+    page(mirrored, f'\n<!DOCTYPE html>\n<img src="{A}">', f"public/{name}")
+    assert differences(mirrored) == [f"M601 public/{name}:3:11"]
+    assert [event["file"] for event in leftovers(mirrored)] == [f"public/{name}"]
+
+
+def test_text_with_tags_is_no_page_where_its_name_says_so(mirrored: Blog) -> None:
+    page(mirrored, '<img src="/images/KEY">')
+    page(mirrored, f'<!DOCTYPE html><img src="{A}">', "public/page.txt")
+    assert differences(mirrored) == []
+
+
+def test_a_link_out_of_the_site_is_not_followed_and_named(mirrored: Blog, tmp_path: Path) -> None:
+    page(mirrored, '<img src="/docs/secret.png">')
+    outside = tmp_path / "outside"
+    page(mirrored, f'<img src="{A}">', str(outside / "page.html"))
+    write(mirrored, str(outside / "secret.png"), "png")
+    (mirrored.root / "public" / "docs").symlink_to(outside)
+    (mirrored.root / "public" / "page.html").symlink_to(outside / "page.html")
+    (mirrored.root / "public" / "secret.png").symlink_to(outside / "secret.png")
+    (mirrored.root / "public" / "latest.html").symlink_to("index.html")
+    (mirrored.root / "public" / "latest").symlink_to(".")
+    ran = verify(mirrored, "--json")
+    found = [event for event in ran.events if event["type"] == "finding"]
+    assert [(event["rule"], event["post"]) for event in found] == [
+        ("M114", "public/docs"),
+        ("M114", "public/page.html"),
+        ("M603", "public/index.html"),
+    ]
+    page(mirrored, '<img src="/images/KEY">')
+    assert verify(mirrored).code == 3
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "pointer of Git LFS"),
+    ],
+)
+def test_a_file_that_was_built_in_place_of_a_picture_is_none(
+    mirrored: Blog, data: bytes, words: str
+) -> None:
+    page(mirrored, '<img src="/images/KEY"><img src="/theme/logo.png">')
+    write(mirrored, f"public/images/{key(mirrored)}", data)
+    write(mirrored, "public/theme/logo.png", data)
+    ran = verify(mirrored)
+    assert ran.code == 1, ran
+    assert ran.out.count(words) == 2
+    assert ran.out.count("[M603]") == 2
 
 
 def test_a_page_that_is_too_large_is_named(mirrored: Blog, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -666,7 +727,7 @@ def test_the_icons_of_a_web_manifest_are_checked(mirrored: Blog, base: tuple[str
     write(mirrored, "public/app/manifest.json", json.dumps(manifest, indent=1).replace("/", r"\/"))
     write(mirrored, "public/manifest.json", '{"src": "of-a-bundler.png"}')
     for name in ("app/a.png", "b.png"):
-        write(mirrored, f"public/{name}", b"")
+        write(mirrored, f"public/{name}", b"png")
     found = [each for each in differences(mirrored, *base) if not each.startswith("M605")]
     place = "public/app/manifest.json"
     assert [each for each in found if place in each] == [

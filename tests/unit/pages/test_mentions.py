@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Callable
 from html import escape
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from support.growth import assert_linear
 
 from mirror.pages import Mention, MentionFinder, Use, mention_uses, string_uses
+from mirror.urls.address import Url
 from mirror.urls.sources import Source
 
 FINDER = MentionFinder(
@@ -65,6 +68,21 @@ def urls(text: str) -> list[str]:
 )
 def test_a_mention_is_found_however_it_is_spelled(text: str, url: str) -> None:
     assert urls(text) == [url]
+
+
+@pytest.mark.parametrize("encoded", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_document_within_an_address_is_read(encoded: Callable[[bytes], bytes]) -> None:
+    sheet = f"data:text/css;base64,{encoded(f'p {{ background: url({A}) }}?>?~'.encode()).decode()}"
+    page = f"data:text/html;charset=utf-8;base64,{encoded(sheet.encode()).decode().rstrip('=')}"
+    for document in (sheet, page):
+        text = f'<link href="{document}">'
+        assert mentions(text) == [Mention(12, 12 + len(document.rstrip("=")), Url(A))]
+        assert FINDER.may_be_in(text.encode())
+
+
+def test_a_picture_within_an_address_asks_for_nothing() -> None:
+    drawing = base64.b64encode(f'<svg><image href="{A}"/></svg>'.encode()).decode()
+    assert not urls(f'<img src="data:image/svg+xml;base64,{drawing}">')
 
 
 def test_an_international_name_is_found_in_ascii_too() -> None:
