@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
@@ -106,6 +106,15 @@ def loads(lists: Mapping[Key, bytes]) -> Bag | None:
     return bag if dumps(bag) == lists else None
 
 
+def listed(lists: Mapping[Key, bytes]) -> Iterator[tuple[str, str]]:
+    """Yield name and SHA-256 of the files in `data` that a bag lists."""
+    for line in BytesIO(lists.get(MANIFEST, b"")):
+        digest, _, name = line.decode("utf-8", "replace").strip().partition(" ")
+        name = name.lstrip(" *")  # `*` is how `sha256sum -b` marks it
+        if name.startswith("data/") and ".." not in name.split("/"):
+            yield name, digest.lower()
+
+
 def find_lack(lists: Mapping[Key, bytes], names: Iterable[str]) -> str | None:
     """Return what is wrong with the lists of a bag that holds the originals `names`; else `None`.
 
@@ -115,6 +124,8 @@ def find_lack(lists: Mapping[Key, bytes], names: Iterable[str]) -> str | None:
         if key not in lists:
             return f"{key} is missing"
     checksums = frozenset(lists[TAG_MANIFEST].splitlines())
+    if INFO not in lists and any(line.endswith(f" {INFO}".encode()) for line in checksums):
+        return f"{INFO} is missing"  # a bag may do without, but not where it is listed
     for key in (DECLARATION, INFO, MANIFEST):
         if key in lists and f"{sha256(lists[key]).hexdigest()}  {key}".encode() not in checksums:
             return f"{key} has another SHA-256 than {TAG_MANIFEST} says"

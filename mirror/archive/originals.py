@@ -23,6 +23,7 @@ from mirror.archive.errors import (
 from mirror.archive.sources import SOURCES, SourceRecord, respelled
 from mirror.archive.spool import Spool
 from mirror.archive.unsealed import UnsealedNames
+from mirror.compact import TextFilter
 from mirror.engine import Engine, Results, Serial, Threads
 from mirror.files import explain, sweep
 from mirror.model import EXTENSIONS, Blob, Digest, Key
@@ -153,6 +154,30 @@ class Archive:
         with self._errors(bag.MANIFEST):
             lists = self._lists(bag.LISTS)
         return bag.find_lack(lists, chain([first], names))
+
+    def others(self, blobs: Iterable[Blob]) -> list[tuple[str, str]]:
+        """Return name and SHA-256 of the files in `data` beside the originals `blobs`, sorted.
+
+        They are what the list of checksums names, and originals that it does not have yet. Raise
+        `ArchiveError`.
+        """
+        known = TextFilter(original_key(blob.digest, blob.media_type) for blob in blobs)
+        with self._errors(bag.MANIFEST):
+            listed = bag.listed(self._lists([bag.MANIFEST]))
+            found = {name: digest for name, digest in listed if name not in known}
+            for info in self._store.list(_DATA):
+                if info.key not in known and (match := _ORIGINAL.fullmatch(info.key)):
+                    found.setdefault(info.key, match[2])
+        return sorted(found.items())
+
+    def check_other(self, name: str, digest: str) -> None:
+        """Read a file that `others` names. Raise `ArchiveError` unless it has this SHA-256."""
+        with self._errors(name):
+            info = self._store.stat(Key(name))
+            if info is None:
+                raise MissingError(f"{self._place(name)} is missing")
+            if self._hash(name, info.size) != digest:
+                raise ArchiveError(f"{self._place(name)} is damaged: its SHA-256 is another one")
 
     def has(self, blob: Blob) -> bool:
         """Return True if the original is there with the right size; only `get` reads its bytes."""

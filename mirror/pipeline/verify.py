@@ -26,7 +26,7 @@ from mirror.pipeline import scrutiny
 from mirror.pipeline.parts import Parts
 from mirror.pipeline.portion import ALL, Sample
 from mirror.pipeline.progress import FindingLog, LayerCheck, Progress, summary
-from mirror.pipeline.verify_archive import check_archive, verify_sources
+from mirror.pipeline.verify_archive import check_archive, verify_others, verify_sources
 from mirror.pipeline.verify_destinations import (
     Comparison,
     ReadBack,
@@ -114,10 +114,12 @@ def verify(
     is_whole = options.sample == ALL
     if options.archive:
         reviews = load_reviews(config.manifest / REVIEWS)
-        doubts = verify_sources(parts.archive, parts.manifest, reviews, parts.locator)
         total = objects.asset_count if is_whole else None
         sampled = partial(_sampled, parts.manifest.stream_assets, options.sample)
-        checks.append(check_archive(parts.archive, sampled, total, doubts, engine, progress))
+        more = verify_sources(parts.archive, parts.manifest, reviews, parts.locator)
+        if is_whole:
+            more = chain(verify_others(parts.archive, sampled, engine), more)
+        checks.append(check_archive(parts.archive, sampled, total, more, engine, progress))
     if options.public:
         from mirror.pipeline.public import check_public, public_host  # a web client
 

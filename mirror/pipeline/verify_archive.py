@@ -30,14 +30,14 @@ def check_archive(
     archive: Archive,
     assets: Callable[[], Iterator[Asset]],
     total: int | None,
-    source_findings: Iterable[Finding],
+    more_findings: Iterable[Finding],
     engine: Engine,
     progress: Progress,
 ) -> LayerCheck:
     """Read the originals of `assets`, which are `total` in number if that is known.
 
-    `assets` is called each time that they are gone through. `source_findings` are those of
-    `verify_sources`; they are drawn once the originals were read.
+    `assets` is called each time that they are gone through. `more_findings` are those of
+    `verify_others` and `verify_sources`; they are drawn once the originals were read.
     """
     progress.stage("read the archive", total, "originals")
     findings, count = FindingLog(progress.finding), 0
@@ -55,7 +55,7 @@ def check_archive(
     originals = (asset.blob for asset in assets() if asset.digest.hex not in absent)
     if (unlisted := verify_lists(archive, originals)) is not None:
         findings.append(unlisted)
-    findings.extend(source_findings)
+    findings.extend(more_findings)
     layer = Layer("archive", (asset.digest.hex for asset in assets()), findings)
     return LayerCheck(layer, {"originals": count})
 
@@ -73,6 +73,42 @@ def verify_lists(archive: Archive, originals: Iterable[Blob]) -> Finding | None:
         "`mirror repair` writes the lists anew"
     )
     return Finding(Rule.ARCHIVE_UNLISTED, "archive", message)
+
+
+def verify_others(
+    archive: Archive, assets: Callable[[], Iterator[Asset]], engine: Engine
+) -> Iterator[Finding]:
+    """Yield a finding for each file of the bag that is gone or damaged and is none of `assets`.
+
+    Another branch may need it, or another site that shares the archive.
+    """
+    try:
+        others = archive.others(asset.blob for asset in assets())
+        job = partial(_verify_other, archive)
+        with closing(engine.map(job, others, archive.store.readers)) as results:
+            yield from filter(None, results)
+    except UnreachableArchiveError as error:
+        yield archive_unreachable(error)
+    except ArchiveError as error:
+        yield Finding(Rule.ARCHIVE_UNCHECKED, "archive", str(error))
+
+
+def _verify_other(archive: Archive, other: tuple[str, str]) -> Finding | None:
+    try:
+        archive.check_other(*other)
+    except UnreachableArchiveError:
+        raise
+    except UnreadableError as error:
+        return Finding(Rule.ARCHIVE_UNCHECKED, other[0], str(error))
+    except ArchiveError as error:
+        is_gone = isinstance(error, MissingError)
+        message = (
+            f"{error}. No line of the manifest names it: put it back from another copy of the "
+            f"archive, or {'' if is_gone else 'remove it, and '}let `mirror repair` write the "
+            "lists without it"
+        )
+        return Finding(Rule.ARCHIVE_MISSING if is_gone else Rule.ARCHIVE_DAMAGED, other[0], message)
+    return None
 
 
 def verify_sources(

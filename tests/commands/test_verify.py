@@ -367,11 +367,45 @@ def test_originals_that_are_gone_or_damaged_are_found(
     assert [event["subject"] for event in ran.events if event["type"] == "finding"] == [digest]
 
 
+@pytest.mark.parametrize(("damage", "rule"), [(Path.unlink, "M206"), (_rot, "M207")])
+def test_originals_that_no_line_of_the_manifest_names_are_read_too(
+    blog: Blog, damage: Callable[[Path], None], rule: str
+) -> None:
+    filled(blog, *NAMES)
+    digest = blog.asset("b.png")["sha256"]
+    manifest = blog.root / "manifests" / "images.jsonl"
+    lines = manifest.read_text().splitlines(keepends=True)
+    manifest.write_text("".join(line for line in lines if f'"sha256": "{digest}"' not in line))
+    name = f"data/{digest[:2]}/{digest}.png"
+    assert "M207" not in run(blog, "verify", "--archive").out
+    damage(blog.root / "archive" / name)
+    ran = run(blog, "verify", "--archive", "--json")
+    assert rule in ran.rules
+    assert name in [event.get("subject") for event in ran.events]
+    assert rule not in run(blog, "verify", "--archive", "--sample", "1/1000", "--json").rules
+    (blog.root / "archive" / name).unlink(missing_ok=True)
+    run(blog, "repair")
+    assert rule not in run(blog, "verify", "--archive", "--json").rules
+
+
+def test_a_file_with_the_name_of_an_original_and_other_bytes_is_found(blog: Blog) -> None:
+    filled(blog, *NAMES)
+    name = f"data/00/{'0' * 64}.png"
+    (blog.root / "archive" / name).parent.mkdir(exist_ok=True)
+    (blog.root / "archive" / name).write_bytes(b"other bytes")
+    for _ in range(2):
+        ran = run(blog, "verify", "--archive", "--json")
+        assert (ran.code, ran.rules) == (1, ["M207"])
+        run(blog, "repair")
+
+
 def _drop_a_line(path: Path) -> None:
     path.write_bytes(path.read_bytes().partition(b"\n")[2])
 
 
-@pytest.mark.parametrize("name", ["bagit.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"])
+@pytest.mark.parametrize(
+    "name", ["bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"]
+)
 @pytest.mark.parametrize("damage", [Path.unlink, _drop_a_line])
 def test_lists_of_the_archive_that_prove_no_more_are_found_and_written_anew(
     blog: Blog, name: str, damage: Callable[[Path], None]
