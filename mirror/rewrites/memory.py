@@ -19,7 +19,7 @@ from mirror.manifest import Manifest
 from mirror.model import Asset, Digest, Finding, Reference, Rule
 from mirror.rewrites.lines import Rewrite, Rewrites, is_source, spells
 from mirror.rewrites.recall import Occurrence, agreement, marks, recall, without
-from mirror.urls.address import Address, Url
+from mirror.urls.address import Address, Url, canonical, identity
 from mirror.urls.relative import from_root
 
 
@@ -109,7 +109,8 @@ class Memory:
             if ref in recalled:
                 continue
             if target is not None:
-                sources = sorted({str(Url(source)) for source, _ in self._candidates(target)})
+                candidates = self._candidates(post.name, target)
+                sources = sorted({str(Url(source)) for source, _ in candidates})
                 known = f"one of {', '.join(sources)}" if sources else "no source is known"
                 reason = f"what stood here cannot be told ({known}); edit it by hand"
             elif ref.form.is_rewritten and looks_mirrored(Url(post.target(ref))):
@@ -258,7 +259,7 @@ class Memory:
 
     def _only_candidate(self, post: str, here: Occurrence) -> Rewrite | None:
         """Return the one source that a target can have, or `None` if there are more or none."""
-        candidates = self._candidates(here.target)
+        candidates = self._candidates(post, here.target)
         if len({source for source, _ in candidates}) != 1:
             return None
         source, spelling = min(candidates)
@@ -266,16 +267,24 @@ class Memory:
             spelling = ""
         return Rewrite(post, here.target, source, here.before, here.after, spelling)
 
-    def _candidates(self, target: str) -> set[tuple[str, str]]:
-        """Return what may have stood at a target in any post, as source and spelling."""
-        if spellings := self._spellings_of(target):
+    def _candidates(self, post: str, target: str) -> set[tuple[str, str]]:
+        """Return what may have stood at a target in a post, as source and spelling.
+
+        Lines of other posts name the addresses that these had. A post without a line for the
+        target, as a merge may leave it, may have had any address that the manifest knows.
+        """
+        spellings = self._spellings_of(target)
+        if any(line.target == target for line in self._lines_of(post)):
             return spellings
         url = Url(target)
         if (asset := self._asset_of(url)) is None:
-            return set()
+            return spellings
         origins = () if asset.alias_of else asset.origins
         shown_for = [*origins, *self._repeat_sources.get(asset.digest, ())]
-        return {(source + url.fragment, "") for source in shown_for}
+        addresses = filter(None, (canonical(source) for source, _ in spellings))
+        known = set(map(identity, addresses))
+        others = {(each + url.fragment, "") for each in shown_for if identity(each) not in known}
+        return spellings | others
 
     @cached_property
     def _repeat_sources(self) -> Mapping[Digest, Sequence[Address]]:

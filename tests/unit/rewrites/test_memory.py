@@ -79,6 +79,36 @@ def test_without_lines_the_manifest_is_gone_through_as_often_for_many_references
     assert assets.walks <= 2  # the assets a picture is shown for, and the sources of each
 
 
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        pytest.param(["https://h.example/a.png"], "https://h.example/a.png", id="lines of its own"),
+        pytest.param([], None, id="none, as a merge left it"),
+    ],
+)
+def test_what_stands_in_another_post_is_no_proof_where_the_manifest_knows_more(
+    own: list[str], expected: str | None
+) -> None:
+    """A branch that reverted the post took its lines out, and another one kept it rewritten."""
+    one = asset("a.png", "https://h.example/a.png", "https://h.example/b.png")
+    lines = [Rewrite("a.md", "/m/a.png", source, "0" * 12, "1" * 12) for source in own]
+    other = own or ["https://h.example/b.png"]
+    lines += [Rewrite("b.md", "/m/a.png", source, "2" * 12, "3" * 12) for source in other]
+    memory = memory_of(*lines, assets={one.digest: one}, posts=("a.md", "b.md"))
+    post = snapshot("![](/m/a.png) and ![](/m/a.png)\n")
+    assert recalled(memory, post) == [expected] * 2
+    told = [str(finding) for finding in memory.unknown(post, memory.recall(post), lambda _: False)]
+    assert len(told) == (0 if expected else 2)
+    assert all("a.png" in each and "b.png" in each for each in told)
+
+
+def test_one_address_that_a_post_spelled_otherwise_is_the_one_of_the_manifest() -> None:
+    one = asset("a.png", "https://h.example/a.png")
+    line = Rewrite("b.md", "/m/a.png", "http://H.example:80/%61.png", "2" * 12, "3" * 12)
+    memory = memory_of(line, assets={one.digest: one}, posts=("a.md", "b.md"))
+    assert recalled(memory, snapshot("![](/m/a.png)\n")) == ["http://H.example:80/%61.png"]
+
+
 def test_lines_of_all_posts_are_gone_through_once_for_all_changes() -> None:
     """So many posts were rewritten before that a walk through all for each of them would show."""
     compared = 0
