@@ -123,6 +123,20 @@ class Record(Generic[T]):
         save_pieces(self.path, lambda: encoded_pieces(self.dump_lines(value)), old)
 
 
+def looks_like_json_lines(path: Path) -> bool:
+    """Return False for a file that has a line which is no object, as after a merge of git.
+
+    That takes a tenth of the time of reading the lines. No file is a whole one.
+    """
+    try:
+        with opened(path) as file:
+            return all(line.startswith(b"{") for line in file)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def save_pieces(path: Path, pieces: Callable[[], Iterable[bytes]], old: Checksum | None) -> None:
     """Write the contents that `pieces()` yields unless the file holds them already.
 

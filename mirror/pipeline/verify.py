@@ -13,7 +13,7 @@ from itertools import chain
 from operator import attrgetter
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mirror.config import CONFIG_NAME, Config
 from mirror.destinations import Destination, former_targets
@@ -33,7 +33,8 @@ from mirror.pipeline.verify_destinations import (
     check_destinations,
     compare_destination,
 )
-from mirror.records import Record
+from mirror.records import Record, looks_like_json_lines
+from mirror.repeats.ledger import LEDGER, Ledger
 from mirror.repeats.reviews import REVIEWS, load_reviews
 from mirror.rewrites import Rewrite
 from mirror.site_index import site_name
@@ -87,11 +88,12 @@ def verify(
 ) -> VerifyResult:
     """Compare what the manifest says with what is there.
 
-    Raise `ManifestError` or `ConfigError`. A destination that cannot be asked is a finding, which
+    Raise `RecordError` or `ConfigError`. A destination that cannot be asked is a finding, which
     is neither fine nor a difference.
     """
     started = monotonic()
     config, destinations = parts.config, parts.destinations
+    _check_records(config.manifest, (parts.rewrites, parts.redirects))
     if options.site is not None:
         from mirror.pipeline.text_files import need_built_site  # parsers of HTML
 
@@ -259,6 +261,19 @@ def _changes(config: Config, manifest: ManifestFile, options: VerifyOptions) -> 
     yield from scrutiny.moved_sources(manifest, config.root, before)
     yield from scrutiny.changed_site(config.manifest, config.root, before)
     yield from scrutiny.changed_settings(config, config.root / options.config_file, before)
+
+
+def _check_records(folder: Path, records: Iterable[Record[Any]]) -> None:
+    """Raise `RecordError` if a merge or an edit broke a file that stands beside the manifest.
+
+    Some are needed by other commands alone, and CI is to find it before those do.
+    """
+    load_reviews(folder / REVIEWS)
+    for record in records:
+        if not looks_like_json_lines(record.path):
+            record.load()
+    if not looks_like_json_lines(folder / LEDGER):
+        Ledger.load(folder / LEDGER)
 
 
 def _sampled(assets: Callable[[], Iterable[Asset]], sample: Sample) -> Iterator[Asset]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ def _conflict(root: Path) -> None:
     path.write_text(path.read_text().replace("\n", "\n<<<<<<< HEAD\n", 1))
 
 
+def _markers(name: str, root: Path) -> None:
+    (root / "manifests" / name).write_text("<<<<<<< HEAD\n=======\n>>>>>>> main\n")
+
+
 def _no_toml(root: Path) -> None:
     path = root / "mirror.toml"
     path.write_text("# mine\n[posts\n" + path.read_text())
@@ -46,6 +51,15 @@ BROKEN = [
     pytest.param(_conflict, (MANIFEST, 2), "merge conflict marker", id="conflict"),
     pytest.param(
         lambda root: (root / MANIFEST).unlink(), (MANIFEST, None), "there is no man", id="missing"
+    ),
+    *(
+        pytest.param(partial(_markers, name), (f"manifests/{name}", 1), words, id=name)
+        for name, words in (
+            ("ledger.jsonl", "expected evidence"),
+            ("redirects.jsonl", "asks the host again"),
+            ("rewrites.jsonl", "expected JSON"),
+            ("reviews.txt", "expected `split SHA256`"),
+        )
     ),
     pytest.param(_no_toml, ("mirror.toml", 2), "not valid TOML", id="no TOML"),
     pytest.param(_unknown_key, ("mirror.toml", None), "sauce: unknown key", id="unknown key"),
