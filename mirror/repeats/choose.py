@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -43,6 +43,8 @@ def choose(
     A picture that several kept ones explain is a copy of none of them, unless just one reproduces
     it to the last bit: it no longer shows what tells those apart. If all of them were made from it,
     the best of them stands for it.
+
+    A picture in `settled` that is stored also stands for a larger file of equal pixels.
 
     A TIFF stands for TIFFs only, because most browsers show none. A person may merge others with
     it.
@@ -148,7 +150,26 @@ class _Assignment:
         self._chosen.update(recorded)
         yield from self._decide([digest for digest in order if digest not in recorded])
         yield from self._move_aliases(recorded, blobs)
+        self._keep_stored(stored - recorded.keys(), assets)
         return self._chosen
+
+    def _keep_stored(self, stored: Iterable[Digest], assets: Container[Digest]) -> None:
+        """Let stored pictures stand for new ones that have all their pixels and are larger files.
+
+        A larger file of equal pixels is no better one: anything may be appended to it.
+        """
+        for digest in sorted(stored, key=self._place.__getitem__):
+            new = self._chosen[digest]
+            if new in assets or not self._is_equal(digest, new):
+                continue
+            for member in [member for member, kept in self._chosen.items() if kept == new]:
+                self._chosen[member] = digest
+
+    def _is_equal(self, digest: Digest, other: Digest) -> bool:
+        """Return True if both have all pixels equal, and browsers show either of them."""
+        evidence = self._evidence.get(Pair.of(digest, other))
+        is_exact = evidence is not None and evidence.exact
+        return is_exact and self._stays_visible(other, digest)
 
     def _apply_reviews(
         self, blobs: Mapping[Digest, Blob], recorded: Mapping[Digest, Digest]

@@ -290,6 +290,24 @@ def test_a_stored_picture_gives_way_to_a_better_one_and_not_to_one_as_good():
     assert set(chosen.values()) == {BIG.digest}
 
 
+@pytest.mark.parametrize("tier", [Tier.PIXELS, Tier.REPRODUCED])
+def test_a_stored_picture_gives_way_to_no_larger_file_of_equal_pixels(tier):
+    """Anything may be appended to a JPEG: a stranger's copy would bloat every post."""
+    padded = replace(JPEG, digest=sha("padded"), size=10**7)
+    copy = blob("copy", media_type="image/jpeg", size=300)
+    pictures = (JPEG, padded, copy)
+    waves = choose([padded, copy], near(*pictures), settled=[stored(JPEG)])
+    chosen = judge_waves(waves, Judge(everything, tier))
+    kept = JPEG if tier is Tier.PIXELS else padded
+    assert chosen == {picture.digest: kept.digest for picture in pictures}
+
+
+def test_a_tiff_that_is_stored_gives_way_to_a_picture_of_equal_pixels_that_browsers_show():
+    waves = choose([SLIDE], near(TIFF, SLIDE), settled=[stored(TIFF)])
+    chosen = judge_waves(waves, Judge(everything, Tier.PIXELS))
+    assert set(chosen.values()) == {SLIDE.digest}
+
+
 @pytest.mark.parametrize("follows", [True, False])
 def test_aliases_follow_to_a_better_picture_only_on_their_own_evidence(follows):
     settled = [stored(SLIDE), stored(JPEG, SLIDE, key=False)]
