@@ -270,6 +270,8 @@ class Archive:
                     lines.append(f"{digest}  {address}\n")
             if record.is_outdated:
                 data = respelled(data)
+            # A last line without its end counts for nothing, and would take the next one with it.
+            data = data[: data.rfind(b"\n") + 1]
             return {SOURCES: data + "".join(lines).encode()} if lines or record.is_outdated else {}
 
         self._update([SOURCES], added)

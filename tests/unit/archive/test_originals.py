@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mirror.archive import Archive, ArchiveError
 from mirror.model import EXTENSIONS, Blob, Digest
 from mirror.store import DirectoryStore
+from mirror.urls.address import Address
 
 TAGS = ["bag-info.txt", "bagit.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"]
 
@@ -157,6 +158,20 @@ def test_damage_and_loss_show_in_a_sealed_archive(archive: Archive, picture: Pat
     assert sha256sum(archive) == 1
     picture.unlink()
     assert not is_valid(archive)
+
+
+@pytest.mark.parametrize("torn", [b"\xff\xfe\0<html>", b"aa  https://host.example/1.p"])
+def test_a_line_of_the_sources_that_was_cut_off_spoils_no_other(
+    archive: Archive, torn: bytes
+) -> None:
+    first, second = Address("https://host.example/1.png"), Address("https://host.example/2.png")
+    digest = Digest("a" * 64)
+    archive.add_sources([(first, digest)])
+    assert archive.root
+    with (archive.root / "sources.txt").open("ab") as file:
+        file.write(torn)
+    archive.add_sources([(second, digest)])
+    assert (archive.root / "sources.txt").read_text() == f"{digest}  {first}\n{digest}  {second}\n"
 
 
 def test_equal_contents_are_equal_bytes_and_stay_untouched(tmp_path: Path) -> None:
