@@ -44,7 +44,8 @@ def choose(
     it to the last bit: it no longer shows what tells those apart. If all of them were made from it,
     the best of them stands for it.
 
-    A picture in `settled` that is stored also stands for a larger file of equal pixels.
+    Of new pictures of one type with equal pixels the smallest file stands for the others, or one in
+    `settled` that is stored.
 
     A TIFF stands for TIFFs only, because most browsers show none. A person may merge others with
     it.
@@ -150,26 +151,43 @@ class _Assignment:
         self._chosen.update(recorded)
         yield from self._decide([digest for digest in order if digest not in recorded])
         yield from self._move_aliases(recorded, blobs)
-        self._keep_stored(stored - recorded.keys(), assets)
+        yield from self._prefer_small(stored - recorded.keys(), assets)
         return self._chosen
 
-    def _keep_stored(self, stored: Iterable[Digest], assets: Container[Digest]) -> None:
-        """Let stored pictures stand for new ones that have all their pixels and are larger files.
+    def _prefer_small(self, stored: Collection[Digest], assets: Container[Digest]) -> _Judging:
+        """Let another of equal pixels stand for what a new picture stands for: the smallest file.
 
-        A larger file of equal pixels is no better one: anything may be appended to it.
+        A larger file of equal pixels is no better one: anything may be appended to it. A stored
+        picture comes first, and else only one of the same type. All others need evidence of their
+        own that they are the same as that one; without, all of them stay as they are.
         """
-        for digest in sorted(stored, key=self._place.__getitem__):
-            new = self._chosen[digest]
-            if new in assets or not self._is_equal(digest, new):
-                continue
-            for member in [member for member, kept in self._chosen.items() if kept == new]:
-                self._chosen[member] = digest
+        groups: dict[Digest, list[Digest]] = {}
+        for member, kept in self._chosen.items():
+            if kept not in assets:
+                groups.setdefault(kept, []).append(member)
+        moves: dict[Digest, list[Digest]] = {}
+        for kept, members in groups.items():
+            equal = [
+                member
+                for member in members
+                if member == kept or self._is_as_good(member, kept, is_stored=member in stored)
+            ]
+            best = min(equal, key=lambda each: (each not in stored, self._blobs[each].size, each))
+            if best != kept:
+                moves[best] = [member for member in members if member != best]
+        pairs = {Pair.of(member, best) for best, members in moves.items() for member in members}
+        yield from self._judge_unknown(sorted(pairs), self._blobs)
+        for best, members in moves.items():
+            if all(self._is_same.get(Pair.of(member, best), False) for member in members):
+                self._chosen.update(dict.fromkeys((*members, best), best))
 
-    def _is_equal(self, digest: Digest, other: Digest) -> bool:
+    def _is_as_good(self, digest: Digest, kept: Digest, *, is_stored: bool) -> bool:
         """Return True if both have all pixels equal, and browsers show either of them."""
-        evidence = self._evidence.get(Pair.of(digest, other))
-        is_exact = evidence is not None and evidence.exact
-        return is_exact and self._stays_visible(other, digest)
+        evidence = self._evidence.get(Pair.of(digest, kept))
+        if evidence is None or not evidence.exact:
+            return False
+        has_type = self._blobs[digest].media_type == self._blobs[kept].media_type
+        return self._stays_visible(kept, digest) if is_stored else has_type
 
     def _apply_reviews(
         self, blobs: Mapping[Digest, Blob], recorded: Mapping[Digest, Digest]

@@ -302,6 +302,31 @@ def test_a_stored_picture_gives_way_to_no_larger_file_of_equal_pixels(tier):
     assert chosen == {picture.digest: kept.digest for picture in pictures}
 
 
+@pytest.mark.parametrize("media_type", ["image/png", "image/jpeg", "image/gif"])
+def test_of_new_pictures_of_equal_pixels_the_smallest_file_stands_for_all(media_type):
+    files = [blob(size, size=size, media_type=media_type) for size in (3000, 1000, 2000)]
+    judge = Judge(everything, Tier.PIXELS)
+    chosen = judge_waves(choose(files, near(*files)), judge)
+    assert set(chosen.values()) == {files[1].digest}
+    assert {Pair.of(file.digest, files[1].digest) for file in (files[0], files[2])} <= {
+        *judge.asked
+    }
+
+
+def test_a_file_of_another_type_stands_for_no_new_picture_of_equal_pixels():
+    webp = blob("webp", size=10, media_type="image/webp")
+    waves = choose([SLIDE, webp], near(SLIDE, webp))
+    chosen = judge_waves(waves, Judge(everything, Tier.PIXELS))
+    assert set(chosen.values()) == {SLIDE.digest}
+
+
+def test_a_smaller_file_stands_for_no_group_with_a_picture_that_it_was_not_compared_with():
+    large = blob("large", size=3000)
+    judge = Judge(only((large, SLIDE), (large, JPEG)), Tier.PIXELS)
+    chosen = judge_waves(choose([large, SLIDE, JPEG], near(large, SLIDE, JPEG)), judge)
+    assert set(chosen.values()) == {large.digest}
+
+
 def test_a_tiff_that_is_stored_gives_way_to_a_picture_of_equal_pixels_that_browsers_show():
     waves = choose([SLIDE], near(TIFF, SLIDE), settled=[stored(TIFF)])
     chosen = judge_waves(waves, Judge(everything, Tier.PIXELS))
