@@ -34,15 +34,16 @@ def _is_limit_near() -> bool:
         peak = _value("status", b"VmPeak:")
     except OSError as error:  # no such system
         return error.errno == errno.ENOMEM
-    if not limit.isdigit():  # "unlimited"
+    if not (limit.isdigit() and peak.isdigit()):  # "unlimited", or a system that keeps no peak
         return False
     return int(peak) * 1024 + _LARGEST_PIECE > int(limit)
 
 
 def _value(name: str, label: bytes) -> bytes:
-    """Return the first word behind `label` in a file that Linux keeps of this process.
+    """Return the first word behind `label` in a file that Linux keeps of this process, if any.
 
     The module `resource` would have to be loaded, which takes memory.
     """
     with open(f"/proc/self/{name}", "rb", 0) as file:  # noqa: PTH123  (pathlib takes memory too)
-        return file.read().partition(label)[2].split(None, 1)[0]
+        words = file.read().partition(label)[2].split(None, 1)
+    return words[0] if words else b""

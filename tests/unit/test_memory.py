@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import subprocess
 import sys
 
@@ -47,3 +48,11 @@ def test_a_limit_that_is_near_explains_an_error_that_says_nothing(
     script = _WITH_A_LIMIT.format(error=error, more=more)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.stdout.strip() == expected, done.stderr
+
+
+def test_a_system_that_keeps_no_peak_tells_of_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opened(path: str, *_: object) -> io.BytesIO:
+        return io.BytesIO(b"Max address space  1 1 bytes" if "limits" in path else b"Name: mirror")
+
+    monkeypatch.setattr("mirror.memory.open", opened, raising=False)
+    assert is_out_of_memory(RuntimeError()) is False
