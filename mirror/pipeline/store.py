@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
@@ -142,10 +142,21 @@ def check_exchanged_keys(manifest: Manifest, template: str, locator: Locator) ->
     """
     if "{sha256}" not in template:
         check_key_owners(
-            (asset, {_made_key(template, asset, address, locator) for address in asset.origins})
+            (asset, _made_keys(template, asset, locator))
             for asset in manifest.assets.in_order()
             if asset.key is not None
         )
+
+
+def has_former_key(asset: Asset, template: str, locator: Locator) -> bool:
+    """Return True for an object with a key of another template, which it keeps."""
+    return asset.key is not None and asset.key not in _made_keys(template, asset, locator)
+
+
+def _made_keys(template: str, asset: Asset, locator: Locator) -> set[str]:
+    """Return the keys that the template makes of each address of an asset, now or before."""
+    addresses = asset.origins or (None,)
+    return {_made_key(template, asset, address, locator) for address in addresses}
 
 
 def _made_key(template: str, asset: Asset, address: Address | None, locator: Locator) -> str:
@@ -162,18 +173,6 @@ def _new_key(template: str, asset: Asset, locator: Locator) -> Key:
             f"key {key!r} is below a folder of mirror's own; choose another `key` pattern"
         )
     return key
-
-
-def has_former_key(asset: Asset, template: str, locator: Locator) -> bool:
-    """Return True for an object with a key of another template, which it keeps."""
-    if asset.key is None:
-        return False
-    for number in range(max(len(asset.origins), 1)):
-        single = replace(asset, sources=asset.origins[number : number + 1])
-        with suppress(StoreError):
-            if _new_key(template, single, locator) == asset.key:
-                return False
-    return True
 
 
 # --- Listings ---------------------------------------------------------------------------------
