@@ -101,9 +101,9 @@ class Leftover:
     """A place that names an address of a source. `file` counts from the configuration's folder.
 
     With `is_ignored` the image is under `[[ignore]]`, and the manifest lacks it. With `is_page` it
-    is a link to what does not count as an image, so `sync` does not ask for it. With `is_own` it
-    leads to the site itself, and to no picture there. With `is_written` the generator makes its
-    file of the posts.
+    is a link to what does not count as an image, so `sync` does not ask for it. With `is_shown` a
+    built page shows it as a picture. With `is_own` it leads to the site itself, and to no picture
+    there. With `is_written` the generator makes its file of the posts.
     """
 
     file: str
@@ -113,6 +113,7 @@ class Leftover:
     why: Why
     is_ignored: bool = False
     is_page: bool = False
+    is_shown: bool = False
     is_own: bool = False
     is_written: bool = False
 
@@ -206,9 +207,9 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
     for place in chain.from_iterable(places):
         progress.advance()
         if not is_mirrored(parts.destinations, place.url):
-            if place.is_page and reasons.has_target(place.url):  # a picture without a suffix
-                place = replace(place, is_page=False)
-            place = replace(place, is_own=_is_own(place, folder))
+            is_picture = place.is_shown or reasons.has_target(place.url)  # also without a suffix
+            place = replace(place, is_page=place.is_page and not is_picture)
+            place = replace(place, is_own=not is_picture and _is_own(place, folder))
             leftovers.append(_with_ignored(place, parts.locator, manifest, config.ignored))
             progress.event("leftover", **leftovers[-1].as_json())
     if not options.paths:
@@ -247,9 +248,10 @@ def _trees(root: Path, posts: Iterable[Path]) -> list[Path]:
 
 
 def _is_own(place: Leftover, folder: SiteFolder) -> bool:
-    """Return True for the address of the site itself, and for a link or more to its own pages.
+    """Return True for the address of the site, and for one below it that is no picture's.
 
-    A template may put more behind an address, so one that it names counts only where it is whole.
+    A template may put more behind an address, so in other files only that of the site counts, and
+    links to its pages.
     """
     if place.why is Why.OTHER_FILE and not place.is_page:
         return folder.publishes(place.url, whole=True)
@@ -543,9 +545,9 @@ def _in_built_site(
         if isinstance(data, Finding):
             findings.append(data)
         elif (text := utf8_text(data)) is not None:
-            places = list(_mentions(file, text, finder))
             page = address.page(file.path.relative_to(site).as_posix())
-            places += _otherwise_spelled(file, text, page, address, locator, places)
+            shown = list(_shown_pictures(file, text, page, address, locator))
+            places = list(_with_shown(_mentions(file, text, finder), shown, locator))
             places.sort(key=lambda place: place.mention.start)
             yield from _placed(file, text, places)
     if not has_page:
@@ -553,11 +555,12 @@ def _in_built_site(
 
 
 class _Place(NamedTuple):
-    """A mention in a file that is no post; `is_page` as of `Leftover`."""
+    """A mention in a file that is no post; `is_page` and `is_shown` as of `Leftover`."""
 
     mention: Mention
     why: Why
     is_page: bool = False
+    is_shown: bool = False
 
 
 def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[_Place]:
@@ -572,37 +575,43 @@ def _mentions(file: TextFile, text: bytes, finder: MentionFinder) -> Iterator[_P
         yield _Place(mention, _USES[use], use is Use.LINK and not is_image_link(mention.url))
 
 
-def _otherwise_spelled(
-    file: TextFile,
-    text: bytes,
-    page: Location,
-    site: SiteAddress,
-    locator: Locator,
-    places: Iterable[_Place],
+def _with_shown(
+    places: Iterable[_Place], shown: Iterable[tuple[Address, Mention]], locator: Locator
 ) -> Iterator[_Place]:
-    """Yield the pictures of sources that a browser asks for, but for those among `places`.
+    """Yield `places` with those that the page shows marked, and the pictures that they lack.
 
     A browser reads `https:\\\\host/a`, an address with a line break in it and one that CSS escapes.
     """
+    pictures = {address for address, _ in shown}
+    known: set[Address] = set()
+    for place in places:
+        image = locator.locate(place.mention.url)
+        if image is not None:
+            known.add(image.address)
+        yield place._replace(is_shown=image is not None and image.address in pictures)
+    for address, mention in shown:
+        if address not in known:
+            yield _Place(mention, Why.SITE, is_shown=True)
+
+
+def _shown_pictures(
+    file: TextFile, text: bytes, page: Location, site: SiteAddress, locator: Locator
+) -> Iterator[tuple[Address, Mention]]:
+    """Yield the pictures of sources that a browser asks for, each with its place."""
     if is_page(file.path):
         addresses = find_pictures(text)
     elif file.path.suffix.lower() == ".css":
         addresses = find_style_pictures(text)
     else:
         return
-    known = {
-        image.address
-        for place in places
-        if (image := locator.locate(place.mention.url)) is not None
-    }
     base = resolve_base(addresses.base, page, site)
     for picture in addresses.pictures:
-        location = resolve(picture.url, base, site)
+        location = resolve(picture.url, base, SiteAddress())  # the site's own host names it too
         if location is None or not location.host:
             continue
-        image = locator.locate(Url(location.url))
-        if image is not None and image.address not in known:
-            yield _Place(Mention(picture.start, picture.start, Url(location.url)), Why.SITE)
+        url = Url(location.url)
+        if (image := locator.locate(url)) is not None:
+            yield image.address, Mention(picture.start, picture.start, url)
 
 
 def _read(
@@ -620,5 +629,5 @@ def _placed(file: TextFile, text: bytes, places: Iterable[_Place]) -> Iterator[L
     position = PositionCounter(PostText(text, "utf-8"))
     for place in places:
         _, line, column = position.advance(place.mention.start)
-        url, is_link = place.mention.url, place.is_page
-        yield Leftover(file.name, line, column, url, place.why, is_page=is_link)
+        url, is_link, is_shown = place.mention.url, place.is_page, place.is_shown
+        yield Leftover(file.name, line, column, url, place.why, is_page=is_link, is_shown=is_shown)

@@ -314,6 +314,21 @@ def test_a_link_to_a_page_of_the_site_itself_breaks_nothing(blog: Blog) -> None:
     assert (ran.code, ran.summary["breaking"], ran.summary["leftovers"]) == (1, 4, 5)
 
 
+def test_a_picture_without_a_suffix_that_a_page_shows_is_no_page_of_the_site_itself(
+    blog: Blog,
+) -> None:
+    add(blog, "hugo.toml", f'baseURL = "{BUCKET}blog/"\ncontentDir = "posts"\n')
+    blog.write("post.md", "text\n")
+    page = "<img src=U/api?id=2><video poster=U/b></video><p style='background:url(U/c)'>"
+    links = "<link rel=canonical href=U/><a href=U/post>post</a><script src=U/d.js></script>"
+    add(blog, "public/index.html", (page + links).replace("U", f"{BUCKET}blog"))
+    ran = run(blog, "leftovers", "--site", "public", "--json")
+    broken = [e["url"] for e in ran.events if e["type"] == "leftover" and e["breaks"]]
+    assert (ran.code, broken) == (1, [f"{BUCKET}blog/{name}" for name in ("api?id=2", "b", "c")])
+    add(blog, "public/index.html", links.replace("U", f"{BUCKET}blog"))
+    assert run(blog, "leftovers", "--site", "public").code == 0
+
+
 def test_a_file_that_the_generator_writes_from_the_posts_is_not_to_be_changed_by_hand(
     blog: Blog,
 ) -> None:
