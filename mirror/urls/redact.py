@@ -129,7 +129,10 @@ _PUBLIC_NAMES = frozenset({"x-oss-process"})
 # `code` and `k` name a picture or its version at most hosts. What is documented as a secret under
 # them is long and random (Azure Functions, Google, Feishu, Bing), or the key of a map. `s` of imgix
 # and Reddit is a checksum of the address: it is published with it, and says nothing else.
-_SECRET_PREFIXES = ("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-", "q-")
+_SECRET_PREFIXES = (
+    *("x-amz-", "x-goog-", "x-oss-", "x-cos-", "x-obs-", "x-tos-"),
+    *("q-ak", "q-sign", "q-key-time", "q-header-list", "q-url-param-list"),  # `q-1=0` is algebra
+)
 _SECRET_NAMES = frozenset(
     "auth bearer cookie csrf expires googleaccessid hmac jwt key-pair-id otp pass policy psw pw "
     "resourcekey rlkey samlart session sig sign ssig".split()

@@ -173,6 +173,8 @@ def test_a_signed_url_within_another_is_no_secret_kept(url):
         "https://h.example/year=2020/key=summer/t:abc/token/a=b.png",
         "https://h.example/a.png?x-oss-process=image/watermark,text_SGVsbG8=,t_80",
         "https://h.example/a.png?q=a,b=c|design=2:key=3",
+        "https://h.example/equation?tex=p+q-1%3D0",
+        "https://h.example/p+q-1=0.png",
     ],
 )
 def test_what_says_which_picture_it_is_stays(url):
