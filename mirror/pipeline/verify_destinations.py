@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from hashlib import sha256
 from heapq import merge
 from itertools import filterfalse, pairwise
+from typing import TypeVar
 
 from mirror.destinations import (
     Destination,
@@ -40,6 +41,7 @@ from mirror.store import (
     concerns_all,
 )
 
+T = TypeVar("T")
 _STEP = 100  # objects of a listing between two movements of the progress bar
 
 
@@ -67,13 +69,15 @@ class ObjectState(Enum):
 class ObjectDifference:
     """An object that is not as the manifest says; `message` is what was expected and found.
 
-    With `is_taken`, another site uses the key for another picture. With `holds`, the object is the
+    `size` is that of the object, where the listing gave another one than the manifest. With
+    `is_taken`, another site uses the key for another picture. With `holds`, the object is the
     picture of that other key of the manifest, and the key does not tell which of the two is right.
     """
 
     state: ObjectState
     key: Key
     message: str
+    size: int | None = None
     is_taken: bool = False
     holds: Key | None = None
 
@@ -138,7 +142,7 @@ def compare_destination(
             if listed is ListingMatch.OTHER_SIZE:
                 reported.add(info.key)
                 message = size_difference(size, info)
-                other = ObjectDifference(ObjectState.DIFFERENT, info.key, message)
+                other = ObjectDifference(ObjectState.DIFFERENT, info.key, message, info.size)
                 comparison.differences.append(other)
             elif listed is ListingMatch.OTHER_CHECKSUM:
                 doubtful.append(number)
@@ -238,21 +242,28 @@ def _read_back_all(
     expected = map(objects.at, numbers)
     job, readers = partial(_read_back, destination), destination.store.readers
     with closing(engine.map(job, expected, readers)) as results:
-        failures_in_a_row = 0
-        for result in results:
+        for result in _until_unreachable(results, comparison):
             if isinstance(result, ObjectFailure):
-                failures_in_a_row += 1
-                if concerns_all(result.error, failures_in_a_row):
-                    comparison.error = result.error
-                    return
                 unchecked = ObjectDifference(ObjectState.UNCHECKED, result.key, str(result.error))
                 comparison.differences.append(unchecked)
                 continue
-            failures_in_a_row = 0
             comparison.read += 1
             progress.advance(failed=result is not None)
             if result is not None:
                 comparison.differences.append(result)
+
+
+def _until_unreachable(
+    results: Iterable[T | ObjectFailure], comparison: Comparison
+) -> Iterator[T | ObjectFailure]:
+    """Yield `results` up to an error that the next object would meet too; `comparison` gets it."""
+    failures_in_a_row = 0
+    for result in results:
+        failures_in_a_row = failures_in_a_row + 1 if isinstance(result, ObjectFailure) else 0
+        if isinstance(result, ObjectFailure) and concerns_all(result.error, failures_in_a_row):
+            comparison.error = result.error
+            return
+        yield result
 
 
 def _read_back(
@@ -278,19 +289,27 @@ def _find_exchanged(
     """Mark the differences where an object is the picture of another key of the manifest.
 
     An edit or a merge may exchange the keys of two lines. A key that holds the digest of its
-    picture tells that it is right.
+    picture tells that it is right. An object is read only if a picture of the manifest has its
+    size: whoever makes a bucket's pictures smaller changes all of them.
     """
     doubtful = [
-        difference.key
+        difference
         for difference in comparison.differences
         if difference.state is ObjectState.DIFFERENT
         and objects[difference.key].digest.hex not in difference.key
     ]
-    if not doubtful:
+    if not doubtful or comparison.error is not None:
         return
+    sizes = {difference.size for difference in doubtful}
+    known = sizes.intersection(size for _, size, _ in objects.facts()) | {None}
+    to_read = [difference.key for difference in doubtful if difference.size in known]
     job = partial(_digest, destination.store, max(size for _, size, _ in objects.facts()))
-    with closing(engine.map(job, doubtful, destination.store.readers)) as results:
-        held = dict(results)
+    with closing(engine.map(job, to_read, destination.store.readers)) as results:
+        held = dict(
+            result
+            for result in _until_unreachable(results, comparison)
+            if not isinstance(result, ObjectFailure)
+        )
     digests = set(held.values())
     owners = (each for each in map(objects.at, range(len(objects))) if each.digest in digests)
     keys = {owner.digest: owner.key for owner in owners}
@@ -301,11 +320,15 @@ def _find_exchanged(
     ]
 
 
-def _digest(store: Store, max_bytes: int, key: Key) -> tuple[Key, Digest]:
+def _digest(store: Store, max_bytes: int, key: Key) -> tuple[Key, Digest] | ObjectFailure:
     """Return a key with the digest of its object, of no bytes if it cannot be read."""
     data = b""
-    with suppress(StoreError):
+    try:
         data = store.get(key, max_bytes=max_bytes)
+    except (*FATAL, UnreachableError) as error:
+        return ObjectFailure(key, error)
+    except StoreError:
+        pass
     return key, Digest(sha256(data).hexdigest())
 
 

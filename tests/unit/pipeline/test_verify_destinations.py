@@ -153,3 +153,43 @@ def test_a_listing_of_ever_more_strays_is_given_up(
     extras = list_extras([destination], keys, None, findings, Recorder())
     assert len(extras.objects) == (0 if is_given_up else strays)
     assert [finding.rule for finding in findings] == [Rule.DESTINATION_UNREACHABLE] * is_given_up
+
+
+class Counting(MemoryStore):
+    """Counts what is read, and answers to nothing once it is `dead`."""
+
+    reads = 0
+    is_dead = False
+
+    def get(self, key: Key, *, max_bytes: int | None = None) -> bytes:
+        self.reads += 1
+        if self.is_dead:
+            raise UnreachableError("dead: no answer")
+        return super().get(key, max_bytes=max_bytes)
+
+
+def test_only_an_object_that_may_be_another_picture_is_read_to_find_which_it_is() -> None:
+    contents = {Key(f"{number}.png"): b"x" * number for number in range(1, 10)}
+    assets = [replace(made(data), key=key) for key, data in contents.items()]
+    objects = Manifest({asset.digest: asset for asset in assets}).objects
+
+    def read(there: dict[Key, bytes], *, is_dead: bool = False) -> tuple[int, list[Key], bool]:
+        store = Counting()
+        for key, data in there.items():
+            store.put(key, data)
+        store.is_dead = is_dead
+        destination = Destination(DestinationSettings(store.name, "file:x"), store)
+        comparison = compare_destination(
+            destination, objects, Serial(), Recorder(), ReadBack(False, ALL), None
+        )
+        held = [each.holds for each in comparison.differences if each.holds is not None]
+        return store.reads, held, comparison.error is not None
+
+    assert read({key: data + b"larger than all" for key, data in contents.items()}) == (
+        0,
+        [],
+        False,
+    )
+    turned = dict(zip(contents, reversed(contents.values()), strict=True))
+    assert read(turned) == (8, [Key(f"{n}.png") for n in (9, 8, 7, 6, 4, 3, 2, 1)], False)
+    assert read(turned, is_dead=True) == (3, [], True)
