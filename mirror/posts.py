@@ -22,7 +22,7 @@ MAX_POST_BYTES = 64 * 2**20
 _USUAL = frozenset(PostSettings(()).include)
 
 
-def reason(error: OSError) -> str:
+def unread_reason(error: OSError) -> str:
     """Return why a file or a folder of the site cannot be read, and what helps if that is known."""
     is_denied = isinstance(error, PermissionError)
     return f"{error.strerror}; let this user read it" if is_denied else f"{error.strerror}"
@@ -47,7 +47,7 @@ class Post:
                 "expected a post, found no plain file; move it away, or `exclude` it"
             )
         except OSError as error:
-            return self._unreadable(f"cannot be read: {reason(error)}")
+            return self._unreadable(f"cannot be read: {unread_reason(error)}")
 
     def from_root(self, url: Url) -> Url:
         """Return a relative URL of the post as the path from the folder of `mirror.toml`."""
@@ -146,7 +146,7 @@ def _unreadable_folders(
         folder = Path(error.filename)
         names = [_name(folder, place) + "/" for place in (root, base)]
         if not any(pattern.fullmatch(name) for pattern in exclude for name in names):
-            message = f"cannot be read, and what posts it holds: {reason(error)}"
+            message = f"cannot be read, and what posts it holds: {unread_reason(error)}"
             yield Finding(Rule.POST_UNREADABLE, names[0], message)
 
 

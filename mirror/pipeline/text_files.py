@@ -11,7 +11,7 @@ from mirror.config import ConfigError
 from mirror.files import opened
 from mirror.model import Finding, Rule
 from mirror.pages.text import is_binary
-from mirror.posts import MAX_POST_BYTES, reason
+from mirror.posts import MAX_POST_BYTES, unread_reason
 
 _SAMPLE = 8192  # bytes: a film among the files is known by them, and not read whole
 
@@ -32,7 +32,7 @@ class TextFile:
                     return b""
                 data = sample + file.read(MAX_POST_BYTES + 1 - len(sample))
         except OSError as error:
-            return self._unread(f"cannot be read: {reason(error)}")
+            return self._unread(f"cannot be read: {unread_reason(error)}")
         if len(data) > MAX_POST_BYTES:
             return self._unread(f"was not read: it has more than {MAX_POST_BYTES >> 20} MiB")
         return data
@@ -80,7 +80,7 @@ def walk_files(
                 ]
         except OSError as error:
             name = _name(path, root)
-            message = f"cannot be read, and so no file in it: {reason(error)}"
+            message = f"cannot be read, and so no file in it: {unread_reason(error)}"
             yield Finding(Rule.FILE_UNCHECKED, name, message, name)
             continue
         for link in sorted(filter(is_needed, links)):
