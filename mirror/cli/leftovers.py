@@ -87,14 +87,15 @@ def _lines(leftovers: Sequence[Leftover], style: Style, *, verbose: bool) -> Ite
     for place in leftovers:
         if (kind := _kind(place)) is not None and not verbose:
             kinds.setdefault(kind, []).append(place)
-    many = {id(places[0]): places for places in kinds.values() if len(places) >= MANY}
+    many = {kind: places for kind, places in kinds.items() if len(places) >= MANY}
+    first = {id(places[0]): kind for kind, places in many.items()}
     summed_up = {id(place) for places in many.values() for place in places}
     for place in leftovers:
         if id(place) not in summed_up:
             yield _line(place, style)
-        elif (places := many.get(id(place))) is not None:
-            name, _ = _kind(place) or ("", "")
-            yield f"{_line(place, style)}; and {len(places) - 1:,} more so of {one_line(name)}"
+        elif (kind := first.get(id(place))) is not None:
+            rest, (name, _) = len(many[kind]) - 1, kind
+            yield f"{_line(place, style)}; and {rest:,} more so of {one_line(name)}"
     if summed_up:
         yield f"  {len(summed_up):,} places are summed up above; --verbose lists all"
 
