@@ -446,6 +446,7 @@ def _is_random_key(name: str, value: str) -> bool:
 
 
 _ANY_URL = re.compile(r"(?:https?:[/\\]|//)[^\s\"'<>]+", re.IGNORECASE)
+_AFTER_URL = ").,:;!?]}*"  # ends what is around a URL, such as a link of Markdown or a sentence
 # A name and its value, as JSON, a dictionary or a parameter: `"token": "…"`, `token=…`.
 _IN_TEXT = re.compile(
     r"(?<![\w.\[\]-])(?P<name>[\w.\[\]-]{1,100})"
@@ -457,7 +458,12 @@ _IN_TEXT = re.compile(
 
 def hide_secrets(text: str) -> str:
     """Return `text`, such as a traceback, with the secrets of any URL in it dropped or hidden."""
-    return _SECRET_VALUE.sub("…", _ANY_URL.sub(lambda m: without_secrets(m[0]), text))
+
+    def redacted(match: re.Match[str]) -> str:
+        url = match[0].rstrip(_AFTER_URL)
+        return without_secrets(url) + match[0][len(url) :]
+
+    return _SECRET_VALUE.sub("…", _ANY_URL.sub(redacted, text))
 
 
 def hide_stated_secrets(text: str) -> str:

@@ -431,6 +431,7 @@ def test_a_secret_in_json_in_the_query_is_hidden_and_stays_a_part_of_the_address
 )
 def test_what_is_called_like_no_secret_stays(url):
     assert without_secrets(url) == url
+    assert hide_secrets(f"![]({url}), **{url}**.") == f"![]({url}), **{url}**."
 
 
 @pytest.mark.parametrize(
