@@ -89,7 +89,7 @@ def doctor(parts: Parts, now: Callable[[], float] = time.time) -> Iterator[tuple
         _check_manifest(manifest, key_template(destinations), parts.locator),
         _check_archive(parts.archive),
         _check_folders(
-            {"manifest": config.manifest}
+            {"manifest": config.manifest, "state": config.state}
             | ({"archive": parts.archive.root} if parts.archive.root is not None else {})
         ),
     )
@@ -247,7 +247,9 @@ def _check_folders(folders: Mapping[str, Path]) -> Iterator[Check]:
     """Yield a failure for each folder that cannot be written, or made where it is missing."""
     for name, path in folders.items():
         folder = next(part for part in (path, *path.parents) if os.path.lexists(part))
-        if not os.access(folder, os.W_OK | os.X_OK):
+        if not folder.is_dir():
+            yield failed(name, f"{folder} is where a folder is needed", "move it away")
+        elif not os.access(folder, os.W_OK | os.X_OK):
             yield failed(name, f"{folder} cannot be written", "make it writable for this user")
 
 

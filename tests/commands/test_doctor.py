@@ -731,6 +731,7 @@ def test_each_line_is_printed_when_it_is_known(tmp_path: Path) -> None:
         pytest.param("manifest", "manifests/images.jsonl", "<<<<<<< ours\n", id="a merge conflict"),
         pytest.param("posts", "posts/a.md", "no image", id="no image of a source"),
         pytest.param("posts", "posts/a.md", None, id="no post"),
+        pytest.param("state", ".mirror", "", id="a file in place of a folder"),
     ],
 )
 def test_what_is_wrong_at_home_is_found_first(
