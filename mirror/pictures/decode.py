@@ -430,7 +430,7 @@ class Picture:
         if frame.number or is_interlaced(png) or not any(last_row.tobytes()):
             check_rows(png, frame)
         if self._file.mode == "P":
-            colour, last = int(np.asarray(self._file).max()), palette_size(png) - 1
+            colour, last = int(np.max(self._file.getextrema())), palette_size(png) - 1
             if colour > last:
                 problem = f"a pixel has colour {colour} of a palette that ends at {last}"
                 raise ImageError(f"PNG, damaged: {problem}")
