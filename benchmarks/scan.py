@@ -1,6 +1,6 @@
 """How fast posts are scanned, beside the bare parser on the same posts in the same run.
 
-    python benchmarks/scan.py FOLDER_OR_TAR [ROUNDS]
+    python -m benchmarks scan FOLDER_OR_TAR [ROUNDS]
 
 Prints, for each of the two, megabytes and posts a second of one core, the median of the rounds.
 Then the same for a written post of each dialect, which has a picture in every few lines.
@@ -9,9 +9,9 @@ Then the same for a written post of each dialect, which has a picture in every f
 from __future__ import annotations
 
 import statistics
-import sys
 import tarfile
 import time
+from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -72,8 +72,11 @@ def seconds(work: Callable[[bytes, str], object], posts: dict[str, bytes]) -> fl
 
 
 def main() -> None:
-    posts = load(Path(sys.argv[1]))
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    parser = ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("posts", type=Path, help="a folder or a tar file of posts")
+    parser.add_argument("rounds", type=int, nargs="?", default=5)
+    options = parser.parse_args()
+    posts, rounds = load(options.posts), options.rounds
     size = sum(map(len, posts.values()))
     print(f"{len(posts)} posts, {size / 1e6:.1f} MB, median of {rounds} rounds, one core")
     times: dict[str, list[float]] = {"scan": [], "bare events": []}
