@@ -14,6 +14,8 @@ from threading import Event, Thread, current_thread
 from time import monotonic
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
+from mirror.memory import has_room_for_thread
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -167,6 +169,8 @@ def _started(work: Callable[[], None], count: int) -> list[Thread]:
     """Return running threads: fewer than `count` where limits allow no more (`ulimit -u`, `-v`)."""
     threads: list[Thread] = []
     for _ in range(count):
+        if not has_room_for_thread():
+            break
         thread = Thread(target=work, daemon=True)
         try:
             thread.start()

@@ -1,4 +1,4 @@
-"""Whether an error means that memory ended; nothing else is imported here, as it may be full.
+"""Whether memory ended or will do for a thread; little is imported here, as it may be full.
 
 CPython has no one error for it. Where an allocation fails it raises `MemoryError`, but a system
 call fails with ENOMEM, the loader of a library with `ImportError`, a lock with `RuntimeError`
@@ -12,6 +12,8 @@ OUT_OF_MEMORY = (
     "mirror: out of memory; what was done is kept. Is one of the files it reads far larger than it "
     "should be? Else give it more memory and run again\n"
 )
+# The stack of a thread takes 8 MiB of address space, and its first objects a little more.
+_THREAD_BYTES = 32 << 20
 # A library of compiled code needs as much in one piece: the largest of ours is Pillow's, 28 MiB.
 _LARGEST_PIECE = 64 << 20  # bytes
 
@@ -25,6 +27,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, ImportError) and "failed to map segment" in str(error):
         return True
     return isinstance(error, (ImportError, RuntimeError, SystemError)) and _is_limit_near()
+
+
+def has_room_for_thread() -> bool:
+    """Return True if the address space that a thread needs is free.
+
+    `Thread.start` waits for ever for a thread that has its stack and finds no memory for anything
+    else (https://github.com/python/cpython/issues/140746).
+    """
+    try:
+        from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
+
+        mmap(-1, _THREAD_BYTES, MAP_PRIVATE | MAP_ANONYMOUS).close()
+    except (ImportError, OSError, MemoryError):
+        return False
+    return True
 
 
 def _is_limit_near() -> bool:

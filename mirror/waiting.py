@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from threading import Event, Lock, Thread
 from time import monotonic
 
+from mirror.memory import has_room_for_thread
+
 SILENCE_S = 15.0
 """Seconds without an answer after which a place is named."""
 
@@ -121,7 +123,8 @@ class Waits:
                 return
             self._has_thread = True
         with suppress(RuntimeError):  # a limit allows no more threads
-            Thread(target=self._look, args=(tell, is_over), daemon=True).start()
+            if has_room_for_thread():
+                Thread(target=self._look, args=(tell, is_over), daemon=True).start()
 
     def _look(self, tell: Callable[[str], None], is_over: Event) -> None:
         while not is_over.wait(_LOOK_S):

@@ -16,8 +16,8 @@ import resource
 with open("/proc/self/status") as file:
     peak = int(file.read().partition("VmPeak:")[2].split()[0]) << 10
 resource.setrlimit(resource.RLIMIT_AS, (peak + {more}, -1))
-from mirror.memory import is_out_of_memory
-print(is_out_of_memory({error}))
+from mirror.memory import has_room_for_thread, is_out_of_memory
+print({expression})
 """
 
 
@@ -45,9 +45,20 @@ def test_an_error_tells_by_itself(error: Exception, expected: bool) -> None:
 def test_a_limit_that_is_near_explains_an_error_that_says_nothing(
     error: str, more: int, expected: str
 ) -> None:
-    script = _WITH_A_LIMIT.format(error=error, more=more)
+    assert _with_a_limit(f"is_out_of_memory({error})", more) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("more", "expected"), [(16 << 20, "False"), (1 << 30, "True")])
+def test_a_limit_that_is_near_leaves_no_room_for_a_thread(more: int, expected: str) -> None:
+    assert _with_a_limit("has_room_for_thread()", more) == expected
+
+
+def _with_a_limit(expression: str, more: int) -> str:
+    script = _WITH_A_LIMIT.format(expression=expression, more=more)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip() == expected, done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
 
 
 def test_a_system_that_keeps_no_peak_tells_of_no_limit(monkeypatch: pytest.MonkeyPatch) -> None:
