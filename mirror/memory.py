@@ -1,4 +1,6 @@
-"""Whether memory ended or will do for a thread; little is imported here, as it may be full.
+"""Whether memory has ended, and whether there is enough for a thread.
+
+Little is imported here, as that takes memory.
 
 CPython has no one error for it. Where an allocation fails it raises `MemoryError`, but a system
 call fails with ENOMEM, the loader of a library with `ImportError`, a lock with `RuntimeError`
@@ -14,7 +16,8 @@ OUT_OF_MEMORY = (
 )
 # The stack of a thread takes 8 MiB of address space, and its first objects a little more.
 _THREAD_BYTES = 32 << 20
-# A library of compiled code needs as much in one piece: the largest of ours is Pillow's, 28 MiB.
+# A library of compiled code is mapped in one piece: the largest are pyarrow's of 46 MiB, which the
+# report of an extra needs, and numpy's of 24 MiB.
 _LARGEST_PIECE = 64 << 20  # bytes
 
 

@@ -15,7 +15,14 @@ Read the files in this order: `text`, `location`, `pictures`, `mentions`.
 """
 
 from mirror.pages.location import Location, SiteAddress, resolve, resolve_base
-from mirror.pages.mentions import Mention, MentionFinder, Use, mention_uses, string_uses
+from mirror.pages.mentions import (
+    Mention,
+    MentionFinder,
+    Use,
+    mention_uses,
+    string_uses,
+    without_overlaps,
+)
 from mirror.pages.pictures import (
     PageAddress,
     PageAddresses,
@@ -43,4 +50,5 @@ __all__ = [
     "resolve_base",
     "string_uses",
     "utf8_text",
+    "without_overlaps",
 ]

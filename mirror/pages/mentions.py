@@ -75,6 +75,15 @@ _DOCUMENT = re.compile(
 _BEFORE_ROOTED = rb"(?:(?<![^\"'(=,>`\s])|(?<=&quot;))"
 
 
+def without_overlaps(mentions: Iterable[Mention]) -> Iterator[Mention]:
+    """Yield the mentions, which come in order, but for those that begin within one before."""
+    done = 0
+    for mention in mentions:
+        if mention.start >= done:
+            done = mention.stop
+            yield mention
+
+
 class MentionFinder:
     """Finds addresses of sources in any text. Takes time in proportion to the text.
 
@@ -92,18 +101,9 @@ class MentionFinder:
         self._hosts = {name.encode() for host in names for name in (host, _unicode_host(host))}
 
     def find(self, text: bytes) -> Iterator[Mention]:
-        """Yield the mentions in UTF-8 text, in order and without overlaps."""
-        done = 0
-        all_of_them = merge(
-            self._with_host(text),
-            self._without_host(text),
-            self._in_documents(text),
-            key=itemgetter(0),
-        )
-        for mention in all_of_them:
-            if mention.start >= done:
-                done = mention.stop
-                yield mention
+        """Return the mentions in UTF-8 text, in order and without overlaps."""
+        ways = (self._with_host(text), self._without_host(text), self._in_documents(text))
+        return without_overlaps(merge(*ways, key=itemgetter(0)))
 
     def _without_host(self, text: bytes) -> Iterator[Mention]:
         for match in self._rooted.finditer(text) if self._rooted is not None else ():

@@ -66,7 +66,8 @@ def is_page(path: Path) -> bool:
     """
     if path.suffix.lower() in _PAGES:
         return True
-    return _TYPES.guess_type(path.name)[0] is None and is_html(_head(path) or b"")
+    tells = has_image_path(path.name) or _TYPES.guess_type(path.name)[0] is not None
+    return not tells and is_html(_head(path) or b"")
 
 
 def _head(path: Path) -> bytes | None:
@@ -94,9 +95,8 @@ def _leads_to_more(folder: Path, link: Path) -> bool:
     target = real_path(link)
     if target.is_relative_to(folder):
         return False
-    is_file = os.path.isfile(target)  # noqa: PTH113
-    suffix = link.suffix.lower()
-    return os.path.isdir(target) or (is_file and (suffix in _PAGES or suffix in _ASKED_FOR))  # noqa: PTH112
+    is_needed = link.suffix.lower() in _PAGES or _is_asked_for(link)
+    return os.path.isdir(target) or (is_needed and os.path.isfile(target))  # noqa: PTH112, PTH113
 
 
 def _is_asked_for(path: Path) -> bool:

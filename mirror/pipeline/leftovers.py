@@ -40,6 +40,7 @@ from mirror.pages import (
     resolve_base,
     string_uses,
     utf8_text,
+    without_overlaps,
 )
 from mirror.pipeline.built_site import (
     is_page,
@@ -208,8 +209,8 @@ def find_leftovers(parts: Parts, options: LeftoverOptions, progress: Progress) -
         progress.advance()
         if not is_mirrored(parts.destinations, place.url):
             is_picture = place.is_shown or reasons.has_target(place.url)  # also without a suffix
-            place = replace(place, is_page=place.is_page and not is_picture)
-            place = replace(place, is_own=not is_picture and _is_own(place, folder))
+            is_own = not is_picture and _is_own(place, folder)
+            place = replace(place, is_page=place.is_page and not is_picture, is_own=is_own)
             leftovers.append(_with_ignored(place, parts.locator, manifest, config.ignored))
             progress.event("leftover", **leftovers[-1].as_json())
     if not options.paths:
@@ -336,17 +337,13 @@ def _in_posts(
 
 
 def _mentions_in_post(text: bytes, finder: MentionFinder, reasons: Reasons) -> Iterator[Mention]:
-    """Yield the places that name a source, also where a setting of the generator stands for it."""
+    """Return the places that name a source, also where a setting of the generator stands for it."""
     expanded = (
         mention
         for mention in reasons.folder.expanded(text)
         if reasons.locator.locate(mention.url) is not None
     )
-    done = 0
-    for mention in sorted(chain(finder.find(text), expanded), key=attrgetter("start")):
-        if mention.start >= done:
-            done = mention.stop
-            yield mention
+    return without_overlaps(sorted(chain(finder.find(text), expanded), key=attrgetter("start")))
 
 
 def _by_line(references: Iterable[Reference]) -> Mapping[int, Sequence[Reference]]:
